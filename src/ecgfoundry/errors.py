@@ -1,0 +1,194 @@
+"""The typed errors of ecgfoundry.
+
+Every error names what it is about (usually a file), what is wrong and what to do, on one line,
+so that a command-line user, a log reader and a program can all act on it. ``code`` is stable and
+goes into JSON answers; ``remedy`` is the part of the message that says what to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class EcgFoundryError(Exception):
+    """Base of all errors that ecgfoundry raises on purpose.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, without a trailing full stop.
+    path : str or Path, optional
+        The file or folder that it is about.
+    remedy : str, optional
+        What the reader can do about it.
+    """
+
+    code = "error"
+
+    def __init__(
+        self, problem: str, *, path: str | Path | None = None, remedy: str | None = None
+    ) -> None:
+        self.problem = problem
+        self.path = None if path is None else str(path)
+        self.remedy = remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        text = f"{self.path}: {self.problem}" if self.path is not None else self.problem
+        if self.remedy:
+            text = f"{text.rstrip('.')}. {self.remedy}"
+        return " ".join(text.split())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments do not survive the default pickling between worker processes.
+        return (_rebuild, (type(self), self.problem, self.path, self.remedy))
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Return ``{"code", "message", "remedy"}`` for JSON answers."""
+        return {"code": self.code, "message": str(self), "remedy": self.remedy}
+
+
+def _rebuild(
+    kind: type[EcgFoundryError], problem: str, path: str | None, remedy: str | None
+) -> EcgFoundryError:
+    return kind(problem, path=path, remedy=remedy)
+
+
+class FileAccessError(EcgFoundryError):
+    """A file does not exist or cannot be opened."""
+
+    code = "file-access"
+
+
+class UnknownFormatError(EcgFoundryError):
+    """No reader recognises the content of a file."""
+
+    code = "unknown-format"
+
+
+class FormatError(EcgFoundryError):
+    """A file claims a format but its content breaks that format's rules."""
+
+    code = "format"
+
+
+class TruncatedFileError(FormatError):
+    """A file ends before the data that its header announces."""
+
+    code = "truncated"
+
+
+class UnsupportedVariantError(EcgFoundryError):
+    """A valid file uses a part of its format that is not read here."""
+
+    code = "unsupported-variant"
+
+
+class LimitError(EcgFoundryError):
+    """A file announces more data than the configured limit; nothing was allocated."""
+
+    code = "limit"
+
+
+class LeadError(EcgFoundryError):
+    """Leads are unnamed, unknown, repeated, missing for this purpose, or contradict each other."""
+
+    code = "leads"
+
+
+class UnitError(EcgFoundryError):
+    """The unit of a signal is missing, unknown, or is not a voltage."""
+
+    code = "unit"
+
+
+class SamplingRateError(EcgFoundryError):
+    """The sampling rate is missing or not a usable number."""
+
+    code = "sampling-rate"
+
+
+class SignalError(EcgFoundryError):
+    """An array does not have the shape or the content that it should have."""
+
+    code = "signal"
+
+
+class PreprocessingError(EcgFoundryError):
+    """An unknown preprocessing was asked for, or it does not fit the model."""
+
+    code = "preprocessing"
+
+
+class VocabularyError(EcgFoundryError):
+    """An unknown vocabulary, or one whose content contradicts itself."""
+
+    code = "vocabulary"
+
+
+class ModelNotFoundError(EcgFoundryError):
+    """No shipped, pulled or local bundle has this name, or no architecture does."""
+
+    code = "model-not-found"
+
+
+class BundleError(EcgFoundryError):
+    """A bundle folder is incomplete or its parts contradict each other."""
+
+    code = "bundle"
+
+
+class IntegrityError(EcgFoundryError):
+    """The content of a file does not have the recorded hash."""
+
+    code = "integrity"
+
+
+class CheckpointError(EcgFoundryError):
+    """A checkpoint is unsafe to open or does not match the architecture."""
+
+    code = "checkpoint"
+
+
+class DownloadError(EcgFoundryError):
+    """A download could not be started or completed."""
+
+    code = "download"
+
+
+class MissingExtraError(EcgFoundryError):
+    """An optional dependency is needed that is not installed."""
+
+    code = "missing-extra"
+
+    @classmethod
+    def for_extra(cls, purpose: str, extra: str) -> MissingExtraError:
+        """Build the error for ``purpose`` (a verb phrase) that needs the extra ``extra``."""
+        return cls(
+            f"{purpose} needs the extra '{extra}', which is not installed",
+            remedy=f"Run: pip install 'ecgfoundry[{extra}]'",
+        )
+
+
+class ManifestError(EcgFoundryError):
+    """A manifest breaks its schema or contradicts itself."""
+
+    code = "manifest"
+
+
+class LeakageError(ManifestError):
+    """One patient or one signal stands in two splits."""
+
+    code = "leakage"
+
+
+class VerificationError(EcgFoundryError):
+    """A bundle's graph and its weights, or two runtimes, disagree."""
+
+    code = "verification"
+
+
+class TrainingError(EcgFoundryError):
+    """A training run was asked for that cannot be carried out."""
+
+    code = "training"

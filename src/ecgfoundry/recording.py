@@ -1,0 +1,405 @@
+"""The value types of a signal as it was recorded: ``Recording`` and what belongs to it.
+
+A ``Recording`` always holds ECG leads in millivolts, under names. What a file holds beside them
+(pulse, respiration, pressure) stands in ``other_channels`` with its own rate and unit, so that
+nothing can be taken for an ECG lead by its position.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ecgfoundry.errors import LeadError, SamplingRateError, SignalError, UnitError
+from ecgfoundry.leads import canonical_lead, complete_limb_leads, normalize_lead_names
+
+__all__ = [
+    "MAXIMUM_SAMPLING_RATE",
+    "Annotation",
+    "Channel",
+    "Recording",
+    "Subject",
+    "check_sampling_rate",
+    "millivolts_per_unit",
+]
+
+MAXIMUM_SAMPLING_RATE = 100_000.0
+"""Hz; no ECG device comes near it, so a higher header value is a damaged header (our choice)."""
+
+_MILLIVOLTS: Mapping[str, float] = {
+    "v": 1e3,
+    "volt": 1e3,
+    "volts": 1e3,
+    "mv": 1.0,
+    "millivolt": 1.0,
+    "millivolts": 1.0,
+    "uv": 1e-3,
+    "µv": 1e-3,  # U+00B5 micro sign
+    "μv": 1e-3,  # U+03BC Greek mu
+    "microvolt": 1e-3,
+    "microvolts": 1e-3,
+    "nv": 1e-6,
+    "nanovolt": 1e-6,
+}
+
+
+def millivolts_per_unit(unit: str | None) -> float:
+    """Return the factor that turns a value in ``unit`` into millivolts.
+
+    ``unit`` may carry a number, as in ``"1e-4V"`` (the CODE data) or ``"4.88 uV"``.
+
+    Raises
+    ------
+    UnitError
+        The unit is missing or is not a voltage.
+
+    Examples
+    --------
+    >>> millivolts_per_unit("uV"), millivolts_per_unit("1e-4V")
+    (0.001, 0.1)
+    """
+    text = (unit or "").strip().lower().replace(" ", "")
+    split = 0
+    while split < len(text) and (text[split] in "0123456789.+-" or _is_exponent(text, split)):
+        split += 1
+    number, name = text[:split], text[split:]
+    try:
+        factor = float(number) if number else 1.0
+    except ValueError:
+        factor = math.nan
+    if name not in _MILLIVOLTS or not math.isfinite(factor) or factor <= 0:
+        known = "missing" if not text else f"'{unit}', which is not a voltage that is known here"
+        raise UnitError(
+            f"the unit of the signal is {known}",
+            remedy="Supply it, for example --unit mV, --unit uV or unit='mV'",
+        )
+    return factor * _MILLIVOLTS[name]
+
+
+def _is_exponent(text: str, position: int) -> bool:
+    return (
+        text[position] == "e"
+        and 0 < position < len(text) - 1
+        and (text[position + 1].isdigit() or text[position + 1] in "+-")
+    )
+
+
+def check_sampling_rate(sampling_rate: float | None) -> float:
+    """Return the rate as a float, or raise :class:`SamplingRateError` if it is not usable."""
+    try:
+        rate = float(sampling_rate)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        rate = math.nan
+    if not math.isfinite(rate) or rate <= 0 or rate > MAXIMUM_SAMPLING_RATE:
+        raise SamplingRateError(
+            f"the sampling rate is {sampling_rate!r}, not a number of Hz between 0 and "
+            f"{MAXIMUM_SAMPLING_RATE:.0f}",
+            remedy="Supply it, for example --sampling-rate 500 or sampling_rate=500",
+        )
+    return rate
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a file says about the person: age in years, sex ("female", "male" or None), id."""
+
+    age: float | None = None
+    sex: str | None = None
+    identifier: str | None = None
+
+    def without_identity(self) -> Subject:
+        """Return a copy without the identifier."""
+        return replace(self, identifier=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A mark on the time axis.
+
+    Parameters
+    ----------
+    time_s : float
+        Seconds from the first sample.
+    kind : str
+        "beat", "rhythm", "wave", "noise" or "note".
+    text : str
+        The code or the words of the source, as they stand there.
+    duration_s : float
+        0 for a point.
+    lead : str, optional
+        Lead it belongs to; None for all.
+    """
+
+    time_s: float
+    kind: str
+    text: str
+    duration_s: float = 0.0
+    lead: str | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Channel:
+    """A channel that is no ECG lead: its signal (samples,) in its own unit, at its own rate."""
+
+    name: str
+    kind: str
+    unit: str
+    sampling_rate: float
+    signal: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """An ECG as it was recorded.
+
+    Parameters
+    ----------
+    signal : ndarray (leads, samples)
+        float32, in mV; NaN marks a missing sample. Made read-only.
+    sampling_rate : float
+        Hz.
+    leads : sequence of str
+        One distinct name per row; known names are brought to their canonical spelling.
+    start_time : datetime, optional
+        Of the first sample.
+    subject : Subject
+    device : mapping
+        What the source says about the device and its filters.
+    header : mapping
+        Further fields of the source, as text.
+    annotations : tuple of Annotation
+    other_channels : tuple of Channel
+        Channels that are not ECG.
+    source : str, optional
+        The file it came from.
+    format : str, optional
+        The name of the reader.
+    mains_frequency : float, optional
+        Hz (50 or 60) if the source or the caller states it.
+
+    Raises
+    ------
+    SignalError, LeadError, SamplingRateError
+    """
+
+    signal: NDArray[np.float32]
+    sampling_rate: float
+    leads: tuple[str, ...]
+    start_time: dt.datetime | None = None
+    subject: Subject = field(default_factory=Subject)
+    device: Mapping[str, str] = field(default_factory=dict)
+    header: Mapping[str, str] = field(default_factory=dict)
+    annotations: tuple[Annotation, ...] = ()
+    other_channels: tuple[Channel, ...] = ()
+    source: str | None = None
+    format: str | None = None
+    mains_frequency: float | None = None
+
+    def __post_init__(self) -> None:
+        signal = np.ascontiguousarray(self.signal, dtype=np.float32)
+        if signal.ndim != 2:
+            raise SignalError(
+                f"the signal has {signal.ndim} dimensions instead of 2 (leads, samples)",
+                remedy="Pass one row per lead",
+            )
+        if signal is self.signal and signal.flags.writeable:
+            signal = signal.copy()
+        signal.flags.writeable = False
+        leads = normalize_lead_names(self.leads)
+        if len(leads) != signal.shape[0]:
+            raise LeadError(
+                f"{len(leads)} lead names are given for {signal.shape[0]} rows of signal",
+                remedy="Supply exactly one name per row; the signal has shape (leads, samples)",
+            )
+        set_field = object.__setattr__  # the dataclass is frozen for everybody else
+        set_field(self, "signal", signal)
+        set_field(self, "leads", leads)
+        set_field(self, "sampling_rate", check_sampling_rate(self.sampling_rate))
+        set_field(self, "device", MappingProxyType(dict(self.device)))
+        set_field(self, "header", MappingProxyType(dict(self.header)))
+        set_field(self, "annotations", tuple(self.annotations))
+        set_field(self, "other_channels", tuple(self.other_channels))
+
+    @classmethod
+    def from_array(
+        cls,
+        x: ArrayLike,
+        *,
+        sampling_rate: float | None,
+        leads: Sequence[str] | str | None,
+        unit: str | None,
+        **fields: Any,
+    ) -> Recording:
+        """Build a recording from an array, with everything that cannot be guessed said.
+
+        Parameters
+        ----------
+        x : array_like (leads, samples) or (samples,)
+            One lead per row. NaN (or a masked element) is a missing sample; infinities become
+            missing.
+        sampling_rate : float
+            Hz.
+        leads : sequence of str
+            Names in the order of the rows, in any usual spelling; a single name for one lead.
+        unit : str
+            "mV", "uV", "V", or with a factor as in "1e-4V".
+        **fields
+            Further fields of :class:`Recording` (``subject=``, ``start_time=`` …).
+
+        Raises
+        ------
+        LeadError, UnitError, SamplingRateError, SignalError
+            With a message that says what to supply.
+
+        Examples
+        --------
+        >>> r = Recording.from_array([[0, 500.0]], sampling_rate=250, leads=["DI"], unit="uV")
+        >>> r.leads, float(r.signal[0, 1]), r.duration_s
+        (('I',), 0.5, 0.008)
+        """
+        rate = check_sampling_rate(sampling_rate)
+        factor = millivolts_per_unit(unit)
+        array = np.ma.filled(np.ma.asarray(x, dtype=np.float64), np.nan)
+        if array.ndim == 1:
+            array = array[np.newaxis]
+        if array.ndim != 2:
+            raise SignalError(
+                f"the array has {array.ndim} dimensions; (leads, samples) is needed",
+                remedy="Pass one recording at a time, one row per lead",
+            )
+        if leads is None or len(leads) == 0:
+            raise LeadError(
+                f"the names of the {array.shape[0]} lead(s) are missing",
+                remedy="Supply them in the order of the rows, for example leads=('I', 'II') or "
+                "--leads I,II",
+            )
+        names = (leads,) if isinstance(leads, str) else tuple(leads)
+        if len(names) != array.shape[0] and len(names) == array.shape[1]:
+            raise LeadError(
+                f"{len(names)} lead names are given for an array of shape {array.shape}",
+                remedy="The array seems to be (samples, leads): pass its transpose",
+            )
+        signal = (array * factor).astype(np.float32)
+        signal[~np.isfinite(signal)] = np.nan
+        return cls(signal=signal, sampling_rate=rate, leads=names, **fields)
+
+    @property
+    def samples(self) -> int:
+        """Samples per lead."""
+        return int(self.signal.shape[1])
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.samples / self.sampling_rate
+
+    def lead(self, name: str) -> NDArray[np.float32]:
+        """Return one lead (samples,) by any spelling of its name."""
+        wanted = canonical_lead(name) or name
+        try:
+            return self.signal[self.leads.index(wanted)]
+        except ValueError:
+            raise LeadError(
+                f"there is no lead {name}; the recording has {', '.join(self.leads)}",
+                path=self.source,
+            ) from None
+
+    def with_derived_leads(self) -> Recording:
+        """Return the recording with every derivable limb lead that is missing appended."""
+        derived = complete_limb_leads(dict(zip(self.leads, self.signal, strict=True)))
+        if not derived:
+            return self
+        signal = np.concatenate([self.signal, np.stack(list(derived.values()))])
+        return replace(self, signal=signal, leads=(*self.leads, *derived))
+
+    def select(
+        self, leads: Sequence[str], *, derive: bool = True, missing: str = "error"
+    ) -> Recording:
+        """Return the named leads in the given order.
+
+        Parameters
+        ----------
+        leads : sequence of str
+            Any usual spelling.
+        derive : bool
+            Derive limb leads that are not recorded from those that are.
+        missing : {"error", "nan"}
+            What to do with leads that are neither there nor derivable: raise, or a row of NaN.
+
+        Raises
+        ------
+        LeadError
+            A lead is missing and ``missing`` is "error".
+        """
+        wanted = normalize_lead_names(leads)
+        source = self
+        if derive and any(lead not in self.leads for lead in wanted):
+            source = self.with_derived_leads()
+        absent = [lead for lead in wanted if lead not in source.leads]
+        if absent and missing == "error":
+            raise LeadError(
+                f"there is no lead {', '.join(absent)} and it cannot be derived from "
+                f"{', '.join(self.leads)}",
+                path=self.source,
+            )
+        signal = np.full((len(wanted), self.samples), np.nan, dtype=np.float32)
+        for row, lead in enumerate(wanted):
+            if lead in source.leads:
+                signal[row] = source.signal[source.leads.index(lead)]
+        return replace(self, signal=signal, leads=wanted)
+
+    def slice_samples(self, start: int, stop: int) -> Recording:
+        """Return samples ``start`` to ``stop`` (exclusive); annotations move along."""
+        start = min(max(int(start), 0), self.samples)
+        stop = min(max(int(stop), start), self.samples)
+        offset = start / self.sampling_rate
+        end = stop / self.sampling_rate
+        kept = tuple(
+            replace(mark, time_s=mark.time_s - offset)
+            for mark in self.annotations
+            if mark.time_s < end and mark.time_s + mark.duration_s >= offset
+        )
+        channels = tuple(
+            replace(
+                channel,
+                signal=channel.signal[
+                    round(offset * channel.sampling_rate) : round(end * channel.sampling_rate)
+                ],
+            )
+            for channel in self.other_channels
+        )
+        begin = self.start_time + dt.timedelta(seconds=offset) if self.start_time else None
+        return replace(
+            self,
+            signal=self.signal[:, start:stop],
+            start_time=begin,
+            annotations=kept,
+            other_channels=channels,
+        )
+
+    def window(self, start_s: float, duration_s: float) -> Recording:
+        """Return the part of ``duration_s`` seconds that starts at ``start_s`` seconds."""
+        start = round(start_s * self.sampling_rate)
+        return self.slice_samples(start, start + round(duration_s * self.sampling_rate))
+
+    def resample(self, sampling_rate: float) -> Recording:
+        """Return the recording at another rate, by an anti-aliased polyphase filter.
+
+        Missing samples stay missing at the times where they were. Other channels are unchanged.
+        """
+        from ecgfoundry.signals.resampling import resample_polyphase
+
+        rate = check_sampling_rate(sampling_rate)
+        signal = resample_polyphase(self.signal, self.sampling_rate, rate)
+        return replace(self, signal=signal, sampling_rate=rate)
+
+    def without_subject(self) -> Recording:
+        """Return a copy without age, sex, identifier, start time and free header text."""
+        return replace(self, subject=Subject(), start_time=None, header={})

@@ -1,0 +1,1 @@
+"""Signal functions, arrays in and arrays out: filters, resampling, windows, quality."""

@@ -1,0 +1,122 @@
+"""Change of sampling rate: arrays -> arrays. NaN marks missing samples throughout."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import SamplingRateError
+
+__all__ = ["rational_ratio", "resample_linear", "resample_polyphase"]
+
+_LARGEST_TERM = 2000
+"""Largest numerator or denominator of a rate ratio; finer ratios are rounded (our choice)."""
+
+
+def rational_ratio(source_rate: float, target_rate: float) -> Fraction:
+    """Return ``target_rate / source_rate`` as a small fraction.
+
+    Raises
+    ------
+    SamplingRateError
+        No fraction with terms up to 2000 comes within 1e-4 of the ratio, which means that one
+        of the rates is not a plausible device rate.
+    """
+    ratio = Fraction(target_rate).limit_denominator(10**6) / Fraction(
+        source_rate
+    ).limit_denominator(10**6)
+    small = ratio.limit_denominator(_LARGEST_TERM)
+    if small <= 0 or abs(float(small / ratio) - 1.0) > 1e-4:
+        raise SamplingRateError(
+            f"a signal at {source_rate:g} Hz cannot be resampled to {target_rate:g} Hz",
+            remedy="Check the stated sampling rate",
+        )
+    return small
+
+
+def resample_polyphase(
+    signal: NDArray[np.floating], source_rate: float, target_rate: float
+) -> NDArray[np.float32]:
+    """Resample with an anti-aliasing polyphase FIR filter (``scipy.signal.resample_poly``).
+
+    Parameters
+    ----------
+    signal : ndarray (..., samples)
+        NaN where samples are missing.
+    source_rate, target_rate : float
+        Hz.
+
+    Returns
+    -------
+    ndarray, float32 (..., ceil(samples * target/source))
+        A sample whose nearest source sample is missing is missing. The ends are continued by
+        straight lines (``padtype="line"``), so an offset makes no step at the edges.
+    """
+    from scipy.signal import resample_poly
+
+    array = np.asarray(signal)
+    ratio = rational_ratio(source_rate, target_rate)
+    if ratio == 1 or array.shape[-1] == 0:
+        return array.astype(np.float32, copy=True)
+    missing = np.isnan(array)
+    any_missing = bool(missing.any())
+    filled = fill_gaps_linear(array) if any_missing else array.astype(np.float64)
+    result = resample_poly(
+        filled, ratio.numerator, ratio.denominator, axis=-1, padtype="line"
+    ).astype(np.float32)
+    if any_missing:
+        positions = np.arange(result.shape[-1]) * (ratio.denominator / ratio.numerator)
+        nearest = np.minimum(np.rint(positions).astype(np.int64), array.shape[-1] - 1)
+        result[missing[..., nearest]] = np.nan
+    return result
+
+
+def resample_linear(
+    signal: NDArray[np.floating], source_rate: float, target_rate: float
+) -> NDArray[np.float32]:
+    """Resample by straight lines between samples, as the paper of ECGFounder says it does.
+
+    Sample ``k`` of the result stands at time ``k / target_rate``; the time base is never
+    squeezed. There is no anti-aliasing: that is the recipe's property.
+
+    Parameters
+    ----------
+    signal : ndarray (..., samples)
+        Times next to a missing sample are missing.
+    source_rate, target_rate : float
+        Hz.
+
+    Returns
+    -------
+    ndarray, float32 (..., round(samples * target/source))
+        Times after the last source sample repeat it.
+    """
+    array = np.asarray(signal, dtype=np.float64)
+    samples = array.shape[-1]
+    if source_rate == target_rate or samples == 0:
+        return array.astype(np.float32)
+    length = max(1, round(samples * target_rate / source_rate))
+    positions = np.minimum(np.arange(length) * (source_rate / target_rate), samples - 1)
+    left = np.floor(positions).astype(np.int64)
+    right = np.minimum(left + 1, samples - 1)
+    fraction = positions - left
+    # Where the fraction is 0 the right neighbour must not matter, not even as NaN.
+    right = np.where(fraction == 0, left, right)
+    low, high = array[..., left], array[..., right]
+    return (low + (high - low) * fraction).astype(np.float32)
+
+
+def fill_gaps_linear(signal: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return float64 with NaN runs bridged by straight lines; an all-NaN row becomes zeros."""
+    array = np.array(signal, dtype=np.float64)
+    rows = array.reshape(-1, array.shape[-1])
+    index = np.arange(rows.shape[1])
+    for row in rows:
+        missing = np.isnan(row)
+        if missing.all():
+            row[:] = 0.0
+        elif missing.any():
+            row[missing] = np.interp(index[missing], index[~missing], row[~missing])
+    return rows.reshape(array.shape)
