@@ -1,0 +1,56 @@
+# Two commands set everything up on a fresh machine with Python >= 3.11:
+#   make demo   install the core (no PyTorch) and read two real ECGs
+#   make test   install everything and run the tests
+PYTHON ?= python3
+DEMO_VENV := .venv-demo
+VENV := .venv
+UV_RUN = UV_FIND_LINKS="$$(pip config get global.find-links 2>/dev/null || true)" $(1)/bin/uv pip install --quiet --python $(1)/bin/python -c constraints.txt
+OUTPUT := demo-output
+
+.PHONY: demo install test test-slow test-core lint bench train-defaults clean
+
+$(DEMO_VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/python -m pip install --quiet uv
+	$(call UV_RUN,$(DEMO_VENV)) -e .
+	touch $@
+
+demo: $(DEMO_VENV)/ready
+	@mkdir -p $(OUTPUT)
+	$(DEMO_VENV)/bin/ecgfoundry diagnose sample:12-lead sample:single-lead --report $(OUTPUT)/report.html
+	@echo "The report is in $(OUTPUT)/report.html: open it in a browser."
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet uv
+	$(call UV_RUN,$(VENV)) -e '.[all,dev]'
+	touch $@
+
+install: $(VENV)/ready
+
+test: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+test-slow: $(VENV)/ready
+	$(VENV)/bin/python -m pytest -m slow
+
+# The core without PyTorch: its tests run in the environment of the demo.
+test-core: $(DEMO_VENV)/ready
+	$(call UV_RUN,$(DEMO_VENV)) pytest
+	$(DEMO_VENV)/bin/python -m pytest -q tests/acceptance/test_core_without_torch.py
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/ready
+	$(VENV)/bin/python -m benchmarks
+
+train-defaults: $(VENV)/ready
+	$(VENV)/bin/ecgfoundry train-defaults --help >/dev/null
+	$(VENV)/bin/ecgfoundry train-defaults
+
+clean:
+	rm -rf $(VENV) $(DEMO_VENV) $(OUTPUT)

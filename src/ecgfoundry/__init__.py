@@ -1,0 +1,64 @@
+"""ecgfoundry: an ECG in as the device wrote it, named and calibrated findings out.
+
+>>> import ecgfoundry
+>>> recording = ecgfoundry.read("file.hea")                                    # doctest: +SKIP
+>>> predictor = ecgfoundry.load_model("rhythm-single-lead")                    # doctest: +SKIP
+>>> result = predictor.interpret(recording)                                    # doctest: +SKIP
+
+Everything here is loaded on first use, so ``import ecgfoundry`` is fast and needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ecgfoundry._version import __version__
+
+if TYPE_CHECKING:
+    from ecgfoundry.errors import EcgFoundryError
+    from ecgfoundry.formats.registry import read
+    from ecgfoundry.inference.interpretation import Interpretation
+    from ecgfoundry.inference.predictor import Predictor, load_model
+    from ecgfoundry.models.registry import create_model
+    from ecgfoundry.preprocessing import standardize
+    from ecgfoundry.recording import Recording
+    from ecgfoundry.samples import sample_path
+
+__all__ = [
+    "EcgFoundryError",
+    "Interpretation",
+    "Predictor",
+    "Recording",
+    "__version__",
+    "create_model",
+    "load_model",
+    "read",
+    "sample_path",
+    "standardize",
+]
+
+_HOME = {
+    "EcgFoundryError": "ecgfoundry.errors",
+    "Interpretation": "ecgfoundry.inference.interpretation",
+    "Predictor": "ecgfoundry.inference.predictor",
+    "Recording": "ecgfoundry.recording",
+    "create_model": "ecgfoundry.models.registry",
+    "load_model": "ecgfoundry.inference.predictor",
+    "read": "ecgfoundry.formats.registry",
+    "sample_path": "ecgfoundry.samples",
+    "standardize": "ecgfoundry.preprocessing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'ecgfoundry' has no attribute '{name}'")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

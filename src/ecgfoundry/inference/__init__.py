@@ -1,0 +1,1 @@
+"""Runtimes and the Predictor: from a recording to an interpretation."""

@@ -1,0 +1,157 @@
+"""Files, folders and patterns in, interpretations out; one bad file never stops the others."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecgfoundry.errors import EcgFoundryError, FileAccessError
+from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats.registry import identify
+from ecgfoundry.inference.interpretation import Interpretation
+from ecgfoundry.inference.predictor import LONG_RECORDING_S, Predictor
+from ecgfoundry.recording import Recording
+
+__all__ = ["FileResult", "FileSource", "expand_paths", "interpret_file", "interpret_files"]
+
+_SIDECAR_SUFFIXES = (".dat", ".atr", ".json", ".md", ".html", ".xml.bak")
+
+
+class FileSource:
+    """A file as a :class:`~ecgfoundry.inference.windows.WindowSource`, read part by part.
+
+    Formats without random access are read once and kept.
+    """
+
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        self._path, self._options = path, options
+        self._reader = identify(path)
+        self._whole: Recording | None = None
+        info = self._reader.inspect(path, options)
+        if not self._reader.random_access or info.duration_s <= LONG_RECORDING_S:
+            self._whole = self._reader.read(path, options, 0, None)
+            self.leads = self._whole.leads
+            self.sampling_rate = self._whole.sampling_rate
+            self.samples = self._whole.samples
+        else:
+            self.leads = info.leads
+            self.sampling_rate = info.sampling_rate
+            self.samples = info.samples
+
+    @property
+    def head(self) -> Recording:
+        """The recording, or its first second: for subject, device and names."""
+        return self._whole or self.part(0, min(self.samples, round(self.sampling_rate)))
+
+    def part(self, start: int, stop: int) -> Recording:
+        """Return the samples from start to stop."""
+        if self._whole is not None:
+            return self._whole.slice_samples(start, stop)
+        return self._reader.read(self._path, self._options, start, stop)
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """One file: its interpretation, or why it could not be read."""
+
+    file: str
+    interpretation: Interpretation | None = None
+    error: EcgFoundryError | None = None
+
+
+def interpret_file(
+    predictor: Predictor,
+    path: str | Path,
+    *,
+    options: ReadOptions | None = None,
+    lead: str | None = None,
+) -> Interpretation:
+    """Read and interpret one file; long ones in bounded memory.
+
+    Raises
+    ------
+    EcgFoundryError
+        The file cannot be read.
+    """
+    source = FileSource(Path(path), options or ReadOptions())
+    return predictor.interpret_source(source, recording=source.head, lead=lead, file=str(path))
+
+
+def interpret_files(
+    predictor: Predictor,
+    paths: Sequence[str | Path],
+    *,
+    options: ReadOptions | None = None,
+    lead: str | None = None,
+) -> Iterator[FileResult]:
+    """Interpret many files; each gives a result or its error, in order."""
+    for path in paths:
+        try:
+            answer = interpret_file(predictor, path, options=options, lead=lead)
+        except EcgFoundryError as error:
+            yield FileResult(str(path), error=error)
+        else:
+            yield FileResult(str(path), interpretation=answer)
+
+
+def expand_paths(arguments: Sequence[str | Path]) -> list[Path]:
+    """Turn files, folders and patterns into a sorted list of recordings, each once.
+
+    A folder stands for the recordings in it and below: of a WFDB record only its header, and no
+    hidden files, tables of contents or side-cars.
+
+    Raises
+    ------
+    FileAccessError
+        A pattern or a folder gives nothing, so that a typing mistake does not pass silently.
+    """
+    result: dict[Path, None] = {}
+    for argument in arguments:
+        path = Path(argument)
+        if path.is_dir():
+            found = _recordings_below(path)
+            problem = "the folder holds no recording that can be read"
+        elif glob.has_magic(str(argument)) and not path.exists():
+            matches = (Path(match) for match in glob.glob(str(argument), recursive=True))
+            found = _without_sidecars(sorted(match for match in matches if match.is_file()))
+            problem = "nothing matches this pattern"
+        else:
+            found, problem = [path], ""
+        if not found:
+            raise FileAccessError(problem, path=path)
+        result.update(dict.fromkeys(found))
+    return list(result)
+
+
+def _recordings_below(folder: Path) -> list[Path]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    visible = [
+        path
+        for path in files
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    recordings = []
+    for path in _without_sidecars(visible):
+        try:
+            identify(path)
+        except EcgFoundryError:
+            continue
+        recordings.append(path)
+    return recordings
+
+
+def _without_sidecars(paths: Sequence[Path]) -> list[Path]:
+    """Leave out the signal and annotation files of WFDB records, and metadata."""
+    headers = {path.with_suffix("") for path in paths if path.suffix == ".hea"}
+    return [
+        path
+        for path in paths
+        if path.suffix == ".hea"
+        or (
+            path.with_suffix("") not in headers
+            and path.suffix.lower() not in _SIDECAR_SUFFIXES
+            and path.name not in ("RECORDS", "ANNOTATORS", "REFERENCE.csv")
+        )
+    ]

@@ -1,0 +1,370 @@
+"""The Predictor: a loaded bundle that answers for recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import EcgFoundryError, LeadError, SignalError
+from ecgfoundry.inference.findings import make_findings, window_result
+from ecgfoundry.inference.interpretation import (
+    Finding,
+    Interpretation,
+    WindowResult,
+    find_episodes,
+)
+from ecgfoundry.inference.runtimes import Runtime, create_runtime
+from ecgfoundry.inference.warnings import recording_warnings
+from ecgfoundry.inference.windows import (
+    InputLeads,
+    PreparedWindow,
+    RecordingSource,
+    WindowSource,
+    prepare_windows,
+)
+from ecgfoundry.models.bundle import Bundle, find_bundle, load_bundle
+from ecgfoundry.recording import Recording
+from ecgfoundry.signals.quality import Notice, merge_notices
+
+__all__ = ["LONG_RECORDING_S", "Predictor", "load_model"]
+
+LONG_RECORDING_S = 60.0
+"""Beyond it there is no averaged diagnosis but episodes and burden. The longest record of the
+CinC 2017 set has 61 s, which still is one strip: the limit has 2 s of tolerance."""
+_TOLERANCE_S = 2.0
+
+_BATCH = 32
+"""Windows per call of the network; bounds memory on long recordings (our choice)."""
+
+Float32 = NDArray[np.float32]
+
+
+def load_model(
+    name_or_folder: str | Path, *, runtime: str = "auto", threads: int | None = None
+) -> Predictor:
+    """Load a model.
+
+    Parameters
+    ----------
+    name_or_folder : str or Path
+        A shipped name, the name of a pulled model, or a bundle folder.
+    runtime : {"auto", "onnxruntime", "torch"}
+    threads : int, optional
+        Threads within one call of the network; None: all cores of this process.
+
+    Raises
+    ------
+    ModelNotFoundError, BundleError, IntegrityError, MissingExtraError
+    """
+    bundle = load_bundle(find_bundle(name_or_folder))
+    return Predictor(bundle, create_runtime(bundle, runtime=runtime, threads=threads))
+
+
+@dataclass
+class _Collected:
+    """What comes out of the windows of one recording."""
+
+    prepared: list[PreparedWindow]  # without their standardized arrays
+    logits: list[NDArray[np.float64] | None]  # None where a window was refused
+
+
+class Predictor:
+    """A bundle on a runtime.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    runtime : Runtime
+    """
+
+    def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
+        self.bundle = bundle
+        self.runtime = runtime
+
+    def __repr__(self) -> str:
+        return f"Predictor({self.bundle.name} {self.bundle.version} on {self.runtime.name})"
+
+    def logits(self, windows: NDArray[np.floating]) -> Float32:
+        """Return the logits of standardized windows.
+
+        Parameters
+        ----------
+        windows : ndarray (windows, leads, samples)
+            As :func:`ecgfoundry.standardize` gives them: an absent lead is a row of NaN.
+
+        Returns
+        -------
+        float32 (windows, targets)
+
+        Raises
+        ------
+        SignalError
+            Wrong shape, or single NaN samples within a lead.
+        LeadError
+            A lead is absent and the network has no mask for it.
+        """
+        return self._run(windows)[0]
+
+    def embed(self, windows: NDArray[np.floating]) -> Float32:
+        """Return the features before the last layer, float32 (windows, features).
+
+        See :meth:`logits` for the input and the errors.
+        """
+        return self._run(windows)[1]
+
+    def _run(self, windows: NDArray[np.floating]) -> tuple[Float32, Float32]:
+        spec = self.bundle.input
+        x = np.asarray(windows, dtype=np.float32)
+        if x.ndim != 3 or x.shape[1:] != (spec.rows, spec.samples):
+            raise SignalError(
+                f"{self.bundle.name} takes windows of shape (n, {spec.rows}, {spec.samples}), "
+                f"not {x.shape}",
+                remedy=f"Make them with ecgfoundry.standardize(recording, '{spec.preprocessing}')",
+            )
+        missing = np.isnan(x)
+        absent = missing.all(axis=2)
+        if (missing.any(axis=2) & ~absent).any():
+            raise SignalError(
+                "a standardized lead has single missing samples",
+                remedy="Make the windows with ecgfoundry.standardize, which fills gaps",
+            )
+        if absent.any() and spec.lead_mode != "any-subset":
+            names = spec.leads if spec.lead_mode == "exact" else ("the lead",)
+            gone = [names[row] for row in np.flatnonzero(absent.any(axis=0))]
+            raise LeadError(
+                f"{self.bundle.name} needs every lead; {', '.join(gone)} is absent",
+                remedy="Use a model that takes any subset of leads",
+            )
+        if absent.all(axis=1).any():
+            raise LeadError("a window has no lead at all")
+        signal = np.where(missing, np.float32(0), x)
+        presence = (~absent).astype(np.float32)
+        if len(x) == 0:
+            return (
+                np.empty((0, len(self.bundle.vocabulary.targets)), np.float32),
+                np.empty((0, 0), np.float32),
+            )
+        parts = [
+            self.runtime.run(signal[k : k + _BATCH], presence[k : k + _BATCH])
+            for k in range(0, len(x), _BATCH)
+        ]
+        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+    def interpret(
+        self, recording: Recording, *, lead: str | None = None, file: str | None = None
+    ) -> Interpretation:
+        """Answer for one recording.
+
+        Parameters
+        ----------
+        recording : Recording
+            Of any length, rate and set of leads.
+        lead : str, optional
+            Read only this lead.
+        file : str, optional
+            What the answer calls the recording; its source by default.
+
+        Returns
+        -------
+        Interpretation
+            With findings, or with ``refused`` where the recording cannot be read by this model.
+        """
+        source = RecordingSource(recording)
+        return self.interpret_source(
+            source, recording=recording, lead=lead, file=file or recording.source
+        )
+
+    def interpret_source(
+        self,
+        source: WindowSource,
+        *,
+        recording: Recording,
+        lead: str | None = None,
+        file: str | None = None,
+    ) -> Interpretation:
+        """Answer for a source that is read window by window, in bounded memory.
+
+        Parameters
+        ----------
+        source : WindowSource
+        recording : Recording
+            For what is said about the whole (subject, device); its signal is not used.
+        lead, file
+            As in :meth:`interpret`.
+        """
+        try:
+            leads = InputLeads.choose(self.bundle.input, source.leads, lead=lead)
+        except LeadError as error:
+            return self._refusal(source, Notice("leads", str(error)), file=file)
+        collected = self._collect(prepare_windows(source, self.bundle.input, leads))
+        if not any(logits is not None for logits in collected.logits):
+            return self._refused_windows(source, collected, leads, file=file)
+        return self._answer(source, recording, leads, collected, file=file)
+
+    def _collect(self, windows: Iterator[PreparedWindow]) -> _Collected:
+        collected = _Collected([], [])
+        while batch := list(islice(windows, _BATCH)):
+            readable = [window for window in batch if window.standardized is not None]
+            outputs = iter(())  # type: Iterator[NDArray[np.float64]]
+            if readable:
+                stacked = np.stack([window.standardized for window in readable])  # type: ignore[misc]
+                outputs = iter(self.logits(stacked).astype(np.float64))
+            for window in batch:
+                collected.logits.append(None if window.standardized is None else next(outputs))
+                collected.prepared.append(
+                    PreparedWindow(
+                        window.start, window.stop, window.quality, window.refusal, None
+                    )
+                )
+        return collected
+
+    def _answer(
+        self,
+        source: WindowSource,
+        recording: Recording,
+        leads: InputLeads,
+        collected: _Collected,
+        *,
+        file: str | None,
+    ) -> Interpretation:
+        bundle = self.bundle
+        duration = source.samples / source.sampling_rate
+        windows = self._window_results(source, collected)
+        long = duration > LONG_RECORDING_S + _TOLERANCE_S
+        findings: tuple[Finding, ...]
+        episodes = burden = readable = None
+        if long:
+            names = [target.name for target in bundle.vocabulary.targets if target.standalone]
+            episodes, burden, readable = find_episodes(windows, names)
+            findings = make_findings(bundle, None, burden=burden)
+        else:
+            known = [logits for logits in collected.logits if logits is not None]
+            level = "reduced_leads" if leads.absent else "record"
+            findings = make_findings(bundle, np.mean(known, axis=0), level=level)
+        warnings = recording_warnings(recording, bundle, leads, duration) + merge_notices(
+            [window.quality.warnings for window in collected.prepared]
+        )
+        warnings += _refused_part(collected.prepared)
+        return Interpretation(
+            file=file,
+            verdict="usable" if warnings else "good",
+            warnings=warnings,
+            lead_figures=_mean_figures(collected.prepared),
+            leads_used=leads.recorded + leads.derived,
+            leads_derived=leads.derived,
+            findings=findings,
+            windows=windows,
+            episodes=episodes,
+            burden=burden,
+            readable_s=readable,
+            refused=None,
+            **self._about(source),
+        )
+
+    def _window_results(
+        self, source: WindowSource, collected: _Collected
+    ) -> tuple[WindowResult, ...]:
+        rate = source.sampling_rate
+        return tuple(
+            window_result(
+                self.bundle,
+                logits,
+                start_s=window.start / rate,
+                duration_s=(window.stop - window.start) / rate,
+                refused=window.refusal,
+            )
+            for window, logits in zip(collected.prepared, collected.logits, strict=True)
+        )
+
+    def _about(self, source: WindowSource) -> dict[str, object]:
+        bundle = self.bundle
+        return {
+            "model": bundle.name,
+            "model_version": bundle.version,
+            "preprocessing": bundle.input.preprocessing,
+            "runtime": self.runtime.name,
+            "target_kind": bundle.target_kind,
+            "calibrated": bundle.document["calibration"] is not None,
+            "duration_s": source.samples / source.sampling_rate,
+        }
+
+    def _refused_windows(
+        self, source: WindowSource, collected: _Collected, leads: InputLeads, *, file: str | None
+    ) -> Interpretation:
+        reasons = [window.refusal for window in collected.prepared if window.refusal is not None]
+        first = reasons[0] if reasons else Notice("missing", "the recording has no samples")
+        return self._refusal(
+            source,
+            first,
+            file=file,
+            leads=leads,
+            lead_figures=_mean_figures(collected.prepared),
+            windows=self._window_results(source, collected),
+        )
+
+    def _refusal(
+        self,
+        source: WindowSource,
+        reason: Notice,
+        *,
+        file: str | None,
+        leads: InputLeads | None = None,
+        lead_figures: dict[str, dict[str, float | None]] | None = None,
+        windows: Sequence[WindowResult] = (),
+    ) -> Interpretation:
+        return Interpretation(
+            file=file,
+            verdict="refused",
+            leads_used=leads.recorded if leads else (),
+            lead_figures=lead_figures or {},
+            windows=tuple(windows),
+            refused=reason,
+            **self._about(source),
+        )
+
+
+def _refused_part(prepared: Sequence[PreparedWindow]) -> tuple[Notice, ...]:
+    refused = [window.refusal for window in prepared if window.refusal is not None]
+    if not refused:
+        return ()
+    words = f"{len(refused)} of {len(prepared)} windows could not be read: {refused[0].message}"
+    return (Notice("windows-refused", words),)
+
+
+def _mean_figures(
+    prepared: Sequence[PreparedWindow],
+) -> dict[str, dict[str, float | None]]:
+    """Mean of each quality figure of each lead over the windows."""
+    sums: dict[str, dict[str, list[float]]] = {}
+    for window in prepared:
+        for lead, figures in window.quality.leads.items():
+            for name, value in figures.to_dict().items():
+                values = sums.setdefault(lead, {}).setdefault(name, [])
+                if value is not None:
+                    values.append(value)
+    return {
+        lead: {
+            name: round(float(np.mean(values)), 4) if values else None
+            for name, values in figures.items()
+        }
+        for lead, figures in sums.items()
+    }
+
+
+def describe_failure(error: EcgFoundryError, file: str | None, model: str | None) -> dict[str, object]:
+    """Return the JSON form of a file that could not be read at all."""
+    return {
+        "schema_version": 1,
+        "file": file,
+        "model": model,
+        "runtime": None,
+        "quality": {"verdict": "refused", "warnings": []},
+        "findings": [],
+        "windows": [],
+        "refused": {"code": error.code, "message": str(error)},
+    }

@@ -1,0 +1,54 @@
+"""Warnings about a recording as a whole, beside those about its signal."""
+
+from __future__ import annotations
+
+from ecgfoundry.inference.windows import InputLeads
+from ecgfoundry.leads import canonical_lead
+from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.recording import Recording
+from ecgfoundry.signals.quality import Notice
+
+__all__ = ["recording_warnings"]
+
+ADULT_AGE = 18.0  # years; the training data of the shipped bundles are of adults
+SHORT_S = 8.0  # shorter than any recording that the shipped bundles learned from (our choice)
+_NOT_A_LEAD_NAME = ("ECG",)
+
+
+def recording_warnings(
+    recording: Recording, bundle: Bundle, leads: InputLeads, duration_s: float
+) -> tuple[Notice, ...]:
+    """Return what the reader should know about leads, subject, device and length.
+
+    Parameters
+    ----------
+    recording : Recording
+        For its subject and device.
+    bundle : Bundle
+    leads : InputLeads
+        What is read from it.
+    duration_s : float
+        Of the whole recording.
+    """
+    result = []
+    spec = bundle.input
+    if spec.lead_mode == "any-single":
+        lead = leads.rows[0]
+        if lead in _NOT_A_LEAD_NAME or canonical_lead(lead) is None:
+            words = f"the file does not say which lead '{lead}' is; the model was trained on "
+            result.append(Notice("lead-unnamed", words + ", ".join(spec.leads), (lead,)))
+        elif lead not in spec.leads:
+            words = f"lead {lead} is read; the model was trained on {', '.join(spec.leads)}"
+            result.append(Notice("lead-not-trained-on", words, (lead,)))
+    if leads.absent:
+        words = f"{', '.join(leads.absent)}: absent, masked; findings are less certain"
+        result.append(Notice("leads-absent", words, leads.absent))
+    age = recording.subject.age
+    if age is not None and age < ADULT_AGE:
+        words = f"the person is {age:g} years old; the model learned from adults"
+        result.append(Notice("age-under-18", words))
+    if duration_s < SHORT_S:
+        result.append(Notice("short", f"only {duration_s:.1f} s of signal"))
+    if not any("filter" in key.lower() for key in recording.device):
+        result.append(Notice("filters-unknown", "the source does not state its filters"))
+    return tuple(result)

@@ -1,0 +1,180 @@
+"""From a recording, in memory or in a file, to standardized windows with their quality.
+
+The one way into every network: ``source -> raw window -> quality gate -> standardize``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import LeadError
+from ecgfoundry.leads import LIMB_LEADS
+from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.preprocessing import choose_single_lead, standardize_window
+from ecgfoundry.recording import Recording
+from ecgfoundry.signals.quality import MAXIMUM_GAP_SHARE, Notice, WindowQuality, assess_window
+from ecgfoundry.signals.windows import window_bounds
+
+__all__ = ["InputLeads", "PreparedWindow", "RecordingSource", "WindowSource", "prepare_windows"]
+
+
+class WindowSource(Protocol):
+    """Anything that gives parts of a recording by sample number."""
+
+    leads: tuple[str, ...]
+    sampling_rate: float
+    samples: int
+
+    def part(self, start: int, stop: int) -> Recording:
+        """Return the samples from start to stop."""
+        ...
+
+
+class RecordingSource:
+    """A recording in memory as a :class:`WindowSource`."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.leads = recording.leads
+        self.sampling_rate = recording.sampling_rate
+        self.samples = recording.samples
+        # Marks and other channels would be copied with every window and are not used here.
+        self._recording = replace(recording, annotations=(), other_channels=())
+
+    def part(self, start: int, stop: int) -> Recording:
+        """Return the samples from start to stop."""
+        return self._recording.slice_samples(start, stop)
+
+
+@dataclass(frozen=True, slots=True)
+class InputLeads:
+    """Which leads of a recording a model reads.
+
+    ``rows`` are the leads of the input array in order; ``recorded`` those that the recording has,
+    ``derived`` those that follow from them, ``absent`` the rest.
+    """
+
+    rows: tuple[str, ...]
+    recorded: tuple[str, ...]
+    derived: tuple[str, ...]
+    absent: tuple[str, ...]
+
+    @classmethod
+    def choose(
+        cls, spec: InputSpec, available: tuple[str, ...], *, lead: str | None = None
+    ) -> InputLeads:
+        """Decide on the leads.
+
+        Raises
+        ------
+        LeadError
+            A one-lead model finds no lead that it may take; a model that needs every lead does
+            not have them; or none of a model's leads is there.
+        """
+        if spec.lead_mode == "any-single":
+            chosen = choose_single_lead(available, lead=lead)
+            return cls(rows=(chosen,), recorded=(chosen,), derived=(), absent=())
+        if lead is not None:
+            # One lead out of several, as if nothing else had been recorded.
+            available = (choose_single_lead(available, lead=lead),)
+        recorded = tuple(name for name in spec.leads if name in available)
+        limb = [name for name in LIMB_LEADS if name in available]
+        derived = tuple(
+            name
+            for name in spec.leads
+            if name in LIMB_LEADS and name not in recorded and len(limb) >= 2
+        )
+        absent = tuple(name for name in spec.leads if name not in recorded + derived)
+        if not recorded and not derived:
+            raise LeadError(
+                f"none of the leads of this model is in the recording, which has "
+                f"{', '.join(available)}",
+                remedy="Name the leads with --leads if the file names them wrongly",
+            )
+        if absent and spec.lead_mode == "exact":
+            raise LeadError(
+                f"this model needs {', '.join(spec.leads)}; {', '.join(absent)} is missing",
+                remedy="Use a model that takes any subset of leads",
+            )
+        return cls(spec.leads, recorded, derived, absent)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedWindow:
+    """One window on its way: where it stood, how good it was, and the model input if it may be
+    read (None if it was refused)."""
+
+    start: int
+    stop: int
+    quality: WindowQuality
+    refusal: Notice | None
+    standardized: NDArray[np.float32] | None
+
+
+def prepare_windows(
+    source: WindowSource, spec: InputSpec, leads: InputLeads
+) -> Iterator[PreparedWindow]:
+    """Yield every window of a source, judged and standardized.
+
+    Only one window of the source is in memory at a time.
+    """
+    for start, stop in window_bounds(source.samples, source.sampling_rate, spec.window_s):
+        part = source.part(start, stop)
+        recorded = part.select([lead for lead in part.leads if lead in _needed(leads)])
+        quality = assess_window(recorded.signal, part.sampling_rate, recorded.leads)
+        refusal = quality.refusal or _required_lead_missing(spec, leads, quality)
+        standardized = None
+        if refusal is None:
+            readable = recorded if spec.lead_mode == "exact" else _blank_unreadable(
+                recorded, quality
+            )
+            standardized = standardize_window(
+                readable.select(leads.rows, missing="nan").signal,
+                part.sampling_rate,
+                spec.recipe,
+                mains_frequency=part.mains_frequency,
+            )
+        yield PreparedWindow(start, stop, quality, refusal, standardized)
+
+
+def _needed(leads: InputLeads) -> set[str]:
+    """Recorded leads that are read, and those that only serve to derive others."""
+    return {*leads.recorded, *(LIMB_LEADS if leads.derived else ())}
+
+
+def _required_lead_missing(
+    spec: InputSpec, leads: InputLeads, quality: WindowQuality
+) -> Notice | None:
+    """A model without a mask cannot leave a lead out."""
+    if spec.lead_mode != "exact":
+        return None
+    gone = tuple(
+        lead
+        for lead in leads.recorded
+        if lead not in quality.leads or quality.leads[lead].missing_share > MAXIMUM_GAP_SHARE
+    )
+    if not gone:
+        return None
+    words = f"{', '.join(gone)}: more than {MAXIMUM_GAP_SHARE:.0%} missing, and the model needs it"
+    return Notice("missing", words, gone)
+
+
+def _blank_unreadable(recording: Recording, quality: WindowQuality) -> Recording:
+    """Make leads that are flat or mostly missing absent, so that they are masked or derived."""
+    bad = [
+        row
+        for row, lead in enumerate(recording.leads)
+        if lead in quality.leads and not quality.leads[lead].readable
+    ]
+    if not bad:
+        return recording
+    keep = [row for row in range(len(recording.leads)) if row not in bad]
+    return replace(
+        recording,
+        signal=recording.signal[keep],
+        leads=tuple(recording.leads[row] for row in keep),
+    )

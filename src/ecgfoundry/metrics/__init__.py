@@ -1,0 +1,1 @@
+"""Point metrics, intervals and calibrators: arrays in, numbers out."""

@@ -1,0 +1,143 @@
+"""Metrics of classification. An undefined value is ``nan``, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "auroc",
+    "confusion_matrix",
+    "expected_calibration_error",
+    "f1_scores",
+    "grouped_bootstrap",
+    "macro_auroc",
+]
+
+
+def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Area under the ROC curve: the probability that a positive scores above a negative.
+
+    Parameters
+    ----------
+    labels : array_like (n,)
+        0 or 1; NaN is left out.
+    scores : array_like (n,)
+        Any monotone score. Ties count one half (Mann-Whitney).
+
+    Returns
+    -------
+    float
+        ``nan`` when only one class is there.
+    """
+    from scipy.stats import rankdata
+
+    y = np.asarray(labels, dtype=np.float64)
+    s = np.asarray(scores, dtype=np.float64)
+    known = ~np.isnan(y)
+    y, s = y[known] > 0.5, s[known]
+    positives, negatives = int(y.sum()), int((~y).sum())
+    if positives == 0 or negatives == 0:
+        return float("nan")
+    ranks = rankdata(s)
+    return float((ranks[y].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def macro_auroc(labels: NDArray[np.floating], scores: NDArray[np.floating]) -> float:
+    """Mean AUROC over the targets (columns) for which it is defined; ``nan`` if none is."""
+    values = [auroc(labels[:, k], scores[:, k]) for k in range(labels.shape[1])]
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
+def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
+    """Counts (classes, classes): row = truth, column = prediction."""
+    pairs = np.asarray(truth, dtype=np.int64) * classes + np.asarray(predicted, dtype=np.int64)
+    return np.bincount(pairs.ravel(), minlength=classes * classes).reshape(classes, classes)
+
+
+def f1_scores(truth: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.float64]:
+    """F1 of each class, ``2 TP / (2 TP + FP + FN)``; ``nan`` for a class that never occurs.
+
+    The CinC 2017 score is the mean of the first three for the order N, A, O, ~ (the noisy class
+    is not counted; Clifford et al. 2017).
+    """
+    matrix = confusion_matrix(truth, predicted, classes)
+    hits = np.diag(matrix).astype(np.float64)
+    total = matrix.sum(axis=0) + matrix.sum(axis=1)
+    return np.divide(2 * hits, total, out=np.full(classes, np.nan), where=total > 0)
+
+
+def expected_calibration_error(
+    probabilities: ArrayLike, outcomes: ArrayLike, *, bins: int = 15
+) -> float:
+    """Expected calibration error over equal-width bins of the probability.
+
+    Parameters
+    ----------
+    probabilities : array_like (n,)
+        Of the event; for a multiclass answer: the confidence of the top class.
+    outcomes : array_like (n,)
+        Whether it happened; for multiclass: whether the top class was right.
+    bins : int
+        15, as in Guo et al. 2017.
+    """
+    p = np.asarray(probabilities, dtype=np.float64).ravel()
+    y = np.asarray(outcomes, dtype=np.float64).ravel()
+    if p.size == 0:
+        return float("nan")
+    index = np.minimum((p * bins).astype(np.int64), bins - 1)
+    weight = np.bincount(index, minlength=bins)
+    gap = np.abs(
+        np.bincount(index, weights=y, minlength=bins)
+        - np.bincount(index, weights=p, minlength=bins)
+    )
+    return float(gap[weight > 0].sum() / p.size)
+
+
+def grouped_bootstrap(
+    statistic: Callable[[NDArray[np.int64]], float],
+    groups: ArrayLike,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float, float]:
+    """Percentile interval of a statistic by resampling whole groups (patients).
+
+    Parameters
+    ----------
+    statistic : callable (row indices) -> float
+        ``nan`` when undefined for a draw (a class is missing): such draws are redrawn.
+    groups : array_like (n,)
+        Patient of each row.
+    draws : int
+        Defined draws to collect; at most ten times as many are tried.
+    seed : int
+    level : float
+        Coverage.
+
+    Returns
+    -------
+    low, high, redrawn_share : float
+        ``nan`` bounds if the statistic was defined in fewer than a tenth of the draws.
+    """
+    _, member = np.unique(np.asarray(groups), return_inverse=True)
+    rows = [np.flatnonzero(member == group) for group in range(member.max() + 1)]
+    generator = np.random.default_rng(seed)
+    values: list[float] = []
+    tried = 0
+    while len(values) < draws and tried < 10 * draws:
+        chosen = generator.integers(0, len(rows), len(rows))
+        value = statistic(np.concatenate([rows[group] for group in chosen]))
+        tried += 1
+        if not np.isnan(value):
+            values.append(value)
+    redrawn = 1.0 - len(values) / max(tried, 1)
+    if len(values) < draws:
+        return float("nan"), float("nan"), redrawn
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(values, (tail, 1.0 - tail))
+    return float(low), float(high), redrawn

@@ -1,0 +1,338 @@
+"""Bundles: a model as a folder that carries everything its answers depend on.
+
+``model.safetensors`` (weights), ``model.onnx`` (the same network as a graph, verified against the
+weights), ``bundle.json`` (schema ``bundle``: architecture, input, vocabulary, calibration,
+thresholds, provenance, hashes) and ``README.md`` (the model card). Nothing is pickled, and a file
+whose hash is not the recorded one is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ecgfoundry.errors import BundleError, IntegrityError, ModelNotFoundError
+from ecgfoundry.metrics.calibration import Calibrator
+from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
+from ecgfoundry.schemas import schema_problems
+from ecgfoundry.vocabularies.types import Vocabulary
+
+__all__ = [
+    "Bundle",
+    "InputSpec",
+    "available_bundles",
+    "cache_folder",
+    "find_bundle",
+    "load_bundle",
+    "sha256_of",
+    "shipped_folder",
+    "write_bundle",
+]
+
+BUNDLE_FILE = "bundle.json"
+MAXIMUM_BUNDLE_JSON_BYTES = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What a model takes in.
+
+    Parameters
+    ----------
+    lead_mode : {"exact", "any-subset", "any-single"}
+        Every lead is needed; absent ones are masked; or one lead, whichever.
+    leads : tuple of str
+        Order of the rows; for "any-single" the leads that it was trained on.
+    sampling_rate : float
+        Hz.
+    samples : int
+        Per lead and window.
+    preprocessing : str
+        Name of the chain.
+    """
+
+    lead_mode: str
+    leads: tuple[str, ...]
+    sampling_rate: float
+    samples: int
+    preprocessing: str
+
+    @property
+    def rows(self) -> int:
+        """Leads of the input array."""
+        return 1 if self.lead_mode == "any-single" else len(self.leads)
+
+    @property
+    def recipe(self) -> Preprocessing:
+        """The preprocessing itself."""
+        return get_preprocessing(self.preprocessing)
+
+    @property
+    def window_s(self) -> float:
+        """Length of a window, s."""
+        return self.samples / self.sampling_rate
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle folder that has been read and checked."""
+
+    folder: Path
+    document: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.document["name"])
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return str(self.document["version"])
+
+    @property
+    def target_kind(self) -> str:
+        """ "multilabel", "multiclass" or "regression"."""
+        return str(self.document["target_kind"])
+
+    @property
+    def multiclass(self) -> bool:
+        """Whether exactly one target is present."""
+        return self.target_kind == "multiclass"
+
+    @cached_property
+    def input(self) -> InputSpec:
+        """What goes in."""
+        spec = self.document["input"]
+        return InputSpec(
+            lead_mode=spec["lead_mode"],
+            leads=tuple(spec["leads"]),
+            sampling_rate=float(spec["sampling_rate"]),
+            samples=int(spec["samples"]),
+            preprocessing=spec["preprocessing"],
+        )
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What comes out, in order."""
+        return Vocabulary.from_dict(self.document["vocabulary"])
+
+    def calibrator(self, level: str) -> Calibrator | None:
+        """Return the calibrator for "record", "window" or "reduced_leads"; None if uncalibrated.
+
+        Where a bundle has none for reduced leads, the one for records serves.
+        """
+        calibration = self.document["calibration"]
+        if calibration is None:
+            return None
+        return Calibrator.from_dict(calibration.get(level) or calibration["record"])
+
+    @property
+    def thresholds(self) -> list[float | None]:
+        """Threshold of each target on its calibrated probability, None where there is none."""
+        thresholds = self.document["thresholds"]
+        if thresholds is None:
+            return [None] * len(self.vocabulary.targets)
+        return list(thresholds["values"])
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file that the bundle lists.
+
+        Raises
+        ------
+        BundleError
+            The bundle has no such file.
+        """
+        if name not in self.document["files"]:
+            raise BundleError(f"the bundle has no {name}", path=self.folder)
+        return self.folder / name
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def load_bundle(folder: str | Path, *, verify: bool = True) -> Bundle:
+    """Read a bundle folder and check it.
+
+    Parameters
+    ----------
+    folder : path
+    verify : bool
+        Compare the hash of every file with the recorded one.
+
+    Raises
+    ------
+    BundleError
+        ``bundle.json`` is missing, breaks the schema or contradicts itself; a file is missing.
+    IntegrityError
+        A file does not have its recorded hash.
+    """
+    folder = Path(folder)
+    path = folder / BUNDLE_FILE
+    if not path.is_file():
+        raise BundleError(
+            f"there is no {BUNDLE_FILE}",
+            path=folder,
+            remedy="A bundle is a folder made by 'ecgfoundry models import' or by training",
+        )
+    if path.stat().st_size > MAXIMUM_BUNDLE_JSON_BYTES:
+        raise BundleError("is larger than any bundle description", path=path)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise BundleError(f"is not JSON: {error}", path=path) from None
+    bundle = Bundle(folder=folder, document=document)
+    _check_document(document, path)
+    for name, expected in document["files"].items():
+        file = folder / name
+        if not file.is_file():
+            raise BundleError(f"{name} is missing", path=folder, remedy="Get the bundle anew")
+        if verify and sha256_of(file) != expected:
+            raise IntegrityError(
+                f"{name} does not have the recorded SHA-256: it is damaged or was changed",
+                path=folder,
+                remedy="Get the bundle anew",
+            )
+    return bundle
+
+
+def _check_document(document: Any, path: Path) -> None:
+    """Check the schema, and what a schema cannot say."""
+    problems = schema_problems("bundle", document)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise BundleError(f"breaks the bundle schema: {problems[0]}{more}", path=path)
+    spec = document["input"]
+    recipe = get_preprocessing(spec["preprocessing"])
+    if (recipe.sampling_rate, recipe.samples) != (spec["sampling_rate"], spec["samples"]):
+        raise BundleError(
+            f"the input is {spec['samples']} samples at {spec['sampling_rate']:g} Hz, but "
+            f"{recipe.name} makes {recipe.samples} at {recipe.sampling_rate:g} Hz",
+            path=path,
+        )
+    targets = len(document["vocabulary"]["targets"])
+    lists: dict[str, Any] = {}
+    if document["thresholds"] is not None:
+        lists["thresholds"] = document["thresholds"]["values"]
+    for level, calibrator in (document["calibration"] or {}).items():
+        if isinstance(calibrator, Mapping):
+            lists[f"calibration.{level}.scale"] = calibrator["scale"]
+            lists[f"calibration.{level}.offset"] = calibrator["offset"]
+    if document["target_kind"] == "regression":
+        if "regression" not in document:
+            raise BundleError("a regression needs 'regression' with scale and offset", path=path)
+        lists["regression.scale"] = document["regression"]["scale"]
+        lists["regression.offset"] = document["regression"]["offset"]
+    for name, values in lists.items():
+        if len(values) != targets:
+            raise BundleError(
+                f"{name} has {len(values)} values for {targets} targets", path=path
+            )
+
+
+def write_bundle(output: Path, *, document: Mapping[str, Any], files: Mapping[str, Path]) -> Path:
+    """Write a bundle folder, whole or not at all.
+
+    Parameters
+    ----------
+    output : Path
+        The folder to make; an existing bundle there is replaced.
+    document : mapping
+        The content of ``bundle.json`` without ``files``.
+    files : mapping of str to Path
+        Name in the bundle -> file to copy ("model.safetensors", "model.onnx", "README.md").
+
+    Returns
+    -------
+    Path
+        ``output``.
+    """
+    output = Path(output)
+    if output.exists() and not (output.is_dir() and _is_replaceable(output)):
+        raise BundleError(
+            "exists and is no bundle", path=output, remedy="Choose another output folder"
+        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    try:
+        for name, source in files.items():
+            shutil.copyfile(source, temporary / name)
+        complete = dict(document)
+        complete["files"] = {name: sha256_of(temporary / name) for name in sorted(files)}
+        _check_document(complete, output / BUNDLE_FILE)
+        text = json.dumps(complete, indent=2, ensure_ascii=False) + "\n"
+        (temporary / BUNDLE_FILE).write_text(text, encoding="utf-8")
+        temporary.chmod(0o755)
+        if output.exists():
+            shutil.rmtree(output)
+        os.replace(temporary, output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return output
+
+
+def _is_replaceable(folder: Path) -> bool:
+    return (folder / BUNDLE_FILE).is_file() or not any(folder.iterdir())
+
+
+def shipped_folder() -> Path:
+    """Return the folder of the bundles that are part of the installation."""
+    return Path(str(files("ecgfoundry") / "models" / "shipped"))
+
+
+def cache_folder() -> Path:
+    """Return the folder of pulled bundles: ``$ECGFOUNDRY_CACHE``, else ``~/.cache/ecgfoundry``."""
+    chosen = os.environ.get("ECGFOUNDRY_CACHE")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "ecgfoundry"
+
+
+def available_bundles() -> dict[str, Path]:
+    """Return name -> folder of every shipped and pulled bundle."""
+    result: dict[str, Path] = {}
+    for root in (shipped_folder(), cache_folder() / "models"):
+        if root.is_dir():
+            for folder in sorted(root.iterdir()):
+                if (folder / BUNDLE_FILE).is_file():
+                    result.setdefault(folder.name, folder)
+    return result
+
+
+def find_bundle(name_or_folder: str | Path) -> Path:
+    """Return the folder of a shipped name, a pulled name, or a bundle folder.
+
+    Raises
+    ------
+    ModelNotFoundError
+        There is none; the message lists those that exist.
+    """
+    known = available_bundles()
+    text = str(name_or_folder)
+    if text in known:
+        return known[text]
+    path = Path(name_or_folder)
+    if (path / BUNDLE_FILE).is_file():
+        return path
+    if path.is_dir():
+        raise ModelNotFoundError(f"the folder has no {BUNDLE_FILE}", path=path)
+    remedy = f"Available here: {', '.join(known) or 'none'}; or give a bundle folder"
+    if text in ("ecgfounder-12lead", "ecgfounder-1lead"):
+        remedy = f"Get it with: ecgfoundry models pull {text}"
+    raise ModelNotFoundError(f"there is no model '{text}'", remedy=remedy)
