@@ -82,6 +82,7 @@ def _build_aliases() -> dict[str, str]:
             aliases[alias] = f"aV{letter}"
     for number in range(1, 10):
         aliases[f"C{number}"] = f"V{number}"  # IEC electrode letters for the chest leads
+    aliases["EKG"] = UNNAMED_ECG
     aliases["ML2"] = "MLII"
     aliases["MODIFIEDLEADII"] = "MLII"
     return aliases
@@ -124,13 +125,21 @@ def canonical_lead(name: str) -> str | None:
 
 
 def _stripped(text: str) -> list[str]:
+    """Return the text without its leading words, one word less each time ("ECGLEADV2")."""
     candidates = [text]
-    for prefix in _PREFIXES:
-        if text.startswith(prefix) and len(text) > len(prefix):
-            candidates.append(text[len(prefix) :].lstrip("_"))
-    if "EKG" == text:
-        candidates.append("ECG")
-    return candidates
+    while True:
+        shorter = next(
+            (
+                text[len(prefix) :].lstrip("_")
+                for prefix in _PREFIXES
+                if text.startswith(prefix) and len(text) > len(prefix)
+            ),
+            None,
+        )
+        if not shorter:
+            return candidates
+        candidates.append(shorter)
+        text = shorter
 
 
 def is_standard_lead(name: str) -> bool:

@@ -11,10 +11,24 @@ from ecgfoundry.errors import EcgFoundryError, FileAccessError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.registry import identify
 from ecgfoundry.inference.interpretation import Interpretation
-from ecgfoundry.inference.predictor import LONG_RECORDING_S, Predictor
+from ecgfoundry.inference.predictor import Predictor, is_long
+from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Recording
 
-__all__ = ["FileResult", "FileSource", "expand_paths", "interpret_file", "interpret_files"]
+__all__ = [
+    "FileResult",
+    "FileSource",
+    "default_model",
+    "excerpt",
+    "expand_paths",
+    "interpret_file",
+    "interpret_files",
+]
+
+TWELVE_LEAD_MODEL = "ptbxl-superclass-12lead"
+SINGLE_LEAD_MODEL = "rhythm-single-lead"
+MINIMUM_LEADS_FOR_DIAGNOSES = 3
+EXCERPT_S = 60.0
 
 _SIDECAR_SUFFIXES = (".dat", ".atr", ".json", ".md", ".html", ".xml.bak")
 
@@ -30,7 +44,7 @@ class FileSource:
         self._reader = identify(path)
         self._whole: Recording | None = None
         info = self._reader.inspect(path, options)
-        if not self._reader.random_access or info.duration_s <= LONG_RECORDING_S:
+        if not self._reader.random_access or not is_long(info.duration_s):
             self._whole = self._reader.read(path, options, 0, None)
             self.leads = self._whole.leads
             self.sampling_rate = self._whole.sampling_rate
@@ -50,6 +64,25 @@ class FileSource:
         if self._whole is not None:
             return self._whole.slice_samples(start, stop)
         return self._reader.read(self._path, self._options, start, stop)
+
+
+def default_model(path: Path, options: ReadOptions) -> str:
+    """Return the shipped model that suits a file when none was named (our choice).
+
+    The twelve-lead model for recordings of up to a minute with at least three standard leads,
+    else the single-lead rhythm model.
+    """
+    info = identify(path).inspect(path, options)
+    standard = sum(lead in STANDARD_12_LEADS for lead in info.leads)
+    if standard >= MINIMUM_LEADS_FOR_DIAGNOSES and not is_long(info.duration_s):
+        return TWELVE_LEAD_MODEL
+    return SINGLE_LEAD_MODEL
+
+
+def excerpt(path: Path, options: ReadOptions) -> Recording:
+    """Return the first minute of a recording, for drawing."""
+    source = FileSource(path, options)
+    return source.part(0, min(source.samples, round(EXCERPT_S * source.sampling_rate)))
 
 
 @dataclass(frozen=True, slots=True)

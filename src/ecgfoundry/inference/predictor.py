@@ -31,12 +31,19 @@ from ecgfoundry.models.bundle import Bundle, find_bundle, load_bundle
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, merge_notices
 
-__all__ = ["LONG_RECORDING_S", "Predictor", "load_model"]
+__all__ = ["LONG_RECORDING_S", "Predictor", "describe_failure", "is_long", "load_model"]
 
 LONG_RECORDING_S = 60.0
 """Beyond it there is no averaged diagnosis but episodes and burden. The longest record of the
 CinC 2017 set has 61 s, which still is one strip: the limit has 2 s of tolerance."""
 _TOLERANCE_S = 2.0
+
+
+
+def is_long(duration_s: float) -> bool:
+    """Whether a recording is described by episodes and burden instead of one diagnosis."""
+    return duration_s > LONG_RECORDING_S + _TOLERANCE_S
+
 
 _BATCH = 32
 """Windows per call of the network; bounds memory on long recordings (our choice)."""
@@ -235,10 +242,9 @@ class Predictor:
         bundle = self.bundle
         duration = source.samples / source.sampling_rate
         windows = self._window_results(source, collected)
-        long = duration > LONG_RECORDING_S + _TOLERANCE_S
         findings: tuple[Finding, ...]
         episodes = burden = readable = None
-        if long:
+        if is_long(duration):
             names = [target.name for target in bundle.vocabulary.targets if target.standalone]
             episodes, burden, readable = find_episodes(windows, names)
             findings = make_findings(bundle, None, burden=burden)

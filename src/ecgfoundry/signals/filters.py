@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 __all__ = [
     "butterworth_ba",
     "butterworth_sos",
+    "joint_zscore",
     "median_baseline",
     "notch",
     "zero_phase_ba",
     "zero_phase_sos",
-    "zscore",
+    "zscore_each",
 ]
 
 Float64 = NDArray[np.float64]
@@ -95,20 +96,23 @@ def median_baseline(signal: NDArray[Any], kernel: int) -> Float64:
     return result.reshape(array.shape)
 
 
-def zscore(signal: Float64, *, joint: bool, epsilon: float) -> Float64:
-    """Return ``(x - mean) / (std + epsilon)`` with the population deviation (ddof 0).
+def joint_zscore(signal: Float64, *, epsilon: float) -> Float64:
+    """Return ``(x - mean) / (std + epsilon)``, one mean and deviation (ddof 0) over all leads.
 
     Parameters
     ----------
     signal : ndarray (leads, samples)
-        Present leads only: an absent lead must not enter a joint mean.
-    joint : bool
-        One mean and deviation over all leads together, or one for each lead.
+        Present leads only: an absent lead must not enter the mean.
     epsilon : float
         Added to the deviation, so a flat signal gives zeros and not NaN.
     """
-    axis = None if joint else -1
-    mean = signal.mean(axis=axis, keepdims=True)
-    deviation = signal.std(axis=axis, keepdims=True)
-    result: Float64 = (signal - mean) / (deviation + epsilon)
+    result: Float64 = (signal - signal.mean()) / (signal.std() + epsilon)
+    return result
+
+
+def zscore_each(signal: Float64, *, flat_below: float) -> Float64:
+    """Return the z-score (ddof 0) of each row; a deviation under ``flat_below`` gives zeros."""
+    deviation = signal.std(axis=-1, keepdims=True)
+    centred = signal - signal.mean(axis=-1, keepdims=True)
+    result: Float64 = centred / np.where(deviation < flat_below, np.inf, deviation)
     return result

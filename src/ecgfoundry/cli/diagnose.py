@@ -1,0 +1,213 @@
+"""``ecgfoundry diagnose``: files in, findings out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from ecgfoundry.formats.base import ReadOptions
+    from ecgfoundry.inference.files import FileResult
+    from ecgfoundry.inference.predictor import Predictor
+
+SAMPLE_PREFIX = "sample:"
+
+
+def diagnose(
+    *files: str,
+    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
+    lead: str | None = None,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
+    report: Path | None = None,
+    leads: str | None = None,
+    unit: str | None = None,
+    sampling_rate: float | None = None,
+    mains: float | None = None,
+    runtime: str = "auto",
+    threads: int | None = None,
+) -> int:
+    """Interpret ECG files: findings, calibrated probabilities, quality, warnings.
+
+    Parameters
+    ----------
+    files
+        Files, folders, patterns such as 'data/*.hea', or sample:12-lead and sample:single-lead.
+    model
+        A shipped or pulled model, or a bundle folder. Without it: the 12-lead model for recordings
+        of up to a minute with three or more standard leads, else the single-lead rhythm model.
+    lead
+        Read only this lead.
+    json
+        One JSON object per file (JSON Lines when several).
+    csv
+        One row per file and finding.
+    report
+        Also write a self-contained HTML report here.
+    leads
+        Lead names in order, comma-separated, for files that do not name them (or wrongly).
+    unit
+        Unit of the samples for files that do not state it: mV, uV, V.
+    sampling_rate
+        In Hz, for files that do not state it.
+    mains
+        Mains frequency, 50 or 60 Hz, where it is known.
+    runtime
+        auto, onnxruntime or torch.
+    threads
+        Threads within one call of the network.
+    """
+    from ecgfoundry.formats.base import ReadOptions
+
+    if not files:
+        print("ecgfoundry: no file was given; see: ecgfoundry diagnose --help", file=sys.stderr)
+        return 2
+    options = ReadOptions(
+        leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
+        unit=unit,
+        sampling_rate=sampling_rate,
+        mains_frequency=mains,
+    )
+    results = _interpret(
+        files, model=model, lead=lead, options=options, runtime=runtime, threads=threads
+    )
+    if json:
+        collected = _print_json(results, model, keep=report is not None)
+    else:
+        collected = list(results)
+        if csv:
+            _print_csv(collected)
+        else:
+            _print_table(collected)
+    failed = _print_failures(collected)
+    if report is not None:
+        _write_report(collected, report, options)
+    return 1 if failed else 0
+
+
+def _interpret(
+    files: Sequence[str],
+    *,
+    model: str | None,
+    lead: str | None,
+    options: ReadOptions,
+    runtime: str,
+    threads: int | None,
+) -> Iterator[FileResult]:
+    from rich.console import Console
+    from rich.progress import track
+
+    from ecgfoundry.errors import EcgFoundryError
+    from ecgfoundry.inference.files import FileResult, default_model, expand_paths, interpret_file
+    from ecgfoundry.inference.predictor import load_model
+    from ecgfoundry.samples import sample_path
+
+    arguments = [
+        sample_path(name.removeprefix(SAMPLE_PREFIX)) if name.startswith(SAMPLE_PREFIX) else name
+        for name in files
+    ]
+    paths = expand_paths(arguments)
+    predictors: dict[str, Predictor] = {}
+    if model is not None:  # a wrong name is one error, not one per file
+        predictors[model] = load_model(model, runtime=runtime, threads=threads)
+    console = Console(stderr=True)
+    shown = track(
+        paths,
+        description="Interpreting",
+        console=console,
+        disable=len(paths) < 2 or not console.is_terminal,
+        transient=True,
+    )
+    for path in shown:
+        try:
+            name = model or default_model(path, options)
+            if name not in predictors:
+                predictors[name] = load_model(name, runtime=runtime, threads=threads)
+            answer = interpret_file(predictors[name], path, options=options, lead=lead)
+        except EcgFoundryError as error:
+            yield FileResult(str(path), error=error)
+        else:
+            yield FileResult(str(path), interpretation=answer)
+
+
+def _print_json(
+    results: Iterator[FileResult], model: str | None, *, keep: bool
+) -> list[FileResult]:
+    """Print each answer as soon as it is there; keep only failures unless a report follows."""
+    from ecgfoundry.inference.predictor import describe_failure
+
+    kept = []
+    for result in results:
+        if result.interpretation is not None:
+            document = result.interpretation.to_dict()
+        else:
+            assert result.error is not None
+            document = describe_failure(result.error, result.file, model)
+        print(json.dumps(document, ensure_ascii=False), flush=True)
+        refused = result.interpretation is None or result.interpretation.refused is not None
+        if keep or refused:
+            kept.append(result)
+    return kept
+
+
+def _print_csv(results: Sequence[FileResult]) -> None:
+    from ecgfoundry.reports.tables import csv_rows
+
+    documents = [r.interpretation.to_dict() for r in results if r.interpretation is not None]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerows(csv_rows(documents))
+
+
+def _print_table(results: Sequence[FileResult]) -> None:
+    from rich.console import Console
+
+    from ecgfoundry.reports.tables import terminal_table
+
+    documents = [r.interpretation.to_dict() for r in results if r.interpretation is not None]
+    if documents:
+        Console().print(terminal_table(documents))
+
+
+def _print_failures(results: Sequence[FileResult]) -> int:
+    """Print one line per file that failed or was refused; return how many there are."""
+    count = 0
+    for result in results:
+        if result.error is not None:
+            print(f"ecgfoundry: {result.error}", file=sys.stderr)
+            count += 1
+        elif result.interpretation is not None and result.interpretation.refused is not None:
+            reason = result.interpretation.refused
+            print(f"ecgfoundry: {result.file}: refused: {reason.message}", file=sys.stderr)
+            count += 1
+    if count and len(results) > 1:
+        print(f"ecgfoundry: {count} of the files could not be interpreted", file=sys.stderr)
+    return count
+
+
+def _write_report(results: Sequence[FileResult], path: Path, options: ReadOptions) -> None:
+    from ecgfoundry.errors import FileAccessError
+    from ecgfoundry.inference.files import excerpt
+    from ecgfoundry.inference.predictor import describe_failure
+    from ecgfoundry.reports.html_report import ReportItem, html_report
+
+    items = []
+    for result in results:
+        if result.interpretation is not None:
+            drawn = excerpt(Path(result.file), options)
+            items.append(ReportItem(drawn, result.interpretation.to_dict()))
+        elif result.error is not None:
+            items.append(ReportItem(None, describe_failure(result.error, result.file, None)))
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(html_report(items), encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise FileAccessError(f"the report cannot be written: {error.strerror}", path=path) from None

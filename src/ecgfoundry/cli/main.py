@@ -1,0 +1,37 @@
+"""The ``ecgfoundry`` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from ecgfoundry._version import __version__
+from ecgfoundry.cli import diagnose, formats, models, train
+from ecgfoundry.errors import EcgFoundryError
+
+app = App(
+    name="ecgfoundry",
+    version=__version__,
+    help="An ECG in, named and calibrated findings out. Not a medical device.",
+)
+app.command(diagnose.diagnose)
+app.command(formats.formats)
+app.command(train.train_defaults)
+app.command(models.app)
+
+
+def main(tokens: Annotated[list[str] | None, Parameter(parse=False)] = None) -> None:
+    """Run the command line: one-line errors, exit code 1 for bad input and 2 for bad usage."""
+    try:
+        code = app(tokens, exit_on_error=True, result_action="return_value")
+    except EcgFoundryError as error:
+        print(f"ecgfoundry: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,187 @@
+"""``ecgfoundry models``: what is there, what it is, whether it holds, and how to get more."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+app = App(name="models", help="List, show, verify, import and pull models.")
+
+
+@app.command(name="list")
+def list_models() -> None:
+    """List the models that are installed or were pulled, and those that can be pulled."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ecgfoundry.models.bundle import available_bundles, load_bundle
+    from ecgfoundry.models.hub import PUBLISHED
+
+    table = Table("model", "version", "input", "targets", "where")
+    for name, folder in available_bundles().items():
+        bundle = load_bundle(folder, verify=False)
+        spec = bundle.input
+        table.add_row(
+            name,
+            bundle.version,
+            f"{spec.lead_mode}, {spec.window_s:g} s at {spec.sampling_rate:g} Hz",
+            f"{len(bundle.vocabulary.targets)} ({bundle.target_kind})",
+            str(folder),
+        )
+    for name in PUBLISHED:
+        if name not in available_bundles():
+            table.add_row(name, "-", "-", "150 (multilabel)", f"ecgfoundry models pull {name}")
+    Console().print(table)
+
+
+@app.command
+def show(model: str) -> None:
+    """Print the model card.
+
+    Parameters
+    ----------
+    model
+        A shipped or pulled name, or a bundle folder.
+    """
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from ecgfoundry.models.bundle import find_bundle, load_bundle
+
+    bundle = load_bundle(find_bundle(model))
+    Console().print(Markdown(bundle.file("README.md").read_text(encoding="utf-8")))
+
+
+@app.command
+def verify(
+    model: str,
+    *,
+    compare_preprocessing: Annotated[
+        Path | None, Parameter(name="--compare-preprocessing")
+    ] = None,
+    runtime: str = "onnxruntime",
+) -> int:
+    """Check hashes and schema, and the graph against the weights where PyTorch is installed.
+
+    Parameters
+    ----------
+    model
+        A shipped or pulled name, or a bundle folder.
+    compare_preprocessing
+        A manifest (CSV) with target columns: score the model on it under every recipe.
+    runtime
+        The runtime to compare with PyTorch.
+    """
+    import importlib.util
+
+    from ecgfoundry.inference.verification import compare_runtimes
+    from ecgfoundry.models.bundle import find_bundle, load_bundle
+
+    bundle = load_bundle(find_bundle(model))
+    print(f"{bundle.name} {bundle.version}: schema and {len(bundle.document['files'])} hashes agree")
+    if importlib.util.find_spec("torch") is None:
+        print("PyTorch is not installed: the graph was not compared with the weights")
+    elif "model.onnx" in bundle.document["files"] or runtime != "onnxruntime":
+        difference = compare_runtimes(bundle, other=runtime)
+        print(f"{runtime} against PyTorch: logits differ by at most {difference:.1e} of their rms")
+    if compare_preprocessing is not None:
+        _compare(model, compare_preprocessing)
+    return 0
+
+
+def _compare(model: str, path: Path) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from ecgfoundry.inference.predictor import load_model
+    from ecgfoundry.inference.verification import compare_preprocessing
+    from ecgfoundry.manifest import read_manifest
+
+    manifest = read_manifest(path)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Scoring", total=len(manifest))
+        scores = compare_preprocessing(
+            load_model(model),
+            manifest,
+            progress=lambda name, done, total: bar.update(
+                task, description=name, completed=done, total=total
+            ),
+        )
+    table = Table("preprocessing", "records", "macro AUROC", "per target")
+    for score in scores:
+        each = ", ".join(f"{name} {value:.3f}" for name, value in score.auroc.items())
+        table.add_row(score.preprocessing, str(score.records), f"{score.macro:.4f}", each)
+    Console().print(table)
+    for record, reason in scores[0].skipped.items():
+        print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
+
+
+@app.command(name="import")
+def import_model(
+    checkpoint: Path,
+    *,
+    output: Path,
+    architecture: str = "net1d",
+    leads: int = 12,
+    vocabulary: str = "ecgfounder-150",
+    preprocessing: str = "ecgfounder-finetune@1",
+) -> None:
+    """Turn a published checkpoint into a bundle, without executing anything that it contains.
+
+    Parameters
+    ----------
+    checkpoint
+        The .pth or .safetensors file.
+    output
+        The bundle folder to make.
+    architecture
+        The network that the weights belong to.
+    leads
+        12 or 1.
+    vocabulary
+        What the outputs mean.
+    preprocessing
+        The recipe that the weights need.
+    """
+    from ecgfoundry.models.importing import import_checkpoint
+
+    folder = import_checkpoint(
+        checkpoint,
+        architecture=architecture,
+        leads=leads,
+        vocabulary=vocabulary,
+        output=output,
+        preprocessing=preprocessing,
+    )
+    print(f"{folder}: imported; use it with --model {folder}")
+
+
+@app.command
+def pull(name: str) -> None:
+    """Download published weights, check them and make a bundle of them.
+
+    Parameters
+    ----------
+    name
+        ecgfounder-12lead or ecgfounder-1lead.
+    """
+    from rich.console import Console
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+    from ecgfoundry.models.hub import pull as pull_model
+
+    with Progress(
+        *Progress.get_default_columns(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task(name, total=None)
+        folder = pull_model(
+            name, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    print(f"{folder}: ready; use it with --model {name}")

@@ -1,0 +1,178 @@
+"""Does a bundle keep its promises? Graph against weights, and recipes against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import EcgFoundryError, LeadError, ManifestError, VerificationError
+from ecgfoundry.inference.predictor import Predictor
+from ecgfoundry.inference.runtimes import create_runtime
+from ecgfoundry.inference.windows import InputLeads
+from ecgfoundry.manifest import Manifest
+from ecgfoundry.metrics.classification import auroc
+from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.preprocessing import PREPROCESSINGS, standardize
+
+__all__ = ["PreprocessingScore", "compare_preprocessing", "compare_runtimes", "probe_windows"]
+
+TOLERANCE = 1e-4
+"""Largest allowed difference of logits between two fp32 runtimes, relative to their rms."""
+
+
+def probe_windows(bundle: Bundle, *, windows: int = 8, seed: int = 0) -> NDArray[np.float32]:
+    """Return reproducible ECG-like windows with every lead present, and for models that take
+    subsets also some with absent leads.
+
+    They are sums of periodic narrow bumps with noise: enough to drive every layer, and not meant
+    to be anybody's ECG.
+    """
+    generator = np.random.default_rng(seed)
+    spec = bundle.input
+    time = np.arange(spec.samples) / spec.sampling_rate
+    x = np.empty((windows, spec.rows, spec.samples), dtype=np.float32)
+    for window in x:
+        rate = generator.uniform(0.8, 2.0)
+        phase = (time * rate + generator.uniform()) % 1.0
+        for row in window:
+            centres, widths = generator.uniform(0.2, 0.8, 4), generator.uniform(0.01, 0.06, 4)
+            heights = generator.normal(0, 3, 4)
+            bumps = heights * np.exp(-0.5 * ((phase[:, None] - centres) / widths) ** 2)
+            row[:] = bumps.sum(axis=1) + generator.normal(0, 0.2, spec.samples)
+    x -= x.mean(axis=2, keepdims=True)
+    x /= x.std(axis=2, keepdims=True)
+    if spec.lead_mode == "any-subset":
+        for window in x[: windows // 2]:
+            kept = generator.integers(spec.rows)
+            absent = generator.uniform(size=spec.rows) < 0.6
+            absent[kept] = False
+            window[absent] = np.nan
+    return x
+
+
+def compare_runtimes(
+    bundle: Bundle,
+    windows: NDArray[np.float32] | None = None,
+    *,
+    reference: str = "torch",
+    other: str = "onnxruntime",
+    tolerance: float = TOLERANCE,
+) -> float:
+    """Compare the logits of two runtimes.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    windows : float32 (windows, leads, samples), optional
+        Standardized; :func:`probe_windows` by default.
+    reference, other : str
+        Names of runtimes.
+    tolerance : float
+        Allowed largest difference over the rms of the reference logits.
+
+    Returns
+    -------
+    float
+        The largest difference over the rms.
+
+    Raises
+    ------
+    VerificationError
+        It is above the tolerance.
+    """
+    x = probe_windows(bundle) if windows is None else windows
+    wanted = Predictor(bundle, create_runtime(bundle, runtime=reference)).logits(x)
+    given = Predictor(bundle, create_runtime(bundle, runtime=other)).logits(x)
+    scale = max(float(np.sqrt(np.mean(np.square(wanted)))), 1e-12)
+    difference = float(np.abs(given - wanted).max()) / scale
+    if not difference <= tolerance:
+        raise VerificationError(
+            f"the logits of {other} are {difference:.1e} away from {reference} (relative to their "
+            f"rms); at most {tolerance:.0e} is allowed",
+            path=bundle.folder,
+            remedy="Export the graph anew; do not use this bundle",
+        )
+    return difference
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessingScore:
+    """How a bundle does on a manifest under one recipe."""
+
+    preprocessing: str
+    auroc: dict[str, float]
+    records: int
+    skipped: dict[str, str]
+
+    @property
+    def macro(self) -> float:
+        """Mean AUROC over the targets where it is defined."""
+        values = [value for value in self.auroc.values() if not np.isnan(value)]
+        return float(np.mean(values)) if values else float("nan")
+
+
+def compare_preprocessing(
+    predictor: Predictor,
+    manifest: Manifest,
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> list[PreprocessingScore]:
+    """Score a bundle on a manifest under every recipe that makes windows of its shape.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    manifest : Manifest
+        With ``target:NAME`` columns named as targets of the bundle's vocabulary.
+    progress : callable (recipe, done, total), optional
+
+    Returns
+    -------
+    list of PreprocessingScore
+        Best macro AUROC first. The record score is the mean of its windows' logits.
+
+    Raises
+    ------
+    ManifestError
+        No target column is a target of the bundle.
+    """
+    bundle = predictor.bundle
+    names = [name for name in manifest.target_names if name in bundle.vocabulary.names]
+    if not names:
+        raise ManifestError(
+            f"no target column is a target of {bundle.name}",
+            path=manifest.folder,
+            remedy=f"Its targets are {', '.join(bundle.vocabulary.names[:6])} …",
+        )
+    columns = [bundle.vocabulary.index(name) for name in names]
+    labels = manifest.targets(names)
+    scores = []
+    for recipe in PREPROCESSINGS.values():
+        if (recipe.sampling_rate, recipe.samples) != (
+            bundle.input.sampling_rate,
+            bundle.input.samples,
+        ):
+            continue
+        logits = np.full((len(manifest), len(names)), np.nan)
+        skipped: dict[str, str] = {}
+        for k, row in enumerate(manifest):
+            try:
+                recording = manifest.open(row)
+                leads = InputLeads.choose(bundle.input, recording.leads)
+                windows = standardize(recording, recipe, leads.rows)
+                logits[k] = predictor.logits(windows).mean(axis=0)[columns]
+            except EcgFoundryError as error:
+                skipped[row.record] = str(error)
+            if progress is not None:
+                progress(recipe.name, k + 1, len(manifest))
+        scored = ~np.isnan(logits).all(axis=1)
+        if not scored.any():
+            raise LeadError(f"no record of the manifest could be scored: {next(iter(skipped.values()))}")
+        result = {
+            name: auroc(labels[scored, j], logits[scored, j]) for j, name in enumerate(names)
+        }
+        scores.append(PreprocessingScore(recipe.name, result, int(scored.sum()), skipped))
+    return sorted(scores, key=lambda score: -np.nan_to_num(score.macro, nan=-1.0))
