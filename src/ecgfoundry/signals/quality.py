@@ -39,6 +39,7 @@ WANDER_SHARE_WARNING = 0.6  # of all power that lies below 0.5 Hz
 DISAGREEMENT_WARNING = 0.35  # see ecgfoundry.leads.limb_disagreement
 PACER_MINIMUM_RATE_HZ = 400.0  # below it a 0.5-ms spike is not seen reliably
 PACER_SPIKE_MV = 0.25
+PACER_SPIKE_SHARE = 0.25  # of the lead's amplitude: notches of tall complexes are smaller
 PACER_SPIKE_COUNT = 3
 
 
@@ -193,7 +194,9 @@ def _pacer_spikes(x: NDArray[np.floating], sampling_rate: float) -> int:
     # A QRS complex also rises and falls, but over 80 ms and more: the signal just outside the
     # spike has to be level.
     level = np.maximum(np.abs(before - x[: -4 * reach]), np.abs(after - x[4 * reach :]))
-    spike = (rise * fall > 0) & (height > PACER_SPIKE_MV) & (level < 0.2 * height)
+    low, high = np.percentile(x, (0.5, 99.5))
+    tall = max(PACER_SPIKE_MV, PACER_SPIKE_SHARE * float(high - low))
+    spike = (rise * fall > 0) & (height > tall) & (level < 0.2 * height)
     positions = np.flatnonzero(spike)
     if positions.size == 0:
         return 0

@@ -1,0 +1,89 @@
+"""Metrics against scikit-learn, and against what can be worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgfoundry.metrics.classification import (
+    auroc,
+    confusion_matrix,
+    expected_calibration_error,
+    f1_scores,
+    grouped_bootstrap,
+    macro_auroc,
+)
+
+sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="the oracle needs scikit-learn")
+
+
+@given(
+    pairs=st.lists(st.tuples(st.booleans(), st.integers(-3, 3)), min_size=2, max_size=60),
+)
+@settings(max_examples=60, deadline=None)
+def test_auroc_equals_scikit_learn_with_ties(pairs: list[tuple[bool, int]]) -> None:
+    labels, scores = np.array(pairs, dtype=float).T
+    if len(set(labels)) < 2:
+        assert np.isnan(auroc(labels, scores))
+    else:
+        assert auroc(labels, scores) == pytest.approx(
+            sklearn_metrics.roc_auc_score(labels, scores), abs=1e-12
+        )
+
+
+def test_missing_labels_are_left_out() -> None:
+    assert auroc([0, 1, np.nan], [0.1, 0.9, 0.0]) == 1.0
+
+
+def test_macro_skips_undefined_targets_instead_of_counting_zero() -> None:
+    labels = np.array([[0.0, 0.0], [1.0, 0.0]])
+    assert macro_auroc(labels, np.array([[0.0, 1.0], [1.0, 0.0]])) == 1.0
+    assert np.isnan(macro_auroc(labels[:, 1:], np.zeros((2, 1))))
+
+
+def test_f1_and_confusion_equal_scikit_learn(random_generator) -> None:
+    truth, predicted = random_generator.integers(0, 4, (2, 300))
+    np.testing.assert_array_equal(
+        confusion_matrix(truth, predicted, 4), sklearn_metrics.confusion_matrix(truth, predicted)
+    )
+    np.testing.assert_allclose(
+        f1_scores(truth, predicted, 4), sklearn_metrics.f1_score(truth, predicted, average=None)
+    )
+    assert np.isnan(f1_scores([0, 1], [0, 1], 3)[2])
+
+
+def test_calibration_error_by_hand() -> None:
+    # Bin of 0.9: 3 of 4 true -> gap 0.15; bin of 0.1: 0 of 2 -> gap 0.1.
+    p = [0.9, 0.9, 0.9, 0.9, 0.1, 0.1]
+    y = [1, 1, 1, 0, 0, 0]
+    assert expected_calibration_error(p, y, bins=10) == pytest.approx((4 * 0.15 + 2 * 0.1) / 6)
+    assert expected_calibration_error([1.0], [1.0]) == 0.0
+
+
+def test_bootstrap_resamples_groups_and_not_rows() -> None:
+    """Twenty copies of each row of a patient must not narrow the interval."""
+    generator = np.random.default_rng(3)
+    values = generator.normal(size=40)
+    single = grouped_bootstrap(lambda rows: float(values[rows].mean()), np.arange(40), seed=1)
+    copied = np.repeat(values, 20)
+    many = grouped_bootstrap(
+        lambda rows: float(copied[rows].mean()), np.repeat(np.arange(40), 20), seed=1
+    )
+    assert many[:2] == pytest.approx(single[:2])
+    # The analytic 95 % interval of a mean: +- 1.96 s / sqrt(n).
+    half = 1.96 * values.std(ddof=1) / np.sqrt(40)
+    assert single[1] - single[0] == pytest.approx(2 * half, rel=0.12)
+
+
+def test_bootstrap_redraws_what_is_undefined_and_says_so() -> None:
+    labels = np.array([1] + [0] * 9)
+    scores = np.arange(10.0)
+    low, high, redrawn = grouped_bootstrap(
+        lambda rows: auroc(labels[rows], scores[rows]), np.arange(10), draws=200
+    )
+    assert redrawn == pytest.approx(0.9**10, abs=0.1)
+    assert 0.0 <= low <= high <= 1.0
+    nothing = grouped_bootstrap(lambda rows: float("nan"), np.arange(10), draws=20)
+    assert np.isnan(nothing[0]) and nothing[2] == 1.0
