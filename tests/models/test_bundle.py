@@ -1,0 +1,100 @@
+"""Bundles: written whole or not at all, and refused when anything about them does not hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgfoundry.errors import BundleError, IntegrityError, ModelNotFoundError
+from ecgfoundry.models.bundle import find_bundle, load_bundle, write_bundle
+from tests.bundles import make_bundle, make_document
+
+pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
+
+WEIGHTS = np.array([[1.0, 0], [0, 1], [0, 0]])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_bundle(tmp_path / "tiny", WEIGHTS)
+
+
+def change(folder: Path, **fields: object) -> None:
+    path = folder / "bundle.json"
+    document = json.loads(path.read_text())
+    for key, value in fields.items():
+        target = document
+        *parents, last = key.split("__")
+        for parent in parents:
+            target = target[parent]
+        target[last] = value
+    path.write_text(json.dumps(document))
+
+
+def test_a_bundle_is_what_was_written(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.name == "tiny" and bundle.vocabulary.names == ("A", "B")
+    assert bundle.input.samples == 2500 and bundle.thresholds == [None, None]
+    assert bundle.calibrator("record") is None
+    assert sorted(bundle.document["files"]) == ["README.md", "model.onnx", "model.safetensors"]
+
+
+def test_a_changed_or_missing_file_is_refused(folder: Path) -> None:
+    (folder / "README.md").write_text("other")
+    with pytest.raises(IntegrityError, match="README.md does not have the recorded SHA-256"):
+        load_bundle(folder)
+    (folder / "README.md").unlink()
+    with pytest.raises(BundleError, match="README.md is missing"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"target_kind": "guess"}, "breaks the bundle schema: target_kind"),
+        ({"surprise": 1}, "surprise"),
+        ({"input__samples": 5000}, "ptbxl-bandpass@1 makes 2500"),
+        ({"thresholds": {"values": [0.5], "criterion": "-", "fitted_on": "-"}}, "1 values for 2"),
+        ({"target_kind": "regression"}, "needs 'regression'"),
+        ({"files": {"../x": "0" * 64}}, "files"),
+        ({"schema_version": 2}, "schema_version"),
+    ],
+)
+def test_contradictions_are_refused(folder: Path, fields: dict, message: str) -> None:
+    change(folder, **fields)
+    with pytest.raises(BundleError, match=message):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b"\xff\xfe", b"[]"])
+def test_no_content_of_bundle_json_gets_through(folder: Path, content: bytes) -> None:
+    (folder / "bundle.json").write_bytes(content)
+    with pytest.raises(BundleError):
+        load_bundle(folder)
+
+
+def test_a_bundle_is_never_half_written(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with pytest.raises(BundleError, match="breaks the bundle schema"):
+        write_bundle(target, document=make_document(target_kind="guess"), files={})
+    assert list(tmp_path.iterdir()) == []
+    target.mkdir()
+    (target / "precious.txt").write_text("mine")
+    with pytest.raises(BundleError, match="is no bundle"):
+        write_bundle(target, document=make_document(), files={})
+    assert (target / "precious.txt").read_text() == "mine"
+
+
+def test_names_that_do_not_exist_say_what_does(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("ECGFOUNDRY_CACHE", str(tmp_path))
+    with pytest.raises(ModelNotFoundError, match="rhythm-single-lead"):
+        find_bundle("nothing")
+    with pytest.raises(ModelNotFoundError, match="models pull ecgfounder-12lead"):
+        find_bundle("ecgfounder-12lead")
+    with pytest.raises(ModelNotFoundError, match="has no bundle.json"):
+        find_bundle(tmp_path)
+    make_bundle(tmp_path / "models" / "pulled", WEIGHTS, name="pulled")
+    assert find_bundle("pulled") == tmp_path / "models" / "pulled"
