@@ -12,7 +12,7 @@ from ecgfoundry.preprocessing import get_preprocessing
 
 
 def write_linear_graph(path: Path, weights: np.ndarray, samples: int) -> None:
-    """A graph: embedding = mean |signal| of each lead; logits = (embedding * presence) @ weights."""
+    """Embedding: mean |signal| of each lead; logits: (embedding * presence) @ weights."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 

@@ -1,4 +1,4 @@
-"""Fixtures for all tests. What needs the shared data folder is skipped, with the reason, without."""
+"""Fixtures for all tests; what needs data that are not here is skipped, with the reason."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of openly licensed data sets that is too large for the project."""
-    folder = Path(
-        os.environ.get("ECGFOUNDRY_SHARED_DATA", REPOSITORY.parent / "shared" / "data")
-    )
+    folder = Path(os.environ.get("ECGFOUNDRY_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip("the data sets are not here: set ECGFOUNDRY_SHARED_DATA to their folder")
     return folder

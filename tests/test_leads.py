@@ -50,7 +50,9 @@ def test_spellings(spelling: str, lead: str) -> None:
     assert canonical_lead(spelling) == lead
 
 
-@pytest.mark.parametrize("name", ["PLETH", "ABP", "RESP", "V10", "", "LA", "MDC_ECG_LEAD_LA", "CO2"])
+@pytest.mark.parametrize(
+    "name", ["PLETH", "ABP", "RESP", "V10", "", "LA", "MDC_ECG_LEAD_LA", "CO2"]
+)
 def test_what_is_no_lead_is_not_taken_for_one(name: str) -> None:
     assert canonical_lead(name) is None
 

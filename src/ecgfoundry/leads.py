@@ -45,7 +45,7 @@ UNNAMED_ECG = "ECG"
 _EXTRA_LEADS = (
     # Right-sided, posterior, Frank and Holter leads, and MIT-BIH's modified limb leads. They are
     # recognised and named the same way everywhere; none is ever taken for a standard lead.
-    "V7 V8 V9 V1R V2R V3R V4R V5R V6R V7R X Y Z MLI MLII MLIII MCL1 MCL6 CM5 CC5 ES AS AI NEHB D A J"
+    "V7 V8 V9 V1R V2R V3R V4R V5R V6R V7R X Y Z MLI MLII MLIII MCL1 MCL6 CM5 CC5 ES AS AI NEHB"
 ).split()
 
 LIMB_COEFFICIENTS: Mapping[str, tuple[float, float]] = {
@@ -207,9 +207,9 @@ def complete_limb_leads(
     lead_i = (b2 * x - b1 * y) / determinant
     lead_ii = (a1 * y - a2 * x) / determinant
     return {
-        lead: (
-            LIMB_COEFFICIENTS[lead][0] * lead_i + LIMB_COEFFICIENTS[lead][1] * lead_ii
-        ).astype(np.float32)
+        lead: (LIMB_COEFFICIENTS[lead][0] * lead_i + LIMB_COEFFICIENTS[lead][1] * lead_ii).astype(
+            np.float32
+        )
         for lead in missing
     }
 

@@ -6,7 +6,6 @@ Columns are those of the JSON schema ``manifest``. In CSV an empty cell is a mis
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -214,5 +213,5 @@ def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> Path:
         writer.writeheader()
         for document in documents:
             writer.writerow({n: "" if (v := document.get(n)) is None else v for n in used})
-    os.replace(temporary, path)
+    temporary.replace(path)
     return path

@@ -153,7 +153,9 @@ def _single_lead_rhythm(signal: Float64, rate: float, mains: float | None) -> Fl
     gaps = np.isnan(signal)
     x = resample_polyphase(fill_gaps_linear(signal), rate, target).astype(np.float64)
     x = filters.zero_phase_sos(filters.butterworth_sos(3, (0.5, 40.0), "bandpass", target), x)
-    return _blank_gaps(np.clip(filters.zscore_each(x, flat_below=_FLAT_MV), -15.0, 15.0), gaps, rate, target)
+    return _blank_gaps(
+        np.clip(filters.zscore_each(x, flat_below=_FLAT_MV), -15.0, 15.0), gaps, rate, target
+    )
 
 
 def _blank_gaps(x: Float64, gaps: NDArray[np.bool_], rate: float, target: float) -> Float64:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.bundles import make_bundle
 
 from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.preprocessing import standardize
 from ecgfoundry.recording import Recording, Subject
 from ecgfoundry.schemas import schema_problems
-from tests.bundles import make_bundle
 
 pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
 

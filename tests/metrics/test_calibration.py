@@ -40,7 +40,7 @@ def test_a_known_temperature_is_found(random_generator) -> None:
 def test_known_platt_parameters_are_found_in_spite_of_missing_labels(random_generator) -> None:
     logits = random_generator.normal(scale=2, size=(30_000, 2))
     truth = np.array([[1.5, 0.6], [0.7, -0.5]])
-    labels = (random_generator.uniform(size=logits.shape) < sigmoid(logits * truth[0] + truth[1]))
+    labels = random_generator.uniform(size=logits.shape) < sigmoid(logits * truth[0] + truth[1])
     labels = labels.astype(float)
     labels[::7, 0] = np.nan
     found = fit_calibrator(logits, labels, method="platt", multiclass=False)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.bundles import make_bundle, make_document
 
 from ecgfoundry.errors import BundleError, IntegrityError, ModelNotFoundError
 from ecgfoundry.models.bundle import find_bundle, load_bundle, write_bundle
-from tests.bundles import make_bundle, make_document
 
 pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -145,10 +144,10 @@ def _print_json(
 
     kept = []
     for result in results:
+        document: dict[str, object] = {}
         if result.interpretation is not None:
             document = result.interpretation.to_dict()
-        else:
-            assert result.error is not None
+        elif result.error is not None:
             document = describe_failure(result.error, result.file, model)
         print(json.dumps(document, ensure_ascii=False), flush=True)
         refused = result.interpretation is None or result.interpretation.refused is not None
@@ -172,7 +171,7 @@ def _print_table(results: Sequence[FileResult]) -> None:
 
     documents = [r.interpretation.to_dict() for r in results if r.interpretation is not None]
     if documents:
-        Console().print(terminal_table(documents))
+        terminal_table(documents, console=Console())
 
 
 def _print_failures(results: Sequence[FileResult]) -> int:
@@ -208,6 +207,8 @@ def _write_report(results: Sequence[FileResult], path: Path, options: ReadOption
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(html_report(items), encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
-        raise FileAccessError(f"the report cannot be written: {error.strerror}", path=path) from None
+        raise FileAccessError(
+            f"the report cannot be written: {error.strerror}", path=path
+        ) from None

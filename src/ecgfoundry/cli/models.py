@@ -59,9 +59,7 @@ def show(model: str) -> None:
 def verify(
     model: str,
     *,
-    compare_preprocessing: Annotated[
-        Path | None, Parameter(name="--compare-preprocessing")
-    ] = None,
+    compare_preprocessing: Annotated[Path | None, Parameter(name="--compare-preprocessing")] = None,
     runtime: str = "onnxruntime",
 ) -> int:
     """Check hashes and schema, and the graph against the weights where PyTorch is installed.
@@ -81,7 +79,9 @@ def verify(
     from ecgfoundry.models.bundle import find_bundle, load_bundle
 
     bundle = load_bundle(find_bundle(model))
-    print(f"{bundle.name} {bundle.version}: schema and {len(bundle.document['files'])} hashes agree")
+    print(
+        f"{bundle.name} {bundle.version}: schema and {len(bundle.document['files'])} hashes agree"
+    )
     if importlib.util.find_spec("torch") is None:
         print("PyTorch is not installed: the graph was not compared with the weights")
     elif "model.onnx" in bundle.document["files"] or runtime != "onnxruntime":

@@ -147,7 +147,8 @@ def expand_paths(arguments: Sequence[str | Path]) -> list[Path]:
             found = _recordings_below(path)
             problem = "the folder holds no recording that can be read"
         elif glob.has_magic(str(argument)) and not path.exists():
-            matches = (Path(match) for match in glob.glob(str(argument), recursive=True))
+            names = glob.glob(str(argument), recursive=True)  # noqa: PTH207 (absolute patterns)
+            matches = map(Path, names)
             found = _without_sidecars(sorted(match for match in matches if match.is_file()))
             problem = "nothing matches this pattern"
         else:

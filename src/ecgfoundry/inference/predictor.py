@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,6 @@ LONG_RECORDING_S = 60.0
 """Beyond it there is no averaged diagnosis but episodes and burden. The longest record of the
 CinC 2017 set has 61 s, which still is one strip: the limit has 2 s of tolerance."""
 _TOLERANCE_S = 2.0
-
 
 
 def is_long(duration_s: float) -> bool:
@@ -133,8 +133,8 @@ class Predictor:
                 f"not {x.shape}",
                 remedy=f"Make them with ecgfoundry.standardize(recording, '{spec.preprocessing}')",
             )
-        missing = np.isnan(x)
-        absent = missing.all(axis=2)
+        missing: NDArray[np.bool_] = np.isnan(x)
+        absent: NDArray[np.bool_] = np.asarray(missing.all(axis=2))
         if (missing.any(axis=2) & ~absent).any():
             raise SignalError(
                 "a standardized lead has single missing samples",
@@ -149,7 +149,7 @@ class Predictor:
             )
         if absent.all(axis=1).any():
             raise LeadError("a window has no lead at all")
-        signal = np.where(missing, np.float32(0), x)
+        signal: Float32 = np.where(missing, np.float32(0), x)
         presence = (~absent).astype(np.float32)
         if len(x) == 0:
             return (
@@ -224,9 +224,7 @@ class Predictor:
             for window in batch:
                 collected.logits.append(None if window.standardized is None else next(outputs))
                 collected.prepared.append(
-                    PreparedWindow(
-                        window.start, window.stop, window.quality, window.refusal, None
-                    )
+                    PreparedWindow(window.start, window.stop, window.quality, window.refusal, None)
                 )
         return collected
 
@@ -287,7 +285,7 @@ class Predictor:
             for window, logits in zip(collected.prepared, collected.logits, strict=True)
         )
 
-    def _about(self, source: WindowSource) -> dict[str, object]:
+    def _about(self, source: WindowSource) -> dict[str, Any]:
         bundle = self.bundle
         return {
             "model": bundle.name,
@@ -362,7 +360,9 @@ def _mean_figures(
     }
 
 
-def describe_failure(error: EcgFoundryError, file: str | None, model: str | None) -> dict[str, object]:
+def describe_failure(
+    error: EcgFoundryError, file: str | None, model: str | None
+) -> dict[str, object]:
     """Return the JSON form of a file that could not be read at all."""
     return {
         "schema_version": 1,

@@ -49,9 +49,7 @@ class OnnxRuntime:
                 str(bundle.file("model.onnx")), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime raises its own unrelated exception types
-            raise BundleError(
-                f"model.onnx cannot be loaded: {error}", path=bundle.folder
-            ) from None
+            raise BundleError(f"model.onnx cannot be loaded: {error}", path=bundle.folder) from None
         self._inputs = {node.name for node in self._session.get_inputs()}
 
     def run(self, signal: Float32, presence: Float32) -> tuple[Float32, Float32]:

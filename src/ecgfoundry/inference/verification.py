@@ -14,7 +14,7 @@ from ecgfoundry.inference.runtimes import create_runtime
 from ecgfoundry.inference.windows import InputLeads
 from ecgfoundry.manifest import Manifest
 from ecgfoundry.metrics.classification import auroc
-from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.models.bundle import Bundle, InputSpec
 from ecgfoundry.preprocessing import PREPROCESSINGS, standardize
 
 __all__ = ["PreprocessingScore", "compare_preprocessing", "compare_runtimes", "probe_windows"]
@@ -23,7 +23,7 @@ TOLERANCE = 1e-4
 """Largest allowed difference of logits between two fp32 runtimes, relative to their rms."""
 
 
-def probe_windows(bundle: Bundle, *, windows: int = 8, seed: int = 0) -> NDArray[np.float32]:
+def probe_windows(spec: InputSpec, *, windows: int = 8, seed: int = 0) -> NDArray[np.float32]:
     """Return reproducible ECG-like windows with every lead present, and for models that take
     subsets also some with absent leads.
 
@@ -31,7 +31,6 @@ def probe_windows(bundle: Bundle, *, windows: int = 8, seed: int = 0) -> NDArray
     to be anybody's ECG.
     """
     generator = np.random.default_rng(seed)
-    spec = bundle.input
     time = np.arange(spec.samples) / spec.sampling_rate
     x = np.empty((windows, spec.rows, spec.samples), dtype=np.float32)
     for window in x:
@@ -83,7 +82,7 @@ def compare_runtimes(
     VerificationError
         It is above the tolerance.
     """
-    x = probe_windows(bundle) if windows is None else windows
+    x = probe_windows(bundle.input) if windows is None else windows
     wanted = Predictor(bundle, create_runtime(bundle, runtime=reference)).logits(x)
     given = Predictor(bundle, create_runtime(bundle, runtime=other)).logits(x)
     scale = max(float(np.sqrt(np.mean(np.square(wanted)))), 1e-12)
@@ -170,9 +169,8 @@ def compare_preprocessing(
                 progress(recipe.name, k + 1, len(manifest))
         scored = ~np.isnan(logits).all(axis=1)
         if not scored.any():
-            raise LeadError(f"no record of the manifest could be scored: {next(iter(skipped.values()))}")
-        result = {
-            name: auroc(labels[scored, j], logits[scored, j]) for j, name in enumerate(names)
-        }
+            reason = next(iter(skipped.values()))
+            raise LeadError(f"no record of the manifest could be scored: {reason}")
+        result = {name: auroc(labels[scored, j], logits[scored, j]) for j, name in enumerate(names)}
         scores.append(PreprocessingScore(recipe.name, result, int(scored.sum()), skipped))
     return sorted(scores, key=lambda score: -np.nan_to_num(score.macro, nan=-1.0))

@@ -106,7 +106,8 @@ class InputLeads:
 @dataclass(frozen=True, slots=True)
 class PreparedWindow:
     """One window on its way: where it stood, how good it was, and the model input if it may be
-    read (None if it was refused)."""
+    read (None if it was refused).
+    """
 
     start: int
     stop: int
@@ -129,8 +130,8 @@ def prepare_windows(
         refusal = quality.refusal or _required_lead_missing(spec, leads, quality)
         standardized = None
         if refusal is None:
-            readable = recorded if spec.lead_mode == "exact" else _blank_unreadable(
-                recorded, quality
+            readable = (
+                recorded if spec.lead_mode == "exact" else _blank_unreadable(recorded, quality)
             )
             standardized = standardize_window(
                 readable.select(leads.rows, missing="nan").signal,

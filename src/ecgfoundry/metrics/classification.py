@@ -37,12 +37,13 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     y = np.asarray(labels, dtype=np.float64)
     s = np.asarray(scores, dtype=np.float64)
     known = ~np.isnan(y)
-    y, s = y[known] > 0.5, s[known]
-    positives, negatives = int(y.sum()), int((~y).sum())
+    positive, s = y[known] > 0.5, s[known]
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
     if positives == 0 or negatives == 0:
         return float("nan")
     ranks = rankdata(s)
-    return float((ranks[y].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def macro_auroc(labels: NDArray[np.floating], scores: NDArray[np.floating]) -> float:

@@ -240,9 +240,7 @@ def _check_document(document: Any, path: Path) -> None:
         lists["regression.offset"] = document["regression"]["offset"]
     for name, values in lists.items():
         if len(values) != targets:
-            raise BundleError(
-                f"{name} has {len(values)} values for {targets} targets", path=path
-            )
+            raise BundleError(f"{name} has {len(values)} values for {targets} targets", path=path)
 
 
 def write_bundle(output: Path, *, document: Mapping[str, Any], files: Mapping[str, Path]) -> Path:
@@ -280,7 +278,7 @@ def write_bundle(output: Path, *, document: Mapping[str, Any], files: Mapping[st
         temporary.chmod(0o755)
         if output.exists():
             shutil.rmtree(output)
-        os.replace(temporary, output)
+        temporary.replace(output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return output

@@ -1,0 +1,245 @@
+"""The bundles that are part of the installation: their descriptions, and how to make them anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecgfoundry.errors import TrainingError
+from ecgfoundry.leads import STANDARD_12_LEADS
+from ecgfoundry.training.packaging import DISCLAIMER, BundleDescription, Metric, package
+
+__all__ = ["SHIPPED", "Shipped", "train_shipped"]
+
+_LICENCE = (
+    "Apache-2.0 for the weights as far as they are ours; the training data are under the licences "
+    "named above, with attribution."
+)
+
+RHYTHM = BundleDescription(
+    name="rhythm-single-lead",
+    version="1.0.0",
+    title="Rhythm from one ECG lead of any length: normal, atrial fibrillation, other, noisy.",
+    architecture="rhythm-net",
+    lead_mode="any-single",
+    leads=("I",),
+    preprocessing="single-lead-rhythm@1",
+    vocabulary="cinc2017-rhythm",
+    target_kind="multiclass",
+    training_data=(
+        {
+            "name": "PhysioNet/CinC Challenge 2017 training set",
+            "licence": "ODC-By 1.0",
+            "citation": "Clifford GD et al., AF Classification from a Short Single Lead ECG "
+            "Recording, Computing in Cardiology 2017.",
+            "records": 6776,
+            "use": "75 % training, 10 % validation (calibration), 15 % hold-out; labels version 2.",
+        },
+    ),
+    recipe="ecgfoundry.training.recipes.rhythm_single_lead",
+    seed=1,
+    created="2026-11-21",
+    intended_use="Sorting single-lead recordings of hand-held and wearable devices and of Holter "
+    "monitors by rhythm, in research. " + DISCLAIMER,
+    known_failures=(
+        "Trained on one hand-held device (lead I at 300 Hz, adults): other leads, electrodes and "
+        "filters were not measured, and the answer warns of other leads.",
+        "The labels of the data set are disputed for about a tenth of its records; 'other rhythm' "
+        "is a mixture of many rhythms and not a diagnosis.",
+        "Atrial flutter is no class of its own and may be answered as either abnormal class.",
+        "The data set names no patients: the hold-out is by recording, so one person may stand in "
+        "several parts, and figures for new people can be lower.",
+        "Nothing but rhythm is read; a 'normal' answer does not exclude infarction or anything "
+        "else.",
+    ),
+    references=(
+        "https://physionet.org/content/challenge-2017/1.0.0/",
+        "Guo C et al., On Calibration of Modern Neural Networks, ICML 2017 (vector scaling).",
+    ),
+    licence=_LICENCE,
+    method="Teachers learn on folds of the training part and answer for the fold that they have "
+    "not seen; students learn from all of it, with labels blended half and half with those "
+    "out-of-fold answers. Some of these networks form the committee, chosen on the validation "
+    "part; one linear layer reads all of their embeddings, which is the mean of their logits. "
+    "Calibration is vector scaling on the validation part, for recordings and for windows apart. "
+    "The hold-out was measured once, with the final rounded weights.",
+)
+
+SUPERCLASS = BundleDescription(
+    name="ptbxl-superclass-12lead",
+    version="1.0.0",
+    title="PTB-XL diagnostic superclasses from twelve leads or any subset of them.",
+    architecture="lead-subset-net",
+    lead_mode="any-subset",
+    leads=STANDARD_12_LEADS,
+    preprocessing="ptbxl-bandpass@1",
+    vocabulary="ptbxl-superclass",
+    target_kind="multilabel",
+    training_data=(
+        {
+            "name": "PTB-XL 1.0.3, a subset",
+            "licence": "CC BY 4.0",
+            "citation": "Wagner P et al., PTB-XL, a large publicly available electrocardiography "
+            "dataset, Scientific Data 2020.",
+            "records": 1625,
+            "use": "1,442 records of folds 1-8 for training and selection (cross-validated by "
+            "patient), 183 of fold 9 for calibration and thresholds.",
+        },
+    ),
+    recipe="ecgfoundry.training.recipes.ptbxl_superclass",
+    seed=1,
+    created="2026-11-21",
+    intended_use="Demonstrating and testing 12-lead and reduced-lead interpretation, and a "
+    "starting point for fine-tuning, in research. " + DISCLAIMER,
+    known_failures=(
+        "A small model of 1,442 records: far from what the whole of PTB-XL or a foundation model "
+        "gives.",
+        "Each lead is standardized alone, so voltages are lost; hypertrophy is read from shape "
+        "and repolarization only.",
+        "Few leads do not show everything: the table gives what is lost for each lead.",
+        "Thresholds come from 183 records, with as few as 14 positives for HYP.",
+        "One hospital network's devices of 1989 to 1996; adults.",
+    ),
+    references=(
+        "https://physionet.org/content/ptb-xl/1.0.3/",
+        "Platt J, Probabilistic Outputs for Support Vector Machines, 1999 (calibration).",
+    ),
+    licence=_LICENCE,
+    method="Selected by patient-grouped cross-validation on folds 1-8; fold 9 served calibration "
+    "and thresholds only, and its AUROC is reported once. Leads are dropped at random and limb "
+    "leads are turned in the frontal plane (with their scales restored) during training, and a "
+    "mask tells the network which leads are there.",
+)
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """One shipped bundle: its description and the way to it.
+
+    ``data`` is the file or folder of the data set below the data folder; ``run`` is the recipe;
+    ``metrics`` turns its ``metrics.json`` into figures and notes for the card.
+    """
+
+    description: BundleDescription
+    data: str
+    run: Callable[..., Any]
+    metrics: Callable[[Mapping[str, Any]], tuple[list[Metric], list[str]]]
+
+
+def _run_rhythm(data: Path, output: Path, *, threads: int) -> None:
+    from ecgfoundry.training.recipes import rhythm_single_lead
+
+    rhythm_single_lead.run(data, output, seed=RHYTHM.seed, threads=threads, measure_holdout=True)
+
+
+def _run_superclass(data: Path, output: Path, *, threads: int) -> None:
+    from ecgfoundry.training.recipes import ptbxl_superclass
+
+    ptbxl_superclass.run(data, output, seed=SUPERCLASS.seed, threads=threads)
+
+
+def rhythm_metrics(results: Mapping[str, Any]) -> tuple[list[Metric], list[str]]:
+    """Return the figures of the rhythm recipe: hold-out first, then validation."""
+    metrics = []
+    for part, data in (
+        ("holdout", "hold-out, never used before"),
+        ("validation", "validation, calibration cross-fitted"),
+    ):
+        if part not in results:
+            continue
+        figures = results[part]
+        records = figures["records"]
+
+        def metric(
+            name: str,
+            key: str,
+            target: str | None = None,
+            *,
+            figures: Mapping[str, Any] = figures,
+            data: str = data,
+            records: int = records,
+        ) -> Metric:
+            low, high = figures.get(f"{key}_ci95", (None, None))
+            return Metric(name, figures[key], data, low, high, target, "I", records)
+
+        metrics += [
+            metric("mean F1 of normal, AF, other", "f1_mean_NAO"),
+            metric("F1", "f1_N", "normal"),
+            metric("F1", "f1_A", "atrial fibrillation"),
+            metric("F1", "f1_O", "other rhythm"),
+            metric("F1", "f1_~", "noisy"),
+            metric("AUROC", "auroc_A", "atrial fibrillation"),
+            metric("expected calibration error before calibration", "ece_before"),
+            metric("expected calibration error after calibration", "ece_after"),
+        ]
+    notes = [
+        "F1 is at the largest calibrated probability, as `present` in the answer. Intervals: "
+        "1,000 bootstrap draws of recordings. Expected calibration error: top class, 15 "
+        "equal-width bins."
+    ]
+    short = results.get("holdout_10s")
+    if short is not None:
+        notes.append(
+            f"Cut into 10-s windows (as a live stream), hold-out recordings reach a mean F1 of "
+            f"{short['records']['f1_mean_NAO']:.3f} and an AF AUROC of "
+            f"{short['records']['auroc_A']:.3f}."
+        )
+    return metrics, notes
+
+
+def superclass_metrics(results: Mapping[str, Any]) -> tuple[list[Metric], list[str]]:
+    """Return the figures of the superclass recipe: cross-validation, subsets, fold 9."""
+    raise NotImplementedError
+
+
+SHIPPED: dict[str, Shipped] = {
+    RHYTHM.name: Shipped(RHYTHM, "cinc2017_training2017.zip", _run_rhythm, rhythm_metrics),
+    SUPERCLASS.name: Shipped(SUPERCLASS, "ptbxl_subset", _run_superclass, superclass_metrics),
+}
+
+
+def train_shipped(
+    name: str, data: Path, work: Path, output: Path, *, threads: int = 2, train: bool = True
+) -> Path:
+    """Train a shipped bundle and package it.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`SHIPPED`.
+    data : Path
+        Folder that holds the data sets as they are distributed.
+    work : Path
+        For what a recipe leaves behind; an interrupted run continues from it.
+    output : Path
+        Folder in which the bundle folder is made.
+    threads : int
+        CPU threads.
+    train : bool
+        False: package the finished results in ``work``.
+
+    Raises
+    ------
+    TrainingError
+        There is no such bundle, or its data are not there.
+    """
+    if name not in SHIPPED:
+        raise TrainingError(
+            f"there is no shipped bundle '{name}'", remedy=f"There are: {', '.join(SHIPPED)}"
+        )
+    shipped = SHIPPED[name]
+    results = work / name
+    if train:
+        source = data / shipped.data
+        if not source.exists():
+            raise TrainingError(
+                "the training data are not there",
+                path=source,
+                remedy="Give the folder that holds them with --data",
+            )
+        shipped.run(source, results, threads=threads)
+    metrics, notes = shipped.metrics(json.loads((results / "metrics.json").read_text()))
+    return package(shipped.description, results, output / name, metrics=metrics, notes=notes)
