@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -192,15 +193,15 @@ def _print_failures(results: Sequence[FileResult]) -> int:
 
 def _write_report(results: Sequence[FileResult], path: Path, options: ReadOptions) -> None:
     from ecgfoundry.errors import FileAccessError
-    from ecgfoundry.inference.files import excerpt
+    from ecgfoundry.inference.files import read_excerpt
     from ecgfoundry.inference.predictor import describe_failure
     from ecgfoundry.reports.html_report import ReportItem, html_report
 
     items = []
     for result in results:
         if result.interpretation is not None:
-            drawn = excerpt(Path(result.file), options)
-            items.append(ReportItem(drawn, result.interpretation.to_dict()))
+            read_part = partial(read_excerpt, Path(result.file), options)
+            items.append(ReportItem(read_part(), result.interpretation.to_dict(), read_part))
         elif result.error is not None:
             items.append(ReportItem(None, describe_failure(result.error, result.file, None)))
     temporary = path.with_name(f".{path.name}.part")

@@ -6,10 +6,11 @@ import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ecgfoundry.errors import EcgFoundryError, FileAccessError
 from ecgfoundry.formats.base import ReadOptions
-from ecgfoundry.formats.registry import identify
+from ecgfoundry.formats.registry import identify, inspect, read
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, is_long
 from ecgfoundry.leads import STANDARD_12_LEADS
@@ -19,10 +20,10 @@ __all__ = [
     "FileResult",
     "FileSource",
     "default_model",
-    "excerpt",
     "expand_paths",
     "interpret_file",
     "interpret_files",
+    "read_excerpt",
 ]
 
 TWELVE_LEAD_MODEL = "ptbxl-superclass-12lead"
@@ -40,12 +41,11 @@ class FileSource:
     """
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
-        self._path, self._options = path, options
-        self._reader = identify(path)
+        self._path, self._stated = path, _stated(options)
         self._whole: Recording | None = None
-        info = self._reader.inspect(path, options)
-        if not self._reader.random_access or not is_long(info.duration_s):
-            self._whole = self._reader.read(path, options, 0, None)
+        info = inspect(path, **self._stated)
+        if not identify(path).random_access or not is_long(info.duration_s):
+            self._whole = read(path, **self._stated)
             self.leads = self._whole.leads
             self.sampling_rate = self._whole.sampling_rate
             self.samples = self._whole.samples
@@ -63,7 +63,21 @@ class FileSource:
         """Return the samples from start to stop."""
         if self._whole is not None:
             return self._whole.slice_samples(start, stop)
-        return self._reader.read(self._path, self._options, start, stop)
+        rate = self.sampling_rate
+        return read(
+            self._path, start_s=start / rate, duration_s=(stop - start) / rate, **self._stated
+        )
+
+
+def _stated(options: ReadOptions) -> dict[str, Any]:
+    """Return what the caller states about a file, as arguments of the readers."""
+    return {
+        "leads": options.leads,
+        "unit": options.unit,
+        "sampling_rate": options.sampling_rate,
+        "index": options.index,
+        "mains_frequency": options.mains_frequency,
+    }
 
 
 def default_model(path: Path, options: ReadOptions) -> str:
@@ -72,17 +86,18 @@ def default_model(path: Path, options: ReadOptions) -> str:
     The twelve-lead model for recordings of up to a minute with at least three standard leads,
     else the single-lead rhythm model.
     """
-    info = identify(path).inspect(path, options)
+    info = inspect(path, **_stated(options))
     standard = sum(lead in STANDARD_12_LEADS for lead in info.leads)
     if standard >= MINIMUM_LEADS_FOR_DIAGNOSES and not is_long(info.duration_s):
         return TWELVE_LEAD_MODEL
     return SINGLE_LEAD_MODEL
 
 
-def excerpt(path: Path, options: ReadOptions) -> Recording:
-    """Return the first minute of a recording, for drawing."""
-    source = FileSource(path, options)
-    return source.part(0, min(source.samples, round(EXCERPT_S * source.sampling_rate)))
+def read_excerpt(
+    path: Path, options: ReadOptions, start_s: float = 0.0, duration_s: float = EXCERPT_S
+) -> Recording:
+    """Return a part of a recording, by default its first minute, for drawing."""
+    return read(path, start_s=start_s, duration_s=duration_s, **_stated(options))
 
 
 @dataclass(frozen=True, slots=True)

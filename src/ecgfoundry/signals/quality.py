@@ -257,7 +257,7 @@ def assess_window(
     duration = array.shape[1] / sampling_rate
     present = [row for row in range(len(leads)) if not np.isnan(array[row]).all()]
     if not present or array.shape[1] == 0:
-        return WindowQuality({}, (), Notice("missing", "no sample of any lead is there"))
+        return WindowQuality({}, (), Notice("missing", "every sample of every lead is missing"))
     figures = {leads[row]: lead_quality(array[row], sampling_rate) for row in present}
     if duration < MINIMUM_DURATION_S:
         refusal = Notice(
@@ -333,9 +333,7 @@ def _points_down(x: NDArray[np.floating]) -> bool:
     return bool(down > 2.0 * up)
 
 
-def _pacer_warning(
-    signals: dict[str, NDArray[np.floating]], sampling_rate: float
-) -> list[Notice]:
+def _pacer_warning(signals: dict[str, NDArray[np.floating]], sampling_rate: float) -> list[Notice]:
     if sampling_rate < PACER_MINIMUM_RATE_HZ:
         return []
     found = tuple(
@@ -371,4 +369,3 @@ def merge_notices(notices: Sequence[Sequence[Notice]]) -> tuple[Notice, ...]:
             words += f" (in {len(same)} of {len(notices)} windows)"
         result.append(Notice(code, words, leads))
     return tuple(result)
-

@@ -1,0 +1,161 @@
+"""The one style sheet of the HTML report, light, dark and for A4 paper."""
+
+from __future__ import annotations
+
+__all__ = ["DARK", "LIGHT", "style_sheet"]
+
+LIGHT = {
+    "page": "#f4f3f0",
+    "card": "#ffffff",
+    "text": "#1c2326",
+    "muted": "#56616a",
+    "line": "#dcdad5",
+    "accent": "#0a5a6c",
+    "bar": "#2b7f93",
+    "bar-quiet": "#93a7ae",
+    "bar-track": "#e9ebea",
+    "warning": "#5c3c00",
+    "warning-back": "#fdf1d8",
+    "warning-line": "#d69a2d",
+    "refusal": "#7c1612",
+    "refusal-back": "#fdeae7",
+    "refusal-line": "#c5473d",
+    "ecg-background": "#fffdfb",
+    "ecg-minor": "#f8dfda",
+    "ecg-major": "#eeb4ab",
+    "ecg-trace": "#171717",
+    "ecg-text": "#262626",
+    "ecg-muted": "#5f5a57",
+}
+"""Colours on a light page; text on its ground has a contrast of at least 4.5 (WCAG 2.1, AA)."""
+
+DARK = {
+    "page": "#0c1114",
+    "card": "#151c21",
+    "text": "#e3e9ea",
+    "muted": "#a2b0b7",
+    "line": "#2b363d",
+    "accent": "#7ccbdb",
+    "bar": "#4ea6ba",
+    "bar-quiet": "#5d707a",
+    "bar-track": "#26313a",
+    "warning": "#f6d79a",
+    "warning-back": "#2d2414",
+    "warning-line": "#a87a26",
+    "refusal": "#ffb8b0",
+    "refusal-back": "#331a18",
+    "refusal-line": "#b5493f",
+    "ecg-background": "#10161b",
+    "ecg-minor": "#212c34",
+    "ecg-major": "#36454f",
+    "ecg-trace": "#e9f0ec",
+    "ecg-text": "#e4eaec",
+    "ecg-muted": "#a3b0b8",
+}
+"""Colours on a dark page, with the same keys and the same promise."""
+
+_RULES = """
+*{box-sizing:border-box}
+html{-webkit-text-size-adjust:100%}
+body{margin:0;background:var(--page);color:var(--text);
+ font:15px/1.5 system-ui,'Segoe UI','Helvetica Neue',Helvetica,Arial,'DejaVu Sans',sans-serif}
+main,.masthead,.foot{max-width:1560px;margin:0 auto;padding:0 24px}
+.masthead{padding-top:28px;padding-bottom:4px}
+h1{font-size:1.5rem;line-height:1.25;margin:0 0 4px;font-weight:650;letter-spacing:-.01em}
+h2{font-size:1.2rem;line-height:1.3;margin:0;font-weight:650;overflow-wrap:anywhere}
+h3{font-size:.95rem;margin:0 0 8px;font-weight:650}
+p{margin:0 0 8px}
+a{color:var(--accent)}
+.muted{color:var(--muted)}.small{font-size:.85rem}
+.disclaimer{color:var(--muted);font-size:.85rem;font-weight:550}
+.card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:20px 22px;
+ margin:18px 0}
+.record-head{display:flex;flex-wrap:wrap;gap:4px 20px;align-items:baseline;
+ justify-content:space-between;margin-bottom:10px}
+.verdict{font-size:.85rem;color:var(--muted)}
+.facts{display:flex;flex-wrap:wrap;gap:6px 26px;margin:0 0 14px}
+.facts div{min-width:0}
+.facts dt{font-size:.75rem;color:var(--muted)}
+.facts dd{margin:0;overflow-wrap:anywhere}
+.body{display:grid;grid-template-columns:minmax(0,1fr);gap:20px;align-items:start}
+.body>*{min-width:0}
+.paper{overflow-x:auto;border-radius:8px}
+.paper:focus-visible,a:focus-visible,summary:focus-visible{outline:3px solid var(--accent);
+ outline-offset:2px}
+.paper svg{display:block}
+figure{margin:0 0 14px}
+figcaption{font-size:.85rem;color:var(--muted);margin:0 0 4px}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+caption{text-align:left;font-size:.85rem;color:var(--muted);padding-bottom:4px}
+th{font-weight:550;font-size:.78rem;color:var(--muted);text-align:left;vertical-align:bottom;
+ padding:4px 10px 4px 0;border-bottom:1px solid var(--line)}
+td,tbody th{padding:8px 10px 8px 0;border-bottom:1px solid var(--line);vertical-align:top}
+tbody th{font-size:.95rem;color:var(--text);font-weight:400}
+tr.is-present th{font-weight:650}
+tbody tr:last-child>*{border-bottom:0}
+td:last-child,th:last-child{padding-right:0}
+.code{display:block;font-size:.75rem;font-weight:400;color:var(--muted);overflow-wrap:anywhere}
+.number{white-space:nowrap}
+.findings td:last-child,.findings thead th:last-child{width:42%}
+.finding{display:flex;gap:9px}.finding svg{flex:none;margin-top:4px}
+.piece{white-space:nowrap}
+.bar{display:block;width:100%;min-width:84px;height:14px;margin-top:3px}
+.track{fill:var(--bar-track)}.fill{fill:var(--bar-quiet)}.is-present .fill{fill:var(--bar)}
+.tick{stroke:var(--text)}
+.icon-on{fill:var(--accent)}.icon-check{stroke:var(--card)}.icon-off{stroke:var(--muted)}
+.tag{display:inline-block;border:1px solid var(--warning-line);color:var(--warning);
+ background:var(--warning-back);border-radius:4px;padding:0 6px;font-size:.75rem;font-weight:550}
+.notices{list-style:none;margin:0 0 14px;padding:0}
+.notices li{border-left:4px solid var(--warning-line);background:var(--warning-back);
+ color:var(--warning);padding:7px 12px;border-radius:4px;margin-bottom:6px;overflow-wrap:anywhere}
+.refusal{border-left:6px solid var(--refusal-line);background:var(--refusal-back);
+ color:var(--refusal);padding:12px 16px;border-radius:4px;margin:0 0 14px;overflow-wrap:anywhere}
+.refusal h3{margin-bottom:4px;font-size:1.05rem}h2.refusal{font-size:1.05rem}
+.notice-code{font-size:.75rem}
+.lanes{overflow-x:auto;margin-bottom:14px}
+.lanes svg{display:block;width:100%;min-width:760px;max-width:1040px;height:auto}
+.scroll{overflow-x:auto}
+.limit{display:block;font-size:.82rem;line-height:1.3;color:var(--muted)}
+.lane-ground{fill:var(--bar-track)}.lane-on{fill:var(--bar)}.lane-text{fill:var(--text)}
+.lane-mark{fill:var(--text)}
+.lane-muted{fill:var(--muted)}.lane-refused{stroke:var(--refusal-line)}
+.lane-axis{stroke:var(--muted)}
+details{margin-top:8px}summary{cursor:pointer;color:var(--accent);padding:4px 0}
+.provenance{border-top:1px solid var(--line);padding-top:10px;margin-top:6px}
+.provenance .facts{margin:0 0 8px;font-size:.85rem}.provenance p{margin:0}
+.below{margin-top:20px}
+.foot{padding-top:8px;padding-bottom:36px}
+@media (min-width:1480px){.body.wide{grid-template-columns:auto minmax(330px,1fr)}
+ .body.even{grid-template-columns:minmax(0,1fr) 380px}}
+@media (max-width:640px){main,.masthead,.foot{padding-left:12px;padding-right:12px}
+ .card{padding:14px 12px;border-radius:10px}.facts{gap:6px 18px}}
+@page{size:A4 landscape;margin:8mm}
+@media print{body{background:#fff;font-size:10.5pt}
+ main,.masthead,.foot{max-width:none;padding:0}
+ .masthead{display:flex;justify-content:space-between;align-items:baseline;padding-bottom:1mm}
+ h1{font-size:11pt;margin:0}h2{font-size:12.5pt}.masthead p{margin:0}
+ .record-head{margin-bottom:1mm}.notices{margin-bottom:2mm}
+ .notices li{padding:.6mm 3mm;margin-bottom:1mm;font-size:9.5pt;line-height:1.3}
+ .card{border:0;border-radius:0;padding:0;margin:0 0 4mm}
+ .card.record{break-before:page}.masthead+main>.card.record:first-child{break-before:auto}
+ .body{display:block}.body>*{margin-bottom:4mm}.paper,.lanes,.scroll{overflow:visible;border-radius:0}
+ .paper svg{max-width:100%;max-height:165mm}
+ figure,tr,.refusal,.notices li{break-inside:avoid}h3{break-after:avoid}
+ .limit{display:inline;margin-left:2mm}
+ .facts{gap:.5mm 7mm;margin-bottom:2mm;line-height:1.3}
+ .lanes svg{min-width:0}td,tbody th{padding-top:1.2mm;padding-bottom:1.2mm}}
+"""
+
+
+def _variables(colours: dict[str, str]) -> str:
+    return "".join(f"--{name}:{value};" for name, value in colours.items())
+
+
+def style_sheet() -> str:
+    """Return the CSS of the report, as the text of its one ``<style>`` element."""
+    return (
+        f":root{{color-scheme:light dark;{_variables(LIGHT)}}}"
+        # Only on screens: what is printed is always dark on white.
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}"
+        f"{_RULES}"
+    )

@@ -1,0 +1,278 @@
+"""What happens when: the windows of a recording, and the episodes of a long one, as HTML."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ecgfoundry.reports.wording import (
+    clock_text,
+    duration_text,
+    escape,
+    number_text,
+    printable,
+    ranked_findings,
+    shortened,
+)
+
+__all__ = ["episodes_section", "windows_section"]
+
+# User units of the timeline SVG, about one CSS pixel each on a wide screen.
+_WIDTH = 1040.0
+_LABEL = 190.0
+_RIGHT = 16.0
+_LANE = 30.0
+_BAR = 18.0
+_AXIS = 24.0
+
+MOST_LANES = 8
+MOST_NUMBERED_WINDOWS = 12
+EPISODES_SHOWN = 20
+_TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+
+
+def windows_section(interpretation: Mapping[str, Any]) -> str:
+    """Return the timeline of a recording with several windows, or nothing for one window."""
+    windows = interpretation["windows"]
+    if len(windows) < 2:
+        return ""
+    end = max(window["start_s"] + window["duration_s"] for window in windows)
+    scale = _Scale(end)
+    names = _window_names(interpretation)
+    lanes = [_window_lane(name, windows, number, scale) for number, name in enumerate(names)]
+    refused = [window for window in windows if window.get("refused")]
+    if refused:
+        lanes.append(_refused_lane(refused, len(lanes), scale))
+    note = "The height of a bar is its value from 0 to 1; a square marks present."
+    return (
+        f"<figure><figcaption>Windows: {len(windows)} of "
+        f"{duration_text(windows[0]['duration_s'])}. {note}</figcaption>"
+        f"{_drawing('Timeline of the windows', lanes, scale)}</figure>"
+    )
+
+
+def episodes_section(
+    interpretation: Mapping[str, Any], start_time: dt.datetime | None = None
+) -> str:
+    """Return the timeline and the table of the episodes of a recording beyond 60 s.
+
+    Parameters
+    ----------
+    interpretation : mapping
+        By interpretation.schema.json.
+    start_time : datetime, optional
+        Of the first sample; gives the table a column with the time of day.
+    """
+    episodes = sorted(interpretation.get("episodes", ()), key=lambda item: item["start_s"])
+    refused = [window for window in interpretation["windows"] if window.get("refused")]
+    ends = [interpretation.get("duration_s") or 0.0]
+    ends += [episode["end_s"] for episode in episodes]
+    ends += [window["start_s"] + window["duration_s"] for window in interpretation["windows"]]
+    scale = _Scale(max(ends) or 1.0)
+    names = _episode_names(interpretation, episodes)
+    lanes = [
+        _episode_lane(name, [item for item in episodes if item["name"] == name], number, scale)
+        for number, name in enumerate(names)
+    ]
+    if refused:
+        lanes.append(_refused_lane(refused, len(lanes), scale))
+    drawing = _drawing("Timeline of the episodes", lanes, scale) if lanes else ""
+    caption = f"Episodes over {duration_text(scale.end_s)}, time in minutes:seconds"
+    if scale.end_s >= 3600:
+        caption = caption.replace("minutes:seconds", "hours:minutes:seconds")
+    figure = f"<figure><figcaption>{caption}</figcaption>{drawing}</figure>" if drawing else ""
+    return f"<h3>Episodes (unconfirmed)</h3>{figure}{_episode_tables(episodes, start_time)}"
+
+
+class _Scale:
+    """Seconds to user units."""
+
+    def __init__(self, end_s: float) -> None:
+        self.end_s = end_s
+        self.width = _WIDTH - _LABEL - _RIGHT
+
+    def x(self, seconds: float) -> float:
+        share = min(max(seconds / self.end_s, 0.0), 1.0)
+        return _LABEL + self.width * share
+
+    def ticks(self) -> list[float]:
+        step = next((step for step in _TICK_STEPS_S if self.end_s / step <= 10), 86400 * 7)
+        return [step * number for number in range(math.floor(self.end_s / step + 1e-9) + 1)]
+
+
+def _window_names(interpretation: Mapping[str, Any]) -> list[str]:
+    """Return the targets worth a lane: present in a window first, then the highest ones."""
+    order = [finding["name"] for finding in ranked_findings(interpretation)]
+    peaks: dict[str, float] = {}
+    present: set[str] = set()
+    for window in interpretation["windows"]:
+        present.update(window.get("present") or ())
+        for name, value in (window.get("probabilities") or {}).items():
+            peaks[name] = max(peaks.get(name, 0.0), value or 0.0)
+    names = sorted(peaks, key=lambda name: (name not in present, -peaks[name]))
+    chosen = names[: max(3, min(len(present), MOST_LANES))]
+    return sorted(chosen, key=lambda name: order.index(name) if name in order else len(order))
+
+
+def _episode_names(
+    interpretation: Mapping[str, Any], episodes: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    burden = interpretation.get("burden", {})
+    names = dict.fromkeys(item["name"] for item in episodes)
+    return sorted(names, key=lambda name: -(burden.get(name) or 0.0))[:MOST_LANES]
+
+
+def _lane_label(text: str, top: float, kind: str = "lane-text") -> str:
+    text = shortened(printable(text), 28)
+    return (
+        f'<text class="{kind}" x="{_LABEL - 12:.0f}" y="{top + _BAR - 4.5:.1f}" font-size="13" '
+        f'text-anchor="end">{escape(text)}</text>'
+    )
+
+
+def _ground(top: float, scale: _Scale) -> str:
+    return (
+        f'<rect class="lane-ground" x="{_LABEL:.0f}" y="{top:.1f}" width="{scale.width:.1f}" '
+        f'height="{_BAR}" rx="2"/>'
+    )
+
+
+def _window_lane(
+    name: str, windows: Sequence[Mapping[str, Any]], number: int, scale: _Scale
+) -> str:
+    top = number * _LANE + 4
+    parts = [_ground(top, scale), _lane_label(name, top)]
+    starts = [window["start_s"] for window in windows] + [math.inf]
+    for window, following in zip(windows, starts[1:], strict=True):
+        value = (window.get("probabilities") or {}).get(name)
+        if value is None:
+            continue
+        begin = window["start_s"]
+        left, right = scale.x(begin), scale.x(min(begin + window["duration_s"], following))
+        present = name in (window.get("present") or ())
+        height = max(0.6, _BAR * min(max(value, 0.0), 1.0))
+        title = f"{name}, {clock_text(begin)}: {number_text(value)}{', present' * present}"
+        mark = (
+            f'<rect class="lane-mark" x="{left + 4:.1f}" y="{top + 5.5:.1f}" width="7" height="7" '
+            f'rx="1.5"/>'
+            if present
+            else ""
+        )
+        text = (
+            f'<text class="lane-text" x="{(left + right) / 2:.1f}" y="{top + _BAR - 4.5:.1f}" '
+            f'font-size="12" text-anchor="middle">{escape(number_text(value))}</text>'
+            if len(windows) <= MOST_NUMBERED_WINDOWS
+            else ""
+        )
+        opacity = ' fill-opacity="0.5"' if text else ""
+        parts.append(
+            f'<g><title>{escape(title)}</title><rect class="lane-on" x="{left + 0.8:.1f}" '
+            f'y="{top + _BAR - height:.1f}" width="{max(right - left - 1.6, 0.8):.1f}" '
+            f'height="{height:.1f}"{opacity}/>{mark}{text}</g>'
+        )
+    return "".join(parts)
+
+
+def _episode_lane(
+    name: str, episodes: Sequence[Mapping[str, Any]], number: int, scale: _Scale
+) -> str:
+    top = number * _LANE + 4
+    parts = [_ground(top, scale), _lane_label(name, top)]
+    for episode in episodes:
+        left, right = scale.x(episode["start_s"]), scale.x(episode["end_s"])
+        title = f"{name}, {clock_text(episode['start_s'])} to {clock_text(episode['end_s'])}"
+        parts.append(
+            f'<rect class="lane-on" x="{left:.1f}" y="{top:.1f}" '
+            f'width="{max(right - left, 2.0):.1f}" height="{_BAR}" rx="1.5">'
+            f"<title>{escape(title)}</title></rect>"
+        )
+    return "".join(parts)
+
+
+def _refused_lane(refused: Sequence[Mapping[str, Any]], number: int, scale: _Scale) -> str:
+    """Draw the unreadable stretches as outlined, crossed boxes: told apart without colour."""
+    top = number * _LANE + 4
+    parts = [_ground(top, scale), _lane_label("not readable", top, "lane-muted")]
+    for window in _merged(refused):
+        left, right = scale.x(window[0]), scale.x(window[1])
+        width = max(right - left, 3.0)
+        title = f"not readable, {clock_text(window[0])} to {clock_text(window[1])}: {window[2]}"
+        strokes = "".join(
+            f"M{left + at:.1f} {top + _BAR:.1f}L{min(left + at + _BAR, left + width):.1f} "
+            f"{top + _BAR - min(_BAR, width - at):.1f}"
+            for at in range(0, int(width), 6)
+        )
+        parts.append(
+            f'<path class="lane-refused" d="M{left:.1f} {top:.1f}h{width:.1f}v{_BAR}h-{width:.1f}z'
+            f'{strokes}" fill="none" stroke-width="1"><title>{escape(title)}</title></path>'
+        )
+    return "".join(parts)
+
+
+def _merged(refused: Sequence[Mapping[str, Any]]) -> list[tuple[float, float, str]]:
+    spans: list[tuple[float, float, str]] = []
+    for window in sorted(refused, key=lambda item: item["start_s"]):
+        begin, end = window["start_s"], window["start_s"] + window["duration_s"]
+        if spans and begin <= spans[-1][1] + 1e-6:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end), spans[-1][2])
+        else:
+            spans.append((begin, end, window["refused"]["message"]))
+    return spans
+
+
+def _drawing(label: str, lanes: Sequence[str], scale: _Scale) -> str:
+    axis = len(lanes) * _LANE + 2
+    ticks = "".join(
+        f'<path class="lane-axis" d="M{scale.x(second):.1f} {axis:.1f}v5"/>'
+        f'<text class="lane-muted" x="{scale.x(second):.1f}" y="{axis + 18:.1f}" font-size="12" '
+        f'text-anchor="middle">{clock_text(second)}</text>'
+        for second in scale.ticks()
+    )
+    return (
+        f'<div class="lanes" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f'<svg viewBox="0 0 {_WIDTH:.0f} {axis + _AXIS:.0f}" role="img" '
+        f'aria-label="{escape(label)}">{"".join(lanes)}'
+        f'<path class="lane-axis" d="M{_LABEL:.0f} {axis:.1f}h{scale.width:.1f}" fill="none"/>'
+        f"{ticks}</svg></div>"
+    )
+
+
+def _episode_tables(episodes: Sequence[Mapping[str, Any]], start_time: dt.datetime | None) -> str:
+    if not episodes:
+        return "<p>No episode was found.</p>"
+
+    def table(part: Sequence[Mapping[str, Any]], caption: str) -> str:
+        day = '<th scope="col">Time of day</th>' if start_time else ""
+        rows = "".join(_episode_row(episode, start_time) for episode in part)
+        return (
+            f'<div class="scroll"><table><caption>{caption}</caption><thead><tr>'
+            f'<th scope="col">Episode</th>'
+            f'<th scope="col">From</th><th scope="col">To</th>{day}<th scope="col">Length</th>'
+            f'<th scope="col">Mean probability</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        )
+
+    first, rest = episodes[:EPISODES_SHOWN], episodes[EPISODES_SHOWN:]
+    count = f"{len(episodes)} episode{'s' * (len(episodes) != 1)}, in order of time"
+    more = (
+        f"<details><summary>{len(rest)} later episodes</summary>"
+        f"{table(rest, 'Later episodes')}</details>"
+        if rest
+        else ""
+    )
+    return f"{table(first, count)}{more}"
+
+
+def _episode_row(episode: Mapping[str, Any], start_time: dt.datetime | None) -> str:
+    begin, end = episode["start_s"], episode["end_s"]
+    day = ""
+    if start_time:
+        moment = start_time + dt.timedelta(seconds=begin)
+        day = f'<td class="number">{moment:%H:%M:%S}</td>'
+    return (
+        f'<tr><th scope="row">{escape(episode["name"])}</th>'
+        f'<td class="number">{clock_text(begin)}</td><td class="number">{clock_text(end)}</td>{day}'
+        f'<td class="number">{duration_text(end - begin)}</td>'
+        f'<td class="number">{escape(number_text(episode["probability"]))}</td></tr>'
+    )

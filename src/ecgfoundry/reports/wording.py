@@ -1,0 +1,237 @@
+"""The words and numbers that all reports share: safe text, times, notices, probabilities."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ecgfoundry.errors import EcgFoundryError
+
+__all__ = [
+    "DISCLAIMER",
+    "clock_text",
+    "device_filters",
+    "device_name",
+    "duration_text",
+    "escape",
+    "failure_fields",
+    "file_name",
+    "finding_burden",
+    "finding_is_calibrated",
+    "is_long",
+    "notices_of",
+    "number_text",
+    "printable",
+    "ranked_findings",
+    "share_text",
+    "shortened",
+]
+
+DISCLAIMER = "Not a medical device. Research use only. Unconfirmed."
+
+_LONG_RECORDING_S = 60.0
+"""Seconds beyond which the interpretation holds episodes and burden (its JSON schema says so)."""
+
+_FILTER_WORDS = ("filter", "highpass", "lowpass", "bandpass", "notch", "bandwidth")
+_REORDERING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F}
+_NEVER_IN_XML = {0xFFFE, 0xFFFF}
+
+
+def printable(value: object) -> str:
+    """Return ``value`` as one line of text that is safe to print and legal in XML.
+
+    Control characters (a terminal escape in a file name, a NUL in a header), lone surrogates and
+    characters that reorder the text around them become U+FFFD; white space becomes blanks.
+    """
+    characters = []
+    for character in str(value):
+        code = ord(character)
+        if character in "\t\n\r":
+            characters.append(" ")
+        elif (
+            unicodedata.category(character) in ("Cc", "Cs")
+            or code in _REORDERING
+            or code & 0xFFFF in _NEVER_IN_XML
+        ):
+            characters.append("\N{REPLACEMENT CHARACTER}")
+        else:
+            characters.append(character)
+    return "".join(characters)
+
+
+def escape(value: object) -> str:
+    """Return ``value`` as text for HTML or XML, in element content and in quoted attributes."""
+    return html.escape(printable(value), quote=True)
+
+
+def shortened(text: str, length: int) -> str:
+    """Return ``text``, cut in the middle to at most ``length`` characters."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
+
+
+def file_name(path: str | None) -> str:
+    """Return the last part of a path of any operating system, or "unnamed recording"."""
+    parts = [part for part in re.split(r"[\\/]", path or "") if part]
+    return printable(parts[-1]) if parts else "unnamed recording"
+
+
+def clock_text(seconds: float) -> str:
+    """Return a position in a recording as ``m:ss`` or ``h:mm:ss``, tenths only where needed."""
+    tenths = round(seconds * 10)
+    whole, rest = divmod(tenths, 10)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    text = f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+    return f"{text}.{rest}" if rest else text
+
+
+def duration_text(seconds: float | None) -> str:
+    """Return a length of time in words: ``9.5 s``, ``30 min``, ``23 h 4 min``."""
+    if seconds is None or not math.isfinite(seconds):
+        return "unknown"
+    if seconds < 59.95:  # what rounds to 60.0 s is a minute
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    whole = round(seconds)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    parts = [(hours, "h"), (minute, "min")] if hours else [(minute, "min"), (second, "s")]
+    return " ".join(f"{value} {unit}" for value, unit in parts if value)
+
+
+def number_text(value: float | None, digits: int = 2) -> str:
+    """Return a probability or threshold with ``digits`` decimals, never rounded onto 0 or 1.
+
+    0.998 is ``>0.99`` and 0.002 is ``<0.01``: a model that prints 1.00 claims a certainty that it
+    does not have.
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{value:.{digits}f}"
+    step = 10.0**-digits
+    if float(text) >= 1.0 and value < 1.0:
+        return f">{1.0 - step:.{digits}f}"
+    if float(text) <= 0.0 < value:
+        return f"<{step:.{digits}f}"
+    return text
+
+
+def share_text(value: float | None) -> str:
+    """Return a share (0 to 1) as percent: ``37 %``, ``<1 %``."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if 0 < value < 0.01:
+        return "<1 %"
+    if 0.99 < value < 1:
+        return ">99 %"
+    return f"{100 * value:.0f} %"
+
+
+def _words(key: str) -> str:
+    return re.sub(r"[_\-\s]+", " ", key).strip()
+
+
+def _is_filter(key: str) -> bool:
+    joined = re.sub(r"[^a-z]", "", key.lower())
+    return any(word in joined for word in _FILTER_WORDS)
+
+
+def device_filters(device: Mapping[str, str]) -> str | None:
+    """Return what the source says about the filters of its device, or None if it says nothing.
+
+    Parameters
+    ----------
+    device : mapping
+        ``Recording.device``. Every key that speaks of a filter, a pass band or a notch counts.
+    """
+    stated = [(key, value) for key, value in device.items() if _is_filter(key) and str(value)]
+    if not stated:
+        return None
+    return printable(", ".join(f"{_words(key)} {value}" for key, value in stated))
+
+
+def device_name(device: Mapping[str, str]) -> str | None:
+    """Return what the source says about its device beside the filters, or None."""
+    stated = {key: str(value) for key, value in device.items() if value and not _is_filter(key)}
+    named = [stated.pop(key) for key in ("manufacturer", "model", "name") if key in stated]
+    rest = [f"{_words(key)} {value}" for key, value in stated.items()]
+    return printable(", ".join([" ".join(named)] * bool(named) + rest)) or None
+
+
+def is_long(interpretation: Mapping[str, Any]) -> bool:
+    """Whether the interpretation speaks in episodes and burden, not in one probability."""
+    duration = interpretation.get("duration_s")
+    if "burden" not in interpretation and "episodes" not in interpretation:
+        return False
+    # The two fields belong to long recordings only; a writer that adds empty ones is forgiven.
+    return bool(
+        (duration is not None and duration > _LONG_RECORDING_S)
+        or interpretation.get("burden")
+        or interpretation.get("episodes")
+    )
+
+
+def finding_is_calibrated(interpretation: Mapping[str, Any], finding: Mapping[str, Any]) -> bool:
+    """Whether a finding's number is a calibrated probability; unstated counts as no."""
+    return bool(finding.get("calibrated", interpretation.get("calibrated", False)))
+
+
+def ranked_findings(interpretation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the findings for reading: present ones first, then by probability or burden.
+
+    Measured values (``target_kind`` "regression") keep the order of the model.
+    """
+    findings = list(interpretation["findings"])
+    if interpretation.get("target_kind") == "regression":
+        return findings
+
+    def rank(finding: Mapping[str, Any]) -> tuple[int, float]:
+        size = finding.get("probability")
+        if size is None:
+            size = finding_burden(interpretation, finding)
+        return (0 if finding["present"] else 1, -(size or 0.0))
+
+    return sorted(findings, key=rank)
+
+
+def finding_burden(interpretation: Mapping[str, Any], finding: Mapping[str, Any]) -> float | None:
+    """Return the burden (share of the readable time) of a finding, or None."""
+    own: float | None = finding.get("burden")
+    if own is not None:
+        return own
+    shares: Mapping[str, float | None] = interpretation.get("burden", {})
+    return shares.get(finding["name"])
+
+
+def failure_fields(failure: Mapping[str, Any] | EcgFoundryError | Exception) -> dict[str, str]:
+    """Return ``{"file", "code", "message"}`` of a file that could not be worked on.
+
+    Parameters
+    ----------
+    failure : mapping or exception
+        A mapping with ``file``, ``code`` and ``message`` (missing ones are filled in), or the
+        error itself.
+    """
+    if isinstance(failure, EcgFoundryError):
+        failure = {"file": failure.path, **failure.to_dict()}
+    elif isinstance(failure, Exception):
+        failure = {"message": f"{type(failure).__name__}: {failure}"}
+    file = printable(failure.get("file") or failure.get("path") or "unnamed recording")
+    message = printable(failure.get("message") or "no reason was given")
+    return {
+        "file": file,
+        "code": printable(failure.get("code") or "error"),
+        "message": message.removeprefix(f"{file}: "),  # the errors name their file themselves
+    }
+
+
+def notices_of(interpretation: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the warnings of an interpretation."""
+    warnings: Sequence[Mapping[str, Any]] = interpretation["quality"]["warnings"]
+    return warnings

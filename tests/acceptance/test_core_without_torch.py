@@ -1,0 +1,69 @@
+"""The core install has no PyTorch: everything that a user of the shipped models calls works."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+BLOCK = """
+import sys
+for name in ("torch", "onnx", "safetensors", "wfdb", "pandas", "sklearn", "onnxscript"):
+    sys.modules[name] = None  # makes every import of it fail
+"""
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCK + code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_both_shipped_models_answer() -> None:
+    out = run(
+        """
+from ecgfoundry.cli.main import main
+main(["diagnose", "sample:12-lead", "sample:single-lead", "--json"])
+"""
+    )
+    first, second = map(json.loads, out.splitlines())
+    assert first["model"] == "ptbxl-superclass-12lead" and first["refused"] is None
+    assert second["model"] == "rhythm-single-lead" and second["refused"] is None
+
+
+def test_every_core_module_imports() -> None:
+    run(
+        """
+import importlib, pkgutil, ecgfoundry
+skipped = ("ecgfoundry.training", "ecgfoundry.models.networks")
+for module in pkgutil.walk_packages(ecgfoundry.__path__, "ecgfoundry."):
+    if not module.name.startswith(skipped):
+        importlib.import_module(module.name)
+"""
+    )
+
+
+def test_what_needs_torch_says_how_to_install_it() -> None:
+    out = run(
+        """
+import ecgfoundry
+from ecgfoundry.errors import MissingExtraError
+for call in (
+    lambda: ecgfoundry.create_model("net1d"),
+    lambda: ecgfoundry.load_model("rhythm-single-lead", runtime="torch"),
+):
+    try:
+        call()
+    except MissingExtraError as error:
+        print(error)
+"""
+    )
+    assert out.count("pip install 'ecgfoundry[torch]'") == 2
+
+
+def test_import_is_light() -> None:
+    """``import ecgfoundry`` alone loads none of the heavy libraries."""
+    out = run("import ecgfoundry; print(*[m for m in ('numpy', 'scipy') if m in sys.modules])")
+    assert out.strip() == ""

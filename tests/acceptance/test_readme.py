@@ -1,0 +1,66 @@
+"""The README's commands, run as a reader would run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+SCRIPTS = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    text = README.read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands() -> list[str]:
+    """Lines that call ecgfoundry; make and pip are run by CI itself."""
+    lines = [line.strip() for block in blocks("bash") for line in block.splitlines()]
+    return [line.split("  #")[0].strip() for line in lines if line.startswith("ecgfoundry ")]
+
+
+def needs_what_is_not_here(command: str) -> bool:
+    """Commands that download, or that train for hours."""
+    return "models pull" in command or "train-defaults" in command or "CHECKPOINT" in command
+
+
+def test_the_readme_has_commands() -> None:
+    assert len(commands()) >= 5 and len(blocks("python")) >= 1
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if not needs_what_is_not_here(c)])
+def test_command(command: str, tmp_path: Path, fixtures: Path) -> None:
+    # The README's own file names stand for a reader's files: give it real ones.
+    (tmp_path / "recordings").symlink_to(fixtures / "cinc2021")
+    for name in ("JS20000.hea", "JS20000.mat"):
+        (tmp_path / name).symlink_to(fixtures / "cinc2021" / name)
+    for path in (fixtures / "mitdb").iterdir():
+        (tmp_path / path.name.replace(path.stem, "holter")).write_bytes(
+            path.read_bytes().replace(path.stem.encode(), b"holter")
+        )
+    environment = os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        shlex.split(command),
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python(code: str, tmp_path: Path, fixtures: Path) -> None:
+    for name in ("JS20000.hea", "JS20000.mat"):
+        (tmp_path / name).symlink_to(fixtures / "cinc2021" / name)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=120)

@@ -1,0 +1,157 @@
+"""The shipped bundles: whole, small, as the contract names them, and what their cards say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+
+import ecgfoundry
+from ecgfoundry.metrics.classification import auroc, f1_scores, macro_auroc
+from ecgfoundry.models.bundle import load_bundle, shipped_folder
+from ecgfoundry.recording import Recording
+from ecgfoundry.schemas import schema_problems
+
+NAMES = ("ptbxl-superclass-12lead", "rhythm-single-lead")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_bundle_is_whole(name: str) -> None:
+    bundle = load_bundle(shipped_folder() / name)
+    assert bundle.name == name and bundle.document["calibration"] is not None
+    card = bundle.file("README.md").read_text()
+    assert "Not a medical device" in card and "## Known limits" in card
+    for metric in bundle.document["metrics"]:
+        assert metric["data"]
+    assert bundle.document["provenance"]["training_data"][0]["licence"]
+
+
+def test_together_they_are_small() -> None:
+    size = sum(path.stat().st_size for path in shipped_folder().rglob("*") if path.is_file())
+    assert size <= 12_000_000
+
+
+def test_names_and_shapes_of_the_contract() -> None:
+    rhythm = ecgfoundry.load_model("rhythm-single-lead").bundle
+    assert rhythm.vocabulary.names == ("normal", "atrial fibrillation", "other rhythm", "noisy")
+    assert rhythm.multiclass and rhythm.input.lead_mode == "any-single"
+    superclass = ecgfoundry.load_model("ptbxl-superclass-12lead").bundle
+    assert superclass.vocabulary.names == ("NORM", "MI", "STTC", "CD", "HYP")
+    assert (superclass.input.rows, superclass.input.samples) == (12, 2500)
+    assert superclass.input.sampling_rate == 250 and None not in superclass.thresholds
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_graph_and_weights_agree_on_real_ecgs(name: str, fixtures: Path) -> None:
+    pytest.importorskip("torch", reason="comparing with the weights needs PyTorch")
+    predictor = ecgfoundry.load_model(name, runtime="onnxruntime")
+    reference = ecgfoundry.load_model(name, runtime="torch")
+    paths = [*sorted((fixtures / "cinc2021").glob("*.hea")), *(fixtures / "mitdb").glob("*.hea")]
+    for path in paths:
+        recording = ecgfoundry.read(path)
+        answer, wanted = predictor.interpret(recording), reference.interpret(recording)
+        assert wanted.refused is None
+        for given, expected in zip(answer.findings, wanted.findings, strict=True):
+            if expected.probability is not None:
+                assert given.probability == pytest.approx(expected.probability, abs=1e-5)
+        for given, expected in zip(answer.windows, wanted.windows, strict=True):
+            assert given.probabilities == pytest.approx(expected.probabilities, abs=1e-5)
+
+
+def test_any_single_lead_and_any_subset(fixtures: Path) -> None:
+    recording = ecgfoundry.read(fixtures / "cinc2021" / "JS20000.hea")
+    predictor = ecgfoundry.load_model("ptbxl-superclass-12lead")
+    for leads in [(lead,) for lead in recording.leads] + [("I", "II"), ("I", "II", "V2")]:
+        answer = predictor.interpret(recording.select(leads, derive=False))
+        assert answer.refused is None and set(leads) <= set(answer.leads_used)
+        assert not schema_problems("interpretation", answer.to_dict())
+    rhythm = ecgfoundry.load_model("rhythm-single-lead")
+    for lead in recording.leads:
+        answer = rhythm.interpret(recording, lead=lead)
+        assert answer.leads_used == (lead,) and len(answer.findings) == 4
+
+
+def test_garbage_in_absent_leads_cannot_matter() -> None:
+    """Presence decides: what stands in a masked row never reaches the logits."""
+    predictor = ecgfoundry.load_model("ptbxl-superclass-12lead")
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(2, 12, 2500)).astype(np.float32)
+    presence = np.ones((2, 12), dtype=np.float32)
+    presence[:, 5:] = 0
+    x[:, 5:] = 0
+    clean, _ = predictor.runtime.run(x, presence)
+    x[:, 5:] = 100 * generator.normal(size=(2, 7, 2500))
+    dirty, _ = predictor.runtime.run(x, presence)
+    np.testing.assert_allclose(dirty, clean, atol=1e-5)
+
+
+def _metric(name: str, figure: str, data: str, **fields: str) -> float:
+    document = json.loads((shipped_folder() / name / "bundle.json").read_text())
+    (value,) = {
+        metric["value"]
+        for metric in document["metrics"]
+        if metric["name"] == figure
+        and data in metric["data"]
+        and all(metric.get(key) == wanted for key, wanted in fields.items())
+    }
+    return float(value)
+
+
+@pytest.mark.slow
+def test_the_rhythm_card_is_what_the_public_interface_gives(shared_data: Path) -> None:
+    """Hold-out figures of the card, from files to findings, through ``interpret``."""
+    import hashlib
+
+    predictor = ecgfoundry.load_model("rhythm-single-lead")
+    with zipfile.ZipFile(shared_data / "cinc2017_training2017.zip") as archive:
+        table = archive.read("training2017/REFERENCE.csv").decode().split()
+        labels = dict(line.split(",") for line in table)
+        holdout = []
+        for label in "NAO~":
+            names = [name for name, given in labels.items() if given == label]
+            names.sort(
+                key=lambda name: hashlib.sha256(f"ecgfoundry-cinc2017:{name}".encode()).hexdigest()
+            )
+            holdout += names[: round(0.15 * len(names))]
+        truth, predicted, af = [], [], []
+        for name in holdout:
+            x = scipy.io.loadmat(io.BytesIO(archive.read(f"training2017/{name}.mat")))["val"]
+            recording = Recording.from_array(x / 1000, sampling_rate=300, leads="I", unit="mV")
+            answer = predictor.interpret(recording)
+            truth.append("NAO~".index(labels[name]))
+            if answer.refused is not None:
+                predicted.append(3)
+                af.append(0.0)
+                continue
+            predicted.append([bool(f.present) for f in answer.findings].index(True))
+            af.append(answer.finding("atrial fibrillation").probability)
+    scores = f1_scores(truth, predicted, 4)
+    card = "rhythm-single-lead"
+    wanted = _metric(card, "mean F1 of normal, AF, other", "hold-out")
+    assert scores[:3].mean() == pytest.approx(wanted, abs=0.003)
+    labels_af = np.array(truth) == 1
+    wanted = _metric(card, "AUROC", "hold-out", target="atrial fibrillation")
+    assert auroc(labels_af, af) == pytest.approx(wanted, abs=0.002)
+
+
+@pytest.mark.slow
+def test_the_superclass_card_is_what_the_public_interface_gives(shared_data: Path) -> None:
+    """Fold 9 of the card, from the stored arrays through ``logits``."""
+    predictor = ecgfoundry.load_model("ptbxl-superclass-12lead")
+    table = np.load(shared_data / "ptbxl_subset" / "ptbxl_z250_val.npz")
+    x = np.cumsum(table["delta"], axis=2, dtype=np.int16) / np.float32(table["scale"])
+    with (shared_data / "ptbxl_subset" / "labels.csv").open() as stream:
+        rows = {int(row["ecg_id"]): row for row in csv.DictReader(stream)}
+    names = predictor.bundle.vocabulary.names
+    labels = np.array(
+        [[float(rows[i][f"super_class:{name}"]) for name in names] for i in table["ecg_id"]]
+    )
+    given = macro_auroc(labels, predictor.logits(x))
+    wanted = _metric("ptbxl-superclass-12lead", "macro AUROC", "fold 9", leads="12 leads")
+    assert given == pytest.approx(wanted, abs=0.002)
