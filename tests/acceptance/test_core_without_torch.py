@@ -15,7 +15,11 @@ for name in ("torch", "onnx", "safetensors", "wfdb", "pandas", "sklearn", "onnxs
 
 def run(code: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", BLOCK + code], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", BLOCK + code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ecgfoundry._version import __version__
-from ecgfoundry.cli import diagnose, formats, models, train
+from ecgfoundry.cli import calibrate, diagnose, formats, models, train
 from ecgfoundry.errors import EcgFoundryError
 
 app = App(
@@ -17,6 +17,7 @@ app = App(
     help="An ECG in, named and calibrated findings out. Not a medical device.",
 )
 app.command(diagnose.diagnose)
+app.command(calibrate.calibrate)
 app.command(formats.formats)
 app.command(train.train_defaults)
 app.command(models.app)

@@ -12,6 +12,7 @@ __all__ = [
     "confusion_matrix",
     "expected_calibration_error",
     "f1_scores",
+    "f1_thresholds",
     "grouped_bootstrap",
     "macro_auroc",
 ]
@@ -43,7 +44,8 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     if positives == 0 or negatives == 0:
         return float("nan")
     ranks = rankdata(s)
-    return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    wins = ranks[positive].sum() - positives * (positives + 1) / 2
+    return float(wins / (positives * negatives))
 
 
 def macro_auroc(labels: NDArray[np.floating], scores: NDArray[np.floating]) -> float:
@@ -142,3 +144,38 @@ def grouped_bootstrap(
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(values, (tail, 1.0 - tail))
     return float(low), float(high), redrawn
+
+
+def f1_thresholds(probabilities: ArrayLike, labels: ArrayLike) -> list[float]:
+    """Return for each target the threshold with the largest F1.
+
+    Parameters
+    ----------
+    probabilities : array_like (n, targets)
+    labels : array_like (n, targets)
+        0, 1 or NaN (left out).
+
+    Returns
+    -------
+    list of float
+        Midway between the two neighbouring probabilities, so that a present finding (probability
+        at or above it) is the same on this data whatever the rounding. ``nan`` for a target
+        without positives.
+    """
+    p = np.asarray(probabilities, dtype=np.float64)
+    y = np.asarray(labels, dtype=np.float64)
+    result = []
+    for k in range(p.shape[1]):
+        known = ~np.isnan(y[:, k])
+        order = np.argsort(-p[known, k], kind="stable")
+        scores, truth = p[known, k][order], y[known, k][order] > 0.5
+        if not truth.any():
+            result.append(float("nan"))
+            continue
+        hits = np.cumsum(truth)
+        f1 = 2 * hits / (np.arange(1, len(truth) + 1) + truth.sum())
+        last = np.append(scores[1:] != scores[:-1], True)  # only where the score changes
+        best = int(np.argmax(np.where(last, f1, -1.0)))
+        below = scores[best + 1] if best + 1 < len(scores) else 0.0
+        result.append(float((scores[best] + below) / 2))
+    return result

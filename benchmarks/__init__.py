@@ -1,0 +1,1 @@
+"""Speed, always as a ratio against a named reference in the same process."""
