@@ -4,7 +4,7 @@
 PYTHON ?= python3
 DEMO_VENV := .venv-demo
 VENV := .venv
-UV_RUN = UV_FIND_LINKS="$$(pip config get global.find-links 2>/dev/null || true)" $(1)/bin/uv pip install --quiet --python $(1)/bin/python -c constraints.txt
+UV_RUN = UV_FIND_LINKS="$$($(PYTHON) -m pip config get global.find-links 2>/dev/null || true)" $(1)/bin/uv pip install --quiet --python $(1)/bin/python -c constraints.txt
 OUTPUT := demo-output
 
 .PHONY: demo install test test-slow test-core lint bench train-defaults clean
