@@ -41,7 +41,7 @@ class OnnxRuntime:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = threads or _usable_cores()
         options.log_severity_level = 3
         self.name = f"onnxruntime-{onnxruntime.__version__}-fp32-cpu"
         try:
@@ -87,6 +87,13 @@ class TorchRuntime:
             embedding = self._network.forward_features(*arguments)
             logits = self._network(*arguments)
         return logits.numpy(), embedding.numpy()
+
+
+def _usable_cores() -> int:
+    """Cores that this process may use, which on a shared machine can be fewer than it has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 RUNTIMES: dict[str, Any] = {"onnxruntime": OnnxRuntime, "torch": TorchRuntime}
