@@ -44,6 +44,7 @@ from ecgfoundry.leads import (
         ("ECG", "ECG"),
         ("EKG", "ECG"),
         ("V4R", "V4R"),
+        ("vx", "X"),
     ],
 )
 def test_spellings(spelling: str, lead: str) -> None:

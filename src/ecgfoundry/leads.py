@@ -13,6 +13,7 @@ augmented leads are the projection times sqrt(3)/2.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -82,6 +83,8 @@ def _build_aliases() -> dict[str, str]:
             aliases[alias] = f"aV{letter}"
     for number in range(1, 10):
         aliases[f"C{number}"] = f"V{number}"  # IEC electrode letters for the chest leads
+    for axis in "XYZ":
+        aliases[f"V{axis}"] = axis  # Frank leads of the PTB database
     aliases["EKG"] = UNNAMED_ECG
     aliases["ML2"] = "MLII"
     aliases["MODIFIEDLEADII"] = "MLII"
@@ -100,6 +103,7 @@ _PREFIXES = (
 )
 
 
+@functools.lru_cache(maxsize=4096)
 def canonical_lead(name: str) -> str | None:
     """Return the canonical spelling of a lead name, or None if it is not a known lead.
 
