@@ -7,6 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# A deadline measures the machine, not the code.
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

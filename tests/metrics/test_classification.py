@@ -22,7 +22,7 @@ sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="the oracle need
 @given(
     pairs=st.lists(st.tuples(st.booleans(), st.integers(-3, 3)), min_size=2, max_size=60),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_auroc_equals_scikit_learn_with_ties(pairs: list[tuple[bool, int]]) -> None:
     labels, scores = np.array(pairs, dtype=float).T
     if len(set(labels)) < 2:

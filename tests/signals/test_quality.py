@@ -134,7 +134,7 @@ def test_warnings_of_windows_are_united() -> None:
     samples=st.integers(0, 3000),
     kind=st.sampled_from(["normal", "nan", "constant", "huge", "step"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_signal_makes_it_fail(seed: int, samples: int, kind: str) -> None:
     generator = np.random.default_rng(seed)
     x = generator.normal(size=(2, samples))
