@@ -250,13 +250,13 @@ class Predictor:
             known = [logits for logits in collected.logits if logits is not None]
             level = "reduced_leads" if leads.absent else "record"
             findings = make_findings(bundle, np.mean(known, axis=0), level=level)
-        warnings = recording_warnings(recording, bundle, leads, duration) + merge_notices(
-            [window.quality.warnings for window in collected.prepared]
-        )
-        warnings += _refused_part(collected.prepared)
+        # The verdict is about the signal; what is unknown about its source does not change it.
+        about_signal = merge_notices([window.quality.warnings for window in collected.prepared])
+        about_signal += _refused_part(collected.prepared)
+        warnings = recording_warnings(recording, bundle, leads, duration) + about_signal
         return Interpretation(
             file=file,
-            verdict="usable" if warnings else "good",
+            verdict="usable" if about_signal else "good",
             warnings=warnings,
             lead_figures=_mean_figures(collected.prepared),
             leads_used=leads.recorded + leads.derived,

@@ -9,7 +9,7 @@ from ecgfoundry.vocabularies.types import Vocabulary
 __all__ = ["match_statement"]
 
 _JOINING = frozenset({"AND", "&"})
-_EDGE = ".,;:*()[]\""
+_EDGE = '.,;:*()[]"'
 
 
 def match_statement(vocabulary: Vocabulary, text: str) -> tuple[int, ...]:
