@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecgfoundry.errors import BundleError
+from ecgfoundry.errors import BundleError, CheckpointError
 from ecgfoundry.models.bundle import Bundle
 
 __all__ = ["load_network"]
@@ -26,18 +26,13 @@ def load_network(bundle: Bundle) -> tuple[Any, bool]:
     from safetensors.torch import load_file
 
     from ecgfoundry.models.registry import ARCHITECTURES, create_model
+    from ecgfoundry.models.safe_checkpoint import match_state_dict
 
     description = bundle.document["architecture"]
     network = create_model(description["name"], **description["configuration"])
-    state = {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in load_file(bundle.file("model.safetensors")).items()
-    }
-    wrong = network.load_state_dict(state, strict=False)
-    if wrong.missing_keys or wrong.unexpected_keys:
-        raise BundleError(
-            f"the weights do not fit {description['name']}: "
-            f"{len(wrong.missing_keys)} missing, {len(wrong.unexpected_keys)} unexpected tensors",
-            path=bundle.folder,
-        )
+    try:
+        match_state_dict(network, load_file(bundle.file("model.safetensors")))
+    except CheckpointError as error:
+        problem = f"the weights do not fit {description['name']}: {error.problem}"
+        raise BundleError(problem, path=bundle.folder) from None
     return network.eval(), ARCHITECTURES[description["name"]].takes_presence

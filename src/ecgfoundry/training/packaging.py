@@ -16,6 +16,7 @@ from ecgfoundry.inference.verification import probe_windows
 from ecgfoundry.models.bundle import InputSpec, write_bundle
 from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
 from ecgfoundry.models.registry import ARCHITECTURES, create_model
+from ecgfoundry.models.safe_checkpoint import match_state_dict
 from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.vocabularies import load_vocabulary
 
@@ -134,10 +135,7 @@ def package(
     calibration = json.loads((results / "calibration.json").read_text())
     thresholds = calibration.pop("thresholds", None)
     network = create_model(description.architecture, **configuration)
-    state = load_file(results / "model.safetensors")
-    network.load_state_dict(
-        {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    )
+    match_state_dict(network, load_file(results / "model.safetensors"))
     network.eval()
     spec = description.input
     takes_presence = ARCHITECTURES[description.architecture].takes_presence

@@ -1,0 +1,184 @@
+"""What is said about imported weights: in their ``bundle.json`` and on their model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecgfoundry.models.published import PublishedWeights
+
+__all__ = ["UpstreamStatement", "imported_card", "upstream_statement"]
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamStatement:
+    """What the authors of weights say about them, and what has to be said beside it."""
+
+    title: str
+    training_data: tuple[dict[str, Any], ...]
+    code: str
+    licence: str
+    intended_use: str
+    known_failures: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+_RESEARCH_ONLY = (
+    "Research: embeddings, transfer learning, and the study of uncalibrated scores. Not a medical "
+    "device; not for diagnosis or any decision about a person."
+)
+
+_UNCALIBRATED = (
+    "No calibration and no thresholds: scores of different targets cannot be compared, and no "
+    "target is ever called present. Fit both with 'ecgfoundry calibrate' on data with labels."
+)
+
+_ECGFOUNDER_FAILURES = (
+    _UNCALIBRATED,
+    "The preprocessing is not settled by the authors: their paper, their fine-tuning code and "
+    "their evaluation code differ. This bundle follows the fine-tuning code, which their README "
+    "prescribes; 'ecgfoundry models verify --compare-preprocessing' measures the alternatives.",
+    "The prescribed notch is at 50 Hz wherever the ECG was recorded; the training data are "
+    "American (60 Hz), whose hum only the 40 Hz edge of the band-pass removes.",
+    "The labels are statements of the GE 12SL program, not of physicians: its errors were learned.",
+    "Statements that compare with an earlier ECG, modifiers and fragments are among the outputs; "
+    "they say nothing about a single recording and are not reported.",
+    "One hospital system (Harvard-Emory); adults mostly; other devices and populations were tested "
+    "by the authors on a few public sets only.",
+)
+
+
+def upstream_statement(published: PublishedWeights | None, vocabulary: str) -> UpstreamStatement:
+    """Return what is known about the weights.
+
+    Parameters
+    ----------
+    published : PublishedWeights or None
+        If the hash of the checkpoint is a known one.
+    vocabulary : str
+        Name of the vocabulary that the import was asked for.
+    """
+    if published is not None:
+        leads = "one-lead" if published.leads == 1 else "12-lead"
+        failures: tuple[str, ...] = _ECGFOUNDER_FAILURES
+        if published.leads == 1:
+            failures = (
+                *failures,
+                "Trained on lead I and on frontal-plane leads made of I and II; other leads and "
+                "electrode places of wearables were not.",
+                "Most of the 150 statements cannot be read from one lead by anybody.",
+            )
+        return UpstreamStatement(
+            title=f"ECGFounder, {leads}, as published by its authors",
+            training_data=(
+                {
+                    "name": "HEEDB (Harvard-Emory ECG Database), development part",
+                    "licence": "credentialed access; see the source",
+                    "citation": "arXiv 2410.04133 (numbers relayed by readers of its full text)",
+                    "records": 7_519_035,
+                    "use": "training and validation by the authors",
+                },
+            ),
+            code="github.com/PKUDigitalHealth/ECGFounder (MIT), training code partly unpublished",
+            licence=f"Weights: as published at huggingface.co/{published.repository}, see source. "
+            "Authors' code: MIT.",
+            intended_use=_RESEARCH_ONLY,
+            known_failures=failures,
+            references=(
+                "Li J, et al. An Electrocardiogram Foundation Model Built on over 10 Million "
+                "Recordings. NEJM AI 2025; arXiv 2410.04133",
+                f"https://huggingface.co/{published.repository}",
+                "https://github.com/PKUDigitalHealth/ECGFounder",
+            ),
+        )
+    unknown = "not stated by the checkpoint"
+    return UpstreamStatement(
+        title=f"Imported checkpoint, outputs taken for {vocabulary}",
+        training_data=({"name": "Not stated by the checkpoint", "licence": "not stated"},),
+        code=unknown,
+        licence=f"{unknown}; see where the checkpoint is from",
+        intended_use=_RESEARCH_ONLY,
+        known_failures=(
+            _UNCALIBRATED,
+            "Where these weights are from is not known here: the hash is none of the published "
+            "ones. Vocabulary and preprocessing are those that the import was asked for, and "
+            "nothing in the file confirms them.",
+        ),
+        references=(),
+    )
+
+
+def imported_card(document: Mapping[str, Any], *, onnx_difference: float | None) -> str:
+    """Return the model card of an imported bundle, in Markdown.
+
+    Parameters
+    ----------
+    document : mapping
+        The content of ``bundle.json``.
+    onnx_difference : float or None
+        Of the graph from the weights, relative to the root mean square of the logits; None: there
+        is no graph.
+    """
+    spec, targets = document["input"], document["vocabulary"]["targets"]
+    checkpoint = document["provenance"]["checkpoint"]
+    one_lead = spec["lead_mode"] == "any-single"
+    dependent = sum(not target.get("standalone", True) for target in targets)
+    graph = (
+        "There is no graph in this bundle; PyTorch is needed to run it."
+        if onnx_difference is None
+        else "`model.onnx` is the same network for ONNX Runtime; its logits were within "
+        f"{onnx_difference:.1e} of those of the weights (of their root mean square) when the "
+        "bundle was made."
+    )
+    facts = "\n".join(
+        f"| {key} | {value} |"
+        for key, value in {
+            "version": document["version"],
+            "network": f"{document['architecture']['name']}, "
+            f"{document['architecture']['parameters']:,} parameters",
+            "leads": "one; trained on lead I" if one_lead else ", ".join(spec["leads"]),
+            "window": f"{spec['samples'] / spec['sampling_rate']:g} s at "
+            f"{spec['sampling_rate']:g} Hz",
+            "preprocessing": f"`{spec['preprocessing']}`",
+            "outputs": f"{len(targets)} ({document['vocabulary']['name']}), of which {dependent} "
+            "are never reported on their own",
+            "calibrated": "no",
+            "checkpoint": f"`{checkpoint['file']}`, SHA-256 `{checkpoint['sha256']}`",
+            "licence": document["licence"],
+        }.items()
+    )
+    failures = "\n".join(f"- {text}" for text in document["known_failures"])
+    sources = "\n".join(
+        f"- {data['name']}"
+        + (f", {data['records']:,} records" if "records" in data else "")
+        + f". Licence: {data['licence']}."
+        for data in document["provenance"]["training_data"]
+    )
+    references = "\n".join(f"- {text}" for text in document["references"]) or "- None known"
+    return f"""# {document["title"]}
+
+| | |
+| --- | --- |
+{facts}
+
+## Intended use
+
+{document["intended_use"]}
+
+## Known failures
+
+{failures}
+
+## Training data
+
+{sources}
+
+## Files
+
+`model.safetensors` holds the tensors of the checkpoint, unchanged, in float32. {graph}
+
+## References
+
+{references}
+"""

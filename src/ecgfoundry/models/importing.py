@@ -1,0 +1,224 @@
+"""Checkpoints to bundles: the weights of others, with everything that their answers depend on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry._version import __version__
+from ecgfoundry.errors import CheckpointError, MissingExtraError
+from ecgfoundry.leads import STANDARD_12_LEADS
+from ecgfoundry.models.bundle import sha256_of, write_bundle
+from ecgfoundry.models.cards import imported_card, upstream_statement
+from ecgfoundry.models.published import published_with_hash
+from ecgfoundry.preprocessing import get_preprocessing
+from ecgfoundry.vocabularies import load_vocabulary
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["import_checkpoint"]
+
+
+def import_checkpoint(
+    checkpoint: str | Path,
+    *,
+    architecture: str,
+    leads: int,
+    vocabulary: str,
+    output: str | Path,
+    preprocessing: str = "ecgfounder-finetune@1",
+    onnx: bool = True,
+    name: str | None = None,
+) -> Path:
+    """Make a bundle of a checkpoint, without running anything that it contains.
+
+    The bundle holds the weights in float32, the same network as an ONNX graph that was compared
+    with them, and a description without calibration and thresholds: those are fitted afterwards,
+    on data with labels.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        ``.pth`` or ``.safetensors``.
+    architecture : str
+        One of :func:`ecgfoundry.models.registry.available_architectures`.
+    leads : int
+        12 (I, II, III, aVR, aVL, aVF, V1-V6, in this order) or 1 (trained on lead I).
+    vocabulary : str
+        What the outputs mean; one of :func:`ecgfoundry.vocabularies.available_vocabularies`.
+    output : str or Path
+        The folder to make. A bundle that is there already is replaced.
+    preprocessing : str
+        What the weights need to be fed with.
+    onnx : bool
+        Write the graph too.
+    name : str, optional
+        Of the bundle; None: that of the published weights with this hash, else the folder's.
+
+    Returns
+    -------
+    Path
+        ``output``.
+
+    Raises
+    ------
+    CheckpointError
+        The checkpoint is unsafe or damaged, or does not fit the architecture, the number of leads
+        or the vocabulary.
+    FileAccessError, ModelNotFoundError, VocabularyError, PreprocessingError, MissingExtraError
+    VerificationError
+        The graph does not agree with the weights; no bundle is written.
+    """
+    checkpoint, output = Path(checkpoint), Path(output)
+    input_spec = _input_spec(leads, preprocessing)
+    targets = load_vocabulary(vocabulary)
+    network, metadata = _load_network(
+        checkpoint, architecture=architecture, leads=leads, classes=len(targets)
+    )
+    sha256 = sha256_of(checkpoint)
+    published = published_with_hash(sha256)
+    statement = upstream_statement(published, vocabulary)
+    document: dict[str, Any] = {
+        "schema_version": 1,
+        "name": name or (published.name if published else _slug(output.name)),
+        # Upstream gives its files no versions: the hash says which weights these are.
+        "version": f"sha256-{sha256[:12]}",
+        "title": statement.title,
+        "architecture": {
+            "name": architecture,
+            "configuration": network.config,
+            "parameters": sum(tensor.numel() for tensor in network.parameters()),
+        },
+        "input": input_spec,
+        "vocabulary": targets.to_dict(),
+        "target_kind": "multilabel",
+        "calibration": None,
+        "thresholds": None,
+        "provenance": {
+            "training_data": list(statement.training_data),
+            "code": statement.code,
+            "created": dt.datetime.now(dt.UTC).date().isoformat(),
+            "imported_with": f"ecgfoundry {__version__}",
+            "checkpoint": {"file": checkpoint.name, "sha256": sha256, **metadata},
+        },
+        "metrics": _stored_metrics(metadata),
+        "licence": statement.licence,
+        "intended_use": statement.intended_use,
+        "known_failures": list(statement.known_failures),
+        "references": list(statement.references),
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".import.", dir=output.parent) as folder:
+        files = _write_files(network, document, Path(folder), leads=leads, onnx=onnx)
+        return write_bundle(output, document=document, files=files)
+
+
+def _input_spec(leads: int, preprocessing: str) -> dict[str, Any]:
+    recipe = get_preprocessing(preprocessing)
+    modes = {12: ("exact", list(STANDARD_12_LEADS)), 1: ("any-single", ["I"])}
+    if leads not in modes:
+        raise CheckpointError(
+            f"a checkpoint with {leads} leads cannot be imported",
+            remedy="Give 12 (I, II, III, aVR, aVL, aVF, V1-V6) or 1",
+        )
+    mode, names = modes[leads]
+    return {
+        "lead_mode": mode,
+        "leads": names,
+        "sampling_rate": recipe.sampling_rate,
+        "samples": recipe.samples,
+        "preprocessing": recipe.name,
+    }
+
+
+def _load_network(
+    checkpoint: Path, *, architecture: str, leads: int, classes: int
+) -> tuple[nn.Module, dict[str, Any]]:
+    from ecgfoundry.models.registry import ARCHITECTURES, create_model
+    from ecgfoundry.models.safe_checkpoint import load_published_checkpoint, match_state_dict
+
+    configuration: dict[str, Any] = {"classes": classes}
+    known = ARCHITECTURES.get(architecture)
+    if known is not None and "leads" in known.defaults:
+        configuration["leads"] = leads
+    elif known is not None and (known.takes_presence or known.example_shape[0] != leads):
+        raise CheckpointError(
+            f"{architecture} is no network for exactly {leads} lead(s); only networks for all "
+            "twelve leads or for one are imported",
+            path=checkpoint,
+        )
+    content = load_published_checkpoint(checkpoint)
+    network = create_model(architecture, **configuration)
+    try:
+        match_state_dict(network, content["state_dict"])
+    except CheckpointError as error:
+        raise CheckpointError(error.problem, path=checkpoint, remedy=error.remedy) from None
+    return network.eval(), content["metadata"]
+
+
+def _write_files(
+    network: nn.Module, document: Mapping[str, Any], folder: Path, *, leads: int, onnx: bool
+) -> dict[str, Path]:
+    try:
+        from safetensors.torch import save_file
+    except ImportError:
+        raise MissingExtraError.for_extra("writing a bundle", "torch") from None
+    files = {name: folder / name for name in ("model.safetensors", "README.md")}
+    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    save_file(state, files["model.safetensors"])
+    difference = None
+    if onnx:
+        from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
+
+        samples = document["input"]["samples"]
+        files["model.onnx"] = export_onnx(
+            network,
+            leads=leads,
+            samples=samples,
+            takes_presence=False,
+            path=folder / "model.onnx",
+        )
+        signal = _probe(leads, samples, document["input"]["sampling_rate"])
+        difference = verify_onnx(network, files["model.onnx"], signal)
+    card = imported_card(document, onnx_difference=difference)
+    files["README.md"].write_text(card, encoding="utf-8")
+    return files
+
+
+def _probe(leads: int, samples: int, sampling_rate: float) -> NDArray[np.float32]:
+    """Two reproducible windows to compare graph and weights on: regular bumps, and noise."""
+    generator = np.random.default_rng(0)
+    phase = (np.arange(samples) / sampling_rate * 1.2) % 1.0
+    centres, widths = np.array([[0.35], [0.5], [0.75]]), np.array([[0.03], [0.012], [0.05]])
+    bumps = np.exp(-0.5 * ((phase - centres) / widths) ** 2)
+    beats = generator.normal(0, 1, (leads, 3)) @ bumps + generator.normal(0, 0.05, (leads, samples))
+    x = np.stack([beats, generator.normal(0, 1, (leads, samples))])
+    x -= x.mean(axis=(1, 2), keepdims=True)
+    x /= x.std(axis=(1, 2), keepdims=True)
+    return x.astype(np.float32)
+
+
+def _stored_metrics(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+    value = metadata.get("val_auroc")
+    if not isinstance(value, float):
+        return []
+    return [
+        {
+            "name": "auroc",
+            "value": value,
+            "data": "the authors' validation set",
+            "note": "as stored in the checkpoint; not measured here",
+        }
+    ]
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:100] or "imported"

@@ -1,0 +1,1 @@
+"""The networks, one module each. They need PyTorch; the registry imports them on first use."""

@@ -1,0 +1,156 @@
+"""The architectures: names to networks. PyTorch is imported when one is built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ecgfoundry.errors import MissingExtraError, ModelNotFoundError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ARCHITECTURES", "Architecture", "available_architectures", "create_model"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A kind of network, with settings that have proved themselves.
+
+    Parameters
+    ----------
+    name : str
+    module, network : str
+        Where its class stands, imported on first use. Every class has ``forward`` (logits),
+        ``forward_features`` (embedding), ``reset_classifier`` and ``config``, the settings with
+        which an equal network can be built.
+    description : str
+    takes_presence : bool
+        Whether ``forward`` takes the presence mask, float32 (batch, leads), as its second
+        argument.
+    example_shape : tuple (leads, samples)
+        Of one window as the network is meant to be used.
+    defaults : mapping
+        Settings that differ from those of the class.
+    """
+
+    name: str
+    module: str
+    network: str
+    description: str
+    takes_presence: bool
+    example_shape: tuple[int, int]
+    defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def build(self, **configuration: Any) -> nn.Module:
+        """Build the network, with the given settings instead of the default ones.
+
+        Raises
+        ------
+        MissingExtraError
+            PyTorch is not installed.
+        ModelNotFoundError
+            The architecture has no such setting.
+        """
+        try:
+            network = getattr(import_module(self.module), self.network)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise MissingExtraError.for_extra("building a network", "torch") from None
+        known = [name for name in inspect.signature(network).parameters if name != "self"]
+        unknown = sorted(set(configuration) - set(known))
+        if unknown:
+            raise ModelNotFoundError(
+                f"the architecture '{self.name}' has no setting {', '.join(unknown)}",
+                remedy=f"Its settings are: {', '.join(known)}",
+            )
+        built: nn.Module = network(**{**self.defaults, **configuration})
+        return built
+
+
+def _net1d(name: str, description: str, leads: int = 12, **defaults: Any) -> Architecture:
+    return Architecture(
+        name=name,
+        module="ecgfoundry.models.networks.net1d",
+        network="Net1D",
+        description=description,
+        takes_presence=False,
+        example_shape=(leads, 5000),
+        defaults={"leads": leads, **defaults},
+    )
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    architecture.name: architecture
+    for architecture in (
+        _net1d("net1d", "Net1D of any width; as it stands, the released ECGFounder"),
+        _net1d("net1d-12lead", "the released 12-lead ECGFounder: 30.8 M parameters"),
+        _net1d("net1d-1lead", "the released one-lead ECGFounder: 30.8 M parameters", leads=1),
+        # The widths of both smaller ones are named in the authors' code.
+        _net1d(
+            "net1d-small",
+            "Net1D with half the width: 8.1 M parameters",
+            widths=(32, 64, 64, 160, 160, 512, 512),
+        ),
+        _net1d(
+            "net1d-tiny",
+            "Net1D with a quarter of the width and two blocks a stage: 1.3 M parameters",
+            widths=(16, 32, 32, 80, 80, 256, 256),
+            blocks=(2, 2, 2, 2, 2, 2, 2),
+        ),
+        Architecture(
+            name="rhythm-net",
+            module="ecgfoundry.models.networks.rhythm",
+            network="RhythmNet",
+            description="rhythm from one lead of any length",
+            takes_presence=False,
+            example_shape=(1, 6000),
+        ),
+        Architecture(
+            name="lead-subset-net",
+            module="ecgfoundry.models.networks.lead_subset",
+            network="LeadSubsetNet",
+            description="multilabel classification from any subset of the twelve leads",
+            takes_presence=True,
+            example_shape=(12, 2500),
+        ),
+    )
+}
+
+
+def available_architectures() -> tuple[str, ...]:
+    """Return the names of all architectures, in the order of the registry."""
+    return tuple(ARCHITECTURES)
+
+
+def create_model(name: str, **configuration: Any) -> nn.Module:
+    """Build a network with fresh random weights.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`available_architectures`.
+    **configuration
+        Settings of the architecture (``classes=``, ``leads=``, ``widths=`` …).
+
+    Raises
+    ------
+    ModelNotFoundError
+        There is no such architecture, or it has no such setting.
+    MissingExtraError
+        PyTorch is not installed.
+
+    Examples
+    --------
+    >>> network = create_model("net1d-tiny", classes=2, leads=1)  # doctest: +SKIP
+    """
+    if name not in ARCHITECTURES:
+        raise ModelNotFoundError(
+            f"there is no architecture '{name}'",
+            remedy=f"Known are: {', '.join(ARCHITECTURES)}",
+        )
+    return ARCHITECTURES[name].build(**configuration)

@@ -1,0 +1,1 @@
+"""The recipes of the shipped bundles: public data in, weights and figures out."""
