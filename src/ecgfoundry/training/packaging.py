@@ -104,7 +104,7 @@ def package(
     description : BundleDescription
     results : Path
         With ``model.safetensors``, ``config.json`` (``configuration``) and ``calibration.json``
-        (``record``, ``window``, optionally ``reduced_leads`` and ``thresholds``).
+        (``calibration`` and ``thresholds``, as in the bundle schema).
     output : Path
         The bundle folder.
     metrics : sequence of Metric
@@ -132,8 +132,7 @@ def package(
                 f"{name} is missing", path=results, remedy="Let the recipe finish first"
             )
     configuration = json.loads((results / "config.json").read_text())["configuration"]
-    calibration = json.loads((results / "calibration.json").read_text())
-    thresholds = calibration.pop("thresholds", None)
+    fitted = json.loads((results / "calibration.json").read_text())
     network = create_model(description.architecture, **configuration)
     match_state_dict(network, load_file(results / "model.safetensors"))
     network.eval()
@@ -158,8 +157,8 @@ def package(
         },
         "vocabulary": load_vocabulary(description.vocabulary).to_dict(),
         "target_kind": description.target_kind,
-        "calibration": calibration,
-        "thresholds": thresholds,
+        "calibration": fitted["calibration"],
+        "thresholds": fitted["thresholds"],
         "provenance": {
             "training_data": [dict(source) for source in description.training_data],
             "code": "ecgfoundry (Apache-2.0)",
