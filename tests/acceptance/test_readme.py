@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -10,6 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from ecgfoundry.models.bundle import shipped_folder
+from ecgfoundry.models.figures import figure_row
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 SCRIPTS = Path(sys.executable).parent
@@ -35,6 +39,20 @@ def needs_what_is_not_here(command: str) -> bool:
 
 def test_the_readme_has_commands() -> None:
     assert len(commands()) >= 5 and len(blocks("python")) >= 1
+
+
+def test_the_results_are_those_of_the_bundles() -> None:
+    """Every row of the README's tables stands, figure for figure, in a shipped bundle."""
+    text = README.read_text(encoding="utf-8")
+    section = text.split("## The shipped models")[1].split("\n## ")[0]
+    given = [line for line in section.splitlines() if line.startswith("|") and "0." in line]
+    known = {
+        figure_row(metric)
+        for path in shipped_folder().glob("*/bundle.json")
+        for metric in json.loads(path.read_text(encoding="utf-8"))["metrics"]
+    }
+    assert len(given) >= 10
+    assert [line for line in given if line not in known] == []
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if not needs_what_is_not_here(c)])

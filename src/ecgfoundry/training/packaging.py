@@ -14,6 +14,7 @@ import numpy as np
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.inference.verification import probe_windows
 from ecgfoundry.models.bundle import InputSpec, write_bundle
+from ecgfoundry.models.figures import HEADER, figure_row
 from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
 from ecgfoundry.models.registry import ARCHITECTURES, create_model
 from ecgfoundry.models.safe_checkpoint import match_state_dict
@@ -42,14 +43,6 @@ class Metric:
         """Return the JSON form, without what is not stated."""
         document = {k: v for k, v in vars(self).items() if v is not None}
         return {"name": self.name, "value": self.value, "data": self.data} | document
-
-    def row(self) -> str:
-        """Return the row of the card's table."""
-        what = self.name if self.target is None else f"{self.name}, {self.target}"
-        value = "undefined" if self.value is None else f"{self.value:.3f}"
-        interval = "" if self.low is None else f" ({self.low:.3f}–{self.high:.3f})"
-        count = "" if self.records is None else str(self.records)
-        return f"| {what} | {self.leads or ''} | {value}{interval} | {self.data} | {count} |"
 
 
 @dataclass(frozen=True)
@@ -183,7 +176,7 @@ def package(
             float16_weights=True,
         )
         _verify_graph(network, graph, spec, takes_presence=takes_presence)
-        card.write_text(_card(description, document, metrics, notes), encoding="utf-8")
+        card.write_text(_card(description, document, notes), encoding="utf-8")
         files = {
             "model.safetensors": results / "model.safetensors",
             "model.onnx": graph,
@@ -202,12 +195,7 @@ def _verify_graph(network: Any, graph: Path, spec: InputSpec, *, takes_presence:
     verify_onnx(network, graph, signal, presence)
 
 
-def _card(
-    description: BundleDescription,
-    document: Mapping[str, Any],
-    metrics: Sequence[Metric],
-    notes: Sequence[str],
-) -> str:
+def _card(description: BundleDescription, document: Mapping[str, Any], notes: Sequence[str]) -> str:
     spec = description.input
     leads = {
         "exact": f"all of {', '.join(spec.leads)}",
@@ -243,13 +231,7 @@ def _card(
         f"{document['architecture']['parameters']:,} parameters, stored in half precision. Recipe "
         f"`{description.recipe}`, seed {description.seed}; repeat it with `make train-defaults`.",
         "## Results",
-        "\n".join(
-            [
-                "| figure | leads | value (95 % interval) | measured on | records |",
-                "| --- | --- | --- | --- | --- |",
-                *(metric.row() for metric in metrics),
-            ]
-        ),
+        "\n".join([HEADER, *(figure_row(metric) for metric in document["metrics"])]),
         *notes,
         "## Known limits",
         "\n".join(f"- {failure}" for failure in description.known_failures),

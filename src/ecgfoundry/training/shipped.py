@@ -10,7 +10,7 @@ from typing import Any
 
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.leads import STANDARD_12_LEADS
-from ecgfoundry.training.packaging import DISCLAIMER, BundleDescription, Metric, package
+from ecgfoundry.training.packaging import BundleDescription, Metric, package
 
 __all__ = ["SHIPPED", "Shipped", "train_shipped"]
 
@@ -43,7 +43,7 @@ RHYTHM = BundleDescription(
     seed=1,
     created="2026-11-21",
     intended_use="Sorting single-lead recordings of hand-held and wearable devices and of Holter "
-    "monitors by rhythm, in research. " + DISCLAIMER,
+    "monitors by rhythm, in research.",
     known_failures=(
         "Trained on one hand-held device (lead I at 300 Hz, adults): other leads, electrodes and "
         "filters were not measured, and the answer warns of other leads.",
@@ -93,7 +93,7 @@ SUPERCLASS = BundleDescription(
     seed=1,
     created="2026-11-21",
     intended_use="Demonstrating and testing 12-lead and reduced-lead interpretation, and a "
-    "starting point for fine-tuning, in research. " + DISCLAIMER,
+    "starting point for fine-tuning, in research.",
     known_failures=(
         "A small model of 1,442 records: far from what the whole of PTB-XL or a foundation model "
         "gives.",
@@ -108,10 +108,12 @@ SUPERCLASS = BundleDescription(
         "Platt J, Probabilistic Outputs for Support Vector Machines, 1999 (calibration).",
     ),
     licence=_LICENCE,
-    method="Selected by patient-grouped cross-validation on folds 1-8; fold 9 served calibration "
-    "and thresholds only, and its AUROC is reported once. Leads are dropped at random and limb "
-    "leads are turned in the frontal plane (with their scales restored) during training, and a "
-    "mask tells the network which leads are there.",
+    method="The network finds the beats, averages them, recovers the ratios of the limb leads, and "
+    "reads the aligned averages with one encoder for all leads; four such members form a committee, "
+    "whose embeddings one linear layer reads. Leads are dropped at random and limb leads are turned "
+    "in the frontal plane (with their scales restored) during training; a mask tells the network "
+    "which leads are there. Selected by patient-grouped cross-validation on folds 1-8; fold 9 "
+    "served calibration and thresholds only, and its AUROC is reported once.",
 )
 
 
