@@ -12,7 +12,7 @@ from ecgfoundry.errors import FileAccessError
 
 __all__ = ["SAMPLES", "sample_path"]
 
-SAMPLES: dict[str, str] = {"12-lead": "JS20000.hea", "single-lead": "A00005.hea"}
+SAMPLES: dict[str, str] = {"12-lead": "JS20000.hea", "single-lead": "A01711.hea"}
 """Name -> file name."""
 
 
