@@ -36,7 +36,7 @@ test-slow: $(VENV)/ready
 
 # The core without PyTorch: its tests run in the environment of the demo.
 test-core: $(DEMO_VENV)/ready
-	$(call UV_RUN,$(DEMO_VENV)) pytest
+	$(call UV_RUN,$(DEMO_VENV)) pytest hypothesis
 	$(DEMO_VENV)/bin/python -m pytest -q tests/acceptance/test_core_without_torch.py
 
 lint: $(VENV)/ready

@@ -21,7 +21,11 @@ def list_models() -> None:
     from ecgfoundry.models.hub import PUBLISHED
 
     table = Table("model", "version", "input", "targets", "where")
-    for name, folder in available_bundles().items():
+    for column in table.columns[:2]:
+        column.no_wrap = True
+    table.columns[-1].overflow = "fold"
+    installed = available_bundles()
+    for name, folder in installed.items():
         bundle = load_bundle(folder, verify=False)
         spec = bundle.input
         table.add_row(
@@ -32,7 +36,7 @@ def list_models() -> None:
             str(folder),
         )
     for name in PUBLISHED:
-        if name not in available_bundles():
+        if name not in installed:
             table.add_row(name, "-", "-", "150 (multilabel)", f"ecgfoundry models pull {name}")
     Console().print(table)
 

@@ -86,7 +86,8 @@ SUPERCLASS = BundleDescription(
             "dataset, Scientific Data 2020.",
             "records": 1625,
             "use": "1,442 records of folds 1-8 for training and selection (cross-validated by "
-            "patient), 183 of fold 9 for calibration and thresholds.",
+            "patient); their out-of-fold answers and 183 records of fold 9 for calibration and "
+            "thresholds.",
         },
     ),
     recipe="ecgfoundry.training.recipes.ptbxl_superclass",
@@ -100,7 +101,8 @@ SUPERCLASS = BundleDescription(
         "Each lead is standardized alone, so voltages are lost; hypertrophy is read from shape "
         "and repolarization only.",
         "Few leads do not show everything: the table gives what is lost for each lead.",
-        "Thresholds come from 183 records, with as few as 14 positives for HYP.",
+        "One set of thresholds serves all sets of leads; with one lead, findings are missed more "
+        "often than with twelve.",
         "One hospital network's devices of 1989 to 1996; adults.",
     ),
     references=(
@@ -108,12 +110,15 @@ SUPERCLASS = BundleDescription(
         "Platt J, Probabilistic Outputs for Support Vector Machines, 1999 (calibration).",
     ),
     licence=_LICENCE,
-    method="The network finds the beats, averages them, recovers the ratios of the limb leads, and "
-    "reads the aligned averages with one encoder for all leads; four such members form a committee, "
-    "whose embeddings one linear layer reads. Leads are dropped at random and limb leads are turned "
-    "in the frontal plane (with their scales restored) during training; a mask tells the network "
-    "which leads are there. Selected by patient-grouped cross-validation on folds 1-8; fold 9 "
-    "served calibration and thresholds only, and its AUROC is reported once.",
+    method="The network finds the beats, averages them, recovers the ratios of the limb leads, "
+    "and reads the aligned averages with one encoder for all leads; four such members form a "
+    "committee, whose embeddings one linear layer reads. Leads are dropped at random and limb "
+    "leads are turned in the frontal plane (with their scales restored) during training; a mask "
+    "tells the network which leads are there. Selected by patient-grouped cross-validation on "
+    "folds 1-8. Calibration and thresholds are fitted on the out-of-fold answers of folds 1-8 "
+    "together with fold 9, because fold 9 alone (22 infarctions, 14 hypertrophies) made "
+    "independent records worse: log loss 0.2585 instead of 0.2510 out of fold. The AUROC of fold 9 "
+    "is reported once.",
 )
 
 
@@ -197,7 +202,7 @@ def superclass_metrics(results: Mapping[str, Any]) -> tuple[list[Metric], list[s
     metrics = []
     for part, data in (
         ("out_of_fold", "folds 1-8, out of fold by patient"),
-        ("fold_9", "fold 9, calibration set, reported once"),
+        ("fold_9", "fold 9, reported once"),
     ):
         for leads, figures in results[part]["auroc"].items():
             shown = leads.split(" (also")[0]
@@ -213,17 +218,16 @@ def superclass_metrics(results: Mapping[str, Any]) -> tuple[list[Metric], list[s
                     Metric("AUROC", figures[target], data, None, None, target, shown, records)
                     for target in results["targets"]
                 ]
-    for leads, errors in results["calibration_error"].items():
-        shown = leads.split(" (also")[0]
-        after = next(value for key, value in errors.items() if "cross-fitted" in key)
-        for when, value in (("before", errors["before"]), ("after", after)):
+    calibration = results["calibration"]
+    for leads, errors in calibration["cross-fitted"].items():
+        for when, key in (("before", "before"), ("after", "after, cross-fitted")):
             metrics.append(
                 Metric(
                     f"expected calibration error {when} calibration",
-                    value,
-                    "fold 9, cross-fitted by patient",
-                    leads=shown,
-                    records=results["fold_9"]["records"],
+                    errors[key],
+                    "folds 1-9, cross-fitted by patient",
+                    leads=leads.split(" (also")[0],
+                    records=calibration["records"],
                 )
             )
     notes = [

@@ -555,13 +555,14 @@ def report(
     if probabilities is None:
         probabilities = calibrator.probabilities(logits, multiclass=True)
     calibrated = np.log(probabilities)
+    before = figures(logits, classes)
     answer: dict[str, Any] = {
         "records": len(classes),
         **figures(calibrated, classes),
         "accuracy": float((calibrated.argmax(1) == classes).mean()),
         "ece_before": calibration_error(softmax(logits), classes, multiclass=True),
         "ece_after": calibration_error(probabilities, classes, multiclass=True),
-        "log_loss_before": figures(logits, classes)["log_loss"],
+        **{f"{name}_before": before[name] for name in ("f1_mean_NAO", "auroc_A", "log_loss")},
         "confusion": confusion_matrix(classes, calibrated.argmax(1), len(LABELS)).tolist(),
     }
     if intervals:
