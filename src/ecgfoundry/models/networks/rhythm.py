@@ -14,6 +14,7 @@ The design is ours. Its parts: residual blocks (He et al. 2016), dilated convolu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +63,7 @@ class RhythmNet(nn.Module):
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
-        self.config = {
+        self.config: dict[str, Any] = {
             "classes": classes,
             "members": members,
             "stem_channels": stem_channels,

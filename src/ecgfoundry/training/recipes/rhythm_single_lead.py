@@ -80,7 +80,7 @@ CLIP = 15.0  # standard deviations
 HOLDOUT_SHARE = 0.15
 VALIDATION_SHARE = 0.10
 
-ARCHITECTURE = {
+ARCHITECTURE: dict[str, Any] = {
     "classes": len(LABELS),
     "members": 1,
     "stem_channels": 16,
@@ -330,7 +330,7 @@ class Data:
         """Return the indices of the recordings in these parts."""
         return np.flatnonzero(np.isin(self.part, wanted))
 
-    def windows(self, rows: Sequence[int]) -> list[list[Array]]:
+    def windows(self, rows: Sequence[int] | NDArray[np.intp]) -> list[list[Array]]:
         """Standardized windows of these recordings."""
         return prepared([self.raw[i] for i in rows])
 
