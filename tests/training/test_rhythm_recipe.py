@@ -96,7 +96,7 @@ def test_run_end_to_end(data_zip: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
 
     config = json.loads((tmp_path / "config.json").read_text())["configuration"]
-    assert config["members"] == 3
+    assert config["members"] == 2  # the students
     network = RhythmNet(**config)
     stored = load_file(tmp_path / "model.safetensors")
     assert all(t.dtype == torch.float16 for t in stored.values() if t.ndim > 1)

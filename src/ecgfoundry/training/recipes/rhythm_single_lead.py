@@ -13,8 +13,8 @@ The way to the weights:
 3. Students: networks of the same kind learn from all training recordings. Their targets are the
    reference labels blended with the teachers' out-of-fold probabilities, which takes weight from
    labels that no teacher can explain; a good share of the labels of this data set is disputed.
-4. The committee of the chosen members is rounded to float16 and calibrated on the validation
-   part. The hold-out is measured once, at the end.
+4. The committee of the students is rounded to float16 and calibrated on the validation part. The
+   hold-out is measured once, at the end.
 
 Every stage leaves a file and is skipped when that file is there: an interrupted run continues.
 """
@@ -583,7 +583,7 @@ def run(
     seed: int = 1,
     threads: int = 1,
     folds: int = 3,
-    student_count: int = 1,
+    student_count: int = 2,
     committee: Sequence[str] | None = None,
     measure_holdout: bool = False,
 ) -> dict[str, Any]:
@@ -604,7 +604,8 @@ def run(
     student_count : int
         Students.
     committee : sequence of str, optional
-        Members that are joined, for instance ``["teacher0", "student0"]``; None joins all.
+        Members that are joined, for instance ``["teacher0", "student0"]``; None joins the
+        students (with the teachers the validation log loss was higher).
     measure_holdout : bool
         Look at the hold-out. Once, when nothing will be changed any more.
 
@@ -637,7 +638,7 @@ def run(
         output=output,
     )
     names = [f"teacher{k}" for k in range(folds)] + [f"student{k}" for k in range(student_count)]
-    chosen = list(committee) if committee is not None else names
+    chosen = list(committee) if committee is not None else names[folds:]
     joined = RhythmNet.committee([members[names.index(name)] for name in chosen])
     network = round_to_float16(joined).eval()
     stored = {
@@ -682,10 +683,13 @@ def measure(data: Data, network: RhythmNet, output: Path, *, holdout: bool) -> d
     _write(
         output / "calibration.json",
         {
-            "record": record.to_dict(),
-            "window": window.to_dict(),
-            "fitted_on": f"CinC 2017 validation part, {len(rows)} records, "
-            f"{len(of_windows)} windows",
+            "calibration": {
+                "record": record.to_dict(),
+                "window": window.to_dict(),
+                "fitted_on": f"CinC 2017 validation part, {len(rows)} records, "
+                f"{len(of_windows)} windows",
+            },
+            "thresholds": None,  # the present class is the most probable one
         },
     )
 
