@@ -20,12 +20,13 @@ averaging the members' logits. The design is ours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ecgfoundry.models.networks.committee import Committee
 
 __all__ = ["BeatViews", "LeadSubsetNet", "average_beats", "limb_scales", "locate_beats"]
 
@@ -238,7 +239,7 @@ def limb_scales(signal: Tensor) -> Tensor:
     return (scale / scale.square().mean(dim=1, keepdim=True).sqrt()).log()
 
 
-class LeadSubsetNet(nn.Module):
+class LeadSubsetNet(Committee):
     """Committee of small networks on averaged beats, for any subset of the twelve leads.
 
     Parameters
@@ -336,39 +337,6 @@ class LeadSubsetNet(nn.Module):
     def embed(self, views: BeatViews, presence: Tensor) -> Tensor:
         """Embedding, (batch, features), from views made before: what training runs."""
         return torch.cat([member(views, presence) for member in self.members], dim=1)
-
-    def reset_classifier(self, classes: int) -> None:
-        """Put a fresh linear layer for other classes on the embedding."""
-        self.classifier = nn.Linear(self.features, classes)
-        self.config["classes"] = classes
-
-    @classmethod
-    def committee(cls, networks: Sequence[LeadSubsetNet]) -> LeadSubsetNet:
-        """Join trained networks into one whose logits are the mean of theirs.
-
-        Parameters
-        ----------
-        networks : sequence of LeadSubsetNet
-            Of one configuration, except that each may have any number of members.
-
-        Returns
-        -------
-        LeadSubsetNet
-            In evaluation mode.
-        """
-        members = [member for network in networks for member in network.members]
-        joined = cls(**{**networks[0].config, "members": len(members)})
-        for own, member in zip(joined.members, members, strict=True):
-            own.load_state_dict(member.state_dict())
-        with torch.no_grad():
-            joined.classifier.weight.copy_(
-                torch.cat([network.classifier.weight for network in networks], dim=1)
-                / len(networks)
-            )
-            joined.classifier.bias.copy_(
-                torch.stack([network.classifier.bias for network in networks]).mean(dim=0)
-            )
-        return joined.eval()
 
 
 class _Member(nn.Module):

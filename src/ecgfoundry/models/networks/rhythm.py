@@ -20,11 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ecgfoundry.models.networks.committee import Committee
+
 DOWN_KERNELS = (15, 9, 5, 5, 3)
 """Kernel widths of the five convolutions that halve the time resolution (our choice)."""
 
 
-class RhythmNet(nn.Module):
+class RhythmNet(Committee):
     """Committee of residual networks for one lead.
 
     Zeros at the right end of a window are padding: they are masked in every layer and in the
@@ -122,39 +124,6 @@ class RhythmNet(nn.Module):
         samples = torch.arange(x.shape[2], device=x.device, dtype=torch.float32)
         inside = (samples < count).to(x.dtype).unsqueeze(2)
         return [inside[..., ::stride] for stride in strides]
-
-    def reset_classifier(self, classes: int) -> None:
-        """Put a fresh linear layer for other classes on the embedding."""
-        self.classifier = nn.Linear(self.features, classes)
-        self.config["classes"] = classes
-
-    @classmethod
-    def committee(cls, networks: Sequence[RhythmNet]) -> RhythmNet:
-        """Join trained networks into one whose logits are the mean of theirs.
-
-        Parameters
-        ----------
-        networks : sequence of RhythmNet
-            Of one configuration, except that each may have any number of members.
-
-        Returns
-        -------
-        RhythmNet
-            In evaluation mode.
-        """
-        members = [member for network in networks for member in network.members]
-        joined = cls(**{**networks[0].config, "members": len(members)})
-        for own, member in zip(joined.members, members, strict=True):
-            own.load_state_dict(member.state_dict())
-        with torch.no_grad():
-            joined.classifier.weight.copy_(
-                torch.cat([network.classifier.weight for network in networks], dim=1)
-                / len(networks)
-            )
-            joined.classifier.bias.copy_(
-                torch.stack([network.classifier.bias for network in networks]).mean(0)
-            )
-        return joined.eval()
 
 
 class RhythmMember(nn.Module):
