@@ -120,3 +120,27 @@ def test_csv_carries_values_and_warning_codes(make_interpretation):
     assert row["value"] == "5.93123"
     assert row["present"] == ""
     assert row["warnings"] == "noise;mains"
+
+
+def test_what_is_not_listed_is_only_called_absent_where_that_was_decided() -> None:
+    def shown(present: bool | None) -> str:
+        findings = [
+            {
+                "name": f"T{k}",
+                "code": None,
+                "probability": 0.1,
+                "threshold": None,
+                "present": present,
+            }
+            for k in range(20)
+        ]
+        document = {
+            "file": "f", "model": "m", "runtime": "r", "windows": [], "refused": None,
+            "quality": {"verdict": "good", "warnings": []}, "findings": findings,
+        }  # fmt: skip
+        console = Console(file=io.StringIO(), width=100)
+        terminal_table([document], console=console)
+        return console.file.getvalue()
+
+    assert "more, none of them present" in shown(False)
+    assert "12 more" in shown(None) and "none of them present" not in shown(None)

@@ -134,9 +134,10 @@ def _findings_table(interpretation: Mapping[str, Any]) -> Group:
         table.add_row(*(cells if limit else [*cells[:3], cells[4]]))
     parts: list[Any] = [table]
     if len(findings) > shown:
-        parts.append(
-            Text(f"    and {len(findings) - shown} more, none of them present", style="dim")
-        )
+        rest = findings[shown:]
+        decided = all(finding.get("present") is not None for finding in rest)
+        words = ", none of them present" if decided else ""
+        parts.append(Text(f"    and {len(rest)} more{words}", style="dim"))
     uncalibrated = not any(finding_is_calibrated(interpretation, item) for item in findings)
     if uncalibrated and measure == "probability":
         parts.append(Text("    uncalibrated: the scores rank, they are no probabilities", "yellow"))
