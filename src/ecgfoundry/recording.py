@@ -114,10 +114,6 @@ class Subject:
     sex: str | None = None
     identifier: str | None = None
 
-    def without_identity(self) -> Subject:
-        """Return a copy without the identifier."""
-        return replace(self, identifier=None)
-
 
 @dataclass(frozen=True, slots=True)
 class Annotation:

@@ -104,8 +104,7 @@ def _interpret(
     from rich.console import Console
     from rich.progress import track
 
-    from ecgfoundry.errors import EcgFoundryError
-    from ecgfoundry.inference.files import FileResult, default_model, expand_paths, interpret_file
+    from ecgfoundry.inference.files import default_model, expand_paths, interpret_files
     from ecgfoundry.inference.predictor import load_model
     from ecgfoundry.samples import sample_path
 
@@ -125,16 +124,14 @@ def _interpret(
         disable=len(paths) < 2 or not console.is_terminal,
         transient=True,
     )
-    for path in shown:
-        try:
-            name = model or default_model(path, options)
-            if name not in predictors:
-                predictors[name] = load_model(name, runtime=runtime, threads=threads)
-            answer = interpret_file(predictors[name], path, options=options, lead=lead)
-        except EcgFoundryError as error:
-            yield FileResult(str(path), error=error)
-        else:
-            yield FileResult(str(path), interpretation=answer)
+
+    def choose(path: Path) -> Predictor:
+        name = model or default_model(path, options)
+        if name not in predictors:
+            predictors[name] = load_model(name, runtime=runtime, threads=threads)
+        return predictors[name]
+
+    yield from interpret_files(choose, shown, options=options, lead=lead)
 
 
 def _print_json(

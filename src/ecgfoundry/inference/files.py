@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,16 +128,19 @@ def interpret_file(
 
 
 def interpret_files(
-    predictor: Predictor,
-    paths: Sequence[str | Path],
+    choose: Callable[[Path], Predictor],
+    paths: Iterable[Path],
     *,
     options: ReadOptions | None = None,
     lead: str | None = None,
 ) -> Iterator[FileResult]:
-    """Interpret many files; each gives a result or its error, in order."""
+    """Interpret many files; each gives a result or its error, in order.
+
+    ``choose`` gives the model for a file; an error of its own counts as one of that file.
+    """
     for path in paths:
         try:
-            answer = interpret_file(predictor, path, options=options, lead=lead)
+            answer = interpret_file(choose(path), path, options=options, lead=lead)
         except EcgFoundryError as error:
             yield FileResult(str(path), error=error)
         else:

@@ -216,11 +216,10 @@ class Predictor:
     def _collect(self, windows: Iterator[PreparedWindow]) -> _Collected:
         collected = _Collected([], [])
         while batch := list(islice(windows, _BATCH)):
-            readable = [window for window in batch if window.standardized is not None]
+            readable = [w.standardized for w in batch if w.standardized is not None]
             outputs = iter(())  # type: Iterator[NDArray[np.float64]]
             if readable:
-                stacked = np.stack([window.standardized for window in readable])  # type: ignore[misc]
-                outputs = iter(self.logits(stacked).astype(np.float64))
+                outputs = iter(self.logits(np.stack(readable)).astype(np.float64))
             for window in batch:
                 collected.logits.append(None if window.standardized is None else next(outputs))
                 collected.prepared.append(

@@ -10,7 +10,7 @@ from ecgfoundry.signals.quality import Notice
 
 __all__ = ["recording_warnings"]
 
-ADULT_AGE = 18.0  # years; the training data of the shipped bundles are of adults
+ADULT_AGE = 18.0  # years; no shipped bundle was measured on children, whose ECGs differ
 SHORT_S = 8.0  # shorter than any recording that the shipped bundles learned from (our choice)
 _NOT_A_LEAD_NAME = ("ECG",)
 
@@ -45,7 +45,7 @@ def recording_warnings(
         result.append(Notice("leads-absent", words, leads.absent))
     age = recording.subject.age
     if age is not None and age < ADULT_AGE:
-        words = f"the person is {age:g} years old; the model learned from adults"
+        words = f"the person is {age:g} years old; no figure of this model is for children"
         result.append(Notice("age-under-18", words))
     if duration_s < SHORT_S:
         result.append(Notice("short", f"only {duration_s:.1f} s of signal"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["REMAINDER_SHARE", "window_bounds", "window_count"]
+__all__ = ["REMAINDER_SHARE", "window_bounds"]
 
 REMAINDER_SHARE = 0.1
 """A remainder shorter than this share of the window is dropped (our choice: it makes 10.004 s of
@@ -50,8 +50,3 @@ def window_bounds(
     if tail == "align" and remainder >= REMAINDER_SHARE * length:
         bounds.append((samples - length, samples))
     return bounds
-
-
-def window_count(samples: int, sampling_rate: float, window_s: float) -> int:
-    """Return how many windows :func:`window_bounds` gives."""
-    return len(window_bounds(samples, sampling_rate, window_s))

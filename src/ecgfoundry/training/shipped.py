@@ -45,7 +45,7 @@ RHYTHM = BundleDescription(
     intended_use="Sorting single-lead recordings of hand-held and wearable devices and of Holter "
     "monitors by rhythm, in research.",
     known_failures=(
-        "Trained on one hand-held device (lead I at 300 Hz, adults): other leads, electrodes and "
+        "Trained on one hand-held device (lead I at 300 Hz): other leads, electrodes and "
         "filters were not measured, and the answer warns of other leads.",
         "Labels of this data set were revised several times (version 2 is used here); 'other "
         "rhythm' is a mixture of many rhythms and not a diagnosis. Most errors lie between it and "
@@ -104,7 +104,8 @@ SUPERCLASS = BundleDescription(
         "Few leads do not show everything: the table gives what is lost for each lead.",
         "One set of thresholds serves all sets of leads; with one lead, findings are missed more "
         "often than with twelve.",
-        "One hospital network's devices of 1989 to 1996; adults.",
+        "One maker's devices of 1989 to 1996 (Wagner 2020); nothing was measured on newer ones, "
+        "nor on children apart.",
     ),
     references=(
         "https://physionet.org/content/ptb-xl/1.0.3/",
