@@ -21,7 +21,7 @@ _LICENCE = (
 
 RHYTHM = BundleDescription(
     name="rhythm-single-lead",
-    version="1.0.0",
+    version="1.1.0",
     title="Rhythm from one ECG lead of any length: normal, atrial fibrillation, other, noisy.",
     architecture="rhythm-net",
     lead_mode="any-single",
@@ -66,7 +66,9 @@ RHYTHM = BundleDescription(
     "out-of-fold answers. The students form the committee; one linear layer reads all of their "
     "embeddings, which is the mean of their logits. "
     "Calibration is vector scaling on the validation part, for recordings and for windows apart. "
-    "The hold-out was measured once, with the final rounded weights.",
+    "The hold-out was measured twice, each time with the final rounded weights: a committee of two "
+    "students gave a mean F1 of 0.856; two more, decided for by the validation log loss, gave the "
+    "figures here.",
 )
 
 SUPERCLASS = BundleDescription(
@@ -154,7 +156,7 @@ def rhythm_metrics(results: Mapping[str, Any]) -> tuple[list[Metric], list[str]]
     """Return the figures of the rhythm recipe: hold-out first, then validation."""
     metrics = []
     for part, data in (
-        ("holdout", "hold-out, never used before"),
+        ("holdout", "hold-out, second look (see method)"),
         ("validation", "validation, calibration cross-fitted"),
     ):
         if part not in results:

@@ -583,7 +583,7 @@ def run(
     seed: int = 1,
     threads: int = 1,
     folds: int = 3,
-    student_count: int = 2,
+    student_count: int = 4,
     committee: Sequence[str] | None = None,
     measure_holdout: bool = False,
 ) -> dict[str, Any]:
