@@ -1,6 +1,7 @@
 """The table of recordings: one row per recording, read, checked and written in one place.
 
-Columns are those of the JSON schema ``manifest``. In CSV an empty cell is a missing value, never 0.
+Columns are those of the JSON schema ``manifest``. In CSV an empty cell is a missing value, never 0;
+in Parquet it is null.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import FileAccessError, LeakageError, ManifestError
+from ecgfoundry.errors import FileAccessError, LeakageError, ManifestError, MissingExtraError
 from ecgfoundry.formats.registry import read
 from ecgfoundry.recording import Recording
 from ecgfoundry.schemas import load_schema, schema_problems
 
-__all__ = ["Manifest", "ManifestRow", "read_manifest", "write_manifest"]
+__all__ = ["Manifest", "ManifestRow", "read_manifest", "read_table", "write_manifest"]
 
 TARGET_PREFIX = "target:"
 
@@ -129,27 +130,80 @@ class Manifest:
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """Read a CSV manifest and check every row against the schema.
+    """Read a CSV or Parquet manifest and check every row against the schema.
 
     Raises
     ------
     FileAccessError, ManifestError, LeakageError
         With the line number and the column.
+    MissingExtraError
+        A Parquet file, and the extra "data" is not installed.
     """
     path = Path(path)
+    columns, table = read_table(path)
+    _check_columns(columns, path)
+    rows = tuple(_parse_row(cells, line, path) for line, cells in enumerate(table, 2))
+    manifest = Manifest(rows, path.parent)
+    manifest.check()
+    return manifest
+
+
+def read_table(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
+    """Read a CSV or Parquet table as text cells, the header first.
+
+    Parameters
+    ----------
+    path : Path
+        ``.parquet`` is Parquet; everything else is CSV in UTF-8.
+
+    Returns
+    -------
+    columns : list of str
+    rows : list of dict
+        Column -> text; empty or None is missing. A row that is longer than the header has the key
+        None.
+
+    Raises
+    ------
+    FileAccessError, ManifestError, MissingExtraError
+    """
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return _read_parquet(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
-            columns = reader.fieldnames or []
-            _check_columns(columns, path)
-            rows = tuple(_parse_row(cells, line, path) for line, cells in enumerate(reader, 2))
+            return list(reader.fieldnames or []), list(reader)
     except OSError as error:
         raise FileAccessError(f"cannot be opened: {error.strerror}", path=path) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"is not a CSV table in UTF-8: {error}", path=path) from None
-    manifest = Manifest(rows, path.parent)
-    manifest.check()
-    return manifest
+
+
+def _read_parquet(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
+    try:
+        import polars
+    except ImportError:
+        raise MissingExtraError.for_extra("reading a Parquet table", "data") from None
+    if not path.is_file():
+        raise FileAccessError("cannot be opened: no such file", path=path)
+    try:
+        frame = polars.read_parquet(path)
+    except Exception as error:  # polars raises its own unrelated exception types
+        raise ManifestError(f"is not a Parquet table: {error}", path=path) from None
+    rows = [
+        {name: None if value is None else _text(value) for name, value in row.items()}
+        for row in frame.iter_rows(named=True)
+    ]
+    return list(frame.columns), rows
+
+
+def _text(value: Any) -> str:
+    """A cell as it would stand in CSV: True is 1, NaN is missing."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float) and np.isnan(value):
+        return ""
+    return str(value)
 
 
 def _check_columns(columns: Sequence[str], path: Path) -> None:
@@ -201,13 +255,20 @@ def _number(text: str, column: str, line: int, path: Path) -> float | None:
 
 
 def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> Path:
-    """Write rows as CSV, whole or not at all; columns without any value are left out."""
+    """Write rows as CSV or Parquet (by suffix), whole or not at all.
+
+    Columns without any value are left out.
+    """
     path = Path(path)
     documents = [row.to_dict() for row in rows]
     names = list(dict.fromkeys(name for document in documents for name in document))
     required = load_schema("manifest")["required"]
     used = [n for n in names if n in required or any(d.get(n) is not None for d in documents)]
     temporary = path.with_name(f".{path.name}.part")
+    if path.suffix.lower() in (".parquet", ".pq"):
+        _write_parquet(temporary, documents, used)
+        temporary.replace(path)
+        return path
     with temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, used, extrasaction="ignore")
         writer.writeheader()
@@ -215,3 +276,12 @@ def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> Path:
             writer.writerow({n: "" if (v := document.get(n)) is None else v for n in used})
     temporary.replace(path)
     return path
+
+
+def _write_parquet(path: Path, documents: Sequence[Mapping[str, Any]], names: list[str]) -> None:
+    try:
+        import polars
+    except ImportError:
+        raise MissingExtraError.for_extra("writing a Parquet table", "data") from None
+    columns = {name: [document.get(name) for document in documents] for name in names}
+    polars.DataFrame(columns, infer_schema_length=None, strict=False).write_parquet(path)

@@ -1,0 +1,366 @@
+"""Everything that is wrong with a manifest, with counts and examples, before anything is trained."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import EcgFoundryError, LeakageError, ManifestError
+from ecgfoundry.leads import LIMB_LEADS
+from ecgfoundry.manifest.table import Manifest, ManifestRow
+from ecgfoundry.models.bundle import InputSpec
+
+__all__ = ["Problem", "check_manifest", "raise_on_leak", "signal_hash", "signal_hashes"]
+
+EXAMPLES = 3
+LARGE_MV = 20.0
+"""Half the range of the 1st to 99th percentile above this is no surface ECG in mV: the largest
+QRS complexes reach about 6 mV, so values in µV or raw counts are the likely reason (our choice)."""
+SMALL_MV = 0.02
+"""And below this: values in V, or divided by a gain twice (our choice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One kind of problem.
+
+    Attributes
+    ----------
+    code : str
+        Stable name.
+    severity : {"leak", "error", "warning"}
+        A leak stops every run; an error concerns recordings that are left out.
+    message : str
+        What is wrong.
+    count : int
+        How often.
+    examples : tuple of str
+        Records, at most three, with the reason.
+    remedy : str
+    """
+
+    code: str
+    severity: str
+    message: str
+    count: int
+    examples: tuple[str, ...] = ()
+    remedy: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {name: getattr(self, name) for name in self.__slots__} | {
+            "examples": list(self.examples)
+        }
+
+    def __str__(self) -> str:
+        shown = f" (for example {'; '.join(self.examples)})" if self.examples else ""
+        remedy = f". {self.remedy}" if self.remedy else ""
+        return f"{self.severity} [{self.code}]: {self.message}{shown}{remedy}"
+
+
+def signal_hash(signal: NDArray[np.float32]) -> str:
+    """Return the SHA-256 of the samples (leads, samples) in mV, as they were read."""
+    digest = hashlib.sha256(repr(signal.shape).encode())
+    digest.update(np.ascontiguousarray(signal, dtype=np.float32).tobytes())
+    return digest.hexdigest()
+
+
+@dataclass
+class _Seen:
+    """What opening the recordings showed."""
+
+    hashes: dict[str, str] = field(default_factory=dict)  # record -> hash of its signal
+    unreadable: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    large: dict[str, float] = field(default_factory=dict)
+    small: dict[str, float] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
+
+
+def check_manifest(
+    manifest: Manifest,
+    *,
+    targets: Sequence[str] | None = None,
+    model_input: InputSpec | None = None,
+    open_files: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Problem]:
+    """Return every problem, the gravest first; an empty list is a sound manifest.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    targets : sequence of str, optional
+        Only these targets; all by default.
+    model_input : InputSpec, optional
+        Check the leads against this model.
+    open_files : bool
+        Read every recording: finds unreadable files, duplicated signals and unit mistakes.
+    progress : callable (done, total), optional
+
+    Notes
+    -----
+    Problems: ``patient-in-two-splits``, ``signal-in-two-splits`` (leaks); ``missing-file``,
+    ``unreadable-file``, ``missing-leads`` (errors); ``duplicated-signal``,
+    ``signal-of-two-patients``, ``no-patient``, ``constant-target``, ``unlabelled-target``,
+    ``unlabelled-record``, ``large-amplitude``, ``small-amplitude`` (warnings).
+    """
+    problems = [*_split_problems(manifest), *_target_problems(manifest, targets)]
+    seen = _look(manifest, model_input, open_files, progress)
+    problems += _file_problems(seen, len(manifest))
+    problems += duplicate_problems(manifest, seen.hashes)
+    order = {"leak": 0, "error": 1, "warning": 2}
+    return sorted(problems, key=lambda problem: order[problem.severity])
+
+
+def raise_on_leak(problems: Iterable[Problem], path: Path) -> None:
+    """Stop if one of the problems is a leak.
+
+    Raises
+    ------
+    LeakageError
+    """
+    for problem in problems:
+        if problem.severity == "leak":
+            raise LeakageError(
+                f"{problem.message} (for example {'; '.join(problem.examples)})",
+                path=path,
+                remedy=problem.remedy or "Nothing was trained or scored",
+            )
+
+
+def signal_hashes(manifest: Manifest) -> dict[str, str]:
+    """Return record -> SHA-256 of its signal, for the recordings that can be read."""
+    return _look(manifest, None, True, None).hashes
+
+
+def _split_problems(manifest: Manifest) -> list[Problem]:
+    problems = []
+    splits: dict[str, set[str]] = defaultdict(set)
+    for row in manifest.rows:
+        if row.patient is not None and row.split is not None:
+            splits[row.patient].add(row.split)
+    torn = [patient for patient, own in splits.items() if len(own) > 1]
+    if torn:
+        problems.append(
+            Problem(
+                "patient-in-two-splits", "leak",
+                f"{len(torn)} patient(s) stand in more than one split", len(torn),
+                tuple(f"a patient in {' and '.join(sorted(splits[p]))}" for p in torn[:EXAMPLES]),
+                "Split by patient; nothing was trained or scored",
+            )
+        )  # fmt: skip
+    nameless = [row.record for row in manifest.rows if row.patient is None]
+    if nameless:
+        problems.append(
+            Problem(
+                "no-patient", "warning",
+                f"{len(nameless)} of {len(manifest)} rows name no patient and count as one each",
+                len(nameless), tuple(nameless[:EXAMPLES]),
+                "If one person has several recordings, name the column with --patient-column",
+            )
+        )  # fmt: skip
+    return problems
+
+
+def _target_problems(manifest: Manifest, targets: Sequence[str] | None) -> list[Problem]:
+    names = tuple(targets) if targets is not None else manifest.target_names
+    problems = []
+    values = manifest.targets(names)
+    for k, name in enumerate(names):
+        known = values[:, k][~np.isnan(values[:, k])]
+        if known.size == 0:
+            problems.append(
+                Problem("unlabelled-target", "warning", f"'{name}' has no value at all", 1)
+            )
+        elif (known == known[0]).all():
+            problems.append(
+                Problem(
+                    "constant-target", "warning",
+                    f"'{name}' is {known[0]:g} in all {known.size} labelled rows: nothing can be "
+                    "learned or measured", 1,
+                )
+            )  # fmt: skip
+        for split in ("train", "validation", "test"):
+            rows = [i for i, row in enumerate(manifest.rows) if row.split == split]
+            own = values[rows, k]
+            own = own[~np.isnan(own)]
+            if rows and known.size and (known != known[0]).any() and len(np.unique(own)) < 2:
+                problems.append(
+                    Problem(
+                        "constant-target", "warning",
+                        f"'{name}' has fewer than two different values in the split {split}", 1,
+                    )
+                )  # fmt: skip
+    if names:
+        bare = [
+            row.record
+            for row, own in zip(manifest.rows, values, strict=True)
+            if np.isnan(own).all()
+        ]
+        if bare:
+            problems.append(
+                Problem(
+                    "unlabelled-record", "warning",
+                    f"{len(bare)} of {len(manifest)} rows have no target", len(bare),
+                    tuple(bare[:EXAMPLES]),
+                )
+            )  # fmt: skip
+    return problems
+
+
+def _look(
+    manifest: Manifest,
+    model_input: InputSpec | None,
+    open_files: bool,
+    progress: Callable[[int, int], None] | None,
+) -> _Seen:
+    seen = _Seen()
+    for k, row in enumerate(manifest.rows):
+        path = Path(row.path)
+        path = path if path.is_absolute() else manifest.folder / path
+        if not path.is_file():
+            seen.missing.append(row.record)
+        elif open_files:
+            _look_at(manifest, row, model_input, seen)
+        if progress is not None:
+            progress(k + 1, len(manifest))
+    return seen
+
+
+def _look_at(
+    manifest: Manifest, row: ManifestRow, model_input: InputSpec | None, seen: _Seen
+) -> None:
+    try:
+        recording = manifest.open(row)
+    except EcgFoundryError as error:
+        seen.unreadable[row.record] = error.problem
+        return
+    seen.hashes[row.record] = signal_hash(recording.signal)
+    if row.standardized_as is None:
+        size = _amplitude(recording.signal)
+        if size > LARGE_MV:
+            seen.large[row.record] = size
+        elif 0.0 < size < SMALL_MV:
+            seen.small[row.record] = size
+    if model_input is not None:
+        gone = missing_leads(recording.leads, model_input)
+        if gone:
+            seen.lacking[row.record] = ", ".join(gone)
+
+
+def _amplitude(signal: NDArray[np.float32]) -> float:
+    """Half the range from the 1st to the 99th percentile, of the largest lead, mV."""
+    sizes = [
+        float(np.subtract(*np.percentile(known, (99, 1)))) / 2
+        for lead in signal
+        if (known := lead[np.isfinite(lead)]).size
+    ]
+    return max(sizes, default=0.0)
+
+
+def missing_leads(leads: Sequence[str], spec: InputSpec) -> tuple[str, ...]:
+    """Return the leads that a model needs and a recording neither has nor lets derive."""
+    if spec.lead_mode == "any-single":
+        one = len(leads) == 1 or any(lead in leads for lead in ("I", "II", "MLII"))
+        return () if one else spec.leads
+    derivable = sum(lead in LIMB_LEADS for lead in leads) >= 2
+    gone = tuple(
+        lead
+        for lead in spec.leads
+        if lead not in leads and not (derivable and lead in LIMB_LEADS)
+    )
+    if spec.lead_mode == "any-subset":
+        return gone if len(gone) == len(spec.leads) else ()
+    return gone
+
+
+def _file_problems(seen: _Seen, total: int) -> list[Problem]:
+    def some(found: Mapping[str, Any], words: str = "{}") -> tuple[str, ...]:
+        return tuple(
+            f"{record}: {words.format(reason)}" for record, reason in list(found.items())[:EXAMPLES]
+        )
+
+    rows = [
+        ("missing-file", "error", seen.missing, "file(s) are not there",
+         tuple(seen.missing[:EXAMPLES]), "Check the folder that the paths are relative to"),
+        ("unreadable-file", "error", seen.unreadable, "file(s) cannot be read",
+         some(seen.unreadable), "They are left out of training"),
+        ("missing-leads", "error", seen.lacking, "recording(s) lack leads that the model needs",
+         some(seen.lacking), "Use a model that takes any subset of leads"),
+        ("large-amplitude", "warning", seen.large,
+         f"recording(s) exceed {LARGE_MV:g} mV: probably µV or raw counts read as mV",
+         some(seen.large, "{:.0f} mV"), "State the unit in the files or beside them"),
+        ("small-amplitude", "warning", seen.small,
+         f"recording(s) stay under {SMALL_MV:g} mV: probably V, or a gain applied twice",
+         some(seen.small, "{:.2g} mV"), "State the unit in the files or beside them"),
+    ]  # fmt: skip
+    return [
+        Problem(code, severity, f"{len(found)} of {total} {words}", len(found), examples, remedy)
+        for code, severity, found, words, examples, remedy in rows
+        if found
+    ]
+
+
+def duplicate_problems(manifest: Manifest, hashes: Mapping[str, str]) -> list[Problem]:
+    """Return what one signal under several records means."""
+    rows_of: dict[str, list[ManifestRow]] = defaultdict(list)
+    for row in manifest.rows:
+        if row.record in hashes:
+            rows_of[hashes[row.record]].append(row)
+    groups = [rows for rows in rows_of.values() if len(rows) > 1]
+    leaks = [r for r in groups if len({row.split for row in r if row.split is not None}) > 1]
+    strangers = [r for r in groups if len({row.patient for row in r}) > 1 and r not in leaks]
+    others = [r for r in groups if r not in leaks and r not in strangers]
+
+    def examples(found: Sequence[list[ManifestRow]], with_split: bool) -> tuple[str, ...]:
+        return tuple(
+            " = ".join(f"{r.record} in {r.split}" if with_split else r.record for r in rows[:2])
+            for rows in found[:EXAMPLES]
+        )
+
+    result = []
+    if leaks:
+        result.append(
+            Problem(
+                "signal-in-two-splits", "leak",
+                f"{len(leaks)} signal(s) stand, sample for sample, in more than one split",
+                len(leaks), examples(leaks, True),
+                "Give duplicates one patient, or delete them; nothing was trained or scored",
+            )
+        )  # fmt: skip
+    if strangers:
+        result.append(
+            Problem(
+                "signal-of-two-patients", "warning",
+                f"{len(strangers)} signal(s) belong to two patients: a split by patient would leak",
+                len(strangers), examples(strangers, False), "Correct the patients",
+            )
+        )  # fmt: skip
+    if others:
+        result.append(
+            Problem(
+                "duplicated-signal", "warning",
+                f"{len(others)} signal(s) occur more than once", len(others),
+                examples(others, False), "They count more than others",
+            )
+        )  # fmt: skip
+    return result
+
+
+def require_rows(manifest: Manifest) -> None:
+    """Stop if nothing is left.
+
+    Raises
+    ------
+    ManifestError
+    """
+    if not manifest.rows:
+        raise ManifestError("no usable recording is left", path=manifest.folder)
