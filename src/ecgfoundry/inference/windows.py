@@ -20,7 +20,14 @@ from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import MAXIMUM_GAP_SHARE, Notice, WindowQuality, assess_window
 from ecgfoundry.signals.windows import window_bounds
 
-__all__ = ["InputLeads", "PreparedWindow", "RecordingSource", "WindowSource", "prepare_windows"]
+__all__ = [
+    "InputLeads",
+    "PreparedWindow",
+    "RecordingSource",
+    "WindowSource",
+    "prepare_window",
+    "prepare_windows",
+]
 
 
 class WindowSource(Protocol):
@@ -124,22 +131,38 @@ def prepare_windows(
     Only one window of the source is in memory at a time.
     """
     for start, stop in window_bounds(source.samples, source.sampling_rate, spec.window_s):
-        part = source.part(start, stop)
-        recorded = part.select([lead for lead in part.leads if lead in _needed(leads)])
-        quality = assess_window(recorded.signal, part.sampling_rate, recorded.leads)
-        refusal = quality.refusal or _required_lead_missing(spec, leads, quality)
-        standardized = None
-        if refusal is None:
-            readable = (
-                recorded if spec.lead_mode == "exact" else _blank_unreadable(recorded, quality)
-            )
-            standardized = standardize_window(
-                readable.select(leads.rows, missing="nan").signal,
-                part.sampling_rate,
-                spec.recipe,
-                mains_frequency=part.mains_frequency,
-            )
-        yield PreparedWindow(start, stop, quality, refusal, standardized)
+        yield prepare_window(source.part(start, stop), spec, leads, start=start)
+
+
+def prepare_window(
+    part: Recording, spec: InputSpec, leads: InputLeads, *, start: int = 0
+) -> PreparedWindow:
+    """Judge and standardize one window.
+
+    Parameters
+    ----------
+    part : Recording
+        The samples of the window and nothing else; shorter than the model's window is padded by
+        the recipe.
+    spec : InputSpec
+    leads : InputLeads
+        As chosen for the whole recording or stream.
+    start : int
+        Where the window begins, in samples; only kept with the answer.
+    """
+    recorded = part.select([lead for lead in part.leads if lead in _needed(leads)])
+    quality = assess_window(recorded.signal, part.sampling_rate, recorded.leads)
+    refusal = quality.refusal or _required_lead_missing(spec, leads, quality)
+    standardized = None
+    if refusal is None:
+        readable = recorded if spec.lead_mode == "exact" else _blank_unreadable(recorded, quality)
+        standardized = standardize_window(
+            readable.select(leads.rows, missing="nan").signal,
+            part.sampling_rate,
+            spec.recipe,
+            mains_frequency=part.mains_frequency,
+        )
+    return PreparedWindow(start, start + part.samples, quality, refusal, standardized)
 
 
 def _needed(leads: InputLeads) -> set[str]:

@@ -1,0 +1,252 @@
+"""A live stream through a model: an answer for every second, from the window that ends there.
+
+The way of the data is that of a file: the window is cut out of the buffer, judged and standardized
+by :func:`ecgfoundry.inference.windows.prepare_window`, so a window seen live has bit for bit the
+standardized form of the same samples read from a file.
+
+Preparing and answering are two steps, so that a server can put the windows of many streams into one
+call of the network: :meth:`LiveStream.push` gives what is due, :meth:`LiveStream.answer` takes the
+logits. :meth:`LiveStream.run` does both for one stream.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import SignalError
+from ecgfoundry.inference.findings import window_result
+from ecgfoundry.inference.interpretation import WindowResult
+from ecgfoundry.inference.live_buffer import LiveBuffer, SampleClock, StreamCounts
+from ecgfoundry.inference.live_frames import LiveFrame
+from ecgfoundry.inference.live_state import Smoothing, SteadyState
+from ecgfoundry.inference.predictor import Predictor
+from ecgfoundry.inference.windows import InputLeads, PreparedWindow, prepare_window
+from ecgfoundry.leads import normalize_lead_names
+from ecgfoundry.recording import Recording, check_sampling_rate
+from ecgfoundry.signals.quality import Notice
+
+__all__ = ["LIVE_WINDOW_S", "DueWindow", "LiveAnswer", "LiveStream"]
+
+LIVE_WINDOW_S = 10.0
+"""Longest window of a live answer; models that take longer ones get it padded by their recipe."""
+_MINIMUM_S = 2.5
+"""No answer before so much has come: the quality gate refuses shorter windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueWindow:
+    """A window that has come to its end, prepared for the network."""
+
+    stop: int
+    time_s: float
+    prepared: PreparedWindow
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAnswer:
+    """What is said about a stream at one second.
+
+    Parameters
+    ----------
+    time_s : float
+        End of the window, in seconds from the stream's first sample.
+    window : WindowResult
+        This window alone.
+    steady : WindowResult
+        Smoothed; ``present`` with hysteresis.
+    changed : tuple of str
+        Targets whose presence is another than a second ago.
+    warnings : tuple of Notice
+    counts : StreamCounts
+        What happened to the samples so far.
+    drift_ppm : float, optional
+        The device's clock against its nominal rate.
+    """
+
+    time_s: float
+    window: WindowResult
+    steady: WindowResult
+    changed: tuple[str, ...]
+    warnings: tuple[Notice, ...]
+    counts: StreamCounts
+    drift_ppm: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "time_s": round(self.time_s, 4),
+            "window": self.window.to_dict(),
+            "steady": self.steady.to_dict(),
+            "changed": list(self.changed),
+            "warnings": [notice.to_dict() for notice in self.warnings],
+            "samples": asdict(self.counts),
+            "drift_ppm": None if self.drift_ppm is None else round(self.drift_ppm, 1),
+        }
+
+
+class LiveStream:
+    """One live signal and the model that reads it.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    leads : sequence of str
+        Names of the rows of each frame.
+    sampling_rate : float
+        Hz.
+    lead : str, optional
+        Read only this lead.
+    every_s : float
+        An answer every so often.
+    delay_s : float
+        How long to wait for late frames before a window is answered.
+    smoothing : Smoothing, optional
+    mains_frequency : float, optional
+        Hz, for recipes that ask for it.
+
+    Raises
+    ------
+    LeadError, SamplingRateError
+        The stream is not one that the model can read.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        leads: Sequence[str],
+        sampling_rate: float,
+        *,
+        lead: str | None = None,
+        every_s: float = 1.0,
+        delay_s: float = 0.0,
+        smoothing: Smoothing | None = None,
+        mains_frequency: float | None = None,
+    ) -> None:
+        if not every_s > 0 or not 0 <= delay_s <= LIVE_WINDOW_S:
+            raise SignalError(f"an answer every {every_s} s after {delay_s} s cannot be given")
+        self.predictor = predictor
+        self.leads = normalize_lead_names(leads)
+        self.sampling_rate = check_sampling_rate(sampling_rate)
+        spec = predictor.bundle.input
+        self.input_leads = InputLeads.choose(spec, self.leads, lead=lead)
+        self.window_s = min(LIVE_WINDOW_S, spec.window_s)
+        self.clock = SampleClock(self.sampling_rate)
+        self._length = round(self.window_s * self.sampling_rate)
+        self._every = max(every_s * self.sampling_rate, 1.0)
+        self._delay = round(delay_s * self.sampling_rate)
+        self._mains = mains_frequency
+        self._smoothing = smoothing or Smoothing()
+        self._state = SteadyState(predictor.bundle, self._smoothing)
+        self._shown: set[str] = set()
+        self._piece = math.ceil(self._every)
+        capacity = 2 * (self._length + self._piece) + self._delay
+        self.buffer = LiveBuffer(len(self.leads), capacity, bridge=self._length)
+        self._answers = 0
+
+    def push(self, frame: LiveFrame) -> list[DueWindow]:
+        """Take a frame; return the windows that are due now, in order of time.
+
+        Raises
+        ------
+        SignalError
+            The frame does not fit the stream.
+        """
+        due: list[DueWindow] = []
+        start = frame.start
+        if start is None and frame.time_s is not None:
+            start = self.clock.place(frame.time_s, frame.signal.shape[1])
+        # A frame longer than the buffer's slack would push windows out before they are answered.
+        for offset in range(0, frame.signal.shape[1], self._piece):
+            piece = frame.signal[:, offset : offset + self._piece]
+            restarted = self.buffer.push(piece, None if start is None else start + offset)
+            if restarted or self._answers == 0:
+                self._answers = math.ceil(_MINIMUM_S * self.sampling_rate / self._every)
+            while (stop := self._next_stop()) + self._delay <= self.buffer.end:
+                due.append(self._prepare(stop))
+                self._answers += 1
+        return due
+
+    def _next_stop(self) -> int:
+        """End of the next window: no rounding adds up at rates that are no whole numbers."""
+        return (self.buffer.first or 0) + round(self._answers * self._every)
+
+    def _prepare(self, stop: int) -> DueWindow:
+        signal = self.buffer.window(stop, self._length)
+        part = Recording(signal, self.sampling_rate, self.leads, mains_frequency=self._mains)
+        start = stop - signal.shape[1]
+        prepared = prepare_window(part, self.predictor.bundle.input, self.input_leads, start=start)
+        first = self.buffer.first or 0
+        return DueWindow(stop, (stop - first) / self.sampling_rate, prepared)
+
+    def answer(self, due: DueWindow, logits: NDArray[np.floating] | None) -> LiveAnswer:
+        """Say what is known at the end of a window.
+
+        Parameters
+        ----------
+        due : DueWindow
+            From :meth:`push`, in order.
+        logits : ndarray (targets,) or None
+            Of ``due.prepared.standardized``; None if the window was refused.
+        """
+        prepared = due.prepared
+        bundle = self.predictor.bundle
+        first = self.buffer.first or 0
+        about = {
+            "start_s": (prepared.start - first) / self.sampling_rate,
+            "duration_s": (prepared.stop - prepared.start) / self.sampling_rate,
+            "refused": prepared.refusal,
+        }
+        values = None if logits is None else np.asarray(logits, np.float64)
+        alone = window_result(bundle, values, **about)
+        if values is None:
+            self._state.miss(due.time_s)
+            steady = window_result(bundle, None, **about)
+        else:
+            steady = window_result(bundle, self._state.update(values, due.time_s), **about)
+        names = self._names()
+        steady = WindowResult(
+            steady.start_s,
+            steady.duration_s,
+            probabilities=steady.probabilities,
+            present=names,
+            values=steady.values,
+            refused=steady.refused,
+        )
+        now = set(names or ())
+        changed = tuple(sorted(now ^ self._shown))
+        self._shown = now
+        return LiveAnswer(
+            due.time_s,
+            alone,
+            steady,
+            changed,
+            prepared.quality.warnings,
+            StreamCounts(**asdict(self.buffer.counts)),
+            self.clock.drift_ppm,
+        )
+
+    def _names(self) -> tuple[str, ...] | None:
+        present = self._state.present
+        targets = self.predictor.bundle.vocabulary.targets
+        if all(value is None for value in present):
+            return None
+        return tuple(
+            target.name
+            for target, value in zip(targets, present, strict=True)
+            if value and target.standalone
+        )
+
+    def run(self, frame: LiveFrame) -> list[LiveAnswer]:
+        """Take a frame and answer every window that it completes."""
+        due = self.push(frame)
+        readable = [d.prepared.standardized for d in due if d.prepared.standardized is not None]
+        logits = iter(self.predictor.logits(np.stack(readable)) if readable else ())
+        return [
+            self.answer(d, None if d.prepared.standardized is None else next(logits)) for d in due
+        ]

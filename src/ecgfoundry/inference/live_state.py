@@ -1,0 +1,124 @@
+"""From an answer every second to a steady one: smoothing and hysteresis."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.inference.findings import probabilities
+from ecgfoundry.models.bundle import Bundle
+
+__all__ = ["Smoothing", "SteadyState"]
+
+Logits = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothing:
+    """How an answer is steadied; all numbers are our choice.
+
+    Parameters
+    ----------
+    time_constant_s : float
+        Of the exponential mean of the logits. Ten-second windows one second apart share nine
+        tenths of their samples, so a shorter one changes little.
+    hold_s : float
+        How long the other state must have been the better one before it is taken.
+    release : float
+        A multilabel finding ends below this share of its threshold.
+    forget_s : float
+        After so long without a readable window the past counts no more.
+    """
+
+    time_constant_s: float = 4.0
+    hold_s: float = 3.0
+    release: float = 0.8
+    forget_s: float = 10.0
+
+
+class SteadyState:
+    """The findings of a stream as they stand, second by second.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Multilabel or multiclass; a regression's values are smoothed and have no presence.
+    smoothing : Smoothing
+    """
+
+    def __init__(self, bundle: Bundle, smoothing: Smoothing) -> None:
+        targets = len(bundle.vocabulary.targets)
+        self._bundle = bundle
+        self._smoothing = smoothing
+        self._mean: Logits | None = None
+        self._time_s = -math.inf
+        self._present: list[bool | None] = [None] * targets
+        self._waiting_since = [math.nan] * targets
+
+    @property
+    def present(self) -> list[bool | None]:
+        """Whether each target is present; None where nothing is known or there is no threshold."""
+        return list(self._present)
+
+    def update(self, logits: Logits, time_s: float) -> Logits:
+        """Take the logits (targets,) of the window that ends at ``time_s``; return the mean."""
+        gap = time_s - self._time_s
+        if self._mean is None or gap > self._smoothing.forget_s or gap <= 0:
+            self._mean = logits.astype(np.float64)
+            self._present = [None] * len(self._present)
+        else:
+            weight = 1.0 - math.exp(-gap / self._smoothing.time_constant_s)
+            self._mean = self._mean + weight * (logits - self._mean)
+        self._time_s = time_s
+        if self._bundle.target_kind != "regression":
+            self._decide(probabilities(self._bundle, self._mean, level="window"), time_s)
+        return self._mean
+
+    def miss(self, time_s: float) -> None:
+        """Take notice that the window ending at ``time_s`` could not be read."""
+        if time_s - self._time_s > self._smoothing.forget_s:
+            self._mean = None
+            self._present = [None] * len(self._present)
+
+    def _decide(self, values: NDArray[np.float64], time_s: float) -> None:
+        wanted = self._wanted(values)
+        if self._bundle.multiclass:
+            # One class follows another; the top one must have led for the whole hold time.
+            top = int(np.argmax(values))
+            if True not in self._present:
+                self._present = [k == top for k in range(len(values))]
+            elif not self._present[top]:
+                if self._has_waited(top, time_s):
+                    self._present = [k == top for k in range(len(values))]
+            for k in range(len(values)):
+                if k != top or self._present[top]:
+                    self._waiting_since[k] = math.nan
+            return
+        for k, state in enumerate(wanted):
+            if state is None or self._present[k] is None:
+                self._present[k] = state
+            elif state == self._present[k]:
+                self._waiting_since[k] = math.nan
+            elif self._has_waited(k, time_s):
+                self._present[k] = state
+                self._waiting_since[k] = math.nan
+
+    def _has_waited(self, target: int, time_s: float) -> bool:
+        if math.isnan(self._waiting_since[target]):
+            self._waiting_since[target] = time_s
+        return time_s - self._waiting_since[target] >= self._smoothing.hold_s
+
+    def _wanted(self, values: NDArray[np.float64]) -> list[bool | None]:
+        result: list[bool | None] = []
+        for value, threshold, now in zip(
+            values, self._bundle.thresholds, self._present, strict=True
+        ):
+            if threshold is None:
+                result.append(None)
+            else:
+                bar = threshold * self._smoothing.release if now else threshold
+                result.append(bool(value >= bar))
+        return result

@@ -1,0 +1,295 @@
+"""The live stream: gaps, jitter, drift, repeats; and the same windows as from a file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgfoundry.errors import LeadError, SignalError
+from ecgfoundry.formats.registry import read
+from ecgfoundry.inference.live import LiveAnswer, LiveStream
+from ecgfoundry.inference.live_buffer import LiveBuffer, SampleClock
+from ecgfoundry.inference.live_frames import LiveFrame, decode_frame, encode_frame
+from ecgfoundry.inference.live_state import Smoothing, SteadyState
+from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_window
+from ecgfoundry.recording import Recording
+from ecgfoundry.samples import sample_path
+
+NAN = np.nan
+
+
+@pytest.fixture(scope="module")
+def rhythm() -> Predictor:
+    return load_model("rhythm-single-lead", threads=1)
+
+
+@pytest.fixture(scope="module")
+def single_lead() -> Recording:
+    return read(sample_path("single-lead"))
+
+
+def frames(recording: Recording, size: int, **fields: bool) -> list[LiveFrame]:
+    return [
+        LiveFrame(recording.signal[:, k : k + size], k if fields.get("numbered", True) else None)
+        for k in range(0, recording.samples, size)
+    ]
+
+
+def play(stream: LiveStream, sent: list[LiveFrame]) -> list[LiveAnswer]:
+    return [answer for frame in sent for answer in stream.run(frame)]
+
+
+# ------------------------------------------------------------------------------------- the frames
+
+
+@given(
+    leads=st.integers(1, 12),
+    samples=st.integers(1, 50),
+    start=st.none() | st.integers(0, 2**53),
+    time_s=st.none() | st.floats(0, 1e9),
+    integers=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_frames_come_back_as_they_were_sent(
+    leads: int, samples: int, start: int | None, time_s: float | None, integers: bool, seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    sent = generator.normal(0, 1, (leads, samples)).astype(np.float32)
+    sent[0, 0] = NAN
+    unit = 0.005 if integers else 1.0
+    if integers:
+        stored = np.where(np.isnan(sent), -32768, np.round(sent / unit)).astype(np.int16)
+        content = encode_frame(stored, start=start, time_s=time_s)
+    else:
+        content = encode_frame(sent, start=start, time_s=time_s)
+    assert len(content) == 32 + leads * samples * (2 if integers else 4)
+    frame = decode_frame(content, millivolts=unit)
+    assert (frame.start, frame.time_s) == (start, time_s)
+    np.testing.assert_allclose(frame.signal, sent, atol=0.5001 * unit if integers else 0)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=80), st.integers(0, 79), st.integers(0, 255))
+def test_a_damaged_frame_is_refused_by_a_typed_error(
+    noise: bytes, position: int, value: int
+) -> None:
+    content = bytearray(encode_frame(np.zeros((2, 10), np.float32), start=5))
+    content[position % len(content)] = value
+    for candidate in (noise, bytes(content), bytes(content[: position % len(content)])):
+        try:
+            frame = decode_frame(candidate, millivolts=1.0)
+        except SignalError:
+            continue
+        assert frame.signal.size <= 1_000_000
+
+
+# ------------------------------------------------------------------------------------- the buffer
+
+
+@given(st.data())
+def test_the_buffer_holds_what_came_first_for_every_sample(data: st.DataObject) -> None:
+    """Against a dictionary of samples, with frames in any order, repeated and lost."""
+    capacity = 30
+    buffer = LiveBuffer(1, capacity)
+    known: dict[int, float] = {}
+    end = first = None
+    for _ in range(data.draw(st.integers(1, 25))):
+        begin = data.draw(st.integers(max((end or 0) - 40, 0), (end or 0) + 12))
+        values = data.draw(st.lists(st.integers(0, 9), min_size=1, max_size=20))
+        if end is None or begin + len(values) < end - capacity:
+            known, end, first = {}, begin, begin
+        stop = begin + len(values)
+        end = max(end, stop)
+        for k, value in enumerate(values):
+            if begin + k >= max(end - capacity, first):
+                known.setdefault(begin + k, float(value))
+        buffer.push(np.array([values], np.float32), begin)
+        oldest = max(end - capacity, first)
+        wanted = [known.get(k, NAN) for k in range(oldest, end)]
+        np.testing.assert_array_equal(buffer.window(end, capacity)[0], wanted)
+    assert buffer.end == end
+
+
+def test_the_buffer_counts_what_happened() -> None:
+    buffer = LiveBuffer(1, 100, bridge=50)
+    ten = np.ones((1, 10), np.float32)
+    assert not buffer.push(ten, 1000)
+    buffer.push(ten, 1020)  # ten are missing
+    buffer.push(ten, 1020)  # repeated
+    buffer.push(ten, 1010)  # the missing ones come late
+    assert buffer.counts.missing == 10
+    assert buffer.counts.repeated == 10
+    assert buffer.counts.filled == 10
+    assert not np.isnan(buffer.window(1030, 30)).any()
+    buffer.push(ten, 990)  # before the stream began
+    assert buffer.counts.too_late == 10
+    assert buffer.push(ten, 1081)  # more than 50 ahead
+    assert buffer.counts.restarts == 1
+    assert buffer.push(ten, 0)
+    assert buffer.first == 0
+    with pytest.raises(SignalError, match="2 leads|of 1 leads"):
+        buffer.push(np.ones((2, 10), np.float32))
+    with pytest.raises(SignalError, match="has not come"):
+        buffer.window(11, 5)
+
+
+@pytest.mark.parametrize("drift", [-3e-4, 0.0, 3e-4])
+def test_a_device_that_is_fast_or_slow_loses_and_gains_no_sample(drift: float) -> None:
+    """An hour at 130 Hz in packets of 73 with 20 ms of jitter: never a gap, the drift is told."""
+    generator = np.random.default_rng(1)
+    clock = SampleClock(130.0)
+    wanted = 0
+    for _ in range(6400):
+        true = wanted / (130.0 * (1 + drift))
+        assert clock.place(5000 + true + generator.normal(0, 0.007), 73) == wanted
+        wanted += 73
+    assert clock.drift_ppm == pytest.approx(drift * 1e6, abs=15)
+
+
+def test_a_lost_packet_is_a_gap_of_its_own_length() -> None:
+    clock = SampleClock(130.0)
+    starts = [clock.place(k * 73 / 130, 73) for k in range(50) if k not in (20, 21, 40)]
+    assert starts == [k * 73 for k in range(50) if k not in (20, 21, 40)]
+
+
+# ------------------------------------------------------------------------------------- the stream
+
+
+@pytest.mark.parametrize("size", [1, 37, 300, 5000])
+def test_every_second_has_the_window_of_the_file(
+    rhythm: Predictor, single_lead: Recording, size: int
+) -> None:
+    """Bit for bit, whatever the size of the frames."""
+    if size == 1:
+        single_lead = single_lead.slice_samples(0, 1500)
+    stream = LiveStream(rhythm, single_lead.leads, single_lead.sampling_rate)
+    due = [d for frame in frames(single_lead, size) for d in stream.push(frame)]
+    rate = round(single_lead.sampling_rate)
+    assert [d.stop for d in due] == list(range(3 * rate, single_lead.samples + 1, rate))
+    spec = rhythm.bundle.input
+    leads = InputLeads.choose(spec, single_lead.leads)
+    source = RecordingSource(single_lead)
+    for d in due:
+        part = source.part(max(d.stop - 10 * rate, 0), d.stop)
+        wanted = prepare_window(part, spec, leads)
+        assert d.prepared.standardized is not None and wanted.standardized is not None
+        assert d.prepared.standardized.tobytes() == wanted.standardized.tobytes()
+
+
+def test_the_logits_of_many_windows_are_those_of_one(
+    rhythm: Predictor, single_lead: Recording
+) -> None:
+    stream = LiveStream(rhythm, single_lead.leads, single_lead.sampling_rate)
+    due = [d for frame in frames(single_lead, 300) for d in stream.push(frame)][:6]
+    together = rhythm.logits(np.stack([d.prepared.standardized for d in due]))
+    for d, logits in zip(due, together, strict=True):
+        alone = rhythm.logits(d.prepared.standardized[None])[0]
+        np.testing.assert_allclose(logits, alone, atol=1e-5)
+
+
+def test_order_and_repeats_do_not_matter_within_the_delay(
+    rhythm: Predictor, single_lead: Recording
+) -> None:
+    sent = frames(single_lead, 75)
+    shuffled = [sent[i] for k in range(0, len(sent) - 1, 2) for i in (k + 1, k, k)]
+    steady = LiveStream(rhythm, single_lead.leads, 300.0, delay_s=0.5)
+    jittery = LiveStream(rhythm, single_lead.leads, 300.0, delay_s=0.5)
+    first = [d for frame in [sent[1], *sent[:1]] for d in jittery.push(frame)]
+    assert first == []
+    one = [d.prepared.standardized.tobytes() for f in sent for d in steady.push(f)]
+    jittery = LiveStream(rhythm, single_lead.leads, 300.0, delay_s=0.5)
+    jittery.push(sent[0])
+    two = [d.prepared.standardized.tobytes() for f in shuffled for d in jittery.push(f)]
+    assert two == one[: len(two)] and len(two) >= len(one) - 1
+    assert jittery.buffer.counts.missing == jittery.buffer.counts.filled > 0
+
+
+def test_a_gap_is_missing_samples_and_a_long_one_a_new_beginning(
+    rhythm: Predictor, single_lead: Recording
+) -> None:
+    sent = frames(single_lead, 300)
+    stream = LiveStream(rhythm, single_lead.leads, 300.0)
+    answers = play(stream, sent[:12] + sent[14:20])
+    assert [round(a.time_s) for a in answers] == list(range(3, 21))
+    assert answers[-1].counts.missing == 600
+    assert any(w.code.startswith("gap") or "missing" in w.code for w in answers[-1].warnings)
+    later = LiveFrame(sent[20].signal, sent[20].start + 300 * 60)
+    assert stream.push(later) == []
+    assert stream.buffer.counts.restarts == 1
+
+
+def test_a_stream_of_nothing_is_refused_every_second(rhythm: Predictor) -> None:
+    stream = LiveStream(rhythm, ["I"], 250.0)
+    answers = play(stream, [LiveFrame(np.zeros((1, 250), np.float32)) for _ in range(6)])
+    assert len(answers) == 4
+    assert all(a.window.refused is not None and a.steady.present is None for a in answers)
+
+
+def test_the_answer_is_steady(rhythm: Predictor, single_lead: Recording) -> None:
+    """The sample is atrial fibrillation: once it stands it stays, and it is said once."""
+    stream = LiveStream(rhythm, single_lead.leads, 300.0)
+    answers = play(stream, frames(single_lead, 300))
+    present = [a.steady.present for a in answers]
+    assert present[-1] == ("atrial fibrillation",)
+    assert sum(bool(a.changed) for a in answers) <= 3
+    document = answers[-1].to_dict()
+    assert set(document["steady"]["probabilities"]) == set(document["window"]["probabilities"])
+
+
+def test_a_stream_without_usable_leads_is_refused_at_once(rhythm: Predictor) -> None:
+    model = load_model("ptbxl-superclass-12lead", threads=1)
+    with pytest.raises(LeadError):
+        LiveStream(model, ["CM5"], 250.0)
+    with pytest.raises(SignalError):
+        LiveStream(rhythm, ["I"], 250.0, every_s=0)
+    assert LiveStream(model, ["I", "II"], 62.5).window_s == 10.0
+
+
+# ---------------------------------------------------------------------------------- the hysteresis
+
+
+class _Answers:
+    """What a SteadyState asks of a bundle: two targets, one threshold."""
+
+    target_kind = "multilabel"
+    multiclass = False
+    thresholds = (0.5, None)
+
+    class vocabulary:  # noqa: N801
+        targets = ("A", "B")
+
+    def calibrator(self, level: str) -> None:
+        assert level == "window"
+
+
+def test_presence_begins_and_ends_with_hysteresis() -> None:
+    state = SteadyState(_Answers(), Smoothing(time_constant_s=1e-3, hold_s=3, release=0.8))
+
+    def at(time_s: float, probability: float) -> bool | None:
+        odds = np.log(probability / (1 - probability))
+        state.update(np.array([odds, 0.0]), time_s)
+        assert state.present[1] is None
+        return state.present[0]
+
+    assert at(0, 0.4) is False
+    assert [at(t, 0.6) for t in (1, 2, 3)] == [False, False, False]
+    assert at(4, 0.6) is True  # three seconds after it was first above
+    assert [at(t, 0.45) for t in range(5, 15)] == [True] * 10  # above 0.8 x 0.5
+    assert [at(t, 0.3) for t in (15, 16)] == [True, True]
+    assert at(17, 0.6) is True  # came back: the wait begins anew
+    assert [at(t, 0.3) for t in (18, 19, 20, 21)] == [True, True, True, False]
+    state.miss(25.0)
+    assert state.present[0] is False
+    state.miss(40.0)
+    assert state.present[0] is None
+    assert at(41, 0.9) is True  # nothing known before: no wait
+
+
+def test_the_mean_is_exponential_in_time() -> None:
+    state = SteadyState(_Answers(), Smoothing(time_constant_s=4.0))
+    state.update(np.array([1.0, 0.0]), 0.0)
+    mean = state.update(np.array([3.0, 0.0]), 2.0)
+    assert mean[0] == pytest.approx(3.0 - 2.0 * np.exp(-0.5))
