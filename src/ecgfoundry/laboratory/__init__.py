@@ -1,0 +1,1 @@
+"""Laboratory values: the text of a result -> number, unit, indicator, and label of an ECG."""
