@@ -90,9 +90,8 @@ class SteadyState:
             top = int(np.argmax(values))
             if True not in self._present:
                 self._present = [k == top for k in range(len(values))]
-            elif not self._present[top]:
-                if self._has_waited(top, time_s):
-                    self._present = [k == top for k in range(len(values))]
+            elif not self._present[top] and self._has_waited(top, time_s):
+                self._present = [k == top for k in range(len(values))]
             for k in range(len(values)):
                 if k != top or self._present[top]:
                     self._waiting_since[k] = math.nan
