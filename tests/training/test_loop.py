@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from ecgfoundry.errors import TrainingError  # noqa: E402
 from ecgfoundry.training.loop import (  # noqa: E402
     FitSettings,
     WeightAverage,
@@ -86,7 +87,7 @@ def test_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 def test_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     checkpoint = tmp_path / "run.checkpoint"
     fit(make_network(), batches, squared, settings=SETTINGS, checkpoint=checkpoint)
-    with pytest.raises(ValueError, match="learning_rate"):
+    with pytest.raises(TrainingError, match="learning_rate"):
         fit(
             make_network(),
             batches,
@@ -189,9 +190,9 @@ def test_it_learns() -> None:
 
 
 def test_wrong_runs_are_named() -> None:
-    with pytest.raises(ValueError, match="asks for 9"):
+    with pytest.raises(TrainingError, match="asks for 9"):
         fit(make_network(), batches, squared, settings=replace(SETTINGS, steps_per_epoch=9))
-    with pytest.raises(ValueError, match="monitor 'auroc'"):
+    with pytest.raises(TrainingError, match="monitor 'auroc'"):
         fit(
             make_network(),
             batches,
@@ -199,5 +200,5 @@ def test_wrong_runs_are_named() -> None:
             settings=replace(SETTINGS, monitor="auroc"),
             evaluate=lambda network: {"f1": 1.0},
         )
-    with pytest.raises(FloatingPointError, match="epoch 0, step 0"):
+    with pytest.raises(TrainingError, match="epoch 0, step 0"):
         fit(make_network(), batches, lambda o, t: o.mean() * math.nan, settings=SETTINGS)

@@ -8,7 +8,17 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ecgfoundry._version import __version__
-from ecgfoundry.cli import calibrate, diagnose, formats, models, train
+from ecgfoundry.cli import (
+    calibrate,
+    datasets,
+    diagnose,
+    embed,
+    finetune,
+    formats,
+    manifest,
+    models,
+    train,
+)
 from ecgfoundry.errors import EcgFoundryError
 
 app = App(
@@ -21,6 +31,10 @@ app.command(calibrate.calibrate)
 app.command(formats.formats)
 app.command(train.train_defaults)
 app.command(models.app)
+app.command(finetune.finetune)
+app.command(embed.embed)
+app.command(manifest.app)
+app.command(datasets.app)
 
 
 def main(tokens: Annotated[list[str] | None, Parameter(parse=False)] = None) -> None:

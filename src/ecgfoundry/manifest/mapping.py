@@ -74,6 +74,8 @@ def map_table(
     mapping: ColumnMapping | None = None,
     *,
     records: str | Path | None = None,
+    need_targets: bool = True,
+    check: bool = True,
 ) -> MappedManifest:
     """Read a manifest, or any table of recordings and labels, as a manifest.
 
@@ -88,6 +90,11 @@ def map_table(
         Where the files are: a folder that paths are relative to (the table's own folder by
         default), or one NumPy file whose row k belongs to the k-th line of the table (or to the
         line whose index column says k).
+    need_targets : bool
+        Whether a table without a named target is refused.
+    check : bool
+        Refuse a manifest that contradicts itself (a patient in two splits);
+        :func:`ecgfoundry.manifest.check_manifest` reports such things instead.
 
     Raises
     ------
@@ -102,11 +109,11 @@ def map_table(
     ):
         own = [name for name in mapping.targets if TARGET_PREFIX + name not in columns]
         if not own and mapping.path is None and records is None:
-            manifest = read_manifest(table)
+            manifest = read_manifest(table, check=check)
             return MappedManifest(manifest, mapping.targets or manifest.target_names)
     if not lines:
         raise ManifestError("the table has no rows", path=table)
-    if not mapping.targets:
+    if need_targets and not mapping.targets:
         raise ManifestError(
             "no target was named",
             path=table,
@@ -148,7 +155,8 @@ def map_table(
             )
         )
     manifest = Manifest(tuple(rows), folder.resolve())
-    manifest.check()
+    if check:
+        manifest.check()
     return MappedManifest(manifest, mapping.targets, classes)
 
 

@@ -129,8 +129,14 @@ class Manifest:
                 )
 
 
-def read_manifest(path: str | Path) -> Manifest:
+def read_manifest(path: str | Path, *, check: bool = True) -> Manifest:
     """Read a CSV or Parquet manifest and check every row against the schema.
+
+    Parameters
+    ----------
+    path : path
+    check : bool
+        Also check what one row alone cannot show (:meth:`Manifest.check`).
 
     Raises
     ------
@@ -144,7 +150,8 @@ def read_manifest(path: str | Path) -> Manifest:
     _check_columns(columns, path)
     rows = tuple(_parse_row(cells, line, path) for line, cells in enumerate(table, 2))
     manifest = Manifest(rows, path.parent)
-    manifest.check()
+    if check:
+        manifest.check()
     return manifest
 
 

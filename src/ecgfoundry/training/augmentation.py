@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.leads import project_frontal
+
 Array = NDArray[np.float32]
 
 
@@ -257,3 +259,118 @@ def _random_piece(samples: int, duration: tuple[int, int], generator: np.random.
     length = min(int(generator.integers(duration[0], duration[1] + 1)), samples)
     start = int(generator.integers(samples - length + 1))
     return slice(start, start + length)
+
+
+# --- whole plans -----------------------------------------------------------------------------
+
+PAPER_ANGLES_DEGREES: tuple[float, ...] = (-90.0, -60.0, -30.0, 30.0, 60.0, 90.0)
+"""Axes that ECGFounder's single-lead training replaces lead I by: -aVF, -III, aVL, -aVR, II and
+aVF (relayed from the paper)."""
+
+
+def replace_lead(
+    lead_i: Array,
+    lead_ii: Array,
+    generator: np.random.Generator,
+    *,
+    probability: float = 0.5,
+    angles: tuple[float, ...] = PAPER_ANGLES_DEGREES,
+) -> Array:
+    """Replace lead I by the projection onto another frontal axis (ECGFounder, p 0.5, relayed).
+
+    Parameters
+    ----------
+    lead_i, lead_ii : ndarray (batch, samples)
+        With one common scale (mV, or standardized together).
+    generator : numpy.random.Generator
+        Source of randomness.
+    probability : float
+        Share of the recordings that are changed.
+    angles : tuple of float
+        Degrees clockwise from lead I, drawn with equal chance.
+
+    Returns
+    -------
+    ndarray (batch, samples)
+    """
+    chosen = generator.random(len(lead_i)) < probability
+    angle = generator.choice(np.asarray(angles), len(lead_i))
+    result = lead_i.copy()
+    for row in np.flatnonzero(chosen):
+        result[row] = project_frontal(lead_i[row], lead_ii[row], float(angle[row]))
+    return result
+
+
+def shift_time(batch: Array, generator: np.random.Generator, *, largest: int) -> Array:
+    """Move recordings by up to ``largest`` samples either way, zeros coming in."""
+    changed = np.zeros_like(batch)
+    samples = batch.shape[2]
+    for row, move in enumerate(generator.integers(-largest, largest + 1, len(batch))):
+        if move >= 0:
+            changed[row, :, move:] = batch[row, :, : samples - move]
+        else:
+            changed[row, :, :move] = batch[row, :, -move:]
+    return changed
+
+
+def add_mains(
+    batch: Array,
+    generator: np.random.Generator,
+    *,
+    sampling_rate: float,
+    probability: float = 0.2,
+    largest: float = 0.2,
+) -> Array:
+    """Add hum at 50 or 60 Hz, one phase for all leads, to some recordings."""
+    size = _strength(batch, generator, probability, largest)
+    frequency = generator.choice(np.array([50.0, 60.0]), (len(batch), 1, 1))
+    phase = generator.uniform(0.0, 2 * np.pi, (len(batch), 1, 1))
+    time = np.arange(batch.shape[2]) / sampling_rate
+    return batch + (size * np.sin(2 * np.pi * frequency * time + phase)).astype(batch.dtype)
+
+
+AUGMENTATIONS: dict[str, str] = {
+    "lead-replacement": "lead I by another frontal axis, p 0.5: ECGFounder (arXiv 2410.04133)",
+    "lead-dropout": "single leads to 0, p 0.1: ECGFounder names lead dropout; the share is ours",
+    "shift": "up to 0.5 s either way: usual in the field (torch_ecg, braindecode); range ours",
+    "scale": "log-normal factor per lead, 0.2: range ours",
+    "noise": "white noise up to 0.2 standard deviations, p 0.5: range ours",
+    "baseline-wander": "0.15-0.7 Hz up to 0.5 standard deviations, p 0.3: range ours",
+    "mains": "50 or 60 Hz up to 0.2 standard deviations, p 0.2: range ours",
+    "masking": "one piece of 0.1-1 s to 0, p 0.3: cutout (DeVries & Taylor 2017); range ours",
+}
+"""What a plan can name, with the source of each. "lead-replacement" needs raw leads I and II and
+is applied by the batch maker before standardization."""
+
+
+def augment(
+    batch: Array, plan: tuple[str, ...], generator: np.random.Generator, *, sampling_rate: float
+) -> Array:
+    """Apply the named augmentations, in the order of :data:`AUGMENTATIONS`.
+
+    Parameters
+    ----------
+    batch : ndarray (batch, leads, samples)
+        Standardized, absent leads 0.
+    plan : tuple of str
+        Names out of :data:`AUGMENTATIONS`; "lead-replacement" is passed over here.
+    generator : numpy.random.Generator
+    sampling_rate : float
+        Hz.
+    """
+    rate = sampling_rate
+    if "lead-dropout" in plan and batch.shape[1] > 1:
+        batch = drop_leads(batch, generator)
+    if "shift" in plan:
+        batch = shift_time(batch, generator, largest=round(0.5 * rate))
+    if "scale" in plan:
+        batch = scale_amplitude(batch, generator)
+    if "noise" in plan:
+        batch = add_noise(batch, generator)
+    if "baseline-wander" in plan:
+        batch = add_baseline_wander(batch, generator, sampling_rate=rate)
+    if "mains" in plan:
+        batch = add_mains(batch, generator, sampling_rate=rate)
+    if "masking" in plan:
+        batch = cut_out(batch, generator, duration=(round(0.1 * rate), round(rate)))
+    return batch

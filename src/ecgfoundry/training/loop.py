@@ -2,17 +2,19 @@
 
 The loop knows nothing of ECGs: it takes a network, a function that yields the batches of an
 epoch, and a loss. Everything that decides the result is a function of the settings and the seed,
-and a run that was interrupted continues to the same weights as one that was not.
+and a run that was interrupted continues to the same weights as one that was not. Several processes
+(``torchrun``) run the same loop on their parts of each batch.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import math
+import os
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -21,13 +23,33 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-Batch = tuple[Tensor, ...]
-"""``(inputs, *targets)``: the loss is called as ``loss(network(inputs), *targets)``."""
+from ecgfoundry.errors import TrainingError
+from ecgfoundry.training.distributed import ALONE, World
+from ecgfoundry.training.schedules import SCHEDULES, Schedule, learning_rate_at
+
+__all__ = [
+    "Batch",
+    "FitResult",
+    "FitSettings",
+    "SampleBatches",
+    "WeightAverage",
+    "deterministic_algorithms",
+    "epoch_generator",
+    "fit",
+    "learning_rate_at",
+    "parameter_groups",
+]
+
+Batch = tuple[Any, ...]
+"""``(inputs, *targets)``: the loss is called as ``loss(network(inputs), *targets)``. Inputs that
+are a tuple of tensors are passed as ``network(*inputs)`` (signal and presence mask)."""
 
 SampleBatches = Callable[[int, np.random.Generator], Iterable[Batch]]
 """``sample_batches(epoch, generator)`` yields the batches of one epoch.
 
-All randomness must come from ``generator``; only then is an interrupted run repeatable.
+All randomness must come from ``generator``; only then is an interrupted run repeatable. An object
+that also has ``from_batch(epoch, first)`` yields from any batch on without making those before, and
+``accumulate * steps_per_epoch`` batches make an epoch.
 """
 
 
@@ -43,8 +65,8 @@ class FitSettings:
         Batches in each epoch; the schedule is laid out over ``epochs * steps_per_epoch`` steps.
     learning_rate : float
         The peak rate of the schedule.
-    schedule : {"one-cycle", "cosine", "constant"}
-        See :func:`learning_rate_at`.
+    schedule : {"one-cycle", "cosine", "constant", "step", "plateau"}
+        See :func:`ecgfoundry.training.schedules.learning_rate_at`.
     warmup : float
         Share of all steps in which the rate rises.
     weight_decay : float
@@ -69,12 +91,26 @@ class FitSettings:
         Evaluations without improvement after which training stops; None never stops early.
     checkpoint_every : int or None
         Steps between two checkpoints inside an epoch; one is always written after an epoch.
+    step_epochs : int
+        Epochs between two falls of the schedule "step".
+    step_factor : float
+        What the rate is multiplied with at each fall of "step" and "plateau".
+    plateau_patience : int
+        Evaluations without improvement before "plateau" lowers the rate.
+    precision : {"fp32", "bf16"}
+        "bf16": the forward pass under autocast; weights, gradients and optimizer stay in fp32.
+    accumulate : int
+        Batches whose gradients are averaged for one step of the optimizer.
+    compile : bool
+        Run the network through ``torch.compile``.
+    deterministic : bool
+        Refuse operations without a repeatable form (``torch.use_deterministic_algorithms``).
     """
 
     epochs: int
     steps_per_epoch: int
     learning_rate: float = 1e-3
-    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    schedule: Schedule = "one-cycle"
     warmup: float = 0.2
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
@@ -87,12 +123,27 @@ class FitSettings:
     monitor_mode: Literal["max", "min"] = "max"
     patience: int | None = None
     checkpoint_every: int | None = None
+    step_epochs: int = 5
+    step_factor: float = 0.1
+    plateau_patience: int = 10
+    precision: Literal["fp32", "bf16"] = "fp32"
+    accumulate: int = 1
+    compile: bool = False
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.steps_per_epoch < 1:
-            raise ValueError("epochs and steps_per_epoch must be at least 1")
+        if min(self.epochs, self.steps_per_epoch, self.accumulate, self.step_epochs) < 1:
+            raise TrainingError(
+                "epochs, steps_per_epoch, accumulate and step_epochs must be at least 1"
+            )
         if not 0.0 <= self.warmup < 1.0:
-            raise ValueError(f"warmup is a share of all steps in [0, 1), not {self.warmup}")
+            raise TrainingError(f"warmup is a share of all steps in [0, 1), not {self.warmup}")
+        if self.schedule not in SCHEDULES:
+            raise TrainingError(
+                f"there is no schedule '{self.schedule}'", remedy=f"Use {', '.join(SCHEDULES)}"
+            )
+        if self.precision not in ("fp32", "bf16"):
+            raise TrainingError(f"the precision is fp32 or bf16, not '{self.precision}'")
 
 
 @dataclass(kw_only=True)
@@ -128,7 +179,7 @@ class WeightAverage:
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         if not 0.0 <= decay < 1.0:
-            raise ValueError(f"the decay of a weight average lies in [0, 1), not {decay}")
+            raise TrainingError(f"the decay of a weight average lies in [0, 1), not {decay}")
         self.decay = decay
         self.updates = 0
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
@@ -146,39 +197,6 @@ class WeightAverage:
                 average.copy_(source[name])
 
 
-def learning_rate_at(step: int, *, total: int, settings: FitSettings) -> float:
-    """Give the learning rate of one step.
-
-    Parameters
-    ----------
-    step : int
-        Steps already taken.
-    total : int
-        Steps of the whole run.
-    settings : FitSettings
-        Peak rate, schedule and warm-up share.
-
-    Returns
-    -------
-    float
-        ``one-cycle``: cosine from 1/25 of the peak up to it and then down to 1/10,000 of the start
-        (the two-phase form of Smith & Topin 2019, with the defaults of
-        ``torch.optim.lr_scheduler.OneCycleLR``). ``cosine``: linear warm-up from 0, cosine to 0.
-        ``constant``: linear warm-up from 0, then the peak.
-    """
-    peak = settings.learning_rate
-    rising = settings.warmup * total
-    if step < rising:
-        done = step / rising
-        if settings.schedule == "one-cycle":
-            return _cosine(peak / 25, peak, done)
-        return peak * (step + 1) / (math.floor(rising) + 1)
-    done = (step - rising) / max(total - rising, 1)
-    if settings.schedule == "constant":
-        return peak
-    return _cosine(peak, peak / 25 / 1e4 if settings.schedule == "one-cycle" else 0.0, done)
-
-
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Part the parameters: weights, which decay, and biases and norms, which do not."""
     trainable = [p for p in network.parameters() if p.requires_grad]
@@ -193,6 +211,20 @@ def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
     return np.random.default_rng([seed, epoch])
 
 
+@contextmanager
+def deterministic_algorithms(wanted: bool) -> Iterator[None]:
+    """Within the block, only operations with a repeatable result; the setting is put back."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if wanted:
+        # cuBLAS reads this when its handle is made.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
 def fit(
     network: nn.Module,
     sample_batches: SampleBatches,
@@ -204,6 +236,8 @@ def fit(
     curves: Path | None = None,
     device: str | torch.device = "cpu",
     report: Callable[[dict[str, Any]], None] | None = None,
+    forward: Callable[[nn.Module], nn.Module] | None = None,
+    world: World = ALONE,
 ) -> FitResult:
     """Train a network and return its selected weights.
 
@@ -214,14 +248,15 @@ def fit(
     network : nn.Module
         Any network; its initial weights are the caller's (seed before building it).
     sample_batches : callable
-        ``sample_batches(epoch, generator)`` yields ``(inputs, *targets)``; at least
-        ``settings.steps_per_epoch`` of them, of which no more are taken.
+        See :data:`SampleBatches`; at least ``accumulate * steps_per_epoch`` batches, of which no
+        more are taken. With several processes: those of this process.
     loss : callable
         ``loss(outputs, *targets)`` gives a scalar tensor.
     settings : FitSettings
         See there.
     evaluate : callable, optional
-        ``evaluate(network)`` of the network in evaluation mode gives named figures.
+        ``evaluate(network)`` of the network in evaluation mode gives named figures; it runs on
+        the first process only.
     checkpoint : Path, optional
         File that the run continues from if it is there, and that is kept up to date. A file that
         was written under other settings is refused.
@@ -230,7 +265,12 @@ def fit(
     device : str or torch.device
         Where the network trains.
     report : callable, optional
-        Called with each row of the curves as it is made.
+        Called with each row of the curves as it is made, on the first process.
+    forward : callable, optional
+        ``forward(network)`` gives a module that computes the same with the same parameters,
+        faster (see :mod:`ecgfoundry.training.channels_last`).
+    world : World
+        The processes that train together.
 
     Returns
     -------
@@ -239,68 +279,24 @@ def fit(
 
     Raises
     ------
-    FloatingPointError
-        The loss is no longer finite.
-    ValueError
-        The checkpoint belongs to other settings, ``monitor`` is not among the figures, or an
-        epoch has too few batches.
+    TrainingError
+        The loss is no longer finite, the checkpoint belongs to other settings, ``monitor`` is not
+        among the figures, or an epoch has too few batches.
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    torch.manual_seed(settings.seed)
-    network.to(device)
-    run = _Run(network, settings)
-    if checkpoint is not None and checkpoint.exists():
-        run.load(checkpoint)
-
-    total = settings.epochs * settings.steps_per_epoch
-    while run.epoch < settings.epochs and not run.stopped:
-        started = time.monotonic()
-        network.train()
-        generator = epoch_generator(settings.seed, run.epoch)
-        # Batches taken before an interruption are drawn again and thrown away, so that the
-        # generator stands where it stood.
-        batches = islice(
-            sample_batches(run.epoch, generator), run.position, settings.steps_per_epoch
-        )
-        rate = 0.0
-        for inputs, *targets in batches:
-            step = run.epoch * settings.steps_per_epoch + run.position
-            rate = learning_rate_at(step, total=total, settings=settings)
-            value = loss(network(inputs.to(device)), *[t.to(device) for t in targets])
-            run.step(value, rate)
-            if (
-                checkpoint is not None
-                and settings.checkpoint_every
-                and run.position % settings.checkpoint_every == 0
-            ):
-                run.save(checkpoint)
-        if run.position < settings.steps_per_epoch:
-            raise ValueError(
-                f"epoch {run.epoch} gave {run.position} batches, steps_per_epoch asks for "
-                f"{settings.steps_per_epoch}"
-            )
-        row: dict[str, Any] = {
-            "epoch": run.epoch,
-            "loss": run.loss_sum / run.position,
-            "learning_rate": rate,
-            "seconds": round(time.monotonic() - started, 3),
-        }
-        last = run.epoch + 1 == settings.epochs
-        figures: dict[str, float] | None = None
-        if evaluate is not None and (last or (run.epoch + 1) % settings.evaluate_every == 0):
-            with torch.no_grad():
-                evaluated = evaluate(run.selected_network().eval())
-            figures = {name: float(value) for name, value in evaluated.items()}
-            row["figures"] = figures
-        run.end_epoch(row, figures)
-        if checkpoint is not None:
-            run.save(checkpoint)
-        if curves is not None:
-            _write_curves(curves, run.curves)
-        if report is not None:
-            report(row)
-
+    with deterministic_algorithms(settings.deterministic):
+        torch.manual_seed(settings.seed + world.rank)
+        network.to(device)
+        run = _Run(network, settings, world)
+        if checkpoint is not None and checkpoint.exists():
+            run.load(checkpoint)
+        computed = network if forward is None else forward(network)
+        if settings.compile:
+            computed = torch.compile(computed)  # type: ignore[assignment]
+        trained = _Trained(world.wrap(computed), loss, settings, str(device))
+        while run.epoch < settings.epochs and not run.stopped:
+            _epoch(run, trained, sample_batches, evaluate, checkpoint, curves, report)
     network.load_state_dict(run.best_state)
     network.eval()
     return FitResult(
@@ -311,24 +307,137 @@ def fit(
     )
 
 
+def _epoch(
+    run: _Run,
+    trained: _Trained,
+    sample_batches: SampleBatches,
+    evaluate: Callable[[nn.Module], dict[str, float]] | None,
+    checkpoint: Path | None,
+    curves: Path | None,
+    report: Callable[[dict[str, Any]], None] | None,
+) -> None:
+    """Train from where the run stands to the end of its epoch, evaluate, and write."""
+    settings, world = run.settings, run.world
+    started = time.monotonic()
+    run.network.train()
+    trained.module.train()
+    rate = 0.0
+    total = settings.epochs * settings.steps_per_epoch
+    for batches in _steps(sample_batches, run.epoch, run.position, settings):
+        step = run.epoch * settings.steps_per_epoch + run.position
+        rate = learning_rate_at(step, total=total, settings=settings) * run.rate_factor
+        run.step([trained.losses(batch) for batch in trained.scheduled(batches)], rate)
+        every = settings.checkpoint_every
+        if checkpoint is not None and every and run.position % every == 0:
+            run.save(checkpoint)
+    if run.position < settings.steps_per_epoch:
+        raise TrainingError(
+            f"epoch {run.epoch} gave {run.position} steps, steps_per_epoch asks for "
+            f"{settings.steps_per_epoch}"
+        )
+    row: dict[str, Any] = {
+        "epoch": run.epoch,
+        "loss": run.loss_sum / run.position,
+        "learning_rate": rate,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    last = run.epoch + 1 == settings.epochs
+    figures: dict[str, float] | None = None
+    if evaluate is not None and (last or (run.epoch + 1) % settings.evaluate_every == 0):
+        if world.first:
+            with torch.no_grad():
+                evaluated = evaluate(run.selected_network().eval())
+            figures = {name: float(value) for name, value in evaluated.items()}
+        figures = world.from_first(figures)
+        row["figures"] = figures
+    run.end_epoch(row, figures)
+    if checkpoint is not None:
+        run.save(checkpoint)
+    if world.first:
+        if curves is not None:
+            _write_curves(curves, run.curves)
+        if report is not None:
+            report(row)
+
+
+def _steps(
+    sample_batches: SampleBatches, epoch: int, position: int, settings: FitSettings
+) -> Iterator[list[Batch]]:
+    """Yield the batches of each step of an epoch, from ``position`` on."""
+    first = position * settings.accumulate
+    if hasattr(sample_batches, "from_batch"):
+        batches = iter(sample_batches.from_batch(epoch, first))
+    else:
+        # Batches taken before an interruption are drawn again and thrown away, so that the
+        # generator stands where it stood.
+        generator = epoch_generator(settings.seed, epoch)
+        batches = islice(sample_batches(epoch, generator), first, None)
+    for _ in range(position, settings.steps_per_epoch):
+        batch = list(islice(batches, settings.accumulate))
+        if len(batch) < settings.accumulate:
+            return
+        yield batch
+
+
+@dataclass
+class _Trained:
+    """The network as it computes: wrapped, compiled, under autocast."""
+
+    module: nn.Module
+    loss: Callable[..., Tensor]
+    settings: FitSettings
+    device: str
+
+    def losses(self, batch: Batch) -> Tensor:
+        """Return the loss of one batch, with its gradients added to those of the step."""
+        inputs, *targets = batch
+        arguments = inputs if isinstance(inputs, tuple) else (inputs,)
+        with self._precision():
+            outputs = self.module(*[x.to(self.device) for x in arguments])
+        value = self.loss(outputs.float(), *[t.to(self.device) for t in targets])
+        # Also where the loss is not finite: other processes wait for these gradients. The step
+        # then stops them all.
+        (value / self.settings.accumulate).backward()
+        return value.detach()
+
+    def scheduled(self, batches: list[Batch]) -> Iterator[Batch]:
+        """Yield the batches of a step; gradients are exchanged with the last one only."""
+        for k, batch in enumerate(batches):
+            silent: AbstractContextManager[Any] = nullcontext()
+            if k + 1 < len(batches) and hasattr(self.module, "no_sync"):
+                silent = self.module.no_sync()
+            with silent:
+                yield batch
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if self.settings.precision == "fp32":
+            return nullcontext()
+        kind = torch.device(self.device).type
+        context: AbstractContextManager[Any] = torch.autocast(kind, dtype=torch.bfloat16)
+        return context
+
+
 @dataclass
 class _Run:
     """Everything of a run that a checkpoint must hold."""
 
     network: nn.Module
     settings: FitSettings
+    world: World = ALONE
     epoch: int = 0
     position: int = 0
     loss_sum: float = 0.0
     stopped: bool = False
     stale: int = 0
+    rate_factor: float = 1.0
+    rate_stale: int = 0
     best_epoch: int = -1
     best_state: dict[str, Tensor] = field(default_factory=dict)
     best_figures: dict[str, float] = field(default_factory=dict)
     curves: list[dict[str, Any]] = field(default_factory=list)
 
-    _COUNTERS = ("epoch", "position", "loss_sum", "stopped", "stale", "best_epoch", "best_state",
-                 "best_figures", "curves")  # fmt: skip
+    _COUNTERS = ("epoch", "position", "loss_sum", "stopped", "stale", "rate_factor", "rate_stale",
+                 "best_epoch", "best_state", "best_figures", "curves")  # fmt: skip
 
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.AdamW(
@@ -342,19 +451,20 @@ class _Run:
     def selected_network(self) -> nn.Module:
         return self.network if self.average is None else self.average.network
 
-    def step(self, value: Tensor, rate: float) -> None:
+    def step(self, values: list[Tensor], rate: float) -> None:
+        """Take one step with the gradients that stand; ``values`` are the losses behind them."""
+        value = self.world.mean(torch.stack(values).mean())
         if not torch.isfinite(value):
-            raise FloatingPointError(
-                f"the loss is {value.item()} in epoch {self.epoch}, step {self.position}: lower "
-                "learning_rate or set gradient_clip"
+            raise TrainingError(
+                f"the loss is {value.item()} in epoch {self.epoch}, step {self.position}",
+                remedy="Lower learning_rate or set gradient_clip",
             )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        value.backward()
         if self.settings.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
         self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update(self.network)
         self.loss_sum += value.item()
@@ -367,16 +477,23 @@ class _Run:
             self._select(figures or {})
         elif figures is not None:
             if monitor not in figures:
-                raise ValueError(f"monitor {monitor!r} is not among {sorted(figures)}")
+                raise TrainingError(f"monitor {monitor!r} is not among {sorted(figures)}")
             sign = 1 if self.settings.monitor_mode == "max" else -1
             if not self.best_state or sign * (figures[monitor] - self.best_figures[monitor]) > 0:
                 self._select(figures)
-                self.stale = 0
+                self.stale = self.rate_stale = 0
             else:
                 self.stale += 1
+                self.rate_stale += 1
                 self.stopped = (
                     self.settings.patience is not None and self.stale >= self.settings.patience
                 )
+                if (
+                    self.settings.schedule == "plateau"
+                    and self.rate_stale > self.settings.plateau_patience
+                ):
+                    self.rate_factor *= self.settings.step_factor
+                    self.rate_stale = 0
         self.epoch += 1
         self.position = 0
         self.loss_sum = 0.0
@@ -388,6 +505,9 @@ class _Run:
         self.best_epoch = self.epoch
 
     def save(self, path: Path) -> None:
+        generators = self.world.gather(torch.get_rng_state())
+        if not self.world.first:
+            return
         content = {
             "settings": _plain(self.settings),
             "network": self.network.state_dict(),
@@ -395,7 +515,7 @@ class _Run:
             "average": None
             if self.average is None
             else {"state": self.average.network.state_dict(), "updates": self.average.updates},
-            "torch_generator": torch.get_rng_state(),
+            "torch_generators": generators,
             **{name: getattr(self, name) for name in self._COUNTERS},
         }
         if torch.cuda.is_available():
@@ -407,35 +527,47 @@ class _Run:
 
     def load(self, path: Path) -> None:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, ours = content["settings"], _plain(self.settings)
-        # How many threads compute, and how often a checkpoint is written, are free to change.
-        free = {"threads", "checkpoint_every"}
-        differing = sorted(
-            name for name in ours if name not in free and theirs.get(name) != ours[name]
-        )
-        if differing:
-            raise ValueError(
-                f"{path}: written under other settings ({', '.join(differing)}); give another "
-                "checkpoint path or delete the file"
-            )
+        _check_settings(content["settings"], self.settings, path)
         self.network.load_state_dict(content["network"])
         self.optimizer.load_state_dict(content["optimizer"])
         if self.average is not None:
             self.average.network.load_state_dict(content["average"]["state"])
             self.average.updates = content["average"]["updates"]
         for name in self._COUNTERS:
-            setattr(self, name, content[name])
-        torch.set_rng_state(content["torch_generator"])
+            if name in content:
+                setattr(self, name, content[name])
+        # Checkpoints of one process held one generator, without a list.
+        generators = content.get("torch_generators") or [content["torch_generator"]]
+        if len(generators) != self.world.size:
+            raise TrainingError(
+                f"written by {len(generators)} process(es), continued by {self.world.size}",
+                path=path,
+                remedy=f"Continue with {len(generators)} process(es)",
+            )
+        torch.set_rng_state(generators[self.world.rank])
         if torch.cuda.is_available() and "cuda_generators" in content:
             torch.cuda.set_rng_state_all(content["cuda_generators"])
 
 
+def _check_settings(theirs: dict[str, Any], settings: FitSettings, path: Path) -> None:
+    ours = _plain(settings)
+    # How many threads compute, and how often a checkpoint is written, are free to change; a
+    # setting that the file does not know yet had the default.
+    free = {"threads", "checkpoint_every"}
+    defaults = {f.name: f.default for f in fields(FitSettings)}
+    differing = sorted(
+        name for name in ours if name not in free and theirs.get(name, defaults[name]) != ours[name]
+    )
+    if differing:
+        raise TrainingError(
+            f"written under other settings ({', '.join(differing)})",
+            path=path,
+            remedy="Give another checkpoint path or delete the file",
+        )
+
+
 def _plain(settings: FitSettings) -> dict[str, Any]:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
-
-
-def _cosine(start: float, end: float, done: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
 
 
 def _write_curves(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -19,7 +19,7 @@ from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
 from ecgfoundry.models.registry import ARCHITECTURES, create_model
 from ecgfoundry.models.safe_checkpoint import match_state_dict
 from ecgfoundry.preprocessing import get_preprocessing
-from ecgfoundry.vocabularies import load_vocabulary
+from ecgfoundry.vocabularies import Vocabulary, load_vocabulary
 
 __all__ = ["DISCLAIMER", "BundleDescription", "Metric", "package"]
 
@@ -68,6 +68,12 @@ class BundleDescription:
     licence: str
     method: str
     """How it was made, for the card: paragraphs of Markdown."""
+    regression: Mapping[str, Any] | None = None
+    """``scale``, ``offset`` and ``residual_quantiles`` of a regression, as in the schema."""
+    targets: Vocabulary | None = None
+    """The vocabulary itself, where it is none of those that are part of the installation."""
+    repeat: str = "`make train-defaults`"
+    """The command that makes the bundle anew, for the card."""
 
     @property
     def input(self) -> InputSpec:
@@ -148,7 +154,7 @@ def package(
             "samples": spec.samples,
             "preprocessing": spec.preprocessing,
         },
-        "vocabulary": load_vocabulary(description.vocabulary).to_dict(),
+        "vocabulary": (description.targets or load_vocabulary(description.vocabulary)).to_dict(),
         "target_kind": description.target_kind,
         "calibration": fitted["calibration"],
         "thresholds": fitted["thresholds"],
@@ -165,6 +171,8 @@ def package(
         "known_failures": list(description.known_failures),
         "references": list(description.references),
     }
+    if description.regression is not None:
+        document["regression"] = dict(description.regression)
     with tempfile.TemporaryDirectory() as folder:
         graph, card = Path(folder) / "model.onnx", Path(folder) / "README.md"
         export_onnx(
@@ -229,7 +237,7 @@ def _card(description: BundleDescription, document: Mapping[str, Any], notes: Se
         description.method,
         "\n".join(data),
         f"{document['architecture']['parameters']:,} parameters, stored in half precision. Recipe "
-        f"`{description.recipe}`, seed {description.seed}; repeat it with `make train-defaults`.",
+        f"`{description.recipe}`, seed {description.seed}; repeat it with {description.repeat}.",
         "## Results",
         "\n".join([HEADER, *(figure_row(metric) for metric in document["metrics"])]),
         *notes,

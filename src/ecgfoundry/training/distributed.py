@@ -1,0 +1,126 @@
+"""Several processes that train one network, started by ``torchrun``.
+
+Nothing here is needed by one process: :data:`ALONE` answers every question trivially, so the loop
+has one form.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ecgfoundry.errors import TrainingError
+
+__all__ = ["ALONE", "World", "joined_world"]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """This process among all.
+
+    Attributes
+    ----------
+    rank, size : int
+        Number of this process, and how many there are.
+    device : str
+        Where this process computes.
+    """
+
+    rank: int = 0
+    size: int = 1
+    device: str = "cpu"
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files."""
+        return self.rank == 0
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Return the network with gradients averaged over all processes."""
+        if self.size == 1:
+            return network
+        from torch.nn.parallel import DistributedDataParallel
+
+        devices = [torch.device(self.device)] if self.device.startswith("cuda") else None
+        wrapped: nn.Module = DistributedDataParallel(network, device_ids=devices)
+        return wrapped
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Return the mean of a scalar over all processes."""
+        if self.size == 1:
+            return value
+        total = value.detach().clone()
+        torch.distributed.all_reduce(total)
+        return total / self.size
+
+    def from_first(self, value: Any) -> Any:
+        """Return what the first process has (anything that can be sent)."""
+        if self.size == 1:
+            return value
+        box = [value]
+        torch.distributed.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the values of all processes, in their order, to all."""
+        if self.size == 1:
+            return [value]
+        boxes: list[Any] = [None] * self.size
+        torch.distributed.all_gather_object(boxes, value)
+        return boxes
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.size > 1:
+            torch.distributed.barrier()
+
+
+ALONE = World()
+
+
+@contextmanager
+def joined_world(*, device: str = "auto") -> Iterator[World]:
+    """Join the processes that ``torchrun`` started; one process alone is a world too.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", ...}
+        "auto": the CUDA device of this process's local rank if there is one, else the CPU.
+        The backend is NCCL on CUDA and gloo on the CPU.
+
+    Raises
+    ------
+    TrainingError
+        The environment of ``torchrun`` is incomplete or a process cannot be reached.
+    """
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if device == "auto":
+        device = f"cuda:{local}" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda":
+        device = f"cuda:{local}"
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield World(device=device)
+        return
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+    try:
+        torch.distributed.init_process_group(backend)
+    except (ValueError, RuntimeError) as error:
+        raise TrainingError(
+            f"the processes cannot join: {error}",
+            remedy="Start with: torchrun --nproc-per-node N -m ecgfoundry pretrain ...",
+        ) from None
+    try:
+        yield World(
+            rank=torch.distributed.get_rank(), size=torch.distributed.get_world_size(),
+            device=device,
+        )  # fmt: skip
+    finally:
+        torch.distributed.destroy_process_group()

@@ -1,0 +1,370 @@
+"""Where raw windows come from: arrays in memory, a manifest with its cache on disk, a corpus.
+
+A source is homogeneous: one rate, one set of leads, one length. A manifest of several rates gives
+several sources, as a corpus gives one per group of shards; :class:`SourcePool` numbers the windows
+of all of them in one row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import EcgFoundryError, MissingExtraError, TrainingError
+from ecgfoundry.manifest import Manifest
+from ecgfoundry.signals.windows import window_bounds
+
+__all__ = [
+    "ArraySource",
+    "SegmentSource",
+    "SourcePool",
+    "cache_manifest",
+    "corpus_sources",
+]
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Positions = NDArray[np.intp]
+
+_MISSING = np.iinfo(np.int16).min
+_MICROVOLT = 1000.0  # int16 units per mV
+
+
+class SegmentSource(Protocol):
+    """Raw windows of one rate, one set of leads and one length."""
+
+    sampling_rate: float
+    leads: tuple[str, ...]
+    groups: Sequence[str]
+    """Patient of each window."""
+
+    def __len__(self) -> int:
+        """Windows."""
+        ...
+
+    def read(self, positions: Positions) -> Float32:
+        """Return (n, leads, samples) in mV, NaN = missing."""
+        ...
+
+    def targets(self, positions: Positions) -> Float64:
+        """Return (n, targets), NaN = missing."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Windows in one array, in memory or mapped from a file.
+
+    Attributes
+    ----------
+    signal : ndarray (windows, leads, samples)
+        float in mV, or int16 at 1 µV per unit with -32768 for missing.
+    sampling_rate : float
+        Hz.
+    leads : tuple of str
+    values : ndarray (windows, targets)
+    groups : sequence of str
+        Patient of each window.
+    records : sequence of str
+        Record of each window; the windows themselves by default.
+    """
+
+    signal: NDArray[Any]
+    sampling_rate: float
+    leads: tuple[str, ...]
+    values: Float64
+    groups: Sequence[str]
+    records: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.signal.ndim != 3 or self.signal.shape[1] != len(self.leads):
+            raise TrainingError(
+                f"signals of shape {self.signal.shape} do not fit the leads "
+                f"{', '.join(self.leads)}",
+                remedy="Give an array (windows, leads, samples)",
+            )
+        if not len(self.signal) == len(self.values) == len(self.groups):
+            raise TrainingError(
+                f"{len(self.signal)} windows, {len(self.values)} rows of targets and "
+                f"{len(self.groups)} patients do not belong together"
+            )
+
+    def __len__(self) -> int:
+        return len(self.signal)
+
+    def read(self, positions: Positions) -> Float32:
+        """See :class:`SegmentSource`."""
+        raw = self.signal[positions]
+        if raw.dtype == np.int16:
+            scaled = raw.astype(np.float32) / np.float32(_MICROVOLT)
+            scaled[raw == _MISSING] = np.nan
+            return scaled
+        return raw.astype(np.float32)
+
+    def targets(self, positions: Positions) -> Float64:
+        """See :class:`SegmentSource`."""
+        return self.values[positions]
+
+
+@dataclass(frozen=True)
+class SourcePool:
+    """Several sources, numbered through."""
+
+    sources: tuple[SegmentSource, ...]
+
+    def __post_init__(self) -> None:
+        if not self.sources or not len(self):
+            raise TrainingError("there are no windows to train on")
+
+    def __len__(self) -> int:
+        return sum(len(source) for source in self.sources)
+
+    @property
+    def groups(self) -> list[str]:
+        """Patient of each window."""
+        return [str(group) for source in self.sources for group in source.groups]
+
+    def split(self, positions: Positions) -> list[tuple[SegmentSource, Positions, Positions]]:
+        """Return (source, positions within it, places in ``positions``) of each source."""
+        ends = np.cumsum([len(source) for source in self.sources])
+        if len(positions) and not 0 <= positions.min() <= positions.max() < ends[-1]:
+            raise TrainingError(f"there are {ends[-1]} windows; one outside was asked for")
+        owner = np.searchsorted(ends, positions, side="right")
+        result = []
+        for k, source in enumerate(self.sources):
+            places = np.flatnonzero(owner == k)
+            if places.size:
+                result.append((source, positions[places] - (ends[k] - len(source)), places))
+        return result
+
+    def targets(self, positions: Positions) -> Float64:
+        """Return (n, targets)."""
+        parts = self.split(positions)
+        first = parts[0][0].targets(parts[0][1])
+        values = np.empty((len(positions), first.shape[1]))
+        for source, own, places in parts:
+            values[places] = source.targets(own)
+        return values
+
+
+@dataclass
+class _Group:
+    """Windows of one rate and one set of leads that are being collected."""
+
+    file: Any
+    samples: int
+    leads: tuple[str, ...]
+    rate: float
+    rows: list[int] = field(default_factory=list)
+
+
+def cache_manifest(
+    manifest: Manifest,
+    folder: Path,
+    *,
+    leads: Sequence[str],
+    window_s: float,
+    targets: Sequence[str] = (),
+    storage: str = "float32",
+) -> tuple[list[ArraySource], dict[str, str]]:
+    """Cut all recordings of a manifest into raw windows on disk, once, and read them from there.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    folder : Path
+        For the cache; a finished one of the same manifest is used as it is.
+    leads : sequence of str
+        Rows of a window. Derivable limb leads are derived; absent ones are NaN.
+    window_s : float
+        Length of a window. A shorter recording is filled with NaN on the right.
+    targets : sequence of str
+        Targets of the manifest that the sources give.
+    storage : {"float32", "int16"}
+        float32 keeps every sample as it was read; int16 has 1 µV per unit, clipped at 32.767 mV.
+
+    Returns
+    -------
+    sources : list of ArraySource
+        One per sampling rate.
+    skipped : dict
+        Record -> why it could not be read.
+    """
+    if storage not in ("float32", "int16"):
+        raise TrainingError(f"a cache holds float32 or int16, not {storage}")
+    folder.mkdir(parents=True, exist_ok=True)
+    index_path = folder / "index.json"
+    wanted = {
+        "rows": [[row.record, row.path, row.index, row.start_s, row.duration_s] for row in manifest],
+        "leads": list(leads),
+        "window_s": window_s,
+        "storage": storage,
+    }
+    if index_path.is_file():
+        index = json.loads(index_path.read_text())
+        if index["of"] == wanted:
+            return _cached_sources(manifest, folder, index, targets), index["skipped"]
+    index = {"of": wanted, **_write_cache(manifest, folder, leads, window_s, storage)}
+    temporary = index_path.with_suffix(".part")
+    temporary.write_text(json.dumps(index))
+    temporary.replace(index_path)
+    return _cached_sources(manifest, folder, index, targets), index["skipped"]
+
+
+def _write_cache(
+    manifest: Manifest, folder: Path, leads: Sequence[str], window_s: float, storage: str
+) -> dict[str, Any]:
+    groups: dict[float, _Group] = {}
+    skipped: dict[str, str] = {}
+    try:
+        for number, row in enumerate(manifest.rows):
+            try:
+                recording = manifest.open(row)
+                selected = recording.select(tuple(leads), missing="nan")
+            except EcgFoundryError as error:
+                skipped[row.record] = str(error)
+                continue
+            rate = selected.sampling_rate
+            if rate not in groups:
+                file = (folder / f"{rate:g}hz.raw").open("wb")
+                groups[rate] = _Group(file, round(window_s * rate), tuple(leads), rate)
+            group = groups[rate]
+            for start, stop in window_bounds(selected.samples, rate, window_s):
+                window = np.full((len(leads), group.samples), np.nan, dtype=np.float32)
+                window[:, : stop - start] = selected.signal[:, start:stop]
+                group.file.write(_stored(window, storage).tobytes())
+                group.rows.append(number)
+    finally:
+        for group in groups.values():
+            group.file.close()
+    return {
+        "skipped": skipped,
+        "groups": [
+            {"rate": g.rate, "samples": g.samples, "rows": g.rows} for g in groups.values() if g.rows
+        ],
+    }
+
+
+def _stored(window: Float32, storage: str) -> NDArray[Any]:
+    if storage == "float32":
+        return window
+    units = np.clip(np.rint(np.nan_to_num(window) * _MICROVOLT), -32767, 32767).astype(np.int16)
+    units[np.isnan(window)] = _MISSING
+    return units
+
+
+def _cached_sources(
+    manifest: Manifest, folder: Path, index: dict[str, Any], targets: Sequence[str]
+) -> list[ArraySource]:
+    values = manifest.targets(targets)
+    groups = manifest.groups()
+    leads = tuple(index["of"]["leads"])
+    dtype = np.dtype(index["of"]["storage"])
+    sources = []
+    for group in index["groups"]:
+        shape = (len(group["rows"]), len(leads), group["samples"])
+        signal = np.memmap(folder / f"{group['rate']:g}hz.raw", dtype=dtype, mode="r", shape=shape)
+        sources.append(
+            ArraySource(
+                signal,
+                float(group["rate"]),
+                leads,
+                values[group["rows"]],
+                [groups[row] for row in group["rows"]],
+                [manifest.rows[row].record for row in group["rows"]],
+            )
+        )
+    return sources
+
+
+def corpus_sources(path: str | Path, targets: Sequence[str]) -> list[SegmentSource]:
+    """Return the segments of a corpus as sources, one per rate, set of leads and length.
+
+    Parameters
+    ----------
+    path : path
+        A corpus, as ``ecgfoundry.corpus.open_corpus`` reads it.
+    targets : sequence of str
+        Targets; columns ``target:NAME`` (or ``NAME``) of its index.
+
+    Raises
+    ------
+    MissingExtraError
+        The corpus room or its tables are not installed.
+    TrainingError
+        The index has not the columns.
+    """
+    try:
+        from ecgfoundry.corpus import open_corpus
+    except ImportError:
+        raise MissingExtraError.for_extra("training from a corpus", "data") from None
+    corpus = open_corpus(path)
+    return _corpus_groups(corpus, targets, Path(path))
+
+
+def _corpus_groups(corpus: Any, targets: Sequence[str], path: Path) -> list[SegmentSource]:
+    index = corpus.index
+    columns = []
+    for name in targets:
+        found = next((c for c in (f"target:{name}", name) if c in index.columns), None)
+        if found is None:
+            raise TrainingError(f"the corpus has no target '{name}'", path=path)
+        columns.append(found)
+    keys = list(
+        zip(
+            index["sampling_rate"].to_list(),
+            (_lead_names(leads) for leads in index["leads"].to_list()),
+            index["samples"].to_list(),
+            strict=True,
+        )
+    )
+    values = (
+        np.stack([index[column].cast(float).to_numpy() for column in columns], axis=1)
+        if columns
+        else np.zeros((len(keys), 0))
+    )
+    if "patient" in index.columns:
+        patients = [str(patient) for patient in index["patient"].to_list()]
+    else:
+        patients = [f"\0{k}" for k in range(len(keys))]
+    rows_of: dict[tuple[float, tuple[str, ...], int], list[int]] = defaultdict(list)
+    for row, key in enumerate(keys):
+        rows_of[key].append(row)
+    return [
+        _CorpusSource(corpus, float(rate), leads, np.asarray(rows), values[rows],
+                      [patients[row] for row in rows])
+        for (rate, leads, _), rows in rows_of.items()
+    ]  # fmt: skip
+
+
+def _lead_names(leads: Any) -> tuple[str, ...]:
+    if isinstance(leads, str):
+        return tuple(name for name in leads.replace(",", " ").split() if name)
+    return tuple(str(name) for name in leads)
+
+
+@dataclass(frozen=True)
+class _CorpusSource:
+    corpus: Any
+    sampling_rate: float
+    leads: tuple[str, ...]
+    rows: NDArray[np.intp]
+    values: Float64
+    groups: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, positions: Positions) -> Float32:
+        signal: Float32 = np.asarray(self.corpus.read(self.rows[positions]), dtype=np.float32)
+        return signal
+
+    def targets(self, positions: Positions) -> Float64:
+        return self.values[positions]

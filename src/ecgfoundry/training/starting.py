@@ -1,0 +1,239 @@
+"""Where a training run starts: a bundle's weights, or an architecture with fresh ones."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ecgfoundry.errors import EcgFoundryError, ModelNotFoundError, TrainingError
+from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS
+from ecgfoundry.manifest import Manifest
+from ecgfoundry.models.bundle import InputSpec, available_bundles, find_bundle, load_bundle
+from ecgfoundry.models.loading import load_network
+from ecgfoundry.models.registry import ARCHITECTURES, create_model
+from ecgfoundry.preprocessing import get_preprocessing
+
+__all__ = [
+    "Start",
+    "classifier_of",
+    "default_preprocessing",
+    "freeze_all_but",
+    "leads_of",
+    "start_from",
+    "training_stages",
+]
+
+_LOOK_AT = 20
+"""Recordings that are opened to see which leads a manifest has (our choice)."""
+
+
+@dataclass
+class Start:
+    """A network ready to train, and what it takes in.
+
+    Attributes
+    ----------
+    network : nn.Module
+    architecture : str
+        Its name in the registry.
+    spec : InputSpec
+    takes_presence : bool
+    origin : str
+        Where the weights are from, for the card.
+    """
+
+    network: nn.Module
+    architecture: str
+    spec: InputSpec
+    takes_presence: bool
+    origin: str
+
+
+def leads_of(manifest: Manifest) -> tuple[str, ...]:
+    """Return the leads that all of the first recordings have or let derive, in model order.
+
+    Raises
+    ------
+    TrainingError
+        None of the first recordings can be read, or they share no lead.
+    """
+    shared: list[str] | None = None
+    problem = ""
+    for row in manifest.rows[:_LOOK_AT]:
+        try:
+            recording = manifest.open(row)
+        except EcgFoundryError as error:
+            problem = str(error)
+            continue
+        own = list(recording.leads)
+        if sum(lead in LIMB_LEADS for lead in own) >= 2:
+            own += [lead for lead in LIMB_LEADS if lead not in own]
+        shared = own if shared is None else [lead for lead in shared if lead in own]
+    if shared is None:
+        raise TrainingError(
+            f"none of the first recordings can be read: {problem}", path=manifest.folder
+        )
+    if not shared:
+        raise TrainingError("the recordings share no lead", path=manifest.folder)
+    standard = [lead for lead in STANDARD_12_LEADS if lead in shared]
+    return tuple(standard + [lead for lead in shared if lead not in standard])
+
+
+def default_preprocessing(architecture: str, leads: int) -> str:
+    """Return the chain that an architecture's usual window length goes with (our choice)."""
+    samples = ARCHITECTURES[architecture].example_shape[1]
+    if samples == 2500:
+        return "ptbxl-bandpass@1"
+    return "single-lead-rhythm@1" if samples == 6000 else "ecgfounder-finetune@1"
+
+
+def start_from(
+    model: str | None,
+    *,
+    outputs: int,
+    leads: Sequence[str],
+    preprocessing: str | None = None,
+    seed: int = 0,
+) -> Start:
+    """Return the network to train, with a fresh classifier.
+
+    Parameters
+    ----------
+    model : str or None
+        A shipped or pulled bundle, a bundle folder, or an architecture (random weights). None: the
+        shipped 12-lead bundle for three or more standard leads, else the shipped one-lead bundle.
+    outputs : int
+        Logits of the new classifier.
+    leads : sequence of str
+        What the recordings have; decides the input of a fresh network.
+    preprocessing : str, optional
+        For an architecture; a bundle brings its own.
+    seed : int
+        Of the fresh weights.
+
+    Raises
+    ------
+    ModelNotFoundError
+        Neither a bundle nor an architecture has this name.
+    TrainingError
+        A bundle was given another preprocessing than its own.
+    """
+    if model is None:
+        several = sum(lead in STANDARD_12_LEADS for lead in leads) >= 3
+        model = "ptbxl-superclass-12lead" if several else "rhythm-single-lead"
+    torch.manual_seed(seed)
+    if model in ARCHITECTURES and model not in available_bundles():
+        return _fresh(model, outputs, leads, preprocessing)
+    try:
+        bundle = load_bundle(find_bundle(model))
+    except ModelNotFoundError as error:
+        raise ModelNotFoundError(
+            error.problem,
+            path=error.path,
+            remedy=f"{error.remedy or ''}; architectures: {', '.join(ARCHITECTURES)}",
+        ) from None
+    spec = bundle.input
+    if preprocessing is not None and preprocessing != spec.preprocessing:
+        raise TrainingError(
+            f"{bundle.name} was trained with {spec.preprocessing}, not {preprocessing}",
+            remedy="Leave --preprocessing out: it travels with the weights",
+        )
+    network, takes_presence = load_network(bundle)
+    torch.manual_seed(seed)
+    network.reset_classifier(outputs)
+    return Start(
+        network,
+        str(bundle.document["architecture"]["name"]),
+        spec,
+        takes_presence,
+        f"the weights of {bundle.name} {bundle.version}",
+    )
+
+
+def _fresh(
+    architecture: str, outputs: int, leads: Sequence[str], preprocessing: str | None
+) -> Start:
+    entry = ARCHITECTURES[architecture]
+    recipe = get_preprocessing(preprocessing or default_preprocessing(architecture, len(leads)))
+    standard = tuple(lead for lead in STANDARD_12_LEADS if lead in leads)
+    rows = entry.example_shape[0]
+    # Only networks with a free number of leads take fewer or more than they are meant for.
+    free = "leads" in entry.defaults and architecture not in ("net1d-12lead", "net1d-1lead")
+    if entry.takes_presence:
+        mode, names = "any-subset", STANDARD_12_LEADS
+    elif rows == 1 or (free and len(standard) < 2):
+        mode, names = "any-single", (("I",) if "I" in leads else (leads[0],))
+    else:
+        mode, names = "exact", (standard if free else STANDARD_12_LEADS)
+    configuration = {"classes": outputs}
+    if free:
+        configuration["leads"] = 1 if mode == "any-single" else len(names)
+    spec = InputSpec(mode, tuple(names), recipe.sampling_rate, recipe.samples, recipe.name)
+    network = create_model(architecture, **configuration)
+    return Start(network, architecture, spec, entry.takes_presence, "random weights")
+
+
+def classifier_of(network: nn.Module) -> nn.Linear:
+    """Return the last linear layer: the one that ``reset_classifier`` replaces.
+
+    Raises
+    ------
+    TrainingError
+        The network has none.
+    """
+    classes = getattr(network, "config", {}).get("classes")
+    found = [
+        module
+        for module in network.modules()
+        if isinstance(module, nn.Linear) and module.out_features == classes
+    ]
+    if not found:
+        raise TrainingError(f"{type(network).__name__} has no linear classifier")
+    return found[-1]
+
+
+def training_stages(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return the parts of a network that hold parameters, from input to output, the classifier
+    last.
+
+    A ``stage_list`` (Net1D) is taken apart into its stages; otherwise the direct children count.
+    """
+    head = classifier_of(network)
+    stages: OrderedDict[str, nn.Module] = OrderedDict()
+    for name, child in network.named_children():
+        if name.endswith("stage_list") or isinstance(child, nn.ModuleList):
+            for number, part in enumerate(child):
+                stages[f"{name}.{number}"] = part
+        elif child is not head and any(True for _ in child.parameters()):
+            stages[name] = child
+    return [*stages.items(), ("classifier", head)]
+
+
+def freeze_all_but(network: nn.Module, last: int) -> list[str]:
+    """Let only the last ``last`` stages before the classifier, and the classifier, learn.
+
+    Returns
+    -------
+    list of str
+        Names of the parts that learn.
+
+    Raises
+    ------
+    TrainingError
+        ``last`` is negative or more than there are.
+    """
+    stages = training_stages(network)
+    if not 0 <= last < len(stages):
+        raise TrainingError(
+            f"the network has {len(stages) - 1} stages before its classifier, not {last}",
+            remedy=f"They are {', '.join(name for name, _ in stages[:-1])}",
+        )
+    learning = stages[len(stages) - 1 - last :]
+    open_before = {id(p) for _, part in learning for p in part.parameters() if p.requires_grad}
+    for parameter in network.parameters():
+        parameter.requires_grad_(id(parameter) in open_before)
+    return [name for name, _ in learning]
