@@ -1,0 +1,97 @@
+/* Random jobs for the kernels, to be run under -fsanitize=address,undefined: every array has exactly
+ * the size that the interface promises. Prints the number of jobs. */
+#include "standardize.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int ecgfoundry_standardize(const ecgfoundry_job *, int);
+int ecgfoundry_instructions(void);
+
+static unsigned state = 1;
+static unsigned draw(unsigned below) {
+    state = state * 1664525u + 1013904223u;
+    return (state >> 8) % below;
+}
+
+int main(void) {
+    int jobs = 0;
+    for (; jobs < 250; jobs++) {
+        const int64_t windows = draw(5), leads = 1 + draw(13), samples = 30 + draw(400);
+        const int resample = draw(2), dtype = (int)draw(3);
+        const int64_t working = resample ? 30 + draw(500) : samples;
+        const int64_t output_samples = 1 + draw(700), stride = samples + draw(9);
+        const size_t unit = dtype == 0 ? 4 : dtype == 1 ? 8 : 2;
+        const size_t total = (size_t)(windows * leads * stride - (stride - samples));
+        char *input = malloc(windows ? total * unit : 1);
+        for (size_t i = 0; windows && i < total; i++) {
+            double value = draw(20) ? ((double)draw(2000) - 1000.0) / 100.0 : draw(2) ? NAN : 0.0;
+            if (draw(5000) == 0) value = draw(2) ? INFINITY : 1e300;
+            const unsigned shape = draw(3);
+            if (shape == 0 && i % (size_t)stride > 50) value = 1e-30;
+            float single = (float)value;
+            int16_t integer = (int16_t)(value == value && fabs(value) < 100 ? value * 100 : 0);
+            memcpy(input + i * unit, dtype == 0 ? (void *)&single : dtype == 1 ? (void *)&value : (void *)&integer, unit);
+        }
+        int64_t *starts = malloc(sizeof(int64_t) * (size_t)(windows + 1));
+        for (int64_t k = 0; k < windows; k++) starts[k] = k * leads * stride;
+        int64_t *left = malloc(sizeof(int64_t) * (size_t)working);
+        double *fraction = malloc(sizeof(double) * (size_t)working);
+        for (int64_t t = 0; t < working; t++) {
+            double at = (double)t * (double)samples / (double)working;
+            if (at > (double)(samples - 1)) at = (double)(samples - 1);
+            left[t] = (int64_t)at;
+            fraction[t] = at - (double)left[t];
+        }
+        float *output = malloc(sizeof(float) * (size_t)(windows * leads * output_samples + 1));
+        ecgfoundry_filter filters[2];
+        memset(filters, 0, sizeof filters);
+        filters[0].sections = 1;
+        filters[0].pad = 9;
+        double notch[6] = {0.99, -1.6, 0.99, 1.0, -1.6, 0.98};
+        memcpy(filters[0].section[0], notch, sizeof notch);
+        filters[1].kind = ECGFOUNDRY_BAND_PASS;
+        filters[1].sections = 1 + (int)draw(4);
+        filters[1].pad = draw(29);
+        filters[1].gain = 0.1;
+        for (int k = 0; k < filters[1].sections; k++) {
+            double pass[6] = {1.0, 0.0, -1.0, 1.0, -1.9, 0.95};
+            memcpy(filters[1].section[k], pass, sizeof pass);
+        }
+        ecgfoundry_job job;
+        memset(&job, 0, sizeof job);
+        job.input = input;
+        job.output = output;
+        job.starts = starts;
+        job.left = resample ? left : NULL;
+        job.fraction = resample ? fraction : NULL;
+        job.filters = filters;
+        job.windows = windows;
+        job.leads = leads;
+        job.samples = samples;
+        job.lead_stride = stride;
+        job.working = working;
+        job.output_samples = output_samples;
+        job.median_half = draw(3) ? draw(120) : 0;
+        job.decimation = 1 + draw(3);
+        job.gain = 0.005;
+        job.epsilon = 1e-8;
+        job.clip = draw(2) ? 15.0 : 0.0;
+        job.dtype = dtype;
+        job.filter_count = (int)draw(3);
+        job.scaling = (int)draw(3);
+        for (int set = 0; set <= ecgfoundry_instructions(); set++)
+            if (ecgfoundry_standardize(&job, set) != 0) return 1;
+        job.median_half = 40000; /* more than 16 bits of ranks: refused, not computed */
+        if (ecgfoundry_standardize(&job, 0) != 2) return 1;
+        free(input);
+        free(starts);
+        free(left);
+        free(fraction);
+        free(output);
+    }
+    printf("%d\n", jobs);
+    return 0;
+}
