@@ -176,6 +176,12 @@ class ManifestError(EcgFoundryError):
     code = "manifest"
 
 
+class DatasetError(EcgFoundryError):
+    """A folder is not laid out as its data set is distributed, or none of its records is usable."""
+
+    code = "dataset"
+
+
 class LeakageError(ManifestError):
     """One patient or one signal stands in two splits."""
 
@@ -192,3 +198,21 @@ class TrainingError(EcgFoundryError):
     """A training run was asked for that cannot be carried out."""
 
     code = "training"
+
+
+class EvaluationError(EcgFoundryError):
+    """Predictions, targets or what stands beside them cannot be evaluated together."""
+
+    code = "evaluation"
+
+
+class ServiceError(EcgFoundryError):
+    """The service cannot be started with these settings."""
+
+    code = "service"
+
+
+class CorpusError(EcgFoundryError):
+    """A corpus cannot be built, continued or read as it was asked for."""
+
+    code = "corpus"

@@ -1,58 +1,40 @@
-"""Vocabularies: data files in this folder and one loader.
+"""Vocabularies: data files in this folder and one loader; label maps between them.
 
-``ecgfounder-150`` (the outputs of ECGFounder), ``cinc2017-rhythm`` (single-lead rhythm classes) and
-``ptbxl-superclass`` (PTB-XL's diagnostic superclasses).
+``ecgfounder-150`` (the outputs of ECGFounder), ``cinc2017-rhythm`` (single-lead rhythm classes),
+``ptbxl-superclass`` (PTB-XL's diagnostic superclasses), ``scp-ecg`` (the statements of PTB-XL) and
+``code-6`` (the findings of the CODE study). ``maps/`` holds what the statements of data sets mean
+in them.
 """
 
 from __future__ import annotations
 
-import functools
-import json
-from importlib.resources import files
-
-from ecgfoundry.errors import VocabularyError
+from ecgfoundry.vocabularies.label_maps import (
+    LabelMap,
+    MapRow,
+    available_label_maps,
+    load_label_map,
+)
+from ecgfoundry.vocabularies.loading import available_vocabularies, load_vocabulary
 from ecgfoundry.vocabularies.matching import match_statement
+from ecgfoundry.vocabularies.statements import (
+    ReportLabels,
+    labels_of_12sl_codes,
+    labels_of_statements,
+)
 from ecgfoundry.vocabularies.types import KINDS, Target, Vocabulary
 
 __all__ = [
     "KINDS",
+    "LabelMap",
+    "MapRow",
+    "ReportLabels",
     "Target",
     "Vocabulary",
+    "available_label_maps",
     "available_vocabularies",
+    "labels_of_12sl_codes",
+    "labels_of_statements",
+    "load_label_map",
     "load_vocabulary",
     "match_statement",
 ]
-
-
-def available_vocabularies() -> tuple[str, ...]:
-    """Return the names of the vocabularies that are part of the installation, sorted."""
-    return tuple(
-        sorted(
-            entry.name.removesuffix(".json")
-            for entry in files(__package__).iterdir()
-            if entry.name.endswith(".json")
-        )
-    )
-
-
-@functools.cache
-def load_vocabulary(name: str) -> Vocabulary:
-    """Return the vocabulary called ``name``.
-
-    Raises
-    ------
-    VocabularyError
-        There is none of this name; the message lists those that exist.
-
-    Examples
-    --------
-    >>> load_vocabulary("cinc2017-rhythm").names
-    ('normal', 'atrial fibrillation', 'other rhythm', 'noisy')
-    """
-    known = available_vocabularies()
-    if name not in known:
-        raise VocabularyError(
-            f"there is no vocabulary '{name}'", remedy=f"Known are: {', '.join(known)}"
-        )
-    text = (files(__package__) / f"{name}.json").read_text(encoding="utf-8")
-    return Vocabulary.from_dict(json.loads(text))
