@@ -17,7 +17,7 @@ from ecgfoundry.models.registry import ARCHITECTURES, available_architectures, c
 SMALL: dict[str, dict[str, Any]] = {
     name: {"widths": (16, 32, 48), "blocks": (1, 1, 2)}
     for name in ("net1d", "net1d-12lead", "net1d-1lead", "net1d-small")
-}
+} | {name: {"width": 24, "layers": 1} for name in ("s4", "s4-small")}
 CLASSES = 3
 
 
@@ -140,6 +140,8 @@ def test_the_named_networks_have_their_size() -> None:
             "net1d-1lead": 30_807_750,
             "net1d-small": 8_124_854,
             "net1d-tiny": 1_269_654,
+            "s4": 2_186_245,
+            "s4-small": 153_349,
         }.items():
             assert sum(tensor.numel() for tensor in create_model(name).parameters()) == parameters
 

@@ -84,6 +84,18 @@ def _net1d(name: str, description: str, leads: int = 12, **defaults: Any) -> Arc
     )
 
 
+def _s4(name: str, description: str, **defaults: Any) -> Architecture:
+    return Architecture(
+        name=name,
+        module="ecgfoundry.models.networks.s4",
+        network="S4Net",
+        description=description,
+        takes_presence=False,
+        example_shape=(12, 1000),
+        defaults=defaults,
+    )
+
+
 ARCHITECTURES: Mapping[str, Architecture] = {
     architecture.name: architecture
     for architecture in (
@@ -110,6 +122,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             takes_presence=False,
             example_shape=(1, 6000),
         ),
+        _s4("s4", "state-space network of the published benchmark's size, inputs at 100 Hz"),
+        _s4("s4-small", "state-space network with a quarter of the width", width=128),
         Architecture(
             name="lead-subset-net",
             module="ecgfoundry.models.networks.lead_subset",
