@@ -1,0 +1,150 @@
+"""What the binary readers share: naming channels, parts at other rates, bounded reads of bytes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import (
+    FileAccessError,
+    LeadError,
+    LimitError,
+    TruncatedFileError,
+    UnsupportedVariantError,
+)
+from ecgfoundry.formats.base import Limits, ReadOptions
+from ecgfoundry.recording import Annotation
+
+__all__ = [
+    "age_between",
+    "annotations_between",
+    "check_samples",
+    "named_channels",
+    "one_rate",
+    "plain_text",
+    "range_at_rate",
+    "read_bytes",
+    "require_size",
+]
+
+
+def named_channels(
+    names: Sequence[str], kinds: Sequence[str], options: ReadOptions, path: Path
+) -> tuple[list[str], list[str]]:
+    """Return names and kinds of the channels with the caller's lead names put in.
+
+    As many names as there are channels make every channel an ECG lead; as many as there are ECG
+    channels rename those.
+
+    Raises
+    ------
+    LeadError
+        No channel is an ECG lead, or the number of names fits neither.
+    """
+    ecg = [number for number, kind in enumerate(kinds) if kind == "ecg"]
+    if options.leads is not None:
+        if len(options.leads) == len(ecg):
+            renamed = list(names)
+            for number, name in zip(ecg, options.leads, strict=True):
+                renamed[number] = name
+            return renamed, list(kinds)
+        if len(options.leads) == len(names):
+            return list(options.leads), ["ecg"] * len(names)
+        raise LeadError(
+            f"{len(options.leads)} lead names are given for {len(ecg)} ECG channels of "
+            f"{len(names)} channels ({', '.join(names)[:200]})",
+            path=path,
+        )
+    if not ecg:
+        raise LeadError(
+            f"the file has no ECG lead among its channels ({', '.join(names)[:200]})",
+            path=path,
+            remedy="If they are ECG, name all channels in order with --leads or leads=",
+        )
+    return list(names), list(kinds)
+
+
+def one_rate(names: Sequence[str], rates: Sequence[float], path: Path) -> float:
+    """Return the common rate of the ECG leads, Hz, or raise UnsupportedVariantError."""
+    if len(set(rates)) > 1:
+        listed = ", ".join(f"{n}: {r:g} Hz" for n, r in zip(names, rates, strict=True))
+        raise UnsupportedVariantError(
+            f"the ECG leads have different sampling rates ({listed[:200]})",
+            path=path,
+            remedy="Bring them to one rate with the software of the device first",
+        )
+    return rates[0]
+
+
+def range_at_rate(
+    start: int, stop: int, ecg_rate: float, rate: float, total: int
+) -> tuple[int, int]:
+    """Return the samples of another channel at the instants of ECG samples start to stop."""
+    low = min(round(start / ecg_rate * rate), total)
+    return low, max(min(round(stop / ecg_rate * rate), total), low)
+
+
+def check_samples(samples: int, limits: Limits, path: Path) -> None:
+    """Refuse to allocate more than ``limits.samples`` samples in one read."""
+    if samples > limits.samples:
+        raise LimitError(
+            f"{samples} samples are asked for; the limit is {limits.samples}",
+            path=path,
+            remedy="Read a part with start_s and duration_s, or iterate over windows",
+        )
+
+
+def require_size(path: Path, needed: int, what: str) -> int:
+    """Return the size of the file in bytes; raise TruncatedFileError below ``needed``."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise FileAccessError(
+            f"the file cannot be read ({error.strerror or error})", path=path
+        ) from error
+    if size < needed:
+        raise TruncatedFileError(
+            f"the file has {size} bytes, {what} needs {needed}",
+            path=path,
+            remedy="Get the file again from its source",
+        )
+    return size
+
+
+def read_bytes(path: Path, offset: int, count: int) -> NDArray[np.uint8]:
+    """Read exactly ``count`` bytes from ``offset`` on; raises TruncatedFileError at the end."""
+    require_size(path, offset + count, "the part that is read")
+    raw: NDArray[np.uint8] = np.fromfile(path, dtype=np.uint8, count=count, offset=offset)
+    if raw.size != count:
+        raise TruncatedFileError("the file became shorter while it was read", path=path)
+    return raw
+
+
+def annotations_between(
+    marks: Iterable[Annotation], begin_s: float, end_s: float
+) -> tuple[Annotation, ...]:
+    """Return the marks that touch a part, their times counted from its first sample."""
+    return tuple(
+        replace(mark, time_s=mark.time_s - begin_s)
+        for mark in marks
+        if mark.time_s < end_s and mark.time_s + mark.duration_s >= begin_s
+    )
+
+
+def age_between(born: dt.date | None, on: dt.date | None) -> float | None:
+    """Return the age in whole years, or None where a date is missing or the order impossible."""
+    if born is None or on is None:
+        return None
+    age = on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+    return float(age) if 0 <= age <= 120 else None
+
+
+def plain_text(raw: bytes, encoding: str = "latin-1") -> str:
+    """Decode a fixed-width text field: up to its first NUL, control characters taken out."""
+    text = raw.split(b"\0", 1)[0].decode(encoding, errors="replace")
+    return "".join(mark for mark in text if mark.isprintable()).strip()
