@@ -363,7 +363,9 @@ class Recording:
             if mark.time_s < end and mark.time_s + mark.duration_s >= offset
         )
         channels = tuple(
-            replace(
+            channel
+            if channel.kind == "representative-beat"  # it has a time axis of its own
+            else replace(
                 channel,
                 signal=channel.signal[
                     round(offset * channel.sampling_rate) : round(end * channel.sampling_rate)

@@ -14,7 +14,28 @@ from ecgfoundry.errors import (
     SignalError,
     UnknownFormatError,
 )
-from ecgfoundry.formats import arrays, delimited, hdf5, matlab, wfdb
+from ecgfoundry.formats import (
+    apple_health,
+    arrays,
+    cardiosoft,
+    delimited,
+    dicom,
+    edf,
+    ge_muse,
+    hdf5,
+    hl7_aecg,
+    ishne,
+    kardia,
+    matlab,
+    mfer,
+    mortara,
+    opensignals,
+    philips_sierra,
+    polar,
+    scp,
+    wfdb,
+    zip_archive,
+)
 from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
 from ecgfoundry.formats.signatures import foreign_format
 from ecgfoundry.recording import Recording
@@ -29,6 +50,21 @@ READERS: tuple[Reader, ...] = (
     matlab.READER,
     hdf5.READER,
     arrays.READER,
+    zip_archive.READER,  # NumPy's .npz is a ZIP archive, too
+    edf.READER,
+    dicom.READER,
+    ishne.READER,
+    scp.READER,
+    mfer.READER,
+    hl7_aecg.READER,
+    ge_muse.READER,
+    philips_sierra.READER,
+    mortara.READER,
+    cardiosoft.READER,
+    kardia.READER,
+    apple_health.READER,
+    polar.READER,
+    opensignals.READER,
     delimited.READER,
 )
 
@@ -229,6 +265,9 @@ def _existing_file(path: str | Path) -> Path:
     """Return the file that is meant, or raise FileAccessError or FormatError."""
     try:
         file = Path(path)
+        if zip_archive.is_member_path(path):
+            _existing_file(zip_archive.split_member_path(path)[0])
+            return file
         header = Path(f"{file}.hea")
         if not file.is_file() and header.is_file():
             return header
@@ -249,9 +288,14 @@ def _existing_file(path: str | Path) -> Path:
     return file
 
 
+def reader_of(file: Path) -> Reader:
+    """Return the reader for a file that is known to exist (for readers of containers)."""
+    return _identify(file)
+
+
 def _head(file: Path) -> bytes:
     try:
-        with file.open("rb") as stream:
+        with zip_archive.split_member_path(file)[0].open("rb") as stream:
             return stream.read(HEAD_BYTES)
     except OSError as error:
         raise FileAccessError(
@@ -275,6 +319,8 @@ def _reader(file: Path, name: str | None) -> Reader:
 
 def _identify(file: Path) -> Reader:
     head = _head(file)
+    if zip_archive.is_member_path(file) and zip_archive.sniff(file, head):
+        return zip_archive.READER
     for reader in READERS:
         if reader.sniff(file, head):
             return reader

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import re
+from ecgfoundry.formats.xml_safe import root_name
 
 __all__ = ["foreign_format"]
 
-_XML_ROOTS = {
-    "AnnotatedECG": "an HL7 aECG (XML) file",
-    "RestingECG": "a GE MUSE XML file",
-    "restingecgdata": "a Philips Sierra XML file",
-    "CardiologyXML": "a GE CardioSoft XML file",
-}
 _STARTS = (
-    (b"0       ", "an EDF file"),
-    (b"\xffBIOSEMI", "a BDF file"),
-    (b"ISHNE1.0", "an ISHNE Holter file"),
-    (b"ANN  1.0", "an ISHNE annotation file"),
-    (b"MFR", "an MFER file"),
+    (b"ANN  1.0", "an ISHNE annotation file (name the .ecg file beside it)"),
     (b"%PDF", "a PDF document"),
     (b"\x89PNG", "a picture (PNG)"),
     (b"\xff\xd8\xff", "a picture (JPEG)"),
     (b"\x1f\x8b", "a gzip archive"),
-    (b"PK\x03\x04", "a ZIP archive"),
     (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"PAR1", "a Parquet table"),
+    (b"{", "a JSON document of unknown kind"),
 )
-_ROOT = re.compile(r"<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s>/]")
 
 
 def foreign_format(head: bytes) -> str | None:
@@ -35,29 +27,9 @@ def foreign_format(head: bytes) -> str | None:
     ----------
     head : bytes
         First 4096 bytes of the file.
-
-    Notes
-    -----
-    Signatures: EDF (Kemp 1992: version field), ISHNE (Badilini 1998), DICOM PS3.10 7.1, SCP-ECG
-    (EN 1064: "SCPECG" in the header of section 0). The readers are asked first, so that a format
-    may stay in this list when a reader learns it.
     """
     for start, name in _STARTS:
         if head.startswith(start):
             return name
-    if head[128:132] == b"DICM":
-        return "a DICOM file"
-    if head[16:22] == b"SCPECG":
-        return "an SCP-ECG file"
-    return _xml(head)
-
-
-def _xml(head: bytes) -> str | None:
-    encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
-    text = head.decode(encoding, errors="replace").lstrip("\ufeff\xef\xbb\xbf \t\r\n")
-    if not text.startswith("<"):
-        return None
-    for _, root in _ROOT.findall(text):
-        if root in _XML_ROOTS:
-            return _XML_ROOTS[root]
-    return "an XML or HTML file"
+    root = root_name(head)
+    return f"XML or HTML with the root element '{root[:40]}'" if root else None
