@@ -11,6 +11,7 @@ from typing import Any
 from ecgfoundry.errors import EcgFoundryError, FileAccessError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.registry import identify, inspect, read
+from ecgfoundry.formats.zip_archive import MEMBER_SEPARATOR, recordings_in_archive
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, is_long
 from ecgfoundry.leads import STANDARD_12_LEADS
@@ -24,6 +25,7 @@ __all__ = [
     "interpret_file",
     "interpret_files",
     "read_excerpt",
+    "without_sidecars",
 ]
 
 TWELVE_LEAD_MODEL = "ptbxl-superclass-12lead"
@@ -151,7 +153,8 @@ def expand_paths(arguments: Sequence[str | Path]) -> list[Path]:
     """Turn files, folders and patterns into a sorted list of recordings, each once.
 
     A folder stands for the recordings in it and below: of a WFDB record only its header, and no
-    hidden files, tables of contents or side-cars.
+    hidden files, tables of contents or side-cars. A ZIP archive with several recordings stands for
+    them, each as ``archive.zip::member``.
 
     Raises
     ------
@@ -167,14 +170,28 @@ def expand_paths(arguments: Sequence[str | Path]) -> list[Path]:
         elif glob.has_magic(str(argument)) and not path.exists():
             names = glob.glob(str(argument), recursive=True)  # noqa: PTH207 (absolute patterns)
             matches = map(Path, names)
-            found = _without_sidecars(sorted(match for match in matches if match.is_file()))
+            found = without_sidecars(sorted(match for match in matches if match.is_file()))
             problem = "nothing matches this pattern"
         else:
             found, problem = [path], ""
+        found = [member for file in found for member in _archive_members(file)]
         if not found:
-            raise FileAccessError(problem, path=path)
+            raise FileAccessError(problem or "the archive holds no recording", path=path)
         result.update(dict.fromkeys(found))
     return list(result)
+
+
+def _archive_members(path: Path) -> list[Path]:
+    """Return the recordings of a ZIP archive with several; any other path as it is."""
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return [path]
+    try:
+        members = recordings_in_archive(path)
+    except EcgFoundryError:
+        return [path]  # its own row of the result says why
+    if len(members) == 1:
+        return [path]
+    return [Path(f"{path}{MEMBER_SEPARATOR}{member}") for member in members]
 
 
 def _recordings_below(folder: Path) -> list[Path]:
@@ -185,7 +202,7 @@ def _recordings_below(folder: Path) -> list[Path]:
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     recordings = []
-    for path in _without_sidecars(visible):
+    for path in without_sidecars(visible):
         try:
             identify(path)
         except EcgFoundryError:
@@ -194,7 +211,7 @@ def _recordings_below(folder: Path) -> list[Path]:
     return recordings
 
 
-def _without_sidecars(paths: Sequence[Path]) -> list[Path]:
+def without_sidecars(paths: Sequence[Path]) -> list[Path]:
     """Leave out the signal and annotation files of WFDB records, and metadata."""
     headers = {path.with_suffix("") for path in paths if path.suffix == ".hea"}
     return [

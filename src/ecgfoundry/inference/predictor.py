@@ -32,7 +32,14 @@ from ecgfoundry.models.bundle import Bundle, find_bundle, load_bundle
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, merge_notices
 
-__all__ = ["LONG_RECORDING_S", "Predictor", "describe_failure", "is_long", "load_model"]
+__all__ = [
+    "LONG_RECORDING_S",
+    "Predictor",
+    "SourceTask",
+    "describe_failure",
+    "is_long",
+    "load_model",
+]
 
 LONG_RECORDING_S = 60.0
 """Beyond it there is no averaged diagnosis but episodes and burden. The longest record of the
@@ -78,6 +85,21 @@ class _Collected:
 
     prepared: list[PreparedWindow]  # without their standardized arrays
     logits: list[NDArray[np.float64] | None]  # None where a window was refused
+
+
+@dataclass(frozen=True)
+class SourceTask:
+    """One recording to answer for; see :meth:`Predictor.interpret_source`."""
+
+    source: WindowSource
+    recording: Recording
+    lead: str | None = None
+    file: str | None = None
+
+
+def _without_array(window: PreparedWindow) -> PreparedWindow:
+    """Return the window without its input, which is no longer needed and is large."""
+    return PreparedWindow(window.start, window.stop, window.quality, window.refusal, None)
 
 
 class Predictor:
@@ -209,9 +231,54 @@ class Predictor:
         except LeadError as error:
             return self._refusal(source, Notice("leads", str(error)), file=file)
         collected = self._collect(prepare_windows(source, self.bundle.input, leads))
+        return self._conclude(SourceTask(source, recording, lead, file), leads, collected)
+
+    def interpret_many(self, tasks: Sequence[SourceTask]) -> list[Interpretation]:
+        """Answer for several short recordings with as few calls of the network as possible.
+
+        Each answer is the one that :meth:`interpret_source` gives, up to the rounding of the
+        network (1e-5 in the logits). Long recordings are read window by window, each for itself.
+
+        Parameters
+        ----------
+        tasks : sequence of SourceTask
+
+        Returns
+        -------
+        list of Interpretation
+            In the order of the tasks.
+        """
+        answers: dict[int, Interpretation] = {}
+        waiting: list[tuple[int, InputLeads, list[PreparedWindow]]] = []
+        for number, task in enumerate(tasks):
+            source = task.source
+            if is_long(source.samples / source.sampling_rate):
+                answers[number] = self.interpret_source(
+                    source, recording=task.recording, lead=task.lead, file=task.file
+                )
+                continue
+            try:
+                leads = InputLeads.choose(self.bundle.input, source.leads, lead=task.lead)
+            except LeadError as error:
+                answers[number] = self._refusal(source, Notice("leads", str(error)), file=task.file)
+                continue
+            windows = list(prepare_windows(source, self.bundle.input, leads))
+            waiting.append((number, leads, windows))
+        inputs = [w.standardized for _, _, ws in waiting for w in ws if w.standardized is not None]
+        outputs = iter(self.logits(np.stack(inputs)).astype(np.float64) if inputs else ())
+        for number, leads, windows in waiting:
+            logits = [None if w.standardized is None else next(outputs) for w in windows]
+            answers[number] = self._conclude(
+                tasks[number], leads, _Collected([_without_array(w) for w in windows], logits)
+            )
+        return [answers[number] for number in range(len(tasks))]
+
+    def _conclude(
+        self, task: SourceTask, leads: InputLeads, collected: _Collected
+    ) -> Interpretation:
         if not any(logits is not None for logits in collected.logits):
-            return self._refused_windows(source, collected, leads, file=file)
-        return self._answer(source, recording, leads, collected, file=file)
+            return self._refused_windows(task.source, collected, leads, file=task.file)
+        return self._answer(task.source, task.recording, leads, collected, file=task.file)
 
     def _collect(self, windows: Iterator[PreparedWindow]) -> _Collected:
         collected = _Collected([], [])
@@ -222,9 +289,7 @@ class Predictor:
                 outputs = iter(self.logits(np.stack(readable)).astype(np.float64))
             for window in batch:
                 collected.logits.append(None if window.standardized is None else next(outputs))
-                collected.prepared.append(
-                    PreparedWindow(window.start, window.stop, window.quality, window.refusal, None)
-                )
+                collected.prepared.append(_without_array(window))
         return collected
 
     def _answer(

@@ -1,0 +1,96 @@
+"""``ecgfoundry serve``: the HTTP service and its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    tokens: Path | None = None,
+    workers: int = 2,
+    queue: int = 64,
+    timeout: float = 60.0,
+    max_body: int = 256,
+    requests_per_minute: int = 6000,
+    keep_folder: Path | None = None,
+    model: tuple[str, ...] = (),
+    allowed_host: tuple[str, ...] = (),
+    synthetic_ok: bool = False,
+    log_level: str = "info",
+) -> int:
+    """Serve the HTTP interface and the page.
+
+    Parameters
+    ----------
+    host
+        Address to listen on. Beyond loopback a file of tokens is required.
+    port
+        Port to listen on.
+    tokens
+        File of tokens, one a line, readable by its owner only.
+    workers
+        Processes that read and interpret.
+    queue
+        Requests that may wait.
+    timeout
+        Seconds for one request.
+    max_body
+        Largest request, in MB.
+    requests_per_minute
+        For each token or address.
+    keep_folder
+        Folder for recordings that somebody asks to be kept; without it nothing is kept.
+    model
+        Bundle folder that may be asked for, beside shipped and pulled models. Repeatable.
+    allowed_host
+        Name by which the service may be called; any by default when tokens are needed.
+    synthetic_ok
+        Let models that were trained on synthetic data answer.
+    log_level
+        debug, info, warning or error.
+    """
+    import importlib.util
+    import logging
+
+    from ecgfoundry.errors import MissingExtraError
+
+    if any(importlib.util.find_spec(name) is None for name in ("fastapi", "uvicorn")):
+        raise MissingExtraError.for_extra("the service", "serve")
+    import uvicorn
+
+    from ecgfoundry.service.api import create_app
+    from ecgfoundry.service.settings import ServiceSettings, read_tokens
+
+    settings = ServiceSettings(
+        host=host,
+        port=port,
+        tokens=read_tokens(tokens) if tokens is not None else (),
+        workers=workers,
+        queue=queue,
+        timeout_s=timeout,
+        body_bytes=max_body * 1_000_000,
+        requests_per_minute=requests_per_minute,
+        keep_folder=keep_folder,
+        models=model,
+        allowed_hosts=allowed_host or ("*",),
+        synthetic_ok=synthetic_ok,
+    )
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    print(f"ecgfoundry: http://{host}:{port}/  (Ctrl-C stops)", flush=True)
+    # The access log of the server would hold addresses with their parameters; ours does not.
+    uvicorn.run(
+        create_app(settings),
+        host=host,
+        port=port,
+        log_level=log_level,
+        access_log=False,
+        server_header=False,
+        ws_max_size=8_000_000,
+        timeout_graceful_shutdown=40,
+    )
+    return 0

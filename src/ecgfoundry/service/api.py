@@ -1,0 +1,235 @@
+"""The HTTP interface: routes, and what happens around every request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from ecgfoundry._version import __version__
+from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.service.problems import MEDIA_TYPE, Problem, ProblemError, problem_of
+from ecgfoundry.service.recordings import add_recording_routes
+from ecgfoundry.service.security import AUDIT, HEADERS, RateLimit, Tokens, client_name
+from ecgfoundry.service.settings import ServiceSettings
+from ecgfoundry.service.state import ServiceState
+from ecgfoundry.service.streams import add_stream_routes
+
+__all__ = ["create_app"]
+
+_LOG = logging.getLogger("ecgfoundry.service")
+_PAGE = Path(__file__).with_name("page")
+_OPEN = ("/health", "/ready", "/", "/favicon.ico")
+"""Addresses that need no token: whether the service is alive, and the page, which holds nothing."""
+
+_DESCRIPTION = """\
+ECG files or samples in, named and calibrated findings out.
+
+Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem details with a stable `code`.
+A recording that was read but is no usable ECG is **not** an error: the answer has `refused`.
+
+**Not a medical device. For research only.**
+"""
+
+
+def create_app(settings: ServiceSettings | None = None) -> FastAPI:
+    """Build the service.
+
+    Parameters
+    ----------
+    settings : ServiceSettings, optional
+
+    Returns
+    -------
+    FastAPI
+        To be served by any ASGI server; the workers start and end with it.
+    """
+    chosen = settings or ServiceSettings()
+    state = ServiceState(chosen)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        state.start()
+        yield
+        await state.close()
+
+    app = FastAPI(
+        title="ecgfoundry",
+        version=__version__,
+        description=_DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=lifespan,
+        docs_url=None,  # the usual pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.service = state
+    _add_error_handlers(app)
+    _add_middleware(app, state, Tokens(chosen.tokens), RateLimit(chosen.requests_per_minute))
+    _add_service_routes(app, state)
+    add_recording_routes(app, state)
+    add_stream_routes(app, state)
+    app.mount("/page", StaticFiles(directory=_PAGE), name="page")
+    return app
+
+
+def _problem_response(problem: Problem) -> Response:
+    import json
+
+    return Response(
+        json.dumps(problem.to_dict(), ensure_ascii=False),
+        problem.status,
+        headers=problem.headers(),
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(ProblemError)
+    async def on_problem(request: Request, error: ProblemError) -> Response:
+        return _problem_response(error.problem)
+
+    @app.exception_handler(EcgFoundryError)
+    async def on_typed(request: Request, error: EcgFoundryError) -> Response:
+        return _problem_response(problem_of(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return _problem_response(Problem(400, "request", f"{where}: {first['msg']}"))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        response = _problem_response(Problem(error.status_code, "request", str(error.detail)))
+        response.headers.update(error.headers or {})
+        return response
+
+
+def _add_middleware(app: FastAPI, state: ServiceState, tokens: Tokens, limit: RateLimit) -> None:
+    @app.middleware("http")
+    async def around(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        start = time.perf_counter()
+        address = request.client.host if request.client else None
+        caller = client_name(None, address)
+        try:
+            open_to_all = request.url.path in _OPEN or request.url.path.startswith("/page/")
+            if not open_to_all:
+                caller = client_name(tokens.check(request.headers.get("authorization")), address)
+                limit.check(caller)
+            _check_host(request, state.settings)
+            response = await call_next(request)
+        except ProblemError as error:
+            response = _problem_response(error.problem)
+        except Exception as error:  # the last resort: no request brings the service down
+            _LOG.error("unexpected %s on %s", type(error).__name__, _route(request))
+            words = f"an unexpected {type(error).__name__}"
+            response = _problem_response(Problem(500, "unexpected", words))
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        route, seconds = _route(request), time.perf_counter() - start
+        state.telemetry.requests.labels(route, str(response.status_code)).inc()
+        state.telemetry.seconds.labels(route).observe(seconds)
+        AUDIT.info(
+            "%s %s %s %d %.0fms", caller, request.method, route, response.status_code, 1e3 * seconds
+        )
+        return response
+
+
+def _check_host(request: Request, settings: ServiceSettings) -> None:
+    """Refuse names that this service does not have: a web page elsewhere may have pointed its own
+    name at this machine to reach a service that trusts loopback (DNS rebinding).
+    """
+    from ecgfoundry.service.settings import is_loopback
+
+    name = request.url.hostname or ""
+    if is_loopback(settings.host):
+        allowed = is_loopback(name) or name == "testserver"
+    else:
+        allowed = "*" in settings.allowed_hosts or name in settings.allowed_hosts
+    if not allowed:
+        raise ProblemError(Problem(403, "host", "this service does not go by that name"))
+
+
+def _route(request: Request) -> str:
+    """Return the pattern of the address, never the address: it may hold an identifier."""
+    route = request.scope.get("route")
+    return getattr(route, "path", "other")
+
+
+def _add_service_routes(app: FastAPI, state: ServiceState) -> None:
+    @app.get("/health", tags=["service"], summary="Is the process alive?")
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+    @app.get("/ready", tags=["service"], summary="Is a worker loaded and may requests come?")
+    async def ready() -> dict[str, str]:
+        if state.closing or not state.pool.ready:
+            words = "the service is stopping" if state.closing else "no worker is loaded yet"
+            raise ProblemError(Problem(503, "not-ready", words, retry_after_s=1))
+        return {"status": "ready"}
+
+    @app.get("/metrics", tags=["service"], summary="Figures for Prometheus")
+    async def metrics() -> Response:
+        state.telemetry.waiting.set(state.pool.waiting)
+        return Response(state.telemetry.text(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/v1/models", tags=["models"], summary="The models that may be asked for")
+    async def models() -> dict[str, list[dict[str, Any]]]:
+        return {"models": await asyncio.to_thread(state.describe_models)}
+
+    @app.get("/v1/models/{name}", tags=["models"], summary="One model: everything in its bundle")
+    async def model(name: str) -> dict[str, Any]:
+        return await asyncio.to_thread(state.describe_model, name)
+
+    @app.get("/v1/models/{name}/card", tags=["models"], summary="Its model card, Markdown")
+    async def card(name: str) -> Response:
+        text = await asyncio.to_thread(state.model_card, name)
+        return Response(text, media_type="text/markdown; charset=utf-8")
+
+    @app.get("/v1/formats", tags=["models"], summary="The file formats that are read")
+    async def formats() -> dict[str, list[dict[str, Any]]]:
+        from ecgfoundry.formats.registry import formats as known
+
+        return {
+            "formats": [
+                {
+                    "name": reader.name,
+                    "description": reader.description,
+                    "extensions": list(reader.extensions),
+                    "verified_on": reader.verified_on,
+                }
+                for reader in known()
+            ]
+        }
+
+    @app.get("/v1/samples/{name}", tags=["models"], summary="A real ECG to try things on")
+    async def sample(name: str, file: str = Query("hea", pattern="^(hea|dat|mat)$")) -> Response:
+        from ecgfoundry.samples import sample_path
+
+        path = sample_path(name).with_suffix(f".{file}")
+        if not path.is_file():
+            raise ProblemError(Problem(404, "not-found", f"the sample has no .{file} file"))
+        return Response(
+            path.read_bytes(),
+            media_type="application/octet-stream",
+            headers={"Content-Disposition": f'attachment; filename="{path.name}"'},
+        )
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return Response((_PAGE / "index.html").read_bytes(), media_type="text/html; charset=utf-8")
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> Response:
+        return Response((_PAGE / "icon.svg").read_bytes(), media_type="image/svg+xml")

@@ -1,0 +1,174 @@
+"""Batches in the background: one job, many recordings, progress, and results as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.work import Result, Work
+from ecgfoundry.service.workers import WorkerPool
+
+__all__ = ["Job", "Jobs"]
+
+_KEPT_S = 3600.0
+_MAXIMUM_JOBS = 100
+_AT_ONCE = 8
+
+
+@dataclass(eq=False)
+class Job:
+    """One batch. ``answers`` holds one line per recording, in order, None while it is not done."""
+
+    identifier: str
+    works: list[Work]
+    folder: Path
+    started: float = field(default_factory=time.monotonic)
+    finished: float | None = None
+    answers: list[bytes | None] = field(default_factory=list)
+    failed: int = 0
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def done(self) -> int:
+        """Recordings that have an answer."""
+        return sum(answer is not None for answer in self.answers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state of the job."""
+        done, total = self.done, len(self.works)
+        seconds = (self.finished or time.monotonic()) - self.started
+        rate = done / seconds if seconds > 0 and done else None
+        return {
+            "job": self.identifier,
+            "state": "finished" if self.finished is not None else "running",
+            "recordings": total,
+            "done": done,
+            "failed": self.failed,
+            "seconds": round(seconds, 3),
+            "recordings_per_second": None if rate is None else round(rate, 3),
+            "seconds_left": None if rate is None else round((total - done) / rate, 1),
+            "results": f"/v1/jobs/{self.identifier}/results",
+        }
+
+    def lines(self) -> list[bytes]:
+        """Return the answers so far, one JSON object a line."""
+        return [answer for answer in self.answers if answer is not None]
+
+
+class Jobs:
+    """The jobs of a service.
+
+    Parameters
+    ----------
+    pool : WorkerPool
+    limit : int
+        Recordings of one job.
+    """
+
+    def __init__(self, pool: WorkerPool, *, limit: int) -> None:
+        self._pool, self._limit = pool, limit
+        self._jobs: dict[str, Job] = {}
+
+    def start(self, works: list[Work], folder: Path) -> Job:
+        """Start a job. ``folder`` holds its files and is removed at its end.
+
+        Raises
+        ------
+        ProblemError
+            429: too many jobs are running.
+        """
+        self._forget()
+        running = sum(job.finished is None for job in self._jobs.values())
+        if running >= _MAXIMUM_JOBS:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise ProblemError(Problem(429, "busy", "too many jobs are running", None, 30))
+        job = Job(secrets.token_hex(16), works, folder, answers=[None] * len(works))
+        self._jobs[job.identifier] = job
+        job.task = asyncio.get_running_loop().create_task(self._run(job))
+        return job
+
+    def find(self, identifier: str) -> Job:
+        """Return a job by its name.
+
+        Raises
+        ------
+        ProblemError
+            404.
+        """
+        if not re.fullmatch(r"[0-9a-f]{32}", identifier) or identifier not in self._jobs:
+            raise ProblemError(Problem(404, "job-not-found", "there is no such job"))
+        return self._jobs[identifier]
+
+    async def remove(self, identifier: str) -> None:
+        """End a job and forget its answers."""
+        job = self.find(identifier)
+        if job.task is not None:
+            job.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await job.task
+        self._jobs.pop(identifier, None)
+
+    async def close(self) -> None:
+        """Let running jobs finish what is being done; the rest of them is given up."""
+        for job in self._jobs.values():
+            if job.task is not None:
+                job.task.cancel()
+        tasks = [job.task for job in self._jobs.values() if job.task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, job: Job) -> None:
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(number: int) -> None:
+            async with turns:
+                result = await self._patiently(job.works[number])
+            job.failed += result.problem is not None
+            job.answers[number] = _line(job.works[number], result)
+
+        try:
+            await asyncio.gather(*(one(number) for number in range(len(job.works))))
+        finally:
+            job.finished = time.monotonic()
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    async def _patiently(self, work: Work) -> Result:
+        """A job waits where a single request would be sent away."""
+        while True:
+            try:
+                return await self._pool.submit(work)
+            except ProblemError as error:
+                if error.problem.status != 429:
+                    return Result(problem=error.problem)
+                await asyncio.sleep(0.2)
+
+    def _forget(self) -> None:
+        now = time.monotonic()
+        for identifier, job in list(self._jobs.items()):
+            if job.finished is not None and now - job.finished > _KEPT_S:
+                del self._jobs[identifier]
+
+
+def _line(work: Work, result: Result) -> bytes:
+    """One line of results; a failure has the form that the command line gives it."""
+    if result.problem is None:
+        return result.body + b"\n"
+    document = {
+        "schema_version": 1,
+        "file": work.name,
+        "model": work.model,
+        "runtime": None,
+        "quality": {"verdict": "refused", "warnings": []},
+        "findings": [],
+        "windows": [],
+        "refused": {"code": result.problem.code, "message": result.problem.detail},
+    }
+    return json.dumps(document, ensure_ascii=False).encode() + b"\n"

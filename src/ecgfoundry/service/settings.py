@@ -1,0 +1,119 @@
+"""What a service is told when it starts."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecgfoundry.errors import ServiceError
+
+__all__ = ["ServiceSettings", "is_loopback", "read_tokens"]
+
+_MEGABYTE = 1_000_000
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """All numbers are our choice.
+
+    Parameters
+    ----------
+    host, port
+        Where the service listens.
+    tokens : tuple of str
+        Who may call; required as soon as others can reach the host.
+    workers : int
+        Processes that read and interpret.
+    queue : int
+        Requests that may wait; beyond it a request is answered with 429.
+    batch : int
+        Waiting requests that one worker takes at a time.
+    timeout_s : float
+        For one request; a worker that takes longer is replaced.
+    body_bytes : int
+        Largest request.
+    requests_per_minute : int
+        For each token (or address, where no token is needed).
+    streams : int
+        Live streams at a time.
+    keep_folder : Path, optional
+        Where recordings are kept for those who ask for it; None: nothing is ever kept.
+    keep_bytes : int
+        How much may be kept together.
+    job_files : int
+        Files of one batch job.
+    models : tuple of str
+        Models that may be asked for beside the shipped and pulled ones: bundle folders.
+    allowed_hosts : tuple of str
+        Names by which the service may be called beyond loopback ("*": any).
+    synthetic_ok : bool
+        Whether models trained on synthetic data may answer.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+    workers: int = 2
+    queue: int = 64
+    batch: int = 4
+    timeout_s: float = 60.0
+    body_bytes: int = 256 * _MEGABYTE
+    requests_per_minute: int = 6000
+    streams: int = 1000
+    keep_folder: Path | None = None
+    keep_bytes: int = 2000 * _MEGABYTE
+    job_files: int = 2000
+    models: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ("*",)
+    synthetic_ok: bool = False
+
+    def __post_init__(self) -> None:
+        if not is_loopback(self.host) and not self.tokens:
+            raise ServiceError(
+                f"listening on {self.host} lets others in, and no token is set",
+                remedy="Give a file of tokens with --tokens, or listen on 127.0.0.1",
+            )
+        if any(len(token) < 16 for token in self.tokens):
+            raise ServiceError(
+                "a token is shorter than 16 characters",
+                remedy='Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"',
+            )
+        for name in ("workers", "queue", "batch", "body_bytes", "requests_per_minute", "job_files"):
+            if getattr(self, name) < 1:
+                raise ServiceError(f"{name} must be at least 1")
+        if not self.timeout_s > 0:
+            raise ServiceError("the time limit must be longer than nothing")
+
+
+def read_tokens(path: Path) -> tuple[str, ...]:
+    """Read tokens, one a line; empty lines and lines that begin with # do not count.
+
+    Raises
+    ------
+    ServiceError
+        The file cannot be read, or others than its owner may read it.
+    """
+    try:
+        mode = path.stat().st_mode
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServiceError(f"the tokens cannot be read: {error}", path=path) from None
+    if mode & 0o077:
+        raise ServiceError(
+            "others may read the file of tokens", path=path, remedy=f"Run: chmod 600 {path}"
+        )
+    found = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    if not found:
+        raise ServiceError("the file holds no token", path=path)
+    return found

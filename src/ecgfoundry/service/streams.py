@@ -1,0 +1,179 @@
+"""WebSocket routes: devices send frames and get answers; others watch.
+
+``/v1/stream``: the device sends one JSON message that opens the stream (with ``token`` where one is
+needed), then binary frames (:mod:`ecgfoundry.inference.live_frames`). ``/v1/streams/{stream}/watch``:
+the first message may be ``{"token": "..."}``; then frames and answers come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Coroutine
+from typing import Any
+
+import anyio
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+from ecgfoundry.service.live import LiveSession, Outbox
+from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.security import AUDIT, Tokens
+from ecgfoundry.service.settings import is_loopback
+from ecgfoundry.service.state import ServiceState
+
+__all__ = ["add_stream_routes"]
+
+_OPENING_S = 10.0
+_LARGEST_OPENING = 20_000
+
+
+def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
+    """Add the routes of live streams."""
+    tokens = Tokens(state.settings.tokens)
+
+    @app.get("/v1/streams", tags=["live"], summary="The live streams there are")
+    async def streams() -> dict[str, list[dict[str, Any]]]:
+        return {"streams": [session.describe() for session in state.live.sessions]}
+
+    @app.websocket("/v1/stream")
+    async def device(socket: WebSocket) -> None:
+        async with _problems_are_told(socket):
+            description = await _opening(socket, state, tokens)
+            session = await state.live.open(description)
+            if session.device is not None:
+                words = "this stream has a connection"
+                raise ProblemError(Problem(409, "stream-connected", words))
+            session.device = Outbox()
+            AUDIT.info("stream opened")
+            try:
+                await _serve_device(socket, state, session)
+            finally:
+                session.device = None
+                if description.get("resume") is None and not session.stream.buffer.counts.received:
+                    state.live.end(session)
+
+    @app.websocket("/v1/streams/{stream}/watch")
+    async def watch(socket: WebSocket, stream: str) -> None:
+        async with _problems_are_told(socket):
+            await _opening(socket, state, tokens)
+            session = state.live.find(stream)
+            outbox = Outbox()
+            session.viewers.add(outbox)
+            try:
+                await socket.send_json({"type": "opened", **session.describe()})
+                if session.last_answer is not None:
+                    await socket.send_json(session.last_answer)
+                await _until_one_ends(_send(socket, outbox), _drain(socket))
+            finally:
+                session.viewers.discard(outbox)
+
+
+async def _serve_device(socket: WebSocket, state: ServiceState, session: LiveSession) -> None:
+    assert session.device is not None  # noqa: S101
+    await socket.send_json({"type": "opened", **session.describe()})
+
+    async def receive() -> None:
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if message.get("bytes") is not None:
+                state.live.receive(session, message["bytes"])
+            elif _is_end(message.get("text")):
+                while session.pending:  # what was sent is answered before the end
+                    await asyncio.sleep(0.01)
+                session.tell({"type": "closing", "reason": "the device has ended the stream"})
+                state.live.end(session)
+                await asyncio.sleep(0.05)
+                return
+
+    await _until_one_ends(_send(socket, session.device), receive())
+
+
+def _is_end(text: str | None) -> bool:
+    try:
+        document = json.loads(text or "")
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("type") == "end"
+
+
+async def _opening(socket: WebSocket, state: ServiceState, tokens: Tokens) -> dict[str, Any]:
+    """Accept a connection and read its first message."""
+    _check_origin(socket, state)
+    await socket.accept()
+    try:
+        text = await asyncio.wait_for(socket.receive_text(), _OPENING_S)
+        document = json.loads(text) if len(text) <= _LARGEST_OPENING else None
+    except (TimeoutError, ValueError, KeyError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise ProblemError(Problem(400, "request", "the first message is a JSON object"))
+    tokens.check(f"Bearer {document.pop('token', '')}")
+    return document
+
+
+def _check_origin(socket: WebSocket, state: ServiceState) -> None:
+    """A page from elsewhere may not use a browser on this machine to reach the service."""
+    from urllib.parse import urlsplit
+
+    origin = socket.headers.get("origin")
+    if origin is None:
+        return
+    host = urlsplit(origin).hostname or ""
+    own = socket.url.hostname or ""
+    if host != own and not (is_loopback(host) and is_loopback(own)):
+        raise ProblemError(Problem(403, "origin", "this page may not connect"))
+
+
+async def _send(socket: WebSocket, outbox: Outbox) -> None:
+    while True:
+        message = await outbox.get()
+        if isinstance(message, bytes):
+            await socket.send_bytes(message)
+        else:
+            await socket.send_json(message)
+
+
+async def _drain(socket: WebSocket) -> None:
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run parts side by side until the first of them ends; its error is the error of all."""
+    errors: list[Exception] = []
+    async with anyio.create_task_group() as group:
+
+        async def run(part: Coroutine[Any, Any, None]) -> None:
+            try:
+                await part
+            except Exception as error:
+                errors.append(error)
+            group.cancel_scope.cancel()
+
+        for part in parts:
+            group.start_soon(run, part)
+    if errors:
+        raise errors[0]
+
+
+class _problems_are_told(contextlib.AbstractAsyncContextManager[None]):  # noqa: N801
+    """Ends a connection with the problem that ended it, and quietly when the other side has gone."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if isinstance(error, ProblemError):
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+                if self._socket.application_state.name == "CONNECTED":
+                    await self._socket.send_json({"type": "problem", **error.problem.to_dict()})
+                await self._socket.close(1013 if error.problem.status == 429 else 1008)
+            return True
+        if error is None:
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+                await self._socket.close(1000)
+            return False
+        return isinstance(error, WebSocketDisconnect | RuntimeError)

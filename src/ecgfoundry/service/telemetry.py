@@ -1,0 +1,44 @@
+"""Figures about the service itself, in the text form of Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from ecgfoundry._version import __version__
+
+__all__ = ["Telemetry"]
+
+
+class Telemetry:
+    """Counters of one service; no figure holds anything about a recording."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        name = "ecgfoundry"
+        self.requests = Counter(
+            f"{name}_requests", "Requests", ["route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            f"{name}_request_seconds",
+            "Time of a request",
+            ["route"],
+            registry=self.registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+        )
+        self.verdicts = Counter(
+            f"{name}_verdicts", "Verdicts on recordings", ["verdict"], registry=self.registry
+        )
+        self.restarts = Counter(
+            f"{name}_worker_restarts", "Replaced workers", ["reason"], registry=self.registry
+        )
+        self.waiting = Gauge(f"{name}_queue", "Requests that wait", registry=self.registry)
+        self.streams = Gauge(f"{name}_streams", "Live streams", registry=self.registry)
+        self.windows = Counter(
+            f"{name}_stream_windows", "Answered windows of live streams", registry=self.registry
+        )
+        info = Gauge(f"{name}_info", "Version", ["version"], registry=self.registry)
+        info.labels(__version__).set(1)
+
+    def text(self) -> bytes:
+        """Return everything, ready to be scraped."""
+        return generate_latest(self.registry)

@@ -1,0 +1,340 @@
+"""What a worker process does with one request: plain functions, files in, bytes out.
+
+A request is a :class:`Work`; its answer a :class:`Result`. Neither holds a path that came from
+outside: the service writes what was sent into a folder of its own and passes that.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgfoundry.errors import EcgFoundryError, MissingExtraError, ModelNotFoundError
+from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.inference.files import FileSource, default_model, read_excerpt
+from ecgfoundry.inference.interpretation import Interpretation
+from ecgfoundry.inference.predictor import Predictor, SourceTask, load_model
+from ecgfoundry.recording import Recording
+from ecgfoundry.service.problems import Problem, problem_of
+
+__all__ = ["FORMATS", "Result", "Work", "Worker"]
+
+FORMATS = {
+    "json": "application/json",
+    "fhir": "application/fhir+json",
+    "html": "text/html; charset=utf-8",
+    "pdf": "application/pdf",
+}
+DRAWN_S = 60.0
+_LARGEST_INT16 = 32767
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One request.
+
+    Parameters
+    ----------
+    kind : str
+        diagnose, labs, embed or read.
+    path : str
+        The recording, in a folder of the service.
+    name : str
+        What the caller called it; only repeated in the answer.
+    options : ReadOptions
+    model, lead : str, optional
+    format : str
+        One of :data:`FORMATS`.
+    start_s, duration_s : float, optional
+        Part whose samples are wanted (kind read).
+    samples : bool
+        Whether samples are wanted (kind read).
+    """
+
+    kind: str
+    path: str
+    name: str
+    options: ReadOptions = field(default_factory=ReadOptions)
+    model: str | None = None
+    lead: str | None = None
+    format: str = "json"
+    start_s: float = 0.0
+    duration_s: float | None = None
+    samples: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An answer: a body of a media type, or a problem."""
+
+    body: bytes = b""
+    media_type: str = "application/json"
+    problem: Problem | None = None
+    verdict: str | None = None
+
+
+class Worker:
+    """Loaded models and what is done with them.
+
+    Parameters
+    ----------
+    threads : int
+        Threads within one call of a network.
+    models : sequence of str
+        Bundle folders that may be asked for by their path, beside shipped and pulled names.
+    synthetic_ok : bool
+        Whether models trained on synthetic data may answer.
+    """
+
+    def __init__(
+        self, *, threads: int = 1, models: Sequence[str] = (), synthetic_ok: bool = False
+    ) -> None:
+        self._threads = threads
+        self._folders = {Path(folder).name: folder for folder in models}
+        self._synthetic_ok = synthetic_ok
+        self._loaded: dict[str, Predictor] = {}
+
+    def predictor(self, name: str) -> Predictor:
+        """Return a model by name; a path is no name.
+
+        Raises
+        ------
+        ModelNotFoundError
+        """
+        if name not in self._loaded:
+            from ecgfoundry.models.bundle import available_bundles
+
+            known = {name: name for name in available_bundles()} | self._folders
+            if name not in known:
+                raise ModelNotFoundError(
+                    f"there is no model '{name[:80]}' here", remedy="See /v1/models"
+                )
+            self._loaded[name] = load_model(known[name], threads=self._threads)
+        return self._loaded[name]
+
+    def run(self, works: Sequence[Work]) -> list[Result]:
+        """Do several requests; those of kind diagnose share calls of the network.
+
+        Every request has its own answer, whatever becomes of the others.
+        """
+        results: dict[int, Result] = {}
+        groups: dict[tuple[str, str], list[tuple[int, SourceTask]]] = {}
+        for number, work in enumerate(works):
+            prepare = partial(self._prepare, work)
+            if work.kind in ("diagnose", "labs"):
+                task, problem = _guarded(prepare)
+                if task is None:
+                    results[number] = problem
+                else:
+                    groups.setdefault(task[0], []).append((number, task[1]))
+            else:
+                results[number] = self._alone(work)
+        for (model, _), tasks in groups.items():
+            for number, answer in self._answers(model, tasks):
+                results[number] = self._dressed(works[number], answer)
+        return [results[number] for number in range(len(works))]
+
+    def _prepare(self, work: Work) -> tuple[tuple[str, str], SourceTask]:
+        path = Path(work.path)
+        source = FileSource(path, work.options)
+        model = work.model or default_model(path, work.options)
+        self.predictor(model)
+        return (model, work.kind), SourceTask(source, source.head, work.lead, work.name)
+
+    def _answers(
+        self, model: str, tasks: Sequence[tuple[int, SourceTask]]
+    ) -> list[tuple[int, Interpretation | Result]]:
+        predictor = self.predictor(model)
+        try:
+            together = predictor.interpret_many([task for _, task in tasks])
+            return [(n, answer) for (n, _), answer in zip(tasks, together, strict=True)]
+        except EcgFoundryError:
+            # One of them cannot be read to its end: each for itself, so that only it fails.
+            alone: list[tuple[int, Interpretation | Result]] = []
+            for number, task in tasks:
+                answer, problem = _guarded(partial(predictor.interpret_many, [task]))
+                alone.append((number, problem if answer is None else answer[0]))
+            return alone
+
+    def _dressed(self, work: Work, answer: Interpretation | Result) -> Result:
+        if isinstance(answer, Result):
+            return answer
+        result, problem = _guarded(partial(_in_format, work, answer))
+        return problem if result is None else replace(result, verdict=answer.verdict)
+
+    def _alone(self, work: Work) -> Result:
+        function = {"read": _read, "embed": partial(_embed, self)}[work.kind]
+        result, problem = _guarded(partial(function, work))
+        return problem if result is None else result
+
+
+def _guarded(function: Callable[[], Any]) -> tuple[Any, Result]:
+    """Return (value, _) or (None, problem). An untyped error of one request stays its own."""
+    try:
+        return function(), Result()
+    except EcgFoundryError as error:
+        return None, Result(problem=problem_of(error))
+    except MemoryError:
+        words = "the recording needs more memory than there is"
+        return None, Result(problem=Problem(413, "limit", words))
+    except Exception as error:
+        words = f"an unexpected {type(error).__name__}; the recording was not interpreted"
+        return None, Result(problem=Problem(500, "unexpected", words))
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _in_format(work: Work, answer: Interpretation) -> Result:
+    if work.format == "fhir":
+        from ecgfoundry.reports.fhir import to_fhir
+
+        start = read_excerpt(Path(work.path), work.options, 0.0, 1.0).start_time
+        document = to_fhir(answer, issued=dt.datetime.now(dt.UTC), effective=start)
+        return Result(_json(document), FORMATS["fhir"])
+    if work.format in ("html", "pdf"):
+        from ecgfoundry.reports.html_report import ReportItem, html_report
+
+        read_part = partial(read_excerpt, Path(work.path), work.options)
+        page = html_report([ReportItem(read_part(), answer.to_dict(), read_part)])
+        if work.format == "html":
+            return Result(page.encode(), FORMATS["html"])
+        return Result(_pdf(page), FORMATS["pdf"])
+    return Result(_json(answer.to_dict()))
+
+
+def _pdf(page: str) -> bytes:
+    try:
+        import weasyprint
+    except (ImportError, OSError) as error:  # OSError: Pango is not on the machine
+        missing = MissingExtraError.for_extra("PDF reports", "serve")
+        raise MissingExtraError(missing.problem, remedy=f"{missing.remedy} ({error})") from None
+
+    def refuse(url: str, *_: Any, **__: Any) -> Any:
+        if url.startswith("data:"):
+            return weasyprint.default_url_fetcher(url)
+        raise ValueError("nothing is fetched for a report")
+
+    document: bytes = weasyprint.HTML(string=page, url_fetcher=refuse).write_pdf()
+    return document
+
+
+def _embed(worker: Worker, work: Work) -> Result:
+    from ecgfoundry.inference.windows import InputLeads, prepare_windows
+
+    path = Path(work.path)
+    predictor = worker.predictor(work.model or default_model(path, work.options))
+    source = FileSource(path, work.options)
+    spec = predictor.bundle.input
+    leads = InputLeads.choose(spec, source.leads, lead=work.lead)
+    windows = []
+    for prepared in prepare_windows(source, spec, leads):
+        row: dict[str, Any] = {
+            "start_s": round(prepared.start / source.sampling_rate, 4),
+            "duration_s": round((prepared.stop - prepared.start) / source.sampling_rate, 4),
+            "refused": None if prepared.refusal is None else prepared.refusal.to_dict(),
+            "embedding": None,
+        }
+        if prepared.standardized is not None:
+            values = predictor.embed(prepared.standardized[None])[0]
+            row["embedding"] = [float(f"{value:.6g}") for value in values]
+        windows.append(row)
+    bundle = predictor.bundle
+    return Result(
+        _json(
+            {
+                "file": work.name,
+                "model": bundle.name,
+                "model_version": bundle.version,
+                "preprocessing": spec.preprocessing,
+                "runtime": predictor.runtime.name,
+                "leads_used": list(leads.recorded + leads.derived),
+                "windows": windows,
+            }
+        )
+    )
+
+
+def _read(work: Work) -> Result:
+    from ecgfoundry.formats.registry import identify
+
+    path = Path(work.path)
+    source = FileSource(path, work.options)
+    head = source.head
+    document: dict[str, Any] = {
+        "file": work.name,
+        "format": head.format or identify(path).name,
+        "leads": list(source.leads),
+        "sampling_rate": source.sampling_rate,
+        "samples": source.samples,
+        "duration_s": source.samples / source.sampling_rate,
+        "unit": "mV",
+        "start_time": None if head.start_time is None else head.start_time.isoformat(),
+        "subject": {"age": head.subject.age, "sex": head.subject.sex},
+        "device": dict(head.device),
+        "mains_frequency": head.mains_frequency,
+        "other_channels": [
+            {"name": c.name, "kind": c.kind, "unit": c.unit, "sampling_rate": c.sampling_rate}
+            for c in head.other_channels
+        ],
+    }
+    if work.samples:
+        document["signal"] = _samples(source, work.start_s, work.duration_s)
+        document["overview"] = _overview(source) if work.duration_s is None else None
+    return Result(_json(document))
+
+
+def _samples(source: FileSource, start_s: float, duration_s: float | None) -> dict[str, Any]:
+    """Samples as int16 with a gain of their own per part, for drawing; -32768 is missing."""
+    rate = source.sampling_rate
+    start = min(max(round(start_s * rate), 0), source.samples)
+    seconds = DRAWN_S if duration_s is None else min(duration_s, DRAWN_S)
+    stop = min(start + max(round(seconds * rate), 0), source.samples)
+    part: Recording = source.part(start, stop)
+    signal = part.signal.astype(np.float64)
+    largest = float(np.nanmax(np.abs(signal))) if np.isfinite(signal).any() else 0.0
+    gain = max(largest / _LARGEST_INT16, 1e-6)
+    stored = np.where(np.isnan(signal), -32768, np.round(np.nan_to_num(signal) / gain))
+    return {
+        "encoding": "int16-le-base64, one lead after the other; -32768 is missing",
+        "millivolts_per_unit": gain,
+        "start_s": start / rate,
+        "samples": stop - start,
+        "leads": list(part.leads),
+        "data": base64.b64encode(stored.astype("<i2").tobytes()).decode(),
+    }
+
+
+def _overview(source: FileSource, columns: int = 1200) -> dict[str, Any] | None:
+    """Lowest and highest value of the first lead in equal parts of a long recording, in mV."""
+    seconds = source.samples / source.sampling_rate
+    if seconds <= DRAWN_S:
+        return None
+    edges = np.linspace(0, source.samples, columns + 1).astype(int)
+    low: list[float | None] = []
+    high: list[float | None] = []
+    step = max(round(600 * source.sampling_rate), 1)
+    block_start, block = 0, source.part(0, min(step, source.samples)).signal[0]
+    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        pieces = []
+        while begin < end:
+            if begin >= block_start + len(block):
+                block_start = int(begin)
+                block = source.part(block_start, min(block_start + step, source.samples)).signal[0]
+            until = min(end, block_start + len(block))
+            pieces.append(block[begin - block_start : until - block_start])
+            begin = until
+        values = np.concatenate(pieces) if pieces else np.empty(0)
+        values = values[np.isfinite(values)]
+        low.append(round(float(values.min()), 3) if len(values) else None)
+        high.append(round(float(values.max()), 3) if len(values) else None)
+    return {"lead": source.leads[0], "seconds": seconds, "low": low, "high": high}

@@ -1,0 +1,259 @@
+"""A pool of worker processes: bounded, batching, and whole again after a crash.
+
+Each worker takes up to ``batch`` waiting requests at a time. A worker that dies is replaced and its
+requests are done again, each alone, so that one that kills workers harms no other; the second death
+in its hands ends it with a problem. A worker that takes too long is killed and replaced; the request
+that was being done is answered with 504 and the others of its batch are done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.work import Result, Work, Worker
+
+__all__ = ["WorkerPool"]
+
+_DEATHS = 2
+
+
+@dataclass(eq=False)
+class _Task:
+    work: Work
+    answer: asyncio.Future[Result]
+    deaths: int = 0
+    accepted: float = field(default_factory=time.monotonic)
+
+
+@dataclass(eq=False)
+class _Process:
+    process: Any
+    connection: Connection
+    ready: bool = False
+    tasks: list[_Task] = field(default_factory=list)
+    deadline: asyncio.TimerHandle | None = None
+
+
+def _main(connection: Connection, arguments: dict[str, Any]) -> None:
+    """Run a worker process until the connection closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends us
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    warm = arguments.pop("warm", ())
+    worker = Worker(**arguments)
+    for name in warm:
+        worker.predictor(name)
+    connection.send("ready")
+    while True:
+        try:
+            works = connection.recv()
+        except (EOFError, OSError):
+            return
+        connection.send(worker.run(works))
+
+
+class WorkerPool:
+    """Worker processes behind one ``submit``.
+
+    Parameters
+    ----------
+    workers, queue, batch : int
+    timeout_s : float
+        For one batch in a worker's hands.
+    arguments : dict
+        Of :class:`~ecgfoundry.service.work.Worker`, and ``warm``: models to load at the start.
+    on_restart : callable, optional
+        Called with a reason ("crash" or "timeout") when a worker is replaced.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int,
+        queue: int,
+        batch: int,
+        timeout_s: float,
+        arguments: dict[str, Any],
+        on_restart: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self._size, self._queue, self._batch = workers, queue, batch
+        self._timeout_s, self._arguments, self._on_restart = timeout_s, arguments, on_restart
+        self._context = multiprocessing.get_context("spawn")
+        self._waiting: deque[_Task] = deque()
+        self._idle: list[_Process] = []
+        self._all: set[_Process] = set()
+        self._closing = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._unfinished = 0
+        self._recent_s = 0.5
+        self._failures = 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that no worker has taken yet."""
+        return len(self._waiting)
+
+    @property
+    def processes(self) -> list[int]:
+        """Process numbers of the workers."""
+        return [p.process.pid for p in self._all]
+
+    @property
+    def ready(self) -> bool:
+        """Whether at least one worker is loaded."""
+        return any(entry.ready for entry in self._all)
+
+    def start(self) -> None:
+        """Start the workers; they load their models in the background."""
+        for _ in range(self._size):
+            self._spawn()
+
+    async def submit(self, work: Work) -> Result:
+        """Have a request done.
+
+        Raises
+        ------
+        ProblemError
+            The queue is full (429), or the service is stopping (503).
+        """
+        if self._closing:
+            raise ProblemError(Problem(503, "stopping", "the service is stopping"))
+        if len(self._waiting) >= self._queue:
+            seconds = max(1, round(len(self._waiting) * self._recent_s / self._size))
+            words = "all workers are busy and the queue is full"
+            raise ProblemError(Problem(429, "busy", words, "Try again later", seconds))
+        task = _Task(work, asyncio.get_running_loop().create_future())
+        self._unfinished += 1
+        self._empty.clear()
+        self._waiting.append(task)
+        self._dispatch()
+        try:
+            return await asyncio.shield(task.answer)
+        finally:
+            if not task.answer.done():  # the caller went away: nobody waits for it
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(task)
+                    task.answer.cancel()
+                    self._finished(1)
+
+    async def close(self, grace_s: float = 30.0) -> None:
+        """Finish what was accepted, then end the workers."""
+        self._closing = True
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), grace_s)
+        for process in list(self._all):
+            self._drop(process)
+            process.connection.close()
+            process.process.join(0.5)
+            if process.process.is_alive():
+                process.process.kill()
+
+    # ------------------------------------------------------------------------------- the workers
+
+    def _spawn(self) -> None:
+        here, there = self._context.Pipe()
+        process = self._context.Process(
+            target=_main, args=(there, dict(self._arguments)), daemon=True
+        )
+        process.start()
+        there.close()
+        entry = _Process(process, here)
+        self._all.add(entry)
+        asyncio.get_running_loop().add_reader(here.fileno(), self._receive, entry)
+
+    def _drop(self, entry: _Process) -> None:
+        self._all.discard(entry)
+        if entry in self._idle:
+            self._idle.remove(entry)
+        if entry.deadline is not None:
+            entry.deadline.cancel()
+        with contextlib.suppress(OSError, ValueError):
+            asyncio.get_running_loop().remove_reader(entry.connection.fileno())
+
+    def _receive(self, entry: _Process) -> None:
+        try:
+            message = entry.connection.recv()
+        except (EOFError, OSError):
+            self._replace(entry, "crash")
+            return
+        self._failures = 0
+        tasks, entry.tasks = entry.tasks, []
+        if entry.deadline is not None:
+            entry.deadline.cancel()
+        entry.ready = True
+        if message != "ready":
+            for task, result in zip(tasks, message, strict=True):
+                self._answer(task, result)
+        self._idle.append(entry)
+        self._dispatch()
+
+    def _replace(self, entry: _Process, reason: str) -> None:
+        self._drop(entry)
+        entry.connection.close()
+        entry.process.kill()
+        self._on_restart(reason)
+        tasks, entry.tasks = entry.tasks, []
+        for number, task in enumerate(tasks):
+            task.deaths += 1
+            if reason == "timeout" and len(tasks) == 1:
+                words = f"it took longer than {self._timeout_s:g} s and was ended"
+                self._answer(task, Result(problem=Problem(504, "timeout", words)))
+            elif task.deaths >= _DEATHS:
+                words = "the recording ended the process that read it, twice"
+                self._answer(task, Result(problem=Problem(500, "worker-crashed", words)))
+            else:
+                self._waiting.insert(number, task)
+        # A worker that cannot even start must not be started for ever at full speed.
+        self._failures += 1
+        delay = 0.0 if self._failures < 5 else min(2.0 ** (self._failures - 5), 30.0)
+        asyncio.get_running_loop().call_later(delay, self._spawn_if_needed)
+
+    def _spawn_if_needed(self) -> None:
+        """A stopping pool still finishes what it accepted."""
+        if not self._closing or self._unfinished:
+            self._spawn()
+
+    # ------------------------------------------------------------------------------ the requests
+
+    def _dispatch(self) -> None:
+        while self._waiting and self._idle:
+            entry = self._idle.pop()
+            # What has seen a worker die is done alone, so that it can harm nothing else.
+            share = -(-len(self._waiting) // (len(self._idle) + 1))
+            wanted = 1 if self._waiting[0].deaths else min(self._batch, share)
+            tasks = []
+            while self._waiting and len(tasks) < wanted:
+                if tasks and self._waiting[0].deaths:
+                    break
+                tasks.append(self._waiting.popleft())
+            entry.tasks = tasks
+            entry.deadline = asyncio.get_running_loop().call_later(
+                self._timeout_s * len(tasks), self._replace, entry, "timeout"
+            )
+            try:
+                entry.connection.send([task.work for task in tasks])
+            except (BrokenPipeError, OSError):
+                self._replace(entry, "crash")
+
+    def _answer(self, task: _Task, result: Result) -> None:
+        if not task.answer.done():
+            task.answer.set_result(result)
+            self._recent_s += 0.1 * (time.monotonic() - task.accepted - self._recent_s)
+        self._finished(1)
+
+    def _finished(self, count: int) -> None:
+        self._unfinished -= count
+        if self._unfinished == 0:
+            self._empty.set()

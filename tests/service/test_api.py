@@ -1,0 +1,251 @@
+"""The HTTP interface with real workers: answers, formats, errors, limits, keeping, jobs."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+import ecgfoundry
+from ecgfoundry.samples import sample_path
+from ecgfoundry.schemas import schema_problems
+from ecgfoundry.service.security import HEADERS
+
+
+def sample_files(name: str) -> list[tuple[str, tuple[str, bytes]]]:
+    header = sample_path(name)
+    return [
+        ("file", (path.name, path.read_bytes()))
+        for path in sorted(header.parent.glob(f"{header.stem}.*"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [("single-lead", "rhythm-single-lead"), ("12-lead", "ptbxl-superclass-12lead")],
+)
+def test_the_answer_is_that_of_the_library(service: TestClient, name: str, model: str) -> None:
+    response = service.post("/v1/diagnose", files=sample_files(name))
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    assert schema_problems("interpretation", answer) == []
+    wanted = ecgfoundry.load_model(model, threads=1).interpret(
+        ecgfoundry.read(sample_path(name)), file=sample_path(name).name
+    )
+    document = wanted.to_dict()
+    for given, own in zip(answer["findings"], document["findings"], strict=True):
+        assert given["probability"] == pytest.approx(own["probability"], abs=2e-5)
+    for key in ("file", "model", "leads_used", "quality", "refused", "preprocessing"):
+        assert answer[key] == document[key]
+
+
+def test_samples_as_json_with_missing_ones(service: TestClient) -> None:
+    recording = ecgfoundry.read(sample_path("single-lead"))
+    signal: list[list[float | None]] = [[float(v) for v in recording.signal[0]]]
+    signal[0][100] = None
+    body = {"signal": signal, "sampling_rate": 300, "leads": ["I"], "unit": "mV"}
+    answer = service.post("/v1/diagnose", json=body).json()
+    assert answer["model"] == "rhythm-single-lead"
+    present = [finding["name"] for finding in answer["findings"] if finding["present"]]
+    assert present == ["atrial fibrillation"]
+
+
+def test_a_raw_body_and_what_the_caller_states(service: TestClient, tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, ecgfoundry.read(sample_path("single-lead")).signal * 1000)
+    stated = {"filename": "x.npy", "leads": "I", "unit": "uV", "sampling_rate": 300}
+    response = service.post("/v1/diagnose", params=stated, content=path.read_bytes())
+    assert response.status_code == 200, response.text
+    del stated["unit"]
+    response = service.post("/v1/diagnose", params=stated, content=path.read_bytes())
+    assert response.status_code == 422
+    problem = response.json()
+    assert problem["code"] == "unit"
+    assert "unit" in problem["remedy"]
+    assert str(tmp_path) not in response.text
+    assert "/tmp" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("format", "kind", "start"),
+    [
+        ("fhir", "application/fhir+json", b'{"resourceType":"Bundle"'),
+        ("html", "text/html; charset=utf-8", b"<!DOCTYPE html>"),
+        ("pdf", "application/pdf", b"%PDF-"),
+    ],
+)
+def test_other_forms_of_the_answer(
+    service: TestClient, format: str, kind: str, start: bytes
+) -> None:
+    response = service.post(
+        "/v1/diagnose", params={"format": format}, files=sample_files("single-lead")
+    )
+    if format == "pdf" and response.status_code == 501:
+        pytest.skip("the libraries that PDF reports need are not on this machine")
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == kind
+    assert response.content.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "status", "code"),
+    [
+        ({"content": b"no ECG at all \x00\x01"}, 415, "unknown-format"),
+        ({"content": b""}, 400, "request"),
+        ({"files": [("other", ("a.txt", b"1"))]}, 400, "request"),
+        ({"files": [("file", ("a", b"1")), ("file", ("a", b"2"))]}, 400, "request"),
+        ({"json": {"signal": [[1, 2]], "sampling_rate": 500, "leads": ["I"]}}, 400, "request"),
+        ({"json": [1, 2, 3]}, 400, "request"),
+        ({"content": b"x" * 1_100_000}, 413, "limit"),
+        ({"content": b"x", "params": {"model": "../../etc"}}, 415, "unknown-format"),
+        ({"content": b"x", "params": {"format": "exe"}}, 400, "request"),
+        ({"content": b"x", "params": {"sampling_rate": "nan"}}, 400, "request"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_form(
+    service: TestClient, request_fields: dict[str, Any], status: int, code: str
+) -> None:
+    response = service.post("/v1/diagnose", **request_fields)
+    assert (response.status_code, response.json()["code"]) == (status, code), response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert set(response.json()) >= {"type", "title", "status", "detail", "code"}
+
+
+def test_an_unknown_model_is_no_path(service: TestClient) -> None:
+    for name in ("/etc/passwd", "../shipped", "nothing"):
+        response = service.post(
+            "/v1/diagnose", params={"model": name}, files=sample_files("single-lead")
+        )
+        assert response.status_code == 404, name
+        assert service.get("/v1/models/nothing").status_code == 404
+
+
+def test_a_flat_recording_is_refused_and_no_error(service: TestClient) -> None:
+    body = {"signal": [[0.0] * 5000], "sampling_rate": 500, "leads": ["I"], "unit": "mV"}
+    response = service.post("/v1/diagnose", json=body)
+    assert response.status_code == 200
+    assert response.json()["refused"]["code"] == "flat"
+    assert response.json()["findings"] == []
+
+
+def test_reading_gives_samples_in_millivolts(service: TestClient) -> None:
+    import base64
+
+    response = service.post(
+        "/v1/read",
+        params={"samples": True, "start_s": 1.0, "duration_s": 2.0},
+        files=sample_files("12-lead"),
+    )
+    document = response.json()
+    recording = ecgfoundry.read(sample_path("12-lead"))
+    assert tuple(document["leads"]) == recording.leads
+    part = document["signal"]
+    stored = np.frombuffer(base64.b64decode(part["data"]), "<i2").reshape(12, -1)
+    wanted = recording.window(1.0, 2.0).signal
+    np.testing.assert_allclose(
+        stored * part["millivolts_per_unit"], wanted, atol=part["millivolts_per_unit"]
+    )
+
+
+def test_embeddings_are_those_of_the_library(service: TestClient) -> None:
+    answer = service.post("/v1/embed", files=sample_files("single-lead")).json()
+    model = ecgfoundry.load_model("rhythm-single-lead", threads=1)
+    window = ecgfoundry.standardize(
+        ecgfoundry.read(sample_path("single-lead")), model.bundle.input.preprocessing
+    )
+    own = model.embed(window)[0]
+    np.testing.assert_allclose(answer["windows"][0]["embedding"], own, rtol=1e-3, atol=1e-4)
+
+
+def test_laboratory_values_need_a_model_for_them(service: TestClient) -> None:
+    response = service.post("/v1/labs", files=sample_files("single-lead"))
+    assert (response.status_code, response.json()["code"]) == (404, "no-laboratory-model")
+
+
+def test_models_and_formats_are_listed(service: TestClient) -> None:
+    models = {model["name"]: model for model in service.get("/v1/models").json()["models"]}
+    assert {"rhythm-single-lead", "ptbxl-superclass-12lead"} <= set(models)
+    document = service.get("/v1/models/rhythm-single-lead").json()
+    assert schema_problems("bundle", document) == []
+    card = service.get("/v1/models/rhythm-single-lead/card").text
+    assert card.startswith("# rhythm-single-lead")
+    names = {entry["name"] for entry in service.get("/v1/formats").json()["formats"]}
+    assert {"wfdb", "matlab", "arrays"} <= names
+
+
+def test_a_recording_is_kept_only_when_asked_and_under_its_hash(service: TestClient) -> None:
+    first = service.post("/v1/recordings", files=sample_files("single-lead"))
+    assert first.status_code == 201
+    identifier = first.json()["recording"]
+    assert first.headers["location"] == f"/v1/recordings/{identifier}"
+    assert service.post("/v1/recordings", files=sample_files("single-lead")).json() == first.json()
+    answer = service.post("/v1/diagnose", params={"recording": identifier})
+    assert answer.json()["file"] == sample_path("single-lead").name
+    assert service.delete(f"/v1/recordings/{identifier}").status_code == 204
+    assert service.post("/v1/diagnose", params={"recording": identifier}).status_code == 404
+    for name in ("../../etc/passwd", "..", "A" * 64):
+        assert service.post("/v1/diagnose", params={"recording": name}).status_code in (400, 404)
+
+
+def test_there_is_no_room_for_everything(service: TestClient) -> None:
+    statuses = set()
+    for seed in range(4):
+        noise = np.random.default_rng(seed).bytes(900_000)
+        statuses.add(service.post("/v1/recordings", content=noise).status_code)
+    assert statuses == {201, 413}
+
+
+def test_a_job_goes_on_after_a_bad_file(service: TestClient) -> None:
+    files = [*sample_files("single-lead"), *sample_files("12-lead"), ("file", ("bad.csv", b"?"))]
+    started = service.post("/v1/jobs", files=files)
+    assert started.status_code == 202
+    address = started.headers["location"]
+    until = time.monotonic() + 60
+    while service.get(address).json()["state"] != "finished" and time.monotonic() < until:
+        time.sleep(0.05)
+    state = service.get(address).json()
+    assert (state["recordings"], state["done"], state["failed"]) == (3, 3, 1)
+    lines = [json.loads(line) for line in service.get(state["results"]).text.splitlines()]
+    assert [line["refused"] is None for line in lines] == [True, True, False]
+    assert all(schema_problems("interpretation", line) == [] for line in lines)
+    assert service.delete(address).status_code == 204
+    assert service.get(address).status_code == 404
+
+
+def test_every_answer_has_the_headers_that_protect(service: TestClient) -> None:
+    for path in ("/", "/health", "/v1/models", "/nothing", "/page/nothing"):
+        response = service.get(path)
+        for name, value in HEADERS.items():
+            assert response.headers[name] == value, (path, name)
+
+
+def test_a_name_that_was_pointed_here_is_refused(service: TestClient) -> None:
+    response = service.get("/v1/models", headers={"Host": "evil.example"})
+    assert (response.status_code, response.json()["code"]) == (403, "host")
+
+
+def test_figures_for_prometheus_hold_no_identifier(service: TestClient) -> None:
+    service.get("/v1/models/some-name-of-a-person")
+    text = service.get("/metrics").text
+    assert 'ecgfoundry_requests_total{route="/v1/models/{name}",status="404"}' in text
+    assert "some-name" not in text
+
+
+def test_logs_hold_no_name(service: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        service.post("/v1/diagnose", files=[("file", ("DOE_JANE.csv", b"Jane Doe,1"))])
+    assert "diagnose" in caplog.text
+    assert "DOE" not in caplog.text
+    assert "Jane" not in caplog.text
+
+
+def test_the_description_of_the_interface(service: TestClient) -> None:
+    document = service.get("/openapi.json").json()
+    assert {"/v1/diagnose", "/v1/labs", "/v1/read", "/v1/embed", "/v1/models"} <= set(
+        document["paths"]
+    )

@@ -1,0 +1,111 @@
+"""Live streams through the service: the answers are those of the stream itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+import ecgfoundry
+from ecgfoundry.inference.live import LiveStream
+from ecgfoundry.inference.live_frames import LiveFrame, decode_frame, encode_frame
+from ecgfoundry.samples import sample_path
+
+OPENING = {"leads": ["I"], "sampling_rate": 300, "unit": "uV", "model": "rhythm-single-lead"}
+
+
+def until(socket: Any, kind: str) -> list[dict[str, Any]]:
+    messages = []
+    while not messages or messages[-1]["type"] != kind:
+        messages.append(socket.receive_json())
+    return messages
+
+
+@pytest.mark.parametrize("size", [100, 1500])
+def test_a_stream_is_answered_every_second(service: TestClient, size: int) -> None:
+    recording = ecgfoundry.read(sample_path("single-lead"))
+    stored = np.round(recording.signal * 1000).astype(np.int16)
+    with service.websocket_connect("/v1/stream") as socket:
+        socket.send_json(OPENING)
+        opened = socket.receive_json()
+        assert opened["type"] == "opened"
+        for start in range(0, stored.shape[1], size):
+            socket.send_bytes(encode_frame(stored[:, start : start + size], start=start))
+        socket.send_json({"type": "end"})
+        answers = [m for m in until(socket, "closing") if m["type"] == "answer"]
+    assert [answer["time_s"] for answer in answers] == list(range(3, 31))
+    model = ecgfoundry.load_model("rhythm-single-lead", threads=1)
+    own = LiveStream(model, ["I"], 300)
+    wanted = own.run(LiveFrame(stored.astype(np.float32) * np.float32(0.001), 0))
+    for answer, direct in zip(answers, wanted, strict=True):
+        for name, value in direct.window.probabilities.items():
+            assert answer["window"]["probabilities"][name] == pytest.approx(value, abs=1e-5)
+        assert answer["steady"]["present"] == list(direct.steady.present)
+    assert service.get("/v1/streams").json() == {"streams": []}
+
+
+def test_others_watch_and_the_device_comes_back(service: TestClient) -> None:
+    recording = ecgfoundry.read(sample_path("single-lead"))
+    part = recording.signal[:, :1200]
+    with service.websocket_connect("/v1/stream") as device:
+        device.send_json(OPENING | {"unit": "mV", "name": "bed 7"})
+        stream = device.receive_json()["stream"]
+        with service.websocket_connect(f"/v1/streams/{stream}/watch") as viewer:
+            viewer.send_json({})
+            assert viewer.receive_json()["name"] == "bed 7"
+            device.send_bytes(encode_frame(part, start=0))
+            seen = decode_frame(viewer.receive_bytes(), millivolts=1.0)
+            assert seen.start == 0
+            np.testing.assert_array_equal(seen.signal, part)
+            assert viewer.receive_json()["time_s"] == 3.0
+    with service.websocket_connect("/v1/stream") as device:  # the connection was lost: again
+        device.send_json({"resume": stream})
+        assert device.receive_json()["stream"] == stream
+        device.send_bytes(encode_frame(recording.signal[:, 1200:1500], start=1200))
+        answer = device.receive_json()
+        assert (answer["time_s"], answer["samples"]["missing"]) == (5.0, 0)
+        device.send_json({"type": "end"})
+        until(device, "closing")
+
+
+@pytest.mark.parametrize(
+    ("opening", "code"),
+    [
+        ({}, "request"),
+        (OPENING | {"leads": []}, "signal"),
+        (OPENING | {"unit": "°C"}, "unit"),
+        (OPENING | {"sampling_rate": 0}, "sampling-rate"),
+        (OPENING | {"model": "../x"}, "model-not-found"),
+        (OPENING | {"model": "ptbxl-superclass-12lead", "leads": ["CM5"]}, "leads"),
+        ({"resume": "nothing"}, "stream-not-found"),
+    ],
+)
+def test_what_cannot_be_opened_is_told(
+    service: TestClient, opening: dict[str, Any], code: str
+) -> None:
+    with service.websocket_connect("/v1/stream") as socket:
+        socket.send_json(opening)
+        assert socket.receive_json()["code"] == code
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_json()
+
+
+def test_a_frame_that_is_none_ends_the_stream(service: TestClient) -> None:
+    with service.websocket_connect("/v1/stream") as socket:
+        socket.send_json(OPENING)
+        socket.receive_json()
+        socket.send_bytes(b"no frame")
+        assert socket.receive_json()["code"] == "signal"
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_json()
+
+
+def test_a_page_from_elsewhere_may_not_connect(service: TestClient) -> None:
+    with (
+        pytest.raises(WebSocketDisconnect),
+        service.websocket_connect("/v1/stream", headers={"Origin": "http://evil.example"}),
+    ):
+        pass
