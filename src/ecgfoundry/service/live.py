@@ -1,7 +1,7 @@
 """Live streams of a service: who sends, who watches, and one thread that answers for many.
 
-Frames of all streams of a lane are taken together: each is put into its stream's buffer, the windows
-that are due are standardized, and one call of the network answers them all.
+Frames of all streams of a lane are taken together: each is put into its stream's buffer, the
+windows that are due are standardized, and one call of the network answers them all.
 """
 
 from __future__ import annotations

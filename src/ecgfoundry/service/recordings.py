@@ -27,9 +27,7 @@ Name = Annotated[
 Lead = Annotated[str | None, Query(max_length=40, description="Read only this lead")]
 Leads = Annotated[
     str | None,
-    Query(
-        max_length=2000, description="Lead names in order, comma-separated, if the file has none"
-    ),
+    Query(max_length=2000, description="Lead names in order, comma-separated, if not stated"),
 ]
 Unit = Annotated[str | None, Query(max_length=20, description="Unit of the samples, if not stated")]
 Rate = Annotated[

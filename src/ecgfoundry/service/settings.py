@@ -87,7 +87,7 @@ class ServiceSettings:
         if any(len(token) < 16 for token in self.tokens):
             raise ServiceError(
                 "a token is shorter than 16 characters",
-                remedy='Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"',
+                remedy="Make one, for example with: openssl rand -base64 32",
             )
         for name in ("workers", "queue", "batch", "body_bytes", "requests_per_minute", "job_files"):
             if getattr(self, name) < 1:

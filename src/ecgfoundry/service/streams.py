@@ -1,8 +1,9 @@
 """WebSocket routes: devices send frames and get answers; others watch.
 
-``/v1/stream``: the device sends one JSON message that opens the stream (with ``token`` where one is
-needed), then binary frames (:mod:`ecgfoundry.inference.live_frames`). ``/v1/streams/{stream}/watch``:
-the first message may be ``{"token": "..."}``; then frames and answers come.
+``/v1/stream``: the device sends one JSON message that opens the stream (with ``token`` where one
+is needed), then binary frames (:mod:`ecgfoundry.inference.live_frames`), and ``{"type": "end"}``.
+``/v1/streams/{stream}/watch``: the first message is ``{}`` or ``{"token": "..."}``; then frames
+and answers come.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ async def _until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
 
 
 class _problems_are_told(contextlib.AbstractAsyncContextManager[None]):  # noqa: N801
-    """Ends a connection with the problem that ended it, and quietly when the other side has gone."""
+    """Ends a connection with its problem, and quietly when the other side has gone."""
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket

@@ -51,7 +51,7 @@ class Upload:
 
 
 def safe_name(name: str | None, fallback: str = "upload") -> str:
-    """Return a file name that can do no harm; the ending stays, since WFDB files are found by it."""
+    """Return a file name that can do no harm; its ending stays (WFDB files are found by it)."""
     last = re.split(r"[\\/]", name or "")[-1]
     cleaned = _UNSAFE.sub("_", last).lstrip(".")[-100:]
     return cleaned or fallback

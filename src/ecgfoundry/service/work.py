@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -324,7 +325,7 @@ def _overview(source: FileSource, columns: int = 1200) -> dict[str, Any] | None:
     high: list[float | None] = []
     step = max(round(600 * source.sampling_rate), 1)
     block_start, block = 0, source.part(0, min(step, source.samples)).signal[0]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         pieces = []
         while begin < end:
             if begin >= block_start + len(block):

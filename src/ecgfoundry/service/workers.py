@@ -1,9 +1,9 @@
 """A pool of worker processes: bounded, batching, and whole again after a crash.
 
-Each worker takes up to ``batch`` waiting requests at a time. A worker that dies is replaced and its
-requests are done again, each alone, so that one that kills workers harms no other; the second death
-in its hands ends it with a problem. A worker that takes too long is killed and replaced; the request
-that was being done is answered with 504 and the others of its batch are done again.
+Each worker takes up to ``batch`` waiting requests at a time. A worker that dies is replaced and
+its requests are done again, each alone, so that one that kills workers harms no other; the second
+death in its hands ends it with a problem. A worker that takes too long is killed and replaced; a
+request that was being done alone is answered with 504, those of a batch are done again, alone.
 """
 
 from __future__ import annotations
