@@ -41,12 +41,14 @@ from ecgfoundry.formats.wfdb_storage import (
 )
 
 __all__ = [
+    "MEMBER_MARK",
     "WAVEFORM_TYPES",
     "Waveform",
     "describe_waveform",
     "find_waveforms",
     "read_stored",
     "split_member",
+    "stored_size",
     "waveform_header",
 ]
 
@@ -282,6 +284,16 @@ def _stored_bytes(path: Path, file_name: str) -> int:
         return _archive(archive).getinfo(name).file_size
     except KeyError:
         raise FileAccessError(f"the signal file '{file_name}' is missing", path=path) from None
+
+
+def stored_size(path: Path) -> int:
+    """Return the bytes of the signal file that belongs to a header in a zip file.
+
+    Raises
+    ------
+    FileAccessError
+    """
+    return _stored_bytes(path, f"{Path(str(path)).stem}.dat")
 
 
 def read_stored(

@@ -1,0 +1,171 @@
+"""Corpora in object stores: fetched into a local cache, checked, and copied out task by task.
+
+Any URL that fsspec knows (``s3://``, ``gs://``, ``az://`` …; the driver of the store has to be
+installed). A shard is fetched whole when its first segment is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ecgfoundry.corpus import layout
+from ecgfoundry.corpus.shards import shard_shape
+from ecgfoundry.errors import CorpusError, DownloadError, IntegrityError, MissingExtraError
+
+__all__ = ["Cache", "copy_corpus", "is_url", "open_cache"]
+
+
+def is_url(path: str | Path) -> bool:
+    """Whether it names something that is not in the local file system."""
+    return "://" in str(path)
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    try:
+        import fsspec
+    except ImportError:
+        raise MissingExtraError.for_extra("a corpus at a URL", "data") from None
+    try:
+        system, root = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise DownloadError(
+            f"the URL cannot be opened ({error})",
+            path=url,
+            remedy="Install the fsspec driver of this store, for example: pip install s3fs",
+        ) from None
+    return system, root.rstrip("/")
+
+
+def _default_cache(url: str) -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    name = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
+    return Path(base) / "ecgfoundry" / "corpora" / name
+
+
+class Cache:
+    """What has been fetched of one corpus; files appear whole and checked, or not at all."""
+
+    def __init__(self, url: str, root: Path) -> None:
+        self.url = url
+        self.root = root
+        self._checks: dict[str, dict[str, Any]] = {}
+
+    def fetch(self, name: str) -> Path:
+        """Return a file of the corpus, fetched if it is not here yet.
+
+        Raises
+        ------
+        DownloadError, IntegrityError
+        """
+        target = self.root / name
+        entry = self._checks.get(name)
+        if target.is_file() and (entry is None or target.stat().st_size == entry["bytes"]):
+            return target
+        system, root = _file_system(self.url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".part-", dir=target.parent)
+        os.close(handle)
+        part = Path(temporary)
+        try:
+            try:
+                system.get_file(f"{root}/{name}", str(part))
+            except Exception as error:  # each driver has exceptions of its own
+                raise DownloadError(
+                    f"'{name}' cannot be fetched ({type(error).__name__}: {error})", path=self.url
+                ) from None
+            if entry is not None:
+                _check(part, entry, f"{self.url}/{name}")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        return target
+
+    def load(self) -> None:
+        """Fetch the document, the commits, the index and the record table."""
+        # The document may have changed: it is always fetched anew.
+        (self.root / layout.DOCUMENT).unlink(missing_ok=True)
+        document = layout.read_json(self.fetch(layout.DOCUMENT))
+        digest = hashlib.sha256()
+        for number in range(int(document["tasks"])):
+            name = f"{layout.COMMITS}/{layout.task_name(number)}.json"
+            commit = layout.read_json(self.fetch(name))
+            digest.update(layout.json_bytes(commit))
+            self._checks.update(commit["files"])
+        if digest.hexdigest() != document["commits_sha256"]:
+            for number in range(int(document["tasks"])):
+                (self.root / layout.COMMITS / f"{layout.task_name(number)}.json").unlink()
+            raise IntegrityError(
+                "the commits are not those of the document",
+                path=self.url,
+                remedy="Open it again; if it stays so, verify the corpus at its source",
+            )
+        for name in self._checks:
+            if not name.startswith(f"{layout.SHARDS}/"):
+                self.fetch(name)
+
+
+def _check(path: Path, entry: dict[str, Any], name: str) -> None:
+    digest = entry.get("sha256")  # tables have one; a shard is checked against its index
+    right = digest is None or layout.sha256_of(path) == digest
+    if path.stat().st_size != entry["bytes"] or not right:
+        raise IntegrityError("does not have the recorded size and hash", path=name)
+    if digest is None:
+        shard_shape(path)
+
+
+def open_cache(url: str, folder: str | Path | None) -> Cache:
+    """Return the cache of a corpus at a URL, with its index.
+
+    Raises
+    ------
+    DownloadError, IntegrityError, MissingExtraError
+    """
+    cache = Cache(url, Path(folder) if folder is not None else _default_cache(url))
+    cache.root.mkdir(parents=True, exist_ok=True)
+    cache.load()
+    return cache
+
+
+def copy_corpus(
+    source: Path, url: str, *, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Copy a finished corpus to a URL; files that are there with their size are left.
+
+    Returns
+    -------
+    int
+        Files that were copied. The document goes last, so a reader never sees half a corpus.
+
+    Raises
+    ------
+    CorpusError, DownloadError, MissingExtraError
+    """
+    document = source / layout.DOCUMENT
+    if not document.is_file():
+        raise CorpusError("there is no finished corpus here", path=source)
+    names: list[str] = [f"{layout.PLANS}/{p.name}" for p in (source / layout.PLANS).iterdir()]
+    for number in range(int(layout.read_json(document)["tasks"])):
+        commit = f"{layout.COMMITS}/{layout.task_name(number)}.json"
+        names += [*layout.read_json(source / commit)["files"], commit]
+    system, root = _file_system(url)
+    copied = 0
+    for position, name in enumerate([*names, layout.DOCUMENT], 1):
+        file, target = source / name, f"{root}/{name}"
+        try:
+            there = system.exists(target) and system.info(target)["size"] == file.stat().st_size
+            if not there or name == layout.DOCUMENT:
+                system.makedirs(target.rpartition("/")[0], exist_ok=True)
+                system.put_file(str(file), target)
+                copied += 1
+        except Exception as error:  # each driver has exceptions of its own
+            raise DownloadError(
+                f"'{name}' cannot be copied ({type(error).__name__}: {error})", path=url
+            ) from None
+        if progress is not None:
+            progress(position, len(names) + 1)
+    return copied

@@ -1,0 +1,321 @@
+"""Reading a corpus: an index table in memory, segments at random from mapped shards.
+
+A batch asks the kernel for all its pages before it copies the first (``MADV_RANDOM`` on the map,
+``MADV_WILLNEED`` for every segment of the batch), so that a cold disk works on the whole batch at
+once.
+"""
+
+from __future__ import annotations
+
+import mmap
+import resource
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ecgfoundry.corpus import layout
+from ecgfoundry.corpus.raw import MISSING
+from ecgfoundry.corpus.remote import is_url, open_cache
+from ecgfoundry.corpus.shards import HEADER_BYTES, shard_shape
+from ecgfoundry.datasets.mc_med_tables import require_polars
+from ecgfoundry.errors import CorpusError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ecgfoundry.corpus.remote import Cache
+
+__all__ = ["Corpus", "open_corpus"]
+
+_PAGE = mmap.PAGESIZE
+
+
+def open_corpus(
+    path: str | Path, *, columns: Sequence[str] | None = None, cache: str | Path | None = None
+) -> Corpus:
+    """Open a corpus.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder, or an fsspec URL (``s3://bucket/corpus``): its index is fetched now, each shard when
+        it is first read, both into the cache and checked by size and SHA-256.
+    columns : sequence of str, optional
+        Only these columns of the index, beside those that reading needs: 20 million rows of all
+        columns take several GB.
+    cache : str or Path, optional
+        Folder for what is fetched from a URL.
+
+    Raises
+    ------
+    CorpusError
+        There is no finished corpus, or it was made by a newer version.
+    MissingExtraError
+        The extra ``data`` is not installed.
+    """
+    remote = open_cache(str(path), cache) if is_url(path) else None
+    root = Path(path) if remote is None else remote.root
+    file = root / layout.DOCUMENT
+    if not file.is_file():
+        raise CorpusError(
+            "there is no finished corpus here",
+            path=root,
+            remedy="Build it with 'ecgfoundry corpus build'; an interrupted build goes on",
+        )
+    document = layout.read_json(file)
+    if document.get("format") != "ecgfoundry-corpus":
+        raise CorpusError("this is no corpus of ecgfoundry", path=file)
+    if document["schema_version"] > layout.SCHEMA_VERSION:
+        raise CorpusError("it was made by a newer version", path=file, remedy="Update ecgfoundry")
+    return Corpus(root, document, _index(root, document["tasks"], columns), remote)
+
+
+_NEEDED = ("shard", "row", "gain", "baseline", "missing_share", "sampling_rate", "leads", "length")
+
+
+def _index(root: Path, tasks: int, columns: Sequence[str] | None) -> pl.DataFrame:
+    pl = require_polars("opening a corpus")
+    files = [root / layout.INDEX / f"{layout.task_name(k)}.parquet" for k in range(tasks)]
+    if not files:
+        raise CorpusError("the corpus has no parts", path=root)
+    wanted = None if columns is None else list(dict.fromkeys([*columns, *_NEEDED]))
+    parts = [pl.read_parquet(file, columns=wanted) for file in files]
+    return pl.concat(parts)
+
+
+class Corpus:
+    """An open corpus, or a part of one.
+
+    Attributes
+    ----------
+    path : Path
+    document : dict
+        The content of ``corpus.json``.
+    index : polars.DataFrame
+        One row per segment; the position in it is what :meth:`read` takes: ``segment, shard, row,
+        record, patient, visit, split, age, sex, start_s`` (in the recording), ``start_time``
+        (UTC or null), ``sampling_rate`` (Hz), ``leads`` (comma-separated), ``length`` (samples),
+        ``gain`` (units per mV), ``baseline``, the quality figures, ``inverted``,
+        ``record_inverted``.
+    """
+
+    def __init__(
+        self, path: Path, document: dict[str, Any], index: pl.DataFrame, remote: Cache | None = None
+    ) -> None:
+        self.path = path
+        self.document = document
+        self.index = index
+        self._remote = remote
+        names = index["shard"].unique(maintain_order=True)
+        self._names: list[str] = names.to_list()
+        self._shards: NDArray[np.int64] = _codes(index["shard"], self._names)
+        self._rows: NDArray[np.int64] = index["row"].to_numpy().astype(np.int64)
+        self._gains: NDArray[np.float64] = index["gain"].to_numpy()
+        self._baselines: NDArray[np.int32] = index["baseline"].to_numpy()
+        self._gaps: NDArray[np.bool_] = index["missing_share"].to_numpy() > 0
+        self._maps: dict[int, tuple[mmap.mmap, NDArray[np.int16]]] = {}
+        _allow_files(len(names))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_maps": {}}  # maps are opened again in another process
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        _allow_files(len(self._names))
+
+    @property
+    def sampling_rate(self) -> float:
+        """Hz; the corpus must be of one rate (see :meth:`of_group`)."""
+        return float(self._only("sampling_rate"))
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Lead names; the corpus must be of one set of leads."""
+        return tuple(str(self._only("leads")).split(","))
+
+    @property
+    def length(self) -> int:
+        """Samples of a segment; the corpus must be of one length."""
+        return int(self._only("length"))
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any part of it was simulated."""
+        return bool(self.document["synthetic"])
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Segments by group: rate, leads and length."""
+        return dict(self.document["groups"])
+
+    @property
+    def records(self) -> pl.DataFrame:
+        """One row per record that went in, used or not, with its targets (``target:NAME``)."""
+        pl = require_polars("opening a corpus")
+        folder = self.path / layout.RECORDS
+        files = [folder / f"{layout.task_name(k)}.parquet" for k in range(self.document["tasks"])]
+        return pl.concat([pl.read_parquet(file) for file in files], how="diagonal")
+
+    def _only(self, column: str) -> Any:
+        values = self.index[column].unique()
+        if len(values) != 1:
+            raise CorpusError(
+                f"the corpus has {len(values)} values of {column}",
+                path=self.path,
+                remedy=f"Choose one group: {', '.join(self.groups)}",
+            )
+        return values[0]
+
+    def of_group(self, name: str) -> Corpus:
+        """Return the part whose shards stand in one group (see :attr:`groups`)."""
+        pl = require_polars("opening a corpus")
+        if name not in self.groups:
+            raise CorpusError(
+                f"there is no group '{name}'", path=self.path, remedy=f"{', '.join(self.groups)}"
+            )
+        return self.where(pl.col("shard").str.starts_with(f"{layout.SHARDS}/{name}/"))
+
+    def where(self, condition: pl.Expr) -> Corpus:
+        """Return the part of which a polars expression over the index is true."""
+        return Corpus(self.path, self.document, self.index.filter(condition), self._remote)
+
+    def subset(self, positions: ArrayLike) -> Corpus:
+        """Return the segments at these positions, in this order."""
+        chosen = self.index[self._positions(positions)]
+        return Corpus(self.path, self.document, chosen, self._remote)
+
+    def split_positions(self, split: str) -> NDArray[np.int64]:
+        """Return the positions of a split ("train", "validation" or "test")."""
+        found = (self.index["split"] == split).fill_null(value=False)
+        return np.flatnonzero(found.to_numpy()).astype(np.int64)
+
+    def read_int16(self, positions: ArrayLike) -> NDArray[np.int16]:
+        """Return the stored integers (n, leads, samples) of segments of one shape.
+
+        ``mV = (value - baseline) / gain`` with the segment's own two numbers; -32768 is missing.
+
+        Raises
+        ------
+        CorpusError
+            A position is not in the corpus, or the segments have different shapes.
+        """
+        wanted = self._positions(positions)
+        shards, rows = self._shards[wanted], self._rows[wanted]
+        codes = shards.tolist()
+        arrays = {code: self._mapped(code) for code in dict.fromkeys(codes)}
+        shapes = {array.shape[1:] for _, array in arrays.values()}
+        if len(shapes) > 1:
+            raise CorpusError(
+                f"the segments have different shapes: {sorted(shapes)}",
+                path=self.path,
+                remedy="Read one group at a time (Corpus.of_group)",
+            )
+        leads, samples = shapes.pop() if shapes else (0, 0)
+        result = np.empty((len(wanted), leads, samples), dtype=np.int16)
+        size = 2 * leads * samples
+        places = rows.tolist()
+        for code, row in zip(codes, places, strict=True):
+            start = HEADER_BYTES + row * size
+            first = start - start % _PAGE
+            arrays[code][0].madvise(mmap.MADV_WILLNEED, first, start + size - first)
+        for position, (code, row) in enumerate(zip(codes, places, strict=True)):
+            result[position] = arrays[code][1][row]
+        return result
+
+    def read(self, positions: ArrayLike, *, upright: bool = False) -> NDArray[np.float32]:
+        """Return segments in mV, NaN for missing samples.
+
+        Parameters
+        ----------
+        positions : array_like of int
+            In the index, in any order, repeated or not.
+        upright : bool
+            Turn segments of records over of which more than half look inverted.
+
+        Returns
+        -------
+        ndarray of float32 (n, leads, samples)
+            For records in mV bit by bit what :func:`ecgfoundry.formats.read` gives.
+        """
+        wanted = self._positions(positions)
+        stored = self.read_int16(wanted)
+        result = to_millivolts(
+            stored, self._gains[wanted], self._baselines[wanted], self._gaps[wanted]
+        )
+        if upright:
+            result[self.index["record_inverted"].to_numpy()[wanted]] *= -1
+        return result
+
+    def _positions(self, positions: ArrayLike) -> NDArray[np.int64]:
+        wanted = np.atleast_1d(np.asarray(positions))
+        if wanted.size == 0:
+            return np.empty(0, dtype=np.int64)
+        if wanted.ndim != 1 or wanted.dtype.kind not in "iu":
+            raise CorpusError("positions are a list of whole numbers")
+        if wanted.min() < 0 or wanted.max() >= len(self.index):
+            raise CorpusError(
+                f"position {int(wanted.max() if wanted.min() >= 0 else wanted.min())} is not in "
+                f"the corpus of {len(self.index)} segments"
+            )
+        return wanted.astype(np.int64)
+
+    def _mapped(self, code: int) -> tuple[mmap.mmap, NDArray[np.int16]]:
+        found = self._maps.get(code)
+        if found is None:
+            name = self._names[code]
+            path = self.path / name if self._remote is None else self._remote.fetch(name)
+            shape = shard_shape(path)
+            with path.open("rb") as stream:
+                mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            mapped.madvise(mmap.MADV_RANDOM)
+            array = np.frombuffer(mapped, dtype="<i2", offset=HEADER_BYTES).reshape(shape)
+            found = self._maps[code] = (mapped, array)
+        return found
+
+
+def _codes(column: pl.Series, names: list[str]) -> NDArray[np.int64]:
+    """Return the place of each value among ``names``."""
+    if not names:
+        return np.empty(0, dtype=np.int64)
+    codes = column.replace_strict(names, list(range(len(names))))
+    return codes.to_numpy().astype(np.int64)
+
+
+def to_millivolts(
+    stored: NDArray[np.int16],
+    gains: NDArray[np.float64],
+    baselines: NDArray[np.int32],
+    gaps: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """Return ``(stored - baseline) / gain`` as float32, -32768 as NaN where ``gaps`` says so.
+
+    Where every gain is a float32, one float32 division is enough: the quotient of two numbers of 24
+    bits, rounded to 53 bits and then to 24, is the same (Figueroa, SIGNUM 1995).
+    """
+    result = stored.astype(np.float32)
+    if baselines.any():
+        result -= baselines.astype(np.float32)[:, np.newaxis, np.newaxis]
+    narrow = gains.astype(np.float32)
+    if np.array_equal(narrow, gains):
+        result /= narrow[:, np.newaxis, np.newaxis]
+    else:
+        for k, gain in enumerate(gains):
+            result[k] = result[k].astype(np.float64) / gain
+    for k in np.flatnonzero(gaps):
+        result[k][stored[k] == MISSING] = np.nan
+    return result
+
+
+def _allow_files(count: int) -> None:
+    """Raise the limit of open files up to what the system allows: every shard is mapped once."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

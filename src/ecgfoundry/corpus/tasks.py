@@ -1,0 +1,356 @@
+"""One task: some records in, one shard per group, an index and a record table out, committed last.
+
+A task is a pure function of its :class:`TaskSpec`: any engine may run it, anywhere, twice.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.corpus import layout
+from ecgfoundry.corpus.gate import REASONS, WindowFigures, measure_windows
+from ecgfoundry.corpus.plan import BuildOptions
+from ecgfoundry.corpus.raw import RawRecord, open_raw
+from ecgfoundry.corpus.shards import ShardWriter, group_name
+from ecgfoundry.datasets.mc_med_tables import require_polars
+from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.manifest import Manifest, ManifestRow
+from ecgfoundry.signals.windows import window_bounds
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["FIGURES", "TaskSpec", "run_task"]
+
+BLOCK_WINDOWS = 64
+"""Windows that are read and measured together: memory is bounded by them, not by the record."""
+
+FIGURES = tuple(field.name for field in fields(WindowFigures))
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """What a worker needs to know.
+
+    Parameters
+    ----------
+    root : Path
+        Of the corpus.
+    work : Path
+        Where unfinished files go.
+    number : int
+    manifest : Manifest
+        The rows of this task.
+    target_names : tuple of str
+        Of the whole manifest, so that every part has the same columns.
+    options : BuildOptions
+    parent : int or None
+        Process that must live: a worker whose parent was killed stops before it commits.
+    """
+
+    root: Path
+    work: Path
+    number: int
+    manifest: Manifest
+    target_names: tuple[str, ...]
+    options: BuildOptions
+    parent: int | None = None
+
+
+class _OrphanedError(RuntimeError):
+    """The process that gave the task is gone."""
+
+
+def run_task(spec: TaskSpec) -> dict[str, Any]:
+    """Carry out a task and return its commit."""
+    work = spec.work / layout.task_name(spec.number)
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    output = _Output(spec, work)
+    try:
+        for row in spec.manifest.rows:
+            _check_parent(spec)
+            output.add(row)
+        _check_parent(spec)
+        return output.commit()
+    finally:
+        output.close()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_parent(spec: TaskSpec) -> None:
+    if spec.parent is not None and os.getppid() != spec.parent:
+        raise _OrphanedError("the build was stopped")
+
+
+class _Output:
+    """The files of one task while they are written."""
+
+    def __init__(self, spec: TaskSpec, work: Path) -> None:
+        self._spec = spec
+        self._work = work
+        self._writers: dict[str, ShardWriter] = {}
+        self._index: list[dict[str, Any]] = []
+        self._records: list[dict[str, Any]] = []
+
+    def add(self, row: ManifestRow) -> None:
+        """Cut, judge and store one record; whatever is wrong with it goes into its row."""
+        entry = _record_entry(row, self._spec.target_names)
+        self._records.append(entry)
+        parts: list[dict[str, Any]] = []
+        try:
+            record = open_raw(self._spec.manifest, row, self._spec.options.leads)
+            entry |= {
+                "sampling_rate": record.sampling_rate,
+                "leads": ",".join(record.leads),
+                "duration_s": record.samples / record.sampling_rate,
+            }
+            for part in self._segments(record, row, entry):
+                parts.append(part)
+        except EcgFoundryError as error:
+            entry |= {"error": error.code, "problem": error.problem[:500]}
+        except OSError as error:
+            entry |= {"error": "file-access", "problem": (error.strerror or "unreadable")[:500]}
+        failed = entry["error"] is not None
+        entry["status"] = (
+            ("partial" if failed else "used") if entry["kept"] else "failed" if failed else "empty"
+        )
+        if parts:
+            inverted = np.concatenate([part["inverted"] for part in parts])
+            entry["inverted_share"] = float(inverted.mean())
+            for part in parts:
+                part["record_inverted"] = bool(inverted.mean() > 0.5)
+            self._index += parts
+
+    def _segments(
+        self, record: RawRecord, row: ManifestRow, entry: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        options = self._spec.options
+        length = round(options.segment_s * record.sampling_rate)
+        bounds = window_bounds(record.samples, record.sampling_rate, options.segment_s, tail="drop")
+        if record.samples < length:
+            entry["windows"] = entry["short"] = len(bounds)
+            return
+        entry["windows"] = len(bounds)
+        starts = np.array([start for start, _ in bounds], dtype=np.int64)
+        for first in range(0, len(starts), BLOCK_WINDOWS):
+            block = starts[first : first + BLOCK_WINDOWS]
+            windows, clipped = _read_block(record, block, length)
+            entry["clipped_samples"] += clipped
+            figures = measure_windows(
+                windows,
+                gain=record.gain,
+                baseline=record.baseline,
+                sampling_rate=record.sampling_rate,
+                leads=record.leads,
+            )
+            reasons = options.gate.reasons(figures)
+            for reason in REASONS[1:]:
+                entry[reason] += int(np.count_nonzero(reasons == reason))
+            kept = np.flatnonzero(reasons == "")
+            if len(kept):
+                entry["kept"] += len(kept)
+                chosen = windows if len(kept) == len(windows) else windows[kept]
+                yield self._store(record, row, block[kept], chosen, figures, kept)
+
+    def _store(
+        self,
+        record: RawRecord,
+        row: ManifestRow,
+        starts: NDArray[np.int64],
+        windows: NDArray[np.int16],
+        figures: WindowFigures,
+        kept: NDArray[np.int64],
+    ) -> dict[str, Any]:
+        group = group_name(record.sampling_rate, record.leads, windows.shape[2])
+        writer = self._writers.get(group)
+        if writer is None:
+            writer = ShardWriter(self._work / f"{group}.npy", *windows.shape[1:])
+            self._writers[group] = writer
+        first, checksums = writer.append(windows)
+        offset_s = (row.start_s or 0.0) + starts / record.sampling_rate
+        part: dict[str, Any] = {
+            "count": len(starts),
+            "shard": f"{layout.SHARDS}/{group}/{layout.task_name(self._spec.number)}.npy",
+            "row": np.arange(first, first + len(starts), dtype=np.uint32),
+            "record": row.record,
+            "patient": row.patient,
+            "visit": row.visit,
+            "split": row.split,
+            "age": row.age,
+            "sex": row.sex,
+            "start_s": offset_s,
+            "start_time": _start_times(record, starts),
+            "sampling_rate": record.sampling_rate,
+            "leads": ",".join(record.leads),
+            "length": windows.shape[2],
+            "gain": record.gain,
+            "baseline": record.baseline,
+            "crc32": checksums,
+        }
+        return part | {name: getattr(figures, name)[kept] for name in FIGURES}
+
+    def commit(self) -> dict[str, Any]:
+        """Put everything into place; the commit is the last file."""
+        root, name = self._spec.root, layout.task_name(self._spec.number)
+        files: dict[str, dict[str, Any]] = {}
+        for group, writer in sorted(self._writers.items()):
+            size = writer.finish()
+            target = root / layout.SHARDS / group / f"{name}.npy"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            writer.path.replace(target)
+            files[f"{layout.SHARDS}/{group}/{name}.npy"] = {"bytes": size}
+        tables = {
+            layout.INDEX: _index_table(self._index),
+            layout.RECORDS: _record_table(self._records, self._spec.target_names),
+        }
+        for folder, table in tables.items():
+            files[f"{folder}/{name}.parquet"] = self._publish_table(folder, name, table)
+        counted = ("windows", "kept", "clipped_samples", *REASONS)
+        statuses: dict[str, int] = defaultdict(int)
+        for entry in self._records:
+            statuses[entry["status"]] += 1
+        commit = {
+            "task": self._spec.number,
+            "files": files,
+            "records": dict(statuses),
+            "totals": {key: sum(entry[key] for entry in self._records) for key in counted},
+        }
+        target = root / layout.COMMITS / f"{name}.json"
+        layout.publish(layout.json_bytes(commit), target, self._work)
+        return commit
+
+    def _publish_table(self, folder: str, name: str, table: pl.DataFrame) -> dict[str, Any]:
+        temporary = self._work / f"{folder}.parquet"
+        with temporary.open("wb") as stream:
+            table.write_parquet(stream, compression="zstd", statistics=True)
+            stream.flush()
+            os.fsync(stream.fileno())
+        entry = {
+            "bytes": temporary.stat().st_size,
+            "sha256": layout.sha256_of(temporary),
+        }
+        target = self._spec.root / folder / f"{name}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(target)
+        return entry
+
+    def close(self) -> None:
+        """Close what is still open."""
+        for writer in self._writers.values():
+            writer.close()
+
+
+def _read_block(
+    record: RawRecord, starts: NDArray[np.int64], length: int
+) -> tuple[NDArray[np.int16], int]:
+    """Return int16 (windows, leads, length); one read where the windows follow each other."""
+    first, last = int(starts[0]), int(starts[-1]) + length
+    stored, clipped = record.read(first, last)
+    width = len(record.leads)
+    if last - first == length * len(starts):
+        table = stored.reshape(width, len(starts), length)
+        return np.ascontiguousarray(table.transpose(1, 0, 2)), clipped
+    cut = [stored[:, start - first : start - first + length] for start in starts]
+    return np.ascontiguousarray(np.stack(cut)), clipped
+
+
+def _start_times(record: RawRecord, starts: NDArray[np.int64]) -> NDArray[np.datetime64] | None:
+    if record.start_time is None:
+        return None
+    begin = np.datetime64(record.start_time.replace(tzinfo=None), "us")
+    offset = np.rint(starts * (1e6 / record.sampling_rate)).astype("timedelta64[us]")
+    result: NDArray[np.datetime64] = begin + offset
+    return result
+
+
+def _record_entry(row: ManifestRow, target_names: tuple[str, ...]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "record": row.record,
+        "path": row.path,
+        "patient": row.patient,
+        "visit": row.visit,
+        "split": row.split,
+        "age": row.age,
+        "sex": row.sex,
+        "site": row.site,
+        "device": row.device,
+        "status": "",
+        "error": None,
+        "problem": None,
+        "sampling_rate": None,
+        "leads": None,
+        "duration_s": None,
+        "inverted_share": None,
+        "windows": 0,
+        "kept": 0,
+        "clipped_samples": 0,
+    }
+    entry |= dict.fromkeys(REASONS, 0)
+    return entry | {f"target:{name}": row.targets.get(name) for name in target_names}
+
+
+def _record_table(entries: list[dict[str, Any]], target_names: tuple[str, ...]) -> pl.DataFrame:
+    pl = require_polars("building a corpus")
+    text = "record path patient visit split sex site device status error problem leads".split()
+    counts = ("windows", "kept", "clipped_samples", *REASONS)
+    schema: dict[str, Any] = {}
+    for name in _record_entry(ManifestRow("", ""), target_names):
+        schema[name] = pl.String if name in text else pl.Int64 if name in counts else pl.Float64
+    return pl.DataFrame(entries, schema=schema, orient="row")
+
+
+_INDEX_COLUMNS: Mapping[str, str] = {
+    "shard": "String",
+    "row": "UInt32",
+    "record": "String",
+    "patient": "String",
+    "visit": "String",
+    "split": "String",
+    "age": "Float64",
+    "sex": "String",
+    "start_s": "Float64",
+    "start_time": "Datetime",
+    "sampling_rate": "Float64",
+    "leads": "String",
+    "length": "UInt32",
+    "gain": "Float64",
+    "baseline": "Int32",
+    "crc32": "UInt32",
+    **dict.fromkeys(FIGURES[:7], "Float32"),
+    "readable_leads": "Int16",
+    "inverted": "Boolean",
+    "record_inverted": "Boolean",
+}
+
+
+def _index_table(parts: list[dict[str, Any]]) -> pl.DataFrame:
+    """Put the parts of all records together; constant values are repeated per part."""
+    pl = require_polars("building a corpus")
+    counts = np.array([part["count"] for part in parts], dtype=np.int64)
+    columns: dict[str, Any] = {}
+    for name, kind in _INDEX_COLUMNS.items():
+        dtype = pl.Datetime("us") if kind == "Datetime" else getattr(pl, kind)
+        values = [part[name] for part in parts]
+        if name == "start_time":
+            values = [
+                np.full(n, np.datetime64("NaT"), "datetime64[us]") if v is None else v
+                for v, n in zip(values, counts, strict=True)
+            ]
+        if values and isinstance(values[0], np.ndarray):
+            columns[name] = pl.Series(name, np.concatenate(values)).cast(dtype)
+        else:
+            places = np.repeat(np.arange(len(values)), counts)
+            columns[name] = pl.Series(name, values, dtype=dtype).gather(places)
+    table = pl.DataFrame(columns)
+    start_us = (pl.col("start_s") * 1e6).round().cast(pl.Int64)
+    return table.select(pl.format("{}@{}", "record", start_us).alias("segment"), pl.all())
