@@ -29,6 +29,10 @@ RATE_TOLERANCE = 0.05
 """A median interval further off the nominal one is another kind of recording (our choice)."""
 
 DRIFT_TOLERANCE = 5e-4
+SHORTEST_GAP_STEPS = 1.75
+"""The strap loses packets of 73 samples, hardly ever one, so a step a little longer than usual is
+the jitter of its clock (our choice)."""
+
 LONGEST_GAP_S = 86_400.0
 """Beyond a day without samples the clock was set, not the connection lost (our choice)."""
 
@@ -139,18 +143,17 @@ def regular_grid(
         )
     if steps.max() > LONGEST_GAP_S * NOMINAL_RATE_HZ:
         raise FormatError("the clock of the sensor jumps by more than a day", path=path)
-    whole = np.maximum(np.rint(steps / typical), 1.0)
+    near = steps < SHORTEST_GAP_STEPS * typical
+    # Judged without the gaps, which tell nothing about the rate.
+    rate = NOMINAL_RATE_HZ / float(steps[near].mean())
+    if abs(rate - NOMINAL_RATE_HZ) <= DRIFT_TOLERANCE * NOMINAL_RATE_HZ:
+        rate = NOMINAL_RATE_HZ
+    # A late sample that ends no gap is jitter; rounding it would add up along the recording.
+    whole = np.where(near, 1.0, np.rint(steps * (rate / NOMINAL_RATE_HZ)))
     total = whole.sum() + 1
     if total > limits.samples:
         raise LimitError(f"the recording spans {total:.0f} samples", path=path)
-    # Judged without the gaps: a pause tells nothing about the rate.
-    near = whole == 1.0
-    rate = NOMINAL_RATE_HZ / float(steps[near].mean()) if near.any() else NOMINAL_RATE_HZ
-    if abs(rate - NOMINAL_RATE_HZ) <= DRIFT_TOLERANCE * NOMINAL_RATE_HZ:
-        rate = NOMINAL_RATE_HZ
-    places = np.concatenate(
-        ([0], np.cumsum(np.maximum(np.rint(steps * rate / NOMINAL_RATE_HZ), 1.0)))
-    )
+    places = np.concatenate(([0], np.cumsum(whole)))
     grid = np.full(int(places[-1]) + 1, np.nan)
     grid[places.astype(np.int64)] = values
     return grid, rate
