@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -52,6 +53,7 @@ def ecg_paper_svg(
     identifier: str | None = None,
     origin_s: float = 0.0,
     whole_duration_s: float | None = None,
+    overlay: Callable[[Sheet, Frame], str] | None = None,
 ) -> str:
     """Draw a recording on ECG paper, as a self-contained SVG at true physical size.
 
@@ -89,6 +91,8 @@ def ecg_paper_svg(
         For a recording that was cut from a longer one: where it begins in it, and how long that
         one is, in seconds. They change what is printed and ``data-start``; ``start_s`` still
         counts from the first sample given.
+    overlay : callable, optional
+        Gives an SVG layer for the planned sheet, drawn between the grid and the traces.
 
     Returns
     -------
@@ -123,6 +127,7 @@ def ecg_paper_svg(
         _opening(recording, sheet, frame, heading, prefix, whole_s),
         _definitions(sheet, frame, colours, prefix),
         _paper(frame, colours, prefix),
+        overlay(sheet, frame) if overlay is not None else "",
         labels_svg(sheet, frame, colours),
         *(row_svg(row, number, frame, colours, prefix) for number, row in enumerate(sheet.rows)),
         _imprint(recording, sheet, frame, heading, colours, whole_s),
