@@ -33,7 +33,7 @@ SINGLE_LEAD_MODEL = "rhythm-single-lead"
 MINIMUM_LEADS_FOR_DIAGNOSES = 3
 EXCERPT_S = 60.0
 
-_SIDECAR_SUFFIXES = (".dat", ".atr", ".json", ".md", ".html", ".xml.bak")
+_SIDECAR_SUFFIXES = (".dat", ".atr", ".md", ".html", ".xml.bak")
 
 
 class FileSource:
@@ -214,6 +214,8 @@ def _recordings_below(folder: Path) -> list[Path]:
 def without_sidecars(paths: Sequence[Path]) -> list[Path]:
     """Leave out the signal and annotation files of WFDB records, and metadata."""
     headers = {path.with_suffix("") for path in paths if path.suffix == ".hea"}
+    # A .json beside another file is its side-car; on its own it may be a Kardia recording.
+    beside = {path.with_suffix("") for path in paths if path.suffix.lower() != ".json"}
     return [
         path
         for path in paths
@@ -221,6 +223,7 @@ def without_sidecars(paths: Sequence[Path]) -> list[Path]:
         or (
             path.with_suffix("") not in headers
             and path.suffix.lower() not in _SIDECAR_SUFFIXES
+            and (path.suffix.lower() != ".json" or path.with_suffix("") not in beside)
             and path.name not in ("RECORDS", "ANNOTATORS", "REFERENCE.csv")
         )
     ]
