@@ -15,6 +15,7 @@ from tests.formats import layouts, vendor_files
 from ecgfoundry.errors import EcgFoundryError, LeadError
 from ecgfoundry.formats import formats, identify, inspect, iterate, read
 from ecgfoundry.formats.base import Reader, ReadOptions
+from ecgfoundry.formats.writers import write
 from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
 from ecgfoundry.recording import Recording
 
@@ -51,6 +52,10 @@ def as_npz(fixtures: Path, folder: Path) -> Path:
         unit="uV",
     )
     return folder / "x.npz"
+
+
+def as_parquet(fixtures: Path, folder: Path) -> Path:
+    return write(read(fixtures / "cinc2021/JS20000"), folder / "x.parquet").path
 
 
 def as_csv(fixtures: Path, folder: Path) -> Path:
@@ -155,6 +160,7 @@ SAMPLES = {
     "DICOM": Sample("dicom", shipped("dicom/waveform_ecg.dcm"), TWELVE, 1000, 10_000),
     "ISHNE": Sample("ishne", binary("x.ecg", ishne), TWELVE, 500, 5000),
     "SCP-ECG": Sample("scp", binary("x.scp", scp), TWELVE, 500, 5000),
+    "Parquet": Sample("parquet", as_parquet, TWELVE, 500, 5000),
     "MFER": Sample("mfer", binary("x.mwf", mfer), TWELVE, 500, 5000),
     "aECG in a ZIP": Sample(
         "zip", shipped("hl7_aecg/subject1_0.zip"), AECG_LEADS, 500, 5000, {}, "hl7-aecg"

@@ -159,7 +159,8 @@ def _open(path: Path, options: ReadOptions) -> _File:
     timeline = edf_timeline(header)
     signals = tuple(signal for signal in header.signals if not signal.is_annotations)
     kinds = _kinds(signals, options.unit)
-    names, kinds = named_channels([signal.label for signal in signals], kinds, options, path)
+    labels = [s.label.removeprefix("ECG ") if s.names_lead else s.label for s in signals]
+    names, kinds = named_channels(labels, kinds, options, path)
     ecg = [n for n, kind in enumerate(kinds) if kind == "ecg"]
     rate = one_rate([names[n] for n in ecg], [signals[n].rate for n in ecg], path)
     factors = [1.0] * len(signals)
@@ -183,6 +184,7 @@ def _kinds(signals: Sequence[EdfSignal], unit: str | None) -> list[str]:
     for signal in signals:
         label = signal.label.strip()
         is_lead = canonical_lead(label) is not None or _ECG_LABEL.match(label) is not None
+        is_lead = is_lead or signal.names_lead
         if has_eeg and label.upper() in _CHEST_IN_EEG:
             is_lead = False  # among electrodes of the 10-20 system they are those
         # An ECG label without a unit stays an ECG lead, so that the missing unit is reported.
@@ -268,6 +270,8 @@ def _physical(
         values *= factor
     with np.errstate(over="ignore"):
         result = values.astype(np.float32)
+    if signal.marks_missing and sample_bytes == 2:
+        result[block.view("<i2").reshape(-1) == -(2**15)] = np.nan
     if abs(signal.gain) * factor > 1e30:  # only a damaged header
         result[~np.isfinite(result)] = np.nan
     return result

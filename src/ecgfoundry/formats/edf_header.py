@@ -19,10 +19,22 @@ from ecgfoundry.formats.multichannel import age_between, plain_text, require_siz
 from ecgfoundry.formats.subjects import parse_sex
 from ecgfoundry.recording import Subject, check_sampling_rate
 
-__all__ = ["BDF_START", "EDF_START", "EdfHeader", "EdfSignal", "read_edf_header"]
+__all__ = [
+    "BDF_START",
+    "EDF_START",
+    "LEAD_MARK",
+    "MISSING_MARK",
+    "EdfHeader",
+    "EdfSignal",
+    "read_edf_header",
+]
 
 EDF_START = b"0       "
 BDF_START = b"\xffBIOSEMI"
+MISSING_MARK = "missing -32768"
+"""In the free part of a signal's header: that stored value is a missing sample (our choice)."""
+LEAD_MARK = "ecg lead"
+"""There, too: the label is "ECG " and the name of a lead, which is the rest (our choice)."""
 _FIXED_BYTES = 256
 _SIGNAL_BYTES = 256
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
@@ -47,6 +59,8 @@ class EdfSignal:
     samples: int
     offset: int
     rate: float
+    marks_missing: bool = False
+    names_lead: bool = False
 
     @property
     def is_annotations(self) -> bool:
@@ -154,6 +168,8 @@ def _signals(
                 transducer=plain_text(cells[1]),
                 unit=plain_text(cells[2]),
                 prefilter=plain_text(cells[7]),
+                marks_missing=MISSING_MARK in plain_text(cells[9]),
+                names_lead=LEAD_MARK in plain_text(cells[9]) and label.startswith("ECG "),
                 samples=samples,
                 offset=offset,
                 rate=0.0 if is_annotations else _rate(samples, duration, label, path),
@@ -245,6 +261,8 @@ def _start_time(date: bytes, time: bytes, recording: str) -> dt.datetime | None:
         return None
     day, month, year = (int(part) for part in days.groups())
     year += 1900 if year >= _CLIPPING_YEAR else 2000
+    if recording.startswith("Startdate X ") and (day, month, year) == (1, 1, 1985):
+        return None  # EDF+ 2.1.3.2: how an unknown date is written
     plus = re.match(r"Startdate (\d\d-[A-Z]{3}-\d{4})(?: |$)", recording)
     stated = _plus_date(plus[1]) if plus else None
     try:
