@@ -197,7 +197,7 @@ class LiveStream:
         prepared = due.prepared
         bundle = self.predictor.bundle
         first = self.buffer.first or 0
-        about = {
+        about: dict[str, Any] = {
             "start_s": (prepared.start - first) / self.sampling_rate,
             "duration_s": (prepared.stop - prepared.start) / self.sampling_rate,
             "refused": prepared.refusal,

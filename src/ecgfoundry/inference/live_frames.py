@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ _HEADER = struct.Struct("<4sBBHIIqd")
 HEADER_BYTES = _HEADER.size
 _MAGIC = b"ECGL"
 _VERSION = 1
-_TYPES = {0: np.dtype("<i2"), 1: np.dtype("<f4")}
+_TYPES: dict[int, np.dtype[Any]] = {0: np.dtype("<i2"), 1: np.dtype("<f4")}
 _MISSING = -32768
 MAXIMUM_SAMPLES = 1_000_000
 """Leads x samples of one frame; twelve leads at 1 kHz for 80 s (our choice)."""

@@ -267,7 +267,9 @@ class Predictor:
         inputs = [w.standardized for _, _, ws in waiting for w in ws if w.standardized is not None]
         outputs = iter(self.logits(np.stack(inputs)).astype(np.float64) if inputs else ())
         for number, leads, windows in waiting:
-            logits = [None if w.standardized is None else next(outputs) for w in windows]
+            logits: list[NDArray[np.float64] | None] = [
+                None if w.standardized is None else next(outputs) for w in windows
+            ]
             answers[number] = self._conclude(
                 tasks[number], leads, _Collected([_without_array(w) for w in windows], logits)
             )

@@ -314,8 +314,9 @@ def answer_together(batch: Sequence[tuple[LiveSession, LiveFrame]]) -> Answers:
             groups.setdefault(id(session.stream.predictor), []).append(number)
     for numbers in groups.values():
         predictor = due[numbers[0]][0].stream.predictor
-        inputs = np.stack([due[number][1].prepared.standardized for number in numbers])
-        logits.update(zip(numbers, predictor.logits(inputs), strict=True))
+        inputs = [due[number][1].prepared.standardized for number in numbers]
+        stacked = np.stack([array for array in inputs if array is not None])
+        logits.update(zip(numbers, predictor.logits(stacked), strict=True))
     for number, (session, window) in enumerate(due):
         answer: LiveAnswer = session.stream.answer(window, logits.get(number))
         result.messages.append((session, {"type": "answer", **answer.to_dict()}))

@@ -192,7 +192,8 @@ async def _samples(request: Request, folder: Path, limit: int) -> Upload:
     if signal.ndim != 2 or signal.size == 0:
         raise ProblemError(Problem(400, "request", "'signal' needs one row of samples per lead"))
     path = folder / "samples.npz"
-    np.savez(path, signal=signal, **{key: np.array(value) for key, value in stated.items()})
+    arrays = {"signal": signal} | {key: np.array(value) for key, value in stated.items()}
+    np.savez(path, allow_pickle=False, **arrays)
     return Upload(folder, (path,), ("samples",), hashlib.sha256(body).hexdigest(), len(body))
 
 

@@ -172,8 +172,8 @@ class Worker:
         return problem if result is None else replace(result, verdict=answer.verdict)
 
     def _alone(self, work: Work) -> Result:
-        function = {"read": _read, "embed": partial(_embed, self)}[work.kind]
-        result, problem = _guarded(partial(function, work))
+        function = partial(_embed, self, work) if work.kind == "embed" else partial(_read, work)
+        result, problem = _guarded(function)
         return problem if result is None else result
 
 

@@ -233,7 +233,7 @@ class WorkerPool:
             # What has seen a worker die is done alone, so that it can harm nothing else.
             share = -(-len(self._waiting) // (len(self._idle) + 1))
             wanted = 1 if self._waiting[0].deaths else min(self._batch, share)
-            tasks = []
+            tasks: list[_Task] = []
             while self._waiting and len(tasks) < wanted:
                 if tasks and self._waiting[0].deaths:
                     break
