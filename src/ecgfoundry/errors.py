@@ -194,6 +194,12 @@ class VerificationError(EcgFoundryError):
     code = "verification"
 
 
+class RuntimeUnavailableError(EcgFoundryError):
+    """A runtime was asked for that this machine cannot run."""
+
+    code = "runtime-unavailable"
+
+
 class TrainingError(EcgFoundryError):
     """A training run was asked for that cannot be carried out."""
 
