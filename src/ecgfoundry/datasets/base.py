@@ -1,9 +1,8 @@
-"""What every data set is: a folder as it is distributed -> rows of a manifest, with a cohort flow."""
+"""What every data set is: its folder as distributed -> rows of a manifest, with a cohort flow."""
 
 from __future__ import annotations
 
 import csv
-import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ __all__ = [
     "Interval",
     "Option",
     "find_file",
+    "multi_hot",
     "rows_relative_to",
     "write_intervals",
 ]
@@ -134,7 +134,8 @@ class Dataset:
     folder : str
         What the folder looks like, for the error message of a wrong one.
     labels : str
-        Name of the label system of its targets (a file of ``vocabularies/maps``), or "".
+        Label system of its targets (a file of ``vocabularies/maps``); "" where they are those of a
+        vocabulary.
     reading : callable (folder, report, options) -> iterator
         Yields rows, and intervals of rows; counts what it leaves out in the report.
     recognise : callable (folder) -> bool
@@ -279,8 +280,3 @@ def multi_hot(present: Iterable[str], names: Sequence[str]) -> dict[str, float |
     """Return 1 for every name that is present and 0 for the others."""
     found = set(present)
     return {name: 1.0 if name in found else 0.0 for name in names}
-
-
-def first_of(iterator: Iterator[Path], count: int) -> list[Path]:
-    """Return at most ``count`` paths of an iterator."""
-    return list(itertools.islice(iterator, count))

@@ -120,12 +120,18 @@ def _from_parts(folder: Path, report: DatasetReport) -> Iterator[ManifestRow]:
             places[part] = _exams_of(folder / part, report)
         index = places[part]
         if index is None:
-            zipped = (folder / part).with_suffix(".zip").is_file()
-            report.skip(f"{part} {'is still zipped' if zipped else 'not readable'}", exam)
+            report.skip(f"{part} {_why_not(folder / part)}", exam)
         elif exam not in index:
             report.skip("exam not in its part", exam)
         else:
             yield _exam(cells, exam, part, index[exam])
+
+
+def _why_not(path: Path) -> str:
+    """Say why a part gives no exams, and what to do if it is only packed."""
+    if path.is_file():
+        return "is not readable"
+    return "is still zipped" if path.with_suffix(".zip").is_file() else "is not there"
 
 
 def _exams_of(path: Path, report: DatasetReport) -> dict[str, int] | None:

@@ -1,0 +1,477 @@
+"""The shipped bundles on data sets that they were not trained on.
+
+``python -m benchmarks.experiments.outside_evaluation --data FOLDER --work WORK`` reads every
+outside set below FOLDER (zips are unpacked into WORK), answers with the two shipped bundles, and
+writes the table between the markers of ``docs/outside-evaluation.md`` and
+``docs/outside-evaluation.json`` beside it. Answers are kept in WORK and are not made again.
+
+What is compared with what:
+
+* Labels come from the label maps (``vocabularies/maps``): only ``exact`` and ``narrower`` score; a
+  target that a record leaves open is missing there.
+* A recording of up to 60 s has one answer. Longer ones (MIT-BIH, CPSC 2021) are compared window by
+  window: the label is the rhythm that covers more than half of the window, windows without such a
+  rhythm are left out, and intervals resample whole people (records where no person is named).
+* Refused recordings have no score; they are counted.
+* Controls are those of :mod:`ecgfoundry.evaluation.controls`. The outside sets have no training
+  part, so that controls are fitted on the outside set itself, cross-fitted by person: they know the
+  set, the network does not.
+* A row with fewer than 30 positives or negatives shows counts and no AUROC. One with fewer than 30
+  people that have a positive is marked: intervals by person are not reliable there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgfoundry.datasets import DatasetManifest, read_dataset
+from ecgfoundry.datasets.rhythms import share_of_window
+from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.evaluation.classification import classification_rows
+from ecgfoundry.evaluation.cohort import EvaluationData
+from ecgfoundry.evaluation.controls import CONTROLS, control_scores
+from ecgfoundry.evaluation.gains import add_gains
+from ecgfoundry.evaluation.settings import MINIMUM_CLAIM, Settings
+from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.metrics.resampling import PatientResampling
+from ecgfoundry.models.bundle import find_bundle, load_bundle
+from ecgfoundry.recording import Recording
+from ecgfoundry.signals.features import FEATURE_NAMES, hand_crafted_features
+from ecgfoundry.vocabularies import load_label_map
+
+RHYTHM, SUPERCLASS = "rhythm-single-lead", "ptbxl-superclass-12lead"
+VOCABULARY = {RHYTHM: "cinc2017-rhythm", SUPERCLASS: "ptbxl-superclass"}
+SCORED = {RHYTHM: ("atrial fibrillation",), SUPERCLASS: ("NORM", "MI", "STTC", "CD", "HYP")}
+"""Targets that a row is made for, where the map has them. "Normal", "other" and "noisy" follow from
+no single statement of another set: ectopic beats make a sinus rhythm "other" there."""
+
+MIXED_SHARE = 0.5
+DRAWS = 1000
+BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
+
+Unit = dict[str, Any]
+"""One compared stretch: record, person, label and score per target, age, sex, features."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """One set for one model."""
+
+    model: str
+    name: str
+    title: str
+    units: Callable[[Path, Path, Predictor], Iterator[Unit]]
+    lead: str | None = None
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name of the file of answers."""
+        lead = f"-{self.lead}" if self.lead else ""
+        return f"{self.model}-{self.name}{lead}"
+
+
+def labels_of(
+    system: str, vocabulary: str, targets: Mapping[str, float | None]
+) -> dict[str, float | None]:
+    """Return the targets of a model's vocabulary; every code must have been reviewed."""
+    label_map = load_label_map(system, vocabulary)
+    unreviewed = label_map.unreviewed(set(targets))
+    if unreviewed:
+        raise SystemExit(f"{system}: codes that no one has reviewed: {', '.join(unreviewed)}")
+    return label_map.apply(targets)
+
+
+def measured(recording: Recording, lead: str | None) -> list[float]:
+    """Return the hand-crafted features of what the model reads."""
+    chosen = recording.select([lead]) if lead else recording
+    values = hand_crafted_features(chosen.signal, chosen.sampling_rate, chosen.leads)
+    return [round(float(values[name]), 6) for name in FEATURE_NAMES]
+
+
+def records(
+    dataset: str, folder: str, system: str, *, lead: str | None = None, **options: str
+) -> Callable[[Path, Path, Predictor], Iterator[Unit]]:
+    """Units of a set of short recordings: one each."""
+
+    def units(data: Path, work: Path, predictor: Predictor) -> Iterator[Unit]:
+        found = read_dataset(dataset, _folder(data, work, folder), **options)
+        vocabulary = VOCABULARY[predictor.bundle.name]
+        for row in found.manifest:
+            labels = labels_of(system, vocabulary, row.targets)
+            unit: Unit = {
+                "record": row.record,
+                "person": row.patient or row.record,
+                "person_known": row.patient is not None,
+                "age": row.age,
+                "sex": row.sex,
+                "labels": labels,
+            }
+            try:
+                recording = found.manifest.open(row)
+            except EcgFoundryError as error:
+                yield unit | {"refused": error.code}
+                continue
+            yield unit | answer(predictor, recording, lead)
+
+    return units
+
+
+def answer(predictor: Predictor, recording: Recording, lead: str | None) -> Unit:
+    """Return scores and features, or why there are none; beyond 60 s the mean over the windows."""
+    result = predictor.interpret(recording, lead=lead)
+    if result.refused is not None:
+        return {"refused": result.refused.code}
+    if result.episodes is None:
+        scores = {finding.name: finding.probability for finding in result.findings}
+    else:
+        read = [w.probabilities for w in result.windows if w.probabilities is not None]
+        scores = {name: float(np.mean([w[name] for w in read])) for name in read[0]}
+    return {"scores": scores, "features": measured(recording, lead)}
+
+
+def windows(
+    dataset: str, folder: str, *, lead: str | None = None
+) -> Callable[[Path, Path, Predictor], Iterator[Unit]]:
+    """Units of a set of long recordings: one for each window of the model."""
+
+    def units(data: Path, work: Path, predictor: Predictor) -> Iterator[Unit]:
+        found = read_dataset(dataset, _folder(data, work, folder))
+        rhythms = _rhythms(found)
+        marks = sorted(load_label_map("rhythm-marks", "cinc2017-rhythm").codes)
+        for row in found.manifest:
+            recording = found.manifest.open(row)
+            result = predictor.interpret(recording, lead=lead)
+            if result.refused is not None and not result.windows and lead is None:
+                # No lead that the model takes by itself: name the first, as a user would.
+                result = predictor.interpret(recording, lead=recording.leads[0])
+            for window in result.windows:
+                start, end = window.start_s, window.start_s + window.duration_s
+                shares = share_of_window(rhythms.get(row.record, []), start, end)
+                most = max(shares, key=lambda mark: shares[mark], default="")
+                covered = shares.get(most, 0.0)
+                uncovered = 1.0 - sum(shares.values())
+                unit: Unit = {
+                    "record": row.record,
+                    "person": row.patient or row.record,
+                    "person_known": row.patient is not None,
+                    "start_s": start,
+                    "age": row.age,
+                    "sex": row.sex,
+                }
+                # In CPSC 2021 only AF is marked: what is not covered is not AF.
+                none = dataset == "cpsc2021" and uncovered > MIXED_SHARE
+                if covered <= MIXED_SHARE and not none:
+                    yield unit | {"refused": "mixed rhythms", "labels": {}}
+                    continue
+                values = {mark: float(mark == most and not none) for mark in marks}
+                unit["labels"] = labels_of("rhythm-marks", "cinc2017-rhythm", values)
+                if window.probabilities is None:
+                    reason = window.refused.code if window.refused else "not read"
+                    yield unit | {"refused": reason}
+                    continue
+                part = recording.window(start, window.duration_s)
+                used = result.leads_used[0]
+                yield unit | {
+                    "scores": window.probabilities,
+                    "features": measured(part, used),
+                }
+
+    return units
+
+
+def _rhythms(found: DatasetManifest) -> dict[str, list[tuple[float, float, str]]]:
+    result: dict[str, list[tuple[float, float, str]]] = {}
+    for mark in found.intervals:
+        result.setdefault(mark.record, []).append((mark.start_s, mark.end_s, mark.label))
+    return result
+
+
+def ptbxl_subset(data: Path, work: Path, predictor: Predictor) -> Iterator[Unit]:
+    """Units of the standardized PTB-XL subset for the rhythm model: lead I."""
+    folder = data / "ptbxl_subset"
+    with (folder / "labels.csv").open(newline="", encoding="utf-8") as stream:
+        table = {int(row["ecg_id"]): row for row in csv.DictReader(stream)}
+    for part in ("train", "val"):
+        with np.load(folder / f"ptbxl_z250_{part}.npz") as stored:
+            lead_one = np.cumsum(stored["delta"][:, 0], axis=1, dtype=np.int16)
+            signals = lead_one / float(stored["scale"])
+            names = stored["ecg_id"]
+        for name, signal in zip(names.tolist(), signals, strict=True):
+            row = table[int(name)]
+            codes = {
+                column.split(":")[1]: float(value)
+                for column, value in row.items()
+                if column.startswith("rhythm:")
+            }
+            recording = Recording.from_array(signal, sampling_rate=250, leads="I", unit="mV")
+            yield {
+                "record": str(name),
+                "person": row["patient_id"],
+                "person_known": True,
+                "age": None,
+                "sex": None,
+                "labels": labels_of("scp-ecg", "cinc2017-rhythm", codes),
+            } | answer(predictor, recording, None)
+
+
+_C21, _OUT = "formats/cinc2021_wfdb_mat4", {"sources": "outside-ptbxl"}
+SETS: tuple[Outside, ...] = (
+    Outside(RHYTHM, "mitbih", "MIT-BIH Arrhythmia", windows("mitbih", "mitbih_arrhythmia.zip"),
+            note="windows of 30 s; MLII, V5 where there is none"),
+    *(Outside(RHYTHM, "cpsc2021", "CPSC 2021", windows("cpsc2021", "formats/cpsc2021_af_wfdb",
+              lead=lead), lead, "windows of 30 s") for lead in ("I", "II")),
+    *(Outside(RHYTHM, "ludb", "LUDB", records("ludb", "ludb.zip", "ludb", lead=lead), lead)
+      for lead in ("I", "II")),
+    Outside(RHYTHM, "ptbxl", "PTB-XL subset", ptbxl_subset, "I",
+            "stored band-passed at 0.5-40 Hz and z-scored, not raw"),
+    Outside(RHYTHM, "cinc2021", "CinC 2020/2021", records("cinc2021", _C21, "snomed-ct", lead="I"),
+            "I", "all seven sources"),
+    Outside(RHYTHM, "sph", "SPH", records("sph", "formats/sph_hdf5", "aha", lead="I"), "I"),
+    Outside(RHYTHM, "code15", "CODE-15 %",
+            records("code15", "formats/code15_mat", "code-6", lead="I"), "I"),
+    Outside(SUPERCLASS, "ludb", "LUDB", records("ludb", "ludb.zip", "ludb")),
+    Outside(SUPERCLASS, "cinc2021", "CinC 2020/2021",
+            records("cinc2021", _C21, "snomed-ct", **_OUT), note="without PTB-XL (HR*)"),
+    Outside(SUPERCLASS, "sph", "SPH", records("sph", "formats/sph_hdf5", "aha")),
+    Outside(SUPERCLASS, "code15", "CODE-15 %", records("code15", "formats/code15_mat", "code-6"),
+            note="conduction only: other disturbances than the three are not annotated"),
+)  # fmt: skip
+
+
+def _folder(data: Path, work: Path, name: str) -> Path:
+    """Return a folder of the data, unpacking a zip once."""
+    source = data / name
+    if source.suffix != ".zip":
+        return source
+    target = work / source.stem
+    if not target.is_dir():
+        partial = work / f".{source.stem}.part"
+        with zipfile.ZipFile(source) as archive:
+            archive.extractall(partial)  # zipfile keeps members inside of the folder
+        partial.rename(target)
+    return target
+
+
+def answers(outside: Outside, data: Path, work: Path) -> list[Unit]:
+    """Return the units of a set, made or kept from an earlier run of the same bundle version."""
+    bundle = load_bundle(find_bundle(outside.model))
+    path = work / f"{outside.key}-{bundle.version}.json"
+    if not path.is_file():
+        predictor = load_model(outside.model, threads=1)
+        units = list(outside.units(data, work, predictor))
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps(units), encoding="utf-8")
+        partial.replace(path)
+    loaded: list[Unit] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def evaluation_data(units: Sequence[Unit], target: str) -> EvaluationData:
+    """Return labels, scores and what the controls need, of the units that have both."""
+    used = [unit for unit in units if unit.get("scores") and unit["labels"].get(target) is not None]
+    features = np.array([unit["features"] for unit in used], dtype=np.float64)
+    features = features.reshape(len(used), len(FEATURE_NAMES))
+    rate = features[:, FEATURE_NAMES.index("heart_rate_bpm")]
+    # What could not be measured becomes the median of its column (our choice).
+    kept = features[:, np.isfinite(features).mean(axis=0) >= 0.5] if len(used) else features
+    if kept.size:
+        middle = np.nanmedian(np.where(np.isfinite(kept), kept, np.nan), axis=0)
+        kept = np.where(np.isfinite(kept), kept, middle)
+    return EvaluationData(
+        targets=(target,),
+        labels=np.array([[unit["labels"][target]] for unit in used]).reshape(-1, 1),
+        scores=np.array([[unit["scores"][target]] for unit in used]).reshape(-1, 1),
+        patients=np.array([unit["person"] for unit in used]),
+        covariates={
+            "age": np.array([_number(unit["age"]) for unit in used]),
+            "sex": np.array([unit["sex"] or "" for unit in used], dtype=object),
+            "heart_rate": rate,
+        },
+        features={"features": kept} if kept.size else {},
+    )
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def score(outside: Outside, units: Sequence[Unit], target: str) -> dict[str, Any]:
+    """Return one row of the table."""
+    labelled = [unit for unit in units if unit["labels"].get(target) is not None]
+    data = evaluation_data(units, target)
+    y = data.labels[:, 0]
+    positive = y == 1.0
+    row: dict[str, Any] = {
+        "model": outside.model,
+        "set": outside.name,
+        "title": outside.title,
+        "lead": outside.lead,
+        "note": outside.note,
+        "target": target,
+        "units": len(units),
+        "open_label": len(units) - len(labelled),
+        "not_answered": len(labelled) - len(y),
+        "n": len(y),
+        "positives": int(positive.sum()),
+        "negatives": int((~positive).sum()),
+        "people": len(set(data.patients.tolist())),
+        "people_with_positive": len(set(data.patients[positive].tolist())),
+        "person_known": all(unit["person_known"] for unit in units),
+    }
+    row["claim"] = min(row["positives"], row["negatives"]) >= MINIMUM_CLAIM
+    row["interval_reliable"] = row["people_with_positive"] >= MINIMUM_CLAIM
+    if not row["claim"]:
+        return row
+    settings = Settings(draws=DRAWS, subgroups=False)
+    resampling = PatientResampling.of(data.patients)
+    result = classification_rows(data, [0], resampling, settings)
+    add_gains(data, [0], result, control_scores(data), resampling, settings)
+    cells = result.rows[0]
+    wanted = ("auroc", "auroc_low", "auroc_high", "auprc", "prevalence")
+    row |= {name: _plain(cells.get(name)) for name in wanted}
+    row["controls"] = {
+        control: {
+            name: _plain(cells.get(f"{control}_{name}"))
+            for name in ("auroc", "gain", "gain_low", "gain_high")
+        }
+        for control in CONTROLS
+        if f"{control}_auroc" in cells
+    }
+    return row
+
+
+def _plain(value: Any) -> float | None:
+    if value is None or not np.isfinite(value):
+        return None
+    return round(float(value), 6)
+
+
+def internal_rows() -> list[dict[str, Any]]:
+    """Return the bundles' own figures, from their bundle.json."""
+    rows = []
+    for model in (RHYTHM, SUPERCLASS):
+        bundle = load_bundle(find_bundle(model))
+        for metric in bundle.document["metrics"]:
+            if metric["name"] in ("AUROC", "macro AUROC") and metric.get("leads") in (
+                "I",
+                "12 leads",
+            ):
+                rows.append({"model": model, "version": bundle.version} | metric)
+    return rows
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f" ({low:.3f}–{high:.3f})"
+
+
+def table(internal: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the generated part of the page."""
+    lines = [
+        "### Internal",
+        "",
+        "| bundle | data | leads | target | records | AUROC (95 %) |",
+        "| --- | --- | --- | --- | ---: | --- |",
+    ]
+    for row in internal:
+        value = f"{row['value']:.3f}{_interval(row.get('low'), row.get('high'))}"
+        lines.append(
+            f"| {row['model']} {row['version']} | {row['data']} | {row.get('leads', '')} | "
+            f"{row.get('target') or 'macro'} | {row.get('records', '')} | {value} |"
+        )
+    names = [control for control in CONTROLS if control != "random_encoder"]
+    shown = " | ".join(CONTROLS[control] for control in names[1:])
+    lines += [
+        "",
+        "### Outside",
+        "",
+        f"| bundle | set | lead | target | n | positives (people) | AUROC (95 %) | {shown} |",
+        f"| --- | --- | --- | --- | ---: | ---: | --- | {' | '.join('---' for _ in names[1:])} |",
+    ]
+    remarks: list[str] = []
+    for row in rows:
+        lines.append(_line(row, names[1:], remarks))
+    lines += ["", *(f"[{number}] {remark}  " for number, remark in enumerate(remarks, 1))]
+    return "\n".join(lines)
+
+
+def _line(row: Mapping[str, Any], controls: Sequence[str], remarks: list[str]) -> str:
+    marks = ""
+    if row["note"]:
+        remark = f"{row['title']}: {row['note']}."
+        if remark not in remarks:
+            remarks.append(remark)
+        marks = f" [{remarks.index(remark) + 1}]"
+    people = f"{row['people_with_positive']}" if row["person_known"] else "not named"
+    cells = [
+        row["model"],
+        row["title"] + marks,
+        row["lead"] or ("MLII" if row["set"] == "mitbih" else "12"),
+        row["target"],
+        str(row["n"]),
+        f"{row['positives']} ({people})",
+    ]
+    if row["claim"]:
+        mark = "" if row["interval_reliable"] else " †"
+        cells.append(f"{row['auroc']:.3f}{_interval(row['auroc_low'], row['auroc_high'])}{mark}")
+        for control in controls:
+            found = row["controls"].get(control)
+            if found is None or found["auroc"] is None:
+                cells.append("not computed")
+                continue
+            gain = found["gain"]
+            interval = _interval(found["gain_low"], found["gain_high"])
+            cells.append(f"{found['auroc']:.3f}; {gain:+.3f}{interval}")
+    else:
+        cells += ["too few for a claim", *("" for _ in controls)]
+    return "| " + " | ".join(cells) + " |"
+
+
+def finish(page: Path, generated: str) -> None:
+    """Put the table between the markers of the page."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{generated}\n{END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    """Answer, score, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--work", type=Path, required=True, help="folder for answers")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder of the page")
+    parser.add_argument("--answers-only", action="store_true", help="stop before scoring")
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    for outside in SETS:
+        units = answers(outside, arguments.data, arguments.work)
+        print(f"{outside.key}: {len(units)} units", flush=True)
+        if arguments.answers_only:
+            continue
+        mapped = {target for unit in units for target in unit["labels"]}
+        rows += [
+            score(outside, units, target) for target in SCORED[outside.model] if target in mapped
+        ]
+    if arguments.answers_only:
+        return
+    internal = internal_rows()
+    document = {"minimum_for_a_claim": MINIMUM_CLAIM, "draws": DRAWS, "internal": internal,
+                "outside": rows}  # fmt: skip
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    (arguments.docs / "outside-evaluation.json").write_text(text + "\n", encoding="utf-8")
+    finish(arguments.docs / "outside-evaluation.md", table(internal, rows))
+
+
+if __name__ == "__main__":
+    main()
