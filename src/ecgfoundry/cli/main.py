@@ -10,9 +10,11 @@ from cyclopts import App, Parameter
 from ecgfoundry._version import __version__
 from ecgfoundry.cli import (
     calibrate,
+    compare,
     datasets,
     diagnose,
     embed,
+    evaluate,
     finetune,
     formats,
     manifest,
@@ -28,6 +30,8 @@ app = App(
 )
 app.command(diagnose.diagnose)
 app.command(calibrate.calibrate)
+app.command(evaluate.evaluate)
+app.command(compare.compare)
 app.command(formats.formats)
 app.command(train.train_defaults)
 app.command(models.app)

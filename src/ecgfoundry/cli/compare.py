@@ -1,0 +1,111 @@
+"""``ecgfoundry compare``: two models on the same records, or one on two sets of records."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def compare(
+    a: Annotated[Path, Parameter(name=["A"])],
+    b: Annotated[Path, Parameter(name=["B"])],
+    *,
+    targets: Path | None = None,
+    groups: Path | None = None,
+    thresholds_a: Path | None = None,
+    thresholds_b: Path | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    draws: int = 1000,
+    seed: int = 0,
+) -> int:
+    """Compare two models: paired on the same records, else as independent samples.
+
+    Parameters
+    ----------
+    a
+        A table of predictions (CSV), or the folder of an earlier evaluation.
+    b
+        The same, of the other model or set.
+    targets
+        Labels for tables of predictions.
+    groups
+        CSV: id, patient.
+    thresholds_a
+        JSON {target: number}, for McNemar's test.
+    thresholds_b
+        The same for B.
+    output
+        Folder for compare.csv, compare.json and compare.html.
+    draws
+        Bootstrap draws of patients.
+    seed
+        Of the draws.
+    """
+    from rich.console import Console
+
+    from ecgfoundry.evaluation.comparison import (
+        compare_models,
+        compare_sets,
+        open_model,
+        same_records,
+    )
+    from ecgfoundry.evaluation.comparison_report import comparison_report
+    from ecgfoundry.evaluation.settings import Settings
+    from ecgfoundry.evaluation.transfer import read_metrics
+    from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
+
+    first = open_model(a, targets=targets, groups=groups, thresholds=thresholds_a)
+    second = open_model(b, targets=targets, groups=groups, thresholds=thresholds_b)
+    both_folders = a.is_dir() and b.is_dir()
+    paired = first is not None and second is not None
+    if paired and both_folders and first is not None and second is not None:
+        paired = same_records(first.data, second.data)
+    if paired and first is not None and second is not None:
+        document = compare_models(first, second, Settings(draws=draws, seed=seed))
+        leading = ("target", "n", "positives", "auroc_a", "auroc_b", "difference",
+                   "difference_low", "difference_high")  # fmt: skip
+    elif both_folders:
+        print("ecgfoundry: no record in common: compared as independent samples", file=sys.stderr)
+        document = compare_sets(read_metrics(a), read_metrics(b))
+        leading = ("target", "home_auroc", "away_auroc", "drop", "drop_low", "drop_high")
+    else:
+        print(
+            "ecgfoundry: the predictions of one side are not there any more; give two folders, or "
+            "two tables with --targets",
+            file=sys.stderr,
+        )
+        return 1
+    if output is not None:
+        files = {
+            "compare.csv": csv_text(document["targets"], first=leading),
+            "compare.json": json_text(document),
+            "compare.html": comparison_report(document),
+        }
+        write_text(output, files)
+    _print(Console(), document)
+    return 0
+
+
+def _print(console: object, document: dict[str, object]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    assert isinstance(console, Console)  # noqa: S101
+    paired = document["kind"] == "paired"
+    names = (
+        ("auroc_a", "auroc_b", "difference", "difference_low", "difference_high", "delong_q")
+        if paired
+        else ("home_auroc", "away_auroc", "drop", "drop_low", "drop_high")
+    )
+    heads = ("A", "B", "A - B", "low", "high", "q") if paired else ("A", "B", "drop", "low", "high")
+    table = Table("target", *heads)
+    for row in document["targets"]:  # type: ignore[attr-defined]
+        cells = [row[name] for name in names]
+        table.add_row(
+            row["target"], *("-" if value != value else f"{value:.4f}" for value in cells)
+        )
+    console.print(f"A: {document['a']}\nB: {document['b']}", markup=False)
+    console.print(table)

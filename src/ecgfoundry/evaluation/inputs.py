@@ -1,0 +1,385 @@
+"""From CSV files to aligned evaluation data; everything that is left out is counted and said."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import EvaluationError, FileAccessError
+from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds, target_kind
+from ecgfoundry.evaluation.tables import (
+    TextTable,
+    header_of,
+    match_ids,
+    read_numbers,
+    read_text,
+)
+from ecgfoundry.metrics.classification import f1_thresholds
+from ecgfoundry.metrics.decisions import youden_threshold
+
+__all__ = [
+    "InputFiles",
+    "choose_thresholds",
+    "load_evaluation_data",
+    "normalized_sex",
+    "read_thresholds",
+]
+
+NUMERIC_COVARIATES = ("age", "heart_rate")
+PATIENT_COLUMNS = ("patient", "patient_id", "subject", "subject_id")
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class InputFiles:
+    """The files of one evaluation; None was not given."""
+
+    predictions: Path
+    targets: Path
+    groups: Path | None = None
+    covariates: Path | None = None
+    thresholds: Path | None = None
+    validation_predictions: Path | None = None
+    validation_targets: Path | None = None
+    criterion: str = "f1"
+    multiclass: bool = False
+
+
+@dataclass
+class _Notes:
+    """What is gathered on the way."""
+
+    cohort: list[CohortStep] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    not_computed: dict[str, str] = field(default_factory=dict)
+
+
+def load_evaluation_data(files: InputFiles) -> EvaluationData:
+    """Read and align the files.
+
+    Raises
+    ------
+    FileAccessError, EvaluationError
+        A file breaks its form, no target stands in both tables, or no id does.
+    """
+    notes = _Notes()
+    data = _load_pair(files.predictions, files.targets, files, notes)
+    fit = None
+    if (files.validation_predictions is None) != (files.validation_targets is None):
+        raise EvaluationError(
+            "validation needs both its predictions and its targets",
+            remedy="Give --validation-predictions and --validation-targets together",
+        )
+    if files.validation_predictions is not None and files.validation_targets is not None:
+        aside = _Notes()
+        fit = _load_pair(files.validation_predictions, files.validation_targets, files, aside)
+        fit = _with_targets(fit, data.targets)
+        notes.notes += [f"Validation: {note}" for note in aside.notes]
+        _warn_of_overlap(data, fit, notes)
+    thresholds = None
+    if files.thresholds is not None:
+        thresholds = read_thresholds(files.thresholds, data.targets, notes.notes)
+    elif fit is not None and not files.multiclass:
+        thresholds = choose_thresholds(fit, criterion=files.criterion)
+    named = {
+        "predictions": files.predictions,
+        "targets": files.targets,
+        "groups": files.groups,
+        "covariates": files.covariates,
+        "thresholds": files.thresholds,
+        "validation_predictions": files.validation_predictions,
+        "validation_targets": files.validation_targets,
+    }
+    provenance = {
+        name: {"file": str(path), "sha256": _digest(path)}
+        for name, path in named.items()
+        if path is not None
+    }
+    return EvaluationData(
+        targets=data.targets,
+        labels=data.labels,
+        scores=data.scores,
+        patients=data.patients,
+        covariates=data.covariates,
+        fit=fit,
+        thresholds=thresholds,
+        multiclass=files.multiclass,
+        cohort=notes.cohort,
+        notes=notes.notes,
+        provenance=provenance,
+        records=data.records,
+        patients_known=data.patients_known,
+        not_computed=notes.not_computed,
+    )
+
+
+def _load_pair(
+    predictions: Path, targets: Path, files: InputFiles, notes: _Notes
+) -> EvaluationData:
+    names = _common_targets(predictions, targets, notes)
+    truth = read_numbers(targets, names)
+    given = read_numbers(predictions, names)
+    place = match_ids(truth.ids, given.ids)
+    paired = np.flatnonzero(place >= 0)
+    if not len(paired):
+        raise EvaluationError(
+            f"no id stands in both this file and {predictions.name}; they begin with "
+            f"'{truth.ids[0]}' and '{given.ids[0]}'",
+            path=targets,
+            remedy="Use the same ids in both files",
+        )
+    without, unused = len(truth.ids) - len(paired), len(given.ids) - len(paired)
+    if unused:
+        notes.notes.append(f"{unused} records with predictions have no row in the targets.")
+    notes.cohort.append(CohortStep("in the table of targets", len(truth.ids)))
+    notes.cohort.append(
+        CohortStep("with a row of predictions", len(paired), without, "no row of predictions")
+    )
+    everything = len(paired) == len(truth.ids)
+    labels = truth.values if everything else truth.values[paired]
+    scores = (
+        given.values
+        if np.array_equal(place[paired], np.arange(len(given.ids)))
+        else given.values[place[paired]]
+    )
+    ids = [truth.ids[k] for k in paired]
+    known = ~np.isnan(labels) & ~np.isnan(scores)
+    usable = known.any(axis=1)
+    unscored = int((~np.isnan(labels) & np.isnan(scores)).sum())
+    if unscored:
+        notes.notes.append(
+            f"{unscored} labels have no prediction (empty cells); they count for no measure."
+        )
+    rows = np.arange(len(ids))
+    if not usable.all():
+        rows = np.flatnonzero(usable)
+        labels, scores = labels[rows], scores[rows]
+    notes.cohort.append(
+        CohortStep(
+            "with a label and a prediction for at least one target",
+            len(rows),
+            len(ids) - len(rows),
+            "no target with both",
+        )
+    )
+    ids = [ids[k] for k in rows]
+    patients, known_patients = _patients(files, ids, notes)
+    covariates = _covariates(files, ids, notes)
+    return EvaluationData(
+        targets=tuple(names),
+        labels=labels,
+        scores=scores,
+        patients=patients,
+        covariates=covariates,
+        records=np.array(ids, dtype=object),
+        patients_known=known_patients,
+    )
+
+
+def _common_targets(predictions: Path, targets: Path, notes: _Notes) -> list[str]:
+    asked, answered = header_of(targets), header_of(predictions)
+    aside = {"", "patient", "patient_id", "split"}
+    wanted = [n for n in asked.names if n != asked.id_column and n not in aside]
+    offered = [n for n in answered.names if n != answered.id_column and n not in aside]
+    names = [name for name in wanted if name in set(offered)]
+    if not names:
+        raise EvaluationError(
+            f"no target column stands in both this file ({', '.join(offered[:6])}) and "
+            f"{targets.name} ({', '.join(wanted[:6])})",
+            path=predictions,
+            remedy="Name the columns alike; vocabularies are not guessed",
+        )
+    for path, columns in ((targets, wanted), (predictions, offered)):
+        extra = [name for name in columns if name not in set(names)]
+        if extra:
+            notes.notes.append(
+                f"{path.name} has {len(extra)} column{'s' * (len(extra) != 1)} that the other "
+                f"file lacks, not scored: {_listed(extra)}."
+            )
+    return names
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _patients(
+    files: InputFiles, ids: Sequence[str], notes: _Notes
+) -> tuple[NDArray[np.generic], bool]:
+    tables = [path for path in (files.groups, files.covariates) if path is not None]
+    for path in tables:
+        table = read_text(path)
+        column = next((c for c in PATIENT_COLUMNS if c in table.columns), None)
+        if column is None and path == files.groups and len(table.columns) == 1:
+            column = next(iter(table.columns))
+        if column is None:
+            if path == files.groups:
+                raise EvaluationError(
+                    f"has no column 'patient'; it has {', '.join(table.columns)}", path=path
+                )
+            continue
+        names = _column_for(table, column, ids)
+        missing = sum(name == "" for name in names)
+        if missing:
+            notes.notes.append(
+                f"{missing} records have no patient in {path.name}; each counts as one of its own."
+            )
+        return np.array([n or f"\0{k}" for k, n in enumerate(names)], dtype=object), True
+    notes.notes.append("No patients were given: every record counts as a patient of its own.")
+    return np.arange(len(ids)), False
+
+
+def _column_for(table: TextTable, column: str, ids: Sequence[str]) -> list[str]:
+    place = match_ids(ids, table.ids)
+    cells = table.columns[column]
+    return [cells[k] if k >= 0 else "" for k in place]
+
+
+def normalized_sex(text: str) -> str:
+    """Return female, male or the text itself; "0" and "1" mean different things in each set."""
+    first = text.strip().lower()
+    if first in ("f", "female", "w", "woman"):
+        return "female"
+    return "male" if first in ("m", "male", "man") else text.strip()
+
+
+def _covariates(
+    files: InputFiles, ids: Sequence[str], notes: _Notes
+) -> dict[str, NDArray[np.generic]]:
+    if files.covariates is None:
+        return {}
+    table = read_text(files.covariates)
+    place = match_ids(ids, table.ids)
+    absent = int((place < 0).sum())
+    if absent:
+        notes.notes.append(f"{absent} records have no row in {files.covariates.name}.")
+    result: dict[str, NDArray[np.generic]] = {}
+    for name, cells in table.columns.items():
+        if name in PATIENT_COLUMNS:
+            continue
+        own = [cells[k] if k >= 0 else "" for k in place]
+        key = name.strip().lower().replace(" ", "_")
+        if key in NUMERIC_COVARIATES:
+            result[key] = _numbers(own, name, files.covariates)
+        elif key == "sex":
+            result[key] = np.array([normalized_sex(cell) for cell in own], dtype=object)
+        else:
+            result[key] = np.array(own, dtype=object)
+    return result
+
+
+def _numbers(cells: Sequence[str], column: str, path: Path) -> Float64:
+    try:
+        values = np.array([float(cell) if cell else np.nan for cell in cells])
+    except ValueError as error:
+        raise EvaluationError(f"the column {column} holds text: {error}", path=path) from None
+    if np.isinf(values).any():
+        raise EvaluationError(f"the column {column} holds an infinite value", path=path)
+    return values
+
+
+def _with_targets(data: EvaluationData, targets: Sequence[str]) -> EvaluationData:
+    """Bring the columns into the order of ``targets``; what is missing is NaN."""
+    place = {name: k for k, name in enumerate(data.targets)}
+    shape = (len(data), len(targets))
+    labels, scores = np.full(shape, np.nan), np.full(shape, np.nan)
+    for k, name in enumerate(targets):
+        if name in place:
+            labels[:, k] = data.labels[:, place[name]]
+            scores[:, k] = data.scores[:, place[name]]
+    return EvaluationData(
+        tuple(targets), labels, scores, data.patients, data.covariates, records=data.records,
+        patients_known=data.patients_known,
+    )  # fmt: skip
+
+
+def _warn_of_overlap(data: EvaluationData, fit: EvaluationData, notes: _Notes) -> None:
+    if data.patients_known and fit.patients_known:
+        both = set(data.patients.tolist()) & set(fit.patients.tolist())
+        what = "patients"
+    elif data.records is not None and fit.records is not None:
+        both = set(data.records.tolist()) & set(fit.records.tolist())
+        what = "record ids"
+    else:
+        return
+    if both:
+        notes.notes.append(
+            f"{len(both)} {what} stand in both the validation and the evaluated records: "
+            "thresholds and controls saw them."
+        )
+
+
+def read_thresholds(path: Path, targets: Sequence[str], notes: list[str]) -> Thresholds:
+    """Read ``{target: number}``, or the same under "thresholds".
+
+    Raises
+    ------
+    FileAccessError, EvaluationError
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise FileAccessError(f"cannot be opened: {error.strerror}", path=path) from None
+    except ValueError as error:
+        raise EvaluationError(f"is not JSON: {error}", path=path) from None
+    if isinstance(document, dict) and isinstance(document.get("thresholds"), dict):
+        document = document["thresholds"]
+    if not isinstance(document, dict):
+        raise EvaluationError("is not a JSON object {target: threshold}", path=path)
+    values: dict[str, float] = {}
+    for name, value in document.items():
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            raise EvaluationError(f"the threshold of '{name}' is not a number", path=path)
+        values[str(name)] = float(value)
+    unknown = [name for name in values if name not in set(targets)]
+    if unknown:
+        notes.append(f"{path.name} has thresholds of no scored target: {_listed(unknown)}.")
+    return Thresholds(
+        {name: values[name] for name in targets if name in values}, f"given in {path.name}"
+    )
+
+
+def choose_thresholds(validation: EvaluationData, *, criterion: str = "f1") -> Thresholds:
+    """Choose a threshold per target on validation data.
+
+    Parameters
+    ----------
+    validation : EvaluationData
+    criterion : {"f1", "youden"}
+        Largest F1, or largest sensitivity + specificity - 1.
+    """
+    values: dict[str, float] = {}
+    for k, name in enumerate(validation.targets):
+        known = ~(np.isnan(validation.labels[:, k]) | np.isnan(validation.scores[:, k]))
+        y, s = validation.labels[known, k], validation.scores[known, k]
+        if target_kind(y) != "classification" or len(np.unique(y)) < 2:
+            continue
+        if criterion == "youden":
+            values[name] = youden_threshold(y, s)
+        elif criterion == "f1":
+            lowest = min(float(s.min()), 0.0)  # f1_thresholds takes scores from 0 on
+            values[name] = f1_thresholds((s - lowest)[:, None], y[:, None])[0] + lowest
+        else:
+            raise EvaluationError(
+                f"'{criterion}' is no criterion for thresholds", remedy="Use f1 or youden"
+            )
+    words = {"f1": "largest F1", "youden": "largest sensitivity + specificity"}[criterion]
+    return Thresholds(values, f"chosen on {len(validation)} validation records: {words}")
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

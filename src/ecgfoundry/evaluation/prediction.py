@@ -1,0 +1,330 @@
+"""From a bundle and a manifest to evaluation data: predictions, features and cohort flow.
+
+The windows, their quality gate and their standardization are those of the Predictor, so that a
+figure in a report is a figure of what a user gets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import EcgFoundryError, EvaluationError
+from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds
+from ecgfoundry.evaluation.inputs import normalized_sex
+from ecgfoundry.inference.findings import probabilities
+from ecgfoundry.inference.predictor import Predictor, is_long
+from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
+from ecgfoundry.recording import Recording
+from ecgfoundry.signals.features import FEATURE_NAMES, hand_crafted_features
+
+if TYPE_CHECKING:
+    from ecgfoundry.manifest import Manifest, ManifestRow
+
+__all__ = ["Answers", "evaluation_data_of_manifest", "predict_rows"]
+
+Float64 = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+_HEART_RATE = "heart_rate_bpm"
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What was computed for every row of a manifest; NaN where it was not.
+
+    Attributes
+    ----------
+    scores : float64 (rows, targets)
+        Calibrated probabilities if the bundle is calibrated, else probabilities; values of a
+        regression bundle.
+    features, random_encoder : float64 (rows, columns)
+    quality : list of str
+        "good", "usable" or "".
+    skipped : Counter
+        Reason -> rows.
+    """
+
+    scores: Float64
+    features: Float64
+    random_encoder: Float64 | None
+    quality: list[str]
+    skipped: Counter[str]
+
+
+def predict_rows(
+    predictor: Predictor,
+    manifest: Manifest,
+    *,
+    lead: str | None = None,
+    with_features: bool = True,
+    with_random_encoder: bool = True,
+    progress: Progress | None = None,
+) -> Answers:
+    """Score every row of a manifest; a row that fails is counted with its reason.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    manifest : Manifest
+    lead : str, optional
+        Read only this lead.
+    with_features : bool
+        Also measure hand-crafted ECG features.
+    with_random_encoder : bool
+        Also embed with the bundle's architecture before training (needs PyTorch).
+    progress : callable (step, done, total), optional
+    """
+    targets = len(predictor.bundle.vocabulary.targets)
+    scores = np.full((len(manifest), targets), np.nan)
+    features = np.full((len(manifest), len(FEATURE_NAMES)), np.nan)
+    embeddings: list[NDArray[np.float32] | None] = []
+    quality: list[str] = []
+    skipped: Counter[str] = Counter()
+    for k, row in enumerate(manifest):
+        embeddings.append(None)
+        quality.append("")
+        try:
+            recording = manifest.open(row)
+            windows, leads, verdict = _windows(predictor, recording, row, lead)
+        except EcgFoundryError as error:
+            skipped[_reason(error)] += 1
+            continue
+        finally:
+            if progress is not None:
+                progress("records", k + 1, len(manifest))
+        scores[k] = _answer(predictor, windows, leads)
+        quality[k] = verdict
+        if with_features:
+            found = hand_crafted_features(
+                recording.signal, recording.sampling_rate, recording.leads
+            )
+            features[k] = [found[name] for name in FEATURE_NAMES]
+        if with_random_encoder:
+            embeddings[k] = _random_embedding(predictor, windows)
+    return Answers(scores, features, _stacked(embeddings), quality, skipped)
+
+
+def _windows(
+    predictor: Predictor, recording: Recording, row: ManifestRow, lead: str | None
+) -> tuple[NDArray[np.float32], InputLeads, str]:
+    """Return the standardized windows that may be read, the leads, and the quality verdict."""
+    spec = predictor.bundle.input
+    duration = recording.samples / recording.sampling_rate
+    if is_long(duration):
+        raise EvaluationError(
+            "longer than a minute: no single answer",
+            remedy="Cut it by start_s and duration_s in the manifest",
+        )
+    leads = InputLeads.choose(spec, recording.leads, lead=lead)
+    if row.standardized_as is not None:
+        if row.standardized_as != spec.preprocessing:
+            raise EvaluationError("standardized by another recipe than the model's")
+        place = {name: k for k, name in enumerate(recording.leads)}
+        window = np.full((spec.rows, recording.samples), np.nan, dtype=np.float32)
+        for k, name in enumerate(leads.rows):
+            if name in place:
+                window[k] = recording.signal[place[name]]
+        if recording.samples != spec.samples:
+            raise EvaluationError("standardized, but not of the model's length")
+        return window[None], leads, "good"
+    prepared = list(prepare_windows(RecordingSource(recording), spec, leads))
+    usable = [w.standardized for w in prepared if w.standardized is not None]
+    if not usable:
+        refusals = [w.refusal.code for w in prepared if w.refusal is not None]
+        raise EvaluationError(f"refused: {refusals[0] if refusals else 'no samples'}")
+    flagged = len(usable) < len(prepared) or any(w.quality.warnings for w in prepared)
+    return np.stack(usable), leads, "usable" if flagged else "good"
+
+
+def _answer(predictor: Predictor, windows: NDArray[np.float32], leads: InputLeads) -> Float64:
+    bundle = predictor.bundle
+    logits = predictor.logits(windows).astype(np.float64).mean(axis=0)
+    if bundle.target_kind == "regression":
+        description = bundle.document["regression"]
+        return np.asarray(
+            logits * np.asarray(description["scale"]) + np.asarray(description["offset"])
+        )
+    level = "reduced_leads" if leads.absent else "record"
+    return probabilities(bundle, logits, level=level)
+
+
+def _random_embedding(
+    predictor: Predictor, windows: NDArray[np.float32]
+) -> NDArray[np.float32] | None:
+    from ecgfoundry.models.baselines.random_encoder import random_embeddings
+
+    described = predictor.bundle.document["architecture"]
+    try:
+        found = random_embeddings(described["name"], windows, **described["configuration"])
+    except EcgFoundryError:
+        return None
+    result: NDArray[np.float32] = found.mean(axis=0)
+    return result
+
+
+def _stacked(embeddings: list[NDArray[np.float32] | None]) -> Float64 | None:
+    known = [e for e in embeddings if e is not None]
+    if not known:
+        return None
+    result = np.full((len(embeddings), len(known[0])), np.nan)
+    for k, embedding in enumerate(embeddings):
+        if embedding is not None:
+            result[k] = embedding
+    return result
+
+
+def _reason(error: EcgFoundryError) -> str:
+    """Words without a file name, so that equal reasons count together."""
+    return error.problem if isinstance(error, EvaluationError) else error.code
+
+
+def evaluation_data_of_manifest(
+    predictor: Predictor,
+    manifest: Manifest,
+    *,
+    split: str | None = None,
+    lead: str | None = None,
+    controls: bool = True,
+    progress: Progress | None = None,
+) -> EvaluationData:
+    """Predict and align.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    manifest : Manifest
+        With ``target:NAME`` columns; only names that are targets of the bundle are scored.
+    split : str, optional
+        Evaluate the rows of this split. Without it: of "test" if there are any, else all rows.
+        Rows of "validation" beside them serve to fit the controls.
+    lead : str, optional
+    controls : bool
+        Whether to compute features and random embeddings.
+    progress : callable, optional
+
+    Raises
+    ------
+    EvaluationError
+        No row is left, or no target column is a target of the bundle.
+    """
+    bundle = predictor.bundle
+    names = [name for name in bundle.vocabulary.names if name in set(manifest.target_names)]
+    notes, missing = [], {}
+    if not names:
+        raise EvaluationError(
+            f"no target column is a target of {bundle.name} ({', '.join(bundle.vocabulary.names)})",
+            path=manifest.folder,
+            remedy="Map the labels to the bundle's vocabulary first",
+        )
+    extra = [name for name in manifest.target_names if name not in set(names)]
+    if extra:
+        notes.append(
+            f"Targets of the manifest that the bundle does not answer: {', '.join(extra)}."
+        )
+    unasked = [name for name in bundle.vocabulary.names if name not in set(names)]
+    if unasked:
+        notes.append(f"Targets of the bundle without labels here: {', '.join(unasked)}.")
+    splits = {row.split for row in manifest}
+    chosen = split or ("test" if "test" in splits else None)
+    rows = manifest if chosen is None else manifest.of_split(chosen)
+    if not len(rows):
+        raise EvaluationError(f"no row of the split '{chosen}'", path=manifest.folder)
+    steps = [CohortStep("in the manifest", len(manifest))]
+    if chosen is not None:
+        steps.append(
+            CohortStep(
+                f"of the split {chosen}", len(rows), len(manifest) - len(rows), "other splits"
+            )
+        )
+    data, answers = _data_of_rows(predictor, rows, names, lead, controls, progress)
+    count = len(rows)
+    for reason, number in answers.skipped.most_common():
+        count -= number
+        steps.append(CohortStep("readable", count, number, reason))
+    if not len(data):
+        raise EvaluationError("no record could be scored", path=manifest.folder)
+    steps.append(
+        CohortStep("with a label", len(data), count - len(data), "no label of a scored target")
+    )
+    fit = None
+    validation = manifest.of_split("validation")
+    if controls and len(validation) and chosen != "validation" and chosen is not None:
+        fit, _ = _data_of_rows(predictor, validation, names, lead, True, progress)
+    thresholds = None
+    if not bundle.multiclass and bundle.target_kind == "multilabel":
+        given = dict(zip(bundle.vocabulary.names, bundle.thresholds, strict=True))
+        values = {name: float(t) for name in names if (t := given[name]) is not None}
+        if values:
+            thresholds = Thresholds(values, f"those of the bundle {bundle.name} {bundle.version}")
+    if "random_encoder" not in data.features:
+        missing["random_encoder"] = "needs PyTorch" if controls else "switched off"
+    return EvaluationData(
+        targets=data.targets,
+        labels=data.labels,
+        scores=data.scores,
+        patients=data.patients,
+        covariates=data.covariates,
+        features=data.features,
+        fit=fit if fit is not None and len(fit) else None,
+        thresholds=thresholds,
+        multiclass=bundle.multiclass,
+        cohort=steps,
+        notes=notes,
+        provenance={
+            "bundle": f"{bundle.name} {bundle.version}",
+            "runtime": predictor.runtime.name,
+            "preprocessing": bundle.input.preprocessing,
+        },
+        records=data.records,
+        patients_known=data.patients_known,
+        not_computed=missing,
+    )
+
+
+def _data_of_rows(
+    predictor: Predictor,
+    rows: Manifest,
+    names: list[str],
+    lead: str | None,
+    controls: bool,
+    progress: Progress | None,
+) -> tuple[EvaluationData, Answers]:
+    answers = predict_rows(
+        predictor, rows, lead=lead, with_features=True, with_random_encoder=controls,
+        progress=progress,
+    )  # fmt: skip
+    place = [list(predictor.bundle.vocabulary.names).index(name) for name in names]
+    labels, scores = rows.targets(names), answers.scores[:, place]
+    kept = np.flatnonzero((~np.isnan(labels) & ~np.isnan(scores)).any(axis=1))
+    listed = list(rows)
+    groups = np.array(rows.groups(), dtype=object)
+    covariates: dict[str, NDArray[Any]] = {
+        "quality": np.array(answers.quality, dtype=object)[kept],
+        "heart_rate": answers.features[kept, FEATURE_NAMES.index(_HEART_RATE)],
+        "age": np.array([np.nan if r.age is None else r.age for r in listed])[kept],
+        "sex": np.array([normalized_sex(r.sex or "") for r in listed], dtype=object)[kept],
+        "site": np.array([r.site or "" for r in listed], dtype=object)[kept],
+        "device": np.array([r.device or "" for r in listed], dtype=object)[kept],
+    }
+    features = {}
+    if controls:
+        features["features"] = answers.features[kept]
+        if answers.random_encoder is not None:
+            features["random_encoder"] = answers.random_encoder[kept]
+    data = EvaluationData(
+        targets=tuple(names),
+        labels=labels[kept],
+        scores=scores[kept],
+        patients=groups[kept],
+        covariates=covariates,
+        features=features,
+        records=np.array([r.record for r in listed], dtype=object)[kept],
+        patients_known=any(r.patient is not None for r in listed),
+    )
+    return data, answers

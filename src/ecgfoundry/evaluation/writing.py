@@ -1,0 +1,87 @@
+"""``metrics.csv`` and ``metrics.json``: whole or not at all, undefined values empty or null."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgfoundry.errors import FileAccessError
+
+__all__ = ["csv_text", "json_text", "plain", "write_text"]
+
+FIRST_COLUMNS = (
+    "target", "n", "positives", "auroc", "auroc_low", "auroc_high", "auprc", "auprc_low",
+    "auprc_high",
+)  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """Return a value that JSON can hold; undefined and infinite numbers become None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return [plain(item) for item in value.tolist()]
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """Return the document as JSON."""
+    return json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], *, first: Sequence[str] = FIRST_COLUMNS) -> str:
+    """Return rows as CSV; an undefined value is an empty cell, never 0.
+
+    Columns: ``first``, then those of classification, then the others as they appear.
+    """
+    names = dict.fromkeys(first)
+    for row in sorted(rows, key=lambda row: row.get("kind") != "classification"):
+        names.update(dict.fromkeys(row))
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
+    return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    value = plain(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value
+
+
+def write_text(folder: Path, files: Mapping[str, str] | Iterable[tuple[str, str]]) -> list[Path]:
+    """Write files into a folder, each to a temporary name first.
+
+    Raises
+    ------
+    FileAccessError
+    """
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in dict(files).items():
+            path = folder / name
+            temporary = folder / f".{name}.part"
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+            written.append(path)
+    except OSError as error:
+        raise FileAccessError(f"cannot be written: {error.strerror}", path=folder) from None
+    return written
