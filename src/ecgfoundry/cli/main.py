@@ -11,15 +11,23 @@ from ecgfoundry._version import __version__
 from ecgfoundry.cli import (
     calibrate,
     compare,
+    convert,
     datasets,
     diagnose,
     embed,
     evaluate,
+    explain,
     finetune,
     formats,
+    infer,
     manifest,
     models,
+    pretrain,
+    read,
+    serve,
+    stream,
     train,
+    watch,
 )
 from ecgfoundry.errors import EcgFoundryError
 
@@ -32,10 +40,18 @@ app.command(diagnose.diagnose)
 app.command(calibrate.calibrate)
 app.command(evaluate.evaluate)
 app.command(compare.compare)
+app.command(explain.explain)
 app.command(formats.formats)
+app.command(read.read)
+app.command(convert.convert)
 app.command(train.train_defaults)
+app.command(infer.infer)
 app.command(models.app)
+app.command(serve.serve)
+app.command(stream.app)
+app.command(watch.watch)
 app.command(finetune.finetune)
+app.command(pretrain.pretrain)
 app.command(embed.embed)
 app.command(manifest.app)
 app.command(datasets.app)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import LeakageError, TrainingError
+from ecgfoundry.errors import TrainingError
 from ecgfoundry.manifest import Manifest, MappedManifest, SplitShares, split_by_patient
 from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak
 from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.models.onnx_graph import fits_float16
+from ecgfoundry.training.bundling import bundle_name, save_bundle, today
 from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.feeding import WindowBatches
 from ecgfoundry.training.loop import FitResult, FitSettings, fit
@@ -28,7 +26,7 @@ from ecgfoundry.training.outcome import (
     residual_quantiles,
     window_embeddings,
 )
-from ecgfoundry.training.packaging import BundleDescription, Metric, package
+from ecgfoundry.training.packaging import BundleDescription, Metric
 from ecgfoundry.training.probing import fit_linear_probe, put_into
 from ecgfoundry.training.run_folder import Curves, RunFolder, folder_hash
 from ecgfoundry.training.starting import Start, freeze_all_but, leads_of, start_from
@@ -271,11 +269,7 @@ def _refuse_leaks(manifest: Manifest, stored: StoredWindows, folder: RunFolder) 
             "left_out": stored.skipped,
         },
     )
-    try:
-        raise_on_leak(duplicate_problems(manifest, stored.hashes), manifest.folder)
-    except LeakageError:
-        raise
-    manifest.check()
+    raise_on_leak(duplicate_problems(manifest, stored.hashes), manifest.folder)
 
 
 def _check_enough(
@@ -444,8 +438,6 @@ def _finish(
     recipe: str,
 ) -> FinetuneResult:
     """Calibrate on the validation split, measure, and write the bundle."""
-    from safetensors.torch import save_file
-
     parts: dict[str, tuple[Any, Float64, list[str]]] = {}
     for split in ("validation", "test"):
         rows = data.rows(split)
@@ -475,21 +467,14 @@ def _finish(
         task, outputs.records, values, groups, scale=scale,
         data="validation split, which also chose the weights", calibrated=calibration is not None,
     )  # fmt: skip
-    stored = {
-        key: (tensor.half() if fits_float16(tensor.numpy()) else tensor).contiguous()
-        for key, tensor in network.cpu().state_dict().items()
-    }
-    save_file(stored, folder.path / "model.safetensors")
-    folder.write_json("config.json", {"configuration": network.config})
-    folder.write_json("calibration.json", {"calibration": calibration, "thresholds": thresholds})
-    folder.write_json("metrics.json", {"metrics": [metric.to_dict() for metric in metrics]})
     description = _description(
         start, task, data, settings, folder, regression,
         name=name, licence=licence, data_name=data_name, intended_use=intended_use, recipe=recipe,
     )  # fmt: skip
-    bundle = package(
-        description, folder.path, folder.path / "bundle", metrics=metrics, notes=_notes(task)
-    )
+    bundle = save_bundle(
+        network, description, folder,
+        calibration=calibration, thresholds=thresholds, metrics=metrics, notes=_notes(task),
+    )  # fmt: skip
     return FinetuneResult(bundle, metrics, data.stored.skipped, task)
 
 
@@ -547,7 +532,7 @@ def _description(
     spec = start.spec
     targets = ", ".join(target.name for target in task.vocabulary.targets[:8])
     return BundleDescription(
-        name=_slug(name or folder.path.resolve().name),
+        name=bundle_name(name or folder.path.resolve().name),
         version="1.0.0",
         title=f"{task.kind.capitalize()} of {targets}, from {start.origin}.",
         architecture=start.architecture,
@@ -568,7 +553,7 @@ def _description(
         ),
         recipe=recipe,
         seed=settings.seed,
-        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        created=today(),
         intended_use=intended_use,
         known_failures=_failures(task, data, counts),
         references=(),
@@ -600,24 +585,3 @@ def _failures(task: Task, data: _Data, counts: dict[str, int]) -> tuple[str, ...
     if task.kind == "positive-unlabelled":
         result.append("Targets that were not annotated were not known to be absent.")
     return tuple(result)
-
-
-def _slug(text: str) -> str:
-    kept = "".join(c if c.isalnum() or c in "._-" else "-" for c in text.casefold())
-    return kept.strip("._-")[:100] or "finetuned"
-
-
-def run_configuration(folder: Path) -> dict[str, Any]:
-    """Return the resolved configuration of a run."""
-    content: dict[str, Any] = json.loads((folder / "configuration.json").read_text())
-    return content
-
-
-def quick(settings: FinetuneSettings, **changes: Any) -> FinetuneSettings:
-    """Return the settings with changes (for recipes that are run a few steps)."""
-    return replace(settings, **changes)
-
-
-def subset(manifest: Manifest, rows: Sequence[int]) -> Manifest:
-    """Return some rows of a manifest."""
-    return Manifest(tuple(manifest.rows[k] for k in rows), manifest.folder)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, MissingExtraError, TrainingError
-from ecgfoundry.manifest import Manifest
+from ecgfoundry.manifest import Manifest, read_manifest
+from ecgfoundry.signals.quality import assess_window
 from ecgfoundry.signals.windows import window_bounds
+from ecgfoundry.training.distributed import ALONE, World
 
 __all__ = [
     "ArraySource",
@@ -27,6 +29,7 @@ __all__ = [
     "SourcePool",
     "cache_manifest",
     "corpus_sources",
+    "open_sources",
 ]
 
 Float32 = NDArray[np.float32]
@@ -173,6 +176,7 @@ def cache_manifest(
     window_s: float,
     targets: Sequence[str] = (),
     storage: str = "float32",
+    need_all: bool = False,
 ) -> tuple[list[ArraySource], dict[str, str]]:
     """Cut all recordings of a manifest into raw windows on disk, once, and read them from there.
 
@@ -189,13 +193,15 @@ def cache_manifest(
         Targets of the manifest that the sources give.
     storage : {"float32", "int16"}
         float32 keeps every sample as it was read; int16 has 1 µV per unit, clipped at 32.767 mV.
+    need_all : bool
+        Leave windows out in which a lead is missing throughout (for models without a mask).
 
     Returns
     -------
     sources : list of ArraySource
         One per sampling rate.
     skipped : dict
-        Record -> why it could not be read.
+        Record, or record and second, -> why it could not be read.
     """
     if storage not in ("float32", "int16"):
         raise TrainingError(f"a cache holds float32 or int16, not {storage}")
@@ -206,21 +212,21 @@ def cache_manifest(
         "leads": list(leads),
         "window_s": window_s,
         "storage": storage,
+        "need_all": need_all,
     }
     if index_path.is_file():
         index = json.loads(index_path.read_text())
         if index["of"] == wanted:
             return _cached_sources(manifest, folder, index, targets), index["skipped"]
-    index = {"of": wanted, **_write_cache(manifest, folder, leads, window_s, storage)}
+    index = {"of": wanted, **_write_cache(manifest, folder, wanted)}
     temporary = index_path.with_suffix(".part")
     temporary.write_text(json.dumps(index))
     temporary.replace(index_path)
     return _cached_sources(manifest, folder, index, targets), index["skipped"]
 
 
-def _write_cache(
-    manifest: Manifest, folder: Path, leads: Sequence[str], window_s: float, storage: str
-) -> dict[str, Any]:
+def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    leads, window_s, storage = wanted["leads"], wanted["window_s"], wanted["storage"]
     groups: dict[float, _Group] = {}
     skipped: dict[str, str] = {}
     try:
@@ -237,8 +243,15 @@ def _write_cache(
                 groups[rate] = _Group(file, round(window_s * rate), tuple(leads), rate)
             group = groups[rate]
             for start, stop in window_bounds(selected.samples, rate, window_s):
+                cut = selected.signal[:, start:stop]
+                absent = np.isnan(cut).all(axis=1)
+                refused = assess_window(cut[~absent], rate, _named(leads, absent)).refusal
+                if refused is not None or (wanted["need_all"] and absent.any()):
+                    reason = "a lead is missing" if refused is None else refused.message
+                    skipped[f"{row.record}@{start / rate:g}s"] = reason
+                    continue
                 window = np.full((len(leads), group.samples), np.nan, dtype=np.float32)
-                window[:, : stop - start] = selected.signal[:, start:stop]
+                window[:, : stop - start] = cut
                 group.file.write(_stored(window, storage).tobytes())
                 group.rows.append(number)
     finally:
@@ -250,6 +263,10 @@ def _write_cache(
             {"rate": g.rate, "samples": g.samples, "rows": g.rows} for g in groups.values() if g.rows
         ],
     }
+
+
+def _named(leads: Sequence[str], absent: NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(lead for lead, gone in zip(leads, absent, strict=True) if not gone)
 
 
 def _stored(window: Float32, storage: str) -> NDArray[Any]:
@@ -281,6 +298,41 @@ def _cached_sources(
                 [manifest.rows[row].record for row in group["rows"]],
             )
         )
+    return sources
+
+
+def open_sources(
+    path: Path,
+    cache: Path,
+    *,
+    leads: Sequence[str],
+    window_s: float,
+    targets: Sequence[str],
+    need_all: bool = False,
+    world: World = ALONE,
+) -> Sequence[SegmentSource]:
+    """Open a manifest (a table file) or a corpus (a folder) for all processes.
+
+    The first process makes the cache of a manifest while the others wait.
+
+    Parameters
+    ----------
+    path : Path
+    cache : Path
+        Folder for the cache of a manifest.
+    leads, window_s, targets, need_all
+        As in :func:`cache_manifest`.
+    world : World
+    """
+    if path.is_dir():
+        return corpus_sources(path, targets)
+    manifest = read_manifest(path)
+    for turn in (True, False):
+        if world.first is turn:
+            sources, _ = cache_manifest(
+                manifest, cache, leads=leads, window_s=window_s, targets=targets, need_all=need_all
+            )
+        world.wait()
     return sources
 
 

@@ -14,11 +14,12 @@ from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS
 from ecgfoundry.manifest import Manifest
 from ecgfoundry.models.bundle import InputSpec, available_bundles, find_bundle, load_bundle
 from ecgfoundry.models.loading import load_network
-from ecgfoundry.models.registry import ARCHITECTURES, create_model
+from ecgfoundry.models.registry import ARCHITECTURES, Architecture, create_model
 from ecgfoundry.preprocessing import get_preprocessing
 
 __all__ = [
     "Start",
+    "architecture_entry",
     "classifier_of",
     "default_preprocessing",
     "freeze_all_but",
@@ -81,6 +82,21 @@ def leads_of(manifest: Manifest) -> tuple[str, ...]:
         raise TrainingError("the recordings share no lead", path=manifest.folder)
     standard = [lead for lead in STANDARD_12_LEADS if lead in shared]
     return tuple(standard + [lead for lead in shared if lead not in standard])
+
+
+def architecture_entry(name: str) -> Architecture:
+    """Return the entry of an architecture.
+
+    Raises
+    ------
+    ModelNotFoundError
+        There is none of this name.
+    """
+    if name not in ARCHITECTURES:
+        raise ModelNotFoundError(
+            f"there is no architecture '{name}'", remedy=f"Known are: {', '.join(ARCHITECTURES)}"
+        )
+    return ARCHITECTURES[name]
 
 
 def default_preprocessing(architecture: str, leads: int) -> str:

@@ -1,0 +1,78 @@
+"""All recipes by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from ecgfoundry.errors import TrainingError
+
+__all__ = ["RECIPES", "Recipe", "get_recipe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A way from data to a bundle.
+
+    Attributes
+    ----------
+    name : str
+    module, function : str
+        Where it stands: ``function(data, output, **options)``.
+    data : str
+        What ``data`` is.
+    source : str
+        Where its numbers are from.
+    """
+
+    name: str
+    module: str
+    function: str
+    data: str
+    source: str
+
+    @property
+    def run(self) -> Callable[..., Any]:
+        """The function itself, imported on first use."""
+        found: Callable[..., Any] = getattr(
+            import_module(f"ecgfoundry.training.recipes.{self.module}"), self.function
+        )
+        return found
+
+
+_MIMIC = "folder of MIMIC-IV-ECG and MIMIC-IV"
+_PAPER = "ECGFounder (arXiv 2410.04133), relayed"
+_LINKED = f"task: {_PAPER}; linkage rules: ours"
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("ecgfounder_pretrain", "ecgfounder", "ecgfounder_pretrain",
+               "manifest or corpus with 150 targets", _PAPER),
+        Recipe("ecgfounder_finetune", "ecgfounder", "ecgfounder_finetune", "table", _PAPER),
+        Recipe("ecgfounder_probe", "ecgfounder", "ecgfounder_probe", "table", _PAPER),
+        Recipe("cinc2017_rhythm", "rhythm_single_lead", "run", "training2017.zip", "ours"),
+        Recipe("ptbxl_superclass", "ptbxl_superclass", "run", "folder of the subset", "ours"),
+        Recipe("age_sex", "age_sex", "age_sex", "manifest with age and sex", f"task: {_PAPER}"),
+        Recipe("lvef", "clinical", "lvef", f"{_MIMIC}, and lvef.csv", _LINKED),
+        Recipe("ckd", "clinical", "ckd", _MIMIC, _LINKED),
+        Recipe("chd", "clinical", "chd", _MIMIC, _LINKED),
+        Recipe("nt_probnp", "clinical", "nt_probnp", _MIMIC, _LINKED),
+        Recipe("ppg_rhythm", "ppg_rhythm", "ppg_rhythm", "folder of DeepBeat", f"task: {_PAPER}"),
+    )
+}  # fmt: skip
+
+
+def get_recipe(name: str) -> Recipe:
+    """Return the recipe called ``name``.
+
+    Raises
+    ------
+    TrainingError
+        There is none.
+    """
+    if name not in RECIPES:
+        raise TrainingError(f"there is no recipe '{name}'", remedy=f"There are {', '.join(RECIPES)}")
+    return RECIPES[name]
