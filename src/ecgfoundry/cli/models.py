@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-app = App(name="models", help="List, show, verify, import and pull models.")
+if TYPE_CHECKING:
+    from ecgfoundry.models.bundle import Bundle
+
+app = App(name="models", help="List, show, verify, export, import and pull models.")
 
 
 @app.command(name="list")
@@ -65,6 +68,7 @@ def verify(
     *,
     compare_preprocessing: Annotated[Path | None, Parameter(name="--compare-preprocessing")] = None,
     runtime: str = "onnxruntime",
+    ecgs: Annotated[Path | None, Parameter(name="--ecgs")] = None,
 ) -> int:
     """Check hashes and schema, and the graph against the weights where PyTorch is installed.
 
@@ -75,7 +79,11 @@ def verify(
     compare_preprocessing
         A manifest (CSV) with target columns: score the model on it under every recipe.
     runtime
-        The runtime to compare with PyTorch.
+        The runtime to compare with PyTorch: onnxruntime, openvino, openvino-bf16, torch-compiled,
+        torch-bf16.
+    ecgs
+        Real recordings to compare it on: a manifest (CSV), whose target columns also give the
+        AUROC of both, or a folder. Without it: made-up windows and the two sample ECGs.
     """
     import importlib.util
 
@@ -89,11 +97,47 @@ def verify(
     if importlib.util.find_spec("torch") is None:
         print("PyTorch is not installed: the graph was not compared with the weights")
     elif "model.onnx" in bundle.document["files"] or runtime != "onnxruntime":
-        difference = compare_runtimes(bundle, other=runtime)
-        print(f"{runtime} against PyTorch: logits differ by at most {difference:.1e} of their rms")
+        from ecgfoundry.inference.runtimes import choose_runtime, is_exact
+
+        runtime = choose_runtime(bundle, runtime)
+        if is_exact(runtime):
+            difference = compare_runtimes(bundle, other=runtime)
+            print(
+                f"{runtime} against PyTorch: logits differ by at most {difference:.1e} of their rms"
+            )
+        _on_real_recordings(bundle, runtime, ecgs)
     if compare_preprocessing is not None:
         _compare(model, compare_preprocessing)
     return 0
+
+
+def _on_real_recordings(bundle: Bundle, runtime: str, ecgs: Path | None) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ecgfoundry.inference.batch import as_manifest
+    from ecgfoundry.inference.verification import verify_runtime
+    from ecgfoundry.samples import sample_path
+
+    samples = [sample_path("12-lead"), sample_path("single-lead")]
+    manifest = as_manifest(samples if ecgs is None else [ecgs])
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"Comparing {runtime}", total=len(manifest))
+        result = verify_runtime(
+            bundle,
+            manifest,
+            runtime=runtime,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    print(
+        f"{result.runtime} on {result.records} real recordings ({result.windows} windows): logits "
+        f"differ by at most {result.difference:.1e} of their rms"
+    )
+    for name in result.held:
+        before, after, positives = result.auroc[name]
+        print(f"  {name}: AUROC {before:.4f} -> {after:.4f} ({positives} positive)")
+    for record, reason in result.skipped.items():
+        print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
 
 
 def _compare(model: str, path: Path) -> None:
@@ -122,6 +166,25 @@ def _compare(model: str, path: Path) -> None:
     Console().print(table)
     for record, reason in scores[0].skipped.items():
         print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
+
+
+@app.command
+def export(model: str, *, output: Path, format: str = "onnx") -> None:
+    """Write a model for other programs: graph, preprocessing in NumPy and C, golden vectors.
+
+    Parameters
+    ----------
+    model
+        A shipped or pulled name, or a bundle folder.
+    output
+        The folder to make.
+    format
+        onnx or openvino.
+    """
+    from ecgfoundry.inference.exporting import export_bundle
+
+    folder = export_bundle(model, output, format=format)
+    print(f"{folder}: exported; check it there with: python check.py")
 
 
 @app.command(name="import")

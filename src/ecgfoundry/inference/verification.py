@@ -17,10 +17,24 @@ from ecgfoundry.metrics.classification import auroc
 from ecgfoundry.models.bundle import Bundle, InputSpec
 from ecgfoundry.preprocessing import PREPROCESSINGS, standardize
 
-__all__ = ["PreprocessingScore", "compare_preprocessing", "compare_runtimes", "probe_windows"]
+__all__ = [
+    "PreprocessingScore",
+    "RuntimeComparison",
+    "compare_preprocessing",
+    "compare_runtimes",
+    "probe_windows",
+    "verify_runtime",
+]
 
 TOLERANCE = 1e-4
 """Largest allowed difference of logits between two fp32 runtimes, relative to their rms."""
+
+AUROC_TOLERANCE = 0.001
+"""Largest allowed movement of an AUROC by a runtime."""
+
+MINIMUM_POSITIVES = 30
+"""Positives (and negatives: our choice) from which a target's AUROC is held to the tolerance; with
+fewer, one record that changes its rank moves it by more."""
 
 
 def probe_windows(spec: InputSpec, *, windows: int = 8, seed: int = 0) -> NDArray[np.float32]:
@@ -95,6 +109,134 @@ def compare_runtimes(
             remedy="Export the graph anew; do not use this bundle",
         )
     return difference
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeComparison:
+    """What a runtime changes on real recordings, against PyTorch in fp32.
+
+    ``difference`` is the largest difference of a record's logits, relative to their rms;
+    ``auroc`` holds (reference, runtime, positives) of every target that has both kinds of labels;
+    ``held`` names the targets with enough of both to be held to the tolerance.
+    """
+
+    runtime: str
+    reference: str
+    records: int
+    windows: int
+    difference: float
+    auroc: dict[str, tuple[float, float, int]]
+    held: tuple[str, ...]
+    skipped: dict[str, str]
+
+    @property
+    def movement(self) -> float:
+        """Largest movement of an AUROC among the targets that are held; NaN if there is none."""
+        moves = [abs(self.auroc[name][1] - self.auroc[name][0]) for name in self.held]
+        return max(moves, default=float("nan"))
+
+
+def verify_runtime(
+    bundle: Bundle,
+    manifest: Manifest,
+    *,
+    runtime: str,
+    reference: str = "torch",
+    minimum_positives: int = MINIMUM_POSITIVES,
+    progress: Callable[[int, int], None] | None = None,
+) -> RuntimeComparison:
+    """Compare a runtime with the reference on real recordings, and refuse it where it errs.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    manifest : Manifest
+        Recordings, with ``target:NAME`` columns for the AUROC. The record score is the mean of
+        its windows' logits.
+    runtime, reference : str
+        Names of runtimes.
+    minimum_positives : int
+        Of records with the label 1, and of those with 0, for a target to be held.
+    progress : callable (done, total), optional
+
+    Raises
+    ------
+    VerificationError
+        An fp32 runtime's logits are more than 1e-4 of their rms away; an AUROC moved by more than
+        0.001; or the runtime is not an fp32 one and no target has enough labels to judge it.
+    LeadError
+        No record could be scored.
+    """
+    from ecgfoundry.inference.runtimes import is_exact
+
+    one = Predictor(bundle, create_runtime(bundle, runtime=reference))
+    other = Predictor(bundle, create_runtime(bundle, runtime=runtime))
+    names = [name for name in manifest.target_names if name in bundle.vocabulary.names]
+    labels = manifest.targets(names)
+    targets = len(bundle.vocabulary.targets)
+    logits = np.full((2, len(manifest), targets), np.nan)
+    squares, count, largest = 0.0, 0, 0.0
+    skipped: dict[str, str] = {}
+    for k, row in enumerate(manifest):
+        try:
+            recording = manifest.open(row)
+            leads = InputLeads.choose(bundle.input, recording.leads)
+            x = standardize(recording, bundle.input.recipe, leads.rows)
+            both = [predictor.logits(x).astype(np.float64) for predictor in (one, other)]
+        except EcgFoundryError as error:
+            skipped[row.record] = str(error)
+        else:
+            logits[:, k] = [values.mean(axis=0) for values in both]
+            squares, count = squares + float(np.square(both[0]).sum()), count + len(x)
+            largest = max(largest, float(np.abs(both[1] - both[0]).max()))
+        if progress is not None:
+            progress(k + 1, len(manifest))
+    if count == 0:
+        reason = next(iter(skipped.values()), "there is none")
+        raise LeadError(f"no record of the manifest could be scored: {reason}")
+    difference = largest / max(np.sqrt(squares / (count * targets)), 1e-12)
+    scored = ~np.isnan(logits[0]).all(axis=1)
+    areas: dict[str, tuple[float, float, int]] = {}
+    held = []
+    for j, name in enumerate(names):
+        column = bundle.vocabulary.index(name)
+        known = scored & ~np.isnan(labels[:, j])
+        positives = int((labels[known, j] == 1).sum())
+        negatives = int((labels[known, j] == 0).sum())
+        if positives and negatives:
+            pair = [auroc(labels[known, j], values[known, column]) for values in logits]
+            areas[name] = (pair[0], pair[1], positives)
+            if min(positives, negatives) >= minimum_positives:
+                held.append(name)
+    result = RuntimeComparison(
+        other.runtime.name, one.runtime.name, int(scored.sum()), count, float(difference), areas,
+        tuple(held), skipped,
+    )  # fmt: skip
+    exact = is_exact(runtime)
+    if exact and not difference <= TOLERANCE:
+        raise VerificationError(
+            f"the logits of {result.runtime} are {difference:.1e} away from {result.reference} "
+            f"(relative to their rms); at most {TOLERANCE:.0e} is allowed",
+            path=bundle.folder,
+            remedy="Do not use this runtime with this bundle",
+        )
+    for name in held:
+        before, after, _ = areas[name]
+        if not abs(after - before) <= AUROC_TOLERANCE:
+            raise VerificationError(
+                f"{result.runtime} moves the AUROC of {name} from {before:.4f} to {after:.4f}; at "
+                f"most {AUROC_TOLERANCE:g} is allowed",
+                path=bundle.folder,
+                remedy="Do not use this runtime with this bundle",
+            )
+    if not exact and not held:
+        raise VerificationError(
+            f"{result.runtime} does not compute in fp32, and no target has {minimum_positives} "
+            "records of each kind to judge it by",
+            path=manifest.folder,
+            remedy="Give a manifest with more labelled recordings",
+        )
+    return result
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,84 @@
+"""``ecgfoundry infer``: many recordings to one Parquet table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from ecgfoundry.inference.batch import BatchProgress
+
+SHOWN_FAILURES = 20
+
+
+def infer(
+    *recordings: str,
+    model: Annotated[str, Parameter(name=["--model", "-m"])],
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    runtime: str = "auto",
+    workers: int | None = None,
+    windows: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Interpret a manifest or folders of ECGs into one Parquet table; resumes where it was.
+
+    Parameters
+    ----------
+    recordings
+        A manifest (CSV), or files, folders and patterns.
+    model
+        A shipped or pulled model, or a bundle folder.
+    output
+        The .parquet file to write.
+    runtime
+        auto, fastest, onnxruntime, openvino, openvino-bf16, torch, torch-compiled or torch-bf16.
+    workers
+        Processes, each with one thread in the network; by default one per core.
+    windows
+        One row per window instead of one per recording.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ecgfoundry.inference.batch import as_manifest, infer_batch
+
+    if not recordings:
+        print("ecgfoundry: nothing was given; see: ecgfoundry infer --help", file=sys.stderr)
+        return 2
+    manifest = as_manifest(recordings)
+    with Progress(
+        TextColumn("Interpreting"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}, {task.fields[rate]:.1f}/s"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]} without an answer"),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task("", total=len(manifest), rate=0.0, failed=0)
+
+        def show(progress: BatchProgress) -> None:
+            bar.update(task, completed=progress.done, rate=progress.rate, failed=progress.failed)
+
+        summary = infer_batch(
+            manifest,
+            model,
+            output,
+            runtime=runtime,
+            workers=workers,
+            windows=windows,
+            progress=show,
+        )
+    for record, reason in summary.failures[:SHOWN_FAILURES]:
+        print(f"ecgfoundry: {record}: {reason}", file=sys.stderr)
+    if len(summary.failures) > SHOWN_FAILURES:
+        more = len(summary.failures) - SHOWN_FAILURES
+        print(f"ecgfoundry: … and {more} more; see the column 'status'", file=sys.stderr)
+    done = summary.records - summary.resumed
+    print(
+        f"{summary.output}: {summary.records} recordings ({done} now, "
+        f"{done / max(summary.seconds, 1e-9):.1f}/s), {len(summary.failures)} without an answer; "
+        f"{summary.runtime}"
+    )
+    return 1 if summary.failures else 0

@@ -1,0 +1,141 @@
+"""An exported model agrees with itself in a clean interpreter and in C, and notices damage."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+from tests.conftest import REPOSITORY
+
+from ecgfoundry.cli.main import main
+from ecgfoundry.errors import BundleError, FileAccessError
+from ecgfoundry.inference.exporting import export_bundle
+from ecgfoundry.models.export import _recipe_header, recipe_document
+from ecgfoundry.preprocessing import PREPROCESSINGS, get_preprocessing, standardize_window
+
+SOURCES = REPOSITORY / "src" / "ecgfoundry" / "models" / "export_files"
+ALLOWED = """
+import sys
+
+class OnlyThese:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("ecgfoundry", "scipy", "torch", "onnx", "polars"):
+            raise ModuleNotFoundError(f"not in this environment: {name}", name=name)
+
+sys.meta_path.insert(0, OnlyThese())
+sys.path.insert(0, ".")
+"""
+
+
+def run_check(folder: Path) -> subprocess.CompletedProcess[str]:
+    """``python check.py`` where neither ecgfoundry nor SciPy nor PyTorch can be imported."""
+    code = ALLOWED + "import check; raise SystemExit(check.main())"
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False,
+        timeout=300,
+    )  # fmt: skip
+
+
+def compile_check(folder: Path) -> Path:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    command = [compiler, "-std=c99", "-O2", "-Wall", "-Werror", "-DCHECK", "standardize.c", "-lm",
+               "-o", "check"]  # fmt: skip
+    subprocess.run(command, cwd=folder, check=True)
+    return folder / "check"
+
+
+@pytest.mark.parametrize("model", ["rhythm-single-lead", "ptbxl-superclass-12lead"])
+def test_an_export_agrees_where_only_numpy_and_the_runtime_are(model: str, tmp_path: Path) -> None:
+    folder = export_bundle(model, tmp_path / "export")
+    done = run_check(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["agrees"]
+    program = compile_check(folder)
+    assert subprocess.run([program], cwd=folder, check=False).returncode == 0
+    assert not any(b"/tmp" in path.read_bytes() for path in folder.glob("*.json"))
+
+
+def test_openvino_export(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    folder = tmp_path / "export"
+    main(["models", "export", "rhythm-single-lead", "--output", str(folder), "--format",
+          "openvino"])  # fmt: skip
+    assert (folder / "model.xml").exists() and not (folder / "model.onnx").exists()
+    done = run_check(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_changed_recipe_is_noticed(tmp_path: Path) -> None:
+    folder = export_bundle("rhythm-single-lead", tmp_path / "export")
+    recipe = json.loads((folder / "recipe.json").read_text())
+    recipe["filters"][0]["gain"] *= 1.01
+    recipe["clip"] = 3.0
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+    assert run_check(folder).returncode == 1
+    header = folder / "recipe.h"
+    header.write_text(header.read_text().replace("RECIPE_CLIP 15.0", "RECIPE_CLIP 3.0"))
+    program = compile_check(folder)
+    assert subprocess.run([program], cwd=folder, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("name", PREPROCESSINGS)
+def test_every_recipe_is_the_same_in_numpy_and_in_c(name: str, tmp_path: Path) -> None:
+    """At several rates, with gaps and an absent lead, against the function that all rooms call."""
+    document = recipe_document(name)
+    (tmp_path / "recipe.json").write_text(json.dumps(document))
+    (tmp_path / "recipe.h").write_text(_recipe_header(document))
+    for file in ("preprocessing.py", "standardize.c"):
+        shutil.copy(SOURCES / file, tmp_path)
+    path = REPOSITORY / "tests" / "fixtures" / "cinc2021" / "HR06005.mat"
+    record = (scipy.io.loadmat(path)["val"] / 1000.0).astype(np.float32)[:4]
+    raw, wanted, lines = [], [], []
+    for rate, samples in ((500.0, 5000), (500.0, 2600), (257.0, 2570), (1000.0, 5000)):
+        window = record[:, :samples].copy()
+        window[1, 300:700] = np.nan
+        window[3] = np.nan
+        raw.append(window)
+        wanted.append(standardize_window(window, rate, name))
+        lines.append(f"4 {samples} {rate}\n")
+    np.savez(tmp_path / "cases.npz", **{f"r{k}": x for k, x in enumerate(raw)},
+             **{f"w{k}": x for k, x in enumerate(wanted)})  # fmt: skip
+    (tmp_path / "golden.txt").write_text("".join(lines))
+    (tmp_path / "golden_raw.f32").write_bytes(b"".join(x.tobytes() for x in raw))
+    (tmp_path / "golden_standardized.f32").write_bytes(b"".join(x.tobytes() for x in wanted))
+    code = (
+        ALLOWED
+        + """
+import numpy as np
+from preprocessing import standardize
+cases = np.load("cases.npz")
+for k, rate in enumerate((500.0, 500.0, 257.0, 1000.0)):
+    given, wanted = standardize(cases[f"r{k}"], rate), cases[f"w{k}"]
+    assert (np.isnan(given) == np.isnan(wanted)).all()
+    assert np.nanmax(np.abs(given - wanted)) <= 1e-4, (k, np.nanmax(np.abs(given - wanted)))
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    program = compile_check(tmp_path)
+    done = subprocess.run([program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert get_preprocessing(name).samples == wanted[0].shape[1]
+
+
+def test_refusals(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(FileAccessError, match="not empty"):
+        export_bundle("rhythm-single-lead", tmp_path / "full")
+    with pytest.raises(BundleError, match="Known are onnx, openvino"):
+        export_bundle("rhythm-single-lead", tmp_path / "other", format="papyrus")
+    assert not (tmp_path / "other").exists()

@@ -1,0 +1,160 @@
+"""Every runtime gives the answers of PyTorch in fp32, and the choice follows the machine."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgfoundry.errors import BundleError, RuntimeUnavailableError
+from ecgfoundry.inference import hardware, runtimes
+from ecgfoundry.inference.predictor import load_model
+from ecgfoundry.inference.runtimes import RUNTIMES, choose_runtime, create_runtime
+from ecgfoundry.inference.verification import compare_runtimes, probe_windows
+from ecgfoundry.models.bundle import Bundle, load_bundle, shipped_folder
+
+SHIPPED = ("rhythm-single-lead", "ptbxl-superclass-12lead")
+
+
+def shipped(name: str = SHIPPED[0]) -> Bundle:
+    return load_bundle(shipped_folder() / name)
+
+
+@pytest.fixture(scope="module")
+def net1d_bundle(tmp_path_factory) -> Bundle:
+    """A small Net1D with random weights as an imported bundle, as published weights become one."""
+    torch = pytest.importorskip("torch", reason="building a network needs PyTorch")
+    pytest.importorskip("onnx")
+    from ecgfoundry.models.importing import import_checkpoint
+    from ecgfoundry.models.registry import create_model
+
+    folder = tmp_path_factory.mktemp("bundle")
+    torch.manual_seed(0)
+    network = create_model("net1d-tiny", classes=150, leads=12)
+    torch.save(network.state_dict(), folder / "weights.pth")
+    return load_bundle(
+        import_checkpoint(
+            folder / "weights.pth", architecture="net1d-tiny", leads=12,
+            vocabulary="ecgfounder-150", output=folder / "tiny",
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_openvino_agrees_on_the_shipped_models(name: str) -> None:
+    pytest.importorskip("openvino")
+    pytest.importorskip("torch")
+    assert compare_runtimes(shipped(name), other="openvino") <= 1e-4
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_runtimes_agree_on_net1d(net1d_bundle: Bundle, runtime: str) -> None:
+    """All its pools have odd lengths somewhere: the trap of padded pools would show here."""
+    pytest.importorskip(runtime)
+    assert compare_runtimes(net1d_bundle, other=runtime) <= 1e-4
+
+
+def test_embeddings_agree_too(net1d_bundle: Bundle) -> None:
+    x = probe_windows(net1d_bundle.input, windows=3)
+    presence = np.ones(x.shape[:2], dtype=np.float32)
+    wanted = create_runtime(net1d_bundle, runtime="torch").run(x, presence)
+    for name in ("onnxruntime", "openvino"):
+        pytest.importorskip(name)
+        given = create_runtime(net1d_bundle, runtime=name, threads=1).run(x, presence)
+        for a, b in zip(given, wanted, strict=True):
+            assert a.dtype == np.float32
+            np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(b).max())
+
+
+def test_padding_the_first_channels_changes_nothing(net1d_bundle: Bundle) -> None:
+    openvino = pytest.importorskip("openvino")
+    from ecgfoundry.inference.runtimes_openvino import pad_first_channels
+
+    core = openvino.Core()
+    x = probe_windows(net1d_bundle.input, windows=2)
+    answers = []
+    for pad in (False, True):
+        model = core.read_model(str(net1d_bundle.file("model.onnx")))
+        if pad:
+            assert pad_first_channels(model) == 1
+        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        answers.append(compiled({"signal": x})["logits"])
+    np.testing.assert_allclose(answers[1], answers[0], atol=1e-5 * np.abs(answers[0]).max())
+
+
+def test_openvino_answers_threads_at_the_same_time() -> None:
+    pytest.importorskip("openvino")
+    bundle = shipped()
+    runtime = create_runtime(bundle, runtime="openvino", threads=1)
+    x = probe_windows(bundle.input, windows=8)
+    presence = np.ones(x.shape[:2], dtype=np.float32)
+    alone = [runtime.run(window[None], presence[:1])[0] for window in x]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda w: runtime.run(w[None], presence[:1])[0], x))
+    for a, b in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_the_compiled_network_agrees(net1d_bundle: Bundle) -> None:
+    try:
+        assert compare_runtimes(net1d_bundle, other="torch-compiled") <= 1e-4
+    except Exception as error:
+        if "compiler" in str(error).lower():
+            pytest.skip(f"torch.compile has no compiler here: {error}")
+        raise
+
+
+@pytest.mark.parametrize("runtime", [name for name in RUNTIMES if name.endswith("-bf16")])
+def test_bfloat16_is_refused_where_the_processor_has_none(runtime: str, monkeypatch) -> None:
+    monkeypatch.setattr(runtimes, "has_bfloat16", lambda: False)
+    with pytest.raises(RuntimeUnavailableError, match="multiplies bfloat16.*--runtime auto"):
+        create_runtime(shipped(), runtime=runtime)
+
+
+@pytest.mark.skipif(not hardware.has_bfloat16(), reason="this processor has no bfloat16")
+@pytest.mark.parametrize("runtime", ["openvino-bf16", "torch-bf16"])
+def test_bfloat16_is_close(net1d_bundle: Bundle, runtime: str) -> None:
+    pytest.importorskip(runtime.removesuffix("-bf16"))
+    assert compare_runtimes(net1d_bundle, other=runtime, tolerance=0.2) > 0
+
+
+def test_the_choice_follows_the_machine_and_the_network(monkeypatch) -> None:
+    bundle = shipped()
+    assert choose_runtime(bundle) == "onnxruntime"  # small: loaded at once
+    assert choose_runtime(bundle, "torch") == "torch"
+    monkeypatch.setattr(runtimes, "LARGE_NETWORK_BYTES", 0)
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: object())
+    monkeypatch.setattr(runtimes, "cpu_features", lambda: frozenset({"avx2"}))
+    monkeypatch.setattr(runtimes, "has_bfloat16", lambda: True)
+    assert choose_runtime(bundle) == "openvino"  # never bf16 unasked
+    assert choose_runtime(bundle, "fastest") == "openvino-bf16"
+    monkeypatch.setattr(runtimes, "has_bfloat16", lambda: False)
+    assert choose_runtime(bundle, "fastest") == "openvino"
+    monkeypatch.setattr(runtimes, "cpu_features", lambda: frozenset())
+    assert choose_runtime(bundle) == "onnxruntime"
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
+    assert choose_runtime(bundle, "fastest") == "onnxruntime"
+    with pytest.raises(BundleError, match="Known are: auto, fastest, onnxruntime"):
+        create_runtime(bundle, runtime="abacus")
+
+
+def test_the_runtime_is_named_in_the_answer() -> None:
+    predictor = load_model("rhythm-single-lead", threads=1)
+    assert predictor.runtime.name.startswith("onnxruntime-")
+    assert predictor.runtime.name.endswith("-fp32-cpu")
+
+
+def test_the_machine_is_described() -> None:
+    assert hardware.usable_cores() >= 1
+    assert "cores usable" in hardware.describe_machine()
+
+
+def test_without_the_graph_torch_is_chosen(tmp_path: Path, net1d_bundle: Bundle) -> None:
+    files = {k: v for k, v in net1d_bundle.document["files"].items() if k != "model.onnx"}
+    bundle = Bundle(folder=net1d_bundle.folder, document={**net1d_bundle.document, "files": files})
+    assert choose_runtime(bundle) == "torch"
+    with pytest.raises(BundleError, match=r"has no model\.onnx"):
+        create_runtime(bundle, runtime="onnxruntime")
