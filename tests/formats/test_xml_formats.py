@@ -335,6 +335,17 @@ def test_philips_fields(fixtures: Path) -> None:
     assert read(fixtures / "philips/repbeats_example.xml").other_channels[0].sampling_rate == 1000
 
 
+def test_the_calibration_pulse_at_the_end_is_marked(fixtures: Path) -> None:
+    recording = read(fixtures / "philips/129DYPRG.xml")
+    (mark,) = recording.annotations
+    assert (mark.kind, mark.time_s) == ("note", pytest.approx(10.528))
+    assert mark.text == "calibration pulse in all leads from 10.528 s to 11 s"
+    assert recording.header["calibration_pulse"] == mark.text
+    assert (recording.signal[:, 5264:] == recording.signal[0, 5264:]).all()
+    # As stored: 1 mV in all leads, which no heart gives (aVR is -(I + II) / 2).
+    np.testing.assert_allclose(recording.signal[:, 5350:5450], 1.0)
+
+
 def philips_with(text: str, waveform: str, **attributes: str) -> str:
     start = text.index("<parsedwaveforms")
     end = text.index("</parsedwaveforms>")

@@ -109,16 +109,11 @@ def test_errors_say_what_to_do(data_set: Path, tmp_path: Path) -> None:
         read(tmp_path / "empty.zip")
 
 
-def test_diagnose_and_manifest_over_an_archive(data_set: Path, tmp_path: Path) -> None:
+def test_folders_and_manifests_over_an_archive(data_set: Path, tmp_path: Path) -> None:
     paths = expand_paths([data_set])
     assert [str(path).partition("::")[2] for path in paths] == list(MEMBERS)
     assert expand_paths([tmp_path]) == paths  # the folder that holds it
     assert default_model(paths[0], ReadOptions()) == "ptbxl-superclass-12lead"
-    predictor = load_model("rhythm-single-lead")
-    results = list(interpret_files(lambda _: predictor, paths[1:4:2]))
-    assert [result.error is None for result in results] == [True, True]
-    refused = [result.interpretation.refused is not None for result in results]
-    assert refused == [False, True]  # thirteen samples are no ECG
     (tmp_path / "m.csv").write_text(
         "record,path,index\na,set.zip::data/wfdb/E07500.hea,\nb,set.zip,1\n"
     )
@@ -126,6 +121,16 @@ def test_diagnose_and_manifest_over_an_archive(data_set: Path, tmp_path: Path) -
     first, second = (manifest.open(row) for row in manifest.rows)
     assert first.samples == second.samples == 5000
     assert not np.array_equal(first.signal, second.signal)
+
+
+@pytest.mark.slow  # loads the model
+def test_diagnose_over_an_archive(data_set: Path) -> None:
+    paths = expand_paths([data_set])
+    predictor = load_model("rhythm-single-lead")
+    results = list(interpret_files(lambda _: predictor, paths[1:4:2]))
+    assert [result.error is None for result in results] == [True, True]
+    refused = [result.interpretation.refused is not None for result in results]
+    assert refused == [False, True]  # thirteen samples are no ECG
 
 
 def test_one_recording_is_not_numbered(fixtures: Path) -> None:

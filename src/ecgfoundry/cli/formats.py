@@ -1,22 +1,92 @@
-"""``ecgfoundry formats``: what is read."""
+"""``ecgfoundry formats``: what is read and written."""
 
 from __future__ import annotations
 
+import json as json_module
+from typing import TYPE_CHECKING, Annotated, Any
 
-def formats() -> None:
-    """List the file formats that are read, and on what each was verified."""
-    from rich.console import Console
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
     from rich.table import Table
 
-    from ecgfoundry.formats.registry import formats as list_formats
 
-    table = Table("format", "endings", "random access", "verified on", "what it is")
-    for reader in list_formats():
+def formats(*, json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
+    """List the file formats that are read and written, and on what each was verified.
+
+    Parameters
+    ----------
+    json
+        One JSON object with the lists "read" and "written".
+    """
+    document = _document()
+    if json:
+        print(json_module.dumps(document, ensure_ascii=False))
+    else:
+        _print_tables(document)
+
+
+def _document() -> dict[str, list[dict[str, Any]]]:
+    from ecgfoundry.formats.registry import formats as readers
+    from ecgfoundry.formats.writers import writers
+
+    return {
+        "read": [
+            {
+                "format": reader.name,
+                "description": reader.description,
+                "endings": list(reader.extensions),
+                "verified_on": reader.verified_on,
+                "extra": reader.extra,
+                "random_access": reader.random_access,
+            }
+            for reader in readers()
+        ],
+        "written": [
+            {
+                "format": writer.name,
+                "description": writer.description,
+                "ending": writer.extension,
+                "missing_samples": writer.missing,
+                "extra": writer.extra,
+            }
+            for writer in writers()
+        ],
+    }
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _print_tables(document: dict[str, list[dict[str, Any]]]) -> None:
+    from rich.console import Console
+
+    console = Console()
+    table = _table("read", "format", "endings", "parts", "verified on", "what it is")
+    for row in document["read"]:
         table.add_row(
-            reader.name,
-            " ".join(reader.extensions),
-            "yes" if reader.random_access else "no",
-            reader.verified_on + (f" (extra '{reader.extra}')" if reader.extra else ""),
-            reader.description,
+            row["format"],
+            " ".join(row["endings"]),
+            "yes" if row["random_access"] else "no",
+            row["verified_on"] + (f" (extra '{row['extra']}')" if row["extra"] else ""),
+            row["description"],
         )
-    Console().print(table)
+    console.print(table)
+    console.print("parts: whether a part of a recording is read without the rest of it\n")
+    table = _table("written", "format", "ending", "extra", "missing samples become", "what it is")
+    for row in document["written"]:
+        table.add_row(
+            row["format"],
+            row["ending"],
+            row["extra"] or "",
+            row["missing_samples"],
+            row["description"],
+        )
+    console.print(table)

@@ -22,6 +22,7 @@ __all__ = [
     "file_name",
     "finding_burden",
     "finding_is_calibrated",
+    "is_filter_key",
     "is_long",
     "notices_of",
     "number_text",
@@ -137,7 +138,8 @@ def _words(key: str) -> str:
     return re.sub(r"[_\-\s]+", " ", key).strip()
 
 
-def _is_filter(key: str) -> bool:
+def is_filter_key(key: str) -> bool:
+    """Whether a key of ``Recording.device`` speaks of a filter, a pass band or a notch."""
     joined = re.sub(r"[^a-z]", "", key.lower())
     return any(word in joined for word in _FILTER_WORDS)
 
@@ -150,7 +152,7 @@ def device_filters(device: Mapping[str, str]) -> str | None:
     device : mapping
         ``Recording.device``. Every key that speaks of a filter, a pass band or a notch counts.
     """
-    stated = [(key, value) for key, value in device.items() if _is_filter(key) and str(value)]
+    stated = [(key, value) for key, value in device.items() if is_filter_key(key) and str(value)]
     if not stated:
         return None
     return printable(", ".join(f"{_words(key)} {value}" for key, value in stated))
@@ -158,7 +160,7 @@ def device_filters(device: Mapping[str, str]) -> str | None:
 
 def device_name(device: Mapping[str, str]) -> str | None:
     """Return what the source says about its device beside the filters, or None."""
-    stated = {key: str(value) for key, value in device.items() if value and not _is_filter(key)}
+    stated = {key: str(value) for key, value in device.items() if value and not is_filter_key(key)}
     named = [stated.pop(key) for key in ("manufacturer", "model", "name") if key in stated]
     rest = [f"{_words(key)} {value}" for key, value in stated.items()]
     return printable(", ".join([" ".join(named)] * bool(named) + rest)) or None

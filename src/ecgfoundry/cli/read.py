@@ -1,0 +1,241 @@
+"""``ecgfoundry read``: what is in a file, for people, for programs, and as a picture."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from ecgfoundry.errors import EcgFoundryError
+    from ecgfoundry.formats.base import RecordingInfo
+    from ecgfoundry.recording import Recording
+
+LONG_S = 600.0
+"""Beyond ten minutes only the beginning is read: enough for names, quality and a picture."""
+
+
+def read(
+    *files: str,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    no_subject: Annotated[bool, Parameter(name="--no-subject", negative="")] = False,
+    plot: Path | None = None,
+    layout: Literal["auto", "3x4", "6x2", "12x1", "1x"] = "auto",
+    start: float = 0.0,
+    duration: float | None = None,
+    speed: float = 25.0,
+    gain: float = 10.0,
+    leads: str | None = None,
+    unit: str | None = None,
+    sampling_rate: float | None = None,
+    index: int | None = None,
+    mains: float | None = None,
+    format: str | None = None,
+) -> int:
+    """Say what ECG files hold: device, leads, filters, measurements, quality; or draw one.
+
+    Parameters
+    ----------
+    files
+        Files, folders, patterns, ZIP archives, or members as archive.zip::folder/record.hea.
+    json
+        One JSON object per recording (JSON Lines when several), always with the same keys.
+    no_subject
+        Nothing that may tell who it is: no file name, identifier, age, sex, start time, free text,
+        serial number or institution; neither in the text nor in the picture.
+    plot
+        Also draw the recording on ECG paper, as .svg, .png (extra 'plot') or .html.
+    layout
+        3x4 with a rhythm strip, 6x2, 12x1, 1x (a row per recorded lead), or auto.
+    start
+        Where the picture begins, in seconds.
+    duration
+        How much it shows, in seconds; 10 if not stated.
+    speed
+        Paper speed of the picture in mm/s.
+    gain
+        Amplitude of the picture in mm/mV.
+    leads
+        Lead names in order, comma-separated, for files that do not name them (or wrongly).
+    unit
+        Unit of the samples for files that do not state it: mV, uV, V.
+    sampling_rate
+        In Hz, for files that do not state it.
+    index
+        Which recording of a file that holds several, from 0.
+    mains
+        Mains frequency, 50 or 60 Hz, where it is known.
+    format
+        Name of the reader (see: ecgfoundry formats), in place of recognising the content.
+    """
+    from ecgfoundry.errors import EcgFoundryError
+    from ecgfoundry.inference.files import expand_paths
+    from ecgfoundry.reports.recording_summary import recording_summary
+
+    if not files:
+        print("ecgfoundry: no file was given; see: ecgfoundry read --help", file=sys.stderr)
+        return 2
+    stated = {
+        "leads": tuple(name.strip() for name in leads.split(",")) if leads else None,
+        "unit": unit,
+        "sampling_rate": sampling_rate,
+        "index": index,
+        "mains_frequency": mains,
+        "format": format,
+    }
+    paths = [Path(files[0])] if index is not None and len(files) == 1 else expand_paths(files)
+    if plot is not None and len(paths) != 1:
+        print("ecgfoundry: --plot draws one recording; name one file", file=sys.stderr)
+        return 2
+    failed = False
+    for number, path in enumerate(paths, 1):
+        name = f"recording {number}" if no_subject else str(path)
+        try:
+            recording, info = _load(path, stated)
+            summary = recording_summary(recording, info, name=name, subject=not no_subject)
+            _print_json(summary) if json else _print_text(summary)
+            if plot is not None:
+                options = {"layout": layout, "speed_mm_s": speed, "gain_mm_mv": gain}
+                _draw(path, plot, stated, start, duration, no_subject, options)
+        except EcgFoundryError as error:
+            failed = True
+            _print_failure(error, name, no_subject=no_subject, json=json)
+    return 1 if failed else 0
+
+
+def _load(path: Path, stated: Mapping[str, Any]) -> tuple[Recording, RecordingInfo]:
+    """Read a recording, or the beginning of a long one, and what its header says of all of it."""
+    from ecgfoundry.formats import registry
+    from ecgfoundry.reports.recording_summary import QUALITY_SECONDS
+
+    info = registry.inspect(path, **stated)
+    duration = QUALITY_SECONDS if info.duration_s > LONG_S else None
+    return registry.read(path, duration_s=duration, **stated), info
+
+
+def _draw(
+    path: Path,
+    target: Path,
+    stated: Mapping[str, Any],
+    start: float,
+    duration: float | None,
+    no_subject: bool,
+    options: Mapping[str, Any],
+) -> None:
+    from dataclasses import replace
+
+    from ecgfoundry.formats import registry
+    from ecgfoundry.reports.paper_layout import MAXIMUM_SECONDS
+    from ecgfoundry.reports.pictures import save_picture
+    from ecgfoundry.reports.recording_summary import KEPT_DEVICE
+    from ecgfoundry.reports.wording import is_filter_key
+
+    whole = registry.inspect(path, **stated).duration_s
+    part = registry.read(path, start_s=start, duration_s=duration or MAXIMUM_SECONDS, **stated)
+    title = None
+    if no_subject:
+        device = {k: v for k, v in part.device.items() if k in KEPT_DEVICE or is_filter_key(k)}
+        part = replace(part.without_subject(), source=None, device=device, annotations=())
+        title = ""
+    save_picture(
+        part,
+        target,
+        title=title,
+        duration_s=duration,
+        origin_s=start,
+        whole_duration_s=whole,
+        **options,
+    )
+
+
+def _print_json(document: Mapping[str, Any]) -> None:
+    print(json_module.dumps(document, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def _print_failure(error: EcgFoundryError, name: str, *, no_subject: bool, json: bool) -> None:
+    """Print why a recording cannot be read; without its name and its words where they may tell."""
+    from ecgfoundry.reports.wording import printable
+
+    message = f"{name}: {error.code}" if no_subject else str(error)
+    if json:
+        remedy = None if no_subject else error.remedy
+        details = {"code": error.code, "message": message, "remedy": remedy}
+        _print_json({"file": name, "error": details})
+    print(f"ecgfoundry: {printable(message)}", file=sys.stderr)
+
+
+def _print_text(summary: Mapping[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ecgfoundry.reports.wording import printable
+
+    console = Console()
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in _lines(summary):
+        table.add_row(label, Text(printable(value)))
+    console.print(Text(printable(summary["file"]), style="bold"))
+    console.print(table)
+    figures = Table("lead", "peak to peak", "missing", "flat", "saturated", "noise", "mains",
+                    "wander", box=box.SIMPLE_HEAD)  # fmt: skip
+    for lead, quality in summary["quality"]["leads"].items():
+        amplitude = quality["amplitude_mv"]
+        shares = (
+            quality[f"{key}_share"]
+            for key in ("missing", "flat", "saturated", "noise", "mains", "wander")
+        )
+        figures.add_row(
+            Text(printable(lead)),
+            "–" if amplitude is None else f"{amplitude:.2f} mV",
+            *("–" if share is None else f"{100 * share:.0f} %" for share in shares),
+        )
+    console.print(figures)
+
+
+def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the rows of the description, those without content left out."""
+    from ecgfoundry.reports.wording import duration_text
+
+    quality, marks, person = summary["quality"], summary["annotations"], summary["subject"] or {}
+    notices = [quality["refusal"]] if quality["refusal"] else quality["warnings"]
+    channels = [
+        f"{channel['name']} ({channel['kind']}, {channel['unit'] or 'no unit'}, "
+        f"{channel['sampling_rate']:g} Hz)"
+        for channel in summary["other_channels"]
+    ]
+    several = f", 1 of {summary['recordings']} recordings" if summary["recordings"] > 1 else ""
+    seconds = f"of the first {quality['seconds']:g} s" if marks["of_the_first_s"] else ""
+    rows = [
+        ("format", f"{summary['format']}{several}"),
+        ("device", _joined(summary["device"])),
+        ("leads", f"{len(summary['leads'])}: {' '.join(summary['leads'])} ({summary['unit']})"),
+        ("rate", f"{summary['sampling_rate']:g} Hz"),
+        ("duration", f"{duration_text(summary['duration_s'])}, {summary['samples']} samples"),
+        ("start", summary["start_time"] or ""),
+        ("subject", _joined({key: value for key, value in person.items() if value is not None})),
+        ("device filters", _joined(summary["filters"]) or "not stated"),
+        ("mains", f"{summary['mains_frequency']:g} Hz" if summary["mains_frequency"] else ""),
+        ("measured by device", _joined(summary["measurements"])),
+        ("device statements", "; ".join(summary["statements"])),
+        ("further fields", _joined(summary["header"])),
+        ("annotations", f"{marks['count']} {_joined(marks['kinds'])} {seconds}".strip()),
+        ("other channels", f"{len(channels)}: {', '.join(channels[:6])}" if channels else ""),
+        ("quality", "; ".join([quality["verdict"], *(notice["message"] for notice in notices)])),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def _joined(values: Mapping[str, Any]) -> str:
+    def text(value: Any) -> str:
+        words = f"{value:g}" if isinstance(value, float) else str(value)
+        return words if len(words) <= 200 else f"{words[:199]}…"
+
+    return ", ".join(f"{key} {text(value)}" for key, value in values.items())
