@@ -12,6 +12,7 @@ pl = pytest.importorskip("polars")
 
 from ecgfoundry.errors import LeakageError, VocabularyError  # noqa: E402
 from ecgfoundry.laboratory.catalogue import (  # noqa: E402
+    CATALOGUE_FILE,
     load_catalogue,
     loinc_check_digit,
     reviewed_catalogue,
@@ -76,7 +77,7 @@ def test_point_of_care_is_merged_unless_it_is_an_indicator_of_its_own():
     ],
 )
 def test_a_wrong_table_is_refused(tmp_path: Path, old, new, words):
-    text = Path(load_catalogue.__globals__["_FILE"]).read_text(encoding="utf-8")
+    text = CATALOGUE_FILE.read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "catalogue.csv"
     path.write_text(text.replace(old, new, 1), encoding="utf-8")

@@ -12,6 +12,7 @@ from ecgfoundry.cli import (
     calibrate,
     compare,
     convert,
+    corpus,
     datasets,
     diagnose,
     embed,
@@ -20,12 +21,14 @@ from ecgfoundry.cli import (
     finetune,
     formats,
     infer,
+    labs,
     manifest,
     models,
     pretrain,
     read,
     serve,
     stream,
+    synth,
     train,
     watch,
 )
@@ -55,6 +58,9 @@ app.command(pretrain.pretrain)
 app.command(embed.embed)
 app.command(manifest.app)
 app.command(datasets.app)
+app.command(corpus.app)
+app.command(labs.app)
+app.command(synth.app)
 
 
 def main(tokens: Annotated[list[str] | None, Parameter(parse=False)] = None) -> None:

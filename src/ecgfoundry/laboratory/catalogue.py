@@ -26,6 +26,7 @@ from ecgfoundry.errors import VocabularyError
 from ecgfoundry.laboratory.units import UCUM_UNITS, conversion_factor, ucum_code
 
 __all__ = [
+    "CATALOGUE_FILE",
     "Catalogue",
     "Indicator",
     "component_key",
@@ -38,7 +39,7 @@ REFERENCE_SOURCE = "the limits that stand in the row of the result"
 """Where the reference range comes from (our default): each row states its own, so that sex, age
 and assay are those of the laboratory."""
 
-_FILE = Path(__file__).with_name("catalogue.csv")
+CATALOGUE_FILE = Path(__file__).with_name("catalogue.csv")
 _SEPARATOR = " | "
 _POINT_OF_CARE = re.compile(r"^(?:POCT?[:\s]\s*)(?P<name>.+?)(?:,\s*I-?STAT)?$")
 _COLUMNS = (
@@ -168,7 +169,7 @@ def loinc_check_digit(number: str) -> int:
 @functools.lru_cache(maxsize=1)
 def reviewed_catalogue() -> Catalogue:
     """Return the catalogue that is part of the package."""
-    return load_catalogue(_FILE)
+    return load_catalogue(CATALOGUE_FILE)
 
 
 def load_catalogue(path: str | Path) -> Catalogue:

@@ -1,0 +1,179 @@
+"""``ecgfoundry corpus``: build, verify, look at and copy corpora."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+app = App(name="corpus", help="Build, verify, describe and copy corpora of ECG segments.")
+
+Progress = Callable[[int, int], None]
+
+
+@contextmanager
+def _progress(words: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    with Bar(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@app.command
+def build(
+    source: str,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    workers: int = 1,
+    segment_s: float = 10.0,
+    leads: str | None = None,
+    split: str = "random",
+    drop_inverted: bool = False,
+    append: bool = False,
+) -> int:
+    """Build a corpus of raw segments; started again after an interruption, it goes on.
+
+    Parameters
+    ----------
+    source
+        A manifest (CSV or Parquet), or the folder of MC-MED.
+    output
+        Folder of the corpus.
+    workers
+        Processes; the files are the same for any number.
+    segment_s
+        Length of a segment in seconds.
+    leads
+        Only these leads, comma-separated. By default all ECG leads of each recording.
+    split
+        Which official split of MC-MED: random or chrono.
+    drop_inverted
+        Leave out windows whose QRS complexes point down; by default they are kept and marked.
+    append
+        Add what a finished corpus does not have yet.
+    """
+    from ecgfoundry.corpus import BuildOptions, build_corpus
+    from ecgfoundry.corpus.gate import Gate
+    from ecgfoundry.datasets.mc_med import open_mc_med
+    from ecgfoundry.manifest import read_manifest
+
+    if Path(source).is_dir():
+        data = open_mc_med(source, split=split, labs=False)
+        manifest, provenance = data.manifest(), data.report()
+        for issue in data.issues:
+            print(f"ecgfoundry: {issue.count} x {issue.message}", file=sys.stderr)
+    else:
+        manifest = read_manifest(source)
+        sites = {row.site or "" for row in manifest.rows}
+        synthetic = any("synthetic" in site for site in sites)
+        provenance = {"data_set": Path(source).name, "synthetic": synthetic}
+    options = BuildOptions(
+        segment_s=segment_s,
+        leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
+        gate=Gate(drop_inverted=drop_inverted),
+    )
+    with _progress("Building") as progress:
+        result = build_corpus(
+            manifest,
+            output,
+            options=options,
+            workers=workers,
+            append=append,
+            provenance=provenance,
+            progress=progress,
+        )
+    document = result.document
+    print(
+        f"{output}: {document['segments']} segments of {sum(document['records'].values())} records "
+        f"({document['records']}), {document['bytes'] / 1e6:.1f} MB; "
+        f"{result.made} of {result.tasks} tasks were made now"
+    )
+    failed = document["records"].get("failed", 0) + document["records"].get("partial", 0)
+    if failed:
+        print(f"ecgfoundry: {failed} records could not be read (whole)", file=sys.stderr)
+    return 0 if document["segments"] else 1
+
+
+@app.command
+def verify(folder: Path, *, quick: bool = False) -> int:
+    """Check every file, hash and index row of a corpus.
+
+    Parameters
+    ----------
+    folder
+        The corpus.
+    quick
+        Only presence, sizes and shapes.
+    """
+    from ecgfoundry.corpus import verify_corpus
+
+    with _progress("Verifying") as progress:
+        found = verify_corpus(folder, hashes=not quick, progress=progress)
+    for problem in found.problems:
+        print(f"ecgfoundry: {problem}", file=sys.stderr)
+    verdict = "whole" if found.ok else f"{len(found.problems)} problem(s)"
+    print(f"{folder}: {verdict}; {found.segments} segments in {found.files} files")
+    return 0 if found.ok else 1
+
+
+@app.command
+def stats(
+    corpus: str,
+    *,
+    report: Path | None = None,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Print what is in a corpus.
+
+    Parameters
+    ----------
+    corpus
+        Folder or URL.
+    report
+        Also write an HTML page with pictures here.
+    json
+        Print JSON.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ecgfoundry.corpus import open_corpus
+    from ecgfoundry.corpus.stats import corpus_statistics, write_page
+
+    opened = open_corpus(corpus)
+    found = corpus_statistics(opened)
+    if json:
+        print(json_module.dumps(found, indent=1))
+    else:
+        table = Table("what", "value", title="SYNTHETIC" if found["synthetic"] else None)
+        for name, value in found.items():
+            table.add_row(name.replace("_", " "), str(value))
+        Console().print(table)
+    if report is not None:
+        write_page(opened, report)
+
+
+@app.command
+def copy(source: Path, url: str) -> None:
+    """Copy a finished corpus to another folder or an object store; goes on where it was.
+
+    Parameters
+    ----------
+    source
+        The corpus.
+    url
+        An fsspec URL, for example s3://bucket/corpus or file:///mnt/corpus.
+    """
+    from ecgfoundry.corpus.remote import copy_corpus
+
+    with _progress("Copying") as progress:
+        copied = copy_corpus(source, url, progress=progress)
+    print(f"{url}: {copied} files copied")
