@@ -44,14 +44,18 @@ T_WAVE_S = 0.36
 T_WAVE_SHARE = 0.5
 """A peak less than 360 ms behind a beat with less than half its slope is its T wave (Pan &
 Tompkins)."""
-LOW_SHARE = 0.6
+LOW_SHARE = 0.5
 LOW_EXTRA = 1.35
 LOW_COMMON = 0.6
-"""A low peak (under 0.6 of the level) between two high ones that are hardly further apart than
+"""A low peak (under half of the level) between two high ones that are hardly further apart than
 high ones usually are (1.35 times) is a P or T wave or noise, unless that is the rule here (in 0.6
 of the intervals around), as it is in bigeminy with tall ectopic beats (our choice)."""
-PEAKEDNESS = 1.8
+PEAKEDNESS = 2.4
 """The level must stand this far above the median of the whole: noise has no beats (our choice)."""
+NOISE_RATIO = 5.0
+LEAST_WEIGHT = 0.02
+"""In smoothed noise the maxima of 2 s are four to five times the median energy: a lead counts by
+what it has beyond that (our choice)."""
 LEAST_SLOPE_SHARE = 1e-9
 REFINE_S = 0.08
 MOST_MISSING = 0.5
@@ -170,8 +174,11 @@ def _slope_energy(band: Float64, rate: float) -> Float64 | None:
     usable = (scale > LEAST_SLOPE_SHARE * np.maximum(highest, 1e-30) ** 2) & (scale > 1e-24)
     if not usable.any():
         return None
+    # A lead in which hardly anything stands out of the rest is noise and hardly counts.
+    floor = np.median(energy[usable], axis=1) / scale[usable]
+    weights = np.clip(1.0 - NOISE_RATIO * floor, LEAST_WEIGHT, 1.0)
     # A triangle instead of a box makes the maximum of a broad complex a single one.
-    total = (energy[usable] / scale[usable, None]).mean(axis=0)
+    total = (energy[usable] * (weights / weights.sum() / scale[usable])[:, None]).sum(axis=0)
     total = uniform_filter1d(total, max(1, round(0.05 * rate)))
     return np.sqrt(np.maximum(total, 0.0))
 

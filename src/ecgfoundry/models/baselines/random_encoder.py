@@ -84,7 +84,7 @@ def random_embeddings(
     absent = missing.all(axis=2)
     if (missing.any(axis=2) & ~absent).any():
         raise SignalError("a standardized lead has single missing samples")
-    mask = (~absent if presence is None else np.asarray(presence)).astype(np.float32)
+    mask: NDArray[np.float32] = np.asarray(~absent if presence is None else presence, np.float32)
     x = np.where(missing, np.float32(0), x)
     network = random_encoder(architecture, seed=seed, **configuration)
     import torch
