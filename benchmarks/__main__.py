@@ -1,67 +1,54 @@
-"""Run the benchmarks and print their table: ``python -m benchmarks``."""
+"""Run the benchmarks and print their table: ``python -m benchmarks [--rows NAME ...] [--full]``."""
 
 from __future__ import annotations
 
+import argparse
+import os
 import platform
-from pathlib import Path
+from importlib.metadata import PackageNotFoundError, version
 
-import numpy as np
+# One thread wherever a row does not ask for more; before any library reads it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import ecgfoundry
-from benchmarks.measure import Row, compare
-from benchmarks.references import ecgfounder_finetune_per_lead
-from ecgfoundry.preprocessing import standardize_window
-
-
-def standardization(recording: ecgfoundry.Recording) -> list[Row]:
-    """The fine-tuning recipe against its SciPy transcription, lead by lead."""
-    rows = []
-    for leads in (12, 1):
-        x = recording.signal[:leads, :5000].astype(np.float64)
-        rows.append(
-            compare(
-                f"standardize {leads} x 5000",
-                ours=lambda x=x: standardize_window(x, 500.0, "ecgfounder-finetune@1"),
-                reference=lambda x=x: ecgfounder_finetune_per_lead(x),
-                reference_name="SciPy transcription, lead by lead",
-            )
-        )
-    return rows
-
-
-def answers(recording: ecgfoundry.Recording, path: Path) -> list[Row]:
-    """One ECG from file to findings in a warm process, against the network alone."""
-    rows = []
-    for name in ("ptbxl-superclass-12lead", "rhythm-single-lead"):
-        predictor = ecgfoundry.load_model(name, threads=1)
-        spec = predictor.bundle.input
-        leads = spec.leads if spec.lead_mode != "any-single" else ("I",)
-        windows = ecgfoundry.standardize(recording, spec.preprocessing, leads)[:1]
-        rows.append(
-            compare(
-                f"{name}: file to findings",
-                ours=lambda p=predictor: p.interpret(ecgfoundry.read(path)),
-                reference=lambda p=predictor, w=windows: p.logits(w),
-                reference_name="the network alone",
-            )
-        )
-    return rows
+from benchmarks.limits import copy_rate, network_bound, peak_gemm
+from benchmarks.measure import RUNS
+from benchmarks.rows import ROWS
+from ecgfoundry import native
+from ecgfoundry.inference.hardware import describe_machine
 
 
 def main() -> None:
-    """Print the table."""
-    import onnxruntime
-    import scipy
+    """Print the machine, its limits and the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS), metavar="ROW",
+                        help=f"of {', '.join(ROWS)}")  # fmt: skip
+    parser.add_argument("--full", action="store_true",
+                        help="1,000 files and 24 h instead of 128 and 8 minutes")  # fmt: skip
+    chosen = parser.parse_args()
+    print(describe_machine())
+    print(f"Python {platform.python_version()}, {_versions()}; {native.status()}")
+    flops, copied = peak_gemm(), copy_rate()
+    print(
+        f"Limits, one core: fp32 GEMM {flops / 1e9:.0f} GFLOP/s, copy {copied / 1e9:.1f} GB/s; "
+        f"so the released network is bounded at {network_bound(12, flops):.0f} (12-lead) and "
+        f"{network_bound(1, flops):.0f} (1-lead) records/s in fp32"
+    )
+    print(f"Times per record or window; ratios: median (range) of {RUNS} alternating runs.\n")
+    print("| row | ours | ours, ms | reference, ms | ratio | target | reference |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in chosen.rows:
+        for row in ROWS[name](chosen.full):
+            print(row, flush=True)
 
-    path = ecgfoundry.sample_path("12-lead")
-    recording = ecgfoundry.read(path)
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, "
-          f"NumPy {np.__version__}, SciPy {scipy.__version__}, "
-          f"ONNX Runtime {onnxruntime.__version__}, one thread")  # fmt: skip
-    print("| row | ours, ms | reference, ms | ratio (spread) | reference |")
-    print("| --- | --- | --- | --- | --- |")
-    for row in standardization(recording) + answers(recording, path):
-        print(row)
+
+def _versions() -> str:
+    known = []
+    for package in ("numpy", "scipy", "torch", "onnxruntime", "openvino", "wfdb"):
+        try:
+            known.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            known.append(f"{package} -")
+    return ", ".join(known)
 
 
 if __name__ == "__main__":

@@ -103,9 +103,8 @@ def resample_polyphase(x, source, target):
     offset = np.median(x, axis=1, keepdims=True)
     x = x - offset
     samples = x.shape[1]
+    # Beyond the ends the signal goes on along the line through its first and last sample.
     slope = (x[:, -1:] - x[:, :1]) / max(1, samples - 1)
-    line = x[:, :1] + slope * np.arange(samples)
-    flat = x - line
     length = -(-samples * up // down)
     at = np.arange(length) * down
     reach = half // up + 1
@@ -113,10 +112,11 @@ def resample_polyphase(x, source, target):
     for shift in range(-reach, reach + 1):
         k = at // up + shift
         tap = at - k * up
-        valid = (k >= 0) & (k < samples) & (np.abs(tap) <= half)
-        weight = np.where(valid, kernel[np.clip(tap + half, 0, 2 * half)], 0.0)
-        result += weight * flat[:, np.clip(k, 0, samples - 1)]
-    return result + x[:, :1] + slope * (at / up) + offset
+        weight = np.where(np.abs(tap) <= half, kernel[np.clip(tap + half, 0, 2 * half)], 0.0)
+        inside = (k >= 0) & (k < samples)
+        value = np.where(inside, x[:, np.clip(k, 0, samples - 1)], x[:, :1] + slope * k)
+        result += weight * value
+    return result + offset
 
 
 def zero_phase(x, part):

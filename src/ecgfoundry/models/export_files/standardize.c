@@ -149,10 +149,12 @@ static int resample_polyphase(const double *x, long samples, long up, long down,
         double value = 0.0;
         for (long k = centre - reach; k <= centre + reach; k++) {
             const long tap = at - k * up;
-            if (k < 0 || k >= samples || tap < -half || tap > half) continue;
-            value += kernel[tap + half] * (x[k] - offset - (first + slope * (double)k));
+            if (tap < -half || tap > half) continue;
+            /* beyond the ends: along the line through the first and the last sample */
+            const int inside = k >= 0 && k < samples;
+            value += kernel[tap + half] * (inside ? x[k] - offset : first + slope * (double)k);
         }
-        y[m] = value + first + slope * ((double)at / (double)up) + offset;
+        y[m] = value + offset;
     }
     free(kernel);
     free(order);

@@ -1,0 +1,77 @@
+"""Standardization as tensor operations against the function that all rooms call."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.io
+import scipy.signal as ss
+
+torch = pytest.importorskip("torch", reason="tensors need PyTorch")
+
+from tests.test_preprocessing import PLAIN  # noqa: E402
+
+from ecgfoundry.errors import PreprocessingError, SignalError  # noqa: E402
+from ecgfoundry.models.networks.standardization import (  # noqa: E402
+    running_median,
+    standardize_tensor,
+)
+from ecgfoundry.preprocessing import standardize_windows  # noqa: E402
+
+RECIPES = ("ecgfounder-finetune@1", "ecgfounder-paper@1")
+DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
+
+
+@pytest.fixture
+def record(fixtures) -> np.ndarray:
+    return scipy.io.loadmat(fixtures / "cinc2021" / "HR06005.mat")["val"] / 1000.0
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_transcription_is_met(name: str, device: str, record: np.ndarray) -> None:
+    x = torch.tensor(record[None], device=device)
+    given = standardize_tensor(x, 500, name)[0].cpu().numpy()
+    assert given.dtype == np.float32
+    assert np.abs(given - PLAIN[name](record)).max() <= 1e-4
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(("rate", "samples"), [(500, 5000), (500, 2777), (257, 2570), (1000, 4000)])
+def test_batches_with_gaps_and_absent_leads(name, rate, samples, device, record) -> None:
+    batch = np.stack([np.roll(record[:5], 91 * k, axis=1)[:, :samples] for k in range(3)])
+    batch[0, 1, 200:300] = np.nan
+    batch[1, 2] = np.nan
+    batch[2, 0] = 0.25  # flat
+    given = standardize_tensor(torch.tensor(batch, device=device), rate, name).cpu().numpy()
+    wanted = standardize_windows(batch, rate, name)
+    np.testing.assert_array_equal(np.isnan(given), np.isnan(wanted))
+    assert np.nanmax(np.abs(given - wanted)) <= 1e-4
+
+
+@pytest.mark.parametrize("kind", ["noise", "ties", "walk", "zeros"])
+@pytest.mark.parametrize(("samples", "kernel"), [(900, 201), (150, 201), (64, 3)])
+def test_the_running_median_is_exact(
+    kind: str, samples: int, kernel: int, random_generator
+) -> None:
+    x = random_generator.normal(size=(3, samples))
+    if kind == "ties":
+        x = np.round(x)
+    elif kind == "walk":
+        x = np.cumsum(x, axis=1)
+    elif kind == "zeros":
+        x[:] = 0
+    given = running_median(torch.tensor(x), kernel).numpy()
+    padded = np.pad(x, ((0, 0), (kernel, kernel)))
+    wanted = np.stack([ss.medfilt(row, kernel)[kernel:-kernel] for row in padded])
+    np.testing.assert_array_equal(given, wanted)
+
+
+def test_refusals() -> None:
+    with pytest.raises(PreprocessingError, match="standardize_windows"):
+        standardize_tensor(torch.zeros(1, 1, 5000), 500, "ptbxl-bandpass@1")
+    with pytest.raises(SignalError, match="1 to 10 s"):
+        standardize_tensor(torch.zeros(1, 1, 5001), 500, RECIPES[0])
+    with pytest.raises(SignalError, match="shape"):
+        standardize_tensor(torch.zeros(1, 5000), 500, RECIPES[0])
