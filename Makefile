@@ -7,7 +7,7 @@ VENV := .venv
 UV_RUN = UV_FIND_LINKS="$$($(PYTHON) -m pip config get global.find-links 2>/dev/null || true)" $(1)/bin/uv pip install --quiet --python $(1)/bin/python -c constraints.txt
 OUTPUT := demo-output
 
-.PHONY: demo install test test-slow test-core lint bench train-defaults clean
+.PHONY: demo install test test-slow test-core fuzz lint bench train-defaults clean
 
 $(DEMO_VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEMO_VENV)
@@ -38,6 +38,10 @@ test-slow: $(VENV)/ready
 test-core: $(DEMO_VENV)/ready
 	$(call UV_RUN,$(DEMO_VENV)) pytest hypothesis
 	$(DEMO_VENV)/bin/python -m pytest -q tests/acceptance/test_core_without_torch.py
+
+# Damaged files of every format in processes with limits; resumes where it was.
+fuzz: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.fuzz --files 24000 --out build/fuzz
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,6 +82,9 @@ class Reader:
     read : callable (path, options, start_sample, stop_sample) -> Recording
         ``stop_sample`` None means the end. Memory and time are bounded by the part that is read
         wherever ``random_access`` is True.
+    windows : callable (path, options, window_s, start_s, duration_s) -> iterator, optional
+        Windows in bounded memory, for a format that is read from its beginning on (text). The
+        formats with ``random_access`` need none.
     verified_on : str
         "real file" or "specification only".
     extra : str, optional
@@ -98,3 +101,6 @@ class Reader:
     verified_on: str = "real file"
     extra: str | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    windows: (
+        Callable[[Path, ReadOptions, float, float, float | None], Iterator[Recording]] | None
+    ) = None

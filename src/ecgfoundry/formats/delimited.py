@@ -10,8 +10,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from ecgfoundry.formats.stated import Stated, build_recording, describe, load_si
 from ecgfoundry.leads import canonical_lead
 from ecgfoundry.recording import Channel, Recording
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "inspect", "plan_columns", "read", "recording_of_rows", "sniff"]
 
 _HEAD_BYTES = 4096
 _TIME_NAME = re.compile(
@@ -66,20 +67,7 @@ def read(
     path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
 ) -> Recording:
     """Read a range of samples; see :class:`Reader`. The whole text is parsed."""
-    columns, stated = _load(path, options)
-    recording = build_recording(columns.ecg, stated, options, path=path, format=READER.name)
-    with np.errstate(over="ignore"):
-        channels = tuple(
-            Channel(
-                name=name,
-                kind=known_non_ecg_kind(name) or "other",
-                unit=unit,
-                sampling_rate=recording.sampling_rate,
-                signal=values.astype(np.float32),
-            )
-            for name, unit, values in columns.others
-        )
-    recording = replace(recording, other_channels=channels)
+    recording = _recording(*_load(path, options), options, path)
     if start_sample == 0 and stop_sample is None:
         return recording
     stop = recording.samples if stop_sample is None else stop_sample
@@ -94,9 +82,22 @@ class _Columns:
     others: tuple[tuple[str, str, np.ndarray], ...]
 
 
-def _load(path: Path, options: ReadOptions) -> tuple[_Columns, Stated]:
-    table = load_table(path, options.limits)
-    layout, values = table.layout, table.values
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """What the lines before the numbers, the sidecar and the caller say about the columns.
+
+    ``time`` is the number and unit of the time column that the rate has to come from, or None.
+    """
+
+    names: list[str] | None
+    units: list[str]
+    keep: list[int]
+    stated: Stated
+    time: tuple[int, str | None] | None
+
+
+def plan_columns(layout: TableLayout, path: Path, options: ReadOptions) -> ColumnPlan:
+    """Return the plan of a table; reads the sidecar, and no numbers."""
     names, units = _names_and_units(layout)
     stated = with_options(replace(_from_comments(layout), leads=None), ReadOptions())
     sidecar = load_sidecar(path)
@@ -110,16 +111,49 @@ def _load(path: Path, options: ReadOptions) -> tuple[_Columns, Stated]:
     )
     stated = with_options(stated, options)
     keep = list(range(layout.columns))
+    time = None
     if names is not None:
         for number in list(keep):
             role = _column_role(names[number])
             if role == "signal":
                 continue
             keep.remove(number)
-            if role == "time" and stated.sampling_rate is None:
-                rate = _rate_from_times(values[:, number], _time_unit(names, units, number), path)
-                stated = replace(stated, sampling_rate=rate)
-    return _sorted_columns(values, names, units, keep, stated, path)
+            if role == "time" and stated.sampling_rate is None and time is None:
+                time = number, _time_unit(names, units, number)
+    return ColumnPlan(names, units, keep, stated, time)
+
+
+def _load(path: Path, options: ReadOptions) -> tuple[_Columns, Stated]:
+    table = load_table(path, options.limits)
+    plan = plan_columns(table.layout, path, options)
+    if plan.time is not None:
+        number, unit = plan.time
+        rate = _rate_from_times(table.values[:, number], unit, path)
+        plan = replace(plan, stated=replace(plan.stated, sampling_rate=rate))
+    return _sorted_columns(table.values, plan, path)
+
+
+def recording_of_rows(
+    values: np.ndarray, plan: ColumnPlan, options: ReadOptions, path: Path
+) -> Recording:
+    """Return the recording of rows (rows, columns) of a table whose plan states the rate."""
+    return _recording(*_sorted_columns(values, plan, path), options, path)
+
+
+def _recording(columns: _Columns, stated: Stated, options: ReadOptions, path: Path) -> Recording:
+    recording = build_recording(columns.ecg, stated, options, path=path, format=READER.name)
+    with np.errstate(over="ignore"):
+        channels = tuple(
+            Channel(
+                name=name,
+                kind=known_non_ecg_kind(name) or "other",
+                unit=unit,
+                sampling_rate=recording.sampling_rate,
+                signal=values.astype(np.float32),
+            )
+            for name, unit, values in columns.others
+        )
+    return replace(recording, other_channels=channels)
 
 
 def _names_and_units(layout: TableLayout) -> tuple[list[str] | None, list[str]]:
@@ -175,27 +209,46 @@ def _time_unit(names: Sequence[str], units: Sequence[str], number: int) -> str |
 
 def _rate_from_times(times: np.ndarray, unit: str | None, path: Path) -> float:
     """Return the rate in Hz of a uniform time column, or raise SamplingRateError."""
-    span = times[-1] - times[0]
-    if len(times) < 2 or not np.isfinite(times).all() or not span > 0:
+    first, last = float(times[0]), float(times[-1])
+    if not np.isfinite(times).all():
+        last = math.nan
+    step = time_step(first, last, len(times), path)
+    check_uniform(times, first, step, 0, path)
+    return rate_of_step(step, (last - first), times, unit, path)
+
+
+def time_step(first: float, last: float, count: int, path: Path) -> float:
+    """Return the mean step of a time column, or raise SamplingRateError."""
+    if count < 2 or not last - first > 0:
         raise SamplingRateError(
             "the time column does not run forward without gaps",
             path=path,
             remedy="Supply the rate with --sampling-rate or sampling_rate=, if it is uniform",
         )
-    step = span / (len(times) - 1)
-    grid = times[0] + step * np.arange(len(times))
+    return (last - first) / (count - 1)
+
+
+def check_uniform(times: np.ndarray, first: float, step: float, row: int, path: Path) -> None:
+    """Raise SamplingRateError where times, from row number ``row`` on, leave the uniform grid."""
+    grid = first + step * np.arange(row, row + len(times))
     # Times are rounded when they are written, so each may be off by up to about half a step.
-    off = np.abs(times - grid) > 0.75 * step
+    off = ~(np.abs(times - grid) <= 0.75 * step)
     if off.any():
-        line = int(np.flatnonzero(off)[0])
+        place = int(np.flatnonzero(off)[0])
         raise SamplingRateError(
-            f"the time column is not uniform (from sample {line} on, at {times[line]:g})",
+            f"the time column is not uniform (from sample {row + place} on, at {times[place]:g})",
             path=path,
             remedy="Resample it to a uniform rate, or read the parts between gaps",
         )
+
+
+def rate_of_step(
+    step: float, span: float, sample: np.ndarray, unit: str | None, path: Path
+) -> float:
+    """Return the rate in Hz of a uniform time column; ``sample`` are some of its times."""
     rate = (1.0 / step) / _time_factor(1.0 / step, unit, path)
     # The rounding of the first and the last time leaves this much doubt about the rate.
-    doubt = rate * _resolution(times) / span
+    doubt = rate * _resolution(sample) / span
     return float(round(rate)) if abs(rate - round(rate)) <= max(doubt, 1e-9 * rate) else float(rate)
 
 
@@ -223,14 +276,8 @@ def _resolution(times: np.ndarray) -> float:
     return 0.0
 
 
-def _sorted_columns(
-    values: np.ndarray,
-    names: Sequence[str] | None,
-    units: Sequence[str],
-    keep: Sequence[int],
-    stated: Stated,
-    path: Path,
-) -> tuple[_Columns, Stated]:
+def _sorted_columns(values: np.ndarray, plan: ColumnPlan, path: Path) -> tuple[_Columns, Stated]:
+    names, units, keep, stated = plan.names, plan.units, plan.keep, plan.stated
     ecg = list(keep)
     if names is not None:
         # Among EEG electrodes C3 is no chest lead; see channel_kinds.
@@ -266,6 +313,15 @@ def _common_unit(units: Sequence[str], path: Path) -> str | None:
     return found.pop() if len(found) == 1 and all(is_voltage(unit) for unit in units) else None
 
 
+def _windows(
+    path: Path, options: ReadOptions, window_s: float, start_s: float, duration_s: float | None
+) -> Iterator[Recording]:
+    """Read window by window; see :class:`Reader`."""
+    from ecgfoundry.formats.delimited_stream import windows  # it builds on this module
+
+    return windows(path, options, window_s, start_s, duration_s)
+
+
 READER = Reader(
     name="delimited",
     description="delimited text: CSV, TSV, semicolons or blanks; OpenSignals and BioSPPy text",
@@ -273,4 +329,5 @@ READER = Reader(
     sniff=sniff,
     inspect=inspect,
     read=read,
+    windows=_windows,
 )

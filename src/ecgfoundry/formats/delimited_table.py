@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from ecgfoundry.errors import FileAccessError, FormatError, LimitError
 from ecgfoundry.formats.base import Limits
 
-__all__ = ["Table", "TableLayout", "detect_layout", "load_table"]
+__all__ = ["Table", "TableLayout", "detect_layout", "iterate_table", "load_table"]
 
 _MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "-", "?"})
 _NUMBER = re.compile(r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
@@ -21,6 +23,7 @@ _DELIMITERS = (";", "\t", ",", None)  # None: any run of blanks
 _MINIMUM_ROWS = 3  # fewer numeric lines are no signal, and plain text often has one or two
 _MAXIMUM_HEADER_LINES = 64
 _BLOCK_LINES = 65_536
+_MAXIMUM_LINE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +186,56 @@ def decode_text(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")
+
+
+def iterate_table(path: Path) -> Iterator[tuple[TableLayout, np.ndarray]]:
+    """Yield the layout and blocks (rows, columns) of a text file of any length, one at a time.
+
+    Memory is bounded by a block of 65,536 lines, each of at most 64 KiB.
+
+    Raises
+    ------
+    FormatError, FileAccessError
+    """
+    with path.open("rb") as file:
+        head = file.read(65_536)
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    else:
+        encoding = "utf-8-sig" if _is_utf8(head) else "latin-1"
+    text = head.decode(encoding, errors="replace")
+    layout = detect_layout(text, whole=len(head) < 65_536)
+    if layout is None or layout.first_line > _MAXIMUM_HEADER_LINES:
+        raise FormatError("the text is no table of numbers", path=path)
+    with path.open(encoding=encoding, errors="replace") as stream:
+        for _ in range(layout.first_line):
+            stream.readline(_MAXIMUM_LINE)
+        start = layout.first_line
+        while block := _lines(stream, start, path):
+            fast = _is_plain(block, layout)
+            parse = _fast_block if fast else _slow_block
+            yield layout, parse(block, layout, path, start)
+            start += len(block)
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _lines(stream: IO[str], start: int, path: Path) -> list[str]:
+    lines: list[str] = []
+    while len(lines) < _BLOCK_LINES:
+        line = stream.readline(_MAXIMUM_LINE)
+        if not line:
+            break
+        if len(line) == _MAXIMUM_LINE:
+            raise FormatError(f"line {start + len(lines) + 1} has no end", path=path)
+        lines.append(line.rstrip("\r\n"))
+    return lines
 
 
 def _blocks(lines: Sequence[str], layout: TableLayout, path: Path) -> Iterator[np.ndarray]:

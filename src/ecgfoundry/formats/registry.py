@@ -198,8 +198,8 @@ def iterate(
     Yields
     ------
     Recording
-        Memory is bounded by one window for the formats with ``random_access``; the others are
-        read once as a whole.
+        Memory is bounded by one window for the formats with ``random_access`` and for delimited
+        text; the others are read once as a whole.
     """
     options = _options(leads, unit, sampling_rate, index, mains_frequency)
     if not window_s > 0:
@@ -208,6 +208,9 @@ def iterate(
     file = _existing_file(path)
     with _typed_errors(file):
         reader = _reader(file, format)
+        if reader.windows is not None:
+            yield from reader.windows(file, options, window_s, start_s, duration_s)
+            return
         whole = None if reader.random_access else reader.read(file, options, 0, None)
         info = whole or reader.inspect(file, options)
         rate = info.sampling_rate

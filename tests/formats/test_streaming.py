@@ -1,0 +1,107 @@
+"""Long recordings window by window: the same samples, in memory that does not grow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.formats.layouts import dicom_file, ecg_like, edf_file, ishne_file
+
+from ecgfoundry.errors import FormatError, SamplingRateError, SignalError
+from ecgfoundry.formats import iterate, read
+from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.recording import Recording
+
+RATE = 250
+
+
+def make(kind: str, folder: Path, minutes: float, leads: int = 2) -> Path:
+    """Write a recording of so many minutes by repeating one minute."""
+    minute = ecg_like(leads, 60 * RATE, RATE)
+    x = np.tile(minute, (1, int(np.ceil(minutes))))[:, : int(minutes * 60 * RATE)]
+    folder.mkdir(parents=True, exist_ok=True)
+    if kind == "edf":
+        signals = [{"label": f"ECG {n}", "samples": RATE, "data": row} for n, row in enumerate(x)]
+        return edf_file(folder / "x.edf", signals, records=x.shape[1] // RATE)
+    if kind == "ishne":
+        return ishne_file(folder / "x.ecg", x, codes=(5, 6), rate=RATE)
+    if kind == "dicom":
+        codes = ("5.6.3-9-1", "5.6.3-9-2")
+        return dicom_file(folder / "x.dcm", x, codes=codes, rate=RATE, sensitivity=1)
+    if kind == "wfdb":
+        recording = Recording.from_array(x, sampling_rate=RATE, leads=("I", "II"), unit="uV")
+        return write_wfdb(recording, folder, "x")
+    with (folder / "x.csv").open("w") as file:
+        file.write("time,I (uV),II (uV)\n")
+        for begin in range(0, x.shape[1], 15_000):
+            part = x[:, begin : begin + 15_000]
+            times = (begin + np.arange(part.shape[1])) / RATE
+            np.savetxt(file, np.column_stack([times, part.T]), ["%.3f", "%d", "%d"], ",")
+    return folder / "x.csv"
+
+
+KINDS = ("wfdb", "edf", "ishne", "dicom", "delimited")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_windows_equal_parts_of_the_whole(kind: str, tmp_path: Path) -> None:
+    path = make(kind, tmp_path, 4.55)
+    whole = read(path)
+    for window_s, start_s, duration_s in ((30.0, 0.0, None), (7.3, 11.1, 100.0), (500.0, 1.0, 9.0)):
+        windows = list(iterate(path, window_s, start_s=start_s, duration_s=duration_s))
+        joined = np.concatenate([window.signal for window in windows], axis=1)
+        begin = round(start_s * RATE)
+        end = None if duration_s is None else begin + round(duration_s * RATE)
+        np.testing.assert_array_equal(joined, whole.signal[:, begin:end])
+        assert {window.leads for window in windows} == {whole.leads}
+        assert {window.sampling_rate for window in windows} == {whole.sampling_rate}
+        assert {window.samples for window in windows[:-1]} <= {round(window_s * RATE)}
+    with pytest.raises(SignalError, match="the recording has 273 s"):
+        next(iterate(path, 1.0, start_s=300.0))
+
+
+PEAK = """
+import resource, sys
+from ecgfoundry.formats import iterate
+n = samples = 0
+for window in iterate(sys.argv[1], 30.0):
+    samples += window.samples
+print(samples, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak_megabytes(path: Path) -> tuple[int, float]:
+    """Return samples seen and the peak memory of a process that goes through a recording."""
+    # A process started by a large one begins with the peak of its parent: hence the shell.
+    command = f'exec "{sys.executable}" - "{path}"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], input=PEAK, capture_output=True, text=True, check=True
+    )
+    samples, kilobytes = done.stdout.split()
+    return int(samples), int(kilobytes) / 1024
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_memory_does_not_grow_with_the_length(kind: str, tmp_path: Path) -> None:
+    """20 minutes and a day: 2 x 21.6 million samples, 173 MB as float32."""
+    _, short = peak_megabytes(make(kind, tmp_path / "short", 20))
+    samples, long = peak_megabytes(make(kind, tmp_path / "long", 24 * 60))
+    assert samples == 24 * 3600 * RATE
+    assert long < short + 40
+
+
+def test_a_time_column_is_checked_before_the_first_window(tmp_path: Path) -> None:
+    path = make("delimited", tmp_path, 5)
+    lines = path.read_text().splitlines()
+    del lines[70_000:70_100]
+    path.write_text("\n".join(lines))
+    with pytest.raises(SamplingRateError, match="not uniform"):
+        next(iterate(path, 10.0))
+    lines[70_000] = "x" * 100_000
+    path.write_text("\n".join(lines))
+    with pytest.raises(FormatError, match="line 70001 has no end"):
+        next(iterate(path, 10.0))
