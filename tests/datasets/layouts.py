@@ -520,6 +520,28 @@ def heedb_v1(folder: Path) -> Sample:
     )  # fmt: skip
 
 
+def mc_med(folder: Path) -> Sample:
+    data = folder / "data"
+    lead = twelve_leads().select(["II"])
+    for csn, segment in (("98767007", 1), ("98767007", 2), ("98000012", 1)):
+        write_wfdb(lead, data / "waveforms" / csn[-3:] / csn / "II", f"{csn}_{segment}")
+    visits = [["MRN", "CSN", "Age", "Gender"], ["1", "98767007", "51", "F"],
+              ["2", "98000012", "90", "U"]]  # fmt: skip
+    _write_csv(data / "visits.csv", visits)
+    for ending, csn in (("train", "98767007"), ("val", "98000012"), ("test", "98000099")):
+        _write_csv(data / f"split_random_{ending}.csv", [[csn]])
+    half = data / "waveforms" / "012" / "98000012" / "II" / "98000012_1.dat"
+    half.write_bytes(half.read_bytes()[:1000])
+    fields = {"patient": "1", "visit": "98767007", "age": 51.0, "sex": "female", "split": "train",
+              "path": "data/waveforms/007/98767007/II/98767007_1.hea"}  # fmt: skip
+    return Sample(
+        folder,
+        found=3,
+        rows={"98767007_1": (fields, {}), "98767007_2": ({"visit": "98767007"}, {})},
+        skipped={"segments left out (truncated)": 1},
+    )
+
+
 SAMPLES: dict[str, tuple[str, Callable[[Path], Sample]]] = {
     "ptbxl": ("ptbxl", ptbxl),
     "code-test": ("code-test", code_test),
@@ -534,4 +556,5 @@ SAMPLES: dict[str, tuple[str, Callable[[Path], Sample]]] = {
     "mimic-iv-ecg": ("mimic-iv-ecg", mimic_iv_ecg),
     "heedb": ("heedb", heedb),
     "heedb v1": ("heedb", heedb_v1),
+    "mc-med": ("mc-med", mc_med),
 }

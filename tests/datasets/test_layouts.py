@@ -33,7 +33,7 @@ def test_every_data_set_has_a_sample_and_a_description() -> None:
         for text in (entry.title, entry.licence, entry.citation, entry.content, entry.folder):
             assert text
         assert entry.url.startswith(("http://", "https://"))
-        assert entry.labels in maps or (entry.labels == "" and name == "cinc2017")
+        assert entry.labels in maps or (entry.labels == "" and name in ("cinc2017", "mc-med"))
         for option in entry.options.values():
             assert option.help
             assert not option.choices or option.default in option.choices
@@ -76,7 +76,7 @@ def test_recordings_open_with_the_right_leads(
         recording = found.manifest.open(row)
         assert recording.samples > 0
         if set(recording.leads) != set(STANDARD_12_LEADS):
-            assert key in ("cinc2017", "cpsc2021", "mitbih")
+            assert key in ("cinc2017", "cpsc2021", "mitbih", "mc-med")
             continue
         if key in ("ludb", "sph", "cinc2021"):
             continue  # other people's signals

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval, Option
 from ecgfoundry.datasets.mc_med_tables import (
     Issue,
     data_folder,
@@ -30,7 +32,15 @@ from ecgfoundry.manifest import Manifest, ManifestRow
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["SYNTHETIC_MARK", "FlowStep", "McMed", "manifest", "open_mc_med", "write_report"]
+__all__ = [
+    "DATASET",
+    "SYNTHETIC_MARK",
+    "FlowStep",
+    "McMed",
+    "manifest",
+    "open_mc_med",
+    "write_report",
+]
 
 SYNTHETIC_MARK = "SYNTHETIC.json"
 """A file of this name in the data folder says that no patient stands behind the data."""
@@ -293,3 +303,63 @@ def write_report(data: McMed, path: str | Path) -> Path:
     temporary.write_text(json.dumps(data.report(), indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)
     return path
+
+
+_LEFT_OUT = ("header-missing", "dat-missing", "waveform-misplaced", "waveform-without-visit")
+_KEPT = ("waveform-twice", "waveform-without-time")
+
+
+def recognise(folder: Path) -> bool:
+    """Whether visits.csv has the columns of MC-MED."""
+    for place in (folder, folder / "data"):
+        path = find_table(place, "visits")
+        if path is not None and path.suffix == ".csv":
+            with path.open("rb") as stream:
+                head = stream.readline(4096)
+            return b"CSN" in head and b"MRN" in head
+        if path is not None:
+            return True
+    return False
+
+
+def reading(
+    folder: Path, report: DatasetReport, options: Mapping[str, str]
+) -> Iterator[ManifestRow | Interval]:
+    """Yield the readable segments of lead II."""
+    data = open_mc_med(folder, split=options["split"], labs=False)
+    prefix = data.folder.relative_to(folder).as_posix()
+    for issue in data.issues:
+        left_out = issue.code in _LEFT_OUT or issue.code.startswith("waveform-")
+        if left_out and issue.code not in _KEPT:
+            report.found += issue.count
+            report.skipped[issue.message] += issue.count
+            report.examples[issue.message] = list(issue.examples[:3])
+        else:
+            report.counts[issue.message] += issue.count
+    report.found += len(data.waveforms)
+    rows = data.manifest().rows
+    covered = len(data.waveforms) - len(rows)
+    if covered:
+        report.skipped["the segment before holds all of it"] += covered
+    if data.synthetic:
+        report.note("synthetic: no patient stands behind these data")
+    for step in data.flow:
+        report.note(f"{step.visits} visits of {step.patients} patients: {step.step}")
+    for row in rows:
+        yield row if prefix == "." else replace(row, path=f"{prefix}/{row.path}")
+
+
+DATASET = Dataset(
+    name="mc-med",
+    title="MC-MED: Multimodal Clinical Monitoring in the Emergency Department 1.0.1",
+    licence="PhysioNet Credentialed Health Data License 1.5.0",
+    citation="MC-MED, Sci Data 12:1094 (2025)",
+    url="https://physionet.org/content/mc-med/1.0.1/",
+    content="lead II at 500 Hz of 83,623 emergency visits, with laboratory results",
+    folder="visits.csv and waveforms (unpacked or as zip files), or a folder data/ with them",
+    labels="",
+    reading=reading,
+    recognise=recognise,
+    options={"split": Option("random", "which official split", SPLIT_KINDS)},
+    large=True,
+)

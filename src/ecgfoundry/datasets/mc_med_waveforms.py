@@ -118,7 +118,8 @@ def find_waveforms(folder: Path, kind: str = "II") -> tuple[list[Waveform], list
         if match is None or match["type"] != kind:
             continue
         if match["visit"] != match["csn"] or match["folder"] != match["csn"][-3:]:
-            misplaced.append(name)
+            if match["ending"] == "hea":
+                misplaced.append(name)
             continue
         files = places.setdefault((match["csn"], int(match["segment"])), {})
         if match["ending"] in files:

@@ -11,6 +11,7 @@ from ecgfoundry.datasets import (
     cpsc,
     heedb,
     ludb,
+    mc_med,
     mimic_iv_ecg,
     mitbih,
     ptbxl,
@@ -35,6 +36,7 @@ DATASETS: dict[str, Dataset] = {
         ludb.DATASET,
         sph.DATASET,
         mimic_iv_ecg.DATASET,
+        mc_med.DATASET,
         heedb.DATASET,
     )
 }

@@ -1,0 +1,175 @@
+"""Reading: any order, any process, local or from a URL; and what is damaged is found."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pl = pytest.importorskip("polars")
+pytest.importorskip("fsspec")
+
+from tests.corpus.conftest import OPTIONS  # noqa: E402
+
+from ecgfoundry.corpus import build_corpus, open_corpus, verify_corpus  # noqa: E402
+from ecgfoundry.corpus.remote import copy_corpus  # noqa: E402
+from ecgfoundry.corpus.shards import npy_header  # noqa: E402
+from ecgfoundry.corpus.stats import corpus_statistics, statistics_page, write_page  # noqa: E402
+from ecgfoundry.corpus.store import to_millivolts  # noqa: E402
+from ecgfoundry.errors import CorpusError, DownloadError, IntegrityError  # noqa: E402
+from ecgfoundry.manifest import Manifest  # noqa: E402
+
+
+@pytest.fixture
+def own(recordings: Manifest, tmp_path: Path) -> Path:
+    """A corpus that a test may damage."""
+    build_corpus(recordings, tmp_path / "own", options=OPTIONS)
+    return tmp_path / "own"
+
+
+def test_shards_are_plain_npy_files(built: Path):
+    index = open_corpus(built).index
+    for name in index["shard"].unique():
+        array = np.load(built / name)
+        assert array.dtype == np.int16 and array.ndim == 3
+        rows = index.filter(shard=name)
+        assert sorted(rows["row"]) == list(range(len(array)))
+    assert np.lib.format.read_magic((built / name).open("rb")) == (1, 0)
+    assert len(npy_header(10**9, 12, 5000)) == 128
+
+
+def test_random_batches_in_any_order_and_repeated(built: Path):
+    corpus = open_corpus(built).of_group("500Hz_II_5000")
+    positions = np.random.default_rng(0).integers(0, len(corpus), 100)
+    batch = corpus.read(positions)
+    assert batch.shape == (100, 1, 5000) and batch.dtype == np.float32
+    for k in (0, 17, 99):
+        np.testing.assert_array_equal(batch[k], corpus.read([positions[k]])[0])
+    assert corpus.sampling_rate == 500.0 and corpus.leads == ("II",) and corpus.length == 5000
+    assert corpus.read([]).shape[0] == 0
+
+
+def test_upright_turns_records_that_hang_upside_down(built: Path):
+    corpus = open_corpus(built).of_group("500Hz_II_5000")
+    position = int(np.flatnonzero(corpus.index["record_inverted"].to_numpy())[0])
+    straight = corpus.read([position])
+    np.testing.assert_array_equal(corpus.read([position], upright=True), -straight)
+
+
+def test_parts_of_a_corpus(built: Path):
+    corpus = open_corpus(built)
+    train = corpus.split_positions("train")
+    assert set(corpus.index[train]["split"]) == {"train"}
+    part = corpus.of_group("500Hz_II_5000").subset([3, 1])
+    np.testing.assert_array_equal(part.read([0]), corpus.of_group("500Hz_II_5000").read([3]))
+    old = corpus.where(pl.col("age") > 60)
+    assert 0 < len(old) < len(corpus)
+    few = open_corpus(built, columns=["patient"])
+    assert "visit" not in few.index.columns and "patient" in few.index.columns
+
+
+def test_a_corpus_travels_to_another_process(built: Path):
+    corpus = open_corpus(built).of_group("500Hz_II_5000")
+    before = corpus.read([1, 2])
+    again = pickle.loads(pickle.dumps(corpus))
+    np.testing.assert_array_equal(again.read([1, 2]), before)
+
+
+def test_what_does_not_fit_is_said(built: Path):
+    corpus = open_corpus(built)
+    with pytest.raises(CorpusError, match="different shapes"):
+        corpus.read(np.arange(len(corpus)))
+    with pytest.raises(CorpusError, match="values of sampling_rate"):
+        _ = corpus.sampling_rate
+    with pytest.raises(CorpusError, match="not in the corpus"):
+        corpus.read([len(corpus)])
+    with pytest.raises(CorpusError, match="not in the corpus"):
+        corpus.read([-1])
+    with pytest.raises(CorpusError, match="whole numbers"):
+        corpus.read([0.5])
+    with pytest.raises(CorpusError, match="no group"):
+        corpus.of_group("1Hz")
+
+
+@pytest.mark.parametrize("gain", [1000.0, 200.0, 409.6, 1 / 3, 6553.6])
+@pytest.mark.parametrize("baseline", [0, 1024, -32000])
+def test_millivolts_are_those_of_double_precision(gain: float, baseline: int):
+    stored = np.arange(-32768, 32768, dtype=np.int16).reshape(1, 1, -1)
+    found = to_millivolts(stored, np.array([gain]), np.array([baseline]), np.array([True]))
+    expected = ((stored.astype(np.float64) - baseline) / gain).astype(np.float32)
+    expected[stored == -32768] = np.nan
+    np.testing.assert_array_equal(found, expected)
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0x10
+    path.write_bytes(content)
+
+
+def shard(root: Path) -> Path:
+    return sorted((root / "shards").rglob("*.npy"))[0]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda root: flip(shard(root), 5000), "not what was written"),
+        (lambda root: flip(shard(root), 60), "no shard"),
+        (lambda root: shard(root).unlink(), "is missing"),
+        (lambda root: shard(root).write_bytes(shard(root).read_bytes()[:-2]), "bytes instead of"),
+        (lambda root: flip(root / "index/000001.parquet", 300), "content is not"),
+        (lambda root: flip(root / "records/000001.parquet", 300), "content is not"),
+        (lambda root: (root / "shards/x.npy").write_bytes(b""), "belongs to no task"),
+        (lambda root: (root / "commits/000002.json").unlink(), "cannot be read"),
+    ],
+)
+def test_every_damage_is_found(own: Path, damage, words: str):
+    assert verify_corpus(own).ok
+    damage(own)
+    found = verify_corpus(own)
+    assert not found.ok and words in " ".join(found.problems)
+
+
+def test_a_corpus_at_a_url_is_fetched_checked_and_read(
+    built: Path,
+    tmp_path: Path,
+):
+    url = f"file://{tmp_path}/remote"
+    copied = copy_corpus(built, url)
+    assert copied > 10 and copy_corpus(built, url) == 1  # only the document again
+    corpus = open_corpus(url, cache=tmp_path / "cache").of_group("500Hz_II_5000")
+    assert not list((tmp_path / "cache").rglob("*.npy"))  # shards come when they are read
+    expected = open_corpus(built).of_group("500Hz_II_5000").read([0, 5])
+    np.testing.assert_array_equal(corpus.read([0, 5]), expected)
+    flip(tmp_path / "remote/index/000001.parquet", 300)
+    with pytest.raises(IntegrityError):
+        open_corpus(url, cache=tmp_path / "other cache")
+    with pytest.raises(DownloadError):
+        open_corpus(f"file://{tmp_path}/nowhere", cache=tmp_path / "third")
+    with pytest.raises(DownloadError, match="driver"):
+        open_corpus("nosuchstore://bucket/corpus", cache=tmp_path / "fourth")
+
+
+def test_statistics_and_pictures(built: Path, tmp_path: Path):
+    corpus = open_corpus(built)
+    found = corpus_statistics(corpus)
+    assert found["segments"] == len(corpus)
+    assert found["errors"] == {"truncated": 1, "file-access": 1}
+    assert sum(found["left_out"].values()) + found["segments"] == found["windows"]
+    page = statistics_page(corpus.of_group("500Hz_II_5000"))
+    assert page.count("<svg") >= 10 and "http" not in page
+    assert write_page(corpus, tmp_path / "page.html").read_text() == statistics_page(corpus)
+
+
+def test_what_is_no_corpus_is_refused(tmp_path: Path, own: Path):
+    with pytest.raises(CorpusError, match="no finished corpus"):
+        open_corpus(tmp_path)
+    (own / "corpus.json").write_text('{"format": "something else"}')
+    with pytest.raises(CorpusError, match="no corpus of ecgfoundry"):
+        open_corpus(own)
+    (own / "corpus.json").write_text('{"format": "ecgfoundry-corpus", "schema_version": 99}')
+    with pytest.raises(CorpusError, match="newer version"):
+        open_corpus(own)
