@@ -47,6 +47,9 @@ FILL_MV = 20.0
 files, at 81.9 mV). They count as missing where they stand for more than this, which is no ECG
 (the same figure as ``signals.quality.LARGE_AMPLITUDE_MV``)."""
 
+MAXIMUM_MV = 10_000.0
+"""Electrodes drift by up to 0.3 V (IEC 60601-2-25); beyond 10 V a number is wrong (our choice)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
@@ -198,7 +201,14 @@ def _millivolts(trace: Trace, unit: str | None) -> NDArray[np.float32]:
         fill = ((stored == _FILL_VALUES[0]) | (stored == _FILL_VALUES[1])) & (
             np.abs(exact) > FILL_MV
         )
-    result[fill | ~np.isfinite(result)] = np.nan
+    result[fill | ~np.isfinite(exact)] = np.nan
+    reach = float(np.nanmax(np.abs(exact), initial=0.0, where=~np.isnan(result)))
+    if reach > MAXIMUM_MV:
+        raise SignalError(
+            f"lead {trace.lead}: a value of {reach:.3g} mV is no ECG; a scale, a unit or a number "
+            "is wrong",
+            remedy="Supply the unit with --unit or unit=, or export the file again",
+        )
     return result
 
 

@@ -13,7 +13,7 @@ import base64
 import binascii
 import datetime as dt
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -81,15 +81,13 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     rhythms = [w for w, kind in zip(waveforms, kinds, strict=True) if kind == "rhythm"]
     medians = [w for w, kind in zip(waveforms, kinds, strict=True) if kind == "median"]
     rhythm = _chosen(rhythms, kinds, options.index, path)
-    traces = _traces(rhythm, options.limits, path)
-    beats = _traces(medians[0], options.limits, path) if medians else []
+    traces, checked = _traces(rhythm, options.limits, path)
+    beats = _traces(medians[0], options.limits, path)[0] if medians else []
     start = _start(root)
     header = _header(root)
     if "V1" in {trace.lead.upper() for trace in traces} and _unapplied(rhythm):
         header["unapplied_offsets"] = _unapplied(rhythm)
-    checked = _checksums(rhythm, path)
-    if checked:
-        header["checksum"] = checked
+    header["checksum"] = checked
     notch = child_text(rhythm, "ACFilter")
     return EcgDocument(
         traces=traces,
@@ -133,19 +131,25 @@ def _rate(waveform: Element) -> float | None:
     return None if base is None or abs(exponent) > 9 else base * 10.0**exponent
 
 
-def _traces(waveform: Element, limits: Limits, path: Path) -> list[Trace]:
+def _traces(waveform: Element, limits: Limits, path: Path) -> tuple[list[Trace], str]:
+    """Return the leads, and whether their checksums were verified ("" if there are none)."""
     traces = []
+    matches: dict[str, bool] = {}
     for lead in waveform.findall("LeadData"):
         name = child_text(lead, "LeadID")
-        values = _samples(lead, name, path)
+        payload = _payload(lead, name, path)
+        stated = child_text(lead, "LeadDataCRC32")
+        if stated.isdecimal() and int(stated) != 0:
+            matches[name] = zlib.crc32(payload) == int(stated)
         unit = child_text(lead, "LeadAmplitudeUnits").upper()
         gain = number(child_text(lead, "LeadAmplitudeUnitsPerBit"))
         if gain is None:
             raise FormatError(f"lead {name}: LeadAmplitudeUnitsPerBit is missing", path=path)
+        values = _samples(lead, payload, name, path)
         traces.append(Trace(name, values, gain, _UNITS.get(unit, unit or None)))
         if len(traces) > limits.channels:
             break
-    return traces
+    return traces, _checksums(matches, path)
 
 
 def _payload(lead: Element, name: str, path: Path) -> bytes:
@@ -156,8 +160,7 @@ def _payload(lead: Element, name: str, path: Path) -> bytes:
         raise FormatError(f"lead {name}: the samples are no base64 text", path=path) from None
 
 
-def _samples(lead: Element, name: str, path: Path) -> NDArray[np.generic]:
-    payload = _payload(lead, name, path)
+def _samples(lead: Element, payload: bytes, name: str, path: Path) -> NDArray[np.generic]:
     size = int(number(child_text(lead, "LeadSampleSize")) or 2)
     if size not in (1, 2, 4):
         raise UnsupportedVariantError(f"lead {name}: samples of {size} bytes", path=path)
@@ -176,28 +179,20 @@ def _samples(lead: Element, name: str, path: Path) -> NDArray[np.generic]:
     return np.frombuffer(payload, dtype=f"<i{size}")
 
 
-def _checksums(waveform: Element, path: Path) -> str:
-    """Check LeadDataCRC32; a mismatch of SOME leads is damage.
+def _checksums(matches: Mapping[str, bool], path: Path) -> str:
+    """Judge which leads have the LeadDataCRC32 that they state; a mismatch of SOME is damage.
 
-    If no lead matches, another kind of checksum is meant than CRC-32 of the bytes, and the header
+    If none matches, another kind of checksum is meant than CRC-32 of the bytes, and the header
     says that nothing could be checked.
     """
-    right: list[str] = []
-    wrong: list[str] = []
-    for lead in waveform.findall("LeadData"):
-        stated = child_text(lead, "LeadDataCRC32")
-        if not stated.isdecimal() or int(stated) == 0:
-            continue
-        name = child_text(lead, "LeadID")
-        same = zlib.crc32(_payload(lead, name, path)) == int(stated)
-        (right if same else wrong).append(name)
-    if right and wrong:
+    wrong = [name for name, same in matches.items() if not same]
+    if wrong and len(wrong) < len(matches):
         raise FormatError(
             f"the samples of lead {', '.join(wrong)} do not have their checksum",
             path=path,
             remedy="Get the file again from its source",
         )
-    return "verified" if right else ("not verified" if wrong else "")
+    return "" if not matches else ("not verified" if wrong else "verified")
 
 
 def _unapplied(waveform: Element) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,10 @@ def _number(value: object) -> float | None:
 def _values(values: object, name: str, limits: Limits, path: Path) -> np.ndarray:
     if not isinstance(values, list) or len(values) > limits.samples:
         raise FormatError(f"the samples of {name[:20]} are no list", path=path)
+    kinds = set(map(type, values))
+    if kinds <= {int, float}:
+        with suppress(OverflowError):
+            return np.array(values, dtype=np.float64)
     if any(
         value is not None and (isinstance(value, bool) or not isinstance(value, int | float))
         for value in values
