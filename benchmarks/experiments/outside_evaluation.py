@@ -16,8 +16,9 @@ What is compared with what:
 * Controls are those of :mod:`ecgfoundry.evaluation.controls`. The outside sets have no training
   part, so that controls are fitted on the outside set itself, cross-fitted by person: they know the
   set, the network does not.
-* A row with fewer than 30 positives or negatives shows counts and no AUROC. One with fewer than 30
-  people that have a positive is marked: intervals by person are not reliable there.
+* A row with fewer than 30 people (recordings, where no person is named) that have a positive, or
+  that have a negative, shows counts and no AUROC: windows of three people are not thirty cases.
+* What the bundle itself calls present is counted in every row.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfoundry.datasets import DatasetManifest, read_dataset
 from ecgfoundry.datasets.rhythms import share_of_window
@@ -276,9 +278,30 @@ def answers(outside: Outside, data: Path, work: Path) -> list[Unit]:
     return loaded
 
 
+def scored_units(units: Sequence[Unit], target: str) -> list[Unit]:
+    """Return the units that have a score and a label."""
+    return [u for u in units if u.get("scores") and u["labels"].get(target) is not None]
+
+
+def _called(model: str, units: Sequence[Unit], target: str) -> NDArray[np.bool_]:
+    """Return which scored units the bundle calls present: the largest score, or its threshold."""
+    bundle = load_bundle(find_bundle(model))
+    names = bundle.vocabulary.names
+    place = names.index(target)
+    called = []
+    for unit in scored_units(units, target):
+        scores = [unit["scores"][name] for name in names]
+        threshold = bundle.thresholds[place]
+        if bundle.multiclass:
+            called.append(int(np.argmax(scores)) == place)
+        else:
+            called.append(threshold is not None and scores[place] >= threshold)
+    return np.array(called, dtype=bool)
+
+
 def evaluation_data(units: Sequence[Unit], target: str) -> EvaluationData:
     """Return labels, scores and what the controls need, of the units that have both."""
-    used = [unit for unit in units if unit.get("scores") and unit["labels"].get(target) is not None]
+    used = scored_units(units, target)
     features = np.array([unit["features"] for unit in used], dtype=np.float64)
     features = features.reshape(len(used), len(FEATURE_NAMES))
     rate = features[:, FEATURE_NAMES.index("heart_rate_bpm")]
@@ -328,8 +351,11 @@ def score(outside: Outside, units: Sequence[Unit], target: str) -> dict[str, Any
         "people_with_positive": len(set(data.patients[positive].tolist())),
         "person_known": all(unit["person_known"] for unit in units),
     }
-    row["claim"] = min(row["positives"], row["negatives"]) >= MINIMUM_CLAIM
-    row["interval_reliable"] = row["people_with_positive"] >= MINIMUM_CLAIM
+    row["people_with_negative"] = len(set(data.patients[~positive].tolist()))
+    called = _called(outside.model, units, target)
+    row["found"] = int((called & positive).sum())
+    row["false_alarms"] = int((called & ~positive).sum())
+    row["claim"] = min(row["people_with_positive"], row["people_with_negative"]) >= MINIMUM_CLAIM
     if not row["claim"]:
         return row
     settings = Settings(draws=DRAWS, subgroups=False)
@@ -394,8 +420,10 @@ def table(internal: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any
         "",
         "### Outside",
         "",
-        f"| bundle | set | lead | target | n | positives (people) | AUROC (95 %) | {shown} |",
-        f"| --- | --- | --- | --- | ---: | ---: | --- | {' | '.join('---' for _ in names[1:])} |",
+        "| bundle | set | lead | target | n | positives (people) | found | false alarms | "
+        f"AUROC (95 %) | {shown} |",
+        "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | --- | "
+        f"{' | '.join('---' for _ in names[1:])} |",
     ]
     remarks: list[str] = []
     for row in rows:
@@ -419,10 +447,11 @@ def _line(row: Mapping[str, Any], controls: Sequence[str], remarks: list[str]) -
         row["target"],
         str(row["n"]),
         f"{row['positives']} ({people})",
+        f"{row['found']} of {row['positives']}",
+        f"{row['false_alarms']} of {row['negatives']}",
     ]
     if row["claim"]:
-        mark = "" if row["interval_reliable"] else " †"
-        cells.append(f"{row['auroc']:.3f}{_interval(row['auroc_low'], row['auroc_high'])}{mark}")
+        cells.append(f"{row['auroc']:.3f}{_interval(row['auroc_low'], row['auroc_high'])}")
         for control in controls:
             found = row["controls"].get(control)
             if found is None or found["auroc"] is None:
@@ -460,9 +489,9 @@ def main() -> None:
         if arguments.answers_only:
             continue
         mapped = {target for unit in units for target in unit["labels"]}
-        rows += [
-            score(outside, units, target) for target in SCORED[outside.model] if target in mapped
-        ]
+        wanted = [target for target in SCORED[outside.model] if target in mapped]
+        # A set without any statement of a target still has its row.
+        rows += [score(outside, units, target) for target in wanted or SCORED[outside.model][:1]]
     if arguments.answers_only:
         return
     internal = internal_rows()
