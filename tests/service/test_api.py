@@ -249,3 +249,41 @@ def test_the_description_of_the_interface(service: TestClient) -> None:
     assert {"/v1/diagnose", "/v1/labs", "/v1/read", "/v1/embed", "/v1/models"} <= set(
         document["paths"]
     )
+
+
+def test_an_explanation_marks_time_and_leads(service: TestClient) -> None:
+    response = service.post("/v1/explain", files=sample_files("12-lead"))
+    assert response.status_code == 200, response.text
+    document = response.json()
+    values = np.array(document["values"])
+    assert values.shape[0] == len(document["leads"]) == 12
+    assert values.max() == 1.0
+    assert values.min() >= 0.0
+    assert values.shape[1] * document["step_s"] == pytest.approx(10.0, abs=0.1)
+    unknown = service.post(
+        "/v1/explain", params={"target": "no such thing"}, files=sample_files("12-lead")
+    )
+    assert unknown.status_code == 422
+
+
+def test_a_filtered_overlay_has_no_offset(service: TestClient) -> None:
+    import base64
+
+    sent = {"files": sample_files("12-lead")}
+    part = service.post("/v1/read", params={"samples": 1, "filtered": 1}, **sent).json()["signal"]
+    values = np.frombuffer(base64.b64decode(part["data"]), "<i2").reshape(12, -1)
+    values = values * part["millivolts_per_unit"]
+    raw = ecgfoundry.read(sample_path("12-lead")).signal
+    assert np.abs(values.mean(axis=1)).max() < 0.01
+    for lead in range(12):
+        assert np.corrcoef(values[lead], raw[lead])[0, 1] > 0.8
+
+
+def test_samples_can_be_fetched(service: TestClient) -> None:
+    samples = service.get("/v1/samples").json()["samples"]
+    for name, files in samples.items():
+        for file in files:
+            content = service.get(f"/v1/samples/{name}/{file}").content
+            assert content == (sample_path(name).parent / file).read_bytes()
+    for address in ("/v1/samples/x/y", "/v1/samples/12-lead/__init__.py"):
+        assert service.get(address).status_code == 404

@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from ecgfoundry._version import __version__
 from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.samples import SAMPLES, sample_path
 from ecgfoundry.service.problems import MEDIA_TYPE, Problem, ProblemError, problem_of
 from ecgfoundry.service.recordings import add_recording_routes
 from ecgfoundry.service.security import AUDIT, HEADERS, RateLimit, Tokens, client_name
@@ -167,6 +168,11 @@ def _route(request: Request) -> str:
     return getattr(route, "path", "other")
 
 
+def _sample_files(name: str) -> dict[str, Path]:
+    header = sample_path(name)
+    return {path.name: path for path in header.parent.glob(f"{header.stem}.*")}
+
+
 def _add_service_routes(app: FastAPI, state: ServiceState) -> None:
     @app.get("/health", tags=["service"], summary="Is the process alive?")
     async def health() -> dict[str, str]:
@@ -213,18 +219,16 @@ def _add_service_routes(app: FastAPI, state: ServiceState) -> None:
             ]
         }
 
-    @app.get("/v1/samples/{name}", tags=["models"], summary="A real ECG to try things on")
-    async def sample(name: str, file: str = Query("hea", pattern="^(hea|dat|mat)$")) -> Response:
-        from ecgfoundry.samples import sample_path
+    @app.get("/v1/samples", tags=["models"], summary="Real ECGs to try things on")
+    async def samples() -> dict[str, dict[str, list[str]]]:
+        return {"samples": {name: sorted(_sample_files(name)) for name in SAMPLES}}
 
-        path = sample_path(name).with_suffix(f".{file}")
-        if not path.is_file():
-            raise ProblemError(Problem(404, "not-found", f"the sample has no .{file} file"))
-        return Response(
-            path.read_bytes(),
-            media_type="application/octet-stream",
-            headers={"Content-Disposition": f'attachment; filename="{path.name}"'},
-        )
+    @app.get("/v1/samples/{name}/{file}", tags=["models"], summary="One file of a sample")
+    async def sample(name: str, file: str) -> Response:
+        known = _sample_files(name) if name in SAMPLES else {}
+        if file not in known:
+            raise ProblemError(Problem(404, "not-found", "there is no such sample"))
+        return Response(known[file].read_bytes(), media_type="application/octet-stream")
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:

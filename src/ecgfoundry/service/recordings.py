@@ -227,6 +227,37 @@ def _add_answers(app: FastAPI, state: ServiceState) -> None:
         )
 
     @app.post(
+        "/v1/explain",
+        tags=["recordings"],
+        summary="Where in the signal a finding comes from",
+        openapi_extra=_BODY,
+        responses=_FAILURES,
+    )
+    async def explain(
+        request: Request,
+        target: Annotated[
+            str | None, Query(max_length=200, description="A finding; by default the most probable")
+        ] = None,
+        model: Name = None,
+        lead: Lead = None,
+        leads: Leads = None,
+        unit: Unit = None,
+        sampling_rate: Rate = None,
+        mains: Mains = None,
+        recording: Kept = None,
+    ) -> Response:
+        options = _options(leads, unit, sampling_rate, mains)
+        return await answer(
+            request,
+            recording,
+            kind="explain",
+            options=options,
+            model=model,
+            lead=lead,
+            target=target,
+        )
+
+    @app.post(
         "/v1/read",
         tags=["recordings"],
         summary="What is in a file, and its samples if asked for",
@@ -236,6 +267,7 @@ def _add_answers(app: FastAPI, state: ServiceState) -> None:
     async def read(
         request: Request,
         samples: Annotated[bool, Query(description="Send samples too, up to 60 s")] = False,
+        filtered: Annotated[bool, Query(description="Band-passed, 0.67-40 Hz")] = False,
         start_s: Annotated[float, Query(ge=0, le=1e8)] = 0.0,
         duration_s: Annotated[float | None, Query(gt=0, le=60)] = None,
         leads: Leads = None,
@@ -246,7 +278,9 @@ def _add_answers(app: FastAPI, state: ServiceState) -> None:
     ) -> Response:
         options = _options(leads, unit, sampling_rate, mains)
         return await answer(
-            request, recording, kind="read", options=options, samples=samples, start_s=start_s,
+            request, recording, kind="read", options=options, samples=samples,
+            filtered=filtered,
+            start_s=start_s,
             duration_s=duration_s,
         )  # fmt: skip
 

@@ -113,6 +113,7 @@ class ServiceState:
                     "title": document["title"],
                     "target_kind": document["target_kind"],
                     "input": document["input"],
+                    "kinds": sorted({t["kind"] for t in document["vocabulary"]["targets"]}),
                     "targets": [target["name"] for target in document["vocabulary"]["targets"]],
                     "calibrated": document["calibration"] is not None,
                     "licence": document["licence"],

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecgfoundry.errors import EcgFoundryError, MissingExtraError, ModelNotFoundError
+from ecgfoundry.errors import EcgFoundryError, MissingExtraError, ModelNotFoundError, SignalError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.inference.files import FileSource, default_model, read_excerpt
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, SourceTask, load_model
 from ecgfoundry.recording import Recording
 from ecgfoundry.service.problems import Problem, problem_of
+from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
 
 __all__ = ["FORMATS", "Result", "Work", "Worker"]
 
@@ -36,6 +38,7 @@ FORMATS = {
 }
 DRAWN_S = 60.0
 _LARGEST_INT16 = 32767
+_SALIENCY_STEP_S = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Work:
     Parameters
     ----------
     kind : str
-        diagnose, labs, embed or read.
+        diagnose, labs, embed, explain or read.
     path : str
         The recording, in a folder of the service.
     name : str
@@ -56,8 +59,10 @@ class Work:
         One of :data:`FORMATS`.
     start_s, duration_s : float, optional
         Part whose samples are wanted (kind read).
-    samples : bool
-        Whether samples are wanted (kind read).
+    target : str, optional
+        What is to be explained (kind explain); by default the most probable finding.
+    samples, filtered : bool
+        Whether samples are wanted, and whether band-passed ones (kind read).
     """
 
     kind: str
@@ -70,6 +75,8 @@ class Work:
     start_s: float = 0.0
     duration_s: float | None = None
     samples: bool = False
+    filtered: bool = False
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +179,13 @@ class Worker:
         return problem if result is None else replace(result, verdict=answer.verdict)
 
     def _alone(self, work: Work) -> Result:
-        function = partial(_embed, self, work) if work.kind == "embed" else partial(_read, work)
-        result, problem = _guarded(function)
+        result, problem = _guarded(
+            {
+                "embed": partial(_embed, self, work),
+                "explain": partial(_explain, self, work),
+                "read": partial(_read, work),
+            }[work.kind]
+        )
         return problem if result is None else result
 
 
@@ -265,6 +277,33 @@ def _embed(worker: Worker, work: Work) -> Result:
     )
 
 
+def _explain(worker: Worker, work: Work) -> Result:
+    """Saliency of one finding, in steps of time that a page can draw; 1 is the largest."""
+    from ecgfoundry.explanations.explain import explain_recording
+
+    path = Path(work.path)
+    predictor = worker.predictor(work.model or default_model(path, work.options))
+    recording = read_excerpt(path, work.options)
+    target = work.target
+    if target is None:
+        answer = predictor.interpret(recording, lead=work.lead)
+        if answer.refused is not None:
+            raise SignalError(answer.refused.message)
+        target = max(answer.findings, key=lambda f: f.probability or 0.0).name
+    saliency = explain_recording(predictor, recording, target, lead=work.lead)
+    step = max(round(saliency.sampling_rate * _SALIENCY_STEP_S), 1)
+    count = saliency.values.shape[1] // step
+    values = np.nan_to_num(saliency.values[:, : count * step]).reshape(-1, count, step).mean(2)
+    largest = float(values.max(initial=0.0))
+    scaled = np.clip(values / largest, 0.0, 1.0) if largest > 0 else np.zeros_like(values)
+    document = saliency.to_dict() | {
+        "leads": list(saliency.leads),
+        "step_s": step / saliency.sampling_rate,
+        "values": np.round(scaled, 3).tolist(),
+    }
+    return Result(_json(document))
+
+
 def _read(work: Work) -> Result:
     from ecgfoundry.formats.registry import identify
 
@@ -289,12 +328,24 @@ def _read(work: Work) -> Result:
         ],
     }
     if work.samples:
-        document["signal"] = _samples(source, work.start_s, work.duration_s)
+        document["signal"] = _samples(source, work.start_s, work.duration_s, work.filtered)
         document["overview"] = _overview(source) if work.duration_s is None else None
     return Result(_json(document))
 
 
-def _samples(source: FileSource, start_s: float, duration_s: float | None) -> dict[str, Any]:
+def _band_passed(signal: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """0.67-40 Hz, order 4, zero phase: the band of the recipe ``ecgfounder-finetune``, in mV."""
+    missing = np.isnan(signal)
+    band = (0.67, min(40.0, 0.45 * rate))
+    if signal.shape[1] < rate or band[1] <= band[0]:
+        return signal
+    sections = butterworth_sos(4, band, "bandpass", rate)
+    return np.where(missing, np.nan, zero_phase_sos(sections, np.where(missing, 0.0, signal)))
+
+
+def _samples(
+    source: FileSource, start_s: float, duration_s: float | None, filtered: bool
+) -> dict[str, Any]:
     """Samples as int16 with a gain of their own per part, for drawing; -32768 is missing."""
     rate = source.sampling_rate
     start = min(max(round(start_s * rate), 0), source.samples)
@@ -302,6 +353,8 @@ def _samples(source: FileSource, start_s: float, duration_s: float | None) -> di
     stop = min(start + max(round(seconds * rate), 0), source.samples)
     part: Recording = source.part(start, stop)
     signal = part.signal.astype(np.float64)
+    if filtered:
+        signal = _band_passed(signal, rate)
     largest = float(np.nanmax(np.abs(signal))) if np.isfinite(signal).any() else 0.0
     gain = max(largest / _LARGEST_INT16, 1e-6)
     stored = np.where(np.isnan(signal), -32768, np.round(np.nan_to_num(signal) / gain))

@@ -1,0 +1,112 @@
+// Watching a live stream: the last ten seconds on paper, findings as they stand.
+
+import { currentToken, decodeFrame, getJson } from "./api.js";
+import { drawPaper, planStrips } from "./paper.js";
+
+const SECONDS = 10;
+let socket = null;
+
+function table(probabilities, present) {
+  const made = document.createElement("table");
+  for (const [name, value] of Object.entries(probabilities).sort((a, b) => b[1] - a[1])) {
+    const row = made.insertRow();
+    const here = (present || []).includes(name);
+    if (here) row.className = "present";
+    const head = document.createElement("th");
+    head.scope = "row";
+    head.textContent = name;
+    row.append(head);
+    const cell = row.insertCell();
+    cell.className = "number";
+    cell.textContent = `${(100 * value).toFixed(0)} %`;
+    row.insertCell().textContent = present === null ? "not decided" : here ? "present" : "absent";
+  }
+  return made;
+}
+
+export async function showLive() {
+  document.getElementById("live").hidden = false;
+  const list = document.getElementById("live-list");
+  const { streams } = await getJson("/v1/streams");
+  list.replaceChildren();
+  if (!streams.length) {
+    list.textContent = "No stream is connected. Try: ecgfoundry stream replay sample:12-lead";
+    return;
+  }
+  for (const stream of streams) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = stream.name || stream.stream.slice(0, 8);
+    button.addEventListener("click", () => watch(stream.stream));
+    list.append(button, " ");
+  }
+  if (streams.length === 1) watch(streams[0].stream);
+}
+
+function watch(identifier) {
+  if (socket) socket.close();
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  socket = new WebSocket(`${scheme}//${location.host}/v1/streams/${identifier}/watch`);
+  socket.binaryType = "arraybuffer";
+  const state = document.getElementById("live-state");
+  delete state.dataset.words;
+  const canvas = document.getElementById("live-paper");
+  let about = null, signal = null, waiting = false;
+  socket.onopen = () => socket.send(JSON.stringify(currentToken() ? { token: currentToken() } : {}));
+  let reason = "the stream has ended";
+  socket.onclose = () => { state.textContent = [state.dataset.words, reason].filter(Boolean).join(" · "); };
+  socket.onmessage = (event) => {
+    if (event.data instanceof ArrayBuffer) {
+      if (!about) return;
+      add(signal, decodeFrame(event.data));
+      if (!waiting) {
+        waiting = true;
+        requestAnimationFrame(() => { waiting = false; draw(); });
+      }
+      return;
+    }
+    const message = JSON.parse(event.data);
+    if (message.type === "opened") {
+      about = message;
+      signal = {
+        leads: about.leads, rate: about.sampling_rate, start: 0, count: Math.round(SECONDS * about.sampling_rate),
+        data: about.leads.map(() => new Float32Array(Math.round(SECONDS * about.sampling_rate)).fill(NaN)), end: 0,
+      };
+      canvas.hidden = false;
+    } else if (message.type === "answer") {
+      const steady = message.steady;
+      const words = steady.refused ? steady.refused.message
+        : steady.present === null ? "not decided" : steady.present.join(", ") || "no finding of this model";
+      if (state.dataset.words !== words) state.dataset.words = words;
+      state.textContent = `${words} · ${message.time_s.toFixed(0)} s · ${about ? about.model : ""}`;
+      if (steady.probabilities) {
+        document.getElementById("live-table").replaceChildren(table(steady.probabilities, steady.present));
+      }
+    } else if (message.type === "closing" || message.type === "problem") {
+      reason = message.reason || message.detail;
+    }
+  };
+  function draw() {
+    const plan = planStrips({
+      layout: signal.leads.length > 3 ? "3x4" : "12x1", leads: signal.leads, speed: 25, gain: 10, start: signal.start,
+    });
+    drawPaper(canvas, plan, { signal, speed: 25, gain: 10, zoom: 1 });
+  }
+}
+
+// Keep the newest ten seconds; what did not come stays missing.
+function add(signal, frame) {
+  const end = Math.max(signal.end, frame.start + frame.count);
+  const shift = signal.end ? end - signal.end : 0;
+  for (let row = 0; row < signal.data.length; row++) {
+    const values = signal.data[row];
+    if (shift >= signal.count) values.fill(NaN);
+    else if (shift > 0) { values.copyWithin(0, shift); values.fill(NaN, signal.count - shift); }
+    for (let k = 0; k < frame.count; k++) {
+      const at = signal.count - (end - (frame.start + k));
+      if (at >= 0) values[at] = frame.data[row][k];
+    }
+  }
+  signal.end = end;
+  signal.start = end / signal.rate - signal.count / signal.rate;
+}

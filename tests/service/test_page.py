@@ -1,0 +1,279 @@
+"""The page in a real browser: what a person sees and does, by pointer, keyboard and phone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ecgfoundry
+from ecgfoundry.samples import sample_path
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ecgfoundry", "serve", "--port", str(port), "--workers", "1"]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    until = time.monotonic() + 120
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/ready", timeout=5)
+            break
+        except OSError:
+            assert time.monotonic() < until, "the service did not start"
+            assert server.poll() is None
+            time.sleep(0.2)
+    yield url
+    server.terminate()
+    assert server.wait(60) in (0, -15)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as play:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda m: errors.append(m.text) if _is_fault(m) else None)
+    outside: list[str] = []
+    page.on("request", lambda r: None if r.url.startswith(address) else outside.append(r.url))
+    page.goto(address)
+    yield page
+    assert errors == []
+    assert outside == [], "the page works offline"
+    context.close()
+
+
+def _is_fault(message: Any) -> bool:
+    """Chromium calls an answer that is no success an error of the page; ours are expected."""
+    return message.type == "error" and "status of 4" not in message.text
+
+
+def wait_done(page: Any) -> None:
+    page.locator('#status:text-is("Done.")').wait_for()
+
+
+def upload(page: Any, *paths: Path) -> None:
+    page.set_input_files("#file", [str(path) for path in paths])
+    wait_done(page)
+
+
+def picture(page: Any, name: str) -> None:
+    folder = os.environ.get("ECGFOUNDRY_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def test_a_sample_by_keyboard_alone(page: Any) -> None:
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.dataset.sample") == "12-lead":
+            break
+    else:
+        pytest.fail("the button of the sample is not reached by Tab")
+    page.keyboard.press("Enter")
+    wait_done(page)
+    assert page.locator("#table tbody tr").count() == 5
+    assert "present" in page.locator("#table tbody tr.present").first.inner_text()
+    page.focus("#paper-scroll")
+    page.locator("#speed").select_option("50")
+    page.focus("#paper-scroll")
+    page.keyboard.press("ArrowRight")
+    assert "from 0.2 s" in page.locator("#imprint").inner_text()
+    page.focus("#calipers-button")
+    page.keyboard.press("Enter")
+    before = float(page.locator("#measured").get_attribute("data-milliseconds"))
+    page.locator(".caliper").nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    after = float(page.locator("#measured").get_attribute("data-milliseconds"))
+    assert after - before == pytest.approx(2.0)  # one sample at 500 Hz
+    picture(page, "page-12-lead")
+
+
+def test_the_paper_has_true_scale(page: Any) -> None:
+    """25 mm/s and 10 mm/mV in CSS millimetres."""
+    page.click("text=12-lead sample")
+    wait_done(page)
+    width = "() => document.getElementById('paper').getBoundingClientRect().width"
+    millimetre = 96 / 25.4
+    assert page.evaluate(width) / millimetre == pytest.approx(14 + 10 * 25 + 2, abs=0.05)
+    page.locator("#layout").select_option("12x1")
+    height = "() => document.getElementById('paper').getBoundingClientRect().height"
+    assert page.evaluate(height) / millimetre == pytest.approx(12 * 25 + 10, abs=0.05)
+    page.locator("#gain").select_option("20")
+    assert page.evaluate(height) / millimetre == pytest.approx(12 * 50 + 10, abs=0.05)
+    page.locator("#layout").select_option("6x2")
+    page.locator("#zoom").fill("200")
+    assert page.evaluate(width) / millimetre == pytest.approx(2 * 266, abs=0.1)
+
+
+def test_calipers_measure_a_known_interval(page: Any, tmp_path: Path) -> None:
+    """Spikes of 1 mV every 0.8 s at 250 Hz, measured with the pointer: within one sample."""
+    signal = np.zeros((1, 2500), np.float32)
+    generator = np.random.default_rng(0)
+    signal += generator.normal(0, 0.01, signal.shape).astype(np.float32)
+    for start in range(100, 2500, 200):
+        signal[0, start - 5 : start + 6] += np.hanning(11).astype(np.float32)
+    path = tmp_path / "spikes.npz"
+    np.savez(path, signal=signal, leads=np.array(["I"]), sampling_rate=250.0, unit="mV")
+    upload(page, path)
+    page.click("#calipers-button")
+    box = page.locator("#paper").bounding_box()
+    millimetre = 96 / 25.4
+
+    def at(sample: int) -> tuple[float, float]:
+        x = box["x"] + (14 + sample / 250 * 25) * millimetre
+        return x, box["y"] + (5 + 12.5) * millimetre
+
+    page.mouse.move(*at(500))
+    page.mouse.down()
+    page.mouse.move(*at(600), steps=5)
+    page.mouse.move(*at(700), steps=5)
+    page.mouse.up()
+    output = page.locator("#measured")
+    assert float(output.get_attribute("data-milliseconds")) == pytest.approx(800, abs=4.001)
+    assert "75 bpm" in output.inner_text()
+    page.mouse.move(*at(1000))
+    page.mouse.down()
+    page.mouse.move(*at(1100), steps=5)
+    page.mouse.up()
+    assert "mV" in output.inner_text()
+
+
+def test_five_formats_are_taken(page: Any, tmp_path: Path) -> None:
+    for name, files in five_formats(tmp_path):
+        upload(page, *files)
+        assert name in page.locator("#facts").inner_text()
+        assert page.locator("#verdict").inner_text().startswith(("Signal", "Not interpreted"))
+        page.reload()
+
+
+def five_formats(folder: Path) -> list[tuple[str, list[Path]]]:
+    recording = ecgfoundry.read(sample_path("12-lead"))
+    header = sample_path("12-lead")
+    path = folder / "x.npz"
+    np.savez(
+        path,
+        signal=recording.signal,
+        leads=np.array(recording.leads),
+        sampling_rate=500.0,
+        unit="mV",
+    )
+    hdf5 = sorted((FIXTURES / "sph").glob("*.h5"))[:1]
+    rest = [("hdf5", hdf5), ("wfdb", sorted(header.parent.glob(f"{header.stem}.*")))]
+    return [("arrays", [path]), *rest, *written(recording, folder)]
+
+
+def written(recording: Any, folder: Path) -> list[tuple[str, list[Path]]]:
+    """By the project's own writers, which have tests of their own."""
+    import importlib
+
+    writers = importlib.import_module("ecgfoundry.formats.writers")
+    results = []
+    for name, ending in (("edf", "edf"), ("dicom", "dcm")):
+        path = folder / f"y.{ending}"
+        writers.write(recording, path)
+        results.append((name, [path]))
+    return results
+
+
+def test_a_file_that_is_no_ecg_is_explained(page: Any, tmp_path: Path) -> None:
+    path = tmp_path / "holiday.txt"
+    path.write_text("Dear all, ...")
+    page.set_input_files("#file", str(path))
+    page.locator("#problem:visible").wait_for()
+    assert "no reader" in page.locator("#problem").inner_text().lower()
+
+
+def test_on_a_phone_nothing_sticks_out(browser: Any, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(address)
+    page.click("text=Single-lead sample")
+    wait_done(page)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    sizes = page.evaluate(
+        "() => [...document.querySelectorAll('button, .button, select')]"
+        ".filter((e) => e.offsetParent).map((e) => e.getBoundingClientRect().height)"
+    )
+    assert min(sizes) >= 44
+    picture(page, "page-phone")
+    context.close()
+
+
+def test_what_the_model_looked_at_and_the_overlay(page: Any) -> None:
+    page.click("text=12-lead sample")
+    wait_done(page)
+    plain = page.evaluate("() => document.getElementById('paper').toDataURL()")
+    page.check("#filtered")
+    page.locator("#imprint:has-text('overlay')").wait_for()
+    filtered = page.evaluate("() => document.getElementById('paper').toDataURL()")
+    page.check("#saliency")
+    page.locator("#status:has-text('Shaded')").wait_for()
+    shaded = page.evaluate("() => document.getElementById('paper').toDataURL()")
+    assert len({plain, filtered, shaded}) == 3
+    picture(page, "page-saliency")
+
+
+def test_an_earlier_ecg_is_compared(page: Any) -> None:
+    page.click("text=12-lead sample")
+    wait_done(page)
+    header = sample_path("12-lead")
+    page.set_input_files("#earlier", [str(p) for p in header.parent.glob(f"{header.stem}.*")])
+    page.locator("#earlier-table table").wait_for()
+    assert page.locator("#earlier-table tbody tr").count() == 5
+    assert page.locator("#earlier-table tr.present").count() == 0  # the same ECG: nothing changed
+
+
+def test_a_replayed_recording_is_seen_live(page: Any, address: str) -> None:
+    command = [sys.executable, "-m", "ecgfoundry", "stream", "replay", "sample:single-lead"]
+    url = address.replace("http", "ws")
+    with subprocess.Popen(
+        [*command, "--url", url, "--speed", "3"], stdout=subprocess.PIPE, text=True
+    ) as sender:
+        until = time.monotonic() + 60
+        while True:
+            page.click("#show-live")
+            time.sleep(0.5)
+            if page.locator("#live-list button").count():
+                break
+            assert time.monotonic() < until
+        page.locator("#live-table table").wait_for()
+        assert page.locator("#live-paper").is_visible()
+        page.locator("#live-state:has-text('atrial fibrillation')").wait_for()
+        picture(page, "page-live")
+        printed, _ = sender.communicate(timeout=60)
+    assert "28 answers for 30.0 s" in printed
