@@ -59,7 +59,7 @@ def test_real_twelve_leads_and_each_lead_alone() -> None:
             inside = found[(found > wanted[0] - 75) & (found < wanted[-1] + 75)]
             hits, missed, extra = matched(inside, wanted, 0.1 * 500)
             # One complex was not drawn in V5.
-                assert missed <= most and extra <= 1 and hits + missed == wanted.size, lead
+            assert missed <= most and extra <= 1 and hits + missed == wanted.size, lead
 
 
 def test_fibrillation_of_the_mitbih_excerpt() -> None:
