@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from tests.formats import layouts
 
+from benchmarks.formats_documents import archive_rows, document_rows
 from benchmarks.measure import Row, compare
 from ecgfoundry.formats import read
 from ecgfoundry.formats.wfdb_writer import write_wfdb
@@ -134,6 +135,8 @@ def main() -> None:
             lambda: wfdb_rows(folder),
             lambda: edf_rows(folder, signal),
             lambda: other_rows(folder, signal),
+            lambda: document_rows(folder),
+            lambda: archive_rows(folder),
         ):
             for row in part():
                 low, high = min(row.ratios), max(row.ratios)
