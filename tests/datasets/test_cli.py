@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.datasets.layouts import SAMPLES, mitbih, ptbxl
 
 from ecgfoundry.cli.main import main
 from ecgfoundry.datasets import DATASETS, read_dataset
 from ecgfoundry.datasets.base import rows_relative_to
 from ecgfoundry.datasets.writing import stream_manifest
 from ecgfoundry.manifest import ManifestRow, read_manifest, write_manifest
-from tests.datasets.layouts import SAMPLES, mitbih, ptbxl
 
 
 def run(*tokens: object) -> int:
@@ -43,7 +43,7 @@ def test_a_folder_becomes_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "3 of 4 recordings" in told.out
     assert "left out 1: file not there (1001" in told.err
     manifest = read_manifest(output)
-    assert [row.path for row in manifest][0] == "ptb-xl/records500/00000/00001_hr.hea"
+    assert manifest.rows[0].path == "ptb-xl/records500/00000/00001_hr.hea"
     assert manifest.open(manifest.rows[0]).duration_s == 10
     assert json.loads(flow.read_text())["skipped"] == {"file not there": 1}
 
