@@ -105,3 +105,13 @@ def test_a_time_column_is_checked_before_the_first_window(tmp_path: Path) -> Non
     path.write_text("\n".join(lines))
     with pytest.raises(FormatError, match="line 70001 has no end"):
         next(iterate(path, 10.0))
+
+
+def test_values_beyond_float32_are_missing_in_every_channel(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    rows = "".join(f"{n % 7},{n % 5}\n" for n in range(50))
+    path.write_text("I (mV),Resp (V)\n1e308,1e308\n" + rows)
+    for recording in (read(path, sampling_rate=100), next(iterate(path, 9, sampling_rate=100))):
+        assert np.isnan(recording.signal[0, 0])
+        assert np.isnan(recording.other_channels[0].signal[0])
+        assert np.isfinite(recording.other_channels[0].signal[1:]).all()

@@ -100,8 +100,12 @@ class Worker:
         return {"outcome": "crash", "detail": f"ended with {code}"}
 
 
-def fuzz(files: int, out: Path, *, seed: int = 1, shared: Path | None = None) -> list[dict]:
+def fuzz(
+    files: int, out: Path, *, seed: int = 1, shared: Path | None = None, retry: bool = False
+) -> list[dict]:
     """Damage and read ``files`` files; results are kept in ``out`` and taken up again.
+
+    ``retry`` first tries again what failed before: the same damage, made anew from its number.
 
     Returns
     -------
@@ -117,6 +121,8 @@ def fuzz(files: int, out: Path, *, seed: int = 1, shared: Path | None = None) ->
         place = Path(folder) / "files"
         worker = Worker(out / "seeds.json", place, seed)
         try:
+            if retry:
+                _retry(results, worker, log)
             for number in range(len(results), files):
                 result = worker.run(number)
                 results.append(result)
@@ -127,6 +133,13 @@ def fuzz(files: int, out: Path, *, seed: int = 1, shared: Path | None = None) ->
         finally:
             worker.stop()
     return results
+
+
+def _retry(results: list[dict], worker: Worker, log: Path) -> None:
+    for place, result in enumerate(results):
+        if result["outcome"] in FAILURES:
+            results[place] = worker.run(int(result["number"]))
+    log.write_text("".join(json.dumps(result) + "\n" for result in results))
 
 
 def _keep(place: Path, target: Path) -> None:
@@ -160,6 +173,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "build" / "fuzz")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--retry", action="store_true", help="first try again what failed")
     arguments = parser.parse_args()
     default = REPOSITORY.parent / "shared" / "data"
     folder = Path(os.environ.get("ECGFOUNDRY_SHARED_DATA", default))
@@ -168,6 +182,7 @@ def main() -> int:
         arguments.out,
         seed=arguments.seed,
         shared=folder if folder.is_dir() else None,
+        retry=arguments.retry,
     )
     print(table(results))
     failed = [result for result in results if result["outcome"] in FAILURES]

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfoundry.errors import LeadError, SamplingRateError, UnitError
 from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
@@ -72,6 +73,13 @@ def read(
         return recording
     stop = recording.samples if stop_sample is None else stop_sample
     return recording.slice_samples(start_sample, stop)
+
+
+def _finite_or_missing(values: np.ndarray) -> NDArray[np.float32]:
+    """Return float32 in which what float32 cannot hold is missing."""
+    result = values.astype(np.float32)
+    result[np.isinf(result)] = np.nan
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +157,7 @@ def _recording(columns: _Columns, stated: Stated, options: ReadOptions, path: Pa
                 kind=known_non_ecg_kind(name) or "other",
                 unit=unit,
                 sampling_rate=recording.sampling_rate,
-                signal=values.astype(np.float32),
+                signal=_finite_or_missing(values),
             )
             for name, unit, values in columns.others
         )

@@ -330,9 +330,10 @@ def _start_time(elements: Items) -> dt.datetime | None:
     match = re.match(r"^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?", moment)
     if match is None:
         return None
-    parts = [int(part or 0) for part in match.groups()[:6]]
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    micro = int((match[7] or "0").ljust(6, "0"))
     try:
-        return dt.datetime(*parts[:5], min(parts[5], 59), int((match[7] or "0").ljust(6, "0")))
+        return dt.datetime(year, month, day, hour, minute, min(second, 59), micro)
     except ValueError:
         return None
 

@@ -188,7 +188,7 @@ class _Walker:
         stop = end if length == _UNDEFINED else position + length
         if stop > end:
             raise TruncatedFileError("a sequence reaches behind its end", path=self._path)
-        items = []
+        items: list[dict[int, Element]] = []
         while position + 8 <= stop:
             tag, _, item_length, begin = self._head(position, explicit=False)
             if tag == _SEQUENCE_END:

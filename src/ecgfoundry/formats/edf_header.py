@@ -158,31 +158,36 @@ def _signals(
     for number in range(len(columns[0])):
         cells = [column[number] for column in columns]
         label = plain_text(cells[0])
+        free = plain_text(cells[9])
         samples = _integer(cells[8], f"the samples per record of '{label}'", path)
         if samples < 1:
             raise FormatError(f"'{label}' has {samples} samples per record", path=path)
         is_annotations = label in ("EDF Annotations", "BDF Annotations")
+        low, first, gain = _scale(cells, label, path, unused=is_annotations)
         signals.append(
             EdfSignal(
                 label=label or f"signal {number + 1}",
                 transducer=plain_text(cells[1]),
                 unit=plain_text(cells[2]),
                 prefilter=plain_text(cells[7]),
-                marks_missing=MISSING_MARK in plain_text(cells[9]),
-                names_lead=LEAD_MARK in plain_text(cells[9]) and label.startswith("ECG "),
+                physical_minimum=low,
+                digital_minimum=first,
+                gain=gain,
+                marks_missing=MISSING_MARK in free,
+                names_lead=LEAD_MARK in free and label.startswith("ECG "),
                 samples=samples,
                 offset=offset,
                 rate=0.0 if is_annotations else _rate(samples, duration, label, path),
-                **_scale(cells, label, path, unused=is_annotations),
             )
         )
         offset += samples * sample_bytes
     return tuple(signals)
 
 
-def _scale(cells: list[bytes], label: str, path: Path, *, unused: bool) -> dict[str, float]:
+def _scale(cells: list[bytes], label: str, path: Path, *, unused: bool) -> tuple[float, int, float]:
+    """Return the smallest physical and digital value, and units per step."""
     if unused:
-        return {"physical_minimum": 0.0, "digital_minimum": 0, "gain": 1.0}
+        return 0.0, 0, 1.0
     low, high = (_number(cell, f"the physical range of '{label}'", path) for cell in cells[3:5])
     first, last = (_integer(cell, f"the digital range of '{label}'", path) for cell in cells[5:7])
     if low == high or first == last:
@@ -191,8 +196,7 @@ def _scale(cells: list[bytes], label: str, path: Path, *, unused: bool) -> dict[
             f"{last}), so its samples have no scale",
             path=path,
         )
-    gain = (high - low) / (last - first)
-    return {"physical_minimum": low, "digital_minimum": first, "gain": gain}
+    return low, first, (high - low) / (last - first)
 
 
 def _rate(samples: int, duration: Fraction, label: str, path: Path) -> float:
@@ -265,8 +269,9 @@ def _start_time(date: bytes, time: bytes, recording: str) -> dt.datetime | None:
         return None  # EDF+ 2.1.3.2: how an unknown date is written
     plus = re.match(r"Startdate (\d\d-[A-Z]{3}-\d{4})(?: |$)", recording)
     stated = _plus_date(plus[1]) if plus else None
+    hour, minute, second = (int(part) for part in clock.groups())
     try:
-        begin = dt.datetime(year, month, day, *(int(part) for part in clock.groups()))
+        begin = dt.datetime(year, month, day, hour, minute, second)
         return begin.replace(year=stated.year) if stated else begin
     except ValueError:
         return None
