@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgfoundry.errors import VocabularyError
@@ -67,10 +67,9 @@ def test_snomed_identifiers_have_the_right_check_digit() -> None:
             assert code is None or sctid_is_valid(code), item
 
 
-@given(st.integers(10**5, 10**9), st.integers(0, 9), st.integers(0, 8), st.integers(1, 9))
-def test_the_check_digit_finds_every_single_error(
-    stem: int, _: int, place: int, change: int
-) -> None:
+@settings(max_examples=40)
+@given(st.integers(10**5, 10**9), st.integers(0, 8), st.integers(1, 9))
+def test_the_check_digit_finds_every_single_error(stem: int, place: int, change: int) -> None:
     valid = [f"{stem}{digit}" for digit in range(10) if sctid_is_valid(f"{stem}{digit}")]
     assert len(valid) == 1  # exactly one check digit fits
     digits = list(valid[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgfoundry.vocabularies import (
@@ -66,6 +66,7 @@ def test_unmapped_statements_are_counted_and_joining_words_are_not() -> None:
     assert found.unmapped == ("105", "77777") and found.statements == 3
 
 
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from([*CODES, *OTHERS]), max_size=12))
 def test_no_report_contradicts_itself(codes: list[str]) -> None:
     found = labels_of_12sl_codes(codes)
