@@ -121,6 +121,9 @@ def test_the_unscaled_signal_is_within_two_hundredths_of_a_microvolt(record) -> 
     assert np.abs(unscaled - x).max() <= 2e-5
 
 
+DEFECTS = ("offset", "spike", "step", "quantized", "flat", "zero", "gap", "absent")
+
+
 @st.composite
 def raw_windows(draw):
     """Windows as devices give them: drift, mains, offsets, spikes, steps, gaps, dead leads."""
@@ -136,8 +139,7 @@ def raw_windows(draw):
         row += generator.uniform(0, 1) * np.sin(2 * np.pi * generator.uniform(0.05, 0.7) * time)
         row += generator.uniform(0, 0.2) * np.sin(2 * np.pi * 50 * time)
         row += generator.normal(0, generator.choice([0.0, 0.001, 0.05]), samples)
-    defects = draw(st.lists(st.sampled_from(
-        ["offset", "spike", "step", "quantized", "flat", "zero", "gap", "absent"]), max_size=4))  # fmt: skip
+    defects = draw(st.lists(st.sampled_from(DEFECTS), max_size=4))
     for defect in defects:
         row = x[generator.integers(leads)]
         at = int(generator.integers(samples))
@@ -306,7 +308,8 @@ def test_the_kernels_pass_the_sanitizers(tmp_path: Path) -> None:
         objects.append(str(tmp_path / f"{name}.o"))
         done = subprocess.run(
             [*compiler, *options, *build._PIECES["standardize.c"], *instructions,
-             f"-DINSTRUCTIONS={name}", "-c", str(build.SOURCES / "standardize.c"), "-o", objects[-1]],
+             f"-DINSTRUCTIONS={name}", "-c", str(build.SOURCES / "standardize.c"),
+             "-o", objects[-1]],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:

@@ -207,8 +207,8 @@ def _blank(windows: bool) -> dict[str, Any]:
 
 
 def _schema_names(windows: bool) -> tuple[str, ...]:
-    names = ("record", "path", "status", "code", "message", "verdict", "warnings", "leads")
-    names += ("duration_s", "windows", "runtime")
+    names: tuple[str, ...] = ("record", "path", "status", "code", "message", "verdict")
+    names += ("warnings", "leads", "duration_s", "windows", "runtime")
     return (*names, "window", "start_s") if windows else names
 
 
