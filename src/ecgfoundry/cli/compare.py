@@ -65,7 +65,7 @@ def compare(
         paired = same_records(first.data, second.data)
     if paired and first is not None and second is not None:
         document = compare_models(first, second, Settings(draws=draws, seed=seed))
-        leading = ("target", "n", "positives", "auroc_a", "auroc_b", "difference",
+        leading: tuple[str, ...] = ("target", "n", "positives", "auroc_a", "auroc_b", "difference",
                    "difference_low", "difference_high")  # fmt: skip
     elif both_folders:
         print("ecgfoundry: no record in common: compared as independent samples", file=sys.stderr)

@@ -60,7 +60,8 @@ def open_model(
     FileAccessError, EvaluationError
     """
     kept: Mapping[str, float] = {}
-    predictions, name = path, path.stem
+    predictions: Path | None = path
+    name = path.stem
     if path.is_dir():
         document = read_metrics(path)
         name = str(document.get("title") or path.name)
@@ -79,6 +80,7 @@ def open_model(
         raise EvaluationError(
             "the targets of these predictions are not known", path=path, remedy="Give --targets"
         )
+    assert predictions is not None  # noqa: S101 - a folder without them returned above
     data = load_evaluation_data(InputFiles(predictions, targets, groups, thresholds=thresholds))
     if data.thresholds is not None:
         kept = data.thresholds.values

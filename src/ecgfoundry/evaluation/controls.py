@@ -210,7 +210,7 @@ def _signal_scores(
     else:
         for fold in range(FOLDS):
             inside = readable & (folds != fold)
-            outside = readable & (folds == fold)
+            outside: NDArray[np.bool_] = np.asarray(readable & (folds == fold))
             parts.append((outside, design[inside], data.labels[inside], data.patients[inside]))
     for kind in ("classification", "regression"):
         columns = [k for k, own in enumerate(kinds) if own == kind]
@@ -228,7 +228,9 @@ def _signal_scores(
                     "linear", "multilabel" if kind == "classification" else "regression"
                 )
                 model.fit(x[known], y[known][:, columns], patients[known], seed)
-                result[np.ix_(np.flatnonzero(outside), columns)] = model.predict(design[outside])
+                result[np.ix_(np.flatnonzero(outside), np.asarray(columns))] = model.predict(
+                    design[outside]
+                )
     return result
 
 

@@ -109,8 +109,8 @@ def _calibration() -> str:
         "Slope and intercept are those of a logistic regression of the outcome on the logit of the "
         "prediction (Cox 1958); in the large: the intercept with slope 1. ECE uses 15 bins of "
         "equal width. The Brier skill is one less the Brier score over that of the prevalence. "
-        "Reliability figures have ten bins of equal count with Wilson intervals, which take records as "
-        "independent."
+        "Reliability figures have ten bins of equal count with Wilson intervals, which take "
+        "records as independent."
     )
 
 
@@ -133,8 +133,9 @@ def _controls(document: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
         "and its square; of hand-crafted ECG features; of the embedding of an untrained network; "
         f"with indicators of missing values. Fitted on {fitted}. The gain is the paired difference "
         "of AUROC; its interval is a percentile one over shared draws, its p-value that of "
-        "DeLong's paired test clustered by patient; q is corrected over targets by Benjamini and Hochberg, "
-        f"and a control counts as beaten at q ≤ {settings['false_discovery_rate']:g}."
+        "DeLong's paired test clustered by patient; q is corrected over targets by "
+        "Benjamini and Hochberg, and a control counts as beaten at "
+        f"q ≤ {settings['false_discovery_rate']:g}."
     )
 
 

@@ -43,7 +43,7 @@ def levels_of(data: EvaluationData, column: str) -> Text | None:
     if values is None:
         return None
     if column == "age":
-        return np.array([age_band(float(v)) for v in values], dtype=object)  # type: ignore[arg-type]
+        return np.array([age_band(float(v)) for v in values], dtype=object)
     text = np.array(["" if v is None else str(v) for v in values.tolist()], dtype=object)
     names, counts = np.unique(text[text != ""], return_counts=True)
     if len(names) > MOST_LEVELS:
@@ -96,7 +96,7 @@ def _table(
     entries = []
     for level in _ordered(column, levels):
         rows = np.flatnonzero(levels == level)
-        targets = []
+        targets: list[dict[str, Any]] = []
         for k in columns:
             found = auroc_interval(
                 data.labels[rows, k],

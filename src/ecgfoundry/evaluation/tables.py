@@ -11,6 +11,7 @@ import csv
 import importlib.util
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +133,6 @@ def _read_with_polars(path: Path, header: Header, columns: Sequence[str]) -> Num
             schema_overrides={identifier: pl.String, **types},
             null_values=list(MISSING),
             infer_schema=False,
-            rechunk=False,
         )
     except (pl.exceptions.PolarsError, OSError):
         return None
@@ -212,8 +212,7 @@ def _check_ids(ids: Sequence[str], path: Path) -> None:
     if not ids:
         raise EvaluationError("has no rows", path=path)
     if len(set(ids)) != len(ids):
-        seen: set[str] = set()
-        twice = next(name for name in ids if name in seen or seen.add(name))
+        twice = Counter(ids).most_common(1)[0][0]
         raise EvaluationError(f"the id '{twice}' stands twice", path=path)
     if "" in ids:
         raise EvaluationError("a row has no id", path=path)

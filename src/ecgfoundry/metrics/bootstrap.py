@@ -75,7 +75,7 @@ class RankIndex:
         run = np.cumsum(np.append(True, s[1:] != s[:-1])[: len(s)]) - 1
         runs = int(run[-1]) + 1 if len(run) else 0
         grouped = np.bincount(run[positive], minlength=runs) > 0
-        before = np.cumsum(grouped) - grouped
+        before: NDArray[np.int64] = np.cumsum(grouped) - grouped
         stretch = 2 * before[run] + grouped[run]
         self.groups = int(grouped.sum())
         shape = (2 * self.groups + 1, resampling.patients)
@@ -314,7 +314,7 @@ def auroc_jackknife(labels: Float64, scores: Float64, member: NDArray[np.int64])
     wins = placement.positive.sum() * n
     lost = np.bincount(who[positive], weights=placement.positive * n, minlength=groups)
     lost += np.bincount(who[~positive], weights=placement.negative * m, minlength=groups)
-    lost -= _own_wins(positive, s, who, groups)
+    lost = lost - _own_wins(positive, s, who, groups)
     m_left = m - np.bincount(who[positive], minlength=groups)
     n_left = n - np.bincount(who[~positive], minlength=groups)
     pairs = (m_left * n_left).astype(np.float64)

@@ -124,7 +124,7 @@ def _clustered(
 
 
 def _sums(member: NDArray[np.int64], values: Float64, groups: int) -> Float64:
-    return np.bincount(member, weights=values, minlength=groups)
+    return np.bincount(member, weights=values, minlength=groups).astype(np.float64)
 
 
 def normal_quantile(level: float) -> float:
