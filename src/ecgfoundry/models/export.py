@@ -320,7 +320,7 @@ base is never squeezed.
 
 Preprocessing {recipe.name}: {recipe.description}.
 
-`signal` is (batch, {spec.rows}, {spec.samples}). 
+`signal` is (batch, {spec.rows}, {spec.samples}).
 {presence}The outputs in order, their thresholds and calibration are in `model.json` (`vocabulary`,
 `thresholds`, `calibration`): a probability is sigmoid(scale * logit + offset) for multilabel
 models. The answer of a recording is the mean of its windows' logits.
