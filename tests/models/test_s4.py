@@ -102,6 +102,7 @@ def test_gradients_agree_with_finite_differences() -> None:
         assert abs(found - slope) <= 2e-2 * max(1.0, abs(slope))
 
 
+@pytest.mark.slow
 def test_it_learns_how_far_apart_two_spikes_are() -> None:
     """Spikes 20 or 40 samples apart: no sample alone, and no mean, tells which."""
     torch.manual_seed(0)

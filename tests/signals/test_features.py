@@ -90,6 +90,7 @@ def test_scale_and_rate_behave(real: Recording) -> None:
     assert slower["qrs_axis_degrees"] == pytest.approx(features["qrs_axis_degrees"], abs=5)
 
 
+@pytest.mark.slow
 def test_batches_in_processes_equal_one_by_one(real: Recording) -> None:
     x = np.stack([real.signal, 2 * real.signal, np.zeros_like(real.signal)])
     one = feature_matrix(x, real.sampling_rate, real.leads)
