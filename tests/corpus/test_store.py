@@ -97,7 +97,8 @@ def test_what_does_not_fit_is_said(built: Path):
 @pytest.mark.parametrize("baseline", [0, 1024, -32000])
 def test_millivolts_are_those_of_double_precision(gain: float, baseline: int):
     stored = np.arange(-32768, 32768, dtype=np.int16).reshape(1, 1, -1)
-    found = to_millivolts(stored, np.array([gain]), np.array([baseline]), np.array([True]))
+    found = np.empty(stored.shape, dtype=np.float32)
+    to_millivolts(stored, gain, baseline, found, gaps=True)
     expected = ((stored.astype(np.float64) - baseline) / gain).astype(np.float32)
     expected[stored == -32768] = np.nan
     np.testing.assert_array_equal(found, expected)

@@ -206,10 +206,20 @@ class Corpus:
             A position is not in the corpus, or the segments have different shapes.
         """
         wanted = self._positions(positions)
-        shards, rows = self._shards[wanted], self._rows[wanted]
-        codes = shards.tolist()
-        arrays = {code: self._mapped(code) for code in dict.fromkeys(codes)}
-        shapes = {array.shape[1:] for _, array in arrays.values()}
+        arrays, codes, rows, shape = self._located(wanted)
+        result = np.empty((len(wanted), *shape), dtype=np.int16)
+        for position, (code, row) in enumerate(zip(codes, rows, strict=True)):
+            result[position] = arrays[code][row]
+        return result
+
+    def _located(
+        self, wanted: NDArray[np.int64]
+    ) -> tuple[dict[int, NDArray[np.int16]], list[int], list[int], tuple[int, int]]:
+        """Find the segments and ask the kernel for all their pages before the first is touched."""
+        codes, rows = self._shards[wanted].tolist(), self._rows[wanted].tolist()
+        maps = {code: self._mapped(code) for code in dict.fromkeys(codes)}
+        arrays = {code: array for code, (_, array) in maps.items()}
+        shapes = {array.shape[1:] for array in arrays.values()}
         if len(shapes) > 1:
             raise CorpusError(
                 f"the segments have different shapes: {sorted(shapes)}",
@@ -217,16 +227,12 @@ class Corpus:
                 remedy="Read one group at a time (Corpus.of_group)",
             )
         leads, samples = shapes.pop() if shapes else (0, 0)
-        result = np.empty((len(wanted), leads, samples), dtype=np.int16)
         size = 2 * leads * samples
-        places = rows.tolist()
-        for code, row in zip(codes, places, strict=True):
+        for code, row in zip(codes, rows, strict=True):
             start = HEADER_BYTES + row * size
             first = start - start % _PAGE
-            arrays[code][0].madvise(mmap.MADV_WILLNEED, first, start + size - first)
-        for position, (code, row) in enumerate(zip(codes, places, strict=True)):
-            result[position] = arrays[code][1][row]
-        return result
+            maps[code][0].madvise(mmap.MADV_WILLNEED, first, start + size - first)
+        return arrays, codes, rows, (leads, samples)
 
     def read(self, positions: ArrayLike, *, upright: bool = False) -> NDArray[np.float32]:
         """Return segments in mV, NaN for missing samples.
@@ -244,10 +250,12 @@ class Corpus:
             For records in mV bit by bit what :func:`ecgfoundry.formats.read` gives.
         """
         wanted = self._positions(positions)
-        stored = self.read_int16(wanted)
-        result = to_millivolts(
-            stored, self._gains[wanted], self._baselines[wanted], self._gaps[wanted]
-        )
+        arrays, codes, rows, shape = self._located(wanted)
+        result = np.empty((len(wanted), *shape), dtype=np.float32)
+        scales = zip(self._gains[wanted], self._baselines[wanted], self._gaps[wanted], strict=True)
+        # Converted one by one while a segment is in the first-level cache.
+        for out, code, row, (gain, baseline, gaps) in zip(result, codes, rows, scales, strict=True):
+            to_millivolts(arrays[code][row], gain, baseline, out, gaps=gaps)
         if upright:
             result[self.index["record_inverted"].to_numpy()[wanted]] *= -1
         return result
@@ -289,27 +297,27 @@ def _codes(column: pl.Series, names: list[str]) -> NDArray[np.int64]:
 
 def to_millivolts(
     stored: NDArray[np.int16],
-    gains: NDArray[np.float64],
-    baselines: NDArray[np.int32],
-    gaps: NDArray[np.bool_],
-) -> NDArray[np.float32]:
-    """Return ``(stored - baseline) / gain`` as float32, -32768 as NaN where ``gaps`` says so.
+    gain: float,
+    baseline: int,
+    out: NDArray[np.float32],
+    *,
+    gaps: bool,
+) -> None:
+    """Write ``(stored - baseline) / gain`` into ``out``, -32768 as NaN where ``gaps`` says so.
 
-    Where every gain is a float32, one float32 division is enough: the quotient of two numbers of 24
+    Where the gain is a float32, one float32 division is enough: the quotient of two numbers of 24
     bits, rounded to 53 bits and then to 24, is the same (Figueroa, SIGNUM 1995).
     """
-    result = stored.astype(np.float32)
-    if baselines.any():
-        result -= baselines.astype(np.float32)[:, np.newaxis, np.newaxis]
-    narrow = gains.astype(np.float32)
-    if np.array_equal(narrow, gains):
-        result /= narrow[:, np.newaxis, np.newaxis]
+    narrow = np.float32(gain)
+    if narrow == gain:
+        out[...] = stored
+        if baseline:
+            out -= np.float32(baseline)
+        out /= narrow
     else:
-        for k, gain in enumerate(gains):
-            result[k] = result[k].astype(np.float64) / gain
-    for k in np.flatnonzero(gaps):
-        result[k][stored[k] == MISSING] = np.nan
-    return result
+        out[...] = (stored.astype(np.float64) - float(baseline)) / gain
+    if gaps:
+        out[stored == MISSING] = np.nan
 
 
 def _allow_files(count: int) -> None:
