@@ -72,17 +72,17 @@ def edf_file(
     widths = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
     for column, size in zip(cells, widths, strict=True):
         head += b"".join(text.encode("latin-1").ljust(size) for text in column)
-    body = b""
+    body: list[bytes] = []
     for record in range(records):
         for s in signals:
             data, n = s["data"], s["samples"]
             if isinstance(data, list):  # annotation texts, one entry per record
-                body += data[record].ljust(n * width, b"\0")
+                body.append(data[record].ljust(n * width, b"\0"))
                 continue
             part = np.asarray(data[record * n : (record + 1) * n], dtype="<i4")
             raw = part.view(np.uint8).reshape(-1, 4)[:, :width]
-            body += raw.tobytes()
-    path.write_bytes(head + body)
+            body.append(raw.tobytes())
+    path.write_bytes(head + b"".join(body))
     return path
 
 

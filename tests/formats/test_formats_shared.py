@@ -55,7 +55,7 @@ def as_npz(fixtures: Path, folder: Path) -> Path:
 
 
 def as_parquet(fixtures: Path, folder: Path) -> Path:
-    return write(read(fixtures / "cinc2021/JS20000"), folder / "x.parquet").path
+    return write(read(fixtures / "cinc2021/JS20000"), folder / "x.parquet", overwrite=True).path
 
 
 def as_csv(fixtures: Path, folder: Path) -> Path:

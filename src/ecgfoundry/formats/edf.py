@@ -254,24 +254,20 @@ def _place(row: NDArray[np.float32], values: NDArray[np.float32], position: int)
 def _physical(
     raw: NDArray[np.uint8], signal: EdfSignal, sample_bytes: int, factor: float
 ) -> NDArray[np.float32]:
-    block = np.ascontiguousarray(
-        raw[:, signal.offset : signal.offset + signal.samples * sample_bytes]
-    )
+    block = raw[:, signal.offset : signal.offset + signal.samples * sample_bytes]
     if sample_bytes == 2:
-        values = block.view("<i2").reshape(-1).astype(np.float64)
+        digital = np.ascontiguousarray(block).view("<i2").reshape(-1)
     else:
-        parts = block.reshape(-1, 3).astype(np.int32)
+        parts = np.ascontiguousarray(block).reshape(-1, 3).astype(np.int32)
         digital = parts[:, 0] | (parts[:, 1] << 8) | (parts[:, 2] << 16)
-        values = ((digital ^ 0x800000) - 0x800000).astype(np.float64)
-    values -= signal.digital_minimum
-    values *= signal.gain
-    values += signal.physical_minimum
-    if factor != 1.0:
-        values *= factor
+        digital = (digital ^ 0x800000) - 0x800000
+    # (digital + offset) x gain in double precision, then to float32: two passes over the samples.
+    values = np.add(digital, signal.physical_minimum / signal.gain - signal.digital_minimum)
+    result = np.empty(values.shape, np.float32)
     with np.errstate(over="ignore"):
-        result = values.astype(np.float32)
+        np.multiply(values, signal.gain * factor, out=result, casting="same_kind")
     if signal.marks_missing and sample_bytes == 2:
-        result[block.view("<i2").reshape(-1) == -(2**15)] = np.nan
+        result[digital == -(2**15)] = np.nan
     if abs(signal.gain) * factor > 1e30:  # only a damaged header
         result[~np.isfinite(result)] = np.nan
     return result

@@ -146,5 +146,7 @@ def age_between(born: dt.date | None, on: dt.date | None) -> float | None:
 
 def plain_text(raw: bytes, encoding: str = "latin-1") -> str:
     """Decode a fixed-width text field: up to its first NUL, control characters taken out."""
-    text = raw.split(b"\0", 1)[0].decode(encoding, errors="replace")
+    text = raw.split(b"\0", 1)[0].decode(encoding, errors="replace").strip()
+    if text.isprintable():
+        return text
     return "".join(mark for mark in text if mark.isprintable()).strip()
