@@ -176,6 +176,25 @@ def read_table(corpus: Corpus, root: Path, batches: int) -> None:
         print(f"\nread_int16 against the plain map, {heat}: × {np.median(ratio):.2f}")
 
 
+def memory_table(folder: Path, counts: tuple[int, ...] = (4, 16, 64)) -> None:
+    """Peak memory of a build in a child process, by the number of records of 10 minutes."""
+    import resource
+
+    print("\n## Peak memory of a build\n\n| records | segments | peak, MB |\n| --- | --- | --- |")
+    for count in counts:
+        place = folder / f"memory{count}"
+        place.mkdir()
+        manifest = make_recordings(place, count, 10.0)
+        receive, send = os.pipe()
+        if os.fork() == 0:
+            segments = build_corpus(manifest, place / "corpus").document["segments"]
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            os.write(send, f"| {count} | {segments} | {peak:.0f} |".encode())
+            os._exit(0)
+        os.wait()
+        print(os.read(receive, 200).decode())
+
+
 def size_table(root: Path) -> None:
     """What lossless codecs would save, and what they would cost."""
     import lzma
@@ -212,6 +231,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.folder) as place:
         work = Path(place)
         (work / "wfdb").mkdir()
+        memory_table(work)  # first: a child inherits the memory of this process
         print(f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}")
         manifest = make_recordings(work / "wfdb", given.records, given.minutes)
         build_table(manifest, work, given.runs)

@@ -1,4 +1,4 @@
-"""Real ECG of several formats, with the targets that its files carry: manifest -> corpus -> read."""
+"""Real ECG of several formats, with the targets of its files: manifest -> corpus -> read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ pl = pytest.importorskip("polars")
 
 import ecgfoundry  # noqa: E402
 from ecgfoundry.corpus import build_corpus, open_corpus, verify_corpus  # noqa: E402
-from ecgfoundry.errors import EcgFoundryError  # noqa: E402
 from ecgfoundry.manifest import Manifest, ManifestRow  # noqa: E402
 
 
@@ -66,14 +65,8 @@ def test_files_of_the_project(fixtures: Path, tmp_path: Path):
     check(manifest_of(paths, fixtures), tmp_path / "corpus")
 
 
-def test_all_records_of_the_challenges(shared_data: Path, tmp_path: Path):
+def test_records_of_the_challenges(shared_data: Path, tmp_path: Path):
     folder = shared_data / "formats" / "cinc2021_wfdb_mat4"
-    paths = []
-    for path in sorted(folder.rglob("*.hea"))[::5]:
-        try:
-            ecgfoundry.inspect(path)
-        except EcgFoundryError:
-            continue
-        paths.append(path)
+    paths = sorted(folder.rglob("*.hea"))[::5]
     assert len(paths) >= 15
     check(manifest_of(paths, folder), tmp_path / "corpus")

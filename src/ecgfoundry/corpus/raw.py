@@ -265,7 +265,7 @@ def _archived(
     return read
 
 
-def _int16(stored: NDArray[np.signedinteger], invalid: int | None) -> Int16:  # type: ignore[type-arg]
+def _int16(stored: NDArray[np.signedinteger], invalid: int | None) -> Int16:
     result: Int16 = stored.astype(np.int16, copy=False)
     if invalid is not None and invalid != MISSING:
         result = np.where(stored == invalid, np.int16(MISSING), result)

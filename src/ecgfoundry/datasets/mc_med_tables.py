@@ -207,7 +207,7 @@ def read_table(
 def _open_text(path: Path) -> io.TextIOBase:
     try:
         if path.suffix == ".gz":
-            return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")  # type: ignore[return-value]
+            return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
         return path.open(encoding="utf-8-sig", errors="replace", newline="")
     except OSError as error:
         raise FileAccessError(f"cannot be opened: {error.strerror}", path=path) from None
