@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,3 +36,27 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 @pytest.fixture
 def fixtures() -> Path:
     return Path(__file__).parents[1] / "fixtures"
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """Address of a service in a process of its own, as ``ecgfoundry serve`` starts it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ecgfoundry", "serve", "--port", str(port), "--workers", "1"]
+    command += ["--max-body", "2", "--requests-per-minute", "10000000"]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    url, until = f"http://127.0.0.1:{port}", time.monotonic() + 120
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/ready", timeout=5)
+            break
+        except OSError:
+            assert time.monotonic() < until, "the service did not start"
+            assert server.poll() is None
+            time.sleep(0.2)
+    yield url
+    assert server.poll() is None, "the service has died"
+    server.terminate()
+    assert server.wait(60) in (0, -15)

@@ -46,7 +46,8 @@ def serve(
     model
         Bundle folder that may be asked for, beside shipped and pulled models. Repeatable.
     allowed_host
-        Name by which the service may be called; any by default when tokens are needed.
+        Name by which the service may be called, as behind a gateway. Beyond loopback any by
+        default.
     synthetic_ok
         Let models that were trained on synthetic data answer.
     log_level

@@ -155,7 +155,7 @@ def _check_host(request: Request, settings: ServiceSettings) -> None:
 
     name = request.url.hostname or ""
     if is_loopback(settings.host):
-        allowed = is_loopback(name) or name == "testserver"
+        allowed = is_loopback(name) or name in settings.allowed_hosts
     else:
         allowed = "*" in settings.allowed_hosts or name in settings.allowed_hosts
     if not allowed:

@@ -56,7 +56,8 @@ class ServiceSettings:
     models : tuple of str
         Models that may be asked for beside the shipped and pulled ones: bundle folders.
     allowed_hosts : tuple of str
-        Names by which the service may be called beyond loopback ("*": any).
+        Names by which the service may be called. "*" is any, but only beyond loopback, where a
+        token is needed; on loopback a gateway's name is given here.
     synthetic_ok : bool
         Whether models trained on synthetic data may answer.
     """
