@@ -88,9 +88,7 @@ class SteadyState:
         if self._bundle.multiclass:
             # One class follows another; the top one must have led for the whole hold time.
             top = int(np.argmax(values))
-            if True not in self._present:
-                self._present = [k == top for k in range(len(values))]
-            elif not self._present[top] and self._has_waited(top, time_s):
+            if True not in self._present or (not self._present[top] and self._has_waited(top, time_s)):
                 self._present = [k == top for k in range(len(values))]
             for k in range(len(values)):
                 if k != top or self._present[top]:

@@ -310,6 +310,8 @@ class Predictor:
         episodes = burden = readable = None
         if is_long(duration):
             names = [target.name for target in bundle.vocabulary.targets if target.standalone]
+            if bundle.target_kind == "regression":
+                names = []  # a measured value is not present or absent: the windows have it
             episodes, burden, readable = find_episodes(windows, names)
             findings = make_findings(bundle, None, burden=burden)
         else:
