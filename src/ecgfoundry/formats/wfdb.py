@@ -58,7 +58,7 @@ def header_path(path: Path) -> Path:
 def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
     """Return what the header says; see :class:`Reader`."""
     record = _open_record(path, options)
-    others = [record.names[number] for number in record.other_numbers]
+    others = [record.names[number] or f"signal {number}" for number in record.other_numbers]
     return RecordingInfo(
         format=READER.name,
         leads=normalize_lead_names([record.names[number] for number in record.ecg_numbers]),
@@ -227,7 +227,7 @@ def _other_channels(
         high = round(stop / record.ratio * ratio) - first_frame * ratio
         channels.append(
             Channel(
-                name=record.names[number],
+                name=record.names[number] or f"signal {number}",
                 kind=record.kinds[number],
                 unit=record.units[number],
                 sampling_rate=record.frame_rate * ratio,
