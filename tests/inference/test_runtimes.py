@@ -84,17 +84,18 @@ def test_padding_the_first_channels_changes_nothing(net1d_bundle: Bundle) -> Non
     np.testing.assert_allclose(answers[1], answers[0], atol=1e-5 * np.abs(answers[0]).max())
 
 
-def test_openvino_answers_threads_at_the_same_time() -> None:
-    pytest.importorskip("openvino")
-    bundle = shipped()
-    runtime = create_runtime(bundle, runtime="openvino", threads=1)
-    x = probe_windows(bundle.input, windows=8)
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "torch"])
+def test_a_runtime_answers_threads_at_the_same_time(net1d_bundle: Bundle, name: str) -> None:
+    pytest.importorskip(name)
+    runtime = create_runtime(net1d_bundle, runtime=name, threads=1)
+    x = probe_windows(net1d_bundle.input, windows=6)
     presence = np.ones(x.shape[:2], dtype=np.float32)
-    alone = [runtime.run(window[None], presence[:1])[0] for window in x]
+    alone = [runtime.run(window[None], presence[:1]) for window in x]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda w: runtime.run(w[None], presence[:1])[0], x))
-    for a, b in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(a, b)
+        together = list(pool.map(lambda w: runtime.run(w[None], presence[:1]), list(x) * 4))
+    for k, answer in enumerate(together):
+        for a, b in zip(answer, alone[k % len(x)], strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.slow

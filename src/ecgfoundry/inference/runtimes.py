@@ -18,6 +18,7 @@ training, the logits of the released network are 0.3 of their deviation off.
 
 from __future__ import annotations
 
+import threading
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -129,6 +130,11 @@ class TorchRuntime:
         self.name = f"torch-{version}{'-compiled' if compiled else ''}-{precision}-cpu"
         self._torch, self._bfloat16 = torch, bfloat16
         self._network, self._takes_presence = load_network(bundle)
+        # One pass gives both outputs: the embedding is caught where the network makes it, for
+        # every thread its own.
+        self._local = threading.local()
+        self._features = self._network.forward_features
+        self._network.forward_features = self._catching
         self._forward = self._compiled if compiled else self._both
         self._graphs: dict[tuple[int, ...], Any] = {}
 
@@ -142,20 +148,15 @@ class TorchRuntime:
         return logits, embedding
 
     def _both(self, *arguments: Any) -> tuple[Any, Any]:
-        # One pass gives both outputs: the embedding is caught where the network makes it.
-        network = self._network
-        original, seen = network.forward_features, []
+        seen: list[Any] = []
+        self._local.seen = seen
+        logits = self._network(*arguments)
+        return logits, seen[0] if len(seen) == 1 else self._features(*arguments)
 
-        def catching(*inputs: Any) -> Any:
-            seen.append(original(*inputs))
-            return seen[-1]
-
-        network.forward_features = catching
-        try:
-            logits = network(*arguments)
-        finally:
-            del network.forward_features
-        return logits, seen[0] if len(seen) == 1 else original(*arguments)
+    def _catching(self, *inputs: Any) -> Any:
+        features = self._features(*inputs)
+        self._local.seen.append(features)
+        return features
 
     def run(self, signal: Float32, presence: Float32) -> tuple[Float32, Float32]:
         """See :class:`Runtime`."""
