@@ -148,9 +148,11 @@ def test_zip_files_are_read_without_unpacking(data: Path):
     assert [waveform.start_us for waveform in packed.waveforms] == before
     assert codes(packed) == {"zip-unreadable": 1}
     path = data / packed.waveforms[0].path
-    assert "waveforms_0xx.zip!/waveforms/012/98000012/II/98000012_1.hea" in str(path)
+    assert "waveforms_0xx.zip::waveforms/012/98000012/II/98000012_1.hea" in str(path)
     stored = read_stored(path, waveform_header(path), SAMPLES)
     np.testing.assert_allclose(stored / 1000.0, expected, atol=1e-7)
+    opened = packed.manifest().open(packed.manifest().rows[0])
+    np.testing.assert_array_equal(opened.signal[0], expected)
 
 
 def test_tables_may_be_compressed(data: Path):
@@ -303,8 +305,8 @@ def test_a_damaged_member_of_a_zip_file_is_a_typed_error(data: Path):
     content = bytearray(path.read_bytes())
     content[75] ^= 0xFF
     path.write_bytes(content)
-    member = f"{path}!/waveforms/012/98000012/II/98000012_1.hea"
+    member = f"{path}::waveforms/012/98000012/II/98000012_1.hea"
     with pytest.raises(FormatError):
         waveform_header(member)
     with pytest.raises(FileAccessError):
-        waveform_header(f"{path}!/../../etc/passwd")
+        waveform_header(f"{path}::../../etc/passwd")

@@ -59,8 +59,8 @@ def finetune(
     output
         Folder of the run; the bundle is OUTPUT/bundle.
     model
-        A shipped or pulled bundle, a bundle folder, or an architecture to train from scratch. Without
-        it: the shipped bundle that fits the leads.
+        A shipped or pulled bundle, a bundle folder, or an architecture to train from scratch.
+        Without it: the shipped bundle that fits the leads.
     task
         auto, binary, multiclass, multilabel, positive-unlabelled or regression.
     mode
@@ -90,7 +90,8 @@ def finetune(
     per_patient
         Average a patient's recordings before measuring.
     augment
-        Comma-separated: lead-dropout, shift, scale, noise, baseline-wander, mains, masking; or none.
+        Comma-separated: lead-dropout, shift, scale, noise, baseline-wander, mains, masking; or
+        none.
     preprocessing
         For an architecture; a bundle brings its own.
     unit

@@ -2,7 +2,7 @@
 
 Layout: ``waveforms/{last three digits of CSN}/{CSN}/{II|Pleth|Resp}/{CSN}_{segment}.{hea,dat}``,
 unpacked or inside ``waveforms_0xx.zip`` … ``waveforms_9xx.zip``, which are read member by member
-and never unpacked. A member is written as ``waveforms_0xx.zip!/waveforms/007/…/98767007_1.hea``.
+and never unpacked. A member is written as ``waveforms_0xx.zip::waveforms/007/…/98767007_1.hea``.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from ecgfoundry.formats.wfdb_storage import (
     read_samples,
     require_bytes,
 )
+from ecgfoundry.formats.zip_archive import MEMBER_SEPARATOR
 
 __all__ = [
     "MEMBER_MARK",
@@ -55,7 +56,8 @@ __all__ = [
 WAVEFORM_TYPES = {"II": 500.0, "Pleth": 125.0, "Resp": 62.5}
 """Nominal rates in Hz. The rate of the header is what counts; that of Resp is no integer."""
 
-MEMBER_MARK = "!/"
+MEMBER_MARK = MEMBER_SEPARATOR
+"""Between archive and member, as everywhere: ``formats.read`` opens such a path, too."""
 _PLACE = re.compile(
     r"(?:^|/)(?P<folder>[^/]+)/(?P<visit>\d+)/(?P<type>II|Pleth|Resp)/"
     r"(?P<csn>\d+)_(?P<segment>\d{1,6})\.(?P<ending>hea|dat)$"
@@ -88,7 +90,7 @@ class Waveform:
 
 
 def split_member(path: str | Path) -> tuple[Path, str | None]:
-    """Split ``archive.zip!/member`` into archive and member; the member is None for a file."""
+    """Split ``archive.zip::member`` into archive and member; the member is None for a file."""
     archive, mark, member = str(path).partition(MEMBER_MARK)
     return Path(archive), member if mark else None
 
