@@ -92,7 +92,7 @@ rules = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(visits, minutes), max_size=12), results_strategy, rules)
 def test_the_join_equals_a_loop_over_all_pairs(segments, results, rule):
     labels = label_segments(

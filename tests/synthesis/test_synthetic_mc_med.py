@@ -128,7 +128,7 @@ def test_prevalence_is_as_planted():
 
 
 def test_the_oracle_orders_the_groups():
-    rows = oracle(draws=20_000)
+    rows = oracle(draws=10_000)
     assert {row["group"] for row in rows} == {
         "feature-visible", "morphology-only", "confounded", "null"
     }  # fmt: skip
@@ -145,14 +145,17 @@ def test_the_oracle_orders_the_groups():
         elif row["group"] == "confounded":
             assert everything < control + 0.005 and everything > 0.6
         else:
-            assert abs(everything - 0.5) < 0.03
+            assert abs(everything - 0.5) < 0.04
 
 
 def test_no_regression_beats_the_oracle_and_a_good_one_reaches_it():
     """An estimate from data, which knows nothing of the model, as the independent reference."""
     male, latent = sample_visits(30_000, np.random.default_rng(6))
-    best = {(row["indicator"], row["direction"]): row["auroc"] for row in oracle(draws=30_000)}
-    for name in ("potassium", "nt_probnp", "creatinine"):
+    names = ("potassium", "nt_probnp", "creatinine")
+    chosen = [planted for planted in INDICATORS if planted.name in names]
+    rows = oracle(draws=30_000, indicators=chosen)
+    best = {(row["indicator"], row["direction"]): row["auroc"] for row in rows}
+    for name in names:
         planted = next(p for p in INDICATORS if p.name == name)
         positive = value_of(planted, latent[name]) > planted.high
         for words in ("heart rate", "age, sex and heart rate", "whole ECG, age and sex"):
