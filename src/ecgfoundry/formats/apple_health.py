@@ -16,21 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import FileAccessError, FormatError, LimitError
-from ecgfoundry.formats.base import Limits, Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.delimited_table import decode_text
 from ecgfoundry.formats.document import (
     EcgDocument,
     Trace,
     age_in_years,
-    describe_document,
-    recording_of,
+    document_reader,
 )
 from ecgfoundry.formats.measurements import STATEMENTS_KEY
 from ecgfoundry.formats.subjects import parse_sex
 from ecgfoundry.leads import canonical_lead
-from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.recording import Subject
 
-__all__ = ["READER", "decimal_numbers", "inspect", "read", "sniff"]
+__all__ = ["READER", "decimal_numbers", "sniff"]
 
 MAXIMUM_BYTES = 16_000_000
 """An ECG of 30 s has about 0.15 MB (our choice)."""
@@ -56,21 +55,6 @@ def sniff(path: Path, head: bytes) -> bool:
         and len(values) >= 3
         and any(text in _UNITS for text in texts)
         and any(_RATE.match(text) for text in texts)
-    )
-
-
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`. It is parsed as a whole."""
-    return describe_document(_load(path, options), options, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
-    document = _load(path, options)
-    return recording_of(
-        document, options, path=path, format=READER.name, start=start_sample, stop=stop_sample
     )
 
 
@@ -221,12 +205,11 @@ def _birth(text: str) -> dt.date | None:
     return None
 
 
-READER = Reader(
+READER = document_reader(
+    _load,
     name="apple-health",
     description="Apple Health export of an Apple Watch ECG (CSV in any language)",
     extensions=(".csv",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
     verified_on="specification only",
 )

@@ -13,21 +13,20 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from ecgfoundry.errors import FormatError, UnsupportedVariantError
-from ecgfoundry.formats.base import Limits, Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.document import (
     EcgDocument,
     Trace,
     age_in_years,
-    describe_document,
+    document_reader,
     filter_text,
-    recording_of,
 )
 from ecgfoundry.formats.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.subjects import parse_sex
 from ecgfoundry.formats.xml_safe import child_text, number, numbers, parse_xml, root_name, text_of
-from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.recording import Subject
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "sniff"]
 
 _UNITS = {"uvperlsb": "uV", "mvperlsb": "mV"}
 _MEASUREMENTS = {
@@ -49,21 +48,6 @@ _MAXIMUM_STATEMENTS = 200
 def sniff(path: Path, head: bytes) -> bool:
     """Whether the root element is ``CardiologyXML``."""
     return root_name(head) == "CardiologyXML"
-
-
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`. It is parsed as a whole."""
-    return describe_document(_load(path, options), options, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
-    document = _load(path, options)
-    return recording_of(
-        document, options, path=path, format=READER.name, start=start_sample, stop=stop_sample
-    )
 
 
 def _load(path: Path, options: ReadOptions) -> EcgDocument:
@@ -166,12 +150,11 @@ def _subject(person: Element | None, start: dt.datetime | None) -> Subject:
     )
 
 
-READER = Reader(
+READER = document_reader(
+    _load,
     name="ge-cardiosoft",
     description="GE CardioSoft XML: strip data and median beats of resting ECGs",
     extensions=(".xml",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
     verified_on="specification only",
 )

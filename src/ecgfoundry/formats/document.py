@@ -8,7 +8,7 @@ are treated alike.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, LeadError, LimitError, SignalError
-from ecgfoundry.formats.base import ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
 from ecgfoundry.formats.subjects import parse_age
 from ecgfoundry.leads import STANDARD_12_LEADS, normalize_lead_names
 from ecgfoundry.recording import (
@@ -34,6 +34,7 @@ __all__ = [
     "Trace",
     "age_in_years",
     "describe_document",
+    "document_reader",
     "filter_text",
     "recording_of",
 ]
@@ -92,6 +93,39 @@ class EcgDocument:
     mains_frequency: float | None = None
     recordings: int = 1
     derive_limb_leads: bool = False
+
+
+def document_reader(
+    load: Callable[[Path, ReadOptions], EcgDocument],
+    *,
+    name: str,
+    description: str,
+    extensions: tuple[str, ...],
+    sniff: Callable[[Path, bytes], bool],
+    verified_on: str = "real file",
+) -> Reader:
+    """Return the :class:`Reader` of a format whose files are parsed as a whole by ``load``."""
+
+    def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
+        return describe_document(load(path, options), options, path=path, format=name)
+
+    def read(
+        path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
+    ) -> Recording:
+        document = load(path, options)
+        return recording_of(
+            document, options, path=path, format=name, start=start_sample, stop=stop_sample
+        )
+
+    return Reader(
+        name=name,
+        description=description,
+        extensions=extensions,
+        sniff=sniff,
+        inspect=inspect,
+        read=read,
+        verified_on=verified_on,
+    )
 
 
 def recording_of(

@@ -21,21 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import FormatError, SignalError, UnsupportedVariantError
-from ecgfoundry.formats.base import Limits, Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.document import (
     EcgDocument,
     Trace,
     age_in_years,
-    describe_document,
+    document_reader,
     filter_text,
-    recording_of,
 )
 from ecgfoundry.formats.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.subjects import parse_sex
 from ecgfoundry.formats.xml_safe import child_text, number, parse_xml, root_name
-from ecgfoundry.recording import Annotation, Recording, Subject
+from ecgfoundry.recording import Annotation, Subject
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "sniff"]
 
 _UNITS = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV", "NANOVOLTS": "nV", "VOLTS": "V"}
 _MEASUREMENTS = {
@@ -57,21 +56,6 @@ _MAXIMUM_STATEMENTS = 200
 def sniff(path: Path, head: bytes) -> bool:
     """Whether the root element is ``RestingECG``."""
     return root_name(head) == "RestingECG"
-
-
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`. It is parsed as a whole."""
-    return describe_document(_load(path, options), options, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
-    document = _load(path, options)
-    return recording_of(
-        document, options, path=path, format=READER.name, start=start_sample, stop=stop_sample
-    )
 
 
 def _load(path: Path, options: ReadOptions) -> EcgDocument:
@@ -298,12 +282,11 @@ def _beat_marks(root: Element) -> list[Annotation]:
     return marks
 
 
-READER = Reader(
+READER = document_reader(
+    _load,
     name="ge-muse",
     description="GE MUSE XML: rhythm and median waveforms; limb leads derived from I and II",
     extensions=(".xml",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
     verified_on="real file",
 )

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from ecgfoundry.errors import FileAccessError, FormatError, LimitError, UnsupportedVariantError
-from ecgfoundry.formats.base import Limits, Reader, ReadOptions, RecordingInfo
-from ecgfoundry.formats.document import EcgDocument, Trace, describe_document, recording_of
+from ecgfoundry.formats.base import Limits, ReadOptions
+from ecgfoundry.formats.document import EcgDocument, Trace, document_reader
 from ecgfoundry.formats.measurements import STATEMENTS_KEY, stated_measurements
-from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.recording import Subject
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "sniff"]
 
 MAXIMUM_JSON_BYTES = 32_000_000
 """Five minutes of six leads at 300 Hz have 4 MB as JSON (our choice)."""
@@ -35,21 +35,6 @@ def sniff(path: Path, head: bytes) -> bool:
     """Whether the content is a JSON object with two of the names that Kardia recordings have."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     return start.startswith(b"{") and sum(key in head for key in _KEYS) >= 2
-
-
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`. It is parsed as a whole."""
-    return describe_document(_load(path, options), options, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
-    document = _load(path, options)
-    return recording_of(
-        document, options, path=path, format=READER.name, start=start_sample, stop=stop_sample
-    )
 
 
 def _load(path: Path, options: ReadOptions) -> EcgDocument:
@@ -167,12 +152,11 @@ def _header(content: Mapping[str, Any], device: Mapping[str, Any]) -> dict[str, 
     return header
 
 
-READER = Reader(
+READER = document_reader(
+    _load,
     name="kardia",
     description="AliveCor Kardia recording as JSON, one or six leads, unfiltered",
     extensions=(".json",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
     verified_on="specification only",
 )

@@ -16,20 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import FormatError, UnsupportedVariantError
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.document import (
     EcgDocument,
     Trace,
     age_in_years,
-    describe_document,
-    recording_of,
+    document_reader,
 )
 from ecgfoundry.formats.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.subjects import parse_sex
 from ecgfoundry.formats.xml_safe import number, parse_xml, root_name, text_of
-from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.recording import Subject
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "sniff"]
 
 _MARKERS = ("ACQUISITION_TIME", "<SUBJECT", "<CHANNEL", "<TYPICAL_CYCLE", "NUM_QRS")
 _CYCLE_MEASUREMENTS = {
@@ -54,21 +53,6 @@ def sniff(path: Path, head: bytes) -> bool:
     encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
     text = head.decode(encoding, errors="ignore")
     return any(marker in text for marker in _MARKERS)
-
-
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`. It is parsed as a whole."""
-    return describe_document(_load(path, options), options, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
-    document = _load(path, options)
-    return recording_of(
-        document, options, path=path, format=READER.name, start=start_sample, stop=stop_sample
-    )
 
 
 def _load(path: Path, options: ReadOptions) -> EcgDocument:
@@ -219,12 +203,11 @@ def _header(root: Element, cycle: Element | None, source: Element | None) -> dic
     return header
 
 
-READER = Reader(
+READER = document_reader(
+    _load,
     name="mortara",
     description="Mortara ELI XML: rhythm channels and typical beats",
     extensions=(".xml",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
     verified_on="specification only",
 )

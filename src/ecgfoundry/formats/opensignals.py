@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from ecgfoundry.errors import FormatError, LeadError, UnsupportedVariantError
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.delimited_table import load_table
-from ecgfoundry.formats.document import EcgDocument, Trace, describe_document, recording_of
+from ecgfoundry.formats.document import EcgDocument, Trace, document_reader
 from ecgfoundry.leads import UNNAMED_ECG
-from ecgfoundry.recording import Recording, check_sampling_rate
+from ecgfoundry.recording import check_sampling_rate
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "sniff"]
 
 _MAGIC = b"# OpenSignals Text File Format"
 _HEADER_BYTES = 65_536
@@ -37,21 +37,6 @@ def sniff(path: Path, head: bytes) -> bool:
     """Whether the text begins with the name of the format and a JSON object."""
     lines = head.removeprefix(b"\xef\xbb\xbf").splitlines()
     return len(lines) > 1 and lines[0].startswith(_MAGIC) and b"{" in lines[1]
-
-
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`. It is parsed as a whole."""
-    return describe_document(_load(path, options), options, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
-    document = _load(path, options)
-    return recording_of(
-        document, options, path=path, format=READER.name, start=start_sample, stop=stop_sample
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +138,11 @@ def _moment(entry: Mapping[str, Any]) -> dt.datetime | None:
     return None
 
 
-READER = Reader(
+READER = document_reader(
+    _load,
     name="opensignals",
     description="OpenSignals text of BITalino and biosignalsplux, counts turned into mV",
     extensions=(".txt",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
     verified_on="specification only",
 )

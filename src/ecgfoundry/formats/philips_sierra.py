@@ -17,23 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import FormatError, LimitError, TruncatedFileError, UnsupportedVariantError
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.document import (
     EcgDocument,
     Trace,
     age_in_years,
-    describe_document,
+    document_reader,
     filter_text,
-    recording_of,
 )
 from ecgfoundry.formats.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.philips_xli import decode_xli
 from ecgfoundry.formats.subjects import parse_sex
 from ecgfoundry.formats.xml_safe import child_text, number, numbers, parse_xml, root_name, text_of
 from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS, canonical_lead
-from ecgfoundry.recording import Annotation, Recording, Subject
+from ecgfoundry.recording import Annotation, Subject
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "sniff"]
 
 _TYPES = ("SierraECG", "PhilipsECG")
 _VERSIONS = ("1.03", "1.04", "1.04.01", "1.04.02")
@@ -55,21 +54,6 @@ _MAXIMUM_STATEMENTS = 200
 def sniff(path: Path, head: bytes) -> bool:
     """Whether the root element is ``restingecgdata``."""
     return root_name(head) == "restingecgdata"
-
-
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`. It is parsed as a whole."""
-    return describe_document(_load(path, options), options, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
-    document = _load(path, options)
-    return recording_of(
-        document, options, path=path, format=READER.name, start=start_sample, stop=stop_sample
-    )
 
 
 def _load(path: Path, options: ReadOptions) -> EcgDocument:
@@ -324,11 +308,10 @@ def _header(root: Element, document_type: str) -> dict[str, str]:
     return header
 
 
-READER = Reader(
+READER = document_reader(
+    _load,
     name="philips-sierra",
     description="Philips Sierra XML 1.03 and 1.04, also compressed with XLI",
     extensions=(".xml",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
 )

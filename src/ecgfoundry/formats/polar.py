@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import FileAccessError, FormatError, LimitError, SamplingRateError
-from ecgfoundry.formats.base import Limits, Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.delimited_table import decode_text
-from ecgfoundry.formats.document import EcgDocument, Trace, describe_document, recording_of
+from ecgfoundry.formats.document import EcgDocument, Trace, document_reader
 from ecgfoundry.leads import UNNAMED_ECG
-from ecgfoundry.recording import Recording
 
-__all__ = ["READER", "inspect", "read", "regular_grid", "sniff"]
+__all__ = ["READER", "regular_grid", "sniff"]
 
 NOMINAL_RATE_HZ = 130.0
 RATE_TOLERANCE = 0.05
@@ -46,21 +45,6 @@ def sniff(path: Path, head: bytes) -> bool:
         return False
     lines = decode_text(head).splitlines()
     return bool(lines) and _HEADER.search(lines[0]) is not None
-
-
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`. It is parsed as a whole."""
-    return describe_document(_load(path, options), options, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
-    document = _load(path, options)
-    return recording_of(
-        document, options, path=path, format=READER.name, start=start_sample, stop=stop_sample
-    )
 
 
 def _load(path: Path, options: ReadOptions) -> EcgDocument:
@@ -159,12 +143,11 @@ def regular_grid(
     return grid, rate
 
 
-READER = Reader(
+READER = document_reader(
+    _load,
     name="polar",
     description="Polar Sensor Logger text (H10 chest strap); lost packets become gaps",
     extensions=(".txt", ".csv"),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
     verified_on="specification only",
 )
