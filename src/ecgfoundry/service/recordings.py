@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from ecgfoundry.formats.base import ReadOptions
@@ -36,6 +36,9 @@ Rate = Annotated[
 Mains = Annotated[float | None, Query(gt=0, le=1000, description="Mains frequency in Hz: 50 or 60")]
 Kept = Annotated[
     str | None, Query(max_length=64, description="A kept recording, instead of a file")
+]
+TargetName = Annotated[
+    str | None, Query(max_length=200, description="A finding; by default the most probable")
 ]
 Format = Annotated[Literal["json", "fhir", "html", "pdf"], Query(description="Of the answer")]
 
@@ -113,11 +116,23 @@ def _interpretation_response() -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "The interpretation", "content": content}, **_FAILURES}
 
 
-def _options(
-    leads: str | None, unit: str | None, rate: float | None, mains: float | None
-) -> ReadOptions:
+def _asked(
+    leads: Leads = None,
+    unit: Unit = None,
+    sampling_rate: Rate = None,
+    mains: Mains = None,
+    lead: Lead = None,
+    recording: Kept = None,
+) -> dict[str, Any]:
+    """What every question about a recording may say."""
     names = tuple(name.strip() for name in leads.split(",")) if leads else None
-    return ReadOptions(leads=names, unit=unit, sampling_rate=rate, mains_frequency=mains)
+    options = ReadOptions(
+        leads=names, unit=unit, sampling_rate=sampling_rate, mains_frequency=mains
+    )
+    return {"options": options, "lead": lead, "kept": recording}
+
+
+Asked = Annotated[dict[str, Any], Depends(_asked)]
 
 
 @asynccontextmanager
@@ -156,133 +171,57 @@ def _add_answers(app: FastAPI, state: ServiceState) -> None:
             state.telemetry.verdicts.labels(result.verdict).inc()
         return _response(result)
 
-    @app.post(
-        "/v1/diagnose",
-        tags=["recordings"],
-        summary="Findings with calibrated probabilities",
-        openapi_extra=_BODY,
-        responses=_interpretation_response(),
-    )
-    async def diagnose(
-        request: Request,
-        model: Name = None,
-        format: Format = "json",
-        lead: Lead = None,
-        leads: Leads = None,
-        unit: Unit = None,
-        sampling_rate: Rate = None,
-        mains: Mains = None,
-        recording: Kept = None,
-    ) -> Response:
-        options = _options(leads, unit, sampling_rate, mains)
-        return await answer(
-            request, recording, kind="diagnose", options=options, model=model, lead=lead,
-            format=format,
-        )  # fmt: skip
+    def described(summary: str, responses: dict[int | str, Any]) -> dict[str, Any]:
+        return {
+            "tags": ["recordings"],
+            "summary": summary,
+            "openapi_extra": _BODY,
+            "responses": responses,
+        }
 
-    @app.post(
-        "/v1/labs",
-        tags=["recordings"],
-        summary="Estimates of laboratory values",
-        openapi_extra=_BODY,
-        responses=_interpretation_response(),
-    )
+    interpreted = _interpretation_response()
+
+    @app.post("/v1/diagnose", **described("Findings with calibrated probabilities", interpreted))
+    async def diagnose(
+        request: Request, asked: Asked, model: Name = None, format: Format = "json"
+    ) -> Response:
+        return await answer(request, **asked, kind="diagnose", model=model, format=format)
+
+    @app.post("/v1/labs", **described("Estimates of laboratory values", interpreted))
     async def labs(
-        request: Request,
-        model: Name = None,
-        format: Format = "json",
-        lead: Lead = None,
-        leads: Leads = None,
-        unit: Unit = None,
-        sampling_rate: Rate = None,
-        mains: Mains = None,
-        recording: Kept = None,
+        request: Request, asked: Asked, model: Name = None, format: Format = "json"
     ) -> Response:
         chosen = state.laboratory_model(model)
-        options = _options(leads, unit, sampling_rate, mains)
-        return await answer(
-            request, recording, kind="labs", options=options, model=chosen, lead=lead, format=format
-        )
+        return await answer(request, **asked, kind="labs", model=chosen, format=format)
 
-    @app.post(
-        "/v1/embed",
-        tags=["recordings"],
-        summary="The network's features of each window",
-        openapi_extra=_BODY,
-        responses=_FAILURES,
-    )
-    async def embed(
-        request: Request,
-        model: Name = None,
-        lead: Lead = None,
-        leads: Leads = None,
-        unit: Unit = None,
-        sampling_rate: Rate = None,
-        mains: Mains = None,
-        recording: Kept = None,
-    ) -> Response:
-        options = _options(leads, unit, sampling_rate, mains)
-        return await answer(
-            request, recording, kind="embed", options=options, model=model, lead=lead
-        )
+    @app.post("/v1/embed", **described("The network's features of each window", _FAILURES))
+    async def embed(request: Request, asked: Asked, model: Name = None) -> Response:
+        return await answer(request, **asked, kind="embed", model=model)
 
-    @app.post(
-        "/v1/explain",
-        tags=["recordings"],
-        summary="Where in the signal a finding comes from",
-        openapi_extra=_BODY,
-        responses=_FAILURES,
-    )
+    @app.post("/v1/explain", **described("Where in the signal a finding comes from", _FAILURES))
     async def explain(
-        request: Request,
-        target: Annotated[
-            str | None, Query(max_length=200, description="A finding; by default the most probable")
-        ] = None,
-        model: Name = None,
-        lead: Lead = None,
-        leads: Leads = None,
-        unit: Unit = None,
-        sampling_rate: Rate = None,
-        mains: Mains = None,
-        recording: Kept = None,
+        request: Request, asked: Asked, model: Name = None, target: TargetName = None
     ) -> Response:
-        options = _options(leads, unit, sampling_rate, mains)
-        return await answer(
-            request,
-            recording,
-            kind="explain",
-            options=options,
-            model=model,
-            lead=lead,
-            target=target,
-        )
+        return await answer(request, **asked, kind="explain", model=model, target=target)
 
-    @app.post(
-        "/v1/read",
-        tags=["recordings"],
-        summary="What is in a file, and its samples if asked for",
-        openapi_extra=_BODY,
-        responses=_FAILURES,
-    )
+    @app.post("/v1/read", **described("What is in a file, and samples if wanted", _FAILURES))
     async def read(
         request: Request,
+        asked: Asked,
         samples: Annotated[bool, Query(description="Send samples too, up to 60 s")] = False,
         filtered: Annotated[bool, Query(description="Band-passed, 0.67-40 Hz")] = False,
         start_s: Annotated[float, Query(ge=0, le=1e8)] = 0.0,
         duration_s: Annotated[float | None, Query(gt=0, le=60)] = None,
-        leads: Leads = None,
-        unit: Unit = None,
-        sampling_rate: Rate = None,
-        mains: Mains = None,
-        recording: Kept = None,
     ) -> Response:
-        options = _options(leads, unit, sampling_rate, mains)
         return await answer(
-            request, recording, kind="read", options=options, samples=samples,
+            request,
+            **asked,
+            kind="read",
+            samples=samples,
             filtered=filtered,
             start_s=start_s,
             duration_s=duration_s,
-        )  # fmt: skip
+        )
 
 
 def _add_kept(app: FastAPI, state: ServiceState) -> None:
@@ -321,16 +260,7 @@ def _add_jobs(app: FastAPI, state: ServiceState) -> None:
         openapi_extra=_BODY,
         responses=_FAILURES,
     )
-    async def start(
-        request: Request,
-        model: Name = None,
-        lead: Lead = None,
-        leads: Leads = None,
-        unit: Unit = None,
-        sampling_rate: Rate = None,
-        mains: Mains = None,
-    ) -> JSONResponse:
-        options = _options(leads, unit, sampling_rate, mains)
+    async def start(request: Request, asked: Asked, model: Name = None) -> JSONResponse:
         async with received(request, limit=state.settings.body_bytes) as upload:
             files = _recordings_of(upload)
             if len(files) > state.settings.job_files:
@@ -340,7 +270,7 @@ def _add_jobs(app: FastAPI, state: ServiceState) -> None:
             for path in upload.paths:
                 shutil.move(path, folder / path.name)
         works = [
-            Work("diagnose", str(folder / path.name), name, options, model, lead)
+            Work("diagnose", str(folder / path.name), name, asked["options"], model, asked["lead"])
             for path, name in files
         ]
         job = state.jobs.start(works, folder)
