@@ -126,3 +126,10 @@ def test_slicing_never_fails_and_stays_inside(x: list[float], start: int, stop: 
     recording = Recording.from_array([x], sampling_rate=10, leads="I", unit="mV")
     part = recording.slice_samples(start, stop)
     np.testing.assert_array_equal(part.signal[0], recording.signal[0][max(start, 0) : max(stop, 0)])
+
+
+@pytest.mark.parametrize("rate", [5e-324, 1e-9, 0.5])
+def test_a_rate_that_no_ecg_has_is_refused(rate: float) -> None:
+    """A vanishing rate would make every window empty and a recording endless."""
+    with pytest.raises(SamplingRateError, match="between 1 and"):
+        Recording.from_array([[0.1, 0.2]], sampling_rate=rate, leads=["I"], unit="mV")

@@ -22,6 +22,7 @@ from ecgfoundry.leads import canonical_lead, complete_limb_leads, normalize_lead
 
 __all__ = [
     "MAXIMUM_SAMPLING_RATE",
+    "MINIMUM_SAMPLING_RATE",
     "Annotation",
     "Channel",
     "Recording",
@@ -91,15 +92,22 @@ def _is_exponent(text: str, position: int) -> bool:
     )
 
 
-def check_sampling_rate(sampling_rate: float | None) -> float:
-    """Return the rate as a float, or raise :class:`SamplingRateError` if it is not usable."""
+MINIMUM_SAMPLING_RATE = 1.0
+"""Hz, of an ECG; slower channels (temperature, trends) are no leads (our choice)."""
+
+
+def check_sampling_rate(sampling_rate: float | None, *, minimum: float = 0.0) -> float:
+    """Return the rate as a float, or raise :class:`SamplingRateError` if it is not usable.
+
+    ``minimum`` in Hz is itself usable, unless it is 0.
+    """
     try:
         rate = float(sampling_rate)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         rate = math.nan
-    if not math.isfinite(rate) or rate <= 0 or rate > MAXIMUM_SAMPLING_RATE:
+    if not math.isfinite(rate) or rate <= 0 or not minimum <= rate <= MAXIMUM_SAMPLING_RATE:
         raise SamplingRateError(
-            f"the sampling rate is {sampling_rate!r}, not a number of Hz between 0 and "
+            f"the sampling rate is {sampling_rate!r}, not a number of Hz between {minimum:.0f} and "
             f"{MAXIMUM_SAMPLING_RATE:.0f}",
             remedy="Supply it, for example --sampling-rate 500 or sampling_rate=500",
         )
@@ -217,7 +225,8 @@ class Recording:
         set_field = object.__setattr__  # the dataclass is frozen for everybody else
         set_field(self, "signal", signal)
         set_field(self, "leads", leads)
-        set_field(self, "sampling_rate", check_sampling_rate(self.sampling_rate))
+        rate = check_sampling_rate(self.sampling_rate, minimum=MINIMUM_SAMPLING_RATE)
+        set_field(self, "sampling_rate", rate)
         set_field(self, "device", MappingProxyType(dict(self.device)))
         set_field(self, "header", MappingProxyType(dict(self.header)))
         set_field(self, "annotations", tuple(self.annotations))

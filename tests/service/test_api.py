@@ -105,6 +105,14 @@ def test_other_forms_of_the_answer(
         ({"content": b"x", "params": {"model": "../../etc"}}, 415, "unknown-format"),
         ({"content": b"x", "params": {"format": "exe"}}, 400, "request"),
         ({"content": b"x", "params": {"sampling_rate": "nan"}}, 400, "request"),
+        (
+            {
+                "json": {"signal": [[0.1, 0.2]], "sampling_rate": 500, "leads": ["I"], "unit": "mV"},
+                "params": {"sampling_rate": 5e-324},
+            },
+            422,
+            "sampling-rate",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_form(
