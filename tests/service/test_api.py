@@ -295,3 +295,17 @@ def test_samples_can_be_fetched(service: TestClient) -> None:
             assert content == (sample_path(name).parent / file).read_bytes()
     for address in ("/v1/samples/x/y", "/v1/samples/12-lead/__init__.py"):
         assert service.get(address).status_code == 404
+
+
+def test_what_a_file_holds_is_what_the_command_says(service: TestClient) -> None:
+    import contextlib
+    import io
+
+    from ecgfoundry.cli.main import app
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        app(["read", str(sample_path("12-lead")), "--json"], result_action="return_value")
+    command = json.loads(printed.getvalue())
+    answer = service.post("/v1/read", files=sample_files("12-lead")).json()
+    assert answer | {"file": ""} == command | {"file": ""}

@@ -25,6 +25,7 @@ __all__ = [
     "interpret_file",
     "interpret_files",
     "read_excerpt",
+    "stated_arguments",
     "without_sidecars",
 ]
 
@@ -43,7 +44,7 @@ class FileSource:
     """
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
-        self._path, self._stated = path, _stated(options)
+        self._path, self._stated = path, stated_arguments(options)
         self._whole: Recording | None = None
         info = inspect(path, **self._stated)
         if not identify(path).random_access or not is_long(info.duration_s):
@@ -71,7 +72,7 @@ class FileSource:
         )
 
 
-def _stated(options: ReadOptions) -> dict[str, Any]:
+def stated_arguments(options: ReadOptions) -> dict[str, Any]:
     """Return what the caller states about a file, as arguments of the readers."""
     return {
         "leads": options.leads,
@@ -88,7 +89,7 @@ def default_model(path: Path, options: ReadOptions) -> str:
     The twelve-lead model for recordings of up to a minute with at least three standard leads,
     else the single-lead rhythm model.
     """
-    info = inspect(path, **_stated(options))
+    info = inspect(path, **stated_arguments(options))
     standard = sum(lead in STANDARD_12_LEADS for lead in info.leads)
     if standard >= MINIMUM_LEADS_FOR_DIAGNOSES and not is_long(info.duration_s):
         return TWELVE_LEAD_MODEL
@@ -99,7 +100,7 @@ def read_excerpt(
     path: Path, options: ReadOptions, start_s: float = 0.0, duration_s: float = EXCERPT_S
 ) -> Recording:
     """Return a part of a recording, by default its first minute, for drawing."""
-    return read(path, start_s=start_s, duration_s=duration_s, **_stated(options))
+    return read(path, start_s=start_s, duration_s=duration_s, **stated_arguments(options))
 
 
 @dataclass(frozen=True, slots=True)

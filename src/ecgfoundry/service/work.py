@@ -21,7 +21,13 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, MissingExtraError, ModelNotFoundError, SignalError
 from ecgfoundry.formats.base import ReadOptions
-from ecgfoundry.inference.files import FileSource, default_model, read_excerpt
+from ecgfoundry.formats.registry import inspect
+from ecgfoundry.inference.files import (
+    FileSource,
+    default_model,
+    read_excerpt,
+    stated_arguments,
+)
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, SourceTask, load_model
 from ecgfoundry.recording import Recording
@@ -305,28 +311,13 @@ def _explain(worker: Worker, work: Work) -> Result:
 
 
 def _read(work: Work) -> Result:
-    from ecgfoundry.formats.registry import identify
+    from ecgfoundry.reports.recording_summary import QUALITY_SECONDS, recording_summary
 
     path = Path(work.path)
     source = FileSource(path, work.options)
-    head = source.head
-    document: dict[str, Any] = {
-        "file": work.name,
-        "format": head.format or identify(path).name,
-        "leads": list(source.leads),
-        "sampling_rate": source.sampling_rate,
-        "samples": source.samples,
-        "duration_s": source.samples / source.sampling_rate,
-        "unit": "mV",
-        "start_time": None if head.start_time is None else head.start_time.isoformat(),
-        "subject": {"age": head.subject.age, "sex": head.subject.sex},
-        "device": dict(head.device),
-        "mains_frequency": head.mains_frequency,
-        "other_channels": [
-            {"name": c.name, "kind": c.kind, "unit": c.unit, "sampling_rate": c.sampling_rate}
-            for c in head.other_channels
-        ],
-    }
+    info = inspect(path, **stated_arguments(work.options))
+    begun = read_excerpt(path, work.options, 0.0, QUALITY_SECONDS)
+    document: dict[str, Any] = recording_summary(begun, info, name=work.name)
     if work.samples:
         document["signal"] = _samples(source, work.start_s, work.duration_s, work.filtered)
         document["overview"] = _overview(source) if work.duration_s is None else None

@@ -107,8 +107,7 @@ function showRecording() {
 }
 
 function filtersStated() {
-  const device = state.about.device || {};
-  const words = Object.entries(device).filter(([key]) => /filter|pass|notch|bandwidth/i.test(key)).map(([key, value]) => `${key} ${value}`);
+  const words = Object.entries(state.about.filters).map(([key, value]) => `${key.replaceAll("_", " ")} ${value}`);
   return words.length ? words.join(", ") : "filters not stated";
 }
 
