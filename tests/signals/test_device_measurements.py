@@ -1,4 +1,4 @@
-"""What devices state beside the signal, against what we measure: two that know nothing of each other.
+"""What devices state beside the signal, against what we measure: neither knows of the other.
 
 The limits are those of a check, not of agreement: an electrocardiograph's own values differ between
 makers by about as much (figures for each value: ``benchmarks.experiments.device_measurements``).
