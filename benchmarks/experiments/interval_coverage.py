@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=2000)
     parser.add_argument("--bootstraps", type=int, default=200)
     parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=2)
     options = parser.parse_args()
     start = time.process_time()
     print("| positive + other patients | AUROC | scores | labels | reported | DeLong | percentile "
@@ -96,7 +97,8 @@ def main() -> None:
                 boot = options.bootstraps if shape == "equal" and not mixed else 0
                 found = coverage(
                     m, n, auroc, shape, mixed,
-                    studies=options.studies, bootstraps=boot, draws=options.draws, seed=11,
+                    studies=options.studies, bootstraps=boot, draws=options.draws,
+                    seed=options.seed,
                 )  # fmt: skip
                 cells = [f"{100 * found[k][0]:.1f}" if k in found else "" for k in METHODS]
                 said = "measured" if shape == "hard" else claim
@@ -104,12 +106,14 @@ def main() -> None:
                       f"{' | '.join(cells)} | {said} |", flush=True)  # fmt: skip
     for auroc in (0.5, 0.98):
         found = coverage(60, 300, auroc, "equal", False, studies=options.studies,
-                         bootstraps=options.bootstraps, draws=options.draws, seed=11)  # fmt: skip
+                         bootstraps=options.bootstraps, draws=options.draws,
+                         seed=options.seed)  # fmt: skip
         cells = [f"{100 * found[k][0]:.1f}" for k in METHODS]
         print(f"| 60 + 300 | {auroc} | equal | by patient | {' | '.join(cells)} | flagged |",
               flush=True)  # fmt: skip
     print(f"\n{options.studies} studies per row (bootstraps: {options.bootstraps}, "
-          f"{options.draws} draws); {time.process_time() - start:.0f} s of one core.")  # fmt: skip
+          f"{options.draws} draws), seed {options.seed}; "
+          f"{time.process_time() - start:.0f} s of one core.")  # fmt: skip
 
 
 if __name__ == "__main__":

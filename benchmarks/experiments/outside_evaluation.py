@@ -41,9 +41,11 @@ from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.evaluation.classification import classification_rows
 from ecgfoundry.evaluation.cohort import EvaluationData
 from ecgfoundry.evaluation.controls import CONTROLS, control_scores
+from ecgfoundry.evaluation.embeddings import RandomEmbeddings
 from ecgfoundry.evaluation.gains import add_gains
 from ecgfoundry.evaluation.settings import MINIMUM_CLAIM, Settings
 from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
 from ecgfoundry.metrics.resampling import PatientResampling
 from ecgfoundry.models.bundle import find_bundle, load_bundle
 from ecgfoundry.recording import Recording
@@ -62,6 +64,8 @@ BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 Unit = dict[str, Any]
 """One compared stretch: record, person, label and score per target, age, sex, features."""
+Reading = Callable[[Predictor, Recording, str | None], Unit]
+"""What is computed of a recording: the answer, or the embedding by an untrained network."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Outside:
     model: str
     name: str
     title: str
-    units: Callable[[Path, Path, Predictor], Iterator[Unit]]
+    units: Callable[..., Iterator[Unit]]
     lead: str | None = None
     note: str = ""
 
@@ -100,12 +104,36 @@ def measured(recording: Recording, lead: str | None) -> list[float]:
     return [round(float(values[name]), 6) for name in FEATURE_NAMES]
 
 
+def answer(predictor: Predictor, recording: Recording, lead: str | None) -> Unit:
+    """Return scores and features, or why there are none; beyond 60 s the mean over the windows."""
+    result = predictor.interpret(recording, lead=lead)
+    if result.refused is not None:
+        return {"refused": result.refused.code}
+    if result.episodes is None:
+        scores = {finding.name: finding.probability for finding in result.findings}
+    else:
+        read = [w.probabilities for w in result.windows if w.probabilities is not None]
+        scores = {name: float(np.mean([w[name] for w in read])) for name in read[0]}
+    return {"scores": scores, "features": measured(recording, lead)}
+
+
+def standardized(predictor: Predictor, recording: Recording, lead: str | None) -> Unit:
+    """Return the windows that the model reads."""
+    spec = predictor.bundle.input
+    leads = InputLeads.choose(spec, recording.leads, lead=lead)
+    prepared = prepare_windows(RecordingSource(recording), spec, leads)
+    windows = [w.standardized for w in prepared if w.standardized is not None]
+    return {"windows": np.stack(windows)} if windows else {"refused": "no window"}
+
+
 def records(
     dataset: str, folder: str, system: str, *, lead: str | None = None, **options: str
 ) -> Callable[[Path, Path, Predictor], Iterator[Unit]]:
     """Units of a set of short recordings: one each."""
 
-    def units(data: Path, work: Path, predictor: Predictor) -> Iterator[Unit]:
+    def units(
+        data: Path, work: Path, predictor: Predictor, read: Reading = answer
+    ) -> Iterator[Unit]:
         found = read_dataset(dataset, _folder(data, work, folder), **options)
         vocabulary = VOCABULARY[predictor.bundle.name]
         for row in found.manifest:
@@ -123,22 +151,9 @@ def records(
             except EcgFoundryError as error:
                 yield unit | {"refused": error.code}
                 continue
-            yield unit | answer(predictor, recording, lead)
+            yield unit | read(predictor, recording, lead)
 
     return units
-
-
-def answer(predictor: Predictor, recording: Recording, lead: str | None) -> Unit:
-    """Return scores and features, or why there are none; beyond 60 s the mean over the windows."""
-    result = predictor.interpret(recording, lead=lead)
-    if result.refused is not None:
-        return {"refused": result.refused.code}
-    if result.episodes is None:
-        scores = {finding.name: finding.probability for finding in result.findings}
-    else:
-        read = [w.probabilities for w in result.windows if w.probabilities is not None]
-        scores = {name: float(np.mean([w[name] for w in read])) for name in read[0]}
-    return {"scores": scores, "features": measured(recording, lead)}
 
 
 def windows(
@@ -198,7 +213,9 @@ def _rhythms(found: DatasetManifest) -> dict[str, list[tuple[float, float, str]]
     return result
 
 
-def ptbxl_subset(data: Path, work: Path, predictor: Predictor) -> Iterator[Unit]:
+def ptbxl_subset(
+    data: Path, work: Path, predictor: Predictor, read: Reading = answer
+) -> Iterator[Unit]:
     """Units of the standardized PTB-XL subset for the rhythm model: lead I."""
     folder = data / "ptbxl_subset"
     with (folder / "labels.csv").open(newline="", encoding="utf-8") as stream:
@@ -223,7 +240,7 @@ def ptbxl_subset(data: Path, work: Path, predictor: Predictor) -> Iterator[Unit]
                 "age": None,
                 "sex": None,
                 "labels": labels_of("scp-ecg", "cinc2017-rhythm", codes),
-            } | answer(predictor, recording, None)
+            } | read(predictor, recording, None)
 
 
 _C21, _OUT = "formats/cinc2021_wfdb_mat4", {"sources": "outside-ptbxl"}
@@ -278,6 +295,35 @@ def answers(outside: Outside, data: Path, work: Path) -> list[Unit]:
     return loaded
 
 
+def with_embeddings(outside: Outside, units: list[Unit], data: Path, work: Path) -> list[Unit]:
+    """Add the embeddings of an untrained network, made or kept from an earlier run."""
+    bundle = load_bundle(find_bundle(outside.model))
+    path = work / f"random-{outside.key}-{bundle.version}.json"
+    if not path.is_file():
+        predictor = load_model(outside.model, threads=1)
+        gathered, names = RandomEmbeddings(bundle), []
+        for unit in outside.units(data, work, predictor, standardized):
+            if "windows" in unit:
+                gathered.add(len(names), unit["windows"])
+                names.append(unit["record"])
+        table = gathered.table(len(names))
+        if table is None:
+            raise SystemExit(f"{outside.key}: no random encoder: {gathered.not_computed}")
+        found = dict(zip(names, np.round(table, 6).tolist(), strict=True))
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps(found), encoding="utf-8")
+        partial.replace(path)
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return [unit | {"embedding": stored.get(unit["record"])} for unit in units]
+
+
+def claims(units: Sequence[Unit], target: str) -> bool:
+    """Return whether enough people have a positive, and a negative, for an AUROC."""
+    used = scored_units(units, target)
+    people = [{u["person"] for u in used if u["labels"][target] == value} for value in (0.0, 1.0)]
+    return min(map(len, people)) >= MINIMUM_CLAIM
+
+
 def scored_units(units: Sequence[Unit], target: str) -> list[Unit]:
     """Return the units that have a score and a label."""
     return [u for u in units if u.get("scores") and u["labels"].get(target) is not None]
@@ -305,11 +351,12 @@ def evaluation_data(units: Sequence[Unit], target: str) -> EvaluationData:
     features = np.array([unit["features"] for unit in used], dtype=np.float64)
     features = features.reshape(len(used), len(FEATURE_NAMES))
     rate = features[:, FEATURE_NAMES.index("heart_rate_bpm")]
-    # What could not be measured becomes the median of its column (our choice).
-    kept = features[:, np.isfinite(features).mean(axis=0) >= 0.5] if len(used) else features
-    if kept.size:
-        middle = np.nanmedian(np.where(np.isfinite(kept), kept, np.nan), axis=0)
-        kept = np.where(np.isfinite(kept), kept, middle)
+    controls = {"features": np.where(np.isfinite(features), features, np.nan)}
+    embeddings = [unit.get("embedding") for unit in used]
+    known = [e for e in embeddings if e is not None]
+    if known:
+        empty = [np.nan] * len(known[0])
+        controls["random_encoder"] = np.array([e or empty for e in embeddings], dtype=np.float64)
     return EvaluationData(
         targets=(target,),
         labels=np.array([[unit["labels"][target]] for unit in used]).reshape(-1, 1),
@@ -320,7 +367,7 @@ def evaluation_data(units: Sequence[Unit], target: str) -> EvaluationData:
             "sex": np.array([unit["sex"] or "" for unit in used], dtype=object),
             "heart_rate": rate,
         },
-        features={"features": kept} if kept.size else {},
+        features=controls if used else {},
     )
 
 
@@ -355,7 +402,7 @@ def score(outside: Outside, units: Sequence[Unit], target: str) -> dict[str, Any
     called = _called(outside.model, units, target)
     row["found"] = int((called & positive).sum())
     row["false_alarms"] = int((called & ~positive).sum())
-    row["claim"] = min(row["people_with_positive"], row["people_with_negative"]) >= MINIMUM_CLAIM
+    row["claim"] = claims(units, target)
     if not row["claim"]:
         return row
     settings = Settings(draws=DRAWS, subgroups=False)
@@ -414,7 +461,7 @@ def table(internal: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any
             f"| {row['model']} {row['version']} | {row['data']} | {row.get('leads', '')} | "
             f"{row.get('target') or 'macro'} | {row.get('records', '')} | {value} |"
         )
-    names = [control for control in CONTROLS if control != "random_encoder"]
+    names = list(CONTROLS)
     shown = " | ".join(CONTROLS[control] for control in names[1:])
     lines += [
         "",
@@ -490,6 +537,8 @@ def main() -> None:
             continue
         mapped = {target for unit in units for target in unit["labels"]}
         wanted = [target for target in SCORED[outside.model] if target in mapped]
+        if any(claims(units, target) for target in wanted):
+            units = with_embeddings(outside, units, arguments.data, arguments.work)
         # A set without any statement of a target still has its row.
         rows += [score(outside, units, target) for target in wanted or SCORED[outside.model][:1]]
     if arguments.answers_only:

@@ -22,6 +22,7 @@ from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.subgroups import age_band
 from ecgfoundry.evaluation.tables import match_ids, read_numbers
 from ecgfoundry.evaluation.writing import csv_text, json_text
+from ecgfoundry.metrics.resampling import renumbered
 
 QUICK = Settings(draws=60)
 
@@ -211,6 +212,47 @@ def test_the_report_escapes_names_and_runs_only_its_own_script() -> None:
     assert " style=" not in page and not re.search(r"\bon(click|load)=", page)
     for word in ("nan", "inf"):
         assert not re.search(rf">[^<]*\b{word}\b[^<]*<", page), word
+
+
+def test_a_very_large_input_gets_fewer_draws_and_says_so() -> None:
+    usual = Settings().for_size(10_000, 150)
+    assert (usual.draws, usual.draws_asked) == (1000, None)
+    large = Settings().for_size(1_000_000, 150)
+    assert (large.draws, large.draws_asked) == (200, 1000)
+    assert Settings.of(draws=1000, seed=0).for_size(1_000_000, 150).draws == 1000
+    found = evaluate(cohort(), Settings(draws=400, draw_budget=1))
+    assert found.document["settings"]["draws"] == 200
+    assert "400 were asked for" in evaluation_report(found)
+
+
+def test_numbers_of_patients_are_those_of_numpy_unique(random_generator) -> None:
+    for names in (
+        random_generator.integers(0, 50, 300),
+        random_generator.integers(10**12, 10**12 + 40, 300),
+        random_generator.integers(-5, 5, 40),
+        np.array([f"p{k}" for k in random_generator.integers(0, 30, 200)], dtype=object),
+        random_generator.integers(0, 9, 50).astype(str),
+    ):
+        unique, inverse = np.unique(names, return_inverse=True)
+        number, count = renumbered(names)
+        assert count == len(unique)
+        np.testing.assert_array_equal(number, inverse)
+
+
+def test_readers_stand_beside_the_network_where_they_read(tmp_path: Path) -> None:
+    scores = write(tmp_path / "p.csv", "id,A\n1,0.1\n2,0.4\n3,0.6\n4,0.9\n5,0.2\n")
+    truth = write(tmp_path / "t.csv", "id,A\n1,0\n2,1\n3,0\n4,1\n5,0\n")
+    reader = write(tmp_path / "r.csv", "id,A\n4,1\n2,0\n1,0\n3,0\n9,1\n")
+    files = InputFiles(scores, truth, readers={"R <1>": reader})
+    found = evaluate(load_evaluation_data(files), QUICK)
+    (row,) = found.document["readers"]
+    assert (row["n"], row["sensitivity"], row["specificity"]) == (4, 0.5, 1.0)
+    assert row["network_sensitivity"] == 0.5  # only record 4 lies above every other
+    assert "R &lt;1&gt;" in evaluation_report(found)
+    assert found.curves[0].readers == [("R <1>", 0.0, 0.5)]
+    write(reader, "id,A\n1,0.3\n")
+    with pytest.raises(EvaluationError, match="neither 0 nor 1"):
+        load_evaluation_data(files)
 
 
 def test_thinning_keeps_the_ends() -> None:

@@ -18,7 +18,7 @@ def compare(
     thresholds_a: Path | None = None,
     thresholds_b: Path | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    draws: int = 1000,
+    draws: int | None = None,
     seed: int = 0,
 ) -> int:
     """Compare two models: paired on the same records, else as independent samples.
@@ -40,7 +40,7 @@ def compare(
     output
         Folder for compare.csv, compare.json and compare.html.
     draws
-        Bootstrap draws of patients.
+        Bootstrap draws of patients: 1000, fewer for very large inputs unless given.
     seed
         Of the draws.
     """
@@ -64,7 +64,7 @@ def compare(
     if paired and both_folders and first is not None and second is not None:
         paired = same_records(first.data, second.data)
     if paired and first is not None and second is not None:
-        document = compare_models(first, second, Settings(draws=draws, seed=seed))
+        document = compare_models(first, second, Settings.of(draws=draws, seed=seed))
         leading: tuple[str, ...] = ("target", "n", "positives", "auroc_a", "auroc_b", "difference",
                    "difference_low", "difference_high")  # fmt: skip
     elif both_folders:

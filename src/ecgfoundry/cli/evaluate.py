@@ -25,12 +25,13 @@ def evaluate(
     validation_predictions: Path | None = None,
     validation_targets: Path | None = None,
     criterion: str = "f1",
+    reader: Annotated[list[str] | None, Parameter(negative="")] = None,
     internal: Path | None = None,
     multiclass: Annotated[bool, Parameter(negative="")] = False,
     split: str | None = None,
     lead: str | None = None,
     controls: bool = True,
-    draws: int = 1000,
+    draws: int | None = None,
     seed: int = 0,
     title: str | None = None,
     runtime: str = "auto",
@@ -64,6 +65,8 @@ def evaluate(
         Their targets.
     criterion
         How thresholds are chosen on validation: f1 or youden.
+    reader
+        NAME=FILE, may be repeated: decisions of a reader, CSV of 0 and 1 like the targets.
     internal
         Folder of an earlier evaluation to compare with: the drop from there to here.
     multiclass
@@ -75,7 +78,7 @@ def evaluate(
     controls
         Fit age + sex, heart rate, features and a random encoder beside the network.
     draws
-        Bootstrap draws of patients.
+        Bootstrap draws of patients: 1000, fewer for very large inputs unless given.
     seed
         Of draws and folds.
     title
@@ -102,9 +105,19 @@ def evaluate(
             file=sys.stderr,
         )
         return 2
-    if criterion not in ("f1", "youden") or draws < 0:
+    if criterion not in ("f1", "youden") or (draws or 0) < 0:
         print("ecgfoundry: --criterion is f1 or youden, --draws at least 0", file=sys.stderr)
         return 2
+    read_by = {}
+    for given in reader or []:
+        who, _, file = given.partition("=")
+        if not who or not file or from_bundle or who in read_by:
+            print(
+                f"ecgfoundry: --reader {given}: give NAME=FILE, each name once, with --predictions",
+                file=sys.stderr,
+            )
+            return 2
+        read_by[who] = Path(file)
     home = read_metrics(internal) if internal is not None else None
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Reading", total=None)
@@ -117,6 +130,7 @@ def evaluate(
                 InputFiles(
                     predictions, targets, groups, covariates, thresholds,
                     validation_predictions, validation_targets, criterion, multiclass,
+                    read_by,
                 )
             )  # fmt: skip
             name = title or f"Evaluation of {predictions.name}"
@@ -124,7 +138,7 @@ def evaluate(
             assert model is not None and manifest is not None  # noqa: S101 - checked above
             data = _predict(model, manifest, split, lead, controls, runtime, show)
             name = title or f"{model} on {manifest.stem}"
-        settings = Settings(draws=draws, seed=seed, controls=controls)
+        settings = Settings.of(draws=draws, seed=seed, controls=controls)
         result = run(data, settings, title=name, internal=home, progress=show)
     files = {
         "metrics.csv": csv_text(result.rows),

@@ -28,7 +28,12 @@ from ecgfoundry.metrics.decisions import (
 )
 from ecgfoundry.metrics.ranking import average_precision, pooled_ranking
 from ecgfoundry.metrics.reliability import calibration_measures
-from ecgfoundry.metrics.resampling import PatientResampling, bca_interval, percentile_interval
+from ecgfoundry.metrics.resampling import (
+    PatientResampling,
+    bca_interval,
+    percentile_interval,
+    renumbered,
+)
 
 __all__ = ["ClassificationResult", "classification_averages", "classification_rows"]
 
@@ -69,7 +74,7 @@ def classification_rows(
 ) -> ClassificationResult:
     """Measure the targets in ``columns``."""
     chosen = list(columns)
-    labels, scores = data.labels[:, chosen], data.scores[:, chosen]
+    labels, scores = data.of_targets(chosen)
     draws = None
     if settings.draws and chosen:
         draws = bootstrap_ranks(
@@ -128,7 +133,7 @@ def _row(
         "auprc_high": precision[1],
         "kind": "classification",
         "prevalence": found.positives / n if n else nan,
-        "patients": len(np.unique(resampling.member[known])),
+        "patients": renumbered(resampling.member[known])[1],
         "positive_patients": found.positive_patients,
         "negative_patients": found.negative_patients,
         "auroc_interval_method": found.method,

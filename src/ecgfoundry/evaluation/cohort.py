@@ -54,6 +54,8 @@ class EvaluationData:
         Other records (validation) on which control models are fitted. Without them they are fitted
         within the evaluated records, each patient scored by a model that never saw them.
     thresholds : Thresholds, optional
+    readers : mapping
+        Name -> float64 (records, targets): decisions of 0, 1 or NaN, of people or other programs.
     multiclass : bool
         Whether the targets exclude each other and decisions are by the largest score.
     cohort : sequence of CohortStep
@@ -78,6 +80,7 @@ class EvaluationData:
     records: NDArray[np.generic] | None = None
     patients_known: bool = True
     not_computed: Mapping[str, str] = field(default_factory=dict)
+    readers: Mapping[str, Float64] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (len(self.patients), len(self.targets))
@@ -101,8 +104,16 @@ class EvaluationData:
             patients=self.patients[rows],
             covariates={name: values[rows] for name, values in self.covariates.items()},
             features={name: values[rows] for name, values in self.features.items()},
+            readers={name: values[rows] for name, values in self.readers.items()},
             records=None if self.records is None else self.records[rows],
         )
+
+    def of_targets(self, columns: Sequence[int]) -> tuple[Float64, Float64]:
+        """Return labels and scores of some targets; of all of them without a copy."""
+        chosen = list(columns)
+        if chosen == list(range(len(self.targets))):
+            return self.labels, self.scores
+        return self.labels[:, chosen], self.scores[:, chosen]
 
     def kinds(self) -> tuple[str, ...]:
         """Return "classification" or "regression" for each target."""

@@ -137,8 +137,8 @@ def compare_models(
     EvaluationError
         No record or target in common, or labels that contradict each other.
     """
-    settings = settings or Settings()
     first, second, names = _aligned(a.data, b.data)
+    settings = (settings or Settings()).for_size(len(first), 2 * len(names))
     resampling = PatientResampling.of(first.patients, seed=settings.seed)
     columns_a = [first.targets.index(name) for name in names]
     columns_b = [second.targets.index(name) for name in names]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import MissingExtraError
 from ecgfoundry.evaluation.cohort import EvaluationData
+from ecgfoundry.metrics.resampling import renumbered
 
 __all__ = ["CONTROLS", "ControlScores", "control_scores", "covariate_design", "patient_folds"]
 
@@ -24,6 +25,7 @@ CONTROLS: Mapping[str, str] = {
     "prevalence_only": "prevalence only",
     "age_sex": "age + sex",
     "heart_rate": "heart rate",
+    "age_sex_rate": "age + sex + heart rate",
     "features": "hand-crafted ECG features",
     "random_encoder": "random encoder",
 }
@@ -64,7 +66,7 @@ def control_scores(data: EvaluationData, *, seed: int = 0) -> ControlScores:
     scores: dict[str, Float64] = {}
     missing: dict[str, str] = {}
     designs: dict[str, tuple[Float64, Float64 | None]] = {}
-    for name in ("age_sex", "heart_rate"):
+    for name in ("age_sex", "heart_rate", "age_sex_rate"):
         reason = _missing_covariates(data, name)
         if reason:
             missing[name] = reason
@@ -115,7 +117,11 @@ def control_scores(data: EvaluationData, *, seed: int = 0) -> ControlScores:
 
 
 def _missing_covariates(data: EvaluationData, name: str) -> str | None:
-    wanted = {"age_sex": ("age", "sex"), "heart_rate": ("heart_rate",)}[name]
+    wanted = {
+        "age_sex": ("age", "sex"),
+        "heart_rate": ("heart_rate",),
+        "age_sex_rate": ("age", "sex", "heart_rate"),
+    }[name]
     absent = []
     for column in wanted:
         values = data.covariates.get(column)
@@ -132,8 +138,8 @@ def covariate_design(data: EvaluationData, name: str) -> Float64:
     """Return the columns that a covariate control is fitted on.
 
     Age and sex: age and its square, female, male, and whether each is missing. Heart rate: rate
-    and its square (slow and fast can both mean something), and whether it is missing. Missing
-    numbers become 0 after centring (our choice).
+    and its square (slow and fast can both mean something), and whether it is missing. All three:
+    the columns of both. Missing numbers become 0 after centring (our choice).
     """
 
     def number(column: str) -> list[Float64]:
@@ -146,6 +152,9 @@ def covariate_design(data: EvaluationData, name: str) -> Float64:
 
     if name == "heart_rate":
         return np.stack(number("heart_rate"), axis=1)
+    if name == "age_sex_rate":
+        parts = [covariate_design(data, "age_sex"), covariate_design(data, "heart_rate")]
+        return np.concatenate(parts, axis=1)
     sex = data.covariates["sex"]
     # Any two values tell the sexes apart as well as their names do.
     names = sorted({str(value) for value in sex if value})[:4]
@@ -156,8 +165,7 @@ def covariate_design(data: EvaluationData, name: str) -> Float64:
 
 def patient_folds(patients: NDArray[np.generic], *, seed: int = 0) -> NDArray[np.int64]:
     """Return the fold of each record; all records of a patient stand in one."""
-    _, member = np.unique(patients, return_inverse=True)
-    groups = int(member.max()) + 1 if len(member) else 0
+    member, groups = renumbered(patients)
     return (np.random.default_rng(seed).permutation(groups) % FOLDS)[member]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +32,8 @@ class TargetCurves:
     precision_recall: Float64 = field(default_factory=lambda: np.empty((0, 2)))
     reliability: ReliabilityCurve | None = None
     agreement: Float64 = field(default_factory=lambda: np.empty((0, 2)))
+    readers: Sequence[tuple[str, float, float]] = ()
+    """Name, 1 - specificity and sensitivity of each reader."""
 
 
 def thinned(x: Float64, y: Float64, *, most: int = MOST_POINTS) -> Float64:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from ecgfoundry.evaluation.controls import CONTROLS, ControlScores, control_scor
 from ecgfoundry.evaluation.curves import TargetCurves, target_curves
 from ecgfoundry.evaluation.gains import add_gains, add_quantity_gains
 from ecgfoundry.evaluation.quantities import regression_rows
+from ecgfoundry.evaluation.readers import reader_rows
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.subgroups import SET_COLUMNS, set_tables, subgroup_tables
 from ecgfoundry.evaluation.transfer import transfer_from_sets, transfer_table
@@ -80,7 +81,7 @@ def evaluate(
         The ``metrics.json`` of the evaluation at home: makes the table of the drop.
     progress : callable (step, done, total), optional
     """
-    settings = settings or Settings()
+    settings = (settings or Settings()).for_size(len(data), len(data.targets))
     resampling = PatientResampling.of(data.patients, seed=settings.seed)
     kinds = data.kinds()
     classes = [k for k, kind in enumerate(kinds) if kind == "classification"]
@@ -135,11 +136,19 @@ def evaluate(
         "bands": _bands(result.rows),
         "controls": controls,
         "challenge": _challenge(data),
+        "readers": reader_rows(data, classes),
         "subgroups": subgroups,
         "transfer": transfer,
         "not_computed": missing,
     }
-    return Evaluation(document, [target_curves(data, k, kinds[k]) for k in range(len(kinds))])
+    curves = [target_curves(data, k, kinds[k]) for k in range(len(kinds))]
+    return Evaluation(document, [_with_readers(found, document["readers"]) for found in curves])
+
+
+def _with_readers(curves: TargetCurves, rows: Sequence[Mapping[str, Any]]) -> TargetCurves:
+    own = [row for row in rows if row["target"] == curves.target]
+    marks = [(row["reader"], 1.0 - row["specificity"], row["sensitivity"]) for row in own]
+    return replace(curves, readers=marks)
 
 
 def vars_of(step: CohortStep) -> dict[str, Any]:

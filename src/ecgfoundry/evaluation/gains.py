@@ -81,10 +81,10 @@ def _paired_draws(
     """AUROCs of network and control (2, targets, draws) on shared draws."""
     if result.draws is None:
         return None
-    labels, scores = data.labels[:, columns], data.scores[:, columns]
     if control == "prevalence_only":
         network = result.draws.auroc[0]
         return np.stack([network, np.where(np.isnan(network), np.nan, 0.5)])
+    labels, scores = data.of_targets(columns)
     if (np.isnan(values) == np.isnan(scores)).all():
         own = bootstrap_ranks(labels, [values], resampling, draws=settings.draws)
         return np.stack([result.draws.auroc[0], own.auroc[0]])

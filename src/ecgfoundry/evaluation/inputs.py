@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EvaluationError, FileAccessError
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds, target_kind
+from ecgfoundry.evaluation.readers import check_decisions
 from ecgfoundry.evaluation.tables import (
     TextTable,
     header_of,
@@ -50,6 +51,7 @@ class InputFiles:
     validation_targets: Path | None = None
     criterion: str = "f1"
     multiclass: bool = False
+    readers: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass
@@ -96,6 +98,7 @@ def load_evaluation_data(files: InputFiles) -> EvaluationData:
         "thresholds": files.thresholds,
         "validation_predictions": files.validation_predictions,
         "validation_targets": files.validation_targets,
+        **{f"reader {name}": path for name, path in files.readers.items()},
     }
     provenance = {
         name: {"file": str(path), "sha256": _digest(path)}
@@ -117,6 +120,7 @@ def load_evaluation_data(files: InputFiles) -> EvaluationData:
         records=data.records,
         patients_known=data.patients_known,
         not_computed=notes.not_computed,
+        readers={name: _decisions_of(name, path, data) for name, path in files.readers.items()},
     )
 
 
@@ -181,6 +185,25 @@ def _load_pair(
         records=np.array(ids, dtype=object),
         patients_known=known_patients,
     )
+
+
+def _decisions_of(name: str, path: Path, data: EvaluationData) -> Float64:
+    """Return a reader's decisions on the evaluated records; NaN where there is none."""
+    offered = set(header_of(path).names)
+    columns = [target for target in data.targets if target in offered]
+    if not columns:
+        raise EvaluationError(
+            f"no target column stands in it; the targets are {_listed(data.targets)}", path=path
+        )
+    table = read_numbers(path, columns)
+    assert data.records is not None  # noqa: S101 - tables name their records
+    place = match_ids([str(record) for record in data.records], table.ids)
+    result = np.full((len(data), len(data.targets)), np.nan)
+    for k, target in enumerate(columns):
+        column = np.where(place >= 0, table.values[:, k][place], np.nan)
+        result[:, data.targets.index(target)] = column
+    check_decisions(name, result)
+    return result
 
 
 def _common_targets(predictions: Path, targets: Path, notes: _Notes) -> list[str]:

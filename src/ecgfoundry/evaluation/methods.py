@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ecgfoundry.evaluation.settings import MINIMUM_CLAIM
+from ecgfoundry.evaluation.settings import FEWEST_DRAWS, MINIMUM_CLAIM
 from ecgfoundry.metrics.auroc_intervals import (
     PRIOR_PATIENTS,
     RELIABLE_AUROC,
@@ -78,11 +78,21 @@ def _intervals(settings: Mapping[str, Any], level: str, known: bool) -> str:
         f"97 % with at least {RELIABLE_PATIENTS} patients with and without the target and an AUROC "
         f"of {low:g} to {high:g}; every other row is flagged. The plain DeLong, percentile and BCa "
         f"intervals stand beside it in metrics.csv. All other intervals are percentiles of "
-        f"{settings['draws']} bootstrap draws of {unit}; draws are shared by all targets and "
-        "models, and a draw that holds one class only is redrawn for that target, the share being "
-        "reported. Intervals of predictive values and the like leave out draws in which they are "
-        "undefined. Calibration slopes have normal intervals from a sandwich variance clustered by "
-        "patient."
+        f"{settings['draws']} bootstrap draws of {unit}{_fewer(settings)}; draws are shared by all "
+        "targets and models, and a draw that holds one class only is redrawn for that target, the "
+        "share being reported. Intervals of predictive values and the like leave out draws in "
+        "which they are undefined. Calibration slopes have normal intervals from a sandwich "
+        "variance clustered by patient."
+    )
+
+
+def _fewer(settings: Mapping[str, Any]) -> str:
+    """Say that an input of this size got fewer draws than were asked for."""
+    if not settings.get("draws_asked"):
+        return ""
+    return (
+        f" ({settings['draws_asked']} were asked for; an input of this size gets at most "
+        f"{settings['draw_budget']:,} records x targets x draws, and at least {FEWEST_DRAWS} draws)"
     )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, EvaluationError
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds
+from ecgfoundry.evaluation.embeddings import RandomEmbeddings
 from ecgfoundry.evaluation.inputs import normalized_sex
 from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, is_long
@@ -48,6 +49,8 @@ class Answers:
         "good", "usable" or "".
     skipped : Counter
         Reason -> rows.
+    random_encoder_missing : str or None
+        Why the random encoder could not be run.
     """
 
     scores: Float64
@@ -55,6 +58,7 @@ class Answers:
     random_encoder: Float64 | None
     quality: list[str]
     skipped: Counter[str]
+    random_encoder_missing: str | None = None
 
 
 def predict_rows(
@@ -83,11 +87,10 @@ def predict_rows(
     targets = len(predictor.bundle.vocabulary.targets)
     scores = np.full((len(manifest), targets), np.nan)
     features = np.full((len(manifest), len(FEATURE_NAMES)), np.nan)
-    embeddings: list[NDArray[np.float32] | None] = []
+    embeddings = RandomEmbeddings(predictor.bundle)
     quality: list[str] = []
     skipped: Counter[str] = Counter()
     for k, row in enumerate(manifest):
-        embeddings.append(None)
         quality.append("")
         try:
             recording = manifest.open(row)
@@ -106,8 +109,9 @@ def predict_rows(
             )
             features[k] = [found[name] for name in FEATURE_NAMES]
         if with_random_encoder:
-            embeddings[k] = _random_embedding(predictor, windows)
-    return Answers(scores, features, _stacked(embeddings), quality, skipped)
+            embeddings.add(k, windows)
+    found_random = embeddings.table(len(manifest))
+    return Answers(scores, features, found_random, quality, skipped, embeddings.not_computed)
 
 
 def _windows(
@@ -152,31 +156,6 @@ def _answer(predictor: Predictor, windows: NDArray[np.float32], leads: InputLead
         )
     level = "reduced_leads" if leads.absent else "record"
     return probabilities(bundle, logits, level=level)
-
-
-def _random_embedding(
-    predictor: Predictor, windows: NDArray[np.float32]
-) -> NDArray[np.float32] | None:
-    from ecgfoundry.models.baselines.random_encoder import random_embeddings
-
-    described = predictor.bundle.document["architecture"]
-    try:
-        found = random_embeddings(described["name"], windows, **described["configuration"])
-    except EcgFoundryError:
-        return None
-    result: NDArray[np.float32] = found.mean(axis=0)
-    return result
-
-
-def _stacked(embeddings: list[NDArray[np.float32] | None]) -> Float64 | None:
-    known = [e for e in embeddings if e is not None]
-    if not known:
-        return None
-    result = np.full((len(embeddings), len(known[0])), np.nan)
-    for k, embedding in enumerate(embeddings):
-        if embedding is not None:
-            result[k] = embedding
-    return result
 
 
 def _reason(error: EcgFoundryError) -> str:
@@ -263,7 +242,8 @@ def evaluation_data_of_manifest(
         if values:
             thresholds = Thresholds(values, f"those of the bundle {bundle.name} {bundle.version}")
     if "random_encoder" not in data.features:
-        missing["random_encoder"] = "needs PyTorch" if controls else "switched off"
+        reason = answers.random_encoder_missing or "no record could be embedded"
+        missing["random_encoder"] = reason if controls else "switched off"
     return EvaluationData(
         targets=data.targets,
         labels=data.labels,

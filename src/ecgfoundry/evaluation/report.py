@@ -21,6 +21,7 @@ from ecgfoundry.evaluation.report_sections import (
     decisions_section,
     discrimination_section,
     quantities_section,
+    readers_section,
     section,
     subgroups_section,
     transfer_section,
@@ -56,6 +57,9 @@ def evaluation_report(evaluation: Evaluation) -> str:
         ]
         contents += [("discrimination", "Discrimination"), ("forest", "All targets"),
                      ("decisions", "Decisions"), ("calibration", "Calibration")]  # fmt: skip
+    if document["readers"]:
+        parts.append(readers_section(document))
+        contents.append(("readers", "Readers"))
     if quantities:
         parts.append(quantities_section(quantities))
         contents.append(("quantities", "Quantities"))
@@ -162,9 +166,17 @@ def _figures(evaluation: Evaluation) -> str:
         return section("figures", "Figures", "<p>No target has records of both kinds.</p>")
     legend = (
         '<p class="legend">Dashed: chance, or perfect calibration. Orange dot: at the threshold. '
-        "Curves are thinned for drawing; figures in tables are of all records.</p>"
+        "Curves are thinned for drawing; figures in tables are of all records."
+        f"{_reader_legend(evaluation.document)}</p>"
     )
     return section("figures", "Figures", legend + "".join(parts))
+
+
+def _reader_legend(document: Mapping[str, Any]) -> str:
+    names = list(dict.fromkeys(row["reader"] for row in document["readers"]))
+    shapes = ("square", "triangle", "diamond", "triangle on its tip", "cross")
+    listed = ", ".join(f"{shapes[k % 5]}: {escape(name)}" for k, name in enumerate(names))
+    return f" Hollow marks: readers ({listed})." if names else ""
 
 
 def _curves(curves: TargetCurves, row: Mapping[str, Any]) -> str:
@@ -175,7 +187,7 @@ def _curves(curves: TargetCurves, row: Mapping[str, Any]) -> str:
         at = (1.0 - row["specificity"], row["sensitivity"])
         recall = (row["sensitivity"], row["ppv"])
     parts = [
-        ("ROC", curve_figure(curves.roc, kind="roc", operating=at)),
+        ("ROC", curve_figure(curves.roc, kind="roc", operating=at, readers=curves.readers)),
         (
             "Precision and recall",
             curve_figure(

@@ -26,6 +26,7 @@ __all__ = [
     "decisions_section",
     "discrimination_section",
     "quantities_section",
+    "readers_section",
     "section",
     "subgroups_section",
     "transfer_section",
@@ -178,6 +179,30 @@ def decisions_section(document: Row, rows: Sequence[Row]) -> str:
         "Decisions",
         f'<p class="legend">Thresholds: {escape(source)}.</p>' + table(heads, cells),
     )
+
+
+def readers_section(document: Row) -> str:
+    """Each reader's decisions beside the network, by target."""
+    heads = ["Target", "Reader", "n", "Sensitivity", "Specificity", "PPV", "F1",
+             "Network's sensitivity at that specificity", "McNemar p"]  # fmt: skip
+    order = {row["target"]: k for k, row in enumerate(document["targets"])}
+    cells = [
+        [
+            text_cell(row["target"]),
+            text_cell(row["reader"]),
+            number_cell(row["n"]),
+            *(number_cell(row[m]) for m in ("sensitivity", "specificity", "ppv", "f1")),
+            number_cell(row["network_sensitivity"]),
+            p_cell(row["p_mcnemar"]),
+        ]
+        for row in sorted(document["readers"], key=lambda row: order[row["target"]])
+    ]
+    note = (
+        '<p class="legend">Readers are the hollow marks on the ROC curves below. McNemar compares '
+        "the reader's decisions with the network's at its threshold; it takes records as "
+        "independent, and p-values are not corrected over rows.</p>"
+    )
+    return section("readers", "Readers", note + table(heads, cells))
 
 
 def calibration_section(rows: Sequence[Row]) -> str:

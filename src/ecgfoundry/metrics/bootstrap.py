@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.errors import SignalError
 from ecgfoundry.metrics.ranking import split_placements
-from ecgfoundry.metrics.resampling import PatientResampling
+from ecgfoundry.metrics.resampling import PatientResampling, renumbered
 
 __all__ = [
     "RankDraws",
@@ -68,7 +68,7 @@ class RankIndex:
         self.swapped = not precision and 2 * int(positive.sum()) > len(positive)
         if self.swapped:  # AUROC(negatives against positives, -s) is the same number
             positive, s = ~positive, -s
-        order = np.argsort(-s, kind="stable")
+        order = np.argsort(-s)  # the order within a tie does not matter
         s, positive, member = s[order], positive[order], resampling.member[known][order]
         # Groups: runs of equal score that hold a member of the grouping class. Stretch 2g holds
         # the others above group g, stretch 2g + 1 the others tied with it.
@@ -305,8 +305,7 @@ def auroc_jackknife(labels: Float64, scores: Float64, member: NDArray[np.int64])
     """
     known = ~(np.isnan(labels) | np.isnan(scores))
     positive, s = labels[known] == 1.0, scores[known]
-    _, who = np.unique(member[known], return_inverse=True)
-    groups = int(who.max()) + 1 if len(who) else 0
+    who, groups = renumbered(member[known])
     m, n = int(positive.sum()), int((~positive).sum())
     if m == 0 or n == 0:
         return np.full(groups, np.nan)

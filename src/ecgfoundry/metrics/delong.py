@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.errors import SignalError
 from ecgfoundry.metrics.ranking import known_pairs, split_placements
+from ecgfoundry.metrics.resampling import renumbered
 
 __all__ = [
     "AurocVariance",
@@ -88,7 +89,7 @@ def auroc_covariance(
     if patients is None:
         member = np.arange(len(positive))
     else:
-        _, member = np.unique(np.asarray(patients)[complete], return_inverse=True)
+        member, _ = renumbered(np.asarray(patients)[complete])
     return _clustered(positive, stacked, member)
 
 

@@ -134,7 +134,7 @@ def _ratio(counts: NDArray[np.int64], total: int) -> Float64:
 def roc_curve(labels: ArrayLike, scores: ArrayLike) -> Curve:
     """Return one point per distinct score, after one where nothing is called positive."""
     positive, s = known_pairs(labels, scores)
-    order = np.argsort(-s, kind="stable")
+    order = np.argsort(-s)  # the order within a tie does not matter
     s, hits = s[order], positive[order]
     last = np.flatnonzero(np.append(s[1:] != s[:-1], True)) if len(s) else np.empty(0, np.int64)
     found = np.cumsum(hits)[last] if len(s) else np.empty(0, np.int64)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ecgfoundry.metrics.classification import expected_calibration_error
 from ecgfoundry.metrics.decisions import wilson_interval
 from ecgfoundry.metrics.ranking import known_pairs
+from ecgfoundry.metrics.resampling import renumbered
 
 __all__ = [
     "CALIBRATION_MEASURES",
@@ -24,6 +25,10 @@ __all__ = [
 CLIP = 1e-6
 """Probabilities are kept this far from 0 and 1 before the logit (our choice); 0 and 1 themselves
 have no logit, and a single one would decide the line."""
+
+_MOST_STEPS = 100
+_THINNED_FROM = 100_000
+"""Records from which the calibration line is first fitted to a fiftieth, to begin near it."""
 
 CALIBRATION_MEASURES = (
     "brier",
@@ -106,13 +111,11 @@ def _logistic(
     """Newton's method; coefficients and their clustered standard errors, ``nan`` if it diverges."""
     from scipy.special import expit
 
-    beta = np.zeros(design.shape[1])
-    if design.shape[1] == 2:  # near the usual answer: slope 1
-        beta[1] = 1.0
-    undefined = [float("nan")] * len(beta)
-    best = _log_likelihood(design @ beta + offset, y)
-    for _ in range(100):
-        eta = design @ beta + offset
+    undefined = [float("nan")] * design.shape[1]
+    beta = _start(design, y, offset)
+    eta = design @ beta + offset
+    best = _log_likelihood(eta, y)
+    for _ in range(_MOST_STEPS):
         mean = expit(eta)
         weight = mean * (1.0 - mean)
         gradient = design.T @ (y - mean)
@@ -121,8 +124,11 @@ def _logistic(
             step = np.linalg.solve(information, gradient)
         except np.linalg.LinAlgError:
             return undefined, undefined
-        while (value := _log_likelihood(design @ (beta + step) + offset, y)) < best - 1e-12:
+        allowed = best - 1e-12 * max(1.0, abs(best))  # rounding is not a step too long
+        eta = design @ (beta + step) + offset
+        while (value := _log_likelihood(eta, y)) < allowed:
             step = step / 2.0
+            eta = design @ (beta + step) + offset
             if np.abs(step).max() < 1e-14:
                 break
         beta, best = beta + step, value
@@ -130,9 +136,9 @@ def _logistic(
             return undefined, undefined
         if np.abs(step).max() < 1e-11:
             break
-    mean = expit(design @ beta + offset)
+    mean = expit(eta)
     information = (design * (mean * (1.0 - mean))[:, None]).T @ design
-    _, who = np.unique(member, return_inverse=True)
+    who, _ = renumbered(member)
     scores = np.stack(
         [np.bincount(who, weights=column * (y - mean)) for column in design.T], axis=1
     )
@@ -144,8 +150,23 @@ def _logistic(
     return [float(b) for b in beta], [float(e) for e in np.sqrt(np.diag(covariance))]
 
 
+def _start(design: Float64, y: Float64, offset: Float64) -> Float64:
+    """Return where Newton's method begins: the answer of every 50th record if there are many."""
+    beta = np.zeros(design.shape[1])
+    if len(y) >= _THINNED_FROM:
+        few = slice(None, None, 50)
+        found, _ = _logistic(design[few], y[few], offset[few], np.arange(len(y[few])))
+        if not np.isnan(found).any():
+            return np.array(found)
+    if design.shape[1] == 2:  # near the usual answer: slope 1
+        beta[1] = 1.0
+    return beta
+
+
 def _log_likelihood(eta: Float64, y: Float64) -> float:
-    return float((y * eta - np.logaddexp(0.0, eta)).sum())
+    # log(1 + exp(eta)), whose parts are quick and cannot overflow.
+    softplus = np.maximum(eta, 0.0) + np.log(1.0 + np.exp(-np.abs(eta)))
+    return float((y * eta - softplus).sum())
 
 
 @dataclass(frozen=True)

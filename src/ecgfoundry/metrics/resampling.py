@@ -13,12 +13,39 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PatientResampling", "bca_interval", "bootstrap_p_value", "percentile_interval"]
+__all__ = [
+    "PatientResampling",
+    "bca_interval",
+    "bootstrap_p_value",
+    "percentile_interval",
+    "renumbered",
+]
 
 _BLOCK_VALUES = 2**21
 """Draw counts per block: 8 MB in float32, so that a block stays near the processor (our choice)."""
 
 Float64 = NDArray[np.float64]
+
+
+def renumbered(groups: ArrayLike) -> tuple[NDArray[np.int64], int]:
+    """Return numbers 0, 1, ... in the order of the names, and how many there are.
+
+    The inverse of :func:`numpy.unique`, without sorting all records where the names are small
+    whole numbers or text: the patients of a million records are renumbered for every target.
+    """
+    names = np.asarray(groups)
+    if names.dtype.kind in "iu" and names.size and names.min() >= 0:
+        highest = int(names.max())
+        if highest < 8 * len(names) + 1024:
+            present = np.bincount(names, minlength=highest + 1) > 0
+            number = np.cumsum(present) - 1
+            return number[names], int(number[-1]) + 1
+    if names.dtype == object and names.ndim == 1:
+        given = names.tolist()
+        place = {name: k for k, name in enumerate(sorted(set(given)))}
+        return np.fromiter((place[name] for name in given), np.int64, len(given)), len(place)
+    found, member = np.unique(names, return_inverse=True)
+    return member.astype(np.int64), len(found)
 
 
 @dataclass(frozen=True)
@@ -40,8 +67,8 @@ class PatientResampling:
     @classmethod
     def of(cls, patients: ArrayLike, *, seed: int = 0) -> PatientResampling:
         """Build from any name per record."""
-        names, member = np.unique(np.asarray(patients), return_inverse=True)
-        return cls(member.astype(np.int64), len(names), seed)
+        member, count = renumbered(patients)
+        return cls(member, count, seed)
 
     def draw(self, number: int) -> NDArray[np.int64]:
         """Return the patients of one draw, (patients,) with repetitions."""
