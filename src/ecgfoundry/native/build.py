@@ -7,7 +7,7 @@ Used by the build hook of the wheel (``hatch_build.py``) and by hand::
 Standard library only, because the build hook loads this file by its path. The arithmetic is
 compiled once per instruction set and chosen at run time (``dispatch.c``): ``-march=native`` would
 make a library for the building machine, and names the wrong chip on some virtual ones. No
-contraction into fused multiply-adds in the standardization, so that every instruction set gives
+contraction into fused multiply-adds, so that every instruction set gives
 the same bits.
 """
 
@@ -42,7 +42,7 @@ _INSTRUCTIONS = {
         *("-mfma", "-mbmi", "-mbmi2", "-mlzcnt", "-mprefer-vector-width=512"),
     ),
 }
-_PIECES = {"standardize.c": ("-ffp-contract=off",)}
+_PIECES = {"standardize.c": ("-ffp-contract=off",), "quality.c": ("-ffp-contract=off",)}
 PLAIN_SOURCES = ("dispatch.c",)
 
 

@@ -1,21 +1,20 @@
 /* The entries of the library. Each piece of arithmetic was compiled once per instruction set; the
  * best that this processor and operating system have is taken, or the one that is asked for. */
+#include "quality.h"
 #include "standardize.h"
 
-#include <stddef.h>
-
-typedef int (*standardize_function)(const ecgfoundry_job *);
-
-int ecgfoundry_standardize_base(const ecgfoundry_job *);
-#if defined(__x86_64__)
-int ecgfoundry_standardize_avx2(const ecgfoundry_job *);
-int ecgfoundry_standardize_avx512(const ecgfoundry_job *);
-#endif
+#define DECLARE(NAME, JOB)                \
+    int ecgfoundry_##NAME##_base(const JOB *); \
+    int ecgfoundry_##NAME##_avx2(const JOB *); \
+    int ecgfoundry_##NAME##_avx512(const JOB *);
+DECLARE(standardize, ecgfoundry_job)
+DECLARE(quality, ecgfoundry_quality_job)
+DECLARE(limb, ecgfoundry_limb_job)
 
 #define EXPORT __attribute__((visibility("default")))
 
 /* Changes whenever a structure or an entry changes; the loader refuses any other number. */
-EXPORT int ecgfoundry_interface(void) { return 1; }
+EXPORT int ecgfoundry_interface(void) { return 2; }
 
 /* 0: base, 1: AVX2, 2: AVX-512 (F, CD, BW, DQ, VL). */
 EXPORT int ecgfoundry_instructions(void) {
@@ -33,12 +32,21 @@ EXPORT int ecgfoundry_instructions(void) {
     return 0;
 }
 
-/* 0: done; 1: no memory; 2: the job is outside what is supported; 3: no such instructions here. */
-EXPORT int ecgfoundry_standardize(const ecgfoundry_job *job, int instructions) {
-    if (instructions > ecgfoundry_instructions()) return 3;
 #if defined(__x86_64__)
-    if (instructions == 2) return ecgfoundry_standardize_avx512(job);
-    if (instructions == 1) return ecgfoundry_standardize_avx2(job);
+#define CHOOSE(NAME, JOB)                                                  \
+    if (instructions == 2) return ecgfoundry_##NAME##_avx512(job);         \
+    if (instructions == 1) return ecgfoundry_##NAME##_avx2(job);           \
+    return ecgfoundry_##NAME##_base(job);
+#else
+#define CHOOSE(NAME, JOB) return ecgfoundry_##NAME##_base(job);
 #endif
-    return ecgfoundry_standardize_base(job);
-}
+
+/* 0: done; 1: no memory; 2: the job is outside what is supported; 3: no such instructions here. */
+#define ENTRY(NAME, JOB)                                             \
+    EXPORT int ecgfoundry_##NAME(const JOB *job, int instructions) { \
+        if (instructions > ecgfoundry_instructions()) return 3;      \
+        CHOOSE(NAME, JOB)                                            \
+    }
+ENTRY(standardize, ecgfoundry_job)
+ENTRY(quality, ecgfoundry_quality_job)
+ENTRY(limb, ecgfoundry_limb_job)

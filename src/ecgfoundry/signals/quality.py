@@ -13,7 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.leads import limb_disagreement
+from ecgfoundry.signals.lead_figures import (
+    Measures,
+    RowFigures,
+    limb_figures,
+    measure_rows,
+    saturated_samples,
+)
 
 __all__ = [
     "LeadQuality",
@@ -41,6 +47,9 @@ PACER_MINIMUM_RATE_HZ = 400.0  # below it a 0.5-ms spike is not seen reliably
 PACER_SPIKE_MV = 0.25
 PACER_SPIKE_SHARE = 0.25  # of the lead's amplitude: notches of tall complexes are smaller
 PACER_SPIKE_COUNT = 3
+PACER_SPIKE_S = 0.004  # half the width; and of the level stretch on each side
+PACER_DISTANCE_S = 0.1  # spikes that are closer are one
+BASELINE_S = 0.3  # running mean that is taken away before limb leads are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,88 +128,45 @@ class WindowQuality:
 
 def lead_quality(signal: NDArray[np.floating], sampling_rate: float) -> LeadQuality:
     """Measure one lead (samples,) in mV, NaN = missing."""
-    x = np.asarray(signal, dtype=np.float64)
-    missing = np.isnan(x)
-    missing_share = float(missing.mean()) if x.size else 1.0
-    if missing_share > 0.9 or x.size - missing.sum() < 8:
-        return LeadQuality(missing_share, 0.0, 0.0, None, None, None, None)
-    values = x[~missing]
-    low, high = np.percentile(values, (0.5, 99.5))
-    filled = x.copy()
-    if missing.any():
-        index = np.arange(x.size)
-        filled[missing] = np.interp(index[missing], index[~missing], values)
-    noise, mains, wander = _power_shares(filled, sampling_rate)
-    return LeadQuality(
-        missing_share=missing_share,
-        flat_share=_flat_share(filled, sampling_rate),
-        saturated_share=_saturated_share(values, sampling_rate),
-        amplitude_mv=float(high - low),
-        noise_share=noise,
-        mains_share=mains,
-        wander_share=wander,
+    x = np.asarray(signal)
+    if x.size == 0:
+        return LeadQuality(1.0, 0.0, 0.0, None, None, None, None)
+    return _as_quality(measure_rows(x[np.newaxis], _measures(sampling_rate, spikes=False))[0])
+
+
+def _measures(sampling_rate: float, *, spikes: bool) -> Measures:
+    return Measures(
+        sampling_rate=sampling_rate,
+        flat_block=max(2, round(FLAT_BLOCK_S * sampling_rate)),
+        flat_amplitude=FLAT_AMPLITUDE_MV,
+        saturated_run=_saturated_run(sampling_rate),
+        spike_reach=max(1, round(PACER_SPIKE_S * sampling_rate)) if spikes else 0,
+        spike_height=PACER_SPIKE_MV,
+        spike_share=PACER_SPIKE_SHARE,
+        spike_distance=PACER_DISTANCE_S * sampling_rate,
     )
 
 
-def _flat_share(x: NDArray[np.float64], sampling_rate: float) -> float:
-    block = max(2, round(FLAT_BLOCK_S * sampling_rate))
-    count = x.size // block
-    if count == 0:
-        return float(np.ptp(x) < FLAT_AMPLITUDE_MV)
-    blocks = x[: count * block].reshape(count, block)
-    return float((np.ptp(blocks, axis=1) < FLAT_AMPLITUDE_MV).mean())
+def _as_quality(figures: RowFigures) -> LeadQuality:
+    amplitude = None
+    if figures.low is not None and figures.high is not None:
+        amplitude = figures.high - figures.low
+    return LeadQuality(
+        figures.missing_share,
+        figures.flat_share,
+        figures.saturated_share,
+        amplitude,
+        *figures.shares,
+    )
 
 
-def _saturated_share(values: NDArray[np.float64], sampling_rate: float) -> float:
+def _saturated_run(sampling_rate: float) -> int:
+    return max(3, round(SATURATED_RUN_S * sampling_rate))
+
+
+def _saturated_share(values: NDArray[np.floating], sampling_rate: float) -> float:
     """Share of samples in runs of at least 40 ms that stand exactly at the highest or lowest."""
-    if np.ptp(values) == 0:
-        return 0.0  # flat, not saturated
-    run = max(3, round(SATURATED_RUN_S * sampling_rate))
-    total = 0
-    for extreme in (values.max(), values.min()):
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], values == extreme, [0]])))
-        lengths = edges[1::2] - edges[::2]
-        total += int(lengths[lengths >= run].sum())
-    return total / values.size
-
-
-def _power_shares(
-    x: NDArray[np.float64], sampling_rate: float
-) -> tuple[float | None, float | None, float | None]:
-    if x.size < 2 * sampling_rate:
-        return None, None, None
-    taper = np.hanning(x.size)
-    power = np.abs(np.fft.rfft((x - x.mean()) * taper)) ** 2
-    frequency = np.fft.rfftfreq(x.size, 1.0 / sampling_rate)
-    total = float(power.sum())
-    upper = float(power[frequency >= 0.5].sum())
-    if total <= 0 or upper <= 0:
-        return None, None, None
-    near_mains = (np.abs(frequency - 50) <= 1) | (np.abs(frequency - 60) <= 1)
-    noise = float(power[(frequency > 40) & ~near_mains].sum()) / upper
-    mains = float(power[near_mains].sum()) / upper
-    return noise, mains, 1.0 - upper / total
-
-
-def _pacer_spikes(x: NDArray[np.floating], sampling_rate: float) -> int:
-    """Count spikes of at most 4 ms that stand out from their surroundings on both sides."""
-    reach = max(1, round(0.004 * sampling_rate))
-    if x.size <= 4 * reach + 1:
-        return 0
-    middle = x[2 * reach : -2 * reach]
-    before, after = x[reach : -3 * reach], x[3 * reach : -reach]
-    rise, fall = middle - before, middle - after
-    height = np.minimum(np.abs(rise), np.abs(fall))
-    # A QRS complex also rises and falls, but over 80 ms and more: the signal just outside the
-    # spike has to be level.
-    level = np.maximum(np.abs(before - x[: -4 * reach]), np.abs(after - x[4 * reach :]))
-    low, high = np.percentile(x, (0.5, 99.5))
-    tall = max(PACER_SPIKE_MV, PACER_SPIKE_SHARE * float(high - low))
-    spike = (rise * fall > 0) & (height > tall) & (level < 0.2 * height)
-    positions = np.flatnonzero(spike)
-    if positions.size == 0:
-        return 0
-    return int(1 + np.count_nonzero(np.diff(positions) > 0.1 * sampling_rate))
+    return saturated_samples(values, _saturated_run(sampling_rate)) / values.size
 
 
 def _flagged(
@@ -255,10 +221,18 @@ def assess_window(
     """
     array = np.asarray(signal)
     duration = array.shape[1] / sampling_rate
-    present = [row for row in range(len(leads)) if not np.isnan(array[row]).all()]
-    if not present or array.shape[1] == 0:
-        return WindowQuality({}, (), Notice("missing", "every sample of every lead is missing"))
-    figures = {leads[row]: lead_quality(array[row], sampling_rate) for row in present}
+    if not len(leads) or array.shape[1] == 0:
+        return WindowQuality({}, (), _NOTHING)
+    spikes = sampling_rate >= PACER_MINIMUM_RATE_HZ
+    measured = measure_rows(array[: len(leads)], _measures(sampling_rate, spikes=spikes))
+    rows = {
+        lead: (row, found)
+        for row, (lead, found) in enumerate(zip(leads, measured, strict=True))
+        if found.missing_share < 1.0
+    }
+    if not rows:
+        return WindowQuality({}, (), _NOTHING)
+    figures = {lead: _as_quality(found) for lead, (_, found) in rows.items()}
     if duration < MINIMUM_DURATION_S:
         refusal = Notice(
             "too-short",
@@ -276,10 +250,14 @@ def assess_window(
     if unreadable:
         words = f"{', '.join(unreadable)}: flat or mostly missing, read as an absent lead"
         warnings.insert(0, Notice("lead-unreadable", words, unreadable))
-    readable = {leads[row]: array[row] for row in present if leads[row] not in unreadable}
-    warnings += _lead_geometry_warnings(readable, sampling_rate)
-    warnings += _pacer_warning(readable, sampling_rate)
+    readable = {lead: rows[lead] for lead in figures if lead not in unreadable}
+    warnings += _lead_geometry_warnings(array, readable, sampling_rate)
+    if spikes:
+        warnings += _pacer_warning({lead: found.spikes for lead, (_, found) in readable.items()})
     return WindowQuality(figures, tuple(warnings), None)
+
+
+_NOTHING = Notice("missing", "every sample of every lead is missing")
 
 
 def _refusal(figures: dict[str, LeadQuality]) -> Notice:
@@ -295,53 +273,38 @@ def _refusal(figures: dict[str, LeadQuality]) -> Notice:
 
 
 def _lead_geometry_warnings(
-    signals: dict[str, NDArray[np.floating]], sampling_rate: float
+    array: NDArray[np.floating], leads: dict[str, tuple[int, RowFigures]], sampling_rate: float
 ) -> list[Notice]:
     result: list[Notice] = []
     # Devices that clean each channel by itself leave each its own baseline: compare without it.
-    steep = {lead: _without_baseline(x, sampling_rate) for lead, x in signals.items()}
-    apart = tuple(
-        lead for lead, value in limb_disagreement(steep).items() if value > DISAGREEMENT_WARNING
-    )
+    order = [row for row, _ in leads.values()]
+    rows = array if order == list(range(len(array))) else array[order]
+    disagreement = limb_figures(rows, tuple(leads), max(3, round(BASELINE_S * sampling_rate)))
+    apart = tuple(lead for lead, value in disagreement.items() if value > DISAGREEMENT_WARNING)
     if apart:
         words = f"{', '.join(apart)}: not what I and II make of them; misnamed or rescaled leads?"
         result.append(Notice("leads-disagree", words, apart))
-    if "I" in signals and _points_down(signals["I"]):
-        if "aVR" in signals and not _points_down(signals["aVR"]):
+    down = {lead: _points_down(leads[lead][1]) for lead in ("I", "aVR") if lead in leads}
+    if down.get("I"):
+        if not down.get("aVR", True):
             words = "I points down and aVR up: arm electrodes swapped, or dextrocardia?"
             result.append(Notice("limb-leads-swapped", words, ("I", "aVR")))
-        elif "aVR" not in signals:
+        elif "aVR" not in down:
             words = "I: the QRS complexes point down; is the lead inverted?"
             result.append(Notice("inverted", words, ("I",)))
     return result
 
 
-def _without_baseline(x: NDArray[np.floating], sampling_rate: float) -> NDArray[np.float64]:
-    from scipy.ndimage import uniform_filter1d
-
-    values = np.nan_to_num(np.asarray(x, dtype=np.float64))
-    return values - uniform_filter1d(values, max(3, round(0.3 * sampling_rate)))
-
-
-def _points_down(x: NDArray[np.floating]) -> bool:
+def _points_down(figures: RowFigures) -> bool:
     """Whether the tall narrow deflections are mainly negative."""
-    values = np.asarray(x, dtype=np.float64)
-    values = values[~np.isnan(values)]
-    middle = np.median(values)
-    up = np.percentile(values, 99.5) - middle
-    down = middle - np.percentile(values, 0.5)
-    return bool(down > 2.0 * up)
+    if figures.low is None or figures.middle is None or figures.high is None:
+        return False
+    return figures.middle - figures.low > 2.0 * (figures.high - figures.middle)
 
 
-def _pacer_warning(signals: dict[str, NDArray[np.floating]], sampling_rate: float) -> list[Notice]:
-    if sampling_rate < PACER_MINIMUM_RATE_HZ:
-        return []
-    found = tuple(
-        lead
-        for lead, x in signals.items()
-        if _pacer_spikes(np.nan_to_num(x), sampling_rate) >= PACER_SPIKE_COUNT
-    )
-    if len(found) < min(2, len(signals)):
+def _pacer_warning(spikes: dict[str, int]) -> list[Notice]:
+    found = tuple(lead for lead, count in spikes.items() if count >= PACER_SPIKE_COUNT)
+    if len(found) < min(2, len(spikes)):
         return []
     words = f"{', '.join(found)}: narrow spikes as of a pacemaker; it changes what findings mean"
     return [Notice("pacemaker-spikes", words, found)]

@@ -1,0 +1,383 @@
+"""What :mod:`ecgfoundry.signals.quality` measures in the rows of a window, in few passes.
+
+Two ways with the same figures: the compiled kernels (``native/quality.c``), and NumPy and SciPy.
+The spectrum is NumPy's in both. A row's figures do not depend on the rows beside it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry import native
+from ecgfoundry.leads import LIMB_COEFFICIENTS, LIMB_LEADS, limb_disagreement
+
+__all__ = ["Measures", "RowFigures", "limb_figures", "measure_rows", "saturated_samples"]
+
+Float64 = NDArray[np.float64]
+
+_FEWEST_SAMPLES = 8  # of a row that are there; below it nothing is measured (our choice)
+_MOST_MISSING = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What to look for, in samples and mV.
+
+    Parameters
+    ----------
+    sampling_rate : float
+        Hz.
+    flat_block : int
+        A block of so many samples is flat below ``flat_amplitude`` from peak to peak.
+    flat_amplitude : float
+    saturated_run : int
+        Equal extreme samples in a row that count as saturated.
+    spike_reach : int
+        Half the width of a pacemaker's spike; 0: none are looked for.
+    spike_height, spike_share : float
+        The smallest spike: mV, and share of the 0.5th to 99.5th percentile range.
+    spike_distance : float
+        Spikes closer than this are one, samples.
+    """
+
+    sampling_rate: float
+    flat_block: int
+    flat_amplitude: float
+    saturated_run: int
+    spike_reach: int
+    spike_height: float
+    spike_share: float
+    spike_distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class RowFigures:
+    """Figures of one row; ``shares`` are noise, mains and wander, each None if there is too little.
+
+    ``low``, ``middle`` and ``high`` are the 0.5th, 50th and 99.5th percentiles of what is there, in
+    mV. None stands for all figures but ``missing_share`` where nearly nothing is there.
+    """
+
+    missing_share: float
+    flat_share: float = 0.0
+    saturated_share: float = 0.0
+    low: float | None = None
+    middle: float | None = None
+    high: float | None = None
+    shares: tuple[float | None, float | None, float | None] = (None, None, None)
+    spikes: int = 0
+
+
+class _LeadFigures(ctypes.Structure):  # ecgfoundry_lead_figures of quality.h
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("missing", "flat_blocks", "saturated", "spikes")),
+        *((name, ctypes.c_double) for name in ("low", "middle", "high")),
+    )
+
+
+class _QualityJob(ctypes.Structure):  # ecgfoundry_quality_job of quality.h
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("input", "filled", "figures")),
+        *((name, ctypes.c_int64) for name in ("rows", "samples", "row_stride", "flat_block")),
+        ("flat_amplitude", ctypes.c_double),
+        *((name, ctypes.c_int64) for name in ("saturated_run", "spike_reach")),
+        *((name, ctypes.c_double) for name in ("spike_height", "spike_share", "spike_distance")),
+        *((name, ctypes.c_int32) for name in ("dtype", "reserved")),
+    )
+
+
+class _LimbJob(ctypes.Structure):  # ecgfoundry_limb_job of quality.h
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("input", "row", "coefficient", "result")),
+        *((name, ctypes.c_int64) for name in ("compared", "samples", "row_stride", "width")),
+        *((name, ctypes.c_int32) for name in ("dtype", "reserved")),
+    )
+
+
+def measure_rows(rows: NDArray[np.floating], measures: Measures) -> list[RowFigures]:
+    """Measure every row (rows, samples) in mV, NaN = missing; there is at least one sample."""
+    array = _readable_by_kernels(rows)
+    found = _measured_natively(array, measures)
+    if found is None:
+        found = _measured_by_numpy(np.asarray(rows), measures)
+    filled, raw = found
+    samples = array.shape[1]
+    enough = [
+        figures.missing <= _MOST_MISSING * samples and samples - figures.missing >= _FEWEST_SAMPLES
+        for figures in raw
+    ]
+    shares = iter(_power_shares(filled if all(enough) else filled[enough], measures.sampling_rate))
+    blocks = max(1, samples // measures.flat_block)
+    result = []
+    for figures, measured in zip(raw, enough, strict=True):
+        missing_share = figures.missing / samples
+        if not measured:
+            result.append(RowFigures(missing_share))
+            continue
+        result.append(
+            RowFigures(
+                missing_share,
+                figures.flat_blocks / blocks,
+                figures.saturated / (samples - figures.missing),
+                figures.low,
+                figures.middle,
+                figures.high,
+                next(shares),
+                figures.spikes,
+            )
+        )
+    return result
+
+
+def limb_figures(rows: NDArray[np.floating], leads: Sequence[str], width: int) -> dict[str, float]:
+    """Return :func:`ecgfoundry.leads.limb_disagreement` of rows without their baseline.
+
+    Parameters
+    ----------
+    rows : ndarray (leads, samples)
+        mV; a missing sample counts as 0.
+    leads : sequence of str
+        Names of the rows.
+    width : int
+        Samples of the running mean that is taken for the baseline.
+    """
+    place = {lead: row for row, lead in enumerate(leads)}
+    compared = [lead for lead in LIMB_LEADS[2:] if lead in place]
+    if "I" not in place or "II" not in place or not compared:
+        return {}
+    array = _readable_by_kernels(rows)
+    loaded = native.library()
+    if loaded is not None:
+        order = np.array([place[lead] for lead in ("I", "II", *compared)], dtype=np.int64)
+        coefficients = np.array([LIMB_COEFFICIENTS[lead] for lead in compared])
+        result = np.empty(len(compared))
+        job = _LimbJob(
+            input=array.ctypes.data,
+            row=order.ctypes.data,
+            coefficient=coefficients.ctypes.data,
+            result=result.ctypes.data,
+            compared=len(compared),
+            samples=array.shape[1],
+            row_stride=array.strides[0] // array.itemsize,
+            width=width,
+            dtype=int(array.dtype == np.float64),
+        )
+        if _done(loaded[0].ecgfoundry_limb(ctypes.byref(job), loaded[1])):
+            return dict(zip(compared, result.tolist(), strict=True))
+    from scipy.ndimage import uniform_filter1d
+
+    chosen = ("I", "II", *compared)
+    values = np.nan_to_num(np.asarray(rows)[[place[lead] for lead in chosen]].astype(np.float64))
+    steep = values - uniform_filter1d(values, width, axis=1)
+    return limb_disagreement(dict(zip(chosen, steep, strict=True)))
+
+
+def _readable_by_kernels(rows: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the rows in a type and a layout that the kernels read, without a copy if they can."""
+    array = np.asarray(rows)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    whole = array.strides[1] == array.itemsize and array.strides[0] % array.itemsize == 0
+    return array if whole and array.strides[0] >= 0 else np.ascontiguousarray(array)
+
+
+def _done(code: int) -> bool:
+    """Whether a kernel has done its job; False if it does not take such a job."""
+    if code == 1:
+        raise MemoryError("no memory to measure the quality of a window")
+    if code not in (0, 2):
+        raise RuntimeError(f"the compiled kernels refused a job (code {code})")
+    return code == 0
+
+
+def _measured_natively(
+    array: NDArray[np.floating], measures: Measures
+) -> tuple[Float64, Sequence[_LeadFigures]] | None:
+    loaded = native.library()
+    if loaded is None:
+        return None
+    rows, samples = array.shape
+    filled = np.empty((rows, samples))
+    figures = (_LeadFigures * rows)()
+    job = _QualityJob(
+        input=array.ctypes.data,
+        filled=filled.ctypes.data,
+        figures=ctypes.addressof(figures),
+        rows=rows,
+        samples=samples,
+        row_stride=array.strides[0] // array.itemsize,
+        flat_block=measures.flat_block,
+        flat_amplitude=measures.flat_amplitude,
+        saturated_run=measures.saturated_run,
+        spike_reach=measures.spike_reach,
+        spike_height=measures.spike_height,
+        spike_share=measures.spike_share,
+        spike_distance=measures.spike_distance,
+        dtype=int(array.dtype == np.float64),
+    )
+    if not _done(loaded[0].ecgfoundry_quality(ctypes.byref(job), loaded[1])):
+        return None
+    return filled, list(figures)
+
+
+# --- the same by NumPy ------------------------------------------------------------------------
+
+
+def _measured_by_numpy(
+    rows: NDArray[np.floating], measures: Measures
+) -> tuple[Float64, Sequence[_LeadFigures]]:
+    filled = np.array(rows, dtype=np.float64, order="C")
+    figures = []
+    for row, x in zip(rows, filled, strict=True):
+        missing = np.isnan(x)
+        gaps = int(missing.sum())
+        if gaps == x.size:
+            figures.append(_LeadFigures(missing=gaps))
+            continue
+        values = x
+        if gaps:
+            values = x[~missing]
+            index = np.arange(x.size)
+            x[missing] = np.interp(index[missing], index[~missing], values)
+        low, middle, high = _percentiles(values)
+        spikes = 0
+        if measures.spike_reach:
+            if gaps:
+                low_filled, _, high_filled = _percentiles(np.nan_to_num(row))
+                spikes = _spikes(np.nan_to_num(row), high_filled - low_filled, measures)
+            else:
+                spikes = _spikes(row, high - low, measures)
+        figures.append(
+            _LeadFigures(
+                missing=gaps,
+                flat_blocks=_flat_blocks(x, measures),
+                saturated=saturated_samples(values, measures.saturated_run),
+                spikes=spikes,
+                low=low,
+                middle=middle,
+                high=high,
+            )
+        )
+    return filled, figures
+
+
+def _percentiles(values: NDArray[np.floating]) -> tuple[float, float, float]:
+    """Return the 0.5th, 50th and 99.5th percentiles, as numpy.percentile gives them."""
+    last = values.size - 1
+    places = [0.005 * last, 0.5 * last, 0.995 * last]
+    ranks = [rank for place in places for rank in (int(place), min(int(place) + 1, last))]
+    # float32 keeps its order and is put into order faster; the differences are taken in float64.
+    ordered = np.partition(values, sorted(set(ranks)))[ranks].astype(np.float64).tolist()
+    result = []
+    for place, lower, upper in zip(places, ordered[::2], ordered[1::2], strict=True):
+        part, step = place - int(place), upper - lower
+        result.append(upper - step * (1.0 - part) if part >= 0.5 else lower + step * part)
+    return result[0], result[1], result[2]
+
+
+def _flat_blocks(x: Float64, measures: Measures) -> int:
+    block = measures.flat_block
+    count = x.size // block
+    if count == 0:
+        return int(np.ptp(x) < measures.flat_amplitude)
+    blocks = x[: count * block].reshape(count, block)
+    return int((np.ptp(blocks, axis=1) < measures.flat_amplitude).sum())
+
+
+def saturated_samples(values: NDArray[np.floating], run: int) -> int:
+    """Return how many samples stand in runs of at least ``run`` exactly at the highest or lowest.
+
+    Of a row without missing samples; a row of one value is flat, not saturated: 0.
+    """
+    lowest, highest = values.min(), values.max()
+    if lowest == highest:
+        return 0
+    total = 0
+    for extreme in (highest, lowest):
+        at = np.flatnonzero(values == extreme)
+        if at.size < run:
+            continue
+        ends = np.flatnonzero(np.diff(at) > 1)
+        lengths = np.diff(np.concatenate([[-1], ends, [at.size - 1]]))
+        total += int(lengths[lengths >= run].sum())
+    return total
+
+
+def _spikes(x: NDArray[np.floating], amplitude: float, measures: Measures) -> int:
+    """Count spikes of at most twice the reach that stand out from their surroundings."""
+    reach = measures.spike_reach
+    if x.size <= 4 * reach + 1:
+        return 0
+    middle = x[2 * reach : -2 * reach]
+    before, after = x[reach : -3 * reach], x[3 * reach : -reach]
+    rise, fall = middle - before, middle - after
+    height = np.minimum(np.abs(rise), np.abs(fall))
+    tall = max(measures.spike_height, measures.spike_share * amplitude)
+    at = np.flatnonzero((height > tall) & (rise * fall > 0))
+    # A QRS complex also rises and falls, but over 80 ms and more: the signal just outside the
+    # spike has to be level.
+    outer = np.abs(before[at] - x[at])
+    level = np.maximum(outer, np.abs(after[at] - x[at + 4 * reach]))
+    positions = at[level < 0.2 * height[at]]
+    if positions.size == 0:
+        return 0
+    return int(1 + np.count_nonzero(np.diff(positions) > measures.spike_distance))
+
+
+# --- spectrum -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Bands:
+    """The taper, and the bands as slices of the interleaved real and imaginary parts."""
+
+    taper: Float64
+    upper: slice
+    mains: tuple[slice, ...]
+    noise: tuple[slice, ...]
+
+
+@functools.lru_cache(maxsize=16)
+def _bands(samples: int, sampling_rate: float) -> _Bands:
+    frequency = np.fft.rfftfreq(samples, 1.0 / sampling_rate)
+    near_mains = (np.abs(frequency - 50) <= 1) | (np.abs(frequency - 60) <= 1)
+    taper = np.hanning(samples)
+    taper.flags.writeable = False
+    return _Bands(
+        taper,
+        slice(2 * int(np.searchsorted(frequency, 0.5)), None),
+        _slices(near_mains),
+        _slices((frequency > 40) & ~near_mains),
+    )
+
+
+def _slices(chosen: NDArray[np.bool_]) -> tuple[slice, ...]:
+    edges = 2 * np.flatnonzero(np.diff(chosen, prepend=False, append=False))
+    return tuple(slice(a, b) for a, b in edges.reshape(-1, 2).tolist())
+
+
+def _power_shares(
+    x: Float64, sampling_rate: float
+) -> list[tuple[float | None, float | None, float | None]]:
+    """Return the shares of noise, mains and wander of every row; x is written over."""
+    if len(x) == 0 or x.shape[1] < 2 * sampling_rate:
+        return [(None, None, None)] * len(x)
+    bands = _bands(x.shape[1], float(sampling_rate))
+    x -= x.mean(axis=1, keepdims=True)
+    x *= bands.taper
+    power = np.fft.rfft(x, axis=1).view(np.float64)
+    power *= power
+    total = power.sum(axis=1).tolist()
+    upper = power[:, bands.upper].sum(axis=1).tolist()
+    mains = sum((power[:, band].sum(axis=1) for band in bands.mains), np.zeros(len(x))).tolist()
+    noise = sum((power[:, band].sum(axis=1) for band in bands.noise), np.zeros(len(x))).tolist()
+    return [
+        (None, None, None) if all_ <= 0 or above <= 0 else (n / above, m / above, 1 - above / all_)
+        for all_, above, m, n in zip(total, upper, mains, noise, strict=True)
+    ]
