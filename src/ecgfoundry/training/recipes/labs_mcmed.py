@@ -1,0 +1,545 @@
+"""Laboratory values from lead II: a corpus of MC-MED and its results become a bundle.
+
+One network with a masked output for each indicator and direction that enters, from any bundle or
+architecture. What AnyECG-Lab (arXiv 2510.22301) does not publish is our choice: loss (binary
+cross-entropy over what is known), split (the official one), which results count, optimizer and
+augmentations; see :mod:`ecgfoundry.training.recipes.labs_mcmed_data` for labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ecgfoundry.errors import TrainingError
+from ecgfoundry.metrics.auroc_intervals import auroc_interval
+from ecgfoundry.models.onnx_export import round_to_float16
+from ecgfoundry.training import losses
+from ecgfoundry.training.bundling import bundle_name, save_bundle, today
+from ecgfoundry.training.channels_last import fast_form
+from ecgfoundry.training.feeding import WindowBatches
+from ecgfoundry.training.loop import FitSettings, fit
+from ecgfoundry.training.outcome import Outputs, fit_calibration, residual_quantiles
+from ecgfoundry.training.packaging import BundleDescription, Metric
+from ecgfoundry.training.recipes.labs_mcmed_data import (
+    LaboratorySegments,
+    LaboratorySource,
+    open_laboratory,
+    spread_over_visits,
+    value_vocabulary_of,
+    visit_means,
+    vocabulary_of,
+)
+from ecgfoundry.training.run_folder import Curves, RunFolder
+from ecgfoundry.training.sources import SourcePool
+from ecgfoundry.training.starting import Start, classifier_of, start_from
+from ecgfoundry.training.tasks import TargetScale, Task, as_json
+from ecgfoundry.training.windows import FreshWindows
+
+__all__ = ["LaboratoryResult", "LaboratorySettings", "labs_mcmed"]
+
+Float64 = NDArray[np.float64]
+Positions = NDArray[np.intp]
+
+VISIT_AUROC = "AUROC, visit"
+"""Name of the figure that the bands of ``ecgfoundry labs FILE`` are made of."""
+SEGMENT_AUROC = "AUROC, segment"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaboratorySettings:
+    """How to train; every number is our choice.
+
+    Attributes
+    ----------
+    split : {"random", "chrono"}
+        Official split.
+    time, window_minutes, minimum_patients
+        As in :func:`ecgfoundry.training.recipes.labs_mcmed_data.open_laboratory`.
+    before_only : bool
+        Train only on ECG that was complete before its result.
+    segments_per_visit : int or None
+        Train on at most so many segments of a visit, evenly spread; None is all of them.
+    validation_segments : int
+        Segments per visit that choose the weights.
+    test_segments : int or None
+        Segments per visit that are measured at the end; None is all of them.
+    regression : bool
+        Also learn the values themselves, by heads of the same network, and write a second bundle.
+    regression_weight : float
+        Of their Huber loss beside the binary cross-entropy.
+    epochs, batch, learning_rate, patience, ema_decay, weight_decay, precision, threads, device,
+    workers, checkpoint_every, seed
+        As in :class:`ecgfoundry.training.finetuning.FinetuneSettings`.
+    augmentations : tuple of str
+    channels_last : bool
+    """
+
+    split: str = "random"
+    time: str = "result_time"
+    window_minutes: float | None = 60.0
+    minimum_patients: int = 10
+    before_only: bool = False
+    segments_per_visit: int | None = None
+    validation_segments: int = 4
+    test_segments: int | None = None
+    regression: bool = False
+    regression_weight: float = 0.3
+    epochs: int = 10
+    batch: int = 256
+    learning_rate: float | None = None
+    patience: int | None = 3
+    ema_decay: float | None = 0.99
+    weight_decay: float = 0.01
+    precision: str = "fp32"
+    augmentations: tuple[str, ...] = ("shift", "scale")
+    channels_last: bool = False
+    threads: int | None = None
+    device: str = "cpu"
+    workers: int = 0
+    checkpoint_every: int = 200
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class LaboratoryResult:
+    """What a run ends with.
+
+    Attributes
+    ----------
+    bundle : Path
+    values : Path or None
+        The regression bundle, if one was asked for.
+    metrics : list of Metric
+    targets : tuple of str
+    """
+
+    bundle: Path
+    values: Path | None
+    metrics: list[Metric]
+    targets: tuple[str, ...]
+
+
+def labs_mcmed(
+    data: str | Path,
+    output: str | Path,
+    *,
+    tables: str | Path,
+    model: str = "net1d-1lead",
+    settings: LaboratorySettings | None = None,
+    preprocessing: str | None = None,
+    name: str | None = None,
+    licence: str = "PhysioNet Credentialed Health Data License 1.5.0",
+    say: Callable[[str], None] | None = None,
+) -> LaboratoryResult:
+    """Train on a corpus of MC-MED and write a bundle with its measured figures.
+
+    Parameters
+    ----------
+    data : str or Path
+        The corpus.
+    output : str or Path
+        Folder of the run; an interrupted run continues from it.
+    tables : str or Path
+        Folder of MC-MED: results and splits.
+    model : str
+        Bundle (``ecgfounder-1lead``, or any folder) or architecture.
+    settings : LaboratorySettings, optional
+    preprocessing : str, optional
+        For an architecture; a bundle brings its own.
+    name, licence : str
+        For the card.
+    say : callable, optional
+
+    Raises
+    ------
+    TrainingError
+        No target enters, the network takes more than one lead, or the folder holds another run.
+    LeakageError
+        A patient stands in two splits; nothing was trained.
+    """
+    settings = settings or LaboratorySettings()
+    tell = say or (lambda line: None)
+    segments = open_laboratory(
+        data, tables,
+        split=settings.split, time=settings.time, window_minutes=settings.window_minutes,
+        minimum_patients=settings.minimum_patients,
+    )  # fmt: skip
+    words = vocabulary_of(segments)
+    task = Task(kind="multilabel", columns=words.names, vocabulary=words)
+    heads = len(segments.indicators) if settings.regression else 0
+    start = start_from(
+        model, outputs=task.outputs + heads, leads=("II",),
+        preprocessing=preprocessing, seed=settings.seed,
+    )  # fmt: skip
+    if start.spec.rows != 1 or start.takes_presence:
+        raise TrainingError(
+            f"{model} takes {start.spec.rows} leads; the corpus has lead II",
+            remedy="Use a one-lead bundle or architecture, such as net1d-1lead or net1d-tiny",
+        )
+    folder = RunFolder(Path(output))
+    folder.configure(_configuration(model, start, task, settings, segments))
+    folder.write_json("data.json", _data_document(segments))
+    run = _Run(segments, start, task, settings, folder, tell)
+    tell(
+        f"{len(words)} targets of {len(segments.indicators)} indicators; {len(run.training)} "
+        f"segments train, {len(run.validation)} validate; from {start.origin}"
+    )
+    scale = run.train()
+    return _finish(run, scale, name=name, licence=licence)
+
+
+def _configuration(
+    model: str, start: Start, task: Task, settings: LaboratorySettings, data: LaboratorySegments
+) -> dict[str, Any]:
+    return {
+        "recipe": "labs_mcmed",
+        "model": model,
+        "starts_from": start.origin,
+        "architecture": start.architecture,
+        "input": asdict(start.spec),
+        "task": as_json(task),
+        "settings": asdict(settings),
+        "synthetic": data.synthetic,
+    }
+
+
+def _data_document(data: LaboratorySegments) -> dict[str, Any]:
+    counts = {
+        split: int((data.splits == split).sum()) for split in ("train", "validation", "test")
+    }
+    return {
+        "sha256": data.digest(),
+        "segments": counts,
+        "split": data.split_kind,
+        "synthetic": data.synthetic,
+        "catalogue": data.catalogue.to_dicts(),
+    }
+
+
+@dataclass
+class _Run:
+    """The parts of a run that belong together."""
+
+    data: LaboratorySegments
+    start: Start
+    task: Task
+    settings: LaboratorySettings
+    folder: RunFolder
+    tell: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        data, settings = self.data, self.settings
+        labels = data.before if settings.before_only else data.labels
+        rows = np.flatnonzero((data.splits == "train") & (labels >= 0).any(axis=1)).astype(np.intp)
+        self.training = spread_over_visits(rows, data.visits, settings.segments_per_visit)
+        self.validation = spread_over_visits(
+            data.positions("validation"), data.visits, settings.validation_segments
+        )
+        for what, found in (("train", self.training), ("validation", self.validation)):
+            if not len(found):
+                raise TrainingError(f"no segment of the split {what} has a label")
+        self.labels = np.where(labels < 0, np.nan, labels.astype(np.float64))
+        self.windows = FreshWindows(SourcePool((LaboratorySource(data),)), self.start.spec)
+
+    def train(self) -> TargetScale | None:
+        """Train; the network ends with the weights that did best on the validation visits."""
+        settings, task, data = self.settings, self.task, self.data
+        targets = self.labels[self.training]
+        scale = None
+        if settings.regression:
+            values = data.values[self.training].astype(np.float64)
+            scale = TargetScale.of(values)
+            targets = np.concatenate([targets, scale.standardized(values)], axis=1)
+        batches = WindowBatches(
+            windows=self.windows,
+            positions=self.training,
+            targets=targets.astype(np.float32),
+            batch=min(settings.batch, len(self.training)),
+            sampling_rate=self.start.spec.sampling_rate,
+            augmentations=settings.augmentations,
+            seed=settings.seed,
+            workers=settings.workers,
+        )
+        wanted = data.binary()[self.validation]
+        visits = data.visits[self.validation]
+
+        def evaluate(network: torch.nn.Module) -> dict[str, float]:
+            outputs = self.outputs(network, self.validation)[:, : task.outputs]
+            means, truth, _ = visit_means(outputs, wanted, visits)
+            figures = task.figures(np.nan_to_num(means), truth)
+            figures["segment_macro_auroc"] = task.figures(outputs, wanted)["macro_auroc"]
+            return figures
+
+        _, truth, _ = visit_means(np.zeros(wanted.shape), wanted, visits)
+        defined = any(len(np.unique(c[~np.isnan(c)])) > 1 for c in truth.T)
+        fresh = self.start.origin == "random weights"
+        tensorboard = Curves(self.folder.path / "tensorboard")
+
+        def report(row: dict[str, Any]) -> None:
+            tensorboard(row)
+            figure = (row.get("figures") or {}).get("macro_auroc", float("nan"))
+            self.tell(
+                f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, macro AUROC of the validation "
+                f"visits {figure:.4f}, {row['seconds']:.1f} s"
+            )
+
+        fit(
+            self.start.network,
+            batches,
+            _masked_loss(task.outputs, settings.regression_weight),
+            settings=FitSettings(
+                epochs=settings.epochs,
+                steps_per_epoch=batches.steps,
+                learning_rate=settings.learning_rate or (1e-3 if fresh else 3e-4),
+                schedule="cosine",
+                warmup=0.05,
+                weight_decay=settings.weight_decay,
+                gradient_clip=1.0,
+                ema_decay=settings.ema_decay,
+                seed=settings.seed,
+                threads=settings.threads,
+                monitor="macro_auroc" if defined else "loss",
+                monitor_mode="max" if defined else "min",
+                patience=settings.patience,
+                precision=settings.precision,  # type: ignore[arg-type]
+                checkpoint_every=settings.checkpoint_every,
+            ),
+            evaluate=evaluate,
+            checkpoint=self.folder.checkpoint,
+            curves=self.folder.curves,
+            device=settings.device,
+            report=report,
+            forward=fast_form if settings.channels_last else None,
+        )
+        return scale
+
+    def outputs(self, network: torch.nn.Module, positions: Positions, batch: int = 64) -> Float64:
+        """Return the outputs (positions, outputs), without augmentation."""
+        generator = np.random.default_rng(0)
+        device = self.settings.device
+        network = network.to(device).eval()
+        pieces = []
+        with torch.inference_mode():
+            for first in range(0, len(positions), batch):
+                signal, _ = self.windows.get(positions[first : first + batch], generator)
+                pieces.append(network(torch.from_numpy(signal).to(device)).double().cpu().numpy())
+        return np.concatenate(pieces)
+
+
+def _masked_loss(classes: int, weight: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """Binary cross-entropy over what is known, and Huber's loss of the values, if there are any."""
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        value = losses.binary_cross_entropy(outputs[:, :classes], targets[:, :classes])
+        if outputs.shape[1] > classes:
+            value = value + weight * losses.huber(outputs[:, classes:], targets[:, classes:])
+        return value
+
+    return loss
+
+
+def _part_of(network: torch.nn.Module, first: int, last: int) -> torch.nn.Module:
+    """Return a copy of the network with only some of its outputs."""
+    import copy
+
+    part = copy.deepcopy(network).cpu()
+    whole = classifier_of(part)
+    kept = whole.weight.detach()[first:last].clone()
+    bias = None if whole.bias is None else whole.bias.detach()[first:last].clone()
+    part.reset_classifier(last - first)
+    classifier = classifier_of(part)
+    with torch.no_grad():
+        classifier.weight.copy_(kept)
+        if bias is not None:
+            classifier.bias.copy_(bias)
+    return part.eval()
+
+
+def _finish(
+    run: _Run, scale: TargetScale | None, *, name: str | None, licence: str
+) -> LaboratoryResult:
+    """Calibrate on the validation visits, measure the test visits once, write the bundles."""
+    data, task = run.data, run.task
+    network = _part_of(run.start.network, 0, task.outputs)
+    network = round_to_float16(network)
+    calibration, thresholds = _calibration(run, network)
+    test = spread_over_visits(data.positions("test"), data.visits, run.settings.test_segments)
+    metrics = _test_metrics(run, network, test) if len(test) else []
+    base = bundle_name(name or run.folder.path.resolve().name)
+    description = _description(run, base, licence)
+    bundle = save_bundle(
+        network, description, run.folder,
+        calibration=calibration, thresholds=thresholds, metrics=metrics,
+    )  # fmt: skip
+    values = None
+    if scale is not None:
+        values = _value_bundle(run, scale, f"{base}-values", licence, test)
+    return LaboratoryResult(bundle, values, metrics, task.vocabulary.names)
+
+
+def _calibration(
+    run: _Run, network: torch.nn.Module
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    data, task = run.data, run.task
+    outputs = run.outputs(network, run.validation)
+    labels = data.binary()[run.validation]
+    means, truth, _ = visit_means(outputs, labels, data.visits[run.validation])
+    every = np.arange(len(means), dtype=np.intp)
+    by_visit, thresholds = fit_calibration(
+        task, Outputs(every, np.nan_to_num(means), np.nan_to_num(means), every), truth
+    )
+    single = np.arange(len(outputs), dtype=np.intp)
+    by_segment, _ = fit_calibration(task, Outputs(single, outputs, outputs, single), labels)
+    if by_visit is None or by_segment is None or thresholds is None:
+        return None, None
+    source = f"{len(means)} visits of the validation split ({data.split_kind})"
+    calibration = {
+        "record": by_visit["record"],
+        "window": by_segment["record"],
+        "fitted_on": f"{source}; single windows on their segments",
+    }
+    return calibration, thresholds | {"fitted_on": source}
+
+
+def _test_metrics(run: _Run, network: torch.nn.Module, test: Positions) -> list[Metric]:
+    """AUROC per target with patient-level intervals, per visit and segment, all ECG and before."""
+    data = run.data
+    outputs = run.outputs(network, test)
+    patients = data.patients[test]
+    kind = "SYNTHETIC data, " if data.synthetic else ""
+    metrics = []
+    for which, words in (("all", "all windows"), ("before", "ECG before the result")):
+        labels = data.binary(which)[test]
+        means, truth, first = visit_means(outputs, labels, data.visits[test])
+        levels = (
+            (VISIT_AUROC, means, truth, patients[first]),
+            (SEGMENT_AUROC, outputs, labels, patients),
+        )
+        for figure, scores, wanted, groups in levels:
+            for k, target in enumerate(data.names):
+                known = ~np.isnan(wanted[:, k])
+                found = auroc_interval(wanted[known, k], scores[known, k], patients=groups[known])
+                if np.isnan(found.auroc):
+                    continue
+                metrics.append(
+                    Metric(
+                        figure,
+                        found.auroc,
+                        f"{kind}test split ({data.split_kind}), {words}",
+                        None if np.isnan(found.low) else found.low,
+                        None if np.isnan(found.high) else found.high,
+                        target,
+                        records=int(known.sum()),
+                    )
+                )
+    return metrics
+
+
+def _value_bundle(
+    run: _Run, scale: TargetScale, name: str, licence: str, test: Positions
+) -> Path:
+    data = run.data
+    first = run.task.outputs
+    network = _part_of(run.start.network, first, first + len(data.indicators))
+    network = round_to_float16(network)
+    words = value_vocabulary_of(data)
+
+    def visits(positions: Positions) -> tuple[Float64, Float64]:
+        outputs = scale.physical(run.outputs(network, positions))
+        truth = data.values[positions].astype(np.float64)
+        known = np.isnan(truth)
+        number = data.visits[positions]
+        answers, _, _ = visit_means(outputs, np.where(known, np.nan, 0.0), number)
+        means, _, _ = visit_means(truth, np.where(known, np.nan, 0.0), number)
+        return answers, means
+
+    answers, truth = visits(run.validation)
+    quantiles = residual_quantiles(answers, truth)
+    regression: dict[str, Any] = {"scale": list(scale.scale), "offset": list(scale.offset)}
+    if quantiles is not None:
+        regression["residual_quantiles"] = quantiles
+    metrics = []
+    if len(test):
+        answers, truth = visits(test)
+        for k, target in enumerate(words.targets):
+            known = ~np.isnan(truth[:, k])
+            error = np.abs(answers[known, k] - truth[known, k])
+            blind = np.abs(truth[known, k] - scale.offset[k])
+            where = f"visits of the test split ({data.split_kind}), all windows"
+            for words_of, values in (
+                (f"mean absolute error ({target.unit})", error),
+                ("the same of always answering the training mean", blind),
+            ):
+                mean = float(values.mean()) if len(values) else None
+                metrics.append(
+                    Metric(words_of, mean, where, target=target.name, records=len(values))
+                )
+    folder = RunFolder(run.folder.path / "values")
+    description = _description(run, name, licence, regression=regression, words=words)
+    return save_bundle(
+        network, description, folder, calibration=None, thresholds=None, metrics=metrics
+    )
+
+
+def _description(
+    run: _Run,
+    name: str,
+    licence: str,
+    *,
+    regression: dict[str, Any] | None = None,
+    words: Any = None,
+) -> BundleDescription:
+    data, settings, start = run.data, run.settings, run.start
+    vocabulary = words or run.task.vocabulary
+    failures = [
+        "Estimates from an ECG; none replaces a laboratory measurement.",
+        "Nothing was measured on other hospitals, devices or leads than bedside lead II.",
+        "What age, sex and heart rate alone reach must be read beside every figure: see "
+        "`ecgfoundry labs report`.",
+    ]
+    entry: dict[str, Any] = {
+        "name": "MC-MED",
+        "licence": licence,
+        "records": len(np.unique(data.visits)),
+        "use": f"{len(run.training)} segments trained, {len(run.validation)} validated; official "
+        f"{data.split_kind} split.",
+    }
+    title = f"{len(vocabulary)} laboratory indicators from single-lead ECG."
+    if data.synthetic:
+        entry |= {"name": "synthetic MC-MED (simulated)", "licence": "Apache-2.0"}
+        entry["synthetic"] = True
+        title = f"SYNTHETIC: {title} Trained on simulated patients; says nothing about people."
+        failures.insert(0, "Trained on simulated patients: it must not be used on people.")
+    return BundleDescription(
+        name=name,
+        version="1.0.0",
+        title=title,
+        architecture=start.architecture,
+        lead_mode=start.spec.lead_mode,
+        leads=("II",) if start.spec.lead_mode == "any-single" else start.spec.leads,
+        preprocessing=start.spec.preprocessing,
+        vocabulary=vocabulary.name,
+        target_kind="multilabel" if regression is None else "regression",
+        training_data=(entry,),
+        recipe="labs_mcmed",
+        seed=settings.seed,
+        created=today(),
+        intended_use="Research on what an ECG says about laboratory values.",
+        known_failures=tuple(failures),
+        references=("https://arxiv.org/abs/2510.22301",),
+        licence="Apache-2.0" if data.synthetic else licence,
+        method=f"From {start.origin}; {settings.epochs} epochs at most, weights chosen by the "
+        "macro AUROC of the validation visits; masked binary cross-entropy. The resolved "
+        "configuration stands in the run's folder.",
+        regression=regression,
+        targets=vocabulary,
+        repeat="`ecgfoundry labs train` and the run's configuration.json",
+    )
