@@ -77,7 +77,7 @@ svg .count{fill:var(--bar-track)}
  table.data td,table.data tbody th,table.data thead th{font-size:8.5pt;
  padding:1mm 2.5mm 1mm 0;position:static}
  .masthead{display:block}.target-figures,table.data tr{break-inside:avoid}
- .legend,.lead{max-width:none}
+ section.card>.legend,.legend,.lead{max-width:none;break-after:avoid}
  .figures{grid-template-columns:repeat(3,1fr)}.methods{columns:1}section.card{break-inside:auto}
  section.card>h2{break-after:avoid}.plot svg{max-height:245mm}}
 """
