@@ -130,7 +130,10 @@ def regular_grid(
     near = steps < SHORTEST_GAP_STEPS * typical
     # Judged without the gaps, which tell nothing about the rate.
     rate = NOMINAL_RATE_HZ / float(steps[near].mean())
-    if abs(rate - NOMINAL_RATE_HZ) <= DRIFT_TOLERANCE * NOMINAL_RATE_HZ:
+    # Jitter at both ends of each run of samples looks like drift where the runs are short.
+    runs = 1 + int((~near).sum())
+    doubt = max(DRIFT_TOLERANCE, 0.5 * runs / int(near.sum()))
+    if abs(rate - NOMINAL_RATE_HZ) <= doubt * NOMINAL_RATE_HZ:
         rate = NOMINAL_RATE_HZ
     # A late sample that ends no gap is jitter; rounding it would add up along the recording.
     whole = np.where(near, 1.0, np.rint(steps * (rate / NOMINAL_RATE_HZ)))
