@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS), metavar="ROW",
                         help=f"of {', '.join(ROWS)}")  # fmt: skip
     parser.add_argument("--full", action="store_true",
-                        help="1,000 files and 24 h instead of 128 and 8 minutes")  # fmt: skip
+                        help="1,000 files and 24 h instead of 60 and 8 minutes")  # fmt: skip
     chosen = parser.parse_args()
     print(describe_machine())
     print(f"Python {platform.python_version()}, {_versions()}; {native.status()}")
