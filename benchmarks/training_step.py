@@ -3,8 +3,8 @@
     python -m benchmarks.training_step [--leads 12] [--batch 32] [--rounds 5] [--probe]
 
 The released-width Net1D, AdamW, random windows of 5,000 samples, one thread. The modes alternate
-within each round, so that the ratio survives a busy machine; times are of the process's CPU. A ratio
-above 1 is faster than eager fp32. bf16 is fast only where the processor multiplies it (AMX,
+within each round, so that the ratio survives a busy machine; times are of the process's CPU. A
+ratio above 1 is faster than eager fp32. bf16 is fast only where the processor multiplies it (AMX,
 AVX512-BF16) or on a GPU: the header says what this one has. On CUDA: ``--device cuda``.
 """
 
@@ -34,7 +34,11 @@ MODES = {
 
 
 def step(
-    module: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, bf16: bool
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    bf16: bool,
 ) -> None:
     """One step of fine-tuning."""
     context = torch.autocast(x.device.type, dtype=torch.bfloat16) if bf16 else nullcontext()
@@ -94,13 +98,13 @@ def probe(records: int = 10_000, features: int = 1024, targets: int = 150) -> No
         vocabulary=Vocabulary("t", tuple(Target(name, "diagnosis") for name in names)),
     )  # fmt: skip
     cpu, wall = time.process_time(), time.perf_counter()
-    found = fit_linear_probe(
-        x[:records], y[:records], task, validation=(x[records:], y[records:])
-    )
+    found = fit_linear_probe(x[:records], y[:records], task, validation=(x[records:], y[records:]))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     figures = task.figures(found(x[records:]), y[records:])
-    print(f"probe of {records} x {features} embeddings on {targets} targets: {cpu:.1f} CPU-s, "
-          f"{wall:.1f} s; penalty {found.penalty:g}, AUROC {figures['macro_auroc']:.3f}")  # fmt: skip
+    print(
+        f"probe of {records} x {features} embeddings on {targets} targets: {cpu:.1f} CPU-s, "
+        f"{wall:.1f} s; penalty {found.penalty:g}, AUROC {figures['macro_auroc']:.3f}"
+    )
 
 
 def main() -> None:

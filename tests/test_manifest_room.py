@@ -104,15 +104,16 @@ def test_every_problem_has_a_count_and_an_example(tmp_path: Path) -> None:
     record(tmp_path, "counts", seed=5, gain=1000.0)
     (tmp_path / "broken.hea").write_text("broken 2 100 1000\nbroken.dat 16\n")
     names = ["r0", "r1", "r2", "r3", "copy", "counts", "broken", "nothing"]
-    rows = tuple(
+    rows = [
         ManifestRow(
             name, f"{name}.hea", patient=None if name == "r3" else name,
             split="test" if name == "copy" else "train",
             targets={"AF": 1.0, "age": float(k)},
         )
         for k, name in enumerate(names)
-    ) + (ManifestRow("r1b", "r1.hea", start_s=1.0, patient="r1", split="test"),)  # fmt: skip
-    manifest = Manifest(rows, tmp_path)
+    ]  # fmt: skip
+    rows.append(ManifestRow("r1b", "r1.hea", start_s=1.0, patient="r1", split="test"))
+    manifest = Manifest(tuple(rows), tmp_path)
     spec = InputSpec("exact", ("I", "II", "V1"), 250.0, 2500, "ptbxl-bandpass@1")
     found = {p.code: p for p in check_manifest(manifest, model_input=spec)}
     assert {

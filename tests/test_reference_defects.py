@@ -3,8 +3,8 @@
 The list is of what was read in the authors' repository: an undefined rate and a discarded
 resampling, a squeezed time base, an evaluation without the filter, a validation loader that is the
 test set, rows instead of people in the split, thresholds tuned where they are reported, intervals
-from ten draws, an undefined AUROC counted as 0, lenient weight loads, unpickled checkpoints, a 50-Hz
-notch for American data, unchecked units and lead names.
+from ten draws, an undefined AUROC counted as 0, lenient weight loads, unpickled checkpoints, a
+50-Hz notch for American data, unchecked units and lead names.
 """
 
 from __future__ import annotations
@@ -125,7 +125,9 @@ def test_the_same_signal_under_another_name_is_found(tmp_path: Path) -> None:
     data = labelled(tmp_path, ["train", "train", "validation", "test"], list("abcd"))
     for suffix in (".hea", ".dat"):
         text = (tmp_path / f"r0{suffix}").read_bytes()
-        (tmp_path / f"r3{suffix}").write_bytes(text.replace(b"r0", b"r3") if suffix == ".hea" else text)
+        (tmp_path / f"r3{suffix}").write_bytes(
+            text.replace(b"r0", b"r3") if suffix == ".hea" else text
+        )
     with pytest.raises(LeakageError, match="sample for sample"):
         finetune(data, tmp_path / "run", model="net1d-tiny")
 
@@ -190,9 +192,7 @@ class _Bomb:
         return (Path.touch, (Path("exploded"),))
 
 
-def test_checkpoints_are_never_unpickled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_checkpoints_are_never_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     from ecgfoundry.models.safe_checkpoint import load_published_checkpoint
 

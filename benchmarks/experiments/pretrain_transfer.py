@@ -2,9 +2,9 @@
 
     python -m benchmarks.experiments.pretrain_transfer --data ../shared/data --output FOLDER
 
-A small Net1D learns the four rhythm classes of CinC 2017 (one lead, 10-s windows, 125 Hz). Then AFIB
-(98 of 1,442 records of the PTB-XL subset, lead I) is learned from 50, 200 and all training records
-by four arms and two more:
+A small Net1D learns the four rhythm classes of CinC 2017 (one lead, 10-s windows, 125 Hz). Then
+AFIB (98 of 1,442 records of the PTB-XL subset, lead I) is learned from 50, 200 and all training
+records by four arms and two more:
 
 - ``fine-tuned``: from the pretrained weights, all weights trained;
 - ``from scratch``: the same network, the same steps, random weights;
@@ -13,9 +13,10 @@ by four arms and two more:
 - ``pretrained + probe``: a linear layer on the embeddings of the pretrained network.
 
 Five folds by patient, stratified; 50 and 200 are drawn twice, stratified, from each fold's training
-part. Nothing is stopped or chosen by the outcome: steps and rates were fixed beforehand (our choice).
-The figure is the AUROC of each fold's unseen records, averaged over folds and draws; intervals and
-paired differences are from 1,000 bootstrap draws of patients, the same draws for all arms.
+part. Nothing is stopped or chosen by the outcome: steps and rates were fixed beforehand (our
+choice). The figure is the AUROC of each fold's unseen records, averaged over folds and draws;
+intervals and paired differences are from 1,000 bootstrap draws of patients, the same for all
+arms.
 
 Every unit leaves a file in the output folder and is skipped when that is there: an interrupted
 run continues. ``table.md`` and ``results.json`` are written at the end, whatever they say.
@@ -383,8 +384,8 @@ def evaluate(target: Target12, scores: dict[str, np.ndarray]) -> dict[str, objec
                "high": np.quantile(found[1:], 0.975)}  # fmt: skip
         if arm != "from scratch" and ("from scratch", size) in values:
             difference = found - values["from scratch", size]
-            row |= {"difference": difference[0], "difference_low": np.quantile(difference[1:], 0.025),
-                    "difference_high": np.quantile(difference[1:], 0.975)}  # fmt: skip
+            low, high = np.quantile(difference[1:], (0.025, 0.975))
+            row |= {"difference": difference[0], "difference_low": low, "difference_high": high}
         result[f"{arm} | {size}"] = {key: round(float(value), 4) for key, value in row.items()}
     return result
 

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.training.small_data import age_table  # noqa: E402
+from tests.training.small_data import age_table
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -78,7 +78,9 @@ def test_a_leak_stops_the_run(tmp_path: Path) -> None:
     lines = table.read_text().splitlines()
     splits = ["train", "validation", "train", "test"]
     table.write_text(
-        "\n".join([lines[0] + ",split", *(f"{a},{s}" for a, s in zip(lines[1:], splits, strict=True))])
+        "\n".join(
+            [lines[0] + ",split", *(f"{a},{s}" for a, s in zip(lines[1:], splits, strict=True))]
+        )
     )
     done = command("finetune", table, "--target", "age", "--output", tmp_path / "run")
     assert done.returncode == 1

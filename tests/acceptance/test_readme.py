@@ -72,7 +72,7 @@ def test_command(command: str, tmp_path: Path, fixtures: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -83,4 +83,4 @@ def test_command(command: str, tmp_path: Path, fixtures: Path) -> None:
 def test_python(code: str, tmp_path: Path, fixtures: Path) -> None:
     for name in ("JS20000.hea", "JS20000.mat"):
         (tmp_path / name).symlink_to(fixtures / "cinc2021" / name)
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=400)

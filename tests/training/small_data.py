@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from ecgfoundry.formats.wfdb_writer import write_wfdb
-from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import ManifestRow, write_manifest
 from ecgfoundry.recording import Recording
 from ecgfoundry.vocabularies import load_vocabulary
@@ -69,9 +68,7 @@ def age_sex_manifest(folder: Path, count: int) -> Path:
         age = 25 + 50 * (k % 2) + k % 7
         write_wfdb(twelve_leads(age, k), folder, f"a{k:03d}")
         sex = "male" if k % 2 else "female"
-        rows.append(
-            ManifestRow(f"a{k}", f"a{k:03d}.hea", patient=f"p{k}", age=float(age), sex=sex)
-        )
+        rows.append(ManifestRow(f"a{k}", f"a{k:03d}.hea", patient=f"p{k}", age=float(age), sex=sex))
     return write_manifest(folder / "manifest.csv", rows)
 
 

@@ -68,9 +68,7 @@ def test_no_window_twice_or_never(count: int, processes: int, accumulate: int) -
     seen: list[float] = []
     lengths = set()
     for rank in range(processes):
-        feed = numbered(
-            count, batch=4, world=World(rank, processes), accumulate=accumulate, seed=5
-        )
+        feed = numbered(count, batch=4, world=World(rank, processes), accumulate=accumulate, seed=5)
         batches = list(feed.from_batch(2, 0))
         lengths.add(len(batches))
         assert len(batches) == feed.steps * accumulate
@@ -134,8 +132,8 @@ def test_wrong_runs_are_named(tmp_path: Path) -> None:
     def run(**changes: object) -> None:
         settings = PretrainSettings(**{"epochs": 1, "batch": 8} | changes)
         pretrain(
-            [beats(8, leads=1)], tmp_path / str(changes), architecture="net1d-tiny", task=TASK, spec=SPEC,
-            configuration=NETWORK, settings=settings,
+            [beats(8, leads=1)], tmp_path / str(changes), architecture="net1d-tiny", task=TASK,
+            spec=SPEC, configuration=NETWORK, settings=settings,
         )  # fmt: skip
 
     with pytest.raises(LeadError, match="needs I and II"):
@@ -155,7 +153,7 @@ def test_killed_at_random_steps_and_continued_gives_the_same_bits(tmp_path: Path
     subprocess.run(
         [*PROGRAM, str(whole), *arguments], check=True, cwd=ROOT, env=environment(), timeout=300
     )
-    chance = random.Random(os.getpid())  # noqa: S311
+    chance = random.Random(os.getpid())
     kills = 0
     for _ in range(20):
         process = subprocess.Popen(

@@ -13,23 +13,24 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ecgfoundry.errors import FileAccessError, TrainingError  # noqa: E402
-from ecgfoundry.models.bundle import load_bundle  # noqa: E402
-from ecgfoundry.training.finetuning import FinetuneSettings  # noqa: E402
-from ecgfoundry.training.pretraining import PretrainSettings  # noqa: E402
-from ecgfoundry.training.recipes.mimic_linkage import (  # noqa: E402
+from ecgfoundry.errors import FileAccessError, TrainingError
+from ecgfoundry.models.bundle import load_bundle
+from ecgfoundry.training.finetuning import FinetuneSettings
+from ecgfoundry.training.pretraining import PretrainSettings
+from ecgfoundry.training.recipes.mimic_linkage import (
     LINKED_TARGETS,
     _nearest,
     link_mimic,
     result_number,
 )
-from ecgfoundry.training.recipes.ppg_rhythm import deepbeat_manifest  # noqa: E402
-from ecgfoundry.training.recipes.registry import RECIPES, get_recipe  # noqa: E402
-from tests.training import small_data  # noqa: E402
+from ecgfoundry.training.recipes.ppg_rhythm import deepbeat_manifest
+from ecgfoundry.training.recipes.registry import RECIPES, get_recipe
+from tests.training import small_data
 
 WANTED = {
     "ecgfounder_pretrain", "ecgfounder_finetune", "ecgfounder_probe", "cinc2017_rhythm",
     "ptbxl_superclass", "age_sex", "lvef", "ckd", "chd", "nt_probnp", "ppg_rhythm",
+    "labs_mcmed",
 }  # fmt: skip
 GOLDEN = Path(__file__).parent / "golden_losses"
 FEW = FinetuneSettings(

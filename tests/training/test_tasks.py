@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ecgfoundry.errors import TrainingError  # noqa: E402
-from ecgfoundry.training.outcome import residual_quantiles  # noqa: E402
-from ecgfoundry.training.tasks import TargetScale, infer_task, patient_means  # noqa: E402
+from ecgfoundry.errors import TrainingError
+from ecgfoundry.training.outcome import residual_quantiles
+from ecgfoundry.training.tasks import TargetScale, infer_task, patient_means
 
 NAN = np.nan
 
@@ -71,7 +71,9 @@ def test_interval_holds_its_coverage_on_new_values() -> None:
     for _ in range(300):
         residual = generator.standard_exponential((40, 1))
         low, high = residual_quantiles(np.zeros((40, 1)), residual)[0]
-        inside.append(np.mean((new := generator.standard_exponential(200)) >= low) - np.mean(new > high))
+        inside.append(
+            np.mean((new := generator.standard_exponential(200)) >= low) - np.mean(new > high)
+        )
     assert 0.895 <= np.mean(inside) <= 0.96
     assert residual_quantiles(np.zeros((5, 1)), np.zeros((5, 1))) is None
 

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a manifest, with counts and examples, before anything is trained."""
+"""Everything that is wrong with a manifest, with counts and examples, before a run."""
 
 from __future__ import annotations
 
@@ -273,9 +273,7 @@ def missing_leads(leads: Sequence[str], spec: InputSpec) -> tuple[str, ...]:
         return () if one else spec.leads
     derivable = sum(lead in LIMB_LEADS for lead in leads) >= 2
     gone = tuple(
-        lead
-        for lead in spec.leads
-        if lead not in leads and not (derivable and lead in LIMB_LEADS)
+        lead for lead in spec.leads if lead not in leads and not (derivable and lead in LIMB_LEADS)
     )
     if spec.lead_mode == "any-subset":
         return gone if len(gone) == len(spec.leads) else ()

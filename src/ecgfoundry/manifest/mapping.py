@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecgfoundry.errors import FileAccessError, ManifestError
-from ecgfoundry.manifest.table import TARGET_PREFIX, Manifest, ManifestRow, read_manifest, read_table
+from ecgfoundry.manifest.table import (
+    TARGET_PREFIX,
+    Manifest,
+    ManifestRow,
+    read_manifest,
+    read_table,
+)
 
 __all__ = ["ColumnMapping", "MappedManifest", "map_table"]
 
@@ -285,7 +291,7 @@ def _targets(
                     path=table,
                     remedy="Leave the cell empty where the value is missing",
                 )
-            classes[name] = tuple(sorted({cell for cell in known}))
+            classes[name] = tuple(sorted(set(known)))
             place = {text: float(k) for k, text in enumerate(classes[name])}
             values[name] = [place.get(cell) for cell in cells]
     return values, classes

@@ -22,7 +22,7 @@ __all__ = ["ALONE", "World", "joined_world"]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """This process among all.
+    """One process among all.
 
     Attributes
     ----------

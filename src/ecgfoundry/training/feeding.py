@@ -104,7 +104,7 @@ class WindowBatches:
         return self._pieces(epoch)[number * self.world.size + self.world.rank]
 
     def __call__(self, epoch: int, generator: np.random.Generator) -> Iterator[Batch]:
-        """Yield all batches of an epoch; the order depends on the own seed, not on ``generator``."""
+        """Yield all batches of an epoch in the order of the own seed, not of ``generator``."""
         return self.from_batch(epoch, 0)
 
     def from_batch(self, epoch: int, first: int) -> Iterator[Batch]:
@@ -129,9 +129,7 @@ class WindowBatches:
         return np.array_split(order, self.pieces)
 
     def _make(self, epoch: int, number: int, places: NDArray[np.intp]) -> Batch:
-        generator = np.random.default_rng(
-            [self.seed, epoch, _CONTENT, number, self.world.rank]
-        )
+        generator = np.random.default_rng([self.seed, epoch, _CONTENT, number, self.world.rank])
         signal, presence = self.windows.get(self.positions[places], generator)
         if self.augmentations:
             signal = augment(

@@ -243,9 +243,7 @@ def _with_splits(manifest: Manifest, task: Task, settings: FinetuneSettings) -> 
     """Keep the given splits; make them where there are none at all."""
     splits = {row.split for row in manifest.rows}
     if splits == {None}:
-        return split_by_patient(
-            manifest, task.columns, shares=settings.shares, seed=settings.seed
-        )
+        return split_by_patient(manifest, task.columns, shares=settings.shares, seed=settings.seed)
     for wanted in ("train", "validation"):
         if wanted not in splits:
             raise TrainingError(
@@ -449,7 +447,7 @@ def _finish(
             parts[split] = (outputs, data.values[rows], [data.groups[k] for k in rows])
     outputs, values, groups = parts["validation"]
     calibration, thresholds = fit_calibration(task, outputs, values)
-    regression = None
+    regression: dict[str, Any] | None = None
     if scale is not None:
         regression = {"scale": list(scale.scale), "offset": list(scale.offset)}
         quantiles = residual_quantiles(scale.physical(outputs.records), values)
@@ -579,9 +577,7 @@ def _failures(task: Task, data: _Data, counts: dict[str, int]) -> tuple[str, ...
         )
     nameless = sum(row.patient is None for row in data.manifest.rows)
     if nameless:
-        result.append(
-            f"{nameless} recordings name no patient and were taken for one person each."
-        )
+        result.append(f"{nameless} recordings name no patient and were taken for one person each.")
     if task.kind == "positive-unlabelled":
         result.append("Targets that were not annotated were not known to be absent.")
     return tuple(result)

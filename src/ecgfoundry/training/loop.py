@@ -293,7 +293,7 @@ def fit(
             run.load(checkpoint)
         computed = network if forward is None else forward(network)
         if settings.compile:
-            computed = torch.compile(computed)  # type: ignore[assignment]
+            computed = torch.compile(computed)
         trained = _Trained(world.wrap(computed), loss, settings, str(device))
         while run.epoch < settings.epochs and not run.stopped:
             _epoch(run, trained, sample_batches, evaluate, checkpoint, curves, report)

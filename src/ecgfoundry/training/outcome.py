@@ -285,7 +285,13 @@ def measured(
             answer = z * scale.scale[k] + scale.offset[k]
             error = np.abs(answer - y)
             name = f"mean absolute error ({target.unit})" if target.unit else "mean absolute error"
-            add(name, float(error.mean()), target.name, rows, lambda own, e=error: float(e[own].mean()))
+            add(
+                name,
+                float(error.mean()),
+                target.name,
+                rows,
+                lambda own, e=error: float(e[own].mean()),
+            )
             blind = float(np.abs(y - scale.offset[k]).mean())
             metrics.append(
                 Metric(
@@ -294,7 +300,9 @@ def measured(
                 )
             )  # fmt: skip
         elif len(task.vocabulary) <= 40 or np.unique(y).size > 1:
-            add("AUROC", auroc(y, z), target.name, rows, lambda own, y=y, z=z: auroc(y[own], z[own]))
+            add(
+                "AUROC", auroc(y, z), target.name, rows, lambda own, y=y, z=z: auroc(y[own], z[own])
+            )
     if calibrated and task.kind != "regression":
         metrics += _calibration_metrics(task, outputs, values, groups, where)
     return metrics

@@ -199,7 +199,7 @@ def embed_manifest(
             continue
         arrays = [w.standardized for w in readable if w.standardized is not None]
         embeddings = predictor.embed(np.stack(arrays))
-        about = {"record": row.record, "patient": row.patient, "split": row.split}
+        about: dict[str, Any] = {"record": row.record, "patient": row.patient, "split": row.split}
         about |= {f"target:{name}": value for name, value in row.targets.items()}
         if windows:
             rows += [
@@ -207,7 +207,9 @@ def embed_manifest(
                 for w, e in zip(readable, embeddings, strict=True)
             ]
         else:
-            rows.append(about | {"windows": len(readable), "embedding": embeddings.mean(0).tolist()})
+            rows.append(
+                about | {"windows": len(readable), "embedding": embeddings.mean(0).tolist()}
+            )
         if progress is not None:
             progress(number + 1, len(manifest))
     if not rows:

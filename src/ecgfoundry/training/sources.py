@@ -8,7 +8,6 @@ of all of them in one row.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,10 +42,20 @@ _MICROVOLT = 1000.0  # int16 units per mV
 class SegmentSource(Protocol):
     """Raw windows of one rate, one set of leads and one length."""
 
-    sampling_rate: float
-    leads: tuple[str, ...]
-    groups: Sequence[str]
-    """Patient of each window."""
+    @property
+    def sampling_rate(self) -> float:
+        """Hz."""
+        ...
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Names of the rows."""
+        ...
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """Patient of each window."""
+        ...
 
     def __len__(self) -> int:
         """Windows."""
@@ -208,7 +217,9 @@ def cache_manifest(
     folder.mkdir(parents=True, exist_ok=True)
     index_path = folder / "index.json"
     wanted = {
-        "rows": [[row.record, row.path, row.index, row.start_s, row.duration_s] for row in manifest],
+        "rows": [
+            [row.record, row.path, row.index, row.start_s, row.duration_s] for row in manifest
+        ],
         "leads": list(leads),
         "window_s": window_s,
         "storage": storage,
@@ -244,7 +255,7 @@ def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) ->
             group = groups[rate]
             for start, stop in window_bounds(selected.samples, rate, window_s):
                 cut = selected.signal[:, start:stop]
-                absent = np.isnan(cut).all(axis=1)
+                absent: NDArray[np.bool_] = np.asarray(np.isnan(cut).all(axis=1))
                 refused = assess_window(cut[~absent], rate, _named(leads, absent)).refusal
                 if refused is not None or (wanted["need_all"] and absent.any()):
                     reason = "a lead is missing" if refused is None else refused.message
@@ -260,7 +271,9 @@ def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) ->
     return {
         "skipped": skipped,
         "groups": [
-            {"rate": g.rate, "samples": g.samples, "rows": g.rows} for g in groups.values() if g.rows
+            {"rate": g.rate, "samples": g.samples, "rows": g.rows}
+            for g in groups.values()
+            if g.rows
         ],
     }
 
@@ -362,44 +375,39 @@ def corpus_sources(path: str | Path, targets: Sequence[str]) -> list[SegmentSour
 
 
 def _corpus_groups(corpus: Any, targets: Sequence[str], path: Path) -> list[SegmentSource]:
-    index = corpus.index
-    columns = []
-    for name in targets:
-        found = next((c for c in (f"target:{name}", name) if c in index.columns), None)
-        if found is None:
-            raise TrainingError(f"the corpus has no target '{name}'", path=path)
-        columns.append(found)
-    keys = list(
-        zip(
-            index["sampling_rate"].to_list(),
-            (_lead_names(leads) for leads in index["leads"].to_list()),
-            index["samples"].to_list(),
-            strict=True,
+    import polars
+
+    columns = [f"target:{name}" for name in targets]
+    records = corpus.records
+    gone = [name for name, c in zip(targets, columns, strict=True) if c not in records.columns]
+    if gone:
+        raise TrainingError(f"the corpus has no target '{gone[0]}'", path=path)
+    # Targets stand with the records; the join keeps the order of the segments.
+    index = corpus.index.select("record", "patient", "sampling_rate", "leads", "length").join(
+        records.select("record", *columns), on="record", how="left", maintain_order="left"
+    )
+    numbered = index.with_row_index("position")
+    sources: list[SegmentSource] = []
+    for part in numbered.partition_by("sampling_rate", "leads", "length", maintain_order=True):
+        values = np.zeros((len(part), 0))
+        if columns:
+            values = part.select(polars.col(columns).cast(polars.Float64)).to_numpy()
+        names = part.select(polars.col("patient").fill_null("\0" + polars.col("record")))
+        sources.append(
+            _CorpusSource(
+                corpus,
+                float(part["sampling_rate"][0]),
+                _lead_names(part["leads"][0]),
+                part["position"].to_numpy().astype(np.intp),
+                values.astype(np.float64).reshape(len(part), len(columns)),
+                names["patient"].to_list(),
+            )
         )
-    )
-    values = (
-        np.stack([index[column].cast(float).to_numpy() for column in columns], axis=1)
-        if columns
-        else np.zeros((len(keys), 0))
-    )
-    if "patient" in index.columns:
-        patients = [str(patient) for patient in index["patient"].to_list()]
-    else:
-        patients = [f"\0{k}" for k in range(len(keys))]
-    rows_of: dict[tuple[float, tuple[str, ...], int], list[int]] = defaultdict(list)
-    for row, key in enumerate(keys):
-        rows_of[key].append(row)
-    return [
-        _CorpusSource(corpus, float(rate), leads, np.asarray(rows), values[rows],
-                      [patients[row] for row in rows])
-        for (rate, leads, _), rows in rows_of.items()
-    ]  # fmt: skip
+    return sources
 
 
-def _lead_names(leads: Any) -> tuple[str, ...]:
-    if isinstance(leads, str):
-        return tuple(name for name in leads.replace(",", " ").split() if name)
-    return tuple(str(name) for name in leads)
+def _lead_names(leads: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in leads.split(",") if name.strip())
 
 
 @dataclass(frozen=True)

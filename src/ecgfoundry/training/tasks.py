@@ -17,7 +17,7 @@ from ecgfoundry.vocabularies import Target, Vocabulary
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["TASK_KINDS", "Task", "TargetScale", "infer_task", "patient_means"]
+__all__ = ["TASK_KINDS", "TargetScale", "Task", "infer_task", "patient_means"]
 
 TASK_KINDS = ("binary", "multiclass", "multilabel", "positive-unlabelled", "regression")
 _DEFAULT_LOSSES = {
@@ -264,15 +264,13 @@ def infer_task(
     if kind == "auto":
         kind = _kind_of(values, names, texts)
     known = values[~np.isnan(values)]
-    if kind in ("binary", "multilabel", "positive-unlabelled") and not set(
-        np.unique(known)
-    ) <= {0.0, 1.0}:
-        if not (texts and all(len(texts.get(name, ())) == 2 for name in names)):
-            raise TrainingError(
-                f"a {kind} task needs targets of 0 and 1",
-                remedy="Use --task regression or multiclass",
-            )
-    shared = {"columns": names, "loss": loss, "balance": balance, "aggregate": aggregate}
+    two_words = bool(texts) and all(len(texts.get(name, ())) == 2 for name in names)
+    classified = kind in ("binary", "multilabel", "positive-unlabelled")
+    if classified and not two_words and not set(np.unique(known)) <= {0.0, 1.0}:
+        raise TrainingError(
+            f"a {kind} task needs targets of 0 and 1",
+            remedy="Use --task regression or multiclass",
+        )
     if kind == "multiclass":
         labels = tuple(texts.get(names[0], ())) or tuple(
             f"{names[0]} {k}" for k in range(int(known.max()) + 1 if known.size else 1)
@@ -293,12 +291,17 @@ def infer_task(
     else:
         targets = tuple(Target(name, "diagnosis") for name in names)
     vocabulary = Vocabulary("-".join(names)[:80] or "targets", targets, "columns of the manifest")
-    return Task(kind=kind, vocabulary=vocabulary, **shared)
+    return Task(
+        kind=kind,
+        columns=names,
+        vocabulary=vocabulary,
+        loss=loss,
+        balance=balance,
+        aggregate=aggregate,
+    )
 
 
-def _kind_of(
-    values: Float64, names: tuple[str, ...], texts: Mapping[str, Sequence[str]]
-) -> str:
+def _kind_of(values: Float64, names: tuple[str, ...], texts: Mapping[str, Sequence[str]]) -> str:
     if any(len(texts.get(name, ())) > 2 for name in names):
         if len(names) > 1:
             raise TrainingError("only one target of several classes can be learned at a time")

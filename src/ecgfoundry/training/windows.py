@@ -119,14 +119,15 @@ class FreshWindows:
                 result[place] = standardize_window(
                     _without_padding(window[:, :longest]), source.sampling_rate, self.spec.recipe
                 )
-        missing = np.isnan(result)
-        presence = (~missing.all(axis=2)).astype(np.float32)
+        missing: NDArray[np.bool_] = np.isnan(result)
+        presence: Float32 = np.asarray(~missing.all(axis=2), dtype=np.float32)
         if self.spec.lead_mode != "any-subset" and (presence == 0).any():
             raise LeadError(
                 f"a window lacks one of the leads {', '.join(self.spec.leads)}",
                 remedy="Train a model that takes any subset of leads, or leave such windows out",
             )
-        return np.where(missing, np.float32(0), result), presence
+        result[missing] = 0.0
+        return result, presence
 
     def _selected(
         self, source: SegmentSource, raw: Float32, generator: np.random.Generator
@@ -193,7 +194,7 @@ def store_windows(
                 row = manifest.rows[number]
                 try:
                     for window in _windows_of(manifest, row, spec, lead, state):
-                        present = ~np.isnan(window).all(axis=1)
+                        present: NDArray[np.bool_] = np.asarray(~np.isnan(window).all(axis=1))
                         stream.write(np.nan_to_num(window, nan=0.0).tobytes())
                         state["row"].append(number)
                         state["presence"].append("".join("01"[int(p)] for p in present))

@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import ColumnMapping, map_table
 from ecgfoundry.models.bundle import InputSpec
-from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.finetuning import FinetuneResult, FinetuneSettings, finetune
 from ecgfoundry.training.pretraining import PretrainResult, PretrainSettings, pretrain

@@ -1,20 +1,21 @@
 """Targets for MIMIC-IV-ECG from the clinical tables of MIMIC-IV: the linkage rules.
 
-ECGFounder's authors name the tasks (CKD, CHD, LVEF, NT-proBNP) and not the rules by which an ECG
-gets its target, so the rules here are ours:
+ECGFounder's authors name the tasks (CKD, CHD, LVEF, NT-proBNP); the rules by which an ECG gets its
+target are not known to us, so those here are ours:
 
 - **NT-proBNP**: the ECG's nearest result within 24 hours before or after (``labevents``, item
   50963, pg/mL). Results as text ("<50", ">70000") count at their limit. Two targets: the decimal
-  logarithm, and whether it is 125 pg/mL or more (the rule-out limit of the ESC outside emergencies).
-- **CKD**: the ECG lies between admission and discharge; positive if the discharge diagnoses hold ICD-10
-  N18 or ICD-9 585.
+  logarithm, and whether it is 125 pg/mL or more (the ESC's rule-out limit outside emergencies).
+- **CKD**: the ECG lies between admission and discharge; positive if the discharge diagnoses hold
+  ICD-10 N18 or ICD-9 585.
 - **CHD** (read as coronary heart disease): the same with ICD-10 I20-I25 or ICD-9 410-414.
-- **LVEF**: MIMIC-IV has no table of ejection fractions. ``lvef.csv`` (subject_id, measured_at, lvef in
-  per cent), which users extract from echo reports, is linked with the nearest ECG rule within 7 days. Two
-  targets: the value, and whether it is under 50 %.
+- **LVEF**: MIMIC-IV has no table of ejection fractions. ``lvef.csv`` (subject_id, measured_at, lvef
+  in per cent), which users extract from echo reports, is linked with the nearest measurement
+  within 7 days. Two targets: the value, and whether it is under 50 %.
 
-An ECG without a target is left out of the manifest. A patient's ECGs all stay; splits are by patient.
-Tables are read as MIMIC-IV 2.2 and MIMIC-IV-ECG 1.0 lay them out, plain or gzipped, row by row.
+An ECG without a target is left out of the manifest. A patient's ECGs all stay; splits are by
+patient. Tables are read as MIMIC-IV 2.2 and MIMIC-IV-ECG 1.0 lay them out, plain or gzipped, row by
+row.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ def result_number(text: str) -> float | None:
     float or None
         None for anything else ("___", "ERROR", an empty cell).
     """
-    match = re.fullmatch(r"\s*(?:[<>]=?|GREATER THAN|LESS THAN)?\s*(\d+(?:\.\d+)?)\s*", text.upper())
+    match = re.fullmatch(
+        r"\s*(?:[<>]=?|GREATER THAN|LESS THAN)?\s*(\d+(?:\.\d+)?)\s*", text.upper()
+    )
     return float(match.group(1)) if match else None
 
 
