@@ -211,7 +211,7 @@ def _signal_scores(
     from ecgfoundry.models.baselines import create_baseline
 
     result = np.full(data.scores.shape, np.nan)
-    readable = ~np.isnan(design).all(axis=1)
+    readable: NDArray[np.bool_] = np.asarray(~np.isnan(design).all(axis=1))
     parts: list[tuple[NDArray[np.bool_], Float64, Float64, NDArray[np.generic]]] = []
     if fit_design is not None and data.fit is not None:
         parts.append((readable, fit_design, data.fit.labels, data.fit.patients))
