@@ -111,7 +111,7 @@ def resident_mib(parent: int) -> float:
 
 
 def batch_seconds(sample: str, records: int, folder: Path) -> float:
-    """Seconds of ``ecgfoundry infer`` for so many copies without its start: two runs, subtracted."""
+    """Seconds of ``ecgfoundry infer`` for so many copies, less its start (two runs)."""
     header = sample_path(sample)
 
     def run(count: int, name: str) -> float:
