@@ -1,5 +1,6 @@
 /* Random jobs for the kernels, to be run under -fsanitize=address,undefined: every array has exactly
  * the size that the interface promises. Prints the number of jobs. */
+#include "quality.h"
 #include "standardize.h"
 
 #include <math.h>
@@ -8,7 +9,27 @@
 #include <string.h>
 
 int ecgfoundry_standardize(const ecgfoundry_job *, int);
+int ecgfoundry_quality(const ecgfoundry_quality_job *, int);
+int ecgfoundry_limb(const ecgfoundry_limb_job *, int);
 int ecgfoundry_instructions(void);
+
+/* The quality gate on the same rows: figures of all, and the last leads against the first two. */
+static void judge(const void *input, int64_t rows, int64_t samples, int64_t stride, int dtype,
+                  int reach, int instructions) {
+    double *filled = malloc(sizeof(double) * (size_t)(rows * samples));
+    ecgfoundry_lead_figures *figures = malloc(sizeof *figures * (size_t)rows);
+    ecgfoundry_quality_job job = {input, filled, figures, rows, samples, stride, 100, 0.02,
+                                  20, reach, 0.25, 0.25, 50.0, dtype, 0};
+    if (ecgfoundry_quality(&job, instructions) == 1) exit(1);
+    int64_t order[65];
+    double coefficient[130] = {0}, result[65];
+    for (int64_t k = 0; k < rows; k++) order[k] = k;
+    ecgfoundry_limb_job limb = {input, order, coefficient, result, rows - 2, samples, stride,
+                                1 + reach * 20, dtype, 0};
+    if (rows > 2 && ecgfoundry_limb(&limb, instructions) == 1) exit(1);
+    free(filled);
+    free(figures);
+}
 
 static unsigned state = 1;
 static unsigned draw(unsigned below) {
@@ -84,6 +105,8 @@ int main(void) {
         job.scaling = (int)draw(3);
         for (int set = 0; set <= ecgfoundry_instructions(); set++)
             if (ecgfoundry_standardize(&job, set) != 0) return 1;
+        for (int set = 0; windows && dtype < 2 && set <= ecgfoundry_instructions(); set++)
+            judge(input, windows * leads, samples, stride, dtype, (int)draw(4), set);
         job.median_half = 40000; /* more than 16 bits of ranks: refused, not computed */
         if (ecgfoundry_standardize(&job, 0) != 2) return 1;
         free(input);

@@ -305,15 +305,15 @@ def test_the_kernels_pass_the_sanitizers(tmp_path: Path) -> None:
     for name, instructions in build._INSTRUCTIONS.items():
         if name != "base" and platform.machine() != "x86_64":
             continue
-        objects.append(str(tmp_path / f"{name}.o"))
-        done = subprocess.run(
-            [*compiler, *options, *build._PIECES["standardize.c"], *instructions,
-             f"-DINSTRUCTIONS={name}", "-c", str(build.SOURCES / "standardize.c"),
-             "-o", objects[-1]],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            pytest.skip(f"no sanitizers here: {done.stderr[:200]}")
+        for source, own in build._PIECES.items():
+            objects.append(str(tmp_path / f"{source}.{name}.o"))
+            done = subprocess.run(
+                [*compiler, *options, *own, *instructions, f"-DINSTRUCTIONS={name}",
+                 "-c", str(build.SOURCES / source), "-o", objects[-1]],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode:
+                pytest.skip(f"no sanitizers here: {done.stderr[:200]}")
     program = tmp_path / "sanitize"
     driver = Path(__file__).with_name("sanitize_standardize.c")
     others = [str(build.SOURCES / name) for name in build.PLAIN_SOURCES]
