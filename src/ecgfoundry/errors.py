@@ -222,3 +222,9 @@ class CorpusError(EcgFoundryError):
     """A corpus cannot be built, continued or read as it was asked for."""
 
     code = "corpus"
+
+
+class SyntheticModelError(EcgFoundryError):
+    """A model that was trained on simulated data was asked without leave to let it answer."""
+
+    code = "synthetic-model"

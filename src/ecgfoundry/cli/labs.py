@@ -4,10 +4,258 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-app = App(name="labs", help="Laboratory indicators: the catalogue, and what a data set has of it.")
+if TYPE_CHECKING:
+    from ecgfoundry.inference.laboratory import LaboratoryAnswer
+
+app = App(
+    name="labs",
+    help="Laboratory indicators: estimates from a recording, training, reports, the catalogue.",
+)
+
+
+@app.default
+def estimate(
+    file: Path,
+    *,
+    model: Annotated[str, Parameter(name=["--model", "-m"])],
+    synthetic_ok: Annotated[bool, Parameter(negative="")] = False,
+    lead: str | None = None,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    threads: int | None = None,
+) -> int:
+    """Estimate laboratory values from one recording: probabilities, spread, band, caveats.
+
+    Parameters
+    ----------
+    file
+        A recording with lead II; of several leads one is read.
+    model
+        A bundle of 'ecgfoundry labs train'.
+    synthetic_ok
+        Let a model answer that was trained on simulated patients.
+    lead
+        Read only this lead.
+    json
+        Print JSON.
+    threads
+        Threads within one call of the network.
+    """
+    from ecgfoundry.formats.base import ReadOptions
+    from ecgfoundry.inference.files import FileSource
+    from ecgfoundry.inference.laboratory import estimate_laboratory, refuse_synthetic
+    from ecgfoundry.inference.predictor import load_model
+
+    predictor = load_model(model, threads=threads)
+    refuse_synthetic(predictor.bundle, allowed=synthetic_ok)
+    source = FileSource(file, ReadOptions())
+    answer = estimate_laboratory(
+        predictor, source, source.head, lead=lead, file=str(file), synthetic_ok=synthetic_ok
+    )
+    if json:
+        import json as writer
+
+        print(writer.dumps(answer.to_dict(), indent=1, ensure_ascii=False))
+    else:
+        _print_answer(answer)
+    return 0 if answer.refused is None else 1
+
+
+def _print_answer(answer: LaboratoryAnswer) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ecgfoundry.inference.laboratory import caveats
+
+    if answer.refused is not None:
+        print(f"{answer.file}: refused: {answer.refused.message}", file=sys.stderr)
+    else:
+        names = ("estimate", "LOINC", "unit", "says", "single windows", "AUROC", "band", "by end")
+        table = Table(*names, title="SYNTHETIC MODEL" if answer.synthetic else None)
+        table.columns[0].no_wrap = True
+        ordered = sorted(answer.estimates, key=lambda e: -(e.probability or 0.0))
+        for e in ordered:
+            if e.probability is not None:
+                says = f"{e.probability:.1%}"
+                spread = _range(e.window_low, e.window_high, ".1%")
+            else:
+                says = f"{e.value:.3g} {_range(e.low, e.high, '.3g')}"
+                spread = _range(e.window_low, e.window_high, ".3g")
+            auroc = "-" if e.auroc is None else f"{e.auroc:.3f}"
+            table.add_row(
+                e.target.name, e.target.codes.get("LOINC", "-"), e.target.unit or "-", says, spread,
+                f"{auroc} {_range(e.auroc_low, e.auroc_high, '.3f')}", e.band or "-",
+                e.band_low or "-",
+            )  # fmt: skip
+        Console().print(table)
+        print(f"{answer.windows} windows of {answer.duration_s:.0f} s, lead {answer.leads_used[0]}")
+    for notice in answer.warnings:
+        print(f"ecgfoundry: {notice.message}", file=sys.stderr)
+    for line in caveats(answer):
+        print(line)
+
+
+def _range(low: float | None, high: float | None, form: str) -> str:
+    return "" if low is None or high is None else f"[{low:{form}}, {high:{form}}]"
+
+
+@app.command
+def train(
+    corpus: Path,
+    *,
+    tables: Path,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    model: str = "net1d-1lead",
+    preprocessing: str | None = None,
+    split: Literal["random", "chrono"] = "random",
+    time: Literal["result_time", "order_time"] = "result_time",
+    window_minutes: float = 60.0,
+    whole_visit: Annotated[bool, Parameter(negative="")] = False,
+    before_only: Annotated[bool, Parameter(negative="")] = False,
+    minimum_patients: int = 10,
+    segments_per_visit: int | None = None,
+    regression: Annotated[bool, Parameter(negative="")] = False,
+    epochs: int = 10,
+    batch: int = 256,
+    learning_rate: float | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    workers: int = 0,
+    seed: int = 0,
+    name: str | None = None,
+) -> None:
+    """Train on a corpus of MC-MED; an interrupted run continues when started again.
+
+    Parameters
+    ----------
+    corpus
+        Made by 'ecgfoundry corpus build'.
+    tables
+        The folder of MC-MED: results and official splits.
+    output
+        Folder of the run; the bundle is OUTPUT/bundle.
+    model
+        A one-lead bundle or architecture: ecgfounder-1lead, net1d-1lead, net1d-tiny.
+    preprocessing
+        For an architecture.
+    split
+        Official split.
+    time
+        Which time of a result counts.
+    window_minutes
+        Furthest result from a segment.
+    whole_visit
+        No limit in time.
+    before_only
+        Train only on ECG before its result.
+    minimum_patients
+        Of each class in each split that a target needs.
+    segments_per_visit
+        At most so many for training, evenly spread.
+    regression
+        Also learn the values; a second bundle is OUTPUT/values/bundle.
+    epochs
+        At most.
+    batch
+        Segments per step.
+    learning_rate
+        Peak; 3e-4 from a bundle, 1e-3 from random weights.
+    device
+        cpu or cuda.
+    threads
+        CPU threads.
+    workers
+        Threads that standardize ahead.
+    seed
+        Of weights and order.
+    name
+        Of the bundle.
+    """
+    from ecgfoundry.cli.extras import require_torch
+
+    require_torch("training")
+    from ecgfoundry.training.recipes.labs_mcmed import LaboratorySettings, labs_mcmed
+
+    settings = LaboratorySettings(
+        split=split, time=time, window_minutes=None if whole_visit else window_minutes,
+        before_only=before_only, minimum_patients=minimum_patients,
+        segments_per_visit=segments_per_visit, regression=regression, epochs=epochs, batch=batch,
+        learning_rate=learning_rate, device=device, threads=threads, workers=workers, seed=seed,
+    )  # fmt: skip
+    result = labs_mcmed(
+        corpus, output, tables=tables, model=model, settings=settings,
+        preprocessing=preprocessing, name=name,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    print(f"{result.bundle}: made; {len(result.targets)} targets")
+    if result.values is not None:
+        print(f"{result.values}: made; the values themselves")
+
+
+@app.command
+def report(
+    bundle: str,
+    corpus: Path,
+    *,
+    tables: Path,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    split: Literal["random", "chrono"] = "random",
+    time: Literal["result_time", "order_time"] = "result_time",
+    window_minutes: float = 60.0,
+    whole_visit: Annotated[bool, Parameter(negative="")] = False,
+    segments_per_visit: int | None = None,
+    target: Annotated[list[str] | None, Parameter(negative="")] = None,
+    draws: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Measure a laboratory bundle on test patients, beside its controls: HTML, CSV, JSON.
+
+    Parameters
+    ----------
+    bundle
+        Made by 'ecgfoundry labs train', with the same split.
+    corpus
+        Made by 'ecgfoundry corpus build'.
+    tables
+        The folder of MC-MED.
+    output
+        Folder for report.html, laboratory.csv and laboratory.json.
+    split
+        Official split.
+    time
+        Which time of a result counts.
+    window_minutes
+        Furthest result from a segment.
+    whole_visit
+        No limit in time.
+    segments_per_visit
+        At most so many, evenly spread.
+    target
+        Only these targets.
+    draws
+        Bootstrap draws of patients.
+    seed
+        Of draws.
+    """
+    from ecgfoundry.cli.extras import require_torch
+
+    require_torch("the laboratory report")
+    from ecgfoundry.evaluation.laboratory import laboratory_report
+    from ecgfoundry.evaluation.settings import Settings
+
+    rows = laboratory_report(
+        bundle, corpus, tables, output,
+        split=split, time=time, window_minutes=None if whole_visit else window_minutes,
+        segments_per_visit=segments_per_visit, targets=target,
+        settings=Settings.of(draws=draws, seed=seed),
+    )  # fmt: skip
+    own = [row for row in rows if row["level"] == "visit" and row["ecg"] == "all"]
+    bands = {b: sum(r["band"] == b for r in own) for b in ("strong", "moderate", "limited")}
+    words = "SYNTHETIC data: " if any(row["synthetic"] for row in rows) else ""
+    print(f"{words}{len(own)} targets, visits: {bands}; see {output / 'report.html'}")
 
 
 @app.command

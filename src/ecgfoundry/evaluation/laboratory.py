@@ -4,7 +4,7 @@ Four evaluations by the same functions as everywhere: segments, and visits (each
 over the segments of a visit that have a label for it); all windows, and only ECG that was complete
 before its result, which is the only figure for a claim about real time. Intervals and tests
 resample patients. The controls (age + sex, heart rate, the three together, hand-crafted features)
-are fitted on patients of train and validation and scored on the same test records.
+are fitted on patients of train and validation and scored on the same test visits.
 """
 
 from __future__ import annotations
@@ -191,7 +191,11 @@ def laboratory_evaluation(
             kind = "SYNTHETIC data: " if data.synthetic else ""
             found = evaluate(
                 own,
-                replace(settings, subgroups=settings.subgroups and level == "visit"),
+                replace(
+                    settings,
+                    subgroups=settings.subgroups and level == "visit",
+                    controls=settings.controls and level == "visit",
+                ),
                 title=f"{kind}{predictor.bundle.name}, {level} level, {ECG[ecg]}",
                 progress=progress,
             )
@@ -259,9 +263,7 @@ def _logits(
     return np.concatenate(pieces)
 
 
-def _features(
-    data: LaboratorySegments, positions: Positions, progress: Progress | None
-) -> Float64:
+def _features(data: LaboratorySegments, positions: Positions, progress: Progress | None) -> Float64:
     rate, leads = data.corpus.sampling_rate, data.corpus.leads
     pieces = [np.empty((0, len(FEATURE_NAMES)))]
     for start in range(0, len(positions), _BATCH):
@@ -424,7 +426,7 @@ def _indicator_table(rows: Sequence[Mapping[str, Any]]) -> str:
         line += [band_cell(main["band"]), band_cell(main["band_low"]), number_cell(main["ece"])]
         for control in shown:
             line += [
-                interval_cell(*(main.get(f"{control}_{n}") for n in ("gain", "gain_low", "gain_high"))),
+                interval_cell(*(main.get(f"{control}_gain{n}") for n in ("", "_low", "_high"))),
                 p_cell(main.get(f"{control}_q")),
             ]  # fmt: skip
         cells.append(line)

@@ -8,11 +8,18 @@ from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
 
-__all__ = ["recording_warnings"]
+__all__ = ["SYNTHETIC_WORDS", "recording_warnings", "trained_on_synthetic"]
 
 ADULT_AGE = 18.0  # years; no shipped bundle was measured on children, whose ECGs differ
 SHORT_S = 8.0  # shorter than any recording that the shipped bundles learned from (our choice)
 _NOT_A_LEAD_NAME = ("ECG",)
+SYNTHETIC_WORDS = "the model was trained on simulated patients; it says nothing about people"
+
+
+def trained_on_synthetic(bundle: Bundle) -> bool:
+    """Return whether any of a bundle's training data was simulated, as its provenance says."""
+    data = bundle.document["provenance"]["training_data"]
+    return any(bool(entry.get("synthetic")) for entry in data)
 
 
 def recording_warnings(
@@ -32,6 +39,8 @@ def recording_warnings(
     """
     result = []
     spec = bundle.input
+    if trained_on_synthetic(bundle):
+        result.append(Notice("synthetic-model", SYNTHETIC_WORDS))
     if spec.lead_mode == "any-single":
         lead = leads.rows[0]
         if lead in _NOT_A_LEAD_NAME or canonical_lead(lead) is None:

@@ -16,6 +16,7 @@ _STATUS = {
     "unsupported-variant": 415,
     "limit": 413,
     "model-not-found": 404,
+    "synthetic-model": 409,
     "missing-extra": 501,
     "bundle": 500,
     "integrity": 500,

@@ -29,6 +29,7 @@ from ecgfoundry.inference.files import (
     stated_arguments,
 )
 from ecgfoundry.inference.interpretation import Interpretation
+from ecgfoundry.inference.laboratory import refuse_synthetic
 from ecgfoundry.inference.predictor import Predictor, SourceTask, load_model
 from ecgfoundry.recording import Recording
 from ecgfoundry.service.problems import Problem, problem_of
@@ -131,7 +132,9 @@ class Worker:
                 raise ModelNotFoundError(
                     f"there is no model '{name[:80]}' here", remedy="See /v1/models"
                 )
-            self._loaded[name] = load_model(known[name], threads=self._threads)
+            loaded = load_model(known[name], threads=self._threads)
+            refuse_synthetic(loaded.bundle, allowed=self._synthetic_ok)
+            self._loaded[name] = loaded
         return self._loaded[name]
 
     def run(self, works: Sequence[Work]) -> list[Result]:

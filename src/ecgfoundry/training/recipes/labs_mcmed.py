@@ -212,9 +212,7 @@ def _configuration(
 
 
 def _data_document(data: LaboratorySegments) -> dict[str, Any]:
-    counts = {
-        split: int((data.splits == split).sum()) for split in ("train", "validation", "test")
-    }
+    counts = {split: int((data.splits == split).sum()) for split in ("train", "validation", "test")}
     return {
         "sha256": data.digest(),
         "segments": counts,
@@ -443,9 +441,7 @@ def _test_metrics(run: _Run, network: torch.nn.Module, test: Positions) -> list[
     return metrics
 
 
-def _value_bundle(
-    run: _Run, scale: TargetScale, name: str, licence: str, test: Positions
-) -> Path:
+def _value_bundle(run: _Run, scale: TargetScale, name: str, licence: str, test: Positions) -> Path:
     data = run.data
     first = run.task.outputs
     network = _part_of(run.start.network, first, first + len(data.indicators))

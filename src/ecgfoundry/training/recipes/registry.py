@@ -61,6 +61,8 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("chd", "clinical", "chd", _MIMIC, _LINKED),
         Recipe("nt_probnp", "clinical", "nt_probnp", _MIMIC, _LINKED),
         Recipe("ppg_rhythm", "ppg_rhythm", "ppg_rhythm", "folder of DeepBeat", f"task: {_PAPER}"),
+        Recipe("labs_mcmed", "labs_mcmed", "labs_mcmed", "corpus of MC-MED, and its tables",
+               "task: AnyECG-Lab (arXiv 2510.22301); everything that it does not publish: ours"),
     )
 }  # fmt: skip
 

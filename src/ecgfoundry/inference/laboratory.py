@@ -1,0 +1,282 @@
+"""Estimates of laboratory values from one recording of any length.
+
+Longer signal helps: all readable windows are averaged (in the logits, as the bundle's calibration
+of visits expects), also beyond a minute, where a diagnosis would not be averaged: a laboratory
+value hardly changes within the recording. A model that was trained on simulated patients answers
+only where the caller says that this is meant, and every answer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import ModelNotFoundError, SignalError, SyntheticModelError
+from ecgfoundry.inference.findings import probabilities
+from ecgfoundry.inference.predictor import Predictor
+from ecgfoundry.inference.warnings import SYNTHETIC_WORDS, recording_warnings, trained_on_synthetic
+from ecgfoundry.inference.windows import InputLeads, WindowSource, prepare_windows
+from ecgfoundry.metrics.bands import auroc_band
+from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.recording import Recording
+from ecgfoundry.signals.quality import Notice
+from ecgfoundry.vocabularies.types import Target
+
+__all__ = ["LaboratoryAnswer", "LaboratoryEstimate", "estimate_laboratory", "refuse_synthetic"]
+
+Float64 = NDArray[np.float64]
+
+KIND = "laboratory indicator"
+WINDOW_RANGE = (0.1, 0.9)
+"""Quantiles of the windows' estimates that are given as their spread (our choice)."""
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class LaboratoryEstimate:
+    """What a model says about one target.
+
+    Attributes
+    ----------
+    target : Target
+    probability : float or None
+        That the value is beyond its limit; None for a value.
+    threshold : float or None
+    value, low, high : float or None
+        Of a regression, in the target's unit; the interval is that of the bundle.
+    window_low, window_high : float or None
+        10 % and 90 % quantile of what single windows say; None with fewer than two windows.
+    auroc, auroc_low, auroc_high : float or None
+        The model's measured AUROC on its test visits, from its card.
+    band, band_low : str or None
+        Of the AUROC, and of its lower end: strong, moderate or limited.
+    """
+
+    target: Target
+    probability: float | None = None
+    threshold: float | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    window_low: float | None = None
+    window_high: float | None = None
+    auroc: float | None = None
+    auroc_low: float | None = None
+    auroc_high: float | None = None
+    band: str | None = None
+    band_low: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, without what is not known."""
+        fields = {k: v for k, v in vars(self).items() if k != "target" and v is not None}
+        return {**self.target.to_dict(), **fields}
+
+
+@dataclass(frozen=True)
+class LaboratoryAnswer:
+    """All estimates of one recording."""
+
+    file: str | None
+    model: str
+    model_version: str
+    synthetic: bool
+    calibrated: bool
+    duration_s: float
+    windows: int
+    refused_windows: int
+    leads_used: tuple[str, ...]
+    warnings: tuple[Notice, ...]
+    estimates: tuple[LaboratoryEstimate, ...]
+    refused: Notice | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "schema_version": 1,
+            "file": self.file,
+            "model": self.model,
+            "model_version": self.model_version,
+            "trained_on_synthetic_data": self.synthetic,
+            "calibrated": self.calibrated,
+            "duration_s": round(self.duration_s, 4),
+            "windows": self.windows,
+            "refused_windows": self.refused_windows,
+            "leads_used": list(self.leads_used),
+            "warnings": [notice.to_dict() for notice in self.warnings],
+            "estimates": [estimate.to_dict() for estimate in self.estimates],
+            "refused": None if self.refused is None else self.refused.to_dict(),
+        }
+
+
+def refuse_synthetic(bundle: Bundle, *, allowed: bool) -> None:
+    """Refuse a bundle that was trained on simulated patients.
+
+    Raises
+    ------
+    SyntheticModelError
+        It was, and ``allowed`` is False.
+    """
+    if trained_on_synthetic(bundle) and not allowed:
+        raise SyntheticModelError(
+            f"the model '{bundle.name}' was trained on synthetic data",
+            remedy="Its answers mean nothing for people; to see them anyway: --synthetic-ok",
+        )
+
+
+def estimate_laboratory(
+    predictor: Predictor,
+    source: WindowSource,
+    recording: Recording,
+    *,
+    lead: str | None = None,
+    file: str | None = None,
+    synthetic_ok: bool = False,
+) -> LaboratoryAnswer:
+    """Estimate every laboratory target of a bundle from a recording.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    source : WindowSource
+        Read window by window; any length.
+    recording : Recording
+        For what is said about the whole (subject, device).
+    lead : str, optional
+        Read only this lead.
+    file : str, optional
+        What the answer calls the recording.
+    synthetic_ok : bool
+        Let a model answer that was trained on simulated patients.
+
+    Raises
+    ------
+    SyntheticModelError
+        The model was trained on synthetic data and may not answer.
+    ModelNotFoundError
+        The bundle has no laboratory indicator.
+    """
+    bundle = predictor.bundle
+    targets = bundle.vocabulary.targets
+    if not any(target.kind == KIND for target in targets):
+        raise ModelNotFoundError(
+            f"{bundle.name} has no laboratory indicator",
+            remedy="Give a bundle of 'ecgfoundry labs train'",
+        )
+    refuse_synthetic(bundle, allowed=synthetic_ok)
+    leads = InputLeads.choose(bundle.input, source.leads, lead=lead)
+    duration = source.samples / source.sampling_rate
+    warnings = recording_warnings(recording, bundle, leads, duration)
+    logits, refusals = _logits(predictor, source, leads)
+    common: dict[str, Any] = {
+        "file": file,
+        "model": bundle.name,
+        "model_version": bundle.version,
+        "synthetic": trained_on_synthetic(bundle),
+        "calibrated": bundle.document["calibration"] is not None,
+        "duration_s": duration,
+        "windows": len(logits),
+        "refused_windows": len(refusals),
+        "leads_used": leads.recorded,
+        "warnings": warnings,
+    }
+    if not len(logits):
+        reason = refusals[0] if refusals else Notice("missing", "the recording has no samples")
+        return LaboratoryAnswer(**common, estimates=(), refused=reason)
+    estimates = _estimates(bundle, logits)
+    chosen = tuple(e for e, t in zip(estimates, targets, strict=True) if t.kind == KIND)
+    return LaboratoryAnswer(**common, estimates=chosen)
+
+
+def _logits(
+    predictor: Predictor, source: WindowSource, leads: InputLeads
+) -> tuple[Float64, list[Notice]]:
+    pieces: list[Float64] = []
+    waiting: list[NDArray[np.float32]] = []
+    refusals = []
+    for window in prepare_windows(source, predictor.bundle.input, leads):
+        if window.standardized is None:
+            refusals.append(window.refusal or Notice("missing", "no samples"))
+            continue
+        waiting.append(window.standardized)
+        if len(waiting) == _BATCH:
+            pieces.append(predictor.logits(np.stack(waiting)).astype(np.float64))
+            waiting = []
+    if waiting:
+        pieces.append(predictor.logits(np.stack(waiting)).astype(np.float64))
+    width = len(predictor.bundle.vocabulary.targets)
+    return np.concatenate(pieces) if pieces else np.empty((0, width)), refusals
+
+
+def _estimates(bundle: Bundle, logits: Float64) -> list[LaboratoryEstimate]:
+    mean = logits.mean(axis=0)
+    several = len(logits) > 1
+    if bundle.target_kind == "regression":
+        return _values(bundle, logits, mean, several=several)
+    if bundle.target_kind != "multilabel":
+        raise SignalError(f"{bundle.name} excludes targets from each other; indicators do not")
+    visit = probabilities(bundle, mean, level="record")
+    windows = probabilities(bundle, logits, level="window")
+    spread = np.quantile(windows, WINDOW_RANGE, axis=0)
+    result = []
+    for k, target in enumerate(bundle.vocabulary.targets):
+        figure = _measured(bundle.document, target.name)
+        result.append(
+            LaboratoryEstimate(
+                target,
+                probability=float(visit[k]),
+                threshold=bundle.thresholds[k],
+                window_low=float(spread[0, k]) if several else None,
+                window_high=float(spread[1, k]) if several else None,
+                auroc=figure.get("value"),
+                auroc_low=figure.get("low"),
+                auroc_high=figure.get("high"),
+                band=auroc_band(figure.get("value")),
+                band_low=auroc_band(figure.get("low")),
+            )
+        )
+    return result
+
+
+def _values(
+    bundle: Bundle, logits: Float64, mean: Float64, *, several: bool
+) -> list[LaboratoryEstimate]:
+    described = bundle.document["regression"]
+    scale, offset = np.asarray(described["scale"]), np.asarray(described["offset"])
+    values = mean * scale + offset
+    spread = np.quantile(logits * scale + offset, WINDOW_RANGE, axis=0)
+    quantiles = described.get("residual_quantiles")
+    return [
+        LaboratoryEstimate(
+            target,
+            value=float(values[k]),
+            low=None if quantiles is None else float(values[k] + quantiles[k][0]),
+            high=None if quantiles is None else float(values[k] + quantiles[k][1]),
+            window_low=float(spread[0, k]) if several else None,
+            window_high=float(spread[1, k]) if several else None,
+        )
+        for k, target in enumerate(bundle.vocabulary.targets)
+    ]
+
+
+def _measured(document: Mapping[str, Any], target: str) -> dict[str, Any]:
+    """The first AUROC of this target on the card: visits, all windows, where it is there."""
+    for metric in document["metrics"]:
+        if metric["name"].startswith("AUROC") and metric.get("target") == target:
+            return dict(metric)
+    return {}
+
+
+def caveats(answer: LaboratoryAnswer) -> list[str]:
+    """Return the sentences that stand under every list of estimates."""
+    lines = [
+        "Estimates from an ECG. None replaces a laboratory measurement. Not a medical device.",
+        "A band says how well the model told abnormal from normal on its own test patients, not "
+        "how sure this estimate is.",
+    ]
+    if not answer.calibrated:
+        lines.append("The probabilities are not calibrated.")
+    return [f"SYNTHETIC: {SYNTHETIC_WORDS}", *lines] if answer.synthetic else lines
