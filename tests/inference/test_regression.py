@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.bundles import make_bundle
 
 from ecgfoundry.errors import BundleError
 from ecgfoundry.inference.predictor import load_model
@@ -13,7 +14,6 @@ from ecgfoundry.preprocessing import standardize
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports.tables import csv_rows
 from ecgfoundry.schemas import schema_problems
-from tests.bundles import make_bundle
 
 REGRESSION = {"scale": [10.0], "offset": [60.0], "residual_quantiles": [[-12.0, 15.0]]}
 AGE = ({"name": "age", "kind": "demographic", "unit": "years"},)

@@ -107,7 +107,7 @@ def test_other_forms_of_the_answer(
         ({"content": b"x", "params": {"sampling_rate": "nan"}}, 400, "request"),
         (
             {
-                "json": {"signal": [[0.1, 0.2]], "sampling_rate": 500, "leads": ["I"], "unit": "mV"},
+                "json": {"signal": [[0.1]], "sampling_rate": 500, "leads": ["I"], "unit": "mV"},
                 "params": {"sampling_rate": 5e-324},
             },
             422,

@@ -86,9 +86,7 @@ def test_run_end_to_end(data_zip: Path, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(recipe, "STUDENT", replace(recipe.STUDENT, epochs=1))
     few = partial(recipe.grouped_bootstrap, draws=50)
     monkeypatch.setattr(recipe, "grouped_bootstrap", few)
-    metrics = recipe.run(
-        data_zip, tmp_path, seed=3, folds=2, student_count=2, measure_holdout=True
-    )
+    metrics = recipe.run(data_zip, tmp_path, seed=3, folds=2, student_count=2, measure_holdout=True)
 
     assert metrics["holdout"]["records"] == sum(round(0.15 * n) for n in COUNTS.values())
     assert metrics["validation"]["records"] == sum(round(0.10 * n) for n in COUNTS.values())

@@ -88,7 +88,8 @@ class SteadyState:
         if self._bundle.multiclass:
             # One class follows another; the top one must have led for the whole hold time.
             top = int(np.argmax(values))
-            if True not in self._present or (not self._present[top] and self._has_waited(top, time_s)):
+            undecided = True not in self._present
+            if undecided or (not self._present[top] and self._has_waited(top, time_s)):
                 self._present = [k == top for k in range(len(values))]
             for k in range(len(values)):
                 if k != top or self._present[top]:

@@ -76,5 +76,7 @@ def get_recipe(name: str) -> Recipe:
         There is none.
     """
     if name not in RECIPES:
-        raise TrainingError(f"there is no recipe '{name}'", remedy=f"There are {', '.join(RECIPES)}")
+        raise TrainingError(
+            f"there is no recipe '{name}'", remedy=f"There are {', '.join(RECIPES)}"
+        )
     return RECIPES[name]
