@@ -426,7 +426,11 @@ def _indicator_table(rows: Sequence[Mapping[str, Any]]) -> str:
         line += [band_cell(main["band"]), band_cell(main["band_low"]), number_cell(main["ece"])]
         for control in shown:
             line += [
-                interval_cell(*(main.get(f"{control}_gain{n}") for n in ("", "_low", "_high"))),
+                interval_cell(
+                    main.get(f"{control}_gain"),
+                    main.get(f"{control}_gain_low"),
+                    main.get(f"{control}_gain_high"),
+                ),
                 p_cell(main.get(f"{control}_q")),
             ]  # fmt: skip
         cells.append(line)
