@@ -142,3 +142,16 @@ def test_spread_keeps_ends_and_order() -> None:
     kept = spread_over_visits(np.arange(7), visits, 3)
     np.testing.assert_array_equal(kept, [0, 2, 4, 5, 6])
     np.testing.assert_array_equal(spread_over_visits(np.arange(7), visits, None), np.arange(7))
+
+
+@pytest.mark.slow
+def test_the_service_refuses_it_too(made: Path) -> None:
+    pytest.importorskip("fastapi")
+    from ecgfoundry.service.problems import problem_of
+    from ecgfoundry.service.work import Worker
+
+    folder = str(made / "run" / "bundle")
+    with pytest.raises(SyntheticModelError) as refused:
+        Worker(models=[folder]).predictor("bundle")
+    assert problem_of(refused.value).status == 409
+    assert Worker(models=[folder], synthetic_ok=True).predictor("bundle").bundle.name == "run"
