@@ -85,18 +85,20 @@ class ServiceState:
             404: there is none. 409: it was trained on synthetic data and the service was not
             started to let such models answer.
         """
-        candidates = [name] if name is not None else list(self._folders())
-        for candidate in candidates:
+        synthetic = None
+        for candidate in [name] if name is not None else list(self._folders()):
             document = self.bundle(candidate).document
             kinds = {target["kind"] for target in document["vocabulary"]["targets"]}
             if "laboratory indicator" not in kinds:
                 continue
             data = document["provenance"]["training_data"]
-            if any(entry.get("synthetic") for entry in data) and not self.settings.synthetic_ok:
-                words = f"the model '{candidate}' was trained on synthetic data"
-                remedy = "It may answer when the service is started with --synthetic-ok"
-                raise ProblemError(Problem(409, "synthetic-model", words, remedy))
-            return candidate
+            if self.settings.synthetic_ok or not any(entry.get("synthetic") for entry in data):
+                return candidate
+            synthetic = candidate
+        if synthetic is not None:
+            words = f"the model '{synthetic}' was trained on synthetic data"
+            remedy = "It may answer when the service is started with --synthetic-ok"
+            raise ProblemError(Problem(409, "synthetic-model", words, remedy))
         raise ProblemError(
             Problem(404, "no-laboratory-model", "no model for laboratory values is installed")
         )
