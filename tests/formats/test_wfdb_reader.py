@@ -210,10 +210,6 @@ REFUSED: dict[str, tuple[type[EcgFoundryError], str]] = {
     "r 1 100 20\nr.dat 16 200 16 0 0 0 0": (LeadError, "channel 0 has no lead name"),
     "r 1 100 20\nr.dat 16 200/mmHg 16 0 0 0 0 ABP": (LeadError, "no ECG lead"),
     f"r 2 100 10\n{ONE}\n{ONE}": (LeadError, "more than once"),
-    "r 2 100 4\nr.dat 16 200 16 0 0 0 0 I\nr.dat 16x2 200 16 0 0 0 0 II": (
-        UnsupportedVariantError,
-        "different sampling rates",
-    ),
     "r 2 100 4\nr.dat 16 200 16 0 0 0 0 I\nr.dat 212 200 16 0 0 0 0 II": (
         FormatError,
         "different storage formats",

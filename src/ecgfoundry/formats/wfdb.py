@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgfoundry.errors import LeadError, UnsupportedVariantError
+from ecgfoundry.errors import LeadError
 from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
 from ecgfoundry.formats.channels import channel_kinds
 from ecgfoundry.formats.subjects import key_values, subject_from_comments
@@ -81,6 +81,9 @@ def read(
     check_range(source, first_frame, last_frame, options.limits, path)
     signal, rows = _allocate(record, last_frame - first_frame)
     source.read_into(rows, first_frame, last_frame, record.factor)
+    for row, number in enumerate(record.ecg_numbers):
+        if number in record.averaged:
+            np.mean(rows[number].reshape(signal.shape[1], -1), axis=1, out=signal[row])
     signal = signal[:, start - first_frame * ratio : stop - first_frame * ratio]
     signal.flags.writeable = False
     header = record.header
@@ -133,6 +136,15 @@ class _Record:
     def sampling_rate(self) -> float:
         return self.frame_rate * self.ratio
 
+    @property
+    def averaged(self) -> list[int]:
+        """ECG leads with more samples in a frame than the others: each frame is averaged.
+
+        That is what the WFDB library does by default with signals of several rates.
+        """
+        channels = self.source.channels
+        return [n for n in self.ecg_numbers if channels[n].samples_per_frame != self.ratio]
+
     def factor(self, number: int, signal: SignalSpec) -> float:
         """Return the factor to mV for an ECG lead, 1 for any other channel."""
         if self.kinds[number] != "ecg":
@@ -162,7 +174,8 @@ def _open_record(path: Path, options: ReadOptions) -> _Record:
         for number, name in zip(ecg, options.leads, strict=True):
             names[number] = name
     _check_ecg(ecg, names, units, path)
-    ratio = _common_ratio(channels, ecg, names, path)
+    ratios = {channels[number].samples_per_frame for number in ecg}
+    ratio = ratios.pop() if len(ratios) == 1 else 1
     if options.sampling_rate is not None:
         rate = check_sampling_rate(options.sampling_rate)
     else:
@@ -190,25 +203,11 @@ def _check_ecg(ecg: Sequence[int], names: Sequence[str], units: Sequence[str], p
     )
 
 
-def _common_ratio(
-    channels: Sequence[SignalSpec], ecg: Sequence[int], names: Sequence[str], path: Path
-) -> int:
-    ratios = {channels[number].samples_per_frame for number in ecg}
-    if len(ratios) > 1:
-        listed = ", ".join(f"{names[n]}: {channels[n].samples_per_frame}" for n in ecg)
-        raise UnsupportedVariantError(
-            f"the ECG leads have different sampling rates (samples per frame {listed[:200]})",
-            path=path,
-            remedy="Convert the record to one rate first, for example with xform -M",
-        )
-    return ratios.pop()
-
-
 def _allocate(record: _Record, frames: int) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the ECG array (leads, samples), and a row per channel: one of its rows or its own."""
     ecg = record.ecg_numbers
     signal = np.empty((len(ecg), frames * record.ratio), np.float32)
-    own = dict(zip(ecg, signal, strict=True))
+    own = {n: row for n, row in zip(ecg, signal, strict=True) if n not in record.averaged}
     rows = [
         own[number] if number in own else np.empty(frames * channel.samples_per_frame, np.float32)
         for number, channel in enumerate(record.source.channels)
@@ -247,6 +246,8 @@ def _header_fields(record: _Record) -> dict[str, str]:
     fields["storage_format"] = ", ".join(map(str, storages))
     if any(signal.gain_assumed for signal in ecg):
         fields["gain"] = "assumed"  # header(5): 200 units per mV where none is stated
+    if record.averaged:
+        fields["averaged_leads"] = ", ".join(record.names[number] for number in record.averaged)
     if record.source.checksum_state is not None:
         fields["checksum"] = record.source.checksum_state
     return fields

@@ -27,6 +27,7 @@ KEPT_DEVICE = ("manufacturer", "model", "software", "muse_version")
 
 KEPT_HEADER = (
     *MEASUREMENTS,
+    "averaged_leads",
     "calibration_pulse",
     "checksum",
     "derived_leads",
