@@ -63,6 +63,7 @@ def test_an_export_agrees_where_only_numpy_and_the_runtime_are(model: str, tmp_p
     assert not any(b"/tmp" in path.read_bytes() for path in folder.glob("*.json"))
 
 
+@pytest.mark.slow
 def test_openvino_export(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     folder = tmp_path / "export"

@@ -31,7 +31,7 @@ def drawn_rows(resampling: PatientResampling, number: int) -> np.ndarray:
 
 
 @given(seed=st.integers(0, 10_000), rounded=st.sampled_from([0, 1, 4]))
-@settings(max_examples=15)
+@settings(max_examples=5)
 def test_draws_equal_scikit_learn_with_ties_clusters_and_gaps(seed: int, rounded: int) -> None:
     generator = np.random.default_rng(seed)
     n = 120

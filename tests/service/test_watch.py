@@ -55,6 +55,7 @@ def test_each_recording_is_done_once_and_a_bad_one_is_put_aside(tmp_path: Path) 
     assert sorted(p.name for p in output.iterdir()) == sorted(w.answer.name for w in done)
 
 
+@pytest.mark.slow
 def test_answers_beside_the_recordings_are_no_recordings(tmp_path: Path) -> None:
     put_sample(tmp_path)
     for format in ("json", "fhir"):

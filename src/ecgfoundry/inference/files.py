@@ -15,7 +15,7 @@ from ecgfoundry.formats.zip_archive import MEMBER_SEPARATOR, recordings_in_archi
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, is_long
 from ecgfoundry.leads import STANDARD_12_LEADS
-from ecgfoundry.recording import Recording
+from ecgfoundry.recording import MINIMUM_SAMPLING_RATE, Recording, check_sampling_rate
 
 __all__ = [
     "FileResult",
@@ -47,6 +47,7 @@ class FileSource:
         self._path, self._stated = path, stated_arguments(options)
         self._whole: Recording | None = None
         info = inspect(path, **self._stated)
+        check_sampling_rate(info.sampling_rate, minimum=MINIMUM_SAMPLING_RATE)
         if not identify(path).random_access or not is_long(info.duration_s):
             self._whole = read(path, **self._stated)
             self.leads = self._whole.leads
