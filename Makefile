@@ -32,7 +32,7 @@ test: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/ready
-	$(VENV)/bin/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m slow -n 2 --dist loadfile --durations=20
 
 # The core without PyTorch: its tests run in the environment of the demo.
 test-core: $(DEMO_VENV)/ready
