@@ -10,10 +10,16 @@ Everything here is loaded on first use, so ``import ecgfoundry`` is fast and nee
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ecgfoundry._version import __version__
+
+# ONNX Runtime from 1.29 on sends figures about the machine and the network to its maker, and writes
+# an identifier into the home folder, unless this is set before it is first imported. A hospital's
+# computer tells nobody anything that it was not asked to.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from ecgfoundry.errors import EcgFoundryError

@@ -1,4 +1,7 @@
-"""Run the harness: ``python -m tests.fuzz --files 20000 --out build/fuzz``; it resumes."""
+"""Run the harness: ``python -m tests.fuzz --files 20000 --out build/fuzz``; it resumes.
+
+``python -m tests.fuzz --through-service --files 2000`` sends damaged files to a running service.
+"""
 
 from __future__ import annotations
 
@@ -174,9 +177,27 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=REPOSITORY / "build" / "fuzz")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--retry", action="store_true", help="first try again what failed")
+    parser.add_argument(
+        "--through-service", action="store_true", help="send them to a running service"
+    )
+    parser.add_argument("--first", type=int, default=0, help="number of the first file, with it")
     arguments = parser.parse_args()
     default = REPOSITORY.parent / "shared" / "data"
     folder = Path(os.environ.get("ECGFOUNDRY_SHARED_DATA", default))
+    if arguments.through_service:
+        from tests.fuzz.through_service import fuzz_service
+
+        outcome = fuzz_service(
+            arguments.files,
+            arguments.out / "service",
+            seed=arguments.seed,
+            shared=folder if folder.is_dir() else None,
+            first=arguments.first,
+        )
+        print(outcome.report())
+        for failure in outcome.failures[:20]:
+            print(json.dumps(failure), file=sys.stderr)
+        return 0 if outcome.good else 1
     results = fuzz(
         arguments.files,
         arguments.out,
