@@ -12,11 +12,17 @@ import pytest
 from ecgfoundry.errors import BundleError, RuntimeUnavailableError
 from ecgfoundry.inference import hardware, runtimes
 from ecgfoundry.inference.predictor import load_model
-from ecgfoundry.inference.runtimes import RUNTIMES, choose_runtime, create_runtime
+from ecgfoundry.inference.runtimes import (
+    RUNTIMES,
+    choose_runtime,
+    create_runtime,
+    without_padding,
+)
 from ecgfoundry.inference.verification import compare_runtimes, probe_windows
 from ecgfoundry.models.bundle import Bundle, load_bundle, shipped_folder
 
 SHIPPED = ("rhythm-single-lead", "ptbxl-superclass-12lead")
+RHYTHM = ("rhythm-single-lead",)
 
 
 def shipped(name: str = SHIPPED[0]) -> Bundle:
@@ -67,6 +73,39 @@ def test_embeddings_agree_too(net1d_bundle: Bundle) -> None:
         for a, b in zip(given, wanted, strict=True):
             assert a.dtype == np.float32
             np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(b).max())
+
+
+@pytest.mark.parametrize(
+    ("used", "kept"), [(0, 250), (1, 250), (250, 250), (251, 500), (2000, 2000), (5990, 6000)]
+)
+def test_padding_is_cut_for_all_windows_alike(used: int, kept: int) -> None:
+    x = np.zeros((3, 1, 6000), dtype=np.float32)
+    x[1, 0, : used // 2] = 1.0
+    x[2, 0, max(0, used - 5) : used] = -1.0
+    given = without_padding(x)
+    assert given.shape == (3, 1, kept) and given.flags.c_contiguous
+    np.testing.assert_array_equal(given, x[:, :, :kept])
+
+
+@pytest.mark.parametrize("name", RHYTHM)
+def test_short_windows_cost_less_and_give_the_same(name: str, monkeypatch) -> None:
+    """A live window of 10 s in one of 30 s: the network sees no more than the 10 s."""
+    bundle = shipped(name)
+    runtime = create_runtime(bundle, runtime="onnxruntime", threads=1)
+    windows = np.random.default_rng(0).normal(size=(4, 1, 6000)).astype(np.float32)
+    windows[:, :, 2000:] = 0
+    windows[1, :, 1234:] = 0
+    presence = np.ones((4, 1), dtype=np.float32)
+    seen = []
+    monkeypatch.setattr(
+        runtimes, "without_padding", lambda x: seen.append(without_padding(x).shape) or x
+    )
+    whole = runtime.run(windows, presence)
+    monkeypatch.undo()
+    cut = runtime.run(windows, presence)
+    assert seen == [(4, 1, 2000)]
+    for given, wanted in zip(cut, whole, strict=True):
+        np.testing.assert_allclose(given, wanted, atol=1e-5)
 
 
 def test_padding_the_first_channels_changes_nothing(net1d_bundle: Bundle) -> None:

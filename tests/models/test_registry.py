@@ -123,6 +123,31 @@ def test_exported_graph_agrees(name: str, tmp_path: Path) -> None:
     assert verify_onnx(network, path, *windows(name, samples, seed=samples)) <= 1e-4
 
 
+@pytest.mark.parametrize("name", [n for n, a in ARCHITECTURES.items() if a.masks_padding])
+def test_what_masks_padding_may_be_cut(name: str, tmp_path: Path) -> None:
+    """One graph for all lengths: with and without the zeros at the end, the same logits."""
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
+
+    network = build(name)
+    leads, samples = ARCHITECTURES[name].example_shape
+    path = export_onnx(
+        network, leads=leads, samples=samples, takes_presence=False, path=tmp_path / "model.onnx",
+        free_samples=True,
+    )  # fmt: skip
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].shape == ["batch", leads, "samples"]
+    for kept in (samples // 3, samples // 3 - 33, samples // 24, samples):
+        (x,) = windows(name, samples, seed=kept)
+        x[:, :, kept:] = 0
+        x[0, :, kept // 2 :] = 0  # the windows of a batch need not be of one length
+        cut = x[:, :, :kept].contiguous()
+        assert verify_onnx(network, path, cut) <= 1e-4
+        whole, part = (session.run(["logits"], {"signal": y.numpy()})[0] for y in (x, cut))
+        assert np.abs(whole - part).max() <= 1e-5
+
+
 def test_unknown_names_and_settings_are_refused() -> None:
     with pytest.raises(ModelNotFoundError, match=r"Known are: net1d, .*rhythm-net"):
         create_model("net2d")

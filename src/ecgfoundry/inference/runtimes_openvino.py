@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import BundleError, MissingExtraError
 from ecgfoundry.inference.hardware import usable_cores
 from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.models.export import fix_samples
 
 __all__ = ["OpenVinoRuntime", "pad_first_channels"]
 
@@ -47,6 +48,7 @@ class OpenVinoRuntime:
         path = bundle.file("model.onnx")
         try:
             model = core.read_model(str(path))
+            fix_samples(model, bundle.input.samples)
             if bfloat16:
                 pad_first_channels(model)
             options = {

@@ -26,7 +26,7 @@ from ecgfoundry.preprocessing import get_preprocessing, standardize_window
 from ecgfoundry.signals import standardization_design as design
 from ecgfoundry.signals.standardization_design import ZeroPhaseFilter
 
-__all__ = ["EXPORT_FORMATS", "GoldenWindow", "export_model", "recipe_document"]
+__all__ = ["EXPORT_FORMATS", "GoldenWindow", "export_model", "fix_samples", "recipe_document"]
 
 EXPORT_FORMATS = ("onnx", "openvino")
 
@@ -217,7 +217,7 @@ def export_model(
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
-        _write_graph(graph, temporary, format)
+        _write_graph(graph, temporary, format, bundle.input.samples)
         for name in ("preprocessing.py", "standardize.c", "check.py"):
             source = files("ecgfoundry.models") / "export_files" / name
             (temporary / name).write_bytes(source.read_bytes())
@@ -236,7 +236,23 @@ def export_model(
     return output
 
 
-def _write_graph(graph: Path, folder: Path, format: str) -> None:
+def fix_samples(model: Any, samples: int) -> None:
+    """Fix a free number of samples of an OpenVINO model, in place: free shapes run slower.
+
+    Parameters
+    ----------
+    model : openvino.Model
+    samples : int
+        Of the bundle's windows.
+    """
+    port = model.input("signal")
+    shape = port.get_partial_shape()
+    if shape[2].is_dynamic:
+        shape[2] = samples
+        model.reshape({port.get_any_name(): shape})
+
+
+def _write_graph(graph: Path, folder: Path, format: str, samples: int) -> None:
     if format == "onnx":
         shutil.copyfile(graph, folder / "model.onnx")
         return
@@ -245,6 +261,7 @@ def _write_graph(graph: Path, folder: Path, format: str) -> None:
     except ImportError:
         raise MissingExtraError.for_extra("exporting to OpenVINO", "openvino") from None
     model = openvino.Core().read_model(str(graph))
+    fix_samples(model, samples)
     # Weights as they are: half precision is a decision of its own.
     openvino.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
 

@@ -35,6 +35,7 @@ OPSET = 18
 """ONNX operator set; read by ONNX Runtime from 1.14 and OpenVINO from 2023.1 on (our choice)."""
 
 _EXAMPLE_BATCH = 2  # not 1: exporters take a batch of one for a constant
+_SAMPLES_AXIS = 2  # of the signal
 
 
 def export_onnx(
@@ -45,6 +46,7 @@ def export_onnx(
     takes_presence: bool,
     path: str | Path,
     float16_weights: bool = False,
+    free_samples: bool = False,
     exporter: str = "torchscript",
 ) -> Path:
     """Write a network as one ONNX file with a free batch axis.
@@ -59,7 +61,7 @@ def export_onnx(
         With ``forward_features``, which ``forward`` calls once. Evaluated in evaluation mode; its
         mode afterwards is the one before.
     leads, samples : int
-        Of one window. The number of samples is fixed in the file.
+        Of one window. The number of samples is fixed in the file, or the largest one.
     takes_presence : bool
         Whether ``forward`` takes the presence mask as its second argument.
     path : str or Path
@@ -67,6 +69,10 @@ def export_onnx(
     float16_weights : bool
         Store matrices and kernels as float16 with a cast to float32 behind each: half the file,
         the same arithmetic. The file then computes what ``round_to_float16(network)`` computes.
+    free_samples : bool
+        Leave the number of samples free: for networks that mask the zeros at the right end of a
+        window, so that a runtime may leave them out (see
+        :class:`ecgfoundry.models.registry.Architecture`).
     exporter : {"torchscript", "dynamo"}
         Which of torch's exporters to use.
 
@@ -101,12 +107,18 @@ def export_onnx(
     with _evaluation_mode(network), torch.no_grad(), _quiet():
         wrapper = _with_embedding(network).eval()
         outputs = dict(zip(("logits", "embedding"), wrapper(*inputs.values()), strict=True))
-        data = _export(wrapper, inputs, list(outputs), exporter)
+        data = _export(wrapper, inputs, list(outputs), exporter, free_samples=free_samples)
     model = onnx.load_model_from_string(data)
     tidy_graph(
         model,
         prefix="network.",
-        inputs={name: list(tensor.shape[1:]) for name, tensor in inputs.items()},
+        inputs={
+            name: [
+                "samples" if free_samples and axis == _SAMPLES_AXIS else length
+                for axis, length in enumerate(tensor.shape)
+            ][1:]
+            for name, tensor in inputs.items()
+        },
         outputs={name: list(tensor.shape[1:]) for name, tensor in outputs.items()},
     )
     if float16_weights:
@@ -255,11 +267,19 @@ def _with_embedding(network: nn.Module) -> nn.Module:
 
 
 def _export(
-    wrapper: nn.Module, inputs: dict[str, Tensor], outputs: list[str], exporter: str
+    wrapper: nn.Module,
+    inputs: dict[str, Tensor],
+    outputs: list[str],
+    exporter: str,
+    *,
+    free_samples: bool,
 ) -> bytes:
     import torch
 
     arguments = tuple(inputs.values())
+    free: dict[str, dict[int, str]] = {name: {0: "batch"} for name in [*inputs, *outputs]}
+    if free_samples:
+        free["signal"][_SAMPLES_AXIS] = "samples"
     if exporter == "torchscript":
         buffer = io.BytesIO()
         torch.onnx.export(
@@ -268,7 +288,7 @@ def _export(
             buffer,
             input_names=list(inputs),
             output_names=outputs,
-            dynamic_axes={name: {0: "batch"} for name in [*inputs, *outputs]},
+            dynamic_axes=free,
             opset_version=OPSET,
             # The network is in evaluation mode. "Preserve" keeps torch from multiplying its batch
             # norms into the kernels, so that the file holds the weights of the state dict.
@@ -277,13 +297,17 @@ def _export(
         )
         return buffer.getvalue()
     if exporter == "dynamo":
-        batch = torch.export.Dim("batch")
+        axes = {name: torch.export.Dim(name) for name in ("batch", "samples")}
         program = torch.onnx.export(
             wrapper,
             arguments,
             input_names=list(inputs),
             output_names=outputs,
-            dynamic_shapes=(tuple({0: batch} for _ in inputs),),
+            dynamic_shapes=(
+                tuple(
+                    {axis: axes[length] for axis, length in free[name].items()} for name in inputs
+                ),
+            ),
             opset_version=OPSET,
             dynamo=True,
             optimize=False,  # as above; tidy_graph does the part that is wanted

@@ -21,8 +21,8 @@ def tidy_graph(
     model: onnx.ModelProto,
     *,
     prefix: str,
-    inputs: Mapping[str, Sequence[int]],
-    outputs: Mapping[str, Sequence[int]],
+    inputs: Mapping[str, Sequence[int | str]],
+    outputs: Mapping[str, Sequence[int | str]],
 ) -> None:
     """Make an exported model small, readable and free of traces of where it was made, in place.
 
@@ -35,8 +35,8 @@ def tidy_graph(
     model : ModelProto
     prefix : str
         What to take off the front of the names of weights.
-    inputs, outputs : mapping of str to sequence of int
-        Shapes without the batch axis.
+    inputs, outputs : mapping of str to sequence of int or str
+        Shapes without the batch axis; a name stands for a free length.
     """
     graph = model.graph
     fold_constants(graph)
@@ -48,9 +48,7 @@ def tidy_graph(
         kept = [value.name for value in declared if value.name in shapes]
         del declared[:]
         declared.extend(
-            helper.make_tensor_value_info(
-                name, onnx.TensorProto.FLOAT, ["batch", *map(int, shapes[name])]
-            )
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", *shapes[name]])
             for name in kept
         )
     del graph.value_info[:]

@@ -33,6 +33,9 @@ class Architecture:
         argument.
     example_shape : tuple (leads, samples)
         Of one window as the network is meant to be used.
+    masks_padding : bool
+        Whether zeros at the right end of a window change nothing, however many there are, so that
+        a runtime may leave them out.
     defaults : mapping
         Settings that differ from those of the class.
     """
@@ -44,6 +47,7 @@ class Architecture:
     takes_presence: bool
     example_shape: tuple[int, int]
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    masks_padding: bool = False
 
     def build(self, **configuration: Any) -> nn.Module:
         """Build the network, with the given settings instead of the default ones.
@@ -121,6 +125,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             description="rhythm from one lead of any length",
             takes_presence=False,
             example_shape=(1, 6000),
+            masks_padding=True,
         ),
         _s4("s4", "state-space network of the published benchmark's size, inputs at 100 Hz"),
         _s4("s4-small", "state-space network with a quarter of the width", width=128),

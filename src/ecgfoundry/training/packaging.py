@@ -136,7 +136,8 @@ def package(
     match_state_dict(network, load_file(results / "model.safetensors"))
     network.eval()
     spec = description.input
-    takes_presence = ARCHITECTURES[description.architecture].takes_presence
+    architecture = ARCHITECTURES[description.architecture]
+    takes_presence = architecture.takes_presence
     document = {
         "schema_version": 1,
         "name": description.name,
@@ -182,6 +183,7 @@ def package(
             takes_presence=takes_presence,
             path=graph,
             float16_weights=True,
+            free_samples=architecture.masks_padding,
         )
         _verify_graph(network, graph, spec, takes_presence=takes_presence)
         card.write_text(_card(description, document, notes), encoding="utf-8")

@@ -21,7 +21,7 @@ _LICENCE = (
 
 RHYTHM = BundleDescription(
     name="rhythm-single-lead",
-    version="1.1.0",
+    version="1.1.1",
     title="Rhythm from one ECG lead of any length: normal, atrial fibrillation, other, noisy.",
     architecture="rhythm-net",
     lead_mode="any-single",
