@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,10 +20,12 @@ from benchmarks.measure import Row, compare
 from benchmarks.networks import released
 from benchmarks.references import ecgfounder_finetune_per_lead
 from ecgfoundry import native
+from ecgfoundry.engines.pool import start_worker
 from ecgfoundry.formats.wfdb_writer import write_wfdb
-from ecgfoundry.inference.batch import CHUNK, _Job, _run_job, _start_worker, as_manifest
+from ecgfoundry.inference.batch import as_manifest, write_answers
 from ecgfoundry.inference.files import interpret_file
 from ecgfoundry.inference.hardware import has_bfloat16, usable_cores
+from ecgfoundry.inference.parts import CHUNK, PartJob, bundle_digest, predictor_of
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.runtimes import choose_runtime, create_runtime
 from ecgfoundry.leads import STANDARD_12_LEADS
@@ -137,6 +140,12 @@ def reference_answers(
         return list(pool.map(answer, paths))
 
 
+def _start_warm(parent: int, job: PartJob) -> None:
+    """Prepare a worker as an engine does, and load its model."""
+    start_worker(parent)
+    predictor_of(job)
+
+
 def files_to_findings(records: int) -> Row:
     """WFDB files to a table of findings with the released 12-lead network, all cores."""
     with tempfile.TemporaryDirectory(prefix="ecgfoundry-benchmark-") as folder:
@@ -153,22 +162,26 @@ def files_to_findings(records: int) -> Row:
         some = paths[: min(len(paths), max(16, records // 8))]  # the reference is slow and linear
         manifest = as_manifest([folder])
         chunk = max(1, min(CHUNK, records // (2 * cores)))
+        runtime = choose_runtime(bundle, "auto")
         jobs = [
-            _Job(
-                Manifest(manifest.rows[k : k + chunk], manifest.folder),
-                Path(folder) / f"{k}.part",
-                False,
+            PartJob(
+                recordings=Manifest(manifest.rows[k : k + chunk], manifest.folder),
+                part=Path(folder) / f"{k}.part",
+                targets=(),
+                windows=False,
+                model=bundle.folder,
+                model_digest=bundle_digest(bundle),
+                runtime=runtime,
             )
             for k in range(0, len(manifest), chunk)
         ]
-        runtime = choose_runtime(bundle, "auto")
         # The reference has its model loaded before the clock starts; so have the workers.
         with ProcessPoolExecutor(
-            cores, get_context("spawn"), _start_worker, (str(bundle.folder), runtime)
+            cores, get_context("spawn"), _start_warm, (os.getpid(), jobs[0])
         ) as pool:
             return compare(
                 f"WFDB files to findings, {records} records, {cores} cores",
-                ours=lambda: list(pool.map(_run_job, jobs)),
+                ours=lambda: list(pool.map(write_answers, jobs)),
                 reference=lambda: reference_answers(some, eager, 12, threads=cores),
                 reference_name=f"wfdb + SciPy + PyTorch eager, {cores} threads",
                 ours_name=f"the workers of infer_batch, warm; {runtime}",

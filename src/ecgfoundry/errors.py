@@ -224,6 +224,12 @@ class CorpusError(EcgFoundryError):
     code = "corpus"
 
 
+class EngineError(EcgFoundryError):
+    """The processes or machines that a long job runs on are gone, or do not fit together."""
+
+    code = "engine"
+
+
 class SyntheticModelError(EcgFoundryError):
     """A model that was trained on simulated data was asked without leave to let it answer."""
 

@@ -13,13 +13,16 @@ polars = pytest.importorskip("polars", reason="Parquet needs polars")
 pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
 
 from ecgfoundry.cli.main import main  # noqa: E402
+from ecgfoundry.corpus.build import build_corpus  # noqa: E402
+from ecgfoundry.corpus.plan import BuildOptions  # noqa: E402
 from ecgfoundry.errors import ManifestError  # noqa: E402
+from ecgfoundry.formats import read  # noqa: E402
 from ecgfoundry.formats.wfdb_writer import write_wfdb  # noqa: E402
-from ecgfoundry.inference import batch  # noqa: E402
-from ecgfoundry.inference.batch import as_manifest, infer_batch  # noqa: E402
+from ecgfoundry.inference import batch, parts  # noqa: E402
+from ecgfoundry.inference.batch import as_manifest, as_recordings, infer_batch  # noqa: E402
 from ecgfoundry.inference.files import interpret_file  # noqa: E402
 from ecgfoundry.inference.predictor import load_model  # noqa: E402
-from ecgfoundry.manifest import ManifestRow, read_manifest, write_manifest  # noqa: E402
+from ecgfoundry.manifest import Manifest, ManifestRow, read_manifest, write_manifest  # noqa: E402
 from ecgfoundry.recording import Recording  # noqa: E402
 
 
@@ -104,20 +107,20 @@ def test_windows_of_a_long_record(folder: Path, model: Path, tmp_path: Path) -> 
 def test_a_run_that_was_cut_off_goes_on(folder: Path, model: Path, tmp_path, monkeypatch) -> None:
     output = tmp_path / "out.parquet"
     manifest = as_manifest([folder])
-    original = batch._write_part
+    original = batch.write_answers
     calls = []
 
-    def dying(predictor, job):
+    def dying(job):
         if len(calls) == 2:
             raise KeyboardInterrupt
         calls.append(job.part.name)
-        return original(predictor, job)
+        return original(job)
 
-    monkeypatch.setattr(batch, "_write_part", dying)
+    monkeypatch.setattr(batch, "write_answers", dying)
     with pytest.raises(KeyboardInterrupt):
         infer_batch(manifest, model, output, workers=1, chunk=3)
     assert not output.exists()
-    monkeypatch.setattr(batch, "_write_part", original)
+    monkeypatch.setattr(batch, "write_answers", original)
     with pytest.raises(ManifestError, match="another run"):
         infer_batch(manifest, model, output, workers=1, chunk=3, windows=True)
     summary = infer_batch(manifest, model, output, workers=1, chunk=3)
@@ -154,6 +157,69 @@ def test_manifests_and_parts_of_files(folder: Path, model: Path, tmp_path: Path)
     assert table["record"].to_list() == ["a", "b", "c"]
     assert table["duration_s"].to_list() == [10.0, 5.0, None]
     assert table["code"].to_list() == [None, None, "file-access"]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """Two records of 25 and 20 s at two rates: four segments in two groups."""
+    root = tmp_path_factory.mktemp("corpus")
+    rows = []
+    for k, (seconds, rate) in enumerate(((25.0, 500.0), (20.0, 250.0))):
+        time = np.arange(round(rate * seconds)) / rate
+        x = np.exp(-0.5 * (((time * 1.2) % 1 - 0.5) / 0.02) ** 2)
+        x = x + np.random.default_rng(k).normal(0, 0.01, (2, len(time)))
+        if k == 1:
+            x[0, 2600:2700] = np.nan
+        recording = Recording.from_array(x, sampling_rate=rate, leads=("I", "II"), unit="mV")
+        write_wfdb(recording, root, f"r{k}")
+        rows.append(ManifestRow(record=f"r{k}", path=f"r{k}.hea", patient=f"p{k}", age=15.0))
+    build_corpus(Manifest(tuple(rows), root), root / "corpus", options=BuildOptions())
+    return root / "corpus"
+
+
+def test_a_corpus_is_answered_segment_by_segment(corpus: Path, model: Path, tmp_path: Path) -> None:
+    """As the same stretch of the source file is; and the same from two processes, and resumed."""
+    output = tmp_path / "one.parquet"
+    summary = infer_batch(as_recordings([corpus]), model, output, workers=1, chunk=3)
+    table = polars.read_parquet(output)
+    assert sorted(table["record"]) == ["r0@0", "r0@10000000", "r1@0", "r1@10000000"]
+    assert summary.records == 4 and set(table["status"]) == {"ok"}
+    predictor = load_model(model)
+    for row in table.iter_rows(named=True):
+        name, start = row["record"].split("@")
+        recording = read(corpus.parent / f"{name}.hea", start_s=int(start) / 1e6, duration_s=10.0)
+        answer = predictor.interpret(recording)
+        for finding in answer.findings:
+            assert row[f"probability:{finding.name}"] == pytest.approx(
+                finding.probability, abs=1e-6
+            )
+        assert row["path"].startswith("shards/") and "age" in row["warnings"]
+    infer_batch(as_recordings([str(corpus)]), model, tmp_path / "two.parquet", workers=2, chunk=1)
+    assert polars.read_parquet(tmp_path / "two.parquet").equals(table)
+
+
+def test_a_damaged_shard_does_not_stop_the_others(
+    corpus: Path, model: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(corpus, tmp_path / "corpus")
+    shard = next(copy.glob("shards/250Hz*/*.npy"))
+    shard.write_bytes(shard.read_bytes()[:50])
+    summary = infer_batch(as_recordings([copy]), model, tmp_path / "out.parquet", workers=1)
+    assert [record for record, _ in summary.failures] == ["r1@0", "r1@10000000"]
+    table = polars.read_parquet(tmp_path / "out.parquet")
+    assert table["status"].to_list().count("ok") == 2
+
+
+def test_many_recordings_make_larger_parts(
+    folder: Path, model: Path, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(parts, "CHUNK", 2)
+    monkeypatch.setattr(parts, "MOST_PARTS", 2)
+    seen = []
+    infer_batch(
+        as_manifest([folder]), model, tmp_path / "o.parquet", workers=1, progress=seen.append
+    )
+    assert [p.done for p in seen] == [5, 9]
 
 
 def test_the_command(folder: Path, model: Path, tmp_path: Path, capsys) -> None:

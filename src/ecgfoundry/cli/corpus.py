@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -32,7 +32,9 @@ def build(
     source: str,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    workers: int = 1,
+    workers: int | None = None,
+    engine: Literal["processes", "ray"] = "processes",
+    ray_address: str | None = None,
     segment_s: float = 10.0,
     leads: str | None = None,
     split: str = "random",
@@ -48,7 +50,12 @@ def build(
     output
         Folder of the corpus.
     workers
-        Processes; the files are the same for any number.
+        Processes, by default one; of Ray: tasks at once, by default one per processor. The files
+        are the same for any number.
+    engine
+        Who does the work: processes of this machine, or a Ray cluster; the files are the same.
+    ray_address
+        HOST:PORT of the cluster, or auto; else RAY_ADDRESS, else one on this machine alone.
     segment_s
         Length of a segment in seconds.
     leads
@@ -63,8 +70,10 @@ def build(
     from ecgfoundry.corpus import BuildOptions, build_corpus
     from ecgfoundry.corpus.gate import Gate
     from ecgfoundry.datasets.mc_med import open_mc_med
+    from ecgfoundry.engines import make_engine
     from ecgfoundry.manifest import read_manifest
 
+    runs = make_engine(engine, workers=workers, address=ray_address)
     if Path(source).is_dir():
         data = open_mc_med(source, split=split, labs=False)
         manifest, provenance = data.manifest(), data.report()
@@ -85,7 +94,7 @@ def build(
             manifest,
             output,
             options=options,
-            workers=workers,
+            engine=runs,
             append=append,
             provenance=provenance,
             progress=progress,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -21,13 +21,16 @@ def infer(
     runtime: str = "auto",
     workers: int | None = None,
     windows: Annotated[bool, Parameter(negative="")] = False,
+    engine: Literal["processes", "ray"] = "processes",
+    ray_address: str | None = None,
 ) -> int:
-    """Interpret a manifest or folders of ECGs into one Parquet table; resumes where it was.
+    """Interpret a manifest, folders of ECGs or a corpus into one Parquet table; resumes.
 
     Parameters
     ----------
     recordings
-        A manifest (CSV), or files, folders and patterns.
+        A manifest (CSV); files, folders and patterns; or a corpus (its folder or URL), of which
+        every segment is answered for itself.
     model
         A shipped or pulled model, or a bundle folder.
     output
@@ -35,19 +38,28 @@ def infer(
     runtime
         auto, fastest, onnxruntime, openvino, openvino-bf16, torch, torch-compiled or torch-bf16.
     workers
-        Processes, each with one thread in the network; by default one per core.
+        Processes, each with one thread in the network; by default one per core. Of Ray: tasks at
+        once, by default one per processor.
     windows
         One row per window instead of one per recording.
+    engine
+        Who does the work: processes of this machine, or a Ray cluster; the table is the same.
+    ray_address
+        HOST:PORT of the cluster, or auto; else RAY_ADDRESS, else one on this machine alone.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ecgfoundry.inference.batch import as_manifest, infer_batch
+    from ecgfoundry.engines import make_engine
+    from ecgfoundry.inference.batch import as_recordings, infer_batch
 
     if not recordings:
         print("ecgfoundry: nothing was given; see: ecgfoundry infer --help", file=sys.stderr)
         return 2
-    manifest = as_manifest(recordings)
+    runs = None
+    if engine == "ray" or ray_address is not None:
+        runs = make_engine(engine, workers=workers, address=ray_address)
+    chosen = as_recordings(recordings)
     with Progress(
         TextColumn("Interpreting"),
         BarColumn(),
@@ -56,17 +68,18 @@ def infer(
         TextColumn("{task.fields[failed]} without an answer"),
         console=Console(stderr=True),
     ) as bar:
-        task = bar.add_task("", total=len(manifest), rate=0.0, failed=0)
+        task = bar.add_task("", total=len(chosen), rate=0.0, failed=0)
 
         def show(progress: BatchProgress) -> None:
             bar.update(task, completed=progress.done, rate=progress.rate, failed=progress.failed)
 
         summary = infer_batch(
-            manifest,
+            chosen,
             model,
             output,
             runtime=runtime,
             workers=workers,
+            engine=runs,
             windows=windows,
             progress=show,
         )

@@ -19,10 +19,10 @@ from typing import Any
 
 from ecgfoundry._version import __version__
 from ecgfoundry.corpus import layout
-from ecgfoundry.corpus.engines import Engine, process_pool
 from ecgfoundry.corpus.plan import BuildOptions, Plan, make_plan
 from ecgfoundry.corpus.tasks import TaskSpec, run_task
 from ecgfoundry.datasets.mc_med_tables import require_polars
+from ecgfoundry.engines import Engine, process_pool
 from ecgfoundry.errors import CorpusError
 from ecgfoundry.manifest import Manifest
 
@@ -73,7 +73,7 @@ def build_corpus(
     workers : int
         Processes; changes the time and nothing else.
     engine : Engine, optional
-        Who runs the tasks; a process pool of ``workers`` by default.
+        Who runs the tasks (:mod:`ecgfoundry.engines`); a process pool of ``workers`` by default.
     append : bool
         Add the records that the finished corpus does not have yet.
     provenance : mapping, optional
@@ -82,6 +82,8 @@ def build_corpus(
 
     Raises
     ------
+    EngineError
+        The engine lost its processes or machines; the same call again goes on.
     CorpusError
         Another build runs here; the input or the options differ from those that the unfinished
         corpus was begun with; the corpus is finished and ``append`` is not set.
@@ -106,7 +108,13 @@ def build_corpus(
         open_specs = [s for s in specs if layout.committed(root, s.number) is None]
         done = len(specs) - len(open_specs)
         run = engine or process_pool(workers)
-        for _ in run(run_task, open_specs):
+        for commit in run(run_task, open_specs):
+            if layout.committed(root, commit["task"]) is None:
+                raise CorpusError(
+                    f"the files of task {commit['task']} were written, and are not here",
+                    path=root,
+                    remedy="Build into a folder that all nodes share",
+                )
             done += 1
             if progress is not None:
                 progress(done, len(specs))
@@ -215,12 +223,13 @@ def _check_splits(root: Path, manifest: Manifest, tasks: int) -> None:
 
 def _specs(root: Path, work: Path, plan: Plan, rows: Manifest) -> list[TaskSpec]:
     names = rows.target_names
+    folder = rows.folder.absolute()  # a worker may stand in another folder
     return [
         TaskSpec(
-            root=root,
-            work=work,
+            root=root.absolute(),
+            work=work.absolute(),
             number=plan.first_task + k,
-            manifest=Manifest(rows.rows[start:stop], rows.folder),
+            manifest=Manifest(rows.rows[start:stop], folder),
             target_names=names,
             options=plan.options,
         )

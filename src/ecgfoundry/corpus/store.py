@@ -123,7 +123,8 @@ class Corpus:
         return len(self.index)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_maps": {}}  # maps are opened again in another process
+        # Maps are opened again in another process, which may stand in another folder.
+        return self.__dict__ | {"_maps": {}, "path": self.path.absolute()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -1,12 +1,14 @@
 """One task: some records in, one shard per group, an index and a record table out, committed last.
 
-A task is a pure function of its :class:`TaskSpec`: any engine may run it, anywhere, twice.
+A task is a pure function of its :class:`TaskSpec`: any engine may run it, anywhere, twice, also at
+the same time (each attempt has a work folder of its own, and renames the same bytes into place).
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -22,7 +24,8 @@ from ecgfoundry.corpus.plan import BuildOptions
 from ecgfoundry.corpus.raw import RawRecord, open_raw
 from ecgfoundry.corpus.shards import ShardWriter, group_name
 from ecgfoundry.datasets.mc_med_tables import require_polars
-from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.engines import is_orphaned
+from ecgfoundry.errors import CorpusError, EcgFoundryError
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.signals.windows import window_bounds
 
@@ -53,8 +56,6 @@ class TaskSpec:
     target_names : tuple of str
         Of the whole manifest, so that every part has the same columns.
     options : BuildOptions
-    parent : int or None
-        Process that must live: a worker whose parent was killed stops before it commits.
     """
 
     root: Path
@@ -63,7 +64,6 @@ class TaskSpec:
     manifest: Manifest
     target_names: tuple[str, ...]
     options: BuildOptions
-    parent: int | None = None
 
 
 class _OrphanedError(RuntimeError):
@@ -71,24 +71,35 @@ class _OrphanedError(RuntimeError):
 
 
 def run_task(spec: TaskSpec) -> dict[str, Any]:
-    """Carry out a task and return its commit."""
-    work = spec.work / layout.task_name(spec.number)
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    """Carry out a task and return its commit.
+
+    Raises
+    ------
+    CorpusError
+        The folder of the corpus is not there, as on a node that does not share it.
+    """
+    try:
+        work = Path(tempfile.mkdtemp(prefix=f"{layout.task_name(spec.number)}.", dir=spec.work))
+    except FileNotFoundError:
+        raise CorpusError(
+            f"the folder is not there on {os.uname().nodename}, or the build has ended",
+            path=spec.work,
+            remedy="Build into a folder that all nodes share",
+        ) from None
     output = _Output(spec, work)
     try:
         for row in spec.manifest.rows:
-            _check_parent(spec)
+            _check_parent()
             output.add(row)
-        _check_parent(spec)
+        _check_parent()
         return output.commit()
     finally:
         output.close()
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _check_parent(spec: TaskSpec) -> None:
-    if spec.parent is not None and os.getppid() != spec.parent:
+def _check_parent() -> None:
+    if is_orphaned():
         raise _OrphanedError("the build was stopped")
 
 

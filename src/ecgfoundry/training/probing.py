@@ -1,26 +1,20 @@
-"""Linear probes on cached embeddings, and embeddings as a table."""
+"""Linear probes on cached embeddings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ecgfoundry.errors import MissingExtraError, TrainingError
+from ecgfoundry.errors import TrainingError
 from ecgfoundry.training.starting import classifier_of
 from ecgfoundry.training.tasks import TargetScale, Task
 
-if TYPE_CHECKING:
-    from ecgfoundry.inference.predictor import Predictor
-    from ecgfoundry.manifest import Manifest
-
-__all__ = ["LinearProbe", "embed_manifest", "fit_linear_probe", "put_into"]
+__all__ = ["LinearProbe", "fit_linear_probe", "put_into"]
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -146,82 +140,3 @@ def put_into(network: nn.Module, probe: LinearProbe) -> None:
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(probe.weight))
         head.bias.copy_(torch.from_numpy(probe.bias))
-
-
-def embed_manifest(
-    predictor: Predictor,
-    manifest: Manifest,
-    output: Path,
-    *,
-    windows: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, str]:
-    """Write the embeddings of every recording to Parquet.
-
-    Parameters
-    ----------
-    predictor : Predictor
-    manifest : Manifest
-    output : Path
-        Columns ``record``, ``patient``, ``split``, ``start_s`` (of a window), the targets, and
-        ``embedding``: a list of float32, 1024 long for ECGFounder. The file appears whole.
-    windows : bool
-        One row per window; else the mean over the windows of each recording.
-    progress : callable (done, total), optional
-
-    Returns
-    -------
-    dict
-        Record -> why it was skipped.
-    """
-    try:
-        import polars
-    except ImportError:
-        raise MissingExtraError.for_extra("writing embeddings to Parquet", "data") from None
-    from ecgfoundry.errors import EcgFoundryError
-    from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
-
-    spec = predictor.bundle.input
-    rows: list[dict[str, Any]] = []
-    skipped: dict[str, str] = {}
-    for number, row in enumerate(manifest.rows):
-        try:
-            recording = manifest.open(row)
-            leads = InputLeads.choose(spec, recording.leads)
-            prepared = list(prepare_windows(RecordingSource(recording), spec, leads))
-        except EcgFoundryError as error:
-            skipped[row.record] = str(error)
-            continue
-        readable = [w for w in prepared if w.standardized is not None]
-        if not readable:
-            reasons = [w.refusal.message for w in prepared if w.refusal is not None]
-            skipped[row.record] = reasons[0] if reasons else "no samples"
-            continue
-        arrays = [w.standardized for w in readable if w.standardized is not None]
-        embeddings = predictor.embed(np.stack(arrays))
-        about: dict[str, Any] = {"record": row.record, "patient": row.patient, "split": row.split}
-        about |= {f"target:{name}": value for name, value in row.targets.items()}
-        if windows:
-            rows += [
-                about | {"start_s": w.start / recording.sampling_rate, "embedding": e.tolist()}
-                for w, e in zip(readable, embeddings, strict=True)
-            ]
-        else:
-            rows.append(
-                about | {"windows": len(readable), "embedding": embeddings.mean(0).tolist()}
-            )
-        if progress is not None:
-            progress(number + 1, len(manifest))
-    if not rows:
-        reason = next(iter(skipped.values()), "the manifest has no rows")
-        raise TrainingError(f"no recording could be embedded: {reason}", path=manifest.folder)
-    frame = polars.DataFrame(
-        rows,
-        infer_schema_length=None,
-        schema_overrides={"embedding": polars.List(polars.Float32)},
-    )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.part")
-    frame.write_parquet(temporary)
-    temporary.replace(output)
-    return skipped
