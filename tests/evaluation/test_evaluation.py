@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from ecgfoundry.errors import EvaluationError
-from ecgfoundry.evaluation.cohort import EvaluationData
+from ecgfoundry.evaluation.cohort import EvaluationData, Thresholds
 from ecgfoundry.evaluation.comparison import ComparedModel, compare_models, compare_sets
 from ecgfoundry.evaluation.controls import CONTROLS, patient_folds
 from ecgfoundry.evaluation.curves import thinned
@@ -109,6 +110,32 @@ def test_an_undefined_value_is_empty_and_leaves_the_averages() -> None:
     assert "NaN" not in json_text(found.document)
     json.loads(json_text(found.document))
     assert rows["K"]["kind"] == "regression" and rows["K"]["auroc"] == ""
+
+
+def test_what_no_draw_varies_has_no_interval_of_width_zero() -> None:
+    """A specificity of 1 in 90 records of 30 patients is not known to be 1."""
+    labels = np.repeat([1.0, 0.0], 90)[:, None]
+    data = EvaluationData(
+        ("A",), labels, labels.copy(), np.arange(180) // 3,
+        thresholds=Thresholds({"A": 0.5}, "given"),
+    )  # fmt: skip
+    found = evaluate(data, Settings(draws=60))
+    row = found.rows[0]
+    assert row["auroc"] == row["specificity"] == row["f1"] == 1.0
+    wanted = proportion_confint(30, 30, method="wilson")
+    assert (row["specificity_low"], row["specificity_high"]) == pytest.approx(wanted)
+    assert (row["sensitivity_low"], row["sensitivity_high"]) == pytest.approx(wanted)
+    assert np.isnan([row[f"{name}_low"] for name in ("f1", "mcc", "auprc")]).all()
+    assert np.isnan(found.document["averages"]["macro"]["auroc_low"])
+
+
+def test_records_that_leave_and_labels_that_are_no_classes_are_named(tmp_path: Path) -> None:
+    predictions = write(tmp_path / "P.csv", "id,A,B\n1,0.2,0.1\n2,0.8,0.4\n")
+    targets = write(tmp_path / "T.csv", "id,A,B\n1,0,2\n2,1,0\n3,1,0\n")
+    data = load_evaluation_data(InputFiles(predictions, targets))
+    notes = " ".join(data.notes)
+    assert "1 records of the targets have no row of predictions" in notes
+    assert "labels of 'B' are 0 and 2" in notes and "labels of 'A'" not in notes
 
 
 def test_controls_show_what_the_waveform_adds() -> None:

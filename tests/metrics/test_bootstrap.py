@@ -16,6 +16,7 @@ from ecgfoundry.metrics.bootstrap import (
     bootstrap_sums,
     patient_sums,
 )
+from ecgfoundry.metrics.delong import auroc_covariance
 from ecgfoundry.metrics.resampling import (
     PatientResampling,
     bca_interval,
@@ -128,14 +129,54 @@ def test_what_does_not_belong_together_is_refused() -> None:
         bootstrap_ranks(y[:2], [y[:2]], resampling, draws=2)
 
 
-def test_the_binormal_variance_is_that_of_simulated_studies() -> None:
+@pytest.mark.parametrize("ratio", [0.6, 1.0, 1.8])
+def test_the_binormal_variance_is_that_of_simulated_studies(ratio: float) -> None:
     generator = np.random.default_rng(0)
     m, n, auroc = 25, 60, 0.85
-    shift = np.sqrt(2) * scipy.stats.norm.ppf(auroc)
-    positive = generator.normal(size=(6000, m)) + shift
+    shift = np.sqrt(1 + ratio**2) * scipy.stats.norm.ppf(auroc)
+    positive = ratio * generator.normal(size=(6000, m)) + shift
     negative = generator.normal(size=(6000, n))
     values = (positive[:, :, None] > negative[:, None, :]).mean(axis=(1, 2))
-    assert ai.binormal_variance(auroc, m, n) == pytest.approx(values.var(), rel=0.06)
+    assert ai.binormal_variance(auroc, m, n, ratio=ratio) == pytest.approx(values.var(), rel=0.06)
+
+
+def test_equal_spreads_have_the_variance_of_hanley_and_mcneil_by_quadrature() -> None:
+    """Both variances of placement values by numerical integration over the other class."""
+    auroc, ratio = 0.93, 1.4
+    shift = np.sqrt(1 + ratio**2) * scipy.stats.norm.ppf(auroc)
+    x = np.linspace(-12, 12, 200_001)
+    density, step = scipy.stats.norm.pdf(x), x[1] - x[0]
+    of_positives = (scipy.stats.norm.cdf(shift + ratio * x) ** 2 * density).sum() * step
+    of_negatives = (scipy.stats.norm.cdf((shift - x) / ratio) ** 2 * density).sum() * step
+    wanted = of_positives - auroc**2, of_negatives - auroc**2
+    assert ai.binormal_parts(auroc, ratio=ratio) == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.parametrize("ratio", [0.6, 1.0, 1.8])
+@pytest.mark.parametrize("sizes", [(300, 3000), (3000, 300)])
+def test_the_ratio_of_spreads_is_found_whatever_monotone_function_is_taken(ratio, sizes) -> None:
+    generator = np.random.default_rng(4)
+    m, n = sizes
+    scores = np.concatenate([1.5 + ratio * generator.normal(size=m), generator.normal(size=n)])
+    labels = np.repeat([1.0, 0.0], sizes)
+    found = auroc_covariance(labels, [scores])
+    assert ai.spread_ratio(found) == pytest.approx(ratio, rel=0.15)
+    again = auroc_covariance(labels, [1 / (1 + np.exp(-scores))])
+    assert ai.spread_ratio(again) == ai.spread_ratio(found)
+    separate = auroc_covariance(labels, [scores + 50 * labels])
+    assert ai.spread_ratio(separate) == 1.0  # nothing to see of it
+
+
+def test_a_few_patients_with_most_of_the_records_are_no_thirty(random_generator) -> None:
+    sizes = np.concatenate([[200], np.ones(39, int), np.ones(60, int)])
+    member = np.repeat(np.arange(100), sizes)
+    labels = (member < 40).astype(float)
+    scores = random_generator.normal(size=len(member)) + labels
+    found = ai.auroc_interval(labels, scores, patients=member)
+    assert 0.6 < found.auroc < 0.95 and found.positive_patients == 40
+    assert not found.reliable
+    once = np.unique(member, return_index=True)[1]
+    assert ai.auroc_interval(labels[once], scores[once], patients=member[once]).reliable
 
 
 def test_the_reported_interval_tends_to_delongs_and_is_flagged_where_it_must(

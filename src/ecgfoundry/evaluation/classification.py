@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from ecgfoundry.metrics.decisions import (
     decision_counts,
     decision_measures,
     summarize_decisions,
+    wilson_interval,
 )
 from ecgfoundry.metrics.ranking import average_precision, pooled_ranking
 from ecgfoundry.metrics.reliability import calibration_measures
@@ -37,6 +38,14 @@ from ecgfoundry.metrics.resampling import (
 
 __all__ = ["ClassificationResult", "classification_averages", "classification_rows"]
 
+_DENOMINATORS = {
+    "sensitivity": [0, 2],
+    "specificity": [1, 3],
+    "ppv": [0, 1],
+    "npv": [2, 3],
+    "accuracy": [0, 1, 2, 3],
+}
+"""Which of true and false positives, false and true negatives a share is taken of."""
 _DECISION_VALUES = 240_000_000
 """Per-patient counts held at a time: 1 GB in float32."""
 _MICRO_RECORDS = 5_000_000
@@ -86,11 +95,13 @@ def classification_rows(
             progress=None if progress is None else lambda a, b: progress("bootstrap", a, b),
         )
     thresholds = _thresholds(data, chosen)
-    counts, decisions = _decisions(labels, scores, thresholds, data, chosen, resampling, settings)
+    cut, at = _cut(data, chosen, scores, thresholds)
+    counts, decisions = _decisions(labels, cut, at, resampling, settings)
     rows = []
     for k, column in enumerate(chosen):
         row = _row(data, column, labels[:, k], scores[:, k], resampling, settings, draws, k)
         row |= _decision_cells(thresholds[k], counts[k], decisions, k, settings)
+        row |= _without_variance(row, labels[:, k], cut[:, k], at[k], resampling, settings)
         row |= calibration_measures(labels[:, k], scores[:, k], patients=resampling.member)
         rows.append(row)
         if progress is not None:
@@ -160,25 +171,30 @@ def _thresholds(data: EvaluationData, columns: Sequence[int]) -> Float64:
     return np.array([values.get(data.targets[k], np.nan) for k in columns], dtype=np.float64)
 
 
+def _cut(
+    data: EvaluationData, columns: Sequence[int], scores: Float64, thresholds: Float64
+) -> tuple[Float64, Float64]:
+    """Return what is compared with the thresholds, and the thresholds."""
+    if not data.multiclass:
+        return scores, thresholds
+    # Present = largest of all targets, as the predictor decides.
+    complete = ~np.isnan(data.scores).any(axis=1)
+    top = np.where(np.isnan(data.scores), -np.inf, data.scores).argmax(axis=1)
+    cut = np.stack([(top == k).astype(np.float64) for k in columns], axis=1)
+    cut[~complete] = np.nan
+    return cut, np.full(len(columns), 0.5)
+
+
 def _decisions(
     labels: Float64,
-    scores: Float64,
+    cut: Float64,
     thresholds: Float64,
-    data: EvaluationData,
-    columns: Sequence[int],
     resampling: PatientResampling,
     settings: Settings,
 ) -> tuple[NDArray[np.int64], Float64 | None]:
     """Count decisions on the data (targets, 4) and over the draws (targets, draws, 4)."""
     targets = labels.shape[1]
     counts = np.zeros((targets, 4), dtype=np.int64)
-    cut = scores
-    if data.multiclass:  # present = largest of all targets, as the predictor decides
-        complete = ~np.isnan(data.scores).any(axis=1)
-        top = np.where(np.isnan(data.scores), -np.inf, data.scores).argmax(axis=1)
-        cut = np.stack([(top == k).astype(np.float64) for k in columns], axis=1)
-        cut[~complete] = np.nan
-        thresholds = np.full(targets, 0.5)
     decided = [k for k in range(targets) if not np.isnan(thresholds[k])]
     for k in decided:
         counts[k] = decision_counts(labels[:, k], cut[:, k], thresholds[k])
@@ -244,6 +260,34 @@ def _decision_cells(
     return cells
 
 
+def _without_variance(
+    row: Mapping[str, Any],
+    labels: Float64,
+    cut: Float64,
+    threshold: float,
+    resampling: PatientResampling,
+    settings: Settings,
+) -> dict[str, float]:
+    """Replace intervals that no draw gave a width.
+
+    A specificity of 1 stays 1 in every draw, which is no proof that it is 1: shares get Wilson's
+    interval, with the patients (not the records) of their denominator as the sample size. F1, MCC
+    and AUPRC get none.
+    """
+    cells: dict[str, float] = {}
+    nan = float("nan")
+    for name in ("auprc", *DECISION_MEASURES):
+        if not row[f"{name}_low"] == row[f"{name}_high"] == row[name]:
+            continue
+        low, high = nan, nan
+        if name in _DENOMINATORS:
+            flags = _flags(labels, cut, threshold)[:, _DENOMINATORS[name]].any(axis=1)
+            patients = len(np.unique(resampling.member[flags]))
+            low, high = wilson_interval(row[name] * patients, patients, level=settings.level)
+        cells |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+    return cells
+
+
 def classification_averages(
     data: EvaluationData,
     columns: Sequence[int],
@@ -273,7 +317,7 @@ def classification_averages(
                 # Only if every target has draws: else the interval would be of another average.
                 if kept.sum() == used.sum():
                     means = (weights[kept] @ drawn[0][kept]) / weights[kept].sum()
-                    low, high = percentile_interval(means, level=settings.level)
+                    low, high = _varied(means, settings)
             cells[f"{measure}_low"], cells[f"{measure}_high"] = low, high
             if measure == "auroc":
                 cells["targets"] = int(used.sum())
@@ -324,6 +368,12 @@ def _micro(
         member = np.tile(resampling.member, len(columns))
         repeated = PatientResampling(member, resampling.patients, resampling.seed)
         drawn = bootstrap_ranks(labels, [scores], repeated, draws=settings.draws)
-        low, high = percentile_interval(drawn.auroc[0, 0], level=settings.level)
-        cells["auroc_low"], cells["auroc_high"] = low, high
+        cells["auroc_low"], cells["auroc_high"] = _varied(drawn.auroc[0, 0], settings)
     return cells
+
+
+def _varied(values: Float64, settings: Settings) -> tuple[float, float]:
+    """Return the percentile interval; none where no draw differs from another."""
+    if np.ptp(values) == 0.0:
+        return float("nan"), float("nan")
+    return percentile_interval(values, level=settings.level)

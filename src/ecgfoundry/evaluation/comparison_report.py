@@ -59,7 +59,8 @@ def comparison_report(document: Mapping[str, Any]) -> str:
     body += section(
         "figure",
         "Figure",
-        f'<p class="legend">Ring: {b}. Dot: {a}.</p><div class="plot">{figure}</div>',
+        f'<p class="legend">Ring: {b}. Dot: {a}. At the right: the difference.</p>'
+        f'<div class="plot" tabindex="0">{figure}</div>',
     )
     settings = document["settings"]
     body += section(

@@ -142,6 +142,10 @@ def _load_pair(
     without, unused = len(truth.ids) - len(paired), len(given.ids) - len(paired)
     if unused:
         notes.notes.append(f"{unused} records with predictions have no row in the targets.")
+    if without:
+        notes.notes.append(
+            f"{without} records of the targets have no row of predictions and are left out."
+        )
     notes.cohort.append(CohortStep("in the table of targets", len(truth.ids)))
     notes.cohort.append(
         CohortStep("with a row of predictions", len(paired), without, "no row of predictions")
@@ -173,6 +177,7 @@ def _load_pair(
             "no target with both",
         )
     )
+    _say_which_pairs_are_no_classes(names, labels, notes)
     ids = [ids[k] for k in rows]
     patients, known_patients = _patients(files, ids, notes)
     covariates = _covariates(files, ids, notes)
@@ -185,6 +190,19 @@ def _load_pair(
         records=np.array(ids, dtype=object),
         patients_known=known_patients,
     )
+
+
+def _say_which_pairs_are_no_classes(names: Sequence[str], labels: Float64, notes: _Notes) -> None:
+    """Labels of two values that are not 0 and 1 are more likely meant as classes than not."""
+    for k, name in enumerate(names):
+        if target_kind(labels[:, k]) == "classification":
+            continue
+        values = np.unique(labels[~np.isnan(labels[:, k]), k])
+        if len(values) == 2:
+            notes.notes.append(
+                f"The labels of '{name}' are {values[0]:g} and {values[1]:g}: taken as a quantity. "
+                "Write classes as 0 and 1."
+            )
 
 
 def _decisions_of(name: str, path: Path, data: EvaluationData) -> Float64:

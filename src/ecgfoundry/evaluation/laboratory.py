@@ -9,6 +9,7 @@ are fitted on patients of train and validation and scored on the same test visit
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry._version import __version__
 from ecgfoundry.errors import EvaluationError
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData
 from ecgfoundry.evaluation.controls import CONTROLS
@@ -49,7 +51,14 @@ from ecgfoundry.signals.features import FEATURE_NAMES, feature_matrix
 if TYPE_CHECKING:
     from ecgfoundry.training.recipes.labs_mcmed_data import LaboratorySegments
 
-__all__ = ["LEVELS", "laboratory_evaluation", "laboratory_report"]
+__all__ = [
+    "ECG",
+    "LEVELS",
+    "LaboratoryEvaluation",
+    "laboratory_evaluation",
+    "laboratory_logits",
+    "laboratory_report",
+]
 
 Float64 = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -73,6 +82,28 @@ class _Measured:
     positions: Positions
     logits: Float64 | None
     features: Float64
+
+
+@dataclass(frozen=True, eq=False)
+class LaboratoryEvaluation:
+    """What was found, and what it was found on.
+
+    Attributes
+    ----------
+    evaluations : mapping
+        (level, kind of ECG) -> evaluation.
+    rows : list of dict
+        The rows of all of them.
+    segments : LaboratorySegments
+    inputs : mapping
+        (level, kind of ECG) -> aligned labels, scores, covariates and features of the test
+        patients, with those that the controls were fitted on as ``fit``.
+    """
+
+    evaluations: Mapping[tuple[str, str], Evaluation]
+    rows: list[dict[str, Any]]
+    segments: LaboratorySegments
+    inputs: Mapping[tuple[str, str], EvaluationData]
 
 
 def laboratory_report(
@@ -117,12 +148,13 @@ def laboratory_report(
         The bundle answers nothing about laboratory values, or a target is not one of its own.
     """
     predictor = load_model(bundle)
-    evaluations, rows, data = laboratory_evaluation(
+    measured = laboratory_evaluation(
         predictor, corpus, tables,
         split=split, time=time, window_minutes=window_minutes,
         segments_per_visit=segments_per_visit, targets=targets, settings=settings,
         progress=progress,
     )  # fmt: skip
+    evaluations, rows, data = measured.evaluations, measured.rows, measured.segments
     name = predictor.bundle.name
     document = {
         "schema_version": 1,
@@ -157,9 +189,26 @@ def laboratory_evaluation(
     segments_per_visit: int | None = None,
     targets: Sequence[str] | None = None,
     settings: Settings | None = None,
+    levels: Sequence[str] = LEVELS,
+    kinds: Sequence[str] = tuple(ECG),
+    features_folder: Path | None = None,
     progress: Progress | None = None,
-) -> tuple[dict[tuple[str, str], Evaluation], list[dict[str, Any]], LaboratorySegments]:
-    """Return the evaluations by (level, kind of ECG), the rows of all, and the labelled data."""
+) -> LaboratoryEvaluation:
+    """Evaluate without writing anything, and keep what it was computed from.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    corpus, tables, split, time, window_minutes, segments_per_visit, targets, settings, progress
+        As in :func:`laboratory_report`.
+    levels : sequence of str
+        Out of :data:`LEVELS`.
+    kinds : sequence of str
+        Out of :data:`ECG`.
+    features_folder : Path, optional
+        Where the hand-crafted features of segments are kept for the next evaluation of the same
+        segments.
+    """
     from ecgfoundry.training.recipes.labs_mcmed_data import open_laboratory, spread_over_visits
 
     settings = settings or Settings()
@@ -173,18 +222,21 @@ def laboratory_evaluation(
         raise EvaluationError("no test segment has a label of this bundle's targets")
     fit = _fit_positions(data, settings.seed)
     scored = _Measured(
-        test, _logits(predictor, data, test, progress), _features(data, test, progress)
+        test,
+        laboratory_logits(predictor, data, test, progress=progress),
+        _features(data, test, features_folder, progress),
     )
-    fitted = _Measured(fit, None, _features(data, fit, progress))
+    fitted = _Measured(fit, None, _features(data, fit, features_folder, progress))
     place = [list(predictor.bundle.vocabulary.names).index(name) for name in names]
     evaluations: dict[tuple[str, str], Evaluation] = {}
+    inputs: dict[tuple[str, str], EvaluationData] = {}
     rows: list[dict[str, Any]] = []
     described = {
         f"{row['indicator']} {row['direction']}": row
         for row in data.catalogue.iter_rows(named=True)
     }
-    for level in LEVELS:
-        for ecg in ECG:
+    for level in levels:
+        for ecg in kinds:
             fit_data = _data_of(predictor, data, fitted, names, place, level, ecg)
             own = _data_of(predictor, data, scored, names, place, level, ecg)
             own = replace(own, fit=fit_data if len(fit_data) else None)
@@ -200,6 +252,7 @@ def laboratory_evaluation(
                 progress=progress,
             )
             evaluations[level, ecg] = found
+            inputs[level, ecg] = own
             for row in found.rows:
                 about = described[row["target"]]
                 rows.append(
@@ -215,7 +268,7 @@ def laboratory_evaluation(
                         **row,
                     }
                 )
-    return evaluations, rows, data
+    return LaboratoryEvaluation(evaluations, rows, data, inputs)
 
 
 def _targets_of(predictor: Predictor, targets: Sequence[str] | None) -> tuple[str, ...]:
@@ -245,9 +298,14 @@ def _fit_positions(data: LaboratorySegments, seed: int) -> Positions:
     return one
 
 
-def _logits(
-    predictor: Predictor, data: LaboratorySegments, positions: Positions, progress: Progress | None
+def laboratory_logits(
+    predictor: Predictor,
+    data: LaboratorySegments,
+    positions: Positions,
+    *,
+    progress: Progress | None = None,
 ) -> Float64:
+    """Return the logits (positions, targets) of segments of a corpus."""
     from ecgfoundry.training.recipes.labs_mcmed_data import LaboratorySource
     from ecgfoundry.training.sources import SourcePool
     from ecgfoundry.training.windows import FreshWindows
@@ -256,14 +314,25 @@ def _logits(
     generator = np.random.default_rng(0)
     pieces = []
     for start in range(0, len(positions), _BATCH):
-        signal, _ = windows.get(positions[start : start + _BATCH], generator)
+        signal, presence = windows.get(positions[start : start + _BATCH], generator)
+        signal[presence == 0] = np.nan  # as the predictor knows an absent lead
         pieces.append(predictor.logits(signal).astype(np.float64))
         if progress is not None:
             progress("scores", min(start + _BATCH, len(positions)), len(positions))
     return np.concatenate(pieces)
 
 
-def _features(data: LaboratorySegments, positions: Positions, progress: Progress | None) -> Float64:
+def _features(
+    data: LaboratorySegments,
+    positions: Positions,
+    folder: Path | None,
+    progress: Progress | None,
+) -> Float64:
+    """Measure segments, or read what was measured of the same ones by this version before."""
+    kept = None if folder is None else folder / f"features-{_features_key(data, positions)}.npy"
+    if kept is not None and kept.is_file():
+        stored: Float64 = np.load(kept, allow_pickle=False)
+        return stored
     rate, leads = data.corpus.sampling_rate, data.corpus.leads
     pieces = [np.empty((0, len(FEATURE_NAMES)))]
     for start in range(0, len(positions), _BATCH):
@@ -271,7 +340,21 @@ def _features(data: LaboratorySegments, positions: Positions, progress: Progress
         pieces.append(feature_matrix(raw, rate, leads))
         if progress is not None:
             progress("features", min(start + _BATCH, len(positions)), len(positions))
-    return np.concatenate(pieces)
+    result = np.concatenate(pieces)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_name(f".{kept.name}.part")
+        with partial.open("wb") as stream:
+            np.save(stream, result)
+        partial.replace(kept)
+    return result
+
+
+def _features_key(data: LaboratorySegments, positions: Positions) -> str:
+    """Name of a set of features: bytes of the corpus, which segments, and what measured them."""
+    what = f"{data.corpus.document['commits_sha256']} {__version__} {' '.join(FEATURE_NAMES)}"
+    segments = np.ascontiguousarray(positions, dtype=np.int64).tobytes()
+    return hashlib.sha256(what.encode() + segments).hexdigest()[:24]
 
 
 def _data_of(

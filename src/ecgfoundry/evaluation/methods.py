@@ -9,6 +9,7 @@ from ecgfoundry.evaluation.settings import FEWEST_DRAWS, MINIMUM_CLAIM
 from ecgfoundry.metrics.auroc_intervals import (
     PRIOR_PATIENTS,
     RELIABLE_AUROC,
+    RELIABLE_EFFECTIVE,
     RELIABLE_PATIENTS,
 )
 from ecgfoundry.metrics.bands import MODERATE, STRONG
@@ -70,21 +71,24 @@ def _intervals(settings: Mapping[str, Any], level: str, known: bool) -> str:
     unit = "patients" if known else "records (no patients were given)"
     return (
         f"{level} intervals. AUROC: variance by DeLong's method, clustered by patient (Obuchowski "
-        f"1997), raised where it is smaller towards the equal-variance binormal one worth "
-        f"{PRIOR_PATIENTS} patients, "
-        "symmetric on the logit scale, Student's t with the patients of the smaller class less one "
-        "as degrees of freedom; where the data give no variance (AUROC of 0 or 1, one patient in a "
-        "class) Newcombe's method 5. In simulations of normal scores it covered the truth in 93 to "
-        f"97 % with at least {RELIABLE_PATIENTS} patients with and without the target and an AUROC "
-        f"of {low:g} to {high:g} (every other row is flagged), but in 92 to 93 % where "
-        f"{RELIABLE_PATIENTS} positives of AUROC 0.95 spread wider than the others, and in 85 to "
-        "91 % where a few positives score like negatives there, which no sample shows. The plain "
-        "DeLong, percentile and BCa "
+        f"1997), raised where it is smaller towards the binormal one at the observed ratio of "
+        f"spreads, worth {PRIOR_PATIENTS} patients; symmetric on the logit scale about the logit "
+        "less its bias; Student's t with Satterthwaite's degrees of freedom by patients; where the "
+        "data give no variance (AUROC of 0 or 1, one patient in a class) Newcombe's method 5. In "
+        "simulations of scores that are normal up to a monotone function (equal spreads, unequal "
+        "by half, several records per patient) it covered the truth in 93 to 97 % with at least "
+        f"{RELIABLE_PATIENTS} patients with and without the target and an AUROC of {low:g} to "
+        f"{high:g}; where a few positives score like negatives, this holds for the rows that are "
+        "not flagged. Flagged is every row with fewer patients, or with patients of such uneven "
+        f"numbers of records that they are worth fewer than {RELIABLE_EFFECTIVE}, or with another "
+        "AUROC. The plain DeLong, percentile and BCa "
         f"intervals stand beside it in metrics.csv. All other intervals are percentiles of "
         f"{settings['draws']} bootstrap draws of {unit}{_fewer(settings)}; draws are shared by all "
         "targets and models, and a draw that holds one class only is redrawn for that target, the "
         "share being reported. Intervals of predictive values and the like leave out draws in "
-        "which they are undefined. Calibration slopes have normal intervals from a sandwich "
+        "which they are undefined; where no draw differs (a specificity of 1), shares have "
+        "Wilson's interval with their patients as sample size, and other measures none. "
+        "Calibration slopes have normal intervals from a sandwich "
         "variance clustered by patient."
     )
 

@@ -209,7 +209,7 @@ def _agreement(curves: TargetCurves, row: Mapping[str, Any]) -> str:
     figure = bland_altman_figure(
         curves.agreement, row["bias"], row["agreement_low"], row["agreement_high"]
     )
-    return f"<figure><figcaption>Bland-Altman</figcaption>{figure}</figure>"
+    return f'<figure class="wide"><figcaption>Bland-Altman</figcaption>{figure}</figure>'
 
 
 def _methods(document: Mapping[str, Any]) -> str:

@@ -71,8 +71,9 @@ def discrimination_section(document: Row, rows: Sequence[Row]) -> str:
     flagged = sum(map(_weak, rows))
     note = (
         f'<p class="legend">† {flagged} of {len(rows)} rows: fewer than 30 patients with or '
-        "without the target, or an AUROC outside 0.6 to 0.95, where the interval's coverage is not "
-        "shown to be 93 to 97 %.</p>"
+        "without the target (or of so uneven numbers of records that they are worth fewer than "
+        "15), or an AUROC outside 0.6 to 0.95, where the interval's coverage is not shown to be "
+        "93 to 97 %.</p>"
         if flagged
         else ""
     )
@@ -443,7 +444,8 @@ def transfer_section(document: Row) -> str:
         parts.append(
             f'<h3 class="gap">{home} against {away}</h3>{words}'
             f"{table(heads, cells, weak=weak)}"
-            f'<p class="legend gap">Ring: {home}. Dot: {away}.</p>'
+            f'<p class="legend gap">Ring: {home}. Dot: {away}. At the right: the change from ring '
+            "to dot, which is the drop with its sign turned.</p>"
             f'<div class="plot" tabindex="0">{figure}</div>'
         )
     if not parts:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -89,9 +90,12 @@ class Calibrator:
 
     def apply(self, logits: ArrayLike) -> Float64:
         """Return calibrated logits (..., targets)."""
-        return np.asarray(logits, dtype=np.float64) * np.asarray(self.scale) + np.asarray(
-            self.offset
-        )
+        scale, offset = self._arrays
+        return np.asarray(logits, dtype=np.float64) * scale + offset
+
+    @cached_property
+    def _arrays(self) -> tuple[Float64, Float64]:
+        return np.asarray(self.scale), np.asarray(self.offset)
 
     def probabilities(self, logits: ArrayLike, *, multiclass: bool) -> Float64:
         """Return calibrated probabilities (..., targets)."""

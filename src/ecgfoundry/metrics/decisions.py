@@ -138,4 +138,6 @@ def wilson_interval(
     with np.errstate(invalid="ignore", divide="ignore"):
         centre = (share + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+    # At the ends exactly, not but for rounding.
+    low = np.where(share == 0.0, 0.0, np.clip(centre - half, 0.0, 1.0))
+    return low, np.where(share == 1.0, 1.0, np.clip(centre + half, 0.0, 1.0))

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.errors import SignalError
-from ecgfoundry.metrics.ranking import known_pairs, split_placements
+from ecgfoundry.metrics.ranking import Placements, known_pairs, split_placements
 from ecgfoundry.metrics.resampling import renumbered
 
 __all__ = [
@@ -54,6 +54,11 @@ class AurocVariance:
         Records.
     positive_patients, negative_patients : int
         Patients with at least one of them.
+    effective_positive_patients, effective_negative_patients : float
+        ``(sum m)^2 / sum m^2`` over the records m of each patient (Kish 1965): how many patients
+        with equally many records they are worth.
+    placements : tuple of Placements
+        Of each score; empty with one class only.
     """
 
     auroc: Float64
@@ -63,6 +68,9 @@ class AurocVariance:
     negatives: int
     positive_patients: int
     negative_patients: int
+    effective_positive_patients: float
+    effective_negative_patients: float
+    placements: tuple[Placements, ...]
 
 
 def auroc_covariance(
@@ -105,6 +113,7 @@ def _clustered(
     result = np.full(k, np.nan)
     covariance = np.full((k, k), np.nan)
     independent = np.full(k, np.nan)
+    placements: list[Placements] = []
     if m and n:
         placements = [split_placements(row[positive], row[~positive]) for row in scores]
         result = np.array([placement.auroc for placement in placements])
@@ -121,7 +130,15 @@ def _clustered(
             z_part = i01 / (i01 - 1) * (z @ z.T) / n**2
             both = groups / (groups - 1) * (x @ z.T) / (m * n)
             covariance = x_part + z_part + both + both.T
-    return AurocVariance(result, covariance, independent, m, n, i10, i01)
+    effective = _effective(of_positive), _effective(of_negative)
+    return AurocVariance(
+        result, covariance, independent, m, n, i10, i01, *effective, tuple(placements)
+    )
+
+
+def _effective(counts: NDArray[np.int64]) -> float:
+    squares = float((counts.astype(np.float64) ** 2).sum())
+    return float(counts.sum()) ** 2 / squares if squares else 0.0
 
 
 def _sums(member: NDArray[np.int64], values: Float64, groups: int) -> Float64:

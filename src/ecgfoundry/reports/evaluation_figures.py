@@ -181,7 +181,7 @@ def bland_altman_figure(
             f'<line class="grid" x1="{_number(x)}" x2="{_number(x)}" y1="{top}" '
             f'y2="{top + side_y}"/>'
             f'<text class="quiet" x="{_number(x)}" y="{top + side_y + 14}" font-size="10" '
-            f'text-anchor="middle">{value:g}</text>'
+            f'text-anchor="middle">{_minus(f"{value:g}")}</text>'
         )
     for value in _ticks(*y_range):
         y = top + (1 - place(value, y_range)) * side_y
@@ -189,7 +189,7 @@ def bland_altman_figure(
             f'<line class="grid" x1="{left}" x2="{left + side_x}" '
             f'y1="{_number(y)}" y2="{_number(y)}"/>'
             f'<text class="quiet" x="{left - 5}" y="{_number(y + 3.5)}" font-size="10" '
-            f'text-anchor="end">{value:g}</text>'
+            f'text-anchor="end">{_minus(f"{value:g}")}</text>'
         )
     for a, b in points:
         parts.append(
@@ -203,7 +203,7 @@ def bland_altman_figure(
                 f'<line class="{"chance" if dashed else "axis"}" x1="{left}" '
                 f'x2="{left + side_x}" y1="{_number(y)}" y2="{_number(y)}"/>'
                 f'<text x="{left + side_x + 4}" y="{_number(y + 3.5)}" font-size="10">'
-                f"{name} {value:.3g}</text>"
+                f"{name} {_minus(f'{value:.3g}')}</text>"
             )
     middle = top + side_y / 2
     parts.append(
@@ -361,10 +361,18 @@ def dumbbell_figure(rows: Sequence[tuple[str, float, float]], home: str, away: s
             f'<circle class="hollow" r="4.4" cx="{_number(place(a))}" cy="{_number(y)}"/>'
             f'<circle class="dot" r="4.4" cx="{_number(place(b))}" cy="{_number(y)}"/>'
             f'<text x="{width - 4}" y="{_number(y + 4)}" font-size="11" text-anchor="end">'
-            f"{b - a:+.3f}</text>"
+            f"{_signed(b - a)}</text>"
         )
     label = f"AUROC in {home} and in {away}"
     return _svg("".join(parts), label, width, foot + 24)
+
+
+def _signed(value: float) -> str:
+    return _minus(f"{value:+.3f}")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\u2212")
 
 
 def flow_figure(steps: Sequence[tuple[str, int, int, str]]) -> str:

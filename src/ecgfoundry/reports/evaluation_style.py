@@ -27,6 +27,7 @@ table.data tbody th{font-weight:550;min-width:92px;overflow-wrap:break-word}
 table.data tr.weak>*{color:var(--muted)}
 table.data tr.weak th{font-weight:400}
 .ci{color:var(--muted);font-size:.92em;white-space:nowrap}
+.sortable thead th{cursor:pointer}
 .sortable thead th button{all:unset;cursor:pointer;font:inherit;color:inherit}
 .sortable thead th button:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 .sortable thead th button::after{content:'\\2195';opacity:.45;margin-left:4px;font-size:.85em}
@@ -40,6 +41,8 @@ table.data tr.weak th{font-weight:400}
 .tall{max-height:560px;overflow:auto}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(268px,1fr));gap:8px 18px}
 .figures figure{margin:0}
+.figures figure.wide{grid-column:span 2}
+.figures figure.wide svg{max-width:560px}
 .figures svg{width:100%;height:auto;max-width:380px;display:block}
 svg text{font-family:inherit;fill:var(--text)}
 svg .axis{stroke:var(--muted);stroke-width:1}
@@ -68,7 +71,8 @@ svg .count{fill:var(--bar-track)}
 .target-figures{border-top:1px solid var(--line);margin:0;padding:4px 0}
 .target-figures summary{display:flex;gap:12px;justify-content:space-between;flex-wrap:wrap}
 .hash{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:.75rem;overflow-wrap:anywhere}
-@media (max-width:640px){.tiles{grid-template-columns:1fr 1fr}.tile{padding:10px 12px}
+@media (max-width:640px){.figures figure.wide{grid-column:auto}
+ .tiles{grid-template-columns:1fr 1fr}.tile{padding:10px 12px}
  .tile b{font-size:1.2rem}.plot svg{min-width:520px}}
 @page{size:A4 portrait;margin:14mm 12mm}
 @media print{.tall{max-height:none;overflow:visible}
@@ -90,7 +94,7 @@ document.querySelectorAll('table.sortable').forEach(function(table){
   var button=document.createElement('button');button.type='button';
   while(head.firstChild)button.appendChild(head.firstChild);
   head.appendChild(button);
-  button.addEventListener('click',function(){
+  head.addEventListener('click',function(){
    var up=head.getAttribute('aria-sort')==='descending';
    Array.prototype.forEach.call(heads,function(h){h.removeAttribute('aria-sort')});
    head.setAttribute('aria-sort',up?'ascending':'descending');
