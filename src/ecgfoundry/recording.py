@@ -344,6 +344,8 @@ class Recording:
             A lead is missing and ``missing`` is "error".
         """
         wanted = normalize_lead_names(leads)
+        if wanted == self.leads:
+            return self  # recordings do not change
         source = self
         if derive and any(lead not in self.leads for lead in wanted):
             source = self.with_derived_leads()

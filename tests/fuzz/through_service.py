@@ -1,8 +1,8 @@
 """Damaged files sent to a running service, as a hospital's broken exports would come.
 
-``python -m tests.fuzz --through-service --files 2000``. Every answer must be a success or a problem
-document with a 4xx status; no worker may die or time out; nothing may stay on disk; and the memory of
-the service and its workers is written down as it goes.
+``python -m tests.fuzz --through-service --files 2000``. Every answer must be a success or a
+problem document with a 4xx status; no worker may die or time out; nothing may stay on disk; and
+the memory of the service and its workers is written down as it goes.
 """
 
 from __future__ import annotations
@@ -214,6 +214,6 @@ def _fault(status: int, body: bytes, kind: str) -> str | None:
     if status >= 400:
         if kind != "application/problem+json" or not document.get("code"):
             return f"a {status} that is no problem document"
-        if "/tmp" in document["detail"] or "root:" in document["detail"]:  # noqa: S108
+        if "/tmp" in document["detail"] or "root:" in document["detail"]:
             return "a problem that tells about the server"
     return None

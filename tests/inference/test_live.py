@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.formats.registry import read
-from ecgfoundry.inference.live import LiveAnswer, LiveStream
+from ecgfoundry.inference.live import LiveAnswer, LiveStream, prepare_due
 from ecgfoundry.inference.live_buffer import LiveBuffer, SampleClock
 from ecgfoundry.inference.live_frames import LiveFrame, decode_frame, encode_frame
 from ecgfoundry.inference.live_state import Smoothing, SteadyState
@@ -167,26 +169,66 @@ def test_every_second_has_the_window_of_the_file(
         single_lead = single_lead.slice_samples(0, 1500)
     stream = LiveStream(rhythm, single_lead.leads, single_lead.sampling_rate)
     due = [d for frame in frames(single_lead, size) for d in stream.push(frame)]
+    prepared = prepare_due([(stream, d) for d in due])
     rate = round(single_lead.sampling_rate)
     assert [d.stop for d in due] == list(range(3 * rate, single_lead.samples + 1, rate))
     spec = rhythm.bundle.input
     leads = InputLeads.choose(spec, single_lead.leads)
     source = RecordingSource(single_lead)
-    for d in due:
+    for d, made in zip(due, prepared, strict=True):
         part = source.part(max(d.stop - 10 * rate, 0), d.stop)
         wanted = prepare_window(part, spec, leads)
-        assert d.prepared.standardized is not None and wanted.standardized is not None
-        assert d.prepared.standardized.tobytes() == wanted.standardized.tobytes()
+        assert made.standardized is not None and wanted.standardized is not None
+        assert made.standardized.tobytes() == wanted.standardized.tobytes()
+        assert made.quality == wanted.quality
+
+
+def test_windows_of_many_streams_are_prepared_as_if_alone(random_generator: Any) -> None:
+    """Other leads, rates, gaps, flat leads and refusals beside a window change nothing in it."""
+    model = load_model("ptbxl-superclass-12lead", threads=1)
+    recording = read(sample_path("12-lead"))
+    whole = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+    due = []
+    for number, (leads, rate) in enumerate(
+        [(whole, 500.0), (("I", "II"), 500.0), (whole, 500.0), (whole, 250.0), (whole, 500.0)]
+    ):
+        part = recording.select(leads).resample(rate)
+        signal = part.signal[:, : round(6 * rate)].copy()
+        signal += random_generator.normal(0, 0.02, signal.shape).astype(np.float32)
+        if number == 2:
+            signal[3] = 0.0
+            signal[7, 300:420] = np.nan
+        if number == 4:
+            signal[:] = np.nan
+        stream = LiveStream(model, leads, rate)
+        due += [(stream, d) for d in stream.push(LiveFrame(signal, 0))]
+    order = random_generator.permutation(len(due))
+    together = prepare_due([due[k] for k in order])
+    assert sum(made.refusal is not None for made in together) == 4
+    for k, made in zip(order, together, strict=True):
+        (alone,) = prepare_due([due[k]])
+        assert (made.start, made.stop, made.refusal) == (alone.start, alone.stop, alone.refusal)
+        assert made.quality == alone.quality
+        if alone.standardized is None:
+            assert made.standardized is None
+        else:
+            assert made.standardized.tobytes() == alone.standardized.tobytes()
+
+
+def windows_of(stream: LiveStream, sent: list[LiveFrame]) -> list[Any]:
+    """Standardized windows that come out of a stream, in order."""
+    due = [(stream, d) for frame in sent for d in stream.push(frame)]
+    return [made.standardized for made in prepare_due(due)]
 
 
 def test_the_logits_of_many_windows_are_those_of_one(
     rhythm: Predictor, single_lead: Recording
 ) -> None:
     stream = LiveStream(rhythm, single_lead.leads, single_lead.sampling_rate)
-    due = [d for frame in frames(single_lead, 300) for d in stream.push(frame)][:6]
-    together = rhythm.logits(np.stack([d.prepared.standardized for d in due]))
-    for d, logits in zip(due, together, strict=True):
-        alone = rhythm.logits(d.prepared.standardized[None])[0]
+    prepared = windows_of(stream, frames(single_lead, 300))[:6]
+    together = rhythm.logits(np.stack(prepared))
+    for window, logits in zip(prepared, together, strict=True):
+        alone = rhythm.logits(window[None])[0]
         np.testing.assert_allclose(logits, alone, atol=1e-5)
 
 
@@ -199,10 +241,10 @@ def test_order_and_repeats_do_not_matter_within_the_delay(
     jittery = LiveStream(rhythm, single_lead.leads, 300.0, delay_s=0.5)
     first = [d for frame in [sent[1], *sent[:1]] for d in jittery.push(frame)]
     assert first == []
-    one = [d.prepared.standardized.tobytes() for f in sent for d in steady.push(f)]
+    one = [window.tobytes() for window in windows_of(steady, sent)]
     jittery = LiveStream(rhythm, single_lead.leads, 300.0, delay_s=0.5)
     jittery.push(sent[0])
-    two = [d.prepared.standardized.tobytes() for f in shuffled for d in jittery.push(f)]
+    two = [window.tobytes() for window in windows_of(jittery, shuffled)]
     assert two == one[: len(two)] and len(two) >= len(one) - 1
     assert jittery.buffer.counts.missing == jittery.buffer.counts.filled > 0
 

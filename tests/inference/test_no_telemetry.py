@@ -18,7 +18,7 @@ assert answer.findings
 def test_an_answer_leaves_nothing_behind(tmp_path: Path) -> None:
     """ONNX Runtime from 1.29 on keeps a device identifier and a queue of events, unless told."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("ORT_", "XDG_"))}
-    # Its own unit tests and build servers are left out by the library: this run must not pass for one.
+    # The library is silent on build servers, and this run must not pass for one.
     environment = {k: v for k, v in environment.items() if k not in ("CI", "GITHUB_ACTIONS")}
     environment |= {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-c", CODE], env=environment, check=True, timeout=300)

@@ -92,6 +92,8 @@ def serve(
         access_log=False,
         server_header=False,
         ws_max_size=8_000_000,
+        # Answers of one kilobyte are not worth a compressor for every stream.
+        ws_per_message_deflate=False,
         timeout_graceful_shutdown=40,
     )
     return 0

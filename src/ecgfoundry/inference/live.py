@@ -4,16 +4,17 @@ The way of the data is that of a file: the window is cut out of the buffer, judg
 by :func:`ecgfoundry.inference.windows.prepare_window`, so a window seen live has bit for bit the
 standardized form of the same samples read from a file.
 
-Preparing and answering are two steps, so that a server can put the windows of many streams into one
-call of the network: :meth:`LiveStream.push` gives what is due, :meth:`LiveStream.answer` takes the
-logits. :meth:`LiveStream.run` does both for one stream.
+Cutting, preparing and answering are steps of their own, so that a server can prepare the windows of
+many streams together and put them into one call of the network: :meth:`LiveStream.push` gives what
+is due, :func:`prepare_due` prepares it, :meth:`LiveStream.answer` takes the logits.
+:meth:`LiveStream.run` does it all for one stream.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,12 @@ from ecgfoundry.inference.live_buffer import LiveBuffer, SampleClock, StreamCoun
 from ecgfoundry.inference.live_frames import LiveFrame
 from ecgfoundry.inference.live_state import Smoothing, SteadyState
 from ecgfoundry.inference.predictor import Predictor
-from ecgfoundry.inference.windows import InputLeads, PreparedWindow, prepare_window
+from ecgfoundry.inference.windows import InputLeads, PreparedWindow, prepare_together
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.recording import Recording, check_sampling_rate
 from ecgfoundry.signals.quality import Notice
 
-__all__ = ["LIVE_WINDOW_S", "DueWindow", "LiveAnswer", "LiveStream"]
+__all__ = ["LIVE_WINDOW_S", "DueWindow", "LiveAnswer", "LiveStream", "prepare_due"]
 
 LIVE_WINDOW_S = 10.0
 """Longest window of a live answer; models that take longer ones get it padded by their recipe."""
@@ -41,11 +42,12 @@ _MINIMUM_S = 2.5
 
 @dataclass(frozen=True, slots=True)
 class DueWindow:
-    """A window that has come to its end, prepared for the network."""
+    """A window that has come to its end: its samples, and where it ends in its stream."""
 
+    part: Recording
+    start: int
     stop: int
     time_s: float
-    prepared: PreparedWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class LiveAnswer:
             "steady": self.steady.to_dict(),
             "changed": list(self.changed),
             "warnings": [notice.to_dict() for notice in self.warnings],
-            "samples": asdict(self.counts),
+            "samples": self.counts.to_dict(),
             "drift_ppm": None if self.drift_ppm is None else round(self.drift_ppm, 1),
         }
 
@@ -140,7 +142,7 @@ class LiveStream:
         self._length = round(self.window_s * self.sampling_rate)
         self._every = max(every_s * self.sampling_rate, 1.0)
         self._delay = round(delay_s * self.sampling_rate)
-        self._mains = mains_frequency
+        self.mains_frequency = mains_frequency
         self._smoothing = smoothing or Smoothing()
         self._state = SteadyState(predictor.bundle, self._smoothing)
         self._shown: set[str] = set()
@@ -168,7 +170,7 @@ class LiveStream:
             if restarted or self._answers == 0:
                 self._answers = math.ceil(_MINIMUM_S * self.sampling_rate / self._every)
             while (stop := self._next_stop()) + self._delay <= self.buffer.end:
-                due.append(self._prepare(stop))
+                due.append(self._cut(stop))
                 self._answers += 1
         return due
 
@@ -176,25 +178,29 @@ class LiveStream:
         """End of the next window: no rounding adds up at rates that are no whole numbers."""
         return (self.buffer.first or 0) + round(self._answers * self._every)
 
-    def _prepare(self, stop: int) -> DueWindow:
+    def _cut(self, stop: int) -> DueWindow:
         signal = self.buffer.window(stop, self._length)
-        part = Recording(signal, self.sampling_rate, self.leads, mains_frequency=self._mains)
-        start = stop - signal.shape[1]
-        prepared = prepare_window(part, self.predictor.bundle.input, self.input_leads, start=start)
+        part = Recording(
+            signal, self.sampling_rate, self.leads, mains_frequency=self.mains_frequency
+        )
         first = self.buffer.first or 0
-        return DueWindow(stop, (stop - first) / self.sampling_rate, prepared)
+        start = stop - signal.shape[1]
+        return DueWindow(part, start, stop, (stop - first) / self.sampling_rate)
 
-    def answer(self, due: DueWindow, logits: NDArray[np.floating] | None) -> LiveAnswer:
+    def answer(
+        self, due: DueWindow, prepared: PreparedWindow, logits: NDArray[np.floating] | None
+    ) -> LiveAnswer:
         """Say what is known at the end of a window.
 
         Parameters
         ----------
         due : DueWindow
             From :meth:`push`, in order.
+        prepared : PreparedWindow
+            The same, from :func:`prepare_due`.
         logits : ndarray (targets,) or None
-            Of ``due.prepared.standardized``; None if the window was refused.
+            Of ``prepared.standardized``; None if the window was refused.
         """
-        prepared = due.prepared
         bundle = self.predictor.bundle
         first = self.buffer.first or 0
         about: dict[str, Any] = {
@@ -206,18 +212,12 @@ class LiveStream:
         alone = window_result(bundle, values, **about)
         if values is None:
             self._state.miss(due.time_s)
-            steady = window_result(bundle, None, **about)
+            names = self._names()
+            steady = replace(alone, present=names)
         else:
-            steady = window_result(bundle, self._state.update(values, due.time_s), **about)
-        names = self._names()
-        steady = WindowResult(
-            steady.start_s,
-            steady.duration_s,
-            probabilities=steady.probabilities,
-            present=names,
-            values=steady.values,
-            refused=steady.refused,
-        )
+            mean = self._state.update(values, due.time_s)
+            names = self._names()
+            steady = self._steady(mean, names, about)
         now = set(names or ())
         changed = tuple(sorted(now ^ self._shown))
         self._shown = now
@@ -227,8 +227,25 @@ class LiveStream:
             steady,
             changed,
             prepared.quality.warnings,
-            StreamCounts(**asdict(self.buffer.counts)),
+            replace(self.buffer.counts),
             self.clock.drift_ppm,
+        )
+
+    def _steady(
+        self, mean: NDArray[np.float64], names: tuple[str, ...] | None, about: dict[str, Any]
+    ) -> WindowResult:
+        """What the smoothed logits say, with the presence that hysteresis leaves."""
+        values = self._state.probabilities
+        if values is None:
+            return replace(window_result(self.predictor.bundle, mean, **about), present=names)
+        targets = self.predictor.bundle.vocabulary.targets
+        said = {
+            target.name: value
+            for target, value in zip(targets, values.tolist(), strict=True)
+            if target.standalone
+        }
+        return WindowResult(
+            about["start_s"], about["duration_s"], probabilities=said, present=names
         )
 
     def _names(self) -> tuple[str, ...] | None:
@@ -245,8 +262,18 @@ class LiveStream:
     def run(self, frame: LiveFrame) -> list[LiveAnswer]:
         """Take a frame and answer every window that it completes."""
         due = self.push(frame)
-        readable = [d.prepared.standardized for d in due if d.prepared.standardized is not None]
+        prepared = prepare_due([(self, window) for window in due])
+        readable = [p.standardized for p in prepared if p.standardized is not None]
         logits = iter(self.predictor.logits(np.stack(readable)) if readable else ())
         return [
-            self.answer(d, None if d.prepared.standardized is None else next(logits)) for d in due
+            self.answer(d, p, None if p.standardized is None else next(logits))
+            for d, p in zip(due, prepared, strict=True)
         ]
+
+
+def prepare_due(due: Sequence[tuple[LiveStream, DueWindow]]) -> list[PreparedWindow]:
+    """Judge and standardize windows of streams that are read by the same network."""
+    if not due:
+        return []
+    spec = due[0][0].predictor.bundle.input
+    return prepare_together([(w.part, s.input_leads, w.start) for s, w in due], spec)

@@ -35,6 +35,10 @@ class StreamCounts:
     too_late: int = 0
     restarts: int = 0
 
+    def to_dict(self) -> dict[str, int]:
+        """Return the JSON form."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 class LiveBuffer:
     """The newest samples of a stream, in mV; NaN where nothing came.
@@ -106,6 +110,12 @@ class LiveBuffer:
         self.counts.received += signal.shape[1]
         stop = begin + signal.shape[1]
         before = self.end
+        if begin == before and signal.shape[1] <= self.capacity:  # as nearly every frame comes
+            for at, piece in self._spans(begin, stop):
+                self._ring[:, at] = signal[:, piece]
+                self._known[at] = True
+            self.end = stop
+            return
         if stop > self.end:
             self._advance(max(begin, self.end), stop)
         oldest = max(self.end - self.capacity, self.first or 0)
@@ -143,7 +153,21 @@ class LiveBuffer:
             raise SignalError(f"sample {stop} has not come yet; the stream is at {self.end}")
         oldest = max(self.end - self.capacity, self.first or 0)
         begin = max(stop - length, oldest)
-        return self._ring[:, np.arange(begin, max(stop, begin)) % self.capacity].copy()
+        result = np.empty((self._ring.shape[0], max(stop - begin, 0)), np.float32)
+        for at, piece in self._spans(begin, begin + result.shape[1]):
+            result[:, piece] = self._ring[:, at]
+        return result
+
+    def _spans(self, begin: int, stop: int) -> list[tuple[slice, slice]]:
+        """Where samples ``begin`` to ``stop`` (at most the capacity) lie in the ring, and which of
+        them: one part, or two around the ring's end.
+        """
+        first, count = begin % self.capacity, stop - begin
+        head = min(count, self.capacity - first)
+        spans = [(slice(first, first + head), slice(0, head))]
+        if head < count:
+            spans.append((slice(0, count - head), slice(head, count)))
+        return spans
 
 
 class SampleClock:

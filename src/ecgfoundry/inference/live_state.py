@@ -57,6 +57,12 @@ class SteadyState:
         self._time_s = -math.inf
         self._present: list[bool | None] = [None] * targets
         self._waiting_since = [math.nan] * targets
+        self._probabilities: NDArray[np.float64] | None = None
+
+    @property
+    def probabilities(self) -> NDArray[np.float64] | None:
+        """Of the smoothed logits, (targets,); None where nothing is known, or of a regression."""
+        return self._probabilities
 
     @property
     def present(self) -> list[bool | None]:
@@ -74,13 +80,14 @@ class SteadyState:
             self._mean = self._mean + weight * (logits - self._mean)
         self._time_s = time_s
         if self._bundle.target_kind != "regression":
-            self._decide(probabilities(self._bundle, self._mean, level="window"), time_s)
+            self._probabilities = probabilities(self._bundle, self._mean, level="window")
+            self._decide(self._probabilities, time_s)
         return self._mean
 
     def miss(self, time_s: float) -> None:
         """Take notice that the window ending at ``time_s`` could not be read."""
         if time_s - self._time_s > self._smoothing.forget_s:
-            self._mean = None
+            self._mean = self._probabilities = None
             self._present = [None] * len(self._present)
 
     def _decide(self, values: NDArray[np.float64], time_s: float) -> None:

@@ -131,10 +131,17 @@ class Bundle:
 
         Where a bundle has none for reduced leads, the one for records serves.
         """
-        calibration = self.document["calibration"]
-        if calibration is None:
-            return None
-        return Calibrator.from_dict(calibration.get(level) or calibration["record"])
+        return self._calibrators.get(level) or self._calibrators.get("record")
+
+    @cached_property
+    def _calibrators(self) -> dict[str, Calibrator]:
+        calibration = self.document["calibration"] or {}
+        known = ("record", "window", "reduced_leads")
+        return {
+            level: Calibrator.from_dict(calibration[level])
+            for level in known
+            if calibration.get(level)
+        }
 
     @property
     def thresholds(self) -> list[float | None]:

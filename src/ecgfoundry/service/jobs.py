@@ -17,11 +17,15 @@ from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.work import Result, Work
 from ecgfoundry.service.workers import WorkerPool
 
-__all__ = ["Job", "Jobs"]
+__all__ = ["KINDS", "Job", "Jobs"]
 
 _KEPT_S = 3600.0
 _MAXIMUM_JOBS = 100
 _AT_ONCE = 8
+_ANSWER_BYTES = 500_000_000
+"""Answers of finished jobs that are held; beyond it the oldest job is forgotten (our choice)."""
+KINDS = ("diagnose", "labs", "embed", "read")
+"""What a job can do with every recording."""
 
 
 @dataclass(eq=False)
@@ -34,6 +38,8 @@ class Job:
     started: float = field(default_factory=time.monotonic)
     finished: float | None = None
     answers: list[bytes | None] = field(default_factory=list)
+    shares: dict[int, float] = field(default_factory=dict)
+    size: int = 0
     failed: int = 0
     task: asyncio.Task[None] | None = None
 
@@ -45,17 +51,20 @@ class Job:
     def to_dict(self) -> dict[str, Any]:
         """Return the state of the job."""
         done, total = self.done, len(self.works)
+        share = 1.0 if done == total else (done + sum(self.shares.values())) / total
         seconds = (self.finished or time.monotonic()) - self.started
         rate = done / seconds if seconds > 0 and done else None
         return {
             "job": self.identifier,
+            "kind": self.works[0].kind,
             "state": "finished" if self.finished is not None else "running",
+            "progress": round(min(share, 1.0), 4),
             "recordings": total,
             "done": done,
             "failed": self.failed,
             "seconds": round(seconds, 3),
             "recordings_per_second": None if rate is None else round(rate, 3),
-            "seconds_left": None if rate is None else round((total - done) / rate, 1),
+            "seconds_left": round(seconds * (1 - share) / share, 1) if share > 0 else None,
             "results": f"/v1/jobs/{self.identifier}/results",
         }
 
@@ -70,16 +79,16 @@ class Jobs:
     Parameters
     ----------
     pool : WorkerPool
-    limit : int
-        Recordings of one job.
+    waiting_bytes : int
+        Files of all running jobs together.
     """
 
-    def __init__(self, pool: WorkerPool, *, limit: int) -> None:
-        self._pool, self._limit = pool, limit
+    def __init__(self, pool: WorkerPool, *, waiting_bytes: int) -> None:
+        self._pool, self._waiting_bytes = pool, waiting_bytes
         self._jobs: dict[str, Job] = {}
 
-    def start(self, works: list[Work], folder: Path) -> Job:
-        """Start a job. ``folder`` holds its files and is removed at its end.
+    def start(self, works: list[Work], folder: Path, size: int) -> Job:
+        """Start a job. ``folder`` holds its files (``size`` bytes) and is removed at its end.
 
         Raises
         ------
@@ -87,11 +96,12 @@ class Jobs:
             429: too many jobs are running.
         """
         self._forget()
-        running = sum(job.finished is None for job in self._jobs.values())
-        if running >= _MAXIMUM_JOBS:
+        running = [job.size for job in self._jobs.values() if job.finished is None]
+        if len(running) >= _MAXIMUM_JOBS or sum(running) + size > self._waiting_bytes:
             shutil.rmtree(folder, ignore_errors=True)
             raise ProblemError(Problem(429, "busy", "too many jobs are running", None, 30))
         job = Job(secrets.token_hex(16), works, folder, answers=[None] * len(works))
+        job.size = size
         self._jobs[job.identifier] = job
         job.task = asyncio.get_running_loop().create_task(self._run(job))
         return job
@@ -129,8 +139,15 @@ class Jobs:
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def one(number: int) -> None:
+            def tell(share: float) -> None:
+                job.shares[number] = share
+
             async with turns:
-                result = await self._patiently(job.works[number])
+                try:
+                    result = await self._pool.submit(job.works[number], patient=True, tell=tell)
+                except ProblemError as error:  # the service is stopping
+                    result = Result(problem=error.problem)
+            job.shares.pop(number, None)
             job.failed += result.problem is not None
             job.answers[number] = _line(job.works[number], result)
 
@@ -140,21 +157,17 @@ class Jobs:
             job.finished = time.monotonic()
             shutil.rmtree(job.folder, ignore_errors=True)
 
-    async def _patiently(self, work: Work) -> Result:
-        """A job waits where a single request would be sent away."""
-        while True:
-            try:
-                return await self._pool.submit(work)
-            except ProblemError as error:
-                if error.problem.status != 429:
-                    return Result(problem=error.problem)
-                await asyncio.sleep(0.2)
-
     def _forget(self) -> None:
         now = time.monotonic()
         for identifier, job in list(self._jobs.items()):
             if job.finished is not None and now - job.finished > _KEPT_S:
                 del self._jobs[identifier]
+        done = [job for job in self._jobs.values() if job.finished is not None]
+        held = {job.identifier: sum(map(len, job.lines())) for job in done}
+        for job in sorted(done, key=lambda job: job.finished or 0.0):
+            if sum(held.values()) <= _ANSWER_BYTES:
+                break
+            del self._jobs[job.identifier], held[job.identifier]
 
 
 def _line(work: Work, result: Result) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 import time
 from collections import deque
@@ -18,10 +19,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecgfoundry.errors import EcgFoundryError, SignalError
-from ecgfoundry.inference.live import DueWindow, LiveAnswer, LiveStream
+from ecgfoundry.errors import EcgFoundryError, LeadError, SignalError
+from ecgfoundry.inference.laboratory import refuse_synthetic
+from ecgfoundry.inference.live import DueWindow, LiveAnswer, LiveStream, prepare_due
 from ecgfoundry.inference.live_frames import LiveFrame, decode_frame, encode_frame
+from ecgfoundry.inference.live_laboratory import (
+    EVERY_S,
+    SPAN_S,
+    LaboratoryTrend,
+    trend_words,
+)
 from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.inference.warnings import trained_on_synthetic
+from ecgfoundry.inference.windows import PreparedWindow
 from ecgfoundry.recording import millivolts_per_unit
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 
@@ -35,8 +45,16 @@ _RESUME_S = 60.0
 _PENDING_FRAMES = 240
 _VIEWER_MESSAGES = 240
 _TOGETHER = 256
+_POINTS = 360
+"""Points of a laboratory trend that are kept for those who begin to watch: an hour."""
 
-Message = bytes | dict[str, Any]
+Message = bytes | str
+"""A frame, or JSON that is ready to be sent: it is written once for all who get it."""
+
+
+def text_of(message: dict[str, Any]) -> str:
+    """Return a message as JSON."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
 
 
 class Outbox:
@@ -63,6 +81,42 @@ class Outbox:
         return self._messages.popleft()
 
 
+class Follower:
+    """The laboratory estimates of a stream: windows of their own, ten seconds apart."""
+
+    def __init__(self, stream: LiveStream) -> None:
+        self.stream = stream
+        self.trend = LaboratoryTrend(stream.predictor.bundle)
+        self.points: deque[dict[str, Any]] = deque(maxlen=_POINTS)
+
+    def message(self) -> dict[str, Any]:
+        """What stays the same in every message about these estimates."""
+        bundle = self.stream.predictor.bundle
+        return {
+            "type": "laboratory",
+            "model": bundle.name,
+            "model_version": bundle.version,
+            "trained_on_synthetic_data": trained_on_synthetic(bundle),
+            "span_s": SPAN_S,
+            "caveats": trend_words(bundle),
+        }
+
+    def say(self, due: DueWindow, logits: Any) -> dict[str, Any] | None:
+        """Take a window; return the message about it, None while there is nothing to say."""
+        if self.points and due.time_s <= self.points[-1]["time_s"]:  # the stream began anew
+            self.trend.forget()
+            self.points.clear()
+        point = self.trend.add(logits, due.time_s)
+        if point is None:
+            return None
+        self.points.append(point.to_dict())
+        return {**self.message(), **self.points[-1]}
+
+    def history(self) -> dict[str, Any]:
+        """The latest message with the points before it, for somebody who begins to watch."""
+        return {**self.message(), **self.points[-1], "history": list(self.points)[:-1]}
+
+
 @dataclass(eq=False)
 class LiveSession:
     """One stream and the connections that have to do with it."""
@@ -76,7 +130,8 @@ class LiveSession:
     viewers: set[Outbox] = field(default_factory=set)
     pending: int = 0
     last_seen: float = field(default_factory=time.monotonic)
-    last_answer: dict[str, Any] | None = None
+    last_answer: str | None = None
+    laboratory: Follower | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return what a viewer needs to know."""
@@ -90,6 +145,7 @@ class LiveSession:
             "model_version": stream.predictor.bundle.version,
             "leads_used": list(stream.input_leads.recorded + stream.input_leads.derived),
             "window_s": stream.window_s,
+            "laboratory": None if self.laboratory is None else self.laboratory.message(),
             "connected": self.device is not None,
         }
 
@@ -133,7 +189,7 @@ class LiveHub:
     async def close(self) -> None:
         """End all streams."""
         for session in self._sessions.values():
-            session.tell({"type": "closing", "reason": "the service is stopping"})
+            session.tell(text_of({"type": "closing", "reason": "the service is stopping"}))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -164,7 +220,9 @@ class LiveHub:
         ----------
         description : dict
             ``leads``, ``sampling_rate`` (Hz), ``unit`` ("mV", "uV", "5 uV"), optional ``model``,
-            ``lead``, ``delay_s``, ``mains``, ``name``; or ``resume`` with the stream's name.
+            ``lead``, ``delay_s``, ``mains``, ``name``, ``laboratory`` (False: no estimates of
+            laboratory values; or the model for them; by default the service's own, if it has
+            one); or ``resume`` with the stream's name.
 
         Raises
         ------
@@ -217,13 +275,41 @@ class LiveHub:
             millivolts_per_unit(str(description["unit"])),
             lane,
             str(description.get("name", ""))[:80],
+            laboratory=self._follower(description, lane, stream),
         )
+
+    def _follower(
+        self, description: dict[str, Any], lane: int, stream: LiveStream
+    ) -> Follower | None:
+        """Laboratory estimates for a stream, where the service has a model that can read it."""
+        wanted = description.get("laboratory")
+        if wanted is False:
+            return None
+        named = isinstance(wanted, str)
+        try:
+            model = self._state.laboratory_model(wanted if named else None)
+            lead = description.get("laboratory_lead")
+            follower = LiveStream(
+                self._predictor(lane, model),
+                stream.leads,
+                stream.sampling_rate,
+                lead=None if lead is None else str(lead),
+                every_s=EVERY_S,
+                delay_s=float(description.get("delay_s", 0.0)),
+                mains_frequency=stream.mains_frequency,
+            )
+        except (ProblemError, LeadError):
+            if named:
+                raise
+            return None  # nobody asked for it
+        return Follower(follower)
 
     def _predictor(self, lane: int, name: str) -> Predictor:
         """One network per lane: the runtimes are not all safe to share between threads."""
         if (lane, name) not in self._predictors:
-            folder = self._state.bundle(name).folder
-            self._predictors[lane, name] = load_model(folder, threads=1)
+            bundle = self._state.bundle(name)
+            refuse_synthetic(bundle, allowed=self._state.settings.synthetic_ok)
+            self._predictors[lane, name] = load_model(bundle.folder, threads=1)
         return self._predictors[lane, name]
 
     def receive(self, session: LiveSession, content: bytes) -> None:
@@ -263,12 +349,14 @@ class LiveHub:
                 answers = await loop.run_in_executor(self._threads, answer_together, batch)
                 for session, frame, begin in answers.placed:
                     session.pending -= 1
-                    session.tell(encode_frame(frame.signal, start=begin), device=False)
-                for session, message in answers.messages:
-                    if message["type"] == "answer":
-                        session.last_answer = message
-                        self._state.telemetry.windows.inc()
+                    if session.viewers:
+                        session.tell(encode_frame(frame.signal, start=begin), device=False)
+                for session, message in (*answers.problems, *answers.estimated):
                     session.tell(message)
+                for session, message in answers.said:
+                    session.last_answer = message
+                    session.tell(message)
+                self._state.telemetry.windows.inc(len(answers.said))
 
     async def _forget(self) -> None:
         """Forget streams whose device did not come back."""
@@ -277,7 +365,8 @@ class LiveHub:
             now = time.monotonic()
             for session in self.sessions:
                 if session.device is None and now - session.last_seen > _RESUME_S:
-                    session.tell({"type": "closing", "reason": "the device did not come back"})
+                    words = "the device did not come back"
+                    session.tell(text_of({"type": "closing", "reason": words}))
                     self.end(session)
 
     def end(self, session: LiveSession) -> None:
@@ -292,32 +381,46 @@ class Answers:
     """What came of a batch of frames: where each was placed, and what is to be told."""
 
     placed: list[tuple[LiveSession, LiveFrame, int]] = field(default_factory=list)
-    messages: list[tuple[LiveSession, dict[str, Any]]] = field(default_factory=list)
+    problems: list[tuple[LiveSession, str]] = field(default_factory=list)
+    said: list[tuple[LiveSession, str]] = field(default_factory=list)
+    estimated: list[tuple[LiveSession, str]] = field(default_factory=list)
 
 
 def answer_together(batch: Sequence[tuple[LiveSession, LiveFrame]]) -> Answers:
     """Put frames into their streams and answer every window that is due, in few calls."""
     result = Answers()
-    due: list[tuple[LiveSession, DueWindow]] = []
+    due: list[tuple[LiveSession, LiveStream, DueWindow]] = []
     for session, frame in batch:
+        streams = [session.stream]
+        if session.laboratory is not None:
+            streams.append(session.laboratory.stream)
         try:
-            due += [(session, window) for window in session.stream.push(frame)]
+            for stream in streams:
+                due += [(session, stream, window) for window in stream.push(frame)]
         except EcgFoundryError as error:
             problem = problem_of(error).to_dict()
-            result.messages.append((session, {"type": "problem", **problem}))
+            result.problems.append((session, text_of({"type": "problem", **problem})))
         begin = session.stream.buffer.end - frame.signal.shape[1]
         result.placed.append((session, frame, begin if frame.start is None else frame.start))
-    logits: dict[int, Any] = {}
     groups: dict[int, list[int]] = {}
-    for number, (session, window) in enumerate(due):
-        if window.prepared.standardized is not None:
-            groups.setdefault(id(session.stream.predictor), []).append(number)
+    for number, (_, stream, _) in enumerate(due):
+        groups.setdefault(id(stream.predictor), []).append(number)
+    known: dict[int, tuple[PreparedWindow, Any]] = {}
     for numbers in groups.values():
-        predictor = due[numbers[0]][0].stream.predictor
-        inputs = [due[number][1].prepared.standardized for number in numbers]
-        stacked = np.stack([array for array in inputs if array is not None])
-        logits.update(zip(numbers, predictor.logits(stacked), strict=True))
-    for number, (session, window) in enumerate(due):
-        answer: LiveAnswer = session.stream.answer(window, logits.get(number))
-        result.messages.append((session, {"type": "answer", **answer.to_dict()}))
+        predictor = due[numbers[0]][1].predictor
+        prepared = prepare_due([due[number][1:] for number in numbers])
+        inputs = [one.standardized for one in prepared if one.standardized is not None]
+        logits = iter(predictor.logits(np.stack(inputs)) if inputs else ())
+        for number, one in zip(numbers, prepared, strict=True):
+            known[number] = one, None if one.standardized is None else next(logits)
+    for number, (session, stream, window) in enumerate(due):
+        made, values = known[number]
+        follower = session.laboratory
+        if follower is not None and stream is follower.stream:
+            estimates = follower.say(window, values)
+            if estimates is not None:
+                result.estimated.append((session, text_of(estimates)))
+            continue
+        answer: LiveAnswer = stream.answer(window, made, values)
+        result.said.append((session, text_of({"type": "answer", **answer.to_dict()})))
     return result

@@ -41,6 +41,10 @@ TargetName = Annotated[
     str | None, Query(max_length=200, description="A finding; by default the most probable")
 ]
 Format = Annotated[Literal["json", "fhir", "html", "pdf"], Query(description="Of the answer")]
+Kind = Annotated[
+    Literal["diagnose", "labs", "embed", "read"], Query(description="What is done with each file")
+]
+Trend = Annotated[bool, Query(description="Follow the estimates through a long recording")]
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
@@ -189,10 +193,14 @@ def _add_answers(app: FastAPI, state: ServiceState) -> None:
 
     @app.post("/v1/labs", **described("Estimates of laboratory values", interpreted))
     async def labs(
-        request: Request, asked: Asked, model: Name = None, format: Format = "json"
+        request: Request,
+        asked: Asked,
+        model: Name = None,
+        format: Format = "json",
+        trend: Trend = False,
     ) -> Response:
         chosen = state.laboratory_model(model)
-        return await answer(request, **asked, kind="labs", model=chosen, format=format)
+        return await answer(request, **asked, kind="labs", model=chosen, format=format, trend=trend)
 
     @app.post("/v1/embed", **described("The network's features of each window", _FAILURES))
     async def embed(request: Request, asked: Asked, model: Name = None) -> Response:
@@ -256,11 +264,21 @@ def _add_jobs(app: FastAPI, state: ServiceState) -> None:
         "/v1/jobs",
         tags=["jobs"],
         status_code=202,
-        summary="Interpret many files in the background",
+        summary="Do something with many files, or with a long one, in the background",
         openapi_extra=_BODY,
         responses=_FAILURES,
     )
-    async def start(request: Request, asked: Asked, model: Name = None) -> JSONResponse:
+    async def start(
+        request: Request,
+        asked: Asked,
+        model: Name = None,
+        kind: Kind = "diagnose",
+        trend: Trend = False,
+    ) -> JSONResponse:
+        if kind == "labs":
+            model = state.laboratory_model(model)
+        if asked["kept"] is not None:
+            raise ProblemError(Problem(400, "request", "a job takes files, no kept recording"))
         async with received(request, limit=state.settings.body_bytes) as upload:
             files = _recordings_of(upload)
             if len(files) > state.settings.job_files:
@@ -270,10 +288,19 @@ def _add_jobs(app: FastAPI, state: ServiceState) -> None:
             for path in upload.paths:
                 shutil.move(path, folder / path.name)
         works = [
-            Work("diagnose", str(folder / path.name), name, asked["options"], model, asked["lead"])
+            Work(
+                kind,
+                str(folder / path.name),
+                name,
+                asked["options"],
+                model,
+                asked["lead"],
+                trend=trend,
+                timeout_s=state.settings.job_timeout_s,
+            )
             for path, name in files
         ]
-        job = state.jobs.start(works, folder)
+        job = state.jobs.start(works, folder, upload.size)
         location = f"/v1/jobs/{job.identifier}"
         return JSONResponse(job.to_dict(), 202, headers={"Location": location})
 

@@ -53,6 +53,8 @@ class ServiceSettings:
         How much may be kept together.
     job_files : int
         Files of one batch job.
+    job_timeout_s : float
+        For one recording of a job, which may be days long.
     models : tuple of str
         Models that may be asked for beside the shipped and pulled ones: bundle folders.
     allowed_hosts : tuple of str
@@ -75,6 +77,7 @@ class ServiceSettings:
     keep_folder: Path | None = None
     keep_bytes: int = 2000 * _MEGABYTE
     job_files: int = 2000
+    job_timeout_s: float = 3600.0
     models: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ("*",)
     synthetic_ok: bool = False

@@ -43,7 +43,7 @@ class ServiceState:
             },
             on_restart=lambda reason: self.telemetry.restarts.labels(reason).inc(),
         )
-        self.jobs = Jobs(self.pool, limit=settings.job_files)
+        self.jobs = Jobs(self.pool, waiting_bytes=max(8 * settings.body_bytes, 1))
         self.live = LiveHub(self, limit=settings.streams)
 
     def start(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from ecgfoundry.service.live import LiveSession, Outbox
+from ecgfoundry.service.live import LiveSession, Outbox, text_of
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.security import AUDIT, Tokens
 from ecgfoundry.service.settings import is_loopback
@@ -64,7 +64,9 @@ def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
             try:
                 await socket.send_json({"type": "opened", **session.describe()})
                 if session.last_answer is not None:
-                    await socket.send_json(session.last_answer)
+                    await socket.send_text(session.last_answer)
+                if session.laboratory is not None and session.laboratory.points:
+                    await socket.send_json(session.laboratory.history())
                 await _until_one_ends(_send(socket, outbox), _drain(socket))
             finally:
                 session.viewers.discard(outbox)
@@ -84,7 +86,8 @@ async def _serve_device(socket: WebSocket, state: ServiceState, session: LiveSes
             elif _is_end(message.get("text")):
                 while session.pending:  # what was sent is answered before the end
                     await asyncio.sleep(0.01)
-                session.tell({"type": "closing", "reason": "the device has ended the stream"})
+                words = "the device has ended the stream"
+                session.tell(text_of({"type": "closing", "reason": words}))
                 state.live.end(session)
                 await asyncio.sleep(0.05)
                 return
@@ -134,7 +137,7 @@ async def _send(socket: WebSocket, outbox: Outbox) -> None:
         if isinstance(message, bytes):
             await socket.send_bytes(message)
         else:
-            await socket.send_json(message)
+            await socket.send_text(message)
 
 
 async def _drain(socket: WebSocket) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,9 +29,15 @@ from ecgfoundry.inference.files import (
     read_excerpt,
     stated_arguments,
 )
-from ecgfoundry.inference.interpretation import Interpretation
-from ecgfoundry.inference.laboratory import refuse_synthetic
-from ecgfoundry.inference.predictor import Predictor, SourceTask, load_model
+from ecgfoundry.inference.interpretation import Finding, Interpretation
+from ecgfoundry.inference.laboratory import (
+    LaboratoryAnswer,
+    caveats,
+    estimate_laboratory,
+    refuse_synthetic,
+)
+from ecgfoundry.inference.live_laboratory import laboratory_timeline, trend_words
+from ecgfoundry.inference.predictor import Predictor, SourceTask, is_long, load_model
 from ecgfoundry.recording import Recording
 from ecgfoundry.service.problems import Problem, problem_of
 from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
@@ -46,6 +53,7 @@ FORMATS = {
 DRAWN_S = 60.0
 _LARGEST_INT16 = 32767
 _SALIENCY_STEP_S = 0.04
+_TOLD_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,10 @@ class Work:
         What is to be explained (kind explain); by default the most probable finding.
     samples, filtered : bool
         Whether samples are wanted, and whether band-passed ones (kind read).
+    trend : bool
+        Whether the estimates are followed through a long recording (kind labs).
+    timeout_s : float, optional
+        Time for this request, where it is another than that of the service.
     """
 
     kind: str
@@ -84,6 +96,8 @@ class Work:
     samples: bool = False
     filtered: bool = False
     target: str | None = None
+    trend: bool = False
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,25 @@ class Result:
     media_type: str = "application/json"
     problem: Problem | None = None
     verdict: str | None = None
+
+
+Tell = Callable[[int, float], None]
+"""Called with the number of a request and the share of its recording that is done."""
+
+
+class FollowedSource(FileSource):
+    """A file that tells how far its reading is, at most every half second."""
+
+    def __init__(self, path: Path, options: ReadOptions, tell: Callable[[float], None]) -> None:
+        super().__init__(path, options)
+        self._tell, self._told = tell, time.monotonic()
+
+    def part(self, start: int, stop: int) -> Recording:
+        """Return the samples from start to stop."""
+        if time.monotonic() - self._told > _TOLD_EVERY_S:
+            self._told = time.monotonic()
+            self._tell(stop / max(self.samples, 1))
+        return super().part(start, stop)
 
 
 class Worker:
@@ -114,7 +147,7 @@ class Worker:
     ) -> None:
         self._threads = threads
         self._folders = {Path(folder).name: folder for folder in models}
-        self._synthetic_ok = synthetic_ok
+        self.synthetic_ok = synthetic_ok
         self._loaded: dict[str, Predictor] = {}
 
     def predictor(self, name: str) -> Predictor:
@@ -133,38 +166,37 @@ class Worker:
                     f"there is no model '{name[:80]}' here", remedy="See /v1/models"
                 )
             loaded = load_model(known[name], threads=self._threads)
-            refuse_synthetic(loaded.bundle, allowed=self._synthetic_ok)
+            refuse_synthetic(loaded.bundle, allowed=self.synthetic_ok)
             self._loaded[name] = loaded
         return self._loaded[name]
 
-    def run(self, works: Sequence[Work]) -> list[Result]:
+    def run(self, works: Sequence[Work], tell: Tell = lambda number, share: None) -> list[Result]:
         """Do several requests; those of kind diagnose share calls of the network.
 
         Every request has its own answer, whatever becomes of the others.
         """
         results: dict[int, Result] = {}
-        groups: dict[tuple[str, str], list[tuple[int, SourceTask]]] = {}
+        groups: dict[str, list[tuple[int, SourceTask]]] = {}
         for number, work in enumerate(works):
-            prepare = partial(self._prepare, work)
-            if work.kind in ("diagnose", "labs"):
-                task, problem = _guarded(prepare)
+            if work.kind == "diagnose":
+                task, problem = _guarded(partial(self._prepare, work, partial(tell, number)))
                 if task is None:
                     results[number] = problem
                 else:
                     groups.setdefault(task[0], []).append((number, task[1]))
             else:
-                results[number] = self._alone(work)
-        for (model, _), tasks in groups.items():
+                results[number] = self._alone(work, partial(tell, number))
+        for model, tasks in groups.items():
             for number, answer in self._answers(model, tasks):
                 results[number] = self._dressed(works[number], answer)
         return [results[number] for number in range(len(works))]
 
-    def _prepare(self, work: Work) -> tuple[tuple[str, str], SourceTask]:
+    def _prepare(self, work: Work, tell: Callable[[float], None]) -> tuple[str, SourceTask]:
         path = Path(work.path)
-        source = FileSource(path, work.options)
+        source = FollowedSource(path, work.options, tell)
         model = work.model or default_model(path, work.options)
         self.predictor(model)
-        return (model, work.kind), SourceTask(source, source.head, work.lead, work.name)
+        return model, SourceTask(source, source.head, work.lead, work.name)
 
     def _answers(
         self, model: str, tasks: Sequence[tuple[int, SourceTask]]
@@ -187,10 +219,11 @@ class Worker:
         result, problem = _guarded(partial(_in_format, work, answer))
         return problem if result is None else replace(result, verdict=answer.verdict)
 
-    def _alone(self, work: Work) -> Result:
+    def _alone(self, work: Work, tell: Callable[[float], None]) -> Result:
         result, problem = _guarded(
             {
-                "embed": partial(_embed, self, work),
+                "labs": partial(_labs, self, work, tell),
+                "embed": partial(_embed, self, work, tell),
                 "explain": partial(_explain, self, work),
                 "read": partial(_read, work),
             }[work.kind]
@@ -250,12 +283,73 @@ def _pdf(page: str) -> bytes:
     return document
 
 
-def _embed(worker: Worker, work: Work) -> Result:
+def _labs(worker: Worker, work: Work, tell: Callable[[float], None]) -> Result:
+    """Estimates as ``ecgfoundry labs --json`` gives them, with what must be said beside them."""
+    if work.model is None:
+        raise ModelNotFoundError("no model for laboratory values was named")
+    predictor = worker.predictor(work.model)
+    source = FollowedSource(Path(work.path), work.options, tell)
+    answer = estimate_laboratory(
+        predictor,
+        source,
+        source.head,
+        lead=work.lead,
+        file=work.name,
+        synthetic_ok=worker.synthetic_ok,
+    )
+    verdict = "refused" if answer.refused else "usable" if answer.refused_windows else "good"
+    if work.format != "json":
+        result = _in_format(work, _as_interpretation(answer, predictor, verdict))
+        return replace(result, verdict=verdict)
+    document = answer.to_dict() | {"caveats": caveats(answer)}
+    if work.trend and answer.refused is None and is_long(answer.duration_s):
+        document["trend"] = laboratory_timeline(predictor, source, lead=work.lead)
+        document["trend"]["caveats"] = trend_words(predictor.bundle)
+    return replace(Result(_json(document)), verdict=verdict)
+
+
+def _as_interpretation(
+    answer: LaboratoryAnswer, predictor: Predictor, verdict: str
+) -> Interpretation:
+    """The estimates as findings, for the forms that are made from an interpretation."""
+    findings = tuple(
+        Finding(
+            estimate.target,
+            probability=estimate.probability,
+            threshold=estimate.threshold,
+            present=None
+            if estimate.probability is None or estimate.threshold is None
+            else estimate.probability >= estimate.threshold,
+            calibrated=answer.calibrated,
+            value=estimate.value,
+            low=estimate.low,
+            high=estimate.high,
+        )
+        for estimate in answer.estimates
+    )
+    return Interpretation(
+        file=answer.file,
+        model=answer.model,
+        model_version=answer.model_version,
+        preprocessing=predictor.bundle.input.preprocessing,
+        runtime=predictor.runtime.name,
+        target_kind=predictor.bundle.target_kind,
+        calibrated=answer.calibrated,
+        duration_s=answer.duration_s,
+        verdict=verdict,
+        warnings=answer.warnings,
+        leads_used=answer.leads_used,
+        findings=findings,
+        refused=answer.refused,
+    )
+
+
+def _embed(worker: Worker, work: Work, tell: Callable[[float], None]) -> Result:
     from ecgfoundry.inference.windows import InputLeads, prepare_windows
 
     path = Path(work.path)
     predictor = worker.predictor(work.model or default_model(path, work.options))
-    source = FileSource(path, work.options)
+    source = FollowedSource(path, work.options, tell)
     spec = predictor.bundle.input
     leads = InputLeads.choose(spec, source.leads, lead=work.lead)
     windows = []

@@ -32,8 +32,18 @@ _DEATHS = 2
 class _Task:
     work: Work
     answer: asyncio.Future[Result]
+    patient: bool = False
+    tell: Callable[[float], None] = lambda share: None
     deaths: int = 0
     accepted: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """How far the worker is with one of its requests."""
+
+    number: int
+    share: float
 
 
 @dataclass(eq=False)
@@ -60,7 +70,9 @@ def _main(connection: Connection, arguments: dict[str, Any]) -> None:
             works = connection.recv()
         except (EOFError, OSError):
             return
-        connection.send(worker.run(works))
+        connection.send(
+            worker.run(works, lambda number, share: connection.send(_Progress(number, share)))
+        )
 
 
 class WorkerPool:
@@ -91,6 +103,7 @@ class WorkerPool:
         self._timeout_s, self._arguments, self._on_restart = timeout_s, arguments, on_restart
         self._context = multiprocessing.get_context("spawn")
         self._waiting: deque[_Task] = deque()
+        self._patient: deque[_Task] = deque()
         self._idle: list[_Process] = []
         self._all: set[_Process] = set()
         self._closing = False
@@ -103,7 +116,7 @@ class WorkerPool:
     @property
     def waiting(self) -> int:
         """Requests that no worker has taken yet."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._patient)
 
     @property
     def processes(self) -> list[int]:
@@ -120,8 +133,22 @@ class WorkerPool:
         for _ in range(self._size):
             self._spawn()
 
-    async def submit(self, work: Work) -> Result:
+    async def submit(
+        self,
+        work: Work,
+        *,
+        patient: bool = False,
+        tell: Callable[[float], None] = lambda share: None,
+    ) -> Result:
         """Have a request done.
+
+        Parameters
+        ----------
+        work : Work
+        patient : bool
+            It waits, however long the queue is, and leaves one worker to those who are not.
+        tell : callable
+            Called now and then with the share of a long recording that is done.
 
         Raises
         ------
@@ -130,21 +157,22 @@ class WorkerPool:
         """
         if self._closing:
             raise ProblemError(Problem(503, "stopping", "the service is stopping"))
-        if len(self._waiting) >= self._queue:
+        if not patient and len(self._waiting) >= self._queue:
             seconds = max(1, round(len(self._waiting) * self._recent_s / self._size))
             words = "all workers are busy and the queue is full"
             raise ProblemError(Problem(429, "busy", words, "Try again later", seconds))
-        task = _Task(work, asyncio.get_running_loop().create_future())
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        task = _Task(work, future, patient, tell)
         self._unfinished += 1
         self._empty.clear()
-        self._waiting.append(task)
+        self._queue_of(task).append(task)
         self._dispatch()
         try:
             return await asyncio.shield(task.answer)
         finally:
             if not task.answer.done():  # the caller went away: nobody waits for it
                 with contextlib.suppress(ValueError):
-                    self._waiting.remove(task)
+                    self._queue_of(task).remove(task)
                     task.answer.cancel()
                     self._finished(1)
 
@@ -189,6 +217,9 @@ class WorkerPool:
             self._replace(entry, "crash")
             return
         self._failures = 0
+        if isinstance(message, _Progress):
+            entry.tasks[message.number].tell(message.share)
+            return
         tasks, entry.tasks = entry.tasks, []
         if entry.deadline is not None:
             entry.deadline.cancel()
@@ -208,13 +239,15 @@ class WorkerPool:
         for number, task in enumerate(tasks):
             task.deaths += 1
             if reason == "timeout" and len(tasks) == 1:
-                words = f"it took longer than {self._timeout_s:g} s and was ended"
-                self._answer(task, Result(problem=Problem(504, "timeout", words)))
+                words = f"it took longer than {self._limit(task):g} s and was ended"
+                remedy = "Long recordings: POST /v1/jobs, which have more time"
+                problem = Problem(504, "timeout", words, None if task.patient else remedy)
+                self._answer(task, Result(problem=problem))
             elif task.deaths >= _DEATHS:
                 words = "the recording ended the process that read it, twice"
                 self._answer(task, Result(problem=Problem(500, "worker-crashed", words)))
             else:
-                self._waiting.insert(number, task)
+                self._queue_of(task).insert(number, task)
         # A worker that cannot even start must not be started for ever at full speed.
         self._failures += 1
         delay = 0.0 if self._failures < 5 else min(2.0 ** (self._failures - 5), 30.0)
@@ -227,20 +260,33 @@ class WorkerPool:
 
     # ------------------------------------------------------------------------------ the requests
 
+    def _queue_of(self, task: _Task) -> deque[_Task]:
+        return self._patient if task.patient else self._waiting
+
+    def _limit(self, task: _Task) -> float:
+        return self._timeout_s if task.work.timeout_s is None else task.work.timeout_s
+
+    def _next_queue(self) -> deque[_Task] | None:
+        """Those who wait for their answer first; the patient never take the last worker."""
+        if self._waiting:
+            return self._waiting
+        busy = sum(any(task.patient for task in entry.tasks) for entry in self._all)
+        return self._patient if self._patient and busy < max(self._size - 1, 1) else None
+
     def _dispatch(self) -> None:
-        while self._waiting and self._idle:
+        while self._idle and (queue := self._next_queue()):
             entry = self._idle.pop()
             # What has seen a worker die is done alone, so that it can harm nothing else.
-            share = -(-len(self._waiting) // (len(self._idle) + 1))
-            wanted = 1 if self._waiting[0].deaths else min(self._batch, share)
+            share = -(-len(queue) // (len(self._idle) + 1))
+            wanted = 1 if queue[0].deaths else min(self._batch, share)
             tasks: list[_Task] = []
-            while self._waiting and len(tasks) < wanted:
-                if tasks and self._waiting[0].deaths:
+            while queue and len(tasks) < wanted:
+                if tasks and queue[0].deaths:
                     break
-                tasks.append(self._waiting.popleft())
+                tasks.append(queue.popleft())
             entry.tasks = tasks
             entry.deadline = asyncio.get_running_loop().call_later(
-                self._timeout_s * len(tasks), self._replace, entry, "timeout"
+                sum(map(self._limit, tasks)), self._replace, entry, "timeout"
             )
             try:
                 entry.connection.send([task.work for task in tasks])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,15 +67,28 @@ def resample_polyphase(
     # The phases of the filter differ in gain at 0 Hz by 1e-4: an electrode offset of 300 mV would
     # come out as a ripple of 30 uV.
     offset = np.median(filled, axis=-1, keepdims=True)
-    filtered = resample_poly(
-        filled - offset, ratio.numerator, ratio.denominator, axis=-1, padtype="line"
-    )
+    up, down = ratio.numerator, ratio.denominator
+    taps = _anti_aliasing(max(up, down))
+    filtered = resample_poly(filled - offset, up, down, axis=-1, window=taps, padtype="line")
     result = (filtered + offset).astype(np.float32)
     if any_missing:
         positions = np.arange(result.shape[-1]) * (ratio.denominator / ratio.numerator)
         nearest = np.minimum(np.rint(positions).astype(np.int64), array.shape[-1] - 1)
         result[missing[..., nearest]] = np.nan
     return result
+
+
+@lru_cache(maxsize=32)
+def _anti_aliasing(largest: int) -> NDArray[np.float64]:
+    """Return the filter that ``resample_poly`` designs by default, without designing it each time.
+
+    For windows of ten seconds the design takes longer than the filtering.
+    """
+    from scipy.signal import firwin
+
+    taps: NDArray[np.float64] = firwin(2 * 10 * largest + 1, 1.0 / largest, window=("kaiser", 5.0))
+    taps.flags.writeable = False
+    return taps
 
 
 def resample_linear(
