@@ -158,7 +158,7 @@ def read_table(corpus: Corpus, root: Path, batches: int) -> None:
                     maps = [np.load(file, mmap_mode="r") for file in files]
                     fresh = open_corpus(root)
                     for k in range(len(files)):
-                        fresh._mapped(k)
+                        fresh._mapped.open(k)
                 start = clock()
                 read(positions)
                 times.setdefault((name, heat), []).append(clock() - start)

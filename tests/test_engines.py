@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from ecgfoundry.engines import ENGINES, is_orphaned, make_engine, process_pool, ray_cluster
+from ecgfoundry.engines import cluster as cluster_module
 from ecgfoundry.errors import EngineError, MissingExtraError
 from ecgfoundry.formats.wfdb_writer import write_wfdb
 from ecgfoundry.manifest import ManifestRow, write_manifest
@@ -217,10 +218,10 @@ def test_what_goes_wrong_on_a_cluster_is_said(cluster: Any, monkeypatch: Any) ->
     with pytest.raises(ValueError, match="not defined"):
         list(engine(math.factorial, [3, -1]))
     assert sorted(engine(math.factorial, [3, 4, 5])) == [6, 24, 120]
-    monkeypatch.setattr("ecgfoundry.engines.ray_cluster.RETRIES", 1)
+    monkeypatch.setattr(cluster_module, "RETRIES", 1)
     with pytest.raises(EngineError, match="lost a task 2 times"):
         list(engine(os._exit, [9]))
     other = {"ecgfoundry": "0.0", "numpy": np.__version__, "polars": "1"}
-    monkeypatch.setattr("ecgfoundry.engines.ray_cluster._versions", lambda: other)
+    monkeypatch.setattr(cluster_module, "_versions", lambda: other)
     with pytest.raises(EngineError, match="instead of 0.0"):
         list(engine(math.factorial, [3]))

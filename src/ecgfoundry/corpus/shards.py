@@ -22,6 +22,7 @@ from ecgfoundry.errors import CorpusError
 
 __all__ = [
     "HEADER_BYTES",
+    "STORED",
     "ShardWriter",
     "group_name",
     "npy_header",
@@ -33,6 +34,9 @@ HEADER_BYTES = 128
 """Of a shard, before its samples."""
 
 _SHAPE = re.compile(rb"'shape': \((\d+), (\d+), (\d+)\)")
+
+STORED = "<i2"
+"""The values of a shard: little-endian int16, in NumPy's notation."""
 
 
 def group_name(sampling_rate: float, leads: tuple[str, ...], samples: int) -> str:
@@ -47,16 +51,17 @@ def group_name(sampling_rate: float, leads: tuple[str, ...], samples: int) -> st
     return f"{sampling_rate:g}Hz_{names}_{samples}"
 
 
-def npy_header(rows: int, leads: int, samples: int) -> bytes:
-    """Return the 128 bytes of the ``.npy`` format, version 1.0, for little-endian int16."""
-    words = f"{{'descr': '<i2', 'fortran_order': False, 'shape': ({rows}, {leads}, {samples}), }}"
+def npy_header(rows: int, leads: int, samples: int, dtype: str = STORED) -> bytes:
+    """Return the 128 bytes of the ``.npy`` format, version 1.0."""
+    shape = f"({rows}, {leads}, {samples})"
+    words = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
     size = HEADER_BYTES - 10
     return (
         b"\x93NUMPY\x01\x00" + size.to_bytes(2, "little") + words.ljust(size - 1).encode() + b"\n"
     )
 
 
-def shard_shape(path: Path) -> tuple[int, int, int]:
+def shard_shape(path: Path, dtype: str = STORED) -> tuple[int, int, int]:
     """Return (segments, leads, samples) of a shard whose header and size agree.
 
     Raises
@@ -70,10 +75,11 @@ def shard_shape(path: Path) -> tuple[int, int, int]:
     except OSError as error:
         raise CorpusError(f"the shard cannot be read ({error.strerror})", path=path) from None
     match = _SHAPE.search(head)
-    if match is None or head != npy_header(*(shape := tuple(int(n) for n in match.groups()))):
+    shape = () if match is None else tuple(int(n) for n in match.groups())
+    if not shape or head != npy_header(*shape, dtype):
         raise CorpusError("this is no shard of a corpus", path=path)
     rows, leads, samples = shape
-    if size != HEADER_BYTES + 2 * rows * leads * samples:
+    if size != HEADER_BYTES + int(dtype[-1]) * rows * leads * samples:
         raise CorpusError(
             f"the shard has {size} bytes, its header announces another number",
             path=path,

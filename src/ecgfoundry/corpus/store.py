@@ -1,14 +1,7 @@
-"""Reading a corpus: an index table in memory, segments at random from mapped shards.
-
-A batch asks the kernel for all its pages before it copies the first (``MADV_RANDOM`` on the map,
-``MADV_WILLNEED`` for every segment of the batch), so that a cold disk works on the whole batch at
-once.
-"""
+"""Reading a corpus: an index table in memory, segments at random from mapped shards."""
 
 from __future__ import annotations
 
-import mmap
-import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.corpus import layout
+from ecgfoundry.corpus.mapping import MappedShards
 from ecgfoundry.corpus.raw import MISSING
 from ecgfoundry.corpus.remote import is_url, open_cache
-from ecgfoundry.corpus.shards import HEADER_BYTES, shard_shape
 from ecgfoundry.datasets.mc_med_tables import require_polars
 from ecgfoundry.errors import CorpusError
 
@@ -29,8 +22,6 @@ if TYPE_CHECKING:
     from ecgfoundry.corpus.remote import Cache
 
 __all__ = ["Corpus", "open_corpus"]
-
-_PAGE = mmap.PAGESIZE
 
 
 def open_corpus(
@@ -116,19 +107,18 @@ class Corpus:
         self._gains: NDArray[np.float64] = index["gain"].to_numpy()
         self._baselines: NDArray[np.int32] = index["baseline"].to_numpy()
         self._gaps: NDArray[np.bool_] = index["missing_share"].to_numpy() > 0
-        self._maps: dict[int, tuple[mmap.mmap, NDArray[np.int16]]] = {}
-        _allow_files(len(names))
+        self._mapped = MappedShards(len(names), self._file)
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getstate__(self) -> dict[str, Any]:
         # Maps are opened again in another process, which may stand in another folder.
-        return self.__dict__ | {"_maps": {}, "path": self.path.absolute()}
+        return self.__dict__ | {"_mapped": None, "path": self.path.absolute()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        _allow_files(len(self._names))
+        self._mapped = MappedShards(len(self._names), self._file)
 
     @property
     def sampling_rate(self) -> float:
@@ -182,6 +172,11 @@ class Corpus:
             )
         return self.where(pl.col("shard").str.starts_with(f"{layout.SHARDS}/{name}/"))
 
+    def whole(self, columns: Sequence[str]) -> Corpus:
+        """Return all segments, also where this is a part, with some columns of their index."""
+        index = _index(self.path, self.document["tasks"], columns)
+        return Corpus(self.path, self.document, index, self._remote)
+
     def where(self, condition: pl.Expr) -> Corpus:
         """Return the part of which a polars expression over the index is true."""
         return Corpus(self.path, self.document, self.index.filter(condition), self._remote)
@@ -207,33 +202,24 @@ class Corpus:
             A position is not in the corpus, or the segments have different shapes.
         """
         wanted = self._positions(positions)
-        arrays, codes, rows, shape = self._located(wanted)
+        views, shape = self._located(wanted)
         result = np.empty((len(wanted), *shape), dtype=np.int16)
-        for position, (code, row) in enumerate(zip(codes, rows, strict=True)):
-            result[position] = arrays[code][row]
+        for out, view in zip(result, views, strict=True):
+            out[...] = view
         return result
 
     def _located(
         self, wanted: NDArray[np.int64]
-    ) -> tuple[dict[int, NDArray[np.int16]], list[int], list[int], tuple[int, int]]:
-        """Find the segments and ask the kernel for all their pages before the first is touched."""
-        codes, rows = self._shards[wanted].tolist(), self._rows[wanted].tolist()
-        maps = {code: self._mapped(code) for code in dict.fromkeys(codes)}
-        arrays = {code: array for code, (_, array) in maps.items()}
-        shapes = {array.shape[1:] for array in arrays.values()}
+    ) -> tuple[list[NDArray[np.int16]], tuple[int, ...]]:
+        """Return the stored segments as views, and their shape."""
+        views, shapes = self._mapped.located(self._shards[wanted], self._rows[wanted])
         if len(shapes) > 1:
             raise CorpusError(
                 f"the segments have different shapes: {sorted(shapes)}",
                 path=self.path,
                 remedy="Read one group at a time (Corpus.of_group)",
             )
-        leads, samples = shapes.pop() if shapes else (0, 0)
-        size = 2 * leads * samples
-        for code, row in zip(codes, rows, strict=True):
-            start = HEADER_BYTES + row * size
-            first = start - start % _PAGE
-            maps[code][0].madvise(mmap.MADV_WILLNEED, first, start + size - first)
-        return arrays, codes, rows, (leads, samples)
+        return views, shapes.pop() if shapes else (0, 0)
 
     def read(self, positions: ArrayLike, *, upright: bool = False) -> NDArray[np.float32]:
         """Return segments in mV, NaN for missing samples.
@@ -251,12 +237,12 @@ class Corpus:
             For records in mV bit by bit what :func:`ecgfoundry.formats.read` gives.
         """
         wanted = self._positions(positions)
-        arrays, codes, rows, shape = self._located(wanted)
+        views, shape = self._located(wanted)
         result = np.empty((len(wanted), *shape), dtype=np.float32)
         scales = zip(self._gains[wanted], self._baselines[wanted], self._gaps[wanted], strict=True)
         # Converted one by one while a segment is in the first-level cache.
-        for out, code, row, (gain, baseline, gaps) in zip(result, codes, rows, scales, strict=True):
-            to_millivolts(arrays[code][row], gain, baseline, out, gaps=gaps)
+        for out, view, (gain, baseline, gaps) in zip(result, views, scales, strict=True):
+            to_millivolts(view, gain, baseline, out, gaps=gaps)
         if upright:
             result[self.index["record_inverted"].to_numpy()[wanted]] *= -1
         return result
@@ -274,18 +260,9 @@ class Corpus:
             )
         return wanted.astype(np.int64)
 
-    def _mapped(self, code: int) -> tuple[mmap.mmap, NDArray[np.int16]]:
-        found = self._maps.get(code)
-        if found is None:
-            name = self._names[code]
-            path = self.path / name if self._remote is None else self._remote.fetch(name)
-            shape = shard_shape(path)
-            with path.open("rb") as stream:
-                mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-            mapped.madvise(mmap.MADV_RANDOM)
-            array = np.frombuffer(mapped, dtype="<i2", offset=HEADER_BYTES).reshape(shape)
-            found = self._maps[code] = (mapped, array)
-        return found
+    def _file(self, code: int) -> Path:
+        name = self._names[code]
+        return self.path / name if self._remote is None else self._remote.fetch(name)
 
 
 def _codes(column: pl.Series, names: list[str]) -> NDArray[np.int64]:
@@ -319,12 +296,3 @@ def to_millivolts(
         out[...] = (stored.astype(np.float64) - float(baseline)) / gain
     if gaps:
         out[stored == MISSING] = np.nan
-
-
-def _allow_files(count: int) -> None:
-    """Raise the limit of open files up to what the system allows: every shard is mapped once."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + 256
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

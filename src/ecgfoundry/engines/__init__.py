@@ -11,6 +11,6 @@ from __future__ import annotations
 
 from ecgfoundry.engines.base import ENGINES, Engine, make_engine
 from ecgfoundry.engines.pool import is_orphaned, process_pool
-from ecgfoundry.engines.ray_cluster import ray_cluster
+from ecgfoundry.engines.cluster import ray_cluster
 
 __all__ = ["ENGINES", "Engine", "is_orphaned", "make_engine", "process_pool", "ray_cluster"]

@@ -42,7 +42,7 @@ def make_engine(
         Processes (1 by default: this process), or tasks at once on the cluster (by default one per
         processor that it has).
     address : str, optional
-        Of a Ray cluster (see :func:`ecgfoundry.engines.ray_cluster.ray_cluster`).
+        Of a Ray cluster (see :func:`ecgfoundry.engines.cluster.ray_cluster`).
 
     Raises
     ------
@@ -52,7 +52,7 @@ def make_engine(
         Ray is not installed.
     """
     from ecgfoundry.engines.pool import process_pool
-    from ecgfoundry.engines.ray_cluster import ray_cluster
+    from ecgfoundry.engines.cluster import ray_cluster
 
     if name == "ray":
         return ray_cluster(address, workers=workers)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.corpus.standardized import Caches, Input
 from ecgfoundry.errors import EcgFoundryError, MissingExtraError, TrainingError
 from ecgfoundry.manifest import Manifest, read_manifest
 from ecgfoundry.signals.quality import assess_window
@@ -388,6 +389,7 @@ def _corpus_groups(corpus: Any, targets: Sequence[str], path: Path) -> list[Segm
     )
     numbered = index.with_row_index("position")
     sources: list[SegmentSource] = []
+    caches = Caches(corpus)
     for part in numbered.partition_by("sampling_rate", "leads", "length", maintain_order=True):
         values = np.zeros((len(part), 0))
         if columns:
@@ -401,6 +403,7 @@ def _corpus_groups(corpus: Any, targets: Sequence[str], path: Path) -> list[Segm
                 part["position"].to_numpy().astype(np.intp),
                 values.astype(np.float64).reshape(len(part), len(columns)),
                 names["patient"].to_list(),
+                caches,
             )
         )
     return sources
@@ -418,9 +421,17 @@ class _CorpusSource:
     rows: NDArray[np.intp]
     values: Float64
     groups: Sequence[str]
+    caches: Any
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def standardized(
+        self, positions: Positions, recipe: str, leads: Sequence[str]
+    ) -> Float32 | None:
+        wanted = Input.of(recipe, leads, self.leads)
+        found: Float32 | None = self.caches.read(self.rows[positions], wanted, among=self.rows)
+        return found
 
     def read(self, positions: Positions) -> Float32:
         signal: Float32 = np.asarray(self.corpus.read(self.rows[positions]), dtype=np.float32)

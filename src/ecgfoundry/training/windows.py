@@ -18,13 +18,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.corpus.standardized import input_rows, standardize_segments
 from ecgfoundry.errors import EcgFoundryError, LeadError, TrainingError
 from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
-from ecgfoundry.leads import LIMB_LEADS, complete_limb_leads
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.manifest.checks import signal_hash
 from ecgfoundry.models.bundle import InputSpec
-from ecgfoundry.preprocessing import standardize_window
 from ecgfoundry.training.augmentation import replace_lead
 from ecgfoundry.training.sources import SegmentSource, SourcePool
 
@@ -113,12 +112,14 @@ class FreshWindows:
         """See :class:`InputWindows`."""
         result = np.empty((len(positions), self.spec.rows, self.spec.samples), dtype=np.float32)
         for source, own, places in self.pool.split(positions):
+            kept = self._kept(source, own)
+            if kept is not None:
+                result[places] = kept
+                continue
             raw = self._selected(source, source.read(own), generator)
-            for window, place in zip(raw, places, strict=True):
-                longest = round(self.spec.window_s * source.sampling_rate)
-                result[place] = standardize_window(
-                    _without_padding(window[:, :longest]), source.sampling_rate, self.spec.recipe
-                )
+            result[places] = standardize_segments(
+                raw, source.sampling_rate, self.spec.preprocessing
+            )
         missing: NDArray[np.bool_] = np.isnan(result)
         presence: Float32 = np.asarray(~missing.all(axis=2), dtype=np.float32)
         if self.spec.lead_mode != "any-subset" and (presence == 0).any():
@@ -129,28 +130,25 @@ class FreshWindows:
         result[missing] = 0.0
         return result, presence
 
+    def _kept(self, source: SegmentSource, own: Positions) -> Float32 | None:
+        """What a corpus has standardized already for this input, bit by bit the same."""
+        standardized = getattr(source, "standardized", None)
+        if standardized is None or self.lead_replacement:
+            return None
+        found: Float32 | None = standardized(own, self.spec.preprocessing, self.spec.leads)
+        return found
+
     def _selected(
         self, source: SegmentSource, raw: Float32, generator: np.random.Generator
     ) -> Float32:
         """Rows of the model out of the leads of a source, by name; limb leads are derived."""
-        given = {lead: raw[:, k] for k, lead in enumerate(source.leads)}
         if self.lead_replacement:
+            given = {lead: raw[:, k] for k, lead in enumerate(source.leads)}
             one = replace_lead(
                 given["I"], given["II"], generator, probability=self.lead_replacement
             )
             return one[:, None]
-        wanted = self.spec.leads
-        if self.spec.rows == 1 and wanted[0] not in given and len(given) == 1:
-            return raw
-        given |= complete_limb_leads({k: v for k, v in given.items() if k in LIMB_LEADS})
-        nothing = np.full(raw[:, 0].shape, np.nan, dtype=np.float32)
-        return np.stack([given.get(lead, nothing) for lead in wanted], axis=1)
-
-
-def _without_padding(window: Float32) -> Float32:
-    """Cut the NaN at the right end that filled a short recording up."""
-    there = np.flatnonzero(~np.isnan(window).all(axis=0))
-    return window[:, : there[-1] + 1] if there.size else window
+        return input_rows(raw, source.leads, self.spec.leads)
 
 
 def store_windows(

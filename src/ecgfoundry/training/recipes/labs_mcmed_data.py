@@ -7,6 +7,7 @@ the official splits, and what a visit's label is (below).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.corpus.standardized import Caches, Input
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.vocabularies import Target, Vocabulary
 
@@ -116,6 +118,17 @@ class LaboratorySource:
     """The segments as a source of windows (:class:`ecgfoundry.training.sources.SegmentSource`)."""
 
     data: LaboratorySegments
+    storage: str = "float32"
+
+    @functools.cached_property
+    def _caches(self) -> Caches:
+        return Caches(self.data.corpus, self.storage)
+
+    def standardized(
+        self, positions: Positions, recipe: str, leads: Sequence[str]
+    ) -> Float32 | None:
+        """Return the segments from a cache of the corpus (``corpus cache``), if it has one."""
+        return self._caches.read(positions, Input.of(recipe, leads, self.leads, upright=True))
 
     @property
     def sampling_rate(self) -> float:
