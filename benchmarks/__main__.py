@@ -1,18 +1,25 @@
-"""Run the benchmarks and print their table: ``python -m benchmarks [--rows NAME ...] [--full]``."""
+"""Run the benchmarks and print their table: ``python -m benchmarks [--rows NAME ...] [--full]``.
+
+Every line is flushed when it is measured; what each row took goes to standard error.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import platform
+import sys
+import time
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 # One thread wherever a row does not ask for more; before any library reads it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks.limits import copy_rate, network_bound, peak_gemm
-from benchmarks.measure import RUNS
+from benchmarks.measure import HEADER
 from benchmarks.rows import ROWS
+from benchmarks.sizes import DEFAULT, FULL
 from ecgfoundry import native
 from ecgfoundry.inference.hardware import describe_machine
 
@@ -24,7 +31,11 @@ def main() -> None:
                         help=f"of {', '.join(ROWS)}")  # fmt: skip
     parser.add_argument("--full", action="store_true",
                         help="1,000 files and 24 h instead of 60 and 8 minutes")  # fmt: skip
+    parser.add_argument("--runs", type=int, help="alternating runs of each row (5)")
     chosen = parser.parse_args()
+    sizes = FULL if chosen.full else DEFAULT
+    if chosen.runs is not None:
+        sizes = replace(sizes, runs=chosen.runs)
     print(describe_machine())
     print(f"Python {platform.python_version()}, {_versions()}; {native.status()}")
     flops, copied = peak_gemm(), copy_rate()
@@ -33,12 +44,16 @@ def main() -> None:
         f"so the released network is bounded at {network_bound(12, flops):.0f} (12-lead) and "
         f"{network_bound(1, flops):.0f} (1-lead) records/s in fp32"
     )
-    print(f"Times per record or window; ratios: median (range) of {RUNS} alternating runs.\n")
-    print("| row | ours | ours, ms | reference, ms | ratio | target | reference |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        f"Times per record, window or second of signal: median (range) of {sizes.runs} runs; "
+        "ratios: median (range) of the same runs, which alternate.\n"
+    )
+    print(HEADER, flush=True)
     for name in chosen.rows:
-        for row in ROWS[name](chosen.full):
-            print(row, flush=True)
+        started = time.monotonic()
+        for row in ROWS[name](sizes):
+            print(row.line(flops), flush=True)
+        print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
 
 def _versions() -> str:

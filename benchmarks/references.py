@@ -16,3 +16,12 @@ def ecgfounder_finetune_per_lead(x: NDArray[np.float64]) -> NDArray[np.float64]:
         filtered = ss.filtfilt(*band, ss.filtfilt(*notch, lead))
         out[k] = filtered - ss.medfilt(filtered, 201)
     return (out - out.mean()) / (out.std() + 1e-8)
+
+
+def single_lead_rhythm(x: NDArray[np.float64], sampling_rate: int) -> NDArray[np.float64]:
+    """The recipe of the rhythm models as its card reads: one lead (samples,) to (6000,)."""
+    x = ss.resample_poly(x, 200, sampling_rate, padtype="line")
+    band = ss.butter(3, [0.5, 40], btype="bandpass", fs=200, output="sos")
+    x = ss.sosfiltfilt(band, x)
+    x = np.clip((x - x.mean()) / x.std(), -15, 15)
+    return np.pad(x, (0, 6000 - len(x)))

@@ -19,6 +19,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.limits import NETWORK_GMAC
+from benchmarks.measure import Row, compare
+from benchmarks.sizes import Sizes
+from ecgfoundry.inference.hardware import has_bfloat16
 from ecgfoundry.models.registry import create_model
 from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.probing import fit_linear_probe
@@ -84,6 +88,36 @@ def training(leads: int, batch: int, rounds: int, device: str) -> None:
         ratios = np.array(times["eager fp32"]) / np.array(own)
         print(f"| {name} | {batch / np.median(own):.2f} | {np.median(ratios):.2f} "
               f"({ratios.min():.2f}-{ratios.max():.2f}) |")  # fmt: skip
+
+
+def compared_steps(leads: int, sizes: Sizes) -> list[Row]:
+    """Return rows for the table: our fastest exact mode, and bf16 where the processor has it."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    batch = sizes.network_batch
+    x, y = torch.randn(batch, leads, 5000), torch.ones(batch, 150)
+    name = sizes.architecture or f"net1d-{leads}lead"
+    network = create_model(name, leads=leads, classes=150).train()
+    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=1e-6)
+    modes = ["channels-last fp32"]
+    if has_bfloat16():
+        modes.append("channels-last bf16 autocast")
+    return [
+        compare(
+            f"fine-tuning step, {leads}-lead, batch {batch}, one thread",
+            ours=lambda mode=mode: step(fast_form(network), optimizer, x, y, MODES[mode][1]),
+            reference=lambda: step(network, optimizer, x, y, False),
+            reference_name="PyTorch eager fp32",
+            ours_name=mode,
+            target="3.2",
+            items=batch,
+            # Forward, gradients of the inputs and of the weights: three products a layer.
+            multiply_adds=3e9 * NETWORK_GMAC[leads] if sizes.architecture is None else None,
+            runs=sizes.runs,
+            minimum_s=0.0,
+        )
+        for mode in modes
+    ]
 
 
 def probe(records: int = 10_000, features: int = 1024, targets: int = 150) -> None:

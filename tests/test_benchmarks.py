@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from benchmarks.limits import network_bound
-from benchmarks.measure import compare
-from benchmarks.references import ecgfounder_finetune_per_lead
-from benchmarks.rows import ROWS, real_windows
+from benchmarks.measure import Fact, compare
+from benchmarks.references import ecgfounder_finetune_per_lead, single_lead_rhythm
+from benchmarks.rows import ROWS
+from benchmarks.signals import real_windows
+from benchmarks.sizes import DEFAULT, SMALLEST
 
-from ecgfoundry.preprocessing import standardize_windows
+import ecgfoundry
+from ecgfoundry.preprocessing import standardize_window, standardize_windows
 
 
 def test_ratios_are_per_item_and_alternate() -> None:
@@ -28,10 +33,13 @@ def test_ratios_are_per_item_and_alternate() -> None:
         "row", ours=work("a", 4.0), reference=work("b", 3.0), reference_name="slow", items=8,
         reference_items=1, clock=lambda: now[0], minimum_s=0.0, runs=5, target="6",
     )  # fmt: skip
-    assert row.ours == 0.5 and row.reference == 3.0
+    assert row.ours == (0.5,) * 5 and row.reference == (3.0,) * 5
     assert row.ratios == (6.0,) * 5 and row.ratio == 6.0
     assert order == ["a", "b"] * 6  # one warm call each, then in turn
-    assert "| **6.00** (6.00-6.00) | 6 | slow |" in str(row)
+    line = row.line(peak=1.0)
+    assert "| 500 (500-500) | 3e+03 (3e+03-3e+03) | **6.00** (6.00-6.00) |  | 6 | slow |" in line
+    # 2 x 0.05 operations in 0.5 s are 0.2 a second.
+    assert "| 20% |" in replace(row, multiply_adds=0.05).line(peak=1.0)
 
 
 def test_the_reference_of_the_standardization_rows_is_the_recipe() -> None:
@@ -44,23 +52,50 @@ def test_the_reference_of_the_standardization_rows_is_the_recipe() -> None:
 def test_the_bound_follows_from_the_shapes() -> None:
     """Multiply-adds of the released networks, counted layer by layer."""
     torch = pytest.importorskip("torch", reason="building the network needs PyTorch")
+    from ecgfoundry.models.networks.counting import multiply_adds
     from ecgfoundry.models.networks.net1d import Net1D
 
     for leads in (12, 1):
         with torch.device("meta"):
             network = Net1D(leads=leads)
-        total = [0]
-
-        def count(module, inputs, output, total=total) -> None:
-            weights = module.weight.numel() // module.weight.shape[0]
-            total[0] += output.numel() * weights
-
-        for module in network.modules():
-            if isinstance(module, torch.nn.Conv1d | torch.nn.Linear):
-                module.register_forward_hook(count)
-        network(torch.zeros(1, leads, 5000, device="meta"))
-        assert network_bound(leads, 2.0) == pytest.approx(1.0 / total[0], rel=1e-3)
+        total = multiply_adds(network, (leads, 5000))
+        assert network_bound(leads, 2.0) == pytest.approx(1.0 / total, rel=1e-3)
 
 
-def test_every_row_has_a_name_of_its_own() -> None:
-    assert len(ROWS) == len({id(function) for function in ROWS.values()}) >= 9
+def test_the_reference_of_the_stream_row_is_the_recipe() -> None:
+    recording = ecgfoundry.read(ecgfoundry.sample_path("single-lead"))
+    signal = recording.signal[:1, :3000]
+    wanted = single_lead_rhythm(signal[0].astype(np.float64), round(recording.sampling_rate))
+    given = standardize_window(signal, recording.sampling_rate, "single-lead-rhythm@1")[0]
+    assert np.abs(given - wanted).max() <= 1e-4
+
+
+def test_multiply_adds_are_counted_by_hand_and_by_hooks() -> None:
+    torch = pytest.importorskip("torch", reason="counting needs PyTorch")
+    from ecgfoundry.models.networks.counting import multiply_adds
+
+    layers = torch.nn.Sequential(
+        torch.nn.Conv1d(4, 8, 3, padding=1, groups=2),  # 8 x 10 outputs of 2 x 3 weights
+        torch.nn.Flatten(),
+        torch.nn.Linear(80, 5),
+    ).train()
+    assert multiply_adds(layers, (4, 10)) == 8 * 10 * 6 + 5 * 80
+    assert layers.training
+
+
+def test_the_default_sizes_are_those_of_the_table() -> None:
+    assert DEFAULT.runs >= 5 and DEFAULT.windows == 64 and DEFAULT.network_batch == 32
+    assert len(ROWS) == len({id(function) for function in ROWS.values()}) >= 12
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+def test_every_row_runs(name: str) -> None:
+    """With the smallest sizes, a small network and one run; what it measures means nothing."""
+    for package in ("torch", "onnx", "polars", "wfdb"):
+        pytest.importorskip(package, reason=f"this row needs {package}")
+    lines = ROWS[name](SMALLEST)
+    assert lines or name == "memory"  # which needs Linux
+    for line in lines:
+        assert line.line(1e11).count(" | ") == 7
+        if not isinstance(line, Fact):
+            assert line.ratio > 0 and len(line.ratios) == 1
