@@ -6,6 +6,8 @@ DEMO_VENV := .venv-demo
 VENV := .venv
 UV_RUN = UV_FIND_LINKS="$$($(PYTHON) -m pip config get global.find-links 2>/dev/null || true)" $(1)/bin/uv pip install --quiet --python $(1)/bin/python -c constraints.txt
 OUTPUT := demo-output
+# The tests start the program many times: the first start keeps the bytecode for the others.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo install test test-slow test-core fuzz lint bench train-defaults clean
 

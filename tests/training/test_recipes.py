@@ -6,6 +6,7 @@ import inspect
 import json
 import math
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -171,3 +172,45 @@ def test_ppg(tmp_path: Path) -> None:
     data = small_data.deepbeat_folder(tmp_path / "deepbeat", 24)
     result = get_recipe("ppg_rhythm").run(data, tmp_path / "run", settings=FEW)
     check_bundle(result.bundle, ("atrial fibrillation",), "multilabel")
+
+
+@pytest.mark.slow
+def test_ptbxl_superclass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from ecgfoundry.models.networks.lead_subset import LeadSubsetNet
+    from ecgfoundry.training.recipes import ptbxl_superclass as recipe
+    from ecgfoundry.training.recipes.ptbxl_superclass import data, measuring, members
+
+    small = {"lead_channels": 4, "channels": 8}
+    monkeypatch.setattr(members, "ARCHITECTURE", {**members.ARCHITECTURE, **small})
+    monkeypatch.setattr(members, "BATCH", 8)
+    draw = measuring.grouped_bootstrap
+    monkeypatch.setattr(measuring, "grouped_bootstrap", partial(draw, draws=20))
+    subsets = data.lead_subsets()
+    few = {name: subsets[name] for name in (data.all_leads(), *data.REDUCED)}
+    for module in (data, recipe):
+        monkeypatch.setattr(module, "lead_subsets", lambda: few)
+    folder = small_data.ptbxl_subset(tmp_path / "data", 32, 10)
+    run = get_recipe("ptbxl_superclass").run
+    metrics = run(folder, tmp_path / "run", seed=2, members=2, copies=2, epochs=2)
+    assert metrics["out_of_fold"]["records"] == 32 and metrics["fold_9"]["records"] == 10
+    assert 0.0 <= metrics["fold_9"]["auroc"]["I"]["macro"] <= 1.0
+    calibration = json.loads((tmp_path / "run/calibration.json").read_text())
+    assert len(calibration["thresholds"]["values"]) == 5
+    curves = (tmp_path / "run/curves.jsonl").read_text().splitlines()
+    assert len(curves) == (4 * 2 + 2) * 2  # members of four groups and of the end, two epochs each
+
+    config = json.loads((tmp_path / "run/config.json").read_text())["configuration"]
+    network = LeadSubsetNet(**config).eval()
+    stored = load_file(tmp_path / "run/model.safetensors")
+    network.load_state_dict({name: value.float() for name, value in stored.items()})
+    with torch.no_grad():
+        answer = network(torch.randn(2, 12, 2500), torch.ones(2, 12))
+    assert answer.shape == (2, 5) and bool(torch.isfinite(answer).all())
+
+    # Begun again, nothing is trained: the members and the answers are there.
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run/members").iterdir()}
+    assert run(folder, tmp_path / "run", seed=2, members=2, copies=2, epochs=2) == metrics
+    assert before == {path: path.stat().st_mtime_ns for path in before}

@@ -20,6 +20,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from ecgfoundry.models.networks.rhythm import RhythmNet  # noqa: E402
 from ecgfoundry.training.recipes import rhythm_single_lead as recipe  # noqa: E402
+from ecgfoundry.training.recipes.rhythm_single_lead import data, measuring, members  # noqa: E402
 
 COUNTS = {"N": 60, "A": 20, "O": 30, "~": 10}
 
@@ -47,7 +48,7 @@ def data_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_parts_are_stratified_and_decided_by_the_name(data_zip: Path) -> None:
     recordings = recipe.read(data_zip)
-    part = recipe.parts(recordings, 3)
+    part = data.parts(recordings, 3)
     for label, count in COUNTS.items():
         own = [
             (hashlib.sha256(f"ecgfoundry-cinc2017:{name}".encode()).hexdigest(), p)
@@ -64,10 +65,10 @@ def test_parts_are_stratified_and_decided_by_the_name(data_zip: Path) -> None:
 
 def test_a_training_copy_of_a_held_back_recording_is_not_used(data_zip: Path) -> None:
     recordings = recipe.read(data_zip)
-    part = recipe.parts(recordings, 3)
+    part = data.parts(recordings, 3)
     held, train = part.index("holdout"), part.index("fold0")
     recordings.raw[train] = recordings.raw[held].copy()
-    again = recipe.parts(recordings, 3)
+    again = data.parts(recordings, 3)
     assert again[train] == "duplicate"
     assert again[held] == "holdout"
 
@@ -75,17 +76,17 @@ def test_a_training_copy_of_a_held_back_recording_is_not_used(data_zip: Path) ->
 def test_training_crops_are_standardized_and_padded_like_the_bundle(data_zip: Path) -> None:
     raw = recipe.read(data_zip).raw
     signal = next(x for x in raw if len(x) < 30 * 300)
-    ours = recipe.standardized(recipe.filtered(signal), 6000)
-    assert ours == pytest.approx(recipe.prepared([signal])[0][0], abs=1e-4)
+    ours = data.standardized(data.filtered(signal), 6000)
+    assert ours == pytest.approx(data.prepared([signal])[0][0], abs=1e-4)
 
 
 def test_run_end_to_end(data_zip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = {"stem_channels": 4, "channels": [4, 4, 4, 4], "dilations": [1]}
-    monkeypatch.setattr(recipe, "ARCHITECTURE", {**recipe.ARCHITECTURE, **small})
-    monkeypatch.setattr(recipe, "TEACHER", replace(recipe.TEACHER, epochs=1))
-    monkeypatch.setattr(recipe, "STUDENT", replace(recipe.STUDENT, epochs=1))
-    few = partial(recipe.grouped_bootstrap, draws=50)
-    monkeypatch.setattr(recipe, "grouped_bootstrap", few)
+    monkeypatch.setattr(members, "ARCHITECTURE", {**members.ARCHITECTURE, **small})
+    monkeypatch.setattr(members, "TEACHER", replace(members.TEACHER, epochs=1))
+    monkeypatch.setattr(members, "STUDENT", replace(members.STUDENT, epochs=1))
+    few = partial(measuring.grouped_bootstrap, draws=50)
+    monkeypatch.setattr(measuring, "grouped_bootstrap", few)
     metrics = recipe.run(data_zip, tmp_path, seed=3, folds=2, student_count=2, measure_holdout=True)
 
     assert metrics["holdout"]["records"] == sum(round(0.15 * n) for n in COUNTS.values())

@@ -1,7 +1,9 @@
 """Laboratory values from lead II: a corpus of MC-MED and its results become a bundle.
 
 One network with a masked output for each indicator and direction that enters, from any bundle or
-architecture. What AnyECG-Lab (arXiv 2510.22301) does not publish is our choice: loss (binary
+architecture that reads one lead, or any subset of leads, of which lead II is the one that is there.
+Either all of it learns, or (``probe``) only its last layer, on embeddings that are computed once.
+What AnyECG-Lab (arXiv 2510.22301) does not publish is our choice: loss (binary
 cross-entropy over what is known), split (the official one), which results count, optimizer and
 augmentations; see :mod:`ecgfoundry.training.recipes.labs_mcmed_data` for labels.
 """
@@ -28,6 +30,7 @@ from ecgfoundry.training.feeding import WindowBatches
 from ecgfoundry.training.loop import FitSettings, fit
 from ecgfoundry.training.outcome import Outputs, fit_calibration, residual_quantiles
 from ecgfoundry.training.packaging import BundleDescription, Metric
+from ecgfoundry.training.probing import fit_linear_probe, put_into
 from ecgfoundry.training.recipes.labs_mcmed_data import (
     LaboratorySegments,
     LaboratorySource,
@@ -51,6 +54,9 @@ Positions = NDArray[np.intp]
 VISIT_AUROC = "AUROC, visit"
 """Name of the figure that the bands of ``ecgfoundry labs FILE`` are made of."""
 SEGMENT_AUROC = "AUROC, segment"
+PROBE_PENALTIES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+"""L2 penalties that a probe chooses from on the validation segments (our choice): stronger than the
+default ones, for a visit has one label and an embedding a thousand numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +76,12 @@ class LaboratorySettings:
     validation_segments : int
         Segments per visit that choose the weights.
     test_segments : int or None
-        Segments per visit that are measured at the end; None is all of them.
+        Segments per visit that are measured at the end; None is all of them, 0 leaves it to
+        ``labs report``.
+    probe : bool
+        Fit only a linear layer on the embeddings of the network as it is, by full-batch L-BFGS;
+        the penalty is chosen on the validation segments. Epochs, batch, rates and augmentations
+        then mean nothing. For few patients, and for a start whose weights have learned something.
     regression : bool
         Also learn the values themselves, by heads of the same network, and write a second bundle.
     regression_weight : float
@@ -90,6 +101,7 @@ class LaboratorySettings:
     segments_per_visit: int | None = None
     validation_segments: int = 4
     test_segments: int | None = None
+    probe: bool = False
     regression: bool = False
     regression_weight: float = 0.3
     epochs: int = 10
@@ -161,7 +173,8 @@ def labs_mcmed(
     Raises
     ------
     TrainingError
-        No target enters, the network takes more than one lead, or the folder holds another run.
+        No target enters, the network needs more leads than lead II, a probe was to learn values
+        too, or the folder holds another run.
     LeakageError
         A patient stands in two splits; nothing was trained.
     """
@@ -179,10 +192,15 @@ def labs_mcmed(
         model, outputs=task.outputs + heads, leads=("II",),
         preprocessing=preprocessing, seed=settings.seed,
     )  # fmt: skip
-    if start.spec.rows != 1 or start.takes_presence:
+    if start.spec.lead_mode != "any-subset" and start.spec.rows != 1:
         raise TrainingError(
-            f"{model} takes {start.spec.rows} leads; the corpus has lead II",
-            remedy="Use a one-lead bundle or architecture, such as net1d-1lead or net1d-tiny",
+            f"{model} needs {start.spec.rows} leads; the corpus has lead II",
+            remedy="Use a one-lead bundle or architecture, such as net1d-1lead or net1d-tiny, or "
+            "one that takes any subset of leads",
+        )
+    if settings.probe and settings.regression:
+        raise TrainingError(
+            "a probe learns only whether a value is abnormal", remedy="Leave out one of the two"
         )
     folder = RunFolder(Path(output))
     folder.configure(_configuration(model, start, task, settings, segments))
@@ -192,7 +210,7 @@ def labs_mcmed(
         f"{len(words)} targets of {len(segments.indicators)} indicators; {len(run.training)} "
         f"segments train, {len(run.validation)} validate; from {start.origin}"
     )
-    scale = run.train()
+    scale = run.fit_probe() if settings.probe else run.train()
     return _finish(run, scale, name=name, licence=licence)
 
 
@@ -262,6 +280,7 @@ class _Run:
             targets=targets.astype(np.float32),
             batch=min(settings.batch, len(self.training)),
             sampling_rate=self.start.spec.sampling_rate,
+            takes_presence=self.start.takes_presence,
             augmentations=settings.augmentations,
             seed=settings.seed,
             workers=settings.workers,
@@ -319,16 +338,46 @@ class _Run:
         )
         return scale
 
-    def outputs(self, network: torch.nn.Module, positions: Positions, batch: int = 64) -> Float64:
+    def fit_probe(self) -> None:
+        """Fit the last layer on the embeddings of the training segments; the rest stays."""
+        network = self.start.network
+        inside, outside = (
+            self._computed(network, rows, embed=True).astype(np.float32)
+            for rows in (self.training, self.validation)
+        )
+        wanted = self.data.binary()[self.validation]
+        probe = fit_linear_probe(
+            inside,
+            self.labels[self.training],
+            self.task,
+            validation=(outside, wanted),
+            penalties=PROBE_PENALTIES,
+        )
+        put_into(network, probe)
+        figure = self.task.figures(probe(outside), wanted)["macro_auroc"]
+        self.tell(
+            f"linear probe: penalty {probe.penalty:g}, macro AUROC of the validation segments "
+            f"{figure:.4f}"
+        )
+
+    def outputs(self, network: torch.nn.Module, positions: Positions) -> Float64:
         """Return the outputs (positions, outputs), without augmentation."""
+        return self._computed(network, positions, embed=False)
+
+    def _computed(
+        self, network: torch.nn.Module, positions: Positions, *, embed: bool, batch: int = 64
+    ) -> Float64:
         generator = np.random.default_rng(0)
         device = self.settings.device
         network = network.to(device).eval()
+        compute = network.forward_features if embed else network
         pieces = []
         with torch.inference_mode():
             for first in range(0, len(positions), batch):
-                signal, _ = self.windows.get(positions[first : first + batch], generator)
-                pieces.append(network(torch.from_numpy(signal).to(device)).double().cpu().numpy())
+                given = self.windows.get(positions[first : first + batch], generator)
+                inputs = [torch.from_numpy(array).to(device) for array in given]
+                found = compute(*inputs[: 1 + self.start.takes_presence])
+                pieces.append(found.double().cpu().numpy())
         return np.concatenate(pieces)
 
 
@@ -508,6 +557,8 @@ def _description(
         "use": f"{len(run.training)} segments trained, {len(run.validation)} validated; official "
         f"{data.split_kind} split.",
     }
+    if start.spec.lead_mode == "any-subset":
+        failures.append("Trained on lead II alone, with all other leads absent: give it lead II.")
     title = f"{len(vocabulary)} laboratory indicators from single-lead ECG."
     if data.synthetic:
         entry |= {"name": "synthetic MC-MED (simulated)", "licence": "Apache-2.0"}
@@ -532,10 +583,18 @@ def _description(
         known_failures=tuple(failures),
         references=("https://arxiv.org/abs/2510.22301",),
         licence="Apache-2.0" if data.synthetic else licence,
-        method=f"From {start.origin}; {settings.epochs} epochs at most, weights chosen by the "
-        "macro AUROC of the validation visits; masked binary cross-entropy. The resolved "
-        "configuration stands in the run's folder.",
+        method=f"From {start.origin}; {_method(settings)}; masked binary cross-entropy. The "
+        "resolved configuration stands in the run's folder.",
         regression=regression,
         targets=vocabulary,
         repeat="`ecgfoundry labs train` and the run's configuration.json",
+    )
+
+
+def _method(settings: LaboratorySettings) -> str:
+    if settings.probe:
+        return "a linear layer on its embeddings, the network itself unchanged"
+    return (
+        f"{settings.epochs} epochs at most, weights chosen by the macro AUROC of the validation "
+        "visits"
     )

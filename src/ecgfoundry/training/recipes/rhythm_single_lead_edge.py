@@ -1,0 +1,318 @@
+"""Recipe of the bundle ``rhythm-single-lead-edge``: the rhythm committee in one small network.
+
+For devices on which the committee of ``rhythm-single-lead`` is too large: a quarter of its size and
+of its arithmetic, in under half a million parameters. Data and parts are those of that recipe.
+
+The way to the weights:
+
+1. The committee of :mod:`ecgfoundry.training.recipes.rhythm_single_lead` is made, or read.
+2. One of its students goes on learning, from the committee alone: on every augmented crop of the
+   training part its targets are the committee's probabilities for that very crop (Hinton et al.
+   2015; the same view for both, after Beyer et al. 2022). The reference labels are not used again.
+3. Of the students and the distilled one, the network with the lowest calibrated log loss on the
+   validation part (calibration cross-fitted) is taken, rounded to float16 and calibrated there.
+4. The hold-out is measured once, beside the committee on the same recordings.
+
+Every stage leaves a file and is skipped when that file is there: an interrupted run continues.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ecgfoundry.metrics.calibration import Calibrator, cross_fitted_probabilities, log_softmax
+from ecgfoundry.metrics.classification import auroc, f1_scores, grouped_bootstrap
+from ecgfoundry.models.networks.counting import multiply_adds
+from ecgfoundry.models.networks.rhythm import RhythmNet
+from ecgfoundry.models.onnx_export import round_to_float16
+from ecgfoundry.training.loop import FitSettings
+from ecgfoundry.training.recipes import rhythm_single_lead
+from ecgfoundry.training.recipes.committees import (
+    join_curves,
+    member_state,
+    save_half_precision,
+    write_json,
+)
+from ecgfoundry.training.recipes.rhythm_single_lead.data import (
+    LABELS,
+    SAMPLING_RATE,
+    Array,
+    Data,
+    load,
+    prepared,
+)
+from ecgfoundry.training.recipes.rhythm_single_lead.measuring import (
+    figures,
+    measure,
+    record_logits,
+)
+from ecgfoundry.training.recipes.rhythm_single_lead.members import (
+    BATCH,
+    STUDENT,
+    STUDENT_CROP_SHARES,
+    Sampler,
+)
+
+__all__ = ["COMMITTEE", "DISTILLED", "run"]
+
+COMMITTEE = "rhythm-single-lead"
+"""The bundle whose committee teaches; its results lie beside this recipe's."""
+DISTILLED = "distilled"
+
+SETTINGS = replace(STUDENT, epochs=4, learning_rate=5e-4, warmup=0.1)
+"""A quarter of the students' peak rate and of their epochs, since the start is a student (our
+choice; one setting was tried)."""
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Batches of a sampler with a teacher's probabilities as targets.
+
+    Attributes
+    ----------
+    crops : Sampler
+        Draws the inputs.
+    teacher : RhythmNet
+        In evaluation mode; sees the same inputs as the student.
+    """
+
+    crops: Sampler
+    teacher: RhythmNet
+
+    def __call__(self, epoch: int, generator: np.random.Generator) -> Iterator[tuple[Tensor, ...]]:
+        """Yield (inputs, targets) of one epoch."""
+        for inputs, _ in self.crops(epoch, generator):
+            with torch.no_grad():
+                targets = torch.softmax(self.teacher(inputs), dim=1)
+            yield inputs, targets
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy with probabilities as targets, as they are: the committee is smooth itself."""
+    return -(targets * torch.log_softmax(logits, dim=1)).sum(1).mean()
+
+
+def run(
+    data_zip: Path,
+    output: Path,
+    *,
+    seed: int = 1,
+    threads: int = 1,
+    folds: int = 3,
+    measure_holdout: bool = False,
+) -> dict[str, Any]:
+    """Distil, choose, calibrate and measure the bundle's network.
+
+    Parameters
+    ----------
+    data_zip : Path
+        ``training2017.zip`` of the challenge.
+    output : Path
+        Folder for the results and for what an interrupted run continues from. The committee's
+        results are in ``output.parent / COMMITTEE``, and are made there if they are missing.
+    seed : int
+        Decides the weights, together with the data and the number of threads.
+    threads : int
+        CPU threads of torch.
+    folds : int
+        Of the committee's recipe.
+    measure_holdout : bool
+        Look at the hold-out. Once, when nothing will be changed any more.
+
+    Returns
+    -------
+    dict
+        What is written to ``metrics.json``.
+
+    Notes
+    -----
+    Writes ``model.safetensors`` (float16), ``config.json``, ``calibration.json``,
+    ``metrics.json`` and ``curves.jsonl``.
+    """
+    teaching = output.parent / COMMITTEE
+    if not (teaching / "metrics.json").exists():
+        rhythm_single_lead.run(data_zip, teaching, seed=seed, threads=threads, folds=folds)
+    output.mkdir(parents=True, exist_ok=True)
+    data = load(data_zip, folds)
+    committee, students = read_committee(teaching)
+    validation = data.rows("validation")
+    classes, inputs = data.classes[validation], data.windows(validation)
+
+    losses = {
+        name: validation_log_loss(network, inputs, classes) for name, network in students.items()
+    }
+    start = min(losses, key=losses.__getitem__)
+    distilled = distil(
+        students[start], committee, data=data, inputs=inputs,
+        settings=replace(SETTINGS, seed=seed * 100 + 70, threads=threads),
+        output=output, folds=folds,
+    )  # fmt: skip
+    candidates = students | {DISTILLED: distilled}
+    losses[DISTILLED] = validation_log_loss(distilled, inputs, classes)
+    chosen = min(losses, key=losses.__getitem__)
+    network = round_to_float16(candidates[chosen]).eval()
+    save_half_precision(network, output / "model.safetensors")
+    write_json(output / "config.json", {"name": "rhythm-net", "configuration": network.config})
+    join_curves([DISTILLED], output / "members", output / "curves.jsonl")
+
+    metrics = measure(data, network, output, holdout=measure_holdout)
+    metrics["validation_log_loss"] = losses | {
+        "committee": validation_log_loss(committee, inputs, classes)
+    }
+    metrics["started_from"], metrics["chosen"] = start, chosen
+    metrics["parameters"] = sum(p.numel() for p in network.parameters())
+    metrics["multiply_adds"] = {
+        f"{seconds} s": multiply_adds(network, (1, round(seconds * SAMPLING_RATE)))
+        for seconds in (10, 30)
+    }
+    if measure_holdout:
+        rows = data.rows("holdout")
+        metrics["holdout_against_committee"] = {
+            f"{seconds:g} s": against_committee(
+                (network, calibrator(output)), (committee, calibrator(teaching)),
+                prepared([data.raw[i] for i in rows], seconds), data.classes[rows],
+            )
+            for seconds in (30.0, 10.0)
+        }  # fmt: skip
+    write_json(output / "metrics.json", metrics)
+    return metrics
+
+
+def read_committee(folder: Path) -> tuple[RhythmNet, dict[str, RhythmNet]]:
+    """Read the committee as it is shipped, and its members one by one (rounded alike)."""
+    configuration = json.loads((folder / "config.json").read_text())["configuration"]
+    committee = RhythmNet(**configuration)
+    committee.load_state_dict(load_file(folder / "model.safetensors"))
+    members = {}
+    for name in json.loads((folder / "metrics.json").read_text())["committee"]:
+        network = RhythmNet(**configuration | {"members": 1})
+        network.load_state_dict(load_file(folder / "members" / f"{name}.safetensors"))
+        members[name] = network.eval()
+    return committee.eval(), members
+
+
+def validation_log_loss(
+    network: RhythmNet, inputs: Sequence[Sequence[Array]], classes: NDArray[np.int64]
+) -> float:
+    """Log loss of the recordings with calibration cross-fitted, of the rounded network."""
+    logits = record_logits(round_to_float16(network), inputs)
+    probabilities = cross_fitted_probabilities(
+        logits, classes, np.arange(len(classes)), method="vector", multiclass=True
+    )
+    return figures(np.log(probabilities), classes)["log_loss"]
+
+
+def distil(
+    student: RhythmNet,
+    teacher: RhythmNet,
+    *,
+    data: Data,
+    inputs: Sequence[Sequence[Array]],
+    settings: FitSettings,
+    output: Path,
+    folds: int,
+) -> RhythmNet:
+    """Let a copy of ``student`` learn from ``teacher`` on the training part.
+
+    ``inputs`` are the standardized windows of the validation part, for the curves.
+    """
+    torch.manual_seed(settings.seed)
+    network = RhythmNet(**student.config)
+    network.load_state_dict(student.state_dict())
+    rows = data.rows(*(f"fold{k}" for k in range(folds)))
+    steps = len(rows) // BATCH
+    labels = data.classes[data.rows("validation")]
+
+    @cache
+    def batches() -> Distillation:
+        unused = np.zeros((len(rows), len(LABELS)), dtype=np.float32)
+        signals = [data.filtered[i] for i in rows]
+        crops = Sampler(signals, data.classes[rows], unused, steps, STUDENT_CROP_SHARES)
+        return Distillation(crops, teacher)
+
+    state = member_state(
+        DISTILLED, network, batches, cross_entropy,
+        folder=output / "members",
+        settings=replace(settings, steps_per_epoch=steps),
+        evaluate=lambda one: figures(record_logits(one, inputs), labels),
+    )  # fmt: skip
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def calibrator(folder: Path) -> Calibrator:
+    """Return the calibrator of recordings that a recipe has left behind."""
+    document = json.loads((folder / "calibration.json").read_text())
+    return Calibrator.from_dict(document["calibration"]["record"])
+
+
+def against_committee(
+    edge: tuple[RhythmNet, Calibrator],
+    committee: tuple[RhythmNet, Calibrator],
+    inputs: Sequence[Sequence[Array]],
+    classes: NDArray[np.int64],
+) -> dict[str, Any]:
+    """Compare two calibrated networks on the same recordings.
+
+    Returns
+    -------
+    dict
+        AUROC of each class against all others, their mean (``macro``) and the mean F1 of N, A and
+        O: of ``edge``, of ``committee``, and edge less committee with its 95 % interval (1,000
+        draws of recordings, the same for both).
+    """
+    logits = {
+        name: np.log(one.probabilities(record_logits(network, inputs), multiclass=True))
+        for name, (network, one) in (("edge", edge), ("committee", committee))
+    }
+    odds = {name: np.stack([_odds(z, k) for k in range(len(LABELS))]) for name, z in logits.items()}
+
+    def aurocs(name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.array(
+            [auroc(classes[rows] == k, odds[name][k][rows]) for k in range(len(LABELS))]
+        )
+
+    def statistic(which: str) -> Callable[[str, NDArray[np.int64]], float]:
+        if which == "f1_mean_NAO":
+            return lambda name, rows: float(
+                f1_scores(classes[rows], logits[name][rows].argmax(1), len(LABELS))[:3].mean()
+            )
+        if which == "auroc_macro":
+            return lambda name, rows: float(aurocs(name, rows).mean())
+        label = LABELS.index(which.removeprefix("auroc_"))
+        return lambda name, rows: float(auroc(classes[rows] == label, odds[name][label][rows]))
+
+    everything = np.arange(len(classes))
+    answer: dict[str, Any] = {"records": len(classes)}
+    for which in (*(f"auroc_{label}" for label in LABELS), "auroc_macro", "f1_mean_NAO"):
+        value = statistic(which)
+
+        def difference(rows: NDArray[np.int64], value: Any = value) -> float:
+            return float(value("edge", rows) - value("committee", rows))
+
+        low, high, _ = grouped_bootstrap(difference, everything)
+        answer[which] = {
+            "edge": value("edge", everything),
+            "committee": value("committee", everything),
+            "difference": difference(everything),
+            "difference_ci95": [low, high],
+        }
+    return answer
+
+
+def _odds(logits: NDArray[np.float64], label: int) -> NDArray[np.float64]:
+    log_probabilities = log_softmax(logits)
+    others = np.delete(log_probabilities, label, axis=1)
+    odds: NDArray[np.float64] = log_probabilities[:, label] - np.logaddexp.reduce(others, axis=1)
+    return odds
