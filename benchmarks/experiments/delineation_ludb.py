@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.experiments.delineation_ludb ludb.zip`` prints the table of
 ``docs/features.md``: our delineation on the even-numbered records (the odd-numbered ones chose its
-constants), lead by lead and for all leads together. Another delineator's answers can be scored by
-the same rules with ``--other answers.npz``, arrays named ``{record}/{lead}/{boundary}`` of sample
-numbers.
+constants), lead by lead, for all leads together, and the R peaks and intervals that follow. Another
+delineator's answers can be scored by the same rules with ``--other answers.npz``, arrays named
+``{record}/{lead}/{boundary}`` of sample numbers.
 """
 
 from __future__ import annotations
@@ -22,10 +22,18 @@ from numpy.typing import NDArray
 from ecgfoundry import read
 from ecgfoundry.signals.beats import find_beats
 from ecgfoundry.signals.delineation import BOUNDARIES, delineate, fuse_leads
+from ecgfoundry.signals.measurements import beat_intervals
 
 RATE = 500.0
 MATCH_S = 0.15
 """A wave is found when its boundary lies within 150 ms (our choice, as for beats)."""
+
+INTERVALS = {
+    "pr_ms": ("p_onset", "qrs_onset", 0.4),
+    "qrs_ms": ("qrs_onset", "qrs_offset", 0.3),
+    "qt_ms": ("qrs_onset", "t_offset", 0.7),
+}
+"""Interval -> where it begins and ends, and the most seconds that may lie between."""
 
 Marks = dict[str, NDArray[np.float64]]
 
@@ -142,6 +150,8 @@ def main() -> None:
     parity = {"even": 0, "odd": 1, "all": None}[arguments.records]
     other = np.load(arguments.other, allow_pickle=False) if arguments.other else None
     single, together, theirs = Tally(), Tally(), Tally()
+    peaks: list[tuple[NDArray[np.float64], int, int]] = []
+    intervals: dict[str, list[tuple[float, float]]] = {name: [] for name in INTERVALS}
     with opened(arguments.source) as folder:
         for path in records(folder, parity):
             recording = read(path)
@@ -155,14 +165,75 @@ def main() -> None:
                     theirs.add(
                         drawn[row], {n: other[f"{path.stem}/{lead}/{n}"] for n in BOUNDARIES}
                     )
-            together.add(consensus(drawn), {name: getattr(fused, name) for name in BOUNDARIES})
+            common = consensus(drawn)
+            together.add(common, {name: getattr(fused, name) for name in BOUNDARIES})
+            peaks.append(peak_errors(recording, beats))
+            measured = beat_intervals(fused, beats, RATE)
+            for name in INTERVALS:
+                intervals[name].append((interval_ms(common, name), measured[name]))
     single.print(f"Lead by lead, {arguments.records} records")
     together.print(
         "All leads together, against the median of the leads' annotations "
         f"({arguments.records} records)"
     )
+    print_peaks(peaks, arguments.records)
+    print_intervals(intervals, arguments.records)
     if other is not None:
         theirs.print(f"{arguments.other_name}, lead by lead, {arguments.records} records")
+
+
+def peak_errors(recording, beats) -> tuple[NDArray[np.float64], int, int]:  # type: ignore[no-untyped-def]
+    """Return errors of R peaks in samples, misses and extras, against the median of the leads."""
+    times = [mark.time_s * RATE for mark in recording.annotations if mark.text == "N"]
+    values = np.sort(np.asarray(times, dtype=np.float64))
+    groups = np.split(values, np.flatnonzero(np.diff(values) > 0.2 * RATE) + 1)
+    wanted = np.asarray([np.median(group) for group in groups if len(group) >= 6])
+    found = np.asarray(beats, dtype=np.float64)
+    if wanted.size:
+        found = found[(found >= wanted[0] - 0.4 * RATE) & (found <= wanted[-1] + 0.4 * RATE)]
+    return match(wanted, found)
+
+
+def print_peaks(peaks: list[tuple[NDArray[np.float64], int, int]], parity: str) -> None:
+    """Print how far our R peaks are from the annotated ones."""
+    errors = np.concatenate([found for found, _, _ in peaks]) * 1000 / RATE
+    missed, extra = sum(m for _, m, _ in peaks), sum(e for _, _, e in peaks)
+    print(f"\nR peaks of all leads together ({parity} records)\n")
+    print("| n | Se | PPV | mean, ms | SD, ms | median abs, ms |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    print(
+        f"| {len(errors) + missed} | {len(errors) / (len(errors) + missed):.3f} | "
+        f"{len(errors) / (len(errors) + extra):.3f} | {errors.mean():+.1f} | {errors.std():.1f} | "
+        f"{np.median(np.abs(errors)):.1f} |"
+    )
+
+
+def interval_ms(marks: Marks, name: str) -> float:
+    """Return the median over the annotated beats of an interval, in ms; NaN without any."""
+    begin, end, most = INTERVALS[name]
+    spans = []
+    for start in marks[begin]:
+        after = marks[end][marks[end] > start]
+        if after.size and after[0] - start <= most * RATE:
+            spans.append(float(after[0] - start))
+    return float(np.median(spans)) * 1000 / RATE if spans else float("nan")
+
+
+def print_intervals(intervals: dict[str, list[tuple[float, float]]], parity: str) -> None:
+    """Print what the record's interval is off by."""
+    print(f"\nIntervals of a record, against the same annotations ({parity} records)\n")
+    print("| interval | records | ours missing | extra | mean, ms | SD, ms | median abs, ms |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name, pairs in intervals.items():
+        wanted, found = np.array(pairs).T
+        both = np.isfinite(wanted) & np.isfinite(found)
+        errors = found[both] - wanted[both]
+        missing = int((np.isfinite(wanted) & ~np.isfinite(found)).sum())
+        extra = int((~np.isfinite(wanted) & np.isfinite(found)).sum())
+        print(
+            f"| {name} | {both.sum()} | {missing} | {extra} | {errors.mean():+.1f} | "
+            f"{errors.std():.1f} | {np.median(np.abs(errors)):.1f} |"
+        )
 
 
 def consensus(drawn: list[Marks]) -> Marks:
