@@ -14,13 +14,25 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.signal as ss
 
-from ecgfoundry.corpus import Corpus, build_corpus, open_corpus
+from ecgfoundry.corpus import BuildOptions, Corpus, build_corpus, open_corpus
+from ecgfoundry.corpus.standardized import (
+    STORAGES,
+    Input,
+    build_cache,
+    find_cache,
+    standardize_segments,
+)
+from ecgfoundry.engines import Engine
+from ecgfoundry.engines.pool import start_worker
 from ecgfoundry.formats.wfdb_writer import write_wfdb
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.preprocessing import standardize_window
@@ -176,6 +188,106 @@ def read_table(corpus: Corpus, root: Path, batches: int) -> None:
         print(f"\nread_int16 against the plain map, {heat}: × {np.median(ratio):.2f}")
 
 
+def cache_table(corpus: Corpus, batches: int) -> None:
+    """Standardized batches: afresh, and from the cache by recipe; what float16 rounds away."""
+    recipe = "ecgfounder-finetune@1"
+    wanted = Input(recipe, corpus.leads)
+    kept = {}
+    for storage in STORAGES:
+        start = time.process_time()
+        build_cache(corpus, wanted, storage=storage)
+        spent = time.process_time() - start
+        found = find_cache(corpus, wanted, storage)
+        if found is None:
+            raise RuntimeError("the cache that was made is not found")
+        kept[storage] = (found, spent / len(corpus))
+    ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "read and standardize": lambda p: standardize_segments(corpus.read(p), RATE, recipe),
+        "cache, float32": kept["float32"][0].read,
+        "cache, float16": kept["float16"][0].read,
+    }
+    generator = np.random.default_rng(1)
+    times: dict[str, list[float]] = {}
+    for turn in range(batches + 1):
+        positions = generator.choice(len(corpus), BATCH, replace=False)
+        made = {}
+        for name, read in ways.items():
+            read(positions)  # every page is touched before the clock starts
+            start = time.process_time()
+            made[name] = read(positions)
+            if turn:
+                times.setdefault(name, []).append(time.process_time() - start)
+        fresh, exact, rounded = made.values()
+        if not np.array_equal(fresh, exact):
+            raise RuntimeError("the cache differs from what standardizing gives")
+        error = np.abs(rounded - fresh)
+    print(f"\n## Standardized batches of {BATCH} ({recipe}), warm, CPU of one core\n")
+    print("| way | segments/s | bytes per segment | building, µs per segment |")
+    print("| --- | --- | --- | --- |")
+    for name, values in times.items():
+        storage = name.rpartition(" ")[2]
+        size = wanted.samples * len(wanted.leads) * int(STORAGES.get(storage, "<i2")[-1])
+        built = f"{1e6 * kept[storage][1]:.0f}" if storage in kept else ""
+        print(f"| {name} | {BATCH / np.median(values):,.0f} | {size} | {built} |")
+    ratio = np.array(times["read and standardize"]) / np.array(times["cache, float32"])
+    print(f"\nfrom the cache (float32, the same bits): × {np.median(ratio):.0f}")
+    print(f"float16 against float32, z-scores: rms {np.sqrt((error**2).mean()):.1e}, "
+          f"largest {error.max():.1e} (largest value {np.abs(fresh).max():.0f})")  # fmt: skip
+
+
+def scaling_table(manifest: Manifest, work: Path, runs: int) -> None:
+    """One process against two, both started before the clock: wall clock, and CPU of the tasks."""
+    rows: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+    segments = 0
+    options = BuildOptions(task_bytes=8 * 2**20)
+    with ProcessPoolExecutor(2, get_context("spawn"), start_worker, (os.getpid(),)) as pool:
+        for turn in range(runs + 1):
+            for workers, found in rows.items():
+                target = work / "scaling"
+                shutil.rmtree(target, ignore_errors=True)
+                spent: list[float] = []
+                wall = time.perf_counter()
+                document = build_corpus(
+                    manifest, target, options=options, engine=_warm(pool, workers, spent)
+                ).document
+                wall = time.perf_counter() - wall
+                segments = document["segments"]
+                if turn:  # the first turn pays for imports
+                    found.append((wall, sum(spent)))
+    print(f"\n## One and two processes: {segments} segments, {runs} alternating builds\n")
+    print("| processes | seconds (median) | CPU seconds of the tasks |\n| --- | --- | --- |")
+    middle = {workers: np.median(np.array(found), axis=0) for workers, found in rows.items()}
+    for workers, (wall, cpu) in middle.items():
+        print(f"| {workers} | {wall:.2f} | {cpu:.2f} |")
+    print(
+        f"\ntwo processes: × {middle[1][0] / middle[2][0]:.2f} faster, "
+        f"× {middle[2][1] / middle[1][1]:.2f} CPU; load average {os.getloadavg()[0]:.1f}"
+    )
+
+
+def _warm(pool: ProcessPoolExecutor, workers: int, spent: list[float]) -> Engine:
+    """An engine of some workers of a running pool, which notes the CPU time of the tasks."""
+
+    def run(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+        waiting, left = set(), list(tasks)[::-1]
+        while waiting or left:
+            while left and len(waiting) < workers:
+                waiting.add(pool.submit(_timed, function, left.pop()))
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                result, seconds = future.result()
+                spent.append(seconds)
+                yield result
+
+    return run
+
+
+def _timed(function: Callable[[Any], Any], task: Any) -> tuple[Any, float]:
+    start = time.process_time()
+    result = function(task)
+    return result, time.process_time() - start
+
+
 def memory_table(folder: Path, counts: tuple[int, ...] = (4, 16, 64)) -> None:
     """Peak memory of a build in a child process, by the number of records of 10 minutes."""
     import resource
@@ -227,16 +339,29 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--batches", type=int, default=15)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--only", choices=("build", "read", "cache", "scaling", "size", "memory"))
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as place:
         work = Path(place)
         (work / "wfdb").mkdir()
-        memory_table(work)  # first: a child inherits the memory of this process
         print(f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}")
+        only = given.only
+        if only in (None, "memory"):
+            memory_table(work)  # first: a child inherits the memory of this process
         manifest = make_recordings(work / "wfdb", given.records, given.minutes)
-        build_table(manifest, work, given.runs)
-        read_table(open_corpus(work / "build"), work / "build", given.batches)
-        size_table(work / "build")
+        if only in (None, "build"):
+            build_table(manifest, work, given.runs)
+        else:
+            build_corpus(manifest, work / "build")
+        corpus = open_corpus(work / "build")
+        if only in (None, "read"):
+            read_table(corpus, work / "build", given.batches)
+        if only in (None, "cache"):
+            cache_table(corpus, given.batches)
+        if only in (None, "scaling"):
+            scaling_table(manifest, work, given.runs)
+        if only in (None, "size"):
+            size_table(work / "build")
 
 
 if __name__ == "__main__":

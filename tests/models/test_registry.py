@@ -16,7 +16,7 @@ from ecgfoundry.models.registry import ARCHITECTURES, available_architectures, c
 # Net1D at its full width is compared in slow tests; the others are small as they are.
 SMALL: dict[str, dict[str, Any]] = {
     name: {"widths": (16, 32, 48), "blocks": (1, 1, 2)}
-    for name in ("net1d", "net1d-12lead", "net1d-1lead", "net1d-small")
+    for name in ("net1d", "net1d-12lead", "net1d-1lead", "net1d-small", "net1d-attention")
 } | {name: {"width": 24, "layers": 1} for name in ("s4", "s4-small")}
 CLASSES = 3
 

@@ -91,7 +91,13 @@ def _print_answer(answer: LaboratoryAnswer) -> None:
                 e.band_low or "-",
             )  # fmt: skip
         Console().print(table)
-        print(f"{answer.windows} windows of {answer.duration_s:.0f} s, lead {answer.leads_used[0]}")
+        joined = "averaged"
+        if answer.pooling == "attention":
+            joined = f"joined by attention, which counts {answer.effective_windows:.1f} of them"
+        print(
+            f"{answer.windows} windows of {answer.duration_s:.0f} s, {joined}; "
+            f"lead {answer.leads_used[0]}"
+        )
     for notice in answer.warnings:
         print(f"ecgfoundry: {notice.message}", file=sys.stderr)
     for line in caveats(answer):
@@ -117,6 +123,9 @@ def train(
     before_only: Annotated[bool, Parameter(negative="")] = False,
     minimum_patients: int = 10,
     segments_per_visit: int | None = None,
+    pooling: Literal["mean", "attention"] = "mean",
+    visit_segments: int = 8,
+    probe: Annotated[bool, Parameter(negative="")] = False,
     regression: Annotated[bool, Parameter(negative="")] = False,
     epochs: int = 10,
     batch: int = 256,
@@ -138,7 +147,8 @@ def train(
     output
         Folder of the run; the bundle is OUTPUT/bundle.
     model
-        A one-lead bundle or architecture: ecgfounder-1lead, net1d-1lead, net1d-tiny.
+        A one-lead bundle or architecture (ecgfounder-1lead, net1d-1lead, net1d-tiny), or one for
+        any subset of leads (ptbxl-superclass-12lead).
     preprocessing
         For an architecture.
     split
@@ -155,6 +165,12 @@ def train(
         Of each class in each split that a target needs.
     segments_per_visit
         At most so many for training, evenly spread.
+    pooling
+        How segments are joined to visits: by their mean, or by attention, which is learned.
+    visit_segments
+        With attention, at most so many segments of a visit in one batch.
+    probe
+        Fit only a linear layer on the embeddings of the network as it is.
     regression
         Also learn the values; a second bundle is OUTPUT/values/bundle.
     epochs
@@ -182,7 +198,9 @@ def train(
     settings = LaboratorySettings(
         split=split, time=time, window_minutes=None if whole_visit else window_minutes,
         before_only=before_only, minimum_patients=minimum_patients,
-        segments_per_visit=segments_per_visit, regression=regression, epochs=epochs, batch=batch,
+        segments_per_visit=segments_per_visit, pooling=pooling,
+        visit_segments=visit_segments, probe=probe, regression=regression, epochs=epochs,
+        batch=batch,
         learning_rate=learning_rate, device=device, threads=threads, workers=workers, seed=seed,
     )  # fmt: skip
     result = labs_mcmed(

@@ -44,6 +44,7 @@ from ecgfoundry.evaluation.report_tables import (
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
 from ecgfoundry.inference.findings import probabilities
+from ecgfoundry.inference.laboratory import pooling_of
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.reports.wording import escape
 from ecgfoundry.signals.features import FEATURE_NAMES, feature_matrix
@@ -77,11 +78,15 @@ _FIRST_COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """Logits and features of some segments; without logits where only controls need them."""
+    """Logits and features of some segments; without logits where only controls need them.
+
+    ``attention`` are the scores of a network that joins segments by attention.
+    """
 
     positions: Positions
     logits: Float64 | None
     features: Float64
+    attention: Float64 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,11 +226,9 @@ def laboratory_evaluation(
     if not len(test):
         raise EvaluationError("no test segment has a label of this bundle's targets")
     fit = _fit_positions(data, settings.seed)
-    scored = _Measured(
-        test,
-        laboratory_logits(predictor, data, test, progress=progress),
-        _features(data, test, features_folder, progress),
-    )
+    logits, attention = _scored(predictor, data, test, progress)
+    features = _features(data, test, features_folder, progress)
+    scored = _Measured(test, logits, features, attention)
     fitted = _Measured(fit, None, _features(data, fit, features_folder, progress))
     place = [list(predictor.bundle.vocabulary.names).index(name) for name in names]
     evaluations: dict[tuple[str, str], Evaluation] = {}
@@ -306,20 +309,33 @@ def laboratory_logits(
     progress: Progress | None = None,
 ) -> Float64:
     """Return the logits (positions, targets) of segments of a corpus."""
+    return _scored(predictor, data, positions, progress)[0]
+
+
+def _scored(
+    predictor: Predictor,
+    data: LaboratorySegments,
+    positions: Positions,
+    progress: Progress | None,
+) -> tuple[Float64, Float64 | None]:
+    """Return logits, and the scores of attention if the network joins segments by it."""
     from ecgfoundry.training.recipes.labs_mcmed_data import LaboratorySource
     from ecgfoundry.training.sources import SourcePool
     from ecgfoundry.training.windows import FreshWindows
 
     windows = FreshWindows(SourcePool((LaboratorySource(data),)), predictor.bundle.input)
     generator = np.random.default_rng(0)
-    pieces = []
+    pieces, attention = [], []
     for start in range(0, len(positions), _BATCH):
         signal, presence = windows.get(positions[start : start + _BATCH], generator)
         signal[presence == 0] = np.nan  # as the predictor knows an absent lead
-        pieces.append(predictor.logits(signal).astype(np.float64))
+        logits, embeddings = predictor.logits_and_embeddings(signal)
+        pieces.append(logits.astype(np.float64))
+        attention.append(embeddings[:, -1].astype(np.float64))
         if progress is not None:
             progress("scores", min(start + _BATCH, len(positions)), len(positions))
-    return np.concatenate(pieces)
+    attended = pooling_of(predictor.bundle) == "attention"
+    return np.concatenate(pieces), np.concatenate(attention) if attended else None
 
 
 def _features(
@@ -379,7 +395,7 @@ def _data_of(
     own = logits[:, place]
     if level == "visit":
         visits = data.visits[positions]
-        own, labels, rows = visit_means(own, labels, visits)
+        own, labels, rows = visit_means(own, labels, visits, measured.attention)
         features = _means_of_visits(features, visits)
     whole = np.zeros((len(own), logits.shape[1]))
     whole[:, place] = np.nan_to_num(own)

@@ -2,7 +2,8 @@
 
 Longer signal helps: all readable windows are averaged (in the logits, as the bundle's calibration
 of visits expects), also beyond a minute, where a diagnosis would not be averaged: a laboratory
-value hardly changes within the recording. A model that was trained on simulated patients answers
+value hardly changes within the recording. A network that joins segments by attention says itself
+how much each window counts. A model that was trained on simulated patients answers
 only where the caller says that this is meant, and every answer says so.
 """
 
@@ -22,11 +23,20 @@ from ecgfoundry.inference.warnings import SYNTHETIC_WORDS, recording_warnings, t
 from ecgfoundry.inference.windows import InputLeads, WindowSource, prepare_windows
 from ecgfoundry.metrics.bands import auroc_band
 from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.models.registry import ARCHITECTURES
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.vocabularies.types import Target
 
-__all__ = ["LaboratoryAnswer", "LaboratoryEstimate", "estimate_laboratory", "refuse_synthetic"]
+__all__ = [
+    "LaboratoryAnswer",
+    "LaboratoryEstimate",
+    "caveats",
+    "estimate_laboratory",
+    "pooling_of",
+    "refuse_synthetic",
+    "window_weights",
+]
 
 Float64 = NDArray[np.float64]
 
@@ -78,7 +88,15 @@ class LaboratoryEstimate:
 
 @dataclass(frozen=True)
 class LaboratoryAnswer:
-    """All estimates of one recording."""
+    """All estimates of one recording.
+
+    Attributes
+    ----------
+    pooling : str
+        How windows were joined: "mean" or "attention".
+    effective_windows : float or None
+        1 / (sum of squared weights): so many windows of equal weight would count as much.
+    """
 
     file: str | None
     model: str
@@ -88,6 +106,8 @@ class LaboratoryAnswer:
     duration_s: float
     windows: int
     refused_windows: int
+    pooling: str
+    effective_windows: float | None
     leads_used: tuple[str, ...]
     warnings: tuple[Notice, ...]
     estimates: tuple[LaboratoryEstimate, ...]
@@ -105,6 +125,8 @@ class LaboratoryAnswer:
             "duration_s": round(self.duration_s, 4),
             "windows": self.windows,
             "refused_windows": self.refused_windows,
+            "pooling": self.pooling,
+            "effective_windows": self.effective_windows,
             "leads_used": list(self.leads_used),
             "warnings": [notice.to_dict() for notice in self.warnings],
             "estimates": [estimate.to_dict() for estimate in self.estimates],
@@ -146,7 +168,8 @@ def estimate_laboratory(
     recording : Recording
         For what is said about the whole (subject, device).
     lead : str, optional
-        Read only this lead.
+        Read only this lead. Without it, a network for any subset of leads reads lead II where there
+        is one: its laboratory outputs have learned from nothing else.
     file : str, optional
         What the answer calls the recording.
     synthetic_ok : bool
@@ -167,10 +190,12 @@ def estimate_laboratory(
             remedy="Give a bundle of 'ecgfoundry labs train'",
         )
     refuse_synthetic(bundle, allowed=synthetic_ok)
+    if lead is None and bundle.input.lead_mode == "any-subset" and "II" in source.leads:
+        lead = "II"
     leads = InputLeads.choose(bundle.input, source.leads, lead=lead)
     duration = source.samples / source.sampling_rate
     warnings = recording_warnings(recording, bundle, leads, duration)
-    logits, refusals = _logits(predictor, source, leads)
+    logits, weights, refusals = _logits(predictor, source, leads)
     common: dict[str, Any] = {
         "file": file,
         "model": bundle.name,
@@ -180,39 +205,84 @@ def estimate_laboratory(
         "duration_s": duration,
         "windows": len(logits),
         "refused_windows": len(refusals),
+        "pooling": pooling_of(bundle),
+        "effective_windows": float(1.0 / (weights**2).sum()) if len(weights) else None,
         "leads_used": leads.recorded,
         "warnings": warnings,
     }
     if not len(logits):
         reason = refusals[0] if refusals else Notice("missing", "the recording has no samples")
         return LaboratoryAnswer(**common, estimates=(), refused=reason)
-    estimates = _estimates(bundle, logits)
+    estimates = _estimates(bundle, logits, weights)
     chosen = tuple(e for e, t in zip(estimates, targets, strict=True) if t.kind == KIND)
     return LaboratoryAnswer(**common, estimates=chosen)
 
 
+def pooling_of(bundle: Bundle) -> str:
+    """Return how a bundle's windows are joined to a recording: "mean" or "attention"."""
+    name = str(bundle.document["architecture"]["name"])
+    return ARCHITECTURES[name].pooling if name in ARCHITECTURES else "mean"
+
+
+def window_weights(scores: NDArray[np.floating[Any]] | None, windows: int) -> Float64:
+    """Return how much each window counts: the softmax of its scores, or all the same.
+
+    Parameters
+    ----------
+    scores : ndarray (windows,) or None
+        Of a network that joins windows by attention.
+    windows : int
+
+    Returns
+    -------
+    ndarray of float64 (windows,)
+        Their sum is 1.
+    """
+    if scores is None or windows == 0:
+        return np.full(windows, 1.0 / max(windows, 1))
+    raised = np.exp(np.asarray(scores, dtype=np.float64) - np.max(scores))
+    result: Float64 = raised / raised.sum()
+    return result
+
+
 def _logits(
     predictor: Predictor, source: WindowSource, leads: InputLeads
-) -> tuple[Float64, list[Notice]]:
-    pieces: list[Float64] = []
+) -> tuple[Float64, Float64, list[Notice]]:
+    """Logits of all readable windows, their weights, and why the others are not read."""
+    pieces: list[NDArray[np.float32]] = []
+    scores: list[NDArray[np.float32]] = []
     waiting: list[NDArray[np.float32]] = []
     refusals = []
+
+    def run() -> None:
+        logits, embeddings = predictor.logits_and_embeddings(np.stack(waiting))
+        pieces.append(logits)
+        scores.append(embeddings[:, -1])
+        waiting.clear()
+
     for window in prepare_windows(source, predictor.bundle.input, leads):
         if window.standardized is None:
             refusals.append(window.refusal or Notice("missing", "no samples"))
             continue
         waiting.append(window.standardized)
         if len(waiting) == _BATCH:
-            pieces.append(predictor.logits(np.stack(waiting)).astype(np.float64))
-            waiting = []
+            run()
     if waiting:
-        pieces.append(predictor.logits(np.stack(waiting)).astype(np.float64))
-    width = len(predictor.bundle.vocabulary.targets)
-    return np.concatenate(pieces) if pieces else np.empty((0, width)), refusals
+        run()
+    if not pieces:
+        width = len(predictor.bundle.vocabulary.targets)
+        return np.empty((0, width)), np.empty(0), refusals
+    found = np.concatenate(pieces).astype(np.float64)
+    attended = pooling_of(predictor.bundle) == "attention"
+    return (
+        found,
+        window_weights(np.concatenate(scores) if attended else None, len(found)),
+        refusals,
+    )
 
 
-def _estimates(bundle: Bundle, logits: Float64) -> list[LaboratoryEstimate]:
-    mean = logits.mean(axis=0)
+def _estimates(bundle: Bundle, logits: Float64, weights: Float64) -> list[LaboratoryEstimate]:
+    mean = weights @ logits
     several = len(logits) > 1
     if bundle.target_kind == "regression":
         return _values(bundle, logits, mean, several=several)

@@ -146,6 +146,10 @@ class Predictor:
         """
         return self._run(windows)[1]
 
+    def logits_and_embeddings(self, windows: NDArray[np.floating]) -> tuple[Float32, Float32]:
+        """Return both out of one call of the network; see :meth:`logits` and :meth:`embed`."""
+        return self._run(windows)
+
     def _run(self, windows: NDArray[np.floating]) -> tuple[Float32, Float32]:
         spec = self.bundle.input
         x = np.asarray(windows, dtype=np.float32)

@@ -38,6 +38,9 @@ class Architecture:
         a runtime may leave them out.
     defaults : mapping
         Settings that differ from those of the class.
+    pooling : str
+        How several windows of one recording are joined where their logits are averaged: "mean", or
+        "attention" (weights are the softmax of the last entry of each window's embedding).
     """
 
     name: str
@@ -47,6 +50,7 @@ class Architecture:
     takes_presence: bool
     example_shape: tuple[int, int]
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    pooling: str = "mean"
     masks_padding: bool = False
 
     def build(self, **configuration: Any) -> nn.Module:
@@ -117,6 +121,15 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             "Net1D with a quarter of the width and two blocks a stage: 1.3 M parameters",
             widths=(16, 32, 32, 80, 80, 256, 256),
             blocks=(2, 2, 2, 2, 2, 2, 2),
+        ),
+        Architecture(
+            name="net1d-attention",
+            module="ecgfoundry.models.networks.segment_attention",
+            network="SegmentAttentionNet",
+            description="one-lead Net1D whose windows are joined over a visit by gated attention",
+            takes_presence=False,
+            example_shape=(1, 5000),
+            pooling="attention",
         ),
         Architecture(
             name="rhythm-net",

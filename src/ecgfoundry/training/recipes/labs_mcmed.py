@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.metrics.auroc_intervals import auroc_interval
+from ecgfoundry.models.networks.segment_attention import SegmentAttentionNet, VisitNetwork
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.training import losses
 from ecgfoundry.training.bundling import bundle_name, save_bundle, today
@@ -40,6 +41,7 @@ from ecgfoundry.training.recipes.labs_mcmed_data import (
     visit_means,
     vocabulary_of,
 )
+from ecgfoundry.training.recipes.labs_mcmed_visits import attention_start, visit_batches
 from ecgfoundry.training.run_folder import Curves, RunFolder
 from ecgfoundry.training.sources import SourcePool
 from ecgfoundry.training.starting import Start, classifier_of, start_from
@@ -86,6 +88,11 @@ class LaboratorySettings:
         Also learn the values themselves, by heads of the same network, and write a second bundle.
     regression_weight : float
         Of their Huber loss beside the binary cross-entropy.
+    pooling : {"mean", "attention"}
+        How segments are joined to visits: each is an example of its own, and a visit is their mean;
+        or the network learns on visits, by attention over their segments (a one-lead Net1D only).
+    visit_segments : int
+        With attention, at most so many segments of a visit in one batch; measured are all.
     epochs, batch, learning_rate, patience, ema_decay, weight_decay, precision, threads, device,
     workers, checkpoint_every, seed
         As in :class:`ecgfoundry.training.finetuning.FinetuneSettings`.
@@ -104,6 +111,8 @@ class LaboratorySettings:
     probe: bool = False
     regression: bool = False
     regression_weight: float = 0.3
+    pooling: str = "mean"
+    visit_segments: int = 8
     epochs: int = 10
     batch: int = 256
     learning_rate: float | None = None
@@ -198,6 +207,14 @@ def labs_mcmed(
             remedy="Use a one-lead bundle or architecture, such as net1d-1lead or net1d-tiny, or "
             "one that takes any subset of leads",
         )
+    if settings.pooling not in ("mean", "attention"):
+        raise TrainingError(
+            f"segments are not joined by '{settings.pooling}'", remedy="mean or attention"
+        )
+    if settings.pooling == "attention":
+        if settings.probe:
+            raise TrainingError("attention has to be learned", remedy="Leave out --probe")
+        start = attention_start(start, task.outputs + heads, settings.seed)
     if settings.probe and settings.regression:
         raise TrainingError(
             "a probe learns only whether a value is abnormal", remedy="Leave out one of the two"
@@ -224,9 +241,17 @@ def _configuration(
         "architecture": start.architecture,
         "input": asdict(start.spec),
         "task": as_json(task),
-        "settings": asdict(settings),
+        "settings": _stated(settings),
         "synthetic": data.synthetic,
     }
+
+
+def _stated(settings: LaboratorySettings) -> dict[str, Any]:
+    """The settings; joining by the mean is not named, so that older runs can be continued."""
+    named = asdict(settings)
+    if settings.pooling == "mean":
+        del named["pooling"], named["visit_segments"]
+    return named
 
 
 def _data_document(data: LaboratorySegments) -> dict[str, Any]:
@@ -274,7 +299,7 @@ class _Run:
             values = data.values[self.training].astype(np.float64)
             scale = TargetScale.of(values)
             targets = np.concatenate([targets, scale.standardized(values)], axis=1)
-        batches = WindowBatches(
+        batches: WindowBatches = WindowBatches(
             windows=self.windows,
             positions=self.training,
             targets=targets.astype(np.float32),
@@ -285,12 +310,20 @@ class _Run:
             seed=settings.seed,
             workers=settings.workers,
         )
+        trained: torch.nn.Module = self.start.network
+        if isinstance(trained, SegmentAttentionNet):
+            batches = visit_batches(
+                batches, data.visits, classes=task.outputs, most=settings.visit_segments
+            )
+            trained = VisitNetwork(trained)
         wanted = data.binary()[self.validation]
         visits = data.visits[self.validation]
 
         def evaluate(network: torch.nn.Module) -> dict[str, float]:
-            outputs = self.outputs(network, self.validation)[:, : task.outputs]
-            means, truth, _ = visit_means(outputs, wanted, visits)
+            own = network.network if isinstance(network, VisitNetwork) else network
+            outputs, attention = self.joined(own, self.validation)
+            outputs = outputs[:, : task.outputs]
+            means, truth, _ = visit_means(outputs, wanted, visits, attention)
             figures = task.figures(np.nan_to_num(means), truth)
             figures["segment_macro_auroc"] = task.figures(outputs, wanted)["macro_auroc"]
             return figures
@@ -309,7 +342,7 @@ class _Run:
             )
 
         fit(
-            self.start.network,
+            trained,
             batches,
             _masked_loss(task.outputs, settings.regression_weight),
             settings=FitSettings(
@@ -363,6 +396,17 @@ class _Run:
     def outputs(self, network: torch.nn.Module, positions: Positions) -> Float64:
         """Return the outputs (positions, outputs), without augmentation."""
         return self._computed(network, positions, embed=False)
+
+    def joined(
+        self, network: torch.nn.Module, positions: Positions
+    ) -> tuple[Float64, Float64 | None]:
+        """Return the outputs, and the scores of attention if the network joins segments by it."""
+        if not isinstance(network, SegmentAttentionNet):
+            return self.outputs(network, positions), None
+        embeddings = self._computed(network, positions, embed=True)
+        head = network.classifier
+        weight, bias = (t.detach().double().cpu().numpy() for t in (head.weight, head.bias))
+        return embeddings @ weight.T + bias, embeddings[:, -1]
 
     def _computed(
         self, network: torch.nn.Module, positions: Positions, *, embed: bool, batch: int = 64
@@ -436,9 +480,9 @@ def _calibration(
     run: _Run, network: torch.nn.Module
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     data, task = run.data, run.task
-    outputs = run.outputs(network, run.validation)
+    outputs, attention = run.joined(network, run.validation)
     labels = data.binary()[run.validation]
-    means, truth, _ = visit_means(outputs, labels, data.visits[run.validation])
+    means, truth, _ = visit_means(outputs, labels, data.visits[run.validation], attention)
     every = np.arange(len(means), dtype=np.intp)
     by_visit, thresholds = fit_calibration(
         task, Outputs(every, np.nan_to_num(means), np.nan_to_num(means), every), truth
@@ -459,13 +503,13 @@ def _calibration(
 def _test_metrics(run: _Run, network: torch.nn.Module, test: Positions) -> list[Metric]:
     """AUROC per target with patient-level intervals, per visit and segment, all ECG and before."""
     data = run.data
-    outputs = run.outputs(network, test)
+    outputs, attention = run.joined(network, test)
     patients = data.patients[test]
     kind = "SYNTHETIC data, " if data.synthetic else ""
     metrics = []
     for which, words in (("all", "all windows"), ("before", "ECG before the result")):
         labels = data.binary(which)[test]
-        means, truth, first = visit_means(outputs, labels, data.visits[test])
+        means, truth, first = visit_means(outputs, labels, data.visits[test], attention)
         levels = (
             (VISIT_AUROC, means, truth, patients[first]),
             (SEGMENT_AUROC, outputs, labels, patients),
@@ -498,11 +542,12 @@ def _value_bundle(run: _Run, scale: TargetScale, name: str, licence: str, test: 
     words = value_vocabulary_of(data)
 
     def visits(positions: Positions) -> tuple[Float64, Float64]:
-        outputs = scale.physical(run.outputs(network, positions))
+        outputs, attention = run.joined(network, positions)
+        outputs = scale.physical(outputs)
         truth = data.values[positions].astype(np.float64)
         known = np.isnan(truth)
         number = data.visits[positions]
-        answers, _, _ = visit_means(outputs, np.where(known, np.nan, 0.0), number)
+        answers, _, _ = visit_means(outputs, np.where(known, np.nan, 0.0), number, attention)
         means, _, _ = visit_means(truth, np.where(known, np.nan, 0.0), number)
         return answers, means
 
@@ -594,7 +639,8 @@ def _description(
 def _method(settings: LaboratorySettings) -> str:
     if settings.probe:
         return "a linear layer on its embeddings, the network itself unchanged"
+    joined = "segments joined by gated attention, " if settings.pooling == "attention" else ""
     return (
-        f"{settings.epochs} epochs at most, weights chosen by the macro AUROC of the validation "
-        "visits"
+        f"{joined}{settings.epochs} epochs at most, weights chosen by the macro AUROC of the "
+        "validation visits"
     )

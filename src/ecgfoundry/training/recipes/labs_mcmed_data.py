@@ -326,7 +326,10 @@ def value_vocabulary_of(data: LaboratorySegments) -> Vocabulary:
 
 
 def visit_means(
-    scores: NDArray[np.floating[Any]], labels: NDArray[np.floating[Any]], visits: NDArray[np.int64]
+    scores: NDArray[np.floating[Any]],
+    labels: NDArray[np.floating[Any]],
+    visits: NDArray[np.int64],
+    attention: NDArray[np.floating[Any]] | None = None,
 ) -> tuple[Float64, Float64, Positions]:
     """Average each target over those segments of a visit that have a label for it.
 
@@ -337,6 +340,9 @@ def visit_means(
     labels : ndarray (segments, targets)
         0, 1 or NaN.
     visits : ndarray of int (segments,)
+    attention : ndarray (segments,), optional
+        Scores of a network that joins segments by attention; the means are then weighted by their
+        softmax over those segments. Every segment counts the same without them.
 
     Returns
     -------
@@ -349,16 +355,27 @@ def visit_means(
     _, first, member = np.unique(visits, return_index=True, return_inverse=True)
     shape = (len(first), labels.shape[1])
     means, found = np.full(shape, np.nan), np.full(shape, np.nan)
+    weights = np.ones(len(member)) if attention is None else _raised(attention, member, len(first))
     for k in range(labels.shape[1]):
         known = ~np.isnan(labels[:, k]) & ~np.isnan(scores[:, k])
         own = member[known]
         counts = np.bincount(own, minlength=shape[0])
         there = counts > 0
-        sums = np.bincount(own, weights=scores[known, k], minlength=shape[0])
+        sums = np.bincount(own, weights=scores[known, k] * weights[known], minlength=shape[0])
         positive = np.bincount(own, weights=labels[known, k], minlength=shape[0]) > 0
+        if attention is not None:
+            counts = np.bincount(own, weights=weights[known], minlength=shape[0])
         means[there, k] = sums[there] / counts[there]
         found[there, k] = positive[there]
     return means, found, first.astype(np.intp)
+
+
+def _raised(attention: NDArray[np.floating[Any]], member: NDArray[np.intp], visits: int) -> Float64:
+    """Return e to the power of the scores, of each visit less its largest one."""
+    largest = np.full(visits, -np.inf)
+    np.maximum.at(largest, member, attention)
+    raised: Float64 = np.exp(np.asarray(attention, dtype=np.float64) - largest[member])
+    return raised
 
 
 def spread_over_visits(
