@@ -52,6 +52,12 @@ class BeatShape:
     ``t_asymmetry`` is the width of the rising limb of T over that of the falling one;
     ``p_separation`` the distance of the two halves of P (a bifid P at large ones); ``slur`` the
     height of a notch at the end of QRS.
+
+    Three move no peak height, interval or area to first order, only shape: ``p_balance`` makes the
+    first half of P lower and the second higher by this share (-1 to 1; a large second half is that
+    of the left atrium); ``r_skew`` takes mV from the rising limb of R and gives them to the falling
+    one (a late peak); ``st_bend`` takes mV from the early part of the way from J to the peak of T
+    and gives them to the late part (a concave ST at positive, a convex one at negative values).
     """
 
     pr: float = 160.0
@@ -66,6 +72,9 @@ class BeatShape:
     t_asymmetry: float = 1.6
     p_separation: float = 28.0
     slur: float = 0.1
+    p_balance: float = 0.0
+    r_skew: float = 0.0
+    st_bend: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +160,15 @@ def _waves(
     t_place = onset + qt - 2.0 * t_right  # the tangent at the falling limb ends at QT
     st_place = (0.55 * qrs + t_place) / 2.0
     st_width = (t_place - 0.55 * qrs) / 3.0
+    # Two equal bumps of opposite sign: what one adds to an area, the other takes away.
+    limb, bend, reach = 0.1 * qrs, t_place - 1.1 * t_left, 0.25 * t_left
     return [
-        (p_place - apart, 0.014, 0.014, shape.p_height),
-        (p_place + apart, 0.014, 0.014, shape.p_height),
+        (p_place - apart, 0.014, 0.014, shape.p_height * (1.0 - shape.p_balance)),
+        (p_place + apart, 0.014, 0.014, shape.p_height * (1.0 + shape.p_balance)),
+        (-limb, qrs / 16, qrs / 16, -shape.r_skew),
+        (limb, qrs / 16, qrs / 16, shape.r_skew),
+        (bend - reach, 0.7 * reach, 0.7 * reach, -shape.st_bend),
+        (bend + reach, 0.7 * reach, 0.7 * reach, shape.st_bend),
         (-0.3 * qrs, qrs / 14, qrs / 14, shape.q_height * shape.r_height),
         (0.0, qrs / 9, qrs / 9, shape.r_height),
         (0.3 * qrs, qrs / 12, qrs / 12, shape.s_height * shape.r_height),

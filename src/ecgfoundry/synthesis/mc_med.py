@@ -33,10 +33,12 @@ from ecgfoundry.synthesis.truth import (
     ASSAY_NOISE,
     INDICATORS,
     PARAMETERS,
+    PlantedIndicator,
     male_shifts,
     oracle,
     sample_visits,
     value_of,
+    with_frequent_share,
 )
 
 __all__ = ["SyntheticOptions", "write_synthetic_mc_med"]
@@ -67,6 +69,12 @@ class SyntheticOptions:
         Pack the waveforms into ``waveforms_0xx.zip`` … as they are shipped.
     oracle_draws : int
         Visits of the simulation behind the oracle; 0 leaves it out.
+    interruptions : bool
+        Whether two visits in five have their lead II in two or three segments with gaps; False:
+        one segment for all, for experiments in which a short recording must not be cut.
+    frequent_share : float or None
+        Of visits that are abnormal in the more frequent direction of every indicator; None: the
+        shares of :data:`ecgfoundry.synthesis.truth.INDICATORS`.
     """
 
     visits: int = 100
@@ -76,12 +84,25 @@ class SyntheticOptions:
     pulse_share: float = 0.05
     archives: bool = False
     oracle_draws: int = 50_000
+    interruptions: bool = True
+    frequent_share: float | None = None
+
+    @property
+    def indicators(self) -> tuple[PlantedIndicator, ...]:
+        """What is planted, with its limits."""
+        if self.frequent_share is None:
+            return INDICATORS
+        return with_frequent_share(self.frequent_share)
 
     def __post_init__(self) -> None:
         if self.visits < 1 or self.minutes <= 0 or not 0 <= self.pulse_share <= 1:
             raise EcgFoundryError("a data set needs at least one visit and a positive duration")
         if min(self.shares) < 0 or abs(sum(self.shares) - 1.0) > 1e-9:
             raise EcgFoundryError(f"the shares {self.shares} do not add up to 1")
+        if self.frequent_share is not None and not 0.0 < self.frequent_share <= 0.5:
+            raise EcgFoundryError(
+                f"the share of abnormal visits is {self.frequent_share}; above 0, at most 0.5"
+            )
 
 
 @dataclass(frozen=True)
@@ -226,7 +247,7 @@ def _write_csv(path: Path, header: Sequence[str] | None, rows: Iterable[Sequence
 def _write_tables(data: Path, visits: Sequence[_Visit], options: SyntheticOptions) -> None:
     generator = np.random.default_rng([options.seed, 3])
     _write_csv(data / "visits.csv", VISIT_COLUMNS, [_visit_row(v, generator) for v in visits])
-    _write_csv(data / "labs.csv", LAB_COLUMNS, _lab_rows(visits, options.seed))
+    _write_csv(data / "labs.csv", LAB_COLUMNS, _lab_rows(visits, options))
     _write_splits(data, visits, options)
     orders = "CSN Order_time Order_type Procedure_name Procedure_ID First_admin_time Result_time"
     _write_csv(
@@ -269,17 +290,19 @@ def _visit_row(visit: _Visit, generator: np.random.Generator) -> list[str]:
     return [known.get(name, "") for name in VISIT_COLUMNS]
 
 
-def _lab_rows(visits: Sequence[_Visit], seed: int) -> Iterable[list[str]]:
+def _lab_rows(visits: Sequence[_Visit], options: SyntheticOptions) -> Iterable[list[str]]:
+    indicators = options.indicators
     for visit in visits:
-        generator = np.random.default_rng([seed, 4, visit.number])
+        generator = np.random.default_rng([options.seed, 4, visit.number])
         if generator.random() < 0.03:
             continue  # a visit without results
         order = visit.roomed + _minutes(float(generator.integers(0, 40)))
         result = order + _minutes(float(generator.integers(30, 61)))
-        yield from _one_draw(visit, order, result, generator)
+        yield from _one_draw(visit, indicators, order, result, generator)
         if generator.random() < 0.2:  # a second draw, some hours later
             later = _minutes(float(generator.integers(120, 300)))
-            yield from _one_draw(visit, order + later, result + later, generator, few=True)
+            times = order + later, result + later
+            yield from _one_draw(visit, indicators, *times, generator, few=True)
         yield _lab_row(
             visit.csn, order, result, "SARS-COV-2 RNA", "Not Detected", "", None, None, "Normal"
         )
@@ -287,13 +310,14 @@ def _lab_rows(visits: Sequence[_Visit], seed: int) -> Iterable[list[str]]:
 
 def _one_draw(
     visit: _Visit,
+    indicators: Sequence[PlantedIndicator],
     order: dt.datetime,
     result: dt.datetime,
     generator: np.random.Generator,
     *,
     few: bool = False,
 ) -> Iterable[list[str]]:
-    for position, planted in enumerate(INDICATORS):
+    for position, planted in enumerate(indicators):
         noise = ASSAY_NOISE * generator.standard_normal()
         chance = generator.random(4)
         if (few and position % 3) or chance[0] < 0.05:
@@ -387,20 +411,26 @@ def _rhythm(latent: dict[str, float], generator: np.random.Generator) -> Rhythm:
 
 
 def _shape(latent: dict[str, float], generator: np.random.Generator) -> BeatShape:
-    """Link latent parameters to intervals and heights: monotone, so that nothing is lost."""
+    """Link latent parameters to intervals and heights: monotone, so that (nearly) nothing is lost.
+
+    What has no latent parameter differs between visits and means nothing.
+    """
     return BeatShape(
         pr=float(160.0 * np.exp(0.13 * latent["pr"])),
         qrs=float(92.0 * np.exp(0.14 * latent["qrs"])),
         qtc=float(410.0 * np.exp(0.07 * latent["qt"])),
-        p_height=float(0.1 * np.exp(0.2 * generator.standard_normal())),
+        p_height=float(0.13 * np.exp(0.2 * generator.standard_normal())),
         r_height=float(1.0 * np.exp(0.3 * generator.standard_normal())),
         q_height=float(-0.08 * np.exp(0.3 * generator.standard_normal())),
         s_height=float(-0.18 * np.exp(0.3 * generator.standard_normal())),
         st_level=float(0.03 * latent["st"]),
         t_height=float(0.3 * np.exp(0.4 * latent["t_height"])),
-        t_asymmetry=float(1.6 * np.exp(0.3 * latent["t_asymmetry"])),
-        p_separation=float(30.0 * np.exp(0.35 * latent["p_separation"])),
-        slur=float(0.1 * np.exp(0.6 * latent["slur"])),
+        t_asymmetry=float(1.6 * np.exp(0.15 * generator.standard_normal())),
+        p_separation=float(42.0 * np.exp(0.14 * generator.standard_normal())),
+        slur=float(0.1 * np.exp(0.36 * generator.standard_normal())),
+        p_balance=float(np.clip(0.5 * latent["p_balance"], -0.95, 0.95)),
+        r_skew=float(0.3 * latent["r_skew"]),
+        st_bend=float(0.07 * latent["st_bend"]),
     )
 
 
@@ -422,7 +452,7 @@ def _write_waveforms(
     rhythm, shape = _rhythm(visit.latent, generator), _shape(visit.latent, generator)
     noise = _noise(generator)
     sign = -1.0 if generator.random() < 0.01 else 1.0  # electrodes the wrong way round
-    count = int(generator.choice([1, 1, 1, 2, 3]))
+    count = int(generator.choice([1, 1, 1, 2, 3])) if options.interruptions else 1
     cuts = np.sort(generator.uniform(0.2, 0.8, count - 1))
     parts = np.diff(np.concatenate([[0.0], cuts, [1.0]])) * options.minutes * 60.0
     folder = data / "waveforms" / visit.csn[-3:] / visit.csn
@@ -504,7 +534,9 @@ def _write_truth(truth: Path, visits: Sequence[_Visit], options: SyntheticOption
         "note": "AUROC of the best possible score from each set of observations, noise-free "
         "ECG parameters; by simulation from the model that made the data",
         "draws": options.oracle_draws,
-        "indicators": oracle(draws=options.oracle_draws, seed=options.seed)
+        "indicators": oracle(
+            draws=options.oracle_draws, seed=options.seed, indicators=options.indicators
+        )
         if options.oracle_draws
         else [],
         "effects": [
@@ -515,7 +547,7 @@ def _write_truth(truth: Path, visits: Sequence[_Visit], options: SyntheticOption
                 "acts": dict(planted.acts),
                 "depends": dict(planted.depends),
             }
-            for planted in INDICATORS
+            for planted in options.indicators
         ],
     }
     text = json.dumps(document, indent=1) + "\n"
@@ -531,7 +563,17 @@ is there and nothing else. They say nothing about medicine, and a model trained 
 not be used on anybody.
 
 Made by `ecgfoundry synth mc-med --visits {options.visits} --minutes {options.minutes:g} --seed \
-{options.seed}`. `truth/latent.csv` holds the state of every visit, `truth/oracle.json` the best
-AUROC that is possible for each indicator from age and sex, heart rate, hand-crafted features and
-the whole ECG.
+{options.seed}`{_further(options)}. `truth/latent.csv` holds the state of every visit,
+`truth/oracle.json` the best AUROC that is possible for each indicator from age and sex, heart rate,
+hand-crafted features and the whole ECG.
 """
+
+
+def _further(options: SyntheticOptions) -> str:
+    """What the command cannot say, in words."""
+    words = []
+    if not options.interruptions:
+        words.append("one segment for each visit")
+    if options.frequent_share is not None:
+        words.append(f"{options.frequent_share:g} of visits abnormal in the frequent direction")
+    return f", with {' and '.join(words)}" if words else ""

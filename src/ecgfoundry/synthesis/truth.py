@@ -10,8 +10,11 @@ Four groups of indicators:
 - ``feature-visible``: act on rate, QT, QRS, T height or ST level, which hand-crafted features
   measure; in the direction of physiology (hyperkalaemia: tall T and wide QRS; hypocalcaemia: long
   QT; anaemia: fast rate and ST depression).
-- ``morphology-only``: act on shape that those features do not measure (asymmetry of T, a bifid P, a
-  notch at the end of QRS). A bifid P with NT-proBNP follows physiology; the others are planted.
+- ``morphology-only``: act on shape that those features hardly measure: which half of P is the
+  higher one, how late in QRS the peak of R stands, and whether the way from J to T is concave or
+  convex. A high second half of P with NT-proBNP (the left atrium) and a convex ST with troponin
+  (ischaemia) follow physiology; the others are planted. The oracle of the features knows nothing
+  of them; the real features, which are many, see a part (docs/planted-truth.md has how much).
 - ``confounded``: depend on age, sex and rate, and on nothing else.
 - ``null``: depend on nothing.
 
@@ -22,7 +25,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,12 +40,13 @@ __all__ = [
     "oracle",
     "sample_visits",
     "value_of",
+    "with_frequent_share",
 ]
 
 Float64 = NDArray[np.float64]
 
 VISIBLE = ("rate", "pr", "qrs", "qt", "t_height", "st")
-HIDDEN = ("t_asymmetry", "p_separation", "slur")
+HIDDEN = ("p_balance", "r_skew", "st_bend")
 PARAMETERS = VISIBLE + HIDDEN
 """Latent ECG parameters; each is standard normal up to the effects of age, sex and indicators."""
 
@@ -87,6 +91,11 @@ class PlantedIndicator:
     depends: Mapping[str, float] = field(default_factory=dict)
 
     @property
+    def frequent(self) -> str:
+        """The direction with the larger share, "high" where they are equal."""
+        return "low" if self.share_low > self.share_high else "high"
+
+    @property
     def directions(self) -> tuple[str, ...]:
         """In which values are abnormal."""
         return tuple(
@@ -122,13 +131,13 @@ INDICATORS: tuple[PlantedIndicator, ...] = (
     _planted("tsh", "TSH", "uIU/mL", (0.4, 4.5), (0.12, 0.12), 2, _SEEN, _LOG,
              acts={"rate": -0.4, "t_height": -0.5}),
     _planted("nt_probnp", "BNP, NT-PRO", "pg/mL", (None, 300.0), (0.0, 0.3), 0, _SHAPE, _LOG,
-             acts={"p_separation": 1.0}, depends={"age": 0.3}),
+             acts={"p_balance": 1.0}, depends={"age": 0.3}),
     _planted("troponin_high_sensitivity", "HIGH SENSITIVITY TROPONIN", "ng/L", (None, 20.0),
-             (0.0, 0.25), 0, _SHAPE, _LOG, acts={"t_asymmetry": -0.9}, depends={"age": 0.2}),
+             (0.0, 0.25), 0, _SHAPE, _LOG, acts={"st_bend": -0.9}, depends={"age": 0.2}),
     _planted("albumin", "ALBUMIN", "g/dL", (3.5, 5.2), (0.2, 0.0), 1, _SHAPE,
-             acts={"slur": -0.9}),
+             acts={"r_skew": -0.9}),
     _planted("phosphate", "PHOSPHORUS", "mg/dL", (2.5, 4.5), (0.15, 0.15), 1, _SHAPE,
-             acts={"t_asymmetry": 0.6, "slur": 0.5}),
+             acts={"st_bend": 0.6, "r_skew": 0.5}),
     _planted("creatinine", "CREATININE", "mg/dL", (0.5, 1.2), (0.05, 0.25), 2, _CONFOUNDED, _LOG,
              depends={"age": 0.5, "sex": 0.5}),
     _planted("urea_nitrogen", "BLOOD UREA NITROGEN (BUN)", "mg/dL", (7.0, 25.0), (0.06, 0.2), 0,
@@ -154,6 +163,18 @@ INDICATORS: tuple[PlantedIndicator, ...] = (
     _planted("neutrophils", "NEUTROPHIL, ABSOLUTE (AUTO DIFF)", "K/uL", (1.7, 7.7), (0.1, 0.2), 2,
              _NULL, _LOG),
 )  # fmt: skip
+
+
+def with_frequent_share(
+    share: float, indicators: Sequence[PlantedIndicator] = INDICATORS
+) -> tuple[PlantedIndicator, ...]:
+    """Return the indicators with other limits: ``share`` of visits in the frequent direction.
+
+    Causes and effects are the same; only more visits count as abnormal. Shares of the rare
+    direction are kept.
+    """
+    return tuple(replace(planted, **{f"share_{planted.frequent}": share}) for planted in indicators)
+
 
 OBSERVATIONS: Mapping[str, tuple[str, ...]] = {
     "age and sex": ("age", "sex"),

@@ -143,22 +143,27 @@ class Linear(_Base):
         if len(np.unique(groups)) < INNER_FOLDS:
             return PENALTIES[len(PENALTIES) // 2]
         number = grouped_folds(groups, folds=INNER_FOLDS, seed=seed, labels=_for_dealing(y))
-        losses = []
-        for penalty in PENALTIES:
-            loss = 0.0
-            for fold in range(INNER_FOLDS):
-                inside, outside = number != fold, number == fold
-                if self.kind != "regression" and len(np.unique(y[inside])) < 2:
-                    continue
-                answer = self._with(penalty, x[inside], y[inside])(x[outside])
-                loss += _loss(y[outside], answer, self.kind)
-            losses.append(loss)
+        losses = np.zeros(len(PENALTIES))
+        for fold in range(INNER_FOLDS):
+            inside, outside = number != fold, number == fold
+            if self.kind != "regression" and len(np.unique(y[inside])) < 2:
+                continue
+            # Imputation and scaling do not depend on the penalty.
+            columns = _Columns.of(x[inside])
+            z = columns(x[inside])
+            for place, penalty in enumerate(PENALTIES):
+                answer = self._fitted(penalty, columns, z, y[inside])(x[outside])
+                losses[place] += _loss(y[outside], answer, self.kind)
         return PENALTIES[int(np.argmin(losses))]
 
     def _with(self, penalty: float, x: Float64, y: Float64) -> Callable[[Float64], Float64]:
-        linear = _sklearn("linear_model")
         columns = _Columns.of(x)
-        z = columns(x)
+        return self._fitted(penalty, columns, columns(x), y)
+
+    def _fitted(
+        self, penalty: float, columns: _Columns, z: Float64, y: Float64
+    ) -> Callable[[Float64], Float64]:
+        linear = _sklearn("linear_model")
         if z.shape[1] == 0:
             return _Constant(float(y.mean()))
         # scikit-learn sums over records; a penalty per record keeps its meaning at any size.
