@@ -109,3 +109,22 @@ def test_paths_start_from_where_the_manifest_lies(tmp_path: Path) -> None:
     assert below[0].path == "data/x/a.hea"
     beside = list(rows_relative_to([row], source=tmp_path / "data", target=tmp_path / "out"))
     assert beside[0].path == (tmp_path / "data" / "x" / "a.hea").as_posix()
+
+
+def test_targets_in_the_vocabulary_of_a_bundle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = ptbxl(tmp_path / "ptb-xl")
+    own, mapped = tmp_path / "own.csv", tmp_path / "mapped.csv"
+    given = ("datasets", "manifest", "ptbxl", sample.folder)
+    assert run(*given, "--output", own, "--option", "labels=diagnostic") == 0
+    assert run(*given, "--output", mapped, "--option", "labels=diagnostic",
+               "--vocabulary", "ptbxl-superclass") == 0  # fmt: skip
+    before, after = read_manifest(own), read_manifest(mapped)
+    assert set(after.target_names) <= {"NORM", "MI", "STTC", "CD", "HYP"}
+    assert "NORM" in after.target_names and "NORM" in before.target_names
+    for plain, row in zip(before.rows, after.rows, strict=True):
+        assert (row.record, row.patient, row.path) == (plain.record, plain.patient, plain.path)
+        assert row.targets["NORM"] == plain.targets["NORM"]
+    assert run(*given, "--output", mapped, "--vocabulary", "nothing") == 1
+    assert "there is no label map from 'scp-ecg' to 'nothing'" in capsys.readouterr().err

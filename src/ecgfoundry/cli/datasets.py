@@ -60,6 +60,7 @@ def manifest(
     *,
     output: Path,
     option: list[str] | None = None,
+    vocabulary: str | None = None,
     intervals: Path | None = None,
     report: Path | None = None,
 ) -> int:
@@ -75,6 +76,9 @@ def manifest(
         The manifest to write (CSV).
     option
         key=value, as 'ecgfoundry datasets list NAME' names them; repeat for several.
+    vocabulary
+        Map the targets to this vocabulary of a bundle: ptbxl-superclass, cinc2017-rhythm,
+        ecgfounder-150, scp-ecg or code-6, through the reviewed label maps.
     intervals
         CSV to write annotated stretches of rhythm to (record, start_s, end_s, label).
     report
@@ -84,6 +88,7 @@ def manifest(
 
     from ecgfoundry.datasets import DatasetReport, dataset
     from ecgfoundry.datasets.base import rows_relative_to, write_intervals
+    from ecgfoundry.datasets.mapping import in_vocabulary
     from ecgfoundry.datasets.writing import stream_manifest
 
     entry = dataset(name)
@@ -91,6 +96,8 @@ def manifest(
     marks: list[Interval] = []
     items = entry.iterate(folder, flow, **_options(option or []))
     rows = _rows(items, marks)
+    if vocabulary is not None:
+        rows = in_vocabulary(rows, entry, vocabulary, flow)
     written = stream_manifest(
         output, rows_relative_to(rows, source=folder, target=output.resolve().parent)
     )

@@ -178,8 +178,7 @@ def compare_models(
     return {
         "schema_version": 1,
         "kind": "paired",
-        "a": a.name,
-        "b": b.name,
+        **_names(a.name, b.name),
         "records": len(first),
         "patients": resampling.patients,
         "patients_known": first.patients_known,
@@ -188,6 +187,11 @@ def compare_models(
         "macro": macro,
         "targets": rows,
     }
+
+
+def _names(a: str, b: str) -> dict[str, str]:
+    """Two evaluations of files of one name have one title: say which is which."""
+    return {"a": a, "b": b} if a != b else {"a": f"A, {a}", "b": f"B, {b}"}
 
 
 def _row(
@@ -263,12 +267,16 @@ def compare_sets(
         [row for row in document["targets"] if row.get("kind") == "classification"]
         for document in (a, b)
     ]
-    names = [str(document.get("title") or k) for document, k in ((a, "A"), (b, "B"))]
-    table = transfer_table(names[0], rows[0], names[1], rows[1], level=level)
+    names = _names(*(str(document.get("title") or k) for document, k in ((a, "A"), (b, "B"))))
+    table = transfer_table(names["a"], rows[0], names["b"], rows[1], level=level)
     if not table["rows"]:
         raise EvaluationError("the two evaluations have no target in common")
-    return {"schema_version": 1, "kind": "independent", "a": names[0], "b": names[1]} | {
-        "transfer": [table],
-        "targets": table["rows"],
-        "not_computed": {},
-    }
+    return (
+        {"schema_version": 1, "kind": "independent"}
+        | names
+        | {
+            "transfer": [table],
+            "targets": table["rows"],
+            "not_computed": {},
+        }
+    )

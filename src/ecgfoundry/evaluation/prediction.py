@@ -198,8 +198,8 @@ def evaluation_data_of_manifest(
     if not names:
         raise EvaluationError(
             f"no target column is a target of {bundle.name} ({', '.join(bundle.vocabulary.names)})",
-            path=manifest.folder,
-            remedy="Map the labels to the bundle's vocabulary first",
+            remedy="Map the labels to the bundle's vocabulary first: ecgfoundry datasets manifest "
+            "NAME FOLDER --vocabulary VOCABULARY --output MANIFEST",
         )
     extra = [name for name in manifest.target_names if name not in set(names)]
     if extra:
