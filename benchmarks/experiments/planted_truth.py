@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -264,8 +265,13 @@ def _rounded(value: Any) -> Any:
 
 
 def _write(path: Path, document: Any) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(json.dumps(document, default=float) + "\n")
+    _write_text(path, json.dumps(document, default=float) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    # Several processes may do different seeds into one folder.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_text(text)
     partial.replace(path)
 
 
@@ -324,12 +330,12 @@ def main() -> None:
                 shutil.rmtree(folder / name, ignore_errors=True)
         results = collect(given.output, size, given.development_seed)
         _write(given.output / "results.json", results.compact())
-        (given.output / "table.md").write_text(summary(results))
+        _write_text(given.output / "table.md", summary(results))
         print(f"{len(results.seeds)} seeds finished", flush=True)
     if not asked:
         results = collect(given.output, size, given.development_seed)
         _write(given.output / "results.json", results.compact())
-        (given.output / "table.md").write_text(summary(results))
+        _write_text(given.output / "table.md", summary(results))
         print(summary(results))
 
 

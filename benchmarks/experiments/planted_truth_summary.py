@@ -167,11 +167,16 @@ def elsewhere(rows: Sequence[Row]) -> list[float]:
     """Return, for each row, the mean AUROC of its target on the other seeds: nearly the truth of
     a network that is the same on all of them, and independent of the row.
     """
-    result = []
+    total: dict[str, float] = {}
+    count: dict[str, int] = {}
     for row in rows:
-        others = [r["auroc"] for r in rows if r["target"] == row["target"] and r is not row]
-        result.append(float(np.mean(others)) if others else float("nan"))
-    return result
+        total[row["target"]] = total.get(row["target"], 0.0) + row["auroc"]
+        count[row["target"]] = count.get(row["target"], 0) + 1
+    return [
+        (total[name] - row["auroc"]) / (count[name] - 1) if count[name] > 1 else float("nan")
+        for row in rows
+        for name in (row["target"],)
+    ]
 
 
 def fixed_coverage(rows: Sequence[Row]) -> tuple[Share, float]:

@@ -59,6 +59,30 @@ def test_potassium_raises_t_and_widens_qrs_and_calcium_shortens_qt():
     assert shift == pytest.approx(-60, abs=8)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "first", "last"),
+    [("p_balance", 0.5, -260, -50), ("r_skew", 0.3, -60, 60), ("st_bend", 0.07, 60, 300)],
+)
+def test_what_moves_only_shape_moves_no_area(name: str, value: float, first: int, last: int):
+    """Each changes its own part of the beat: less early, as much more late, and the other way."""
+    shape = BeatShape(p_separation=42.0)
+    plain = one(shape)
+    peaks = np.flatnonzero((plain[1:-1] > plain[:-2]) & (plain[1:-1] >= plain[2:])) + 1
+    peak = int(next(p for p in peaks if plain[p] > 0.7 and p > 500))
+    beat = slice(peak - 250, peak + 250)  # one second, the whole of a beat at 60 per minute
+    t = np.arange(-250, 250) * 2.0
+    for sign in (1.0, -1.0):
+        change = sign * (one(replace(shape, **{name: sign * value})) - plain)[beat]
+        inside = (t >= first) & (t <= last)
+        assert np.abs(change[inside]).max() > 0.03
+        assert np.abs(change[~inside]).max() < 1e-3
+        assert abs(change.sum()) < 0.005 * np.abs(change).sum()
+        assert t[change.argmin()] < t[change.argmax()]
+    # The peak of T stays what it was.
+    bent = one(replace(shape, st_bend=0.07))[beat]
+    assert bent[t > 200].max() == pytest.approx(plain[beat][t > 200].max(), rel=0.02)
+
+
 def test_qt_follows_the_rate_by_fridericia():
     t, slow = mean_beat(one(BeatShape()))
     _, fast = mean_beat(one(BeatShape(), replace(STEADY, rate=100.0)))

@@ -25,6 +25,7 @@ from ecgfoundry.synthesis.truth import (  # noqa: E402
     oracle,
     sample_visits,
     value_of,
+    with_frequent_share,
 )
 
 OPTIONS = SyntheticOptions(visits=40, minutes=0.6, seed=3, oracle_draws=2000, pulse_share=0.3)
@@ -125,6 +126,25 @@ def test_prevalence_is_as_planted():
             assert (values > planted.high).mean() == pytest.approx(planted.share_high, abs=0.025)
         if planted.share_low:
             assert (values < planted.low).mean() == pytest.approx(planted.share_low, abs=0.025)
+
+
+def test_another_share_moves_limits_and_nothing_else(tmp_path: Path):
+    _, latent = sample_visits(40_000, np.random.default_rng(5))
+    for plain, planted in zip(INDICATORS, with_frequent_share(0.4), strict=True):
+        assert planted.acts == plain.acts and planted.depends == plain.depends
+        assert planted.frequent == plain.frequent
+        values = value_of(planted, latent[planted.name])
+        outside = values < planted.low if planted.frequent == "low" else values > planted.high
+        assert outside.mean() == pytest.approx(0.4, abs=0.025)
+    options = SyntheticOptions(
+        visits=30, minutes=0.2, seed=3, oracle_draws=0, frequent_share=0.4, interruptions=False
+    )
+    write_synthetic_mc_med(tmp_path / "d", options)
+    data = open_mc_med(tmp_path / "d")
+    assert [w.segment for w in data.waveforms] == [1] * 30
+    assert "0.4 of visits abnormal" in (tmp_path / "d" / "README.md").read_text()
+    with pytest.raises(EcgFoundryError, match=r"0\.7"):
+        SyntheticOptions(frequent_share=0.7)
 
 
 def test_the_oracle_orders_the_groups():

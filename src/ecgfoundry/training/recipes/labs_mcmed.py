@@ -31,7 +31,7 @@ from ecgfoundry.training.feeding import WindowBatches
 from ecgfoundry.training.loop import FitSettings, fit
 from ecgfoundry.training.outcome import Outputs, fit_calibration, residual_quantiles
 from ecgfoundry.training.packaging import BundleDescription, Metric
-from ecgfoundry.training.probing import fit_linear_probe, put_into
+from ecgfoundry.training.probing import LinearProbe, fit_linear_probe, put_into
 from ecgfoundry.training.recipes.labs_mcmed_data import (
     LaboratorySegments,
     LaboratorySource,
@@ -50,15 +50,16 @@ from ecgfoundry.training.windows import FreshWindows
 
 __all__ = ["LaboratoryResult", "LaboratorySettings", "labs_mcmed"]
 
+Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Positions = NDArray[np.intp]
 
 VISIT_AUROC = "AUROC, visit"
 """Name of the figure that the bands of ``ecgfoundry labs FILE`` are made of."""
 SEGMENT_AUROC = "AUROC, segment"
-PROBE_PENALTIES = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
-"""L2 penalties that a probe chooses from on the validation segments (our choice): stronger than the
-default ones, for a visit has one label and an embedding a thousand numbers."""
+PROBE_PENALTIES = (1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
+"""L2 penalties that each target of a probe chooses from on the validation segments (our choice):
+stronger than the default ones, for a visit has one label and an embedding a thousand numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +83,9 @@ class LaboratorySettings:
         ``labs report``.
     probe : bool
         Fit only a linear layer on the embeddings of the network as it is, by full-batch L-BFGS;
-        the penalty is chosen on the validation segments. Epochs, batch, rates and augmentations
-        then mean nothing. For few patients, and for a start whose weights have learned something.
+        each target's penalty is chosen on the validation segments. Epochs, batch, rates and
+        augmentations then mean nothing. For few patients, and for a start whose weights have
+        learned something.
     regression : bool
         Also learn the values themselves, by heads of the same network, and write a second bundle.
     regression_weight : float
@@ -379,19 +381,15 @@ class _Run:
             for rows in (self.training, self.validation)
         )
         wanted = self.data.binary()[self.validation]
-        probe = fit_linear_probe(
-            inside,
-            self.labels[self.training],
-            self.task,
-            validation=(outside, wanted),
-            penalties=PROBE_PENALTIES,
+        probe, penalties = _probe_by_target(
+            inside, self.labels[self.training], outside, wanted, self.task
         )
         put_into(network, probe)
-        figure = self.task.figures(probe(outside), wanted)["macro_auroc"]
-        self.tell(
-            f"linear probe: penalty {probe.penalty:g}, macro AUROC of the validation segments "
-            f"{figure:.4f}"
+        self.folder.write_json(
+            "probe.json", {"penalties": dict(zip(self.task.columns, penalties, strict=True))}
         )
+        figure = self.task.figures(probe(outside), wanted)["macro_auroc"]
+        self.tell(f"linear probe: macro AUROC of the validation segments {figure:.4f}")
 
     def outputs(self, network: torch.nn.Module, positions: Positions) -> Float64:
         """Return the outputs (positions, outputs), without augmentation."""
@@ -423,6 +421,44 @@ class _Run:
                 found = compute(*inputs[: 1 + self.start.takes_presence])
                 pieces.append(found.double().cpu().numpy())
         return np.concatenate(pieces)
+
+
+def _probe_by_target(
+    inside: Float32, labels: Float64, outside: Float32, wanted: Float64, task: Task
+) -> tuple[LinearProbe, list[float]]:
+    """Fit a linear layer whose every output has the penalty that suits it.
+
+    What a target needs differs by orders of magnitude: one that acts on the rate and a hundred
+    others is read from the sum of many weak numbers, one that acts on a small detail from a few.
+    One penalty for all would be that of the majority.
+
+    Parameters
+    ----------
+    inside, labels : ndarray (segments, features), (segments, targets)
+        That train.
+    outside, wanted : ndarray
+        That choose, by binary cross-entropy; a target without a label there takes the strongest.
+
+    Returns
+    -------
+    LinearProbe, list of float
+        The layer, and the penalty of each target.
+    """
+    known = ~np.isnan(wanted)
+    truth = np.where(known, wanted, 0.0)
+    probes, losses = [], []
+    for penalty in PROBE_PENALTIES:
+        probe = fit_linear_probe(inside, labels, task, penalties=(penalty,))
+        z = probe(outside)
+        entropy = np.where(known, np.logaddexp(0.0, z) - truth * z, 0.0)
+        probes.append(probe)
+        losses.append(entropy.sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+    # From the end, so that of equal ones the strongest is taken.
+    chosen = len(probes) - 1 - np.argmin(np.stack(losses)[::-1], axis=0)
+    weight = np.stack([probes[own].weight[k] for k, own in enumerate(chosen)])
+    bias = np.array([probes[own].bias[k] for k, own in enumerate(chosen)], dtype=np.float32)
+    penalties = [PROBE_PENALTIES[own] for own in chosen]
+    return LinearProbe(weight, bias, float(np.median(penalties))), penalties
 
 
 def _masked_loss(classes: int, weight: float) -> Callable[[Tensor, Tensor], Tensor]:
