@@ -429,8 +429,8 @@ def _shape(latent: dict[str, float], generator: np.random.Generator) -> BeatShap
         p_separation=float(42.0 * np.exp(0.14 * generator.standard_normal())),
         slur=float(0.1 * np.exp(0.36 * generator.standard_normal())),
         p_balance=float(np.clip(0.5 * latent["p_balance"], -0.95, 0.95)),
-        r_skew=float(0.3 * latent["r_skew"]),
-        st_bend=float(0.07 * latent["st_bend"]),
+        r_skew=float(0.25 * latent["r_skew"]),
+        st_bend=float(0.06 * latent["st_bend"]),
     )
 
 
