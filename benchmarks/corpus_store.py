@@ -34,12 +34,14 @@ from ecgfoundry.corpus.standardized import (
 from ecgfoundry.engines import Engine
 from ecgfoundry.engines.pool import start_worker
 from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.preprocessing import standardize_window
 from ecgfoundry.recording import Recording
 from ecgfoundry.synthesis.ecg import BeatShape, Noise, Rhythm, simulate_ecg
 
 BATCH = 256
+TABLES = ("build", "read", "cache", "twelve", "scaling", "size", "memory")
 RATE = 500.0
 
 
@@ -235,6 +237,52 @@ def cache_table(corpus: Corpus, batches: int) -> None:
           f"largest {error.max():.1e} (largest value {np.abs(fresh).max():.0f})")  # fmt: skip
 
 
+def twelve_lead_table(work: Path, records: int, runs: int) -> None:
+    """Twelve-lead records of 10 s, each in a file of its own: to the store, and read from it."""
+    folder = work / "twelve"
+    folder.mkdir()
+    rows = []
+    for number in range(records):
+        generator = np.random.default_rng(number)
+        one = simulate_ecg(
+            Rhythm(60.0 + number % 40), BeatShape(), Noise(loss_rate=0.0, motion_rate=0.2),
+            duration_s=10.0, sampling_rate=RATE, generator=generator,
+        )  # fmt: skip
+        scale = generator.uniform(0.3, 1.5, (12, 1))
+        signal = scale * one + generator.normal(0.0, 0.01, (12, one.size))
+        recording = Recording(signal.astype(np.float32), RATE, STANDARD_12_LEADS)
+        write_wfdb(recording, folder, f"t{number}")
+        rows.append(ManifestRow(f"t{number}", f"t{number}.hea", patient=f"p{number}"))
+    manifest = Manifest(tuple(rows), folder)
+    built, read, standardized = [], [], []
+    for run in range(runs + 1):
+        shutil.rmtree(work / "store", ignore_errors=True)
+        start = time.process_time()
+        build_corpus(manifest, work / "store")
+        spent = time.process_time() - start
+        corpus = open_corpus(work / "store")
+        positions = np.arange(len(corpus))
+        corpus.read(positions)
+        start = time.process_time()
+        signal = corpus.read(positions)
+        opened = time.process_time() - start
+        start = time.process_time()
+        standardize_segments(signal[:40], RATE, "ecgfounder-finetune@1")
+        filtered = time.process_time() - start
+        if run:
+            built.append(spent / len(corpus))
+            read.append(opened / len(corpus))
+            standardized.append(filtered / 40)
+    stored = sum(path.stat().st_size for path in (work / "store").rglob("*") if path.is_file())
+    print(f"\n## Twelve leads of 10 s: {records} records in {records} files, {runs} runs\n")
+    print("| step | ms of CPU per record (median) |\n| --- | --- |")
+    for name, values in (
+        ("corpus build", built), ("read (mV), warm", read), ("standardize", standardized),
+    ):  # fmt: skip
+        print(f"| {name} | {1e3 * np.median(values):.2f} |")
+    print(f"\n{stored / records / 1000:.1f} kB per record in the store")
+
+
 def scaling_table(manifest: Manifest, work: Path, runs: int) -> None:
     """One process against two, both started before the clock: wall clock, and CPU of the tasks."""
     rows: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
@@ -339,7 +387,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--batches", type=int, default=15)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--only", choices=("build", "read", "cache", "scaling", "size", "memory"))
+    parser.add_argument(
+        "--only", choices=("build", "read", "cache", "twelve", "scaling", "size", "memory")
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as place:
         work = Path(place)
@@ -358,6 +408,8 @@ def main() -> None:
             read_table(corpus, work / "build", given.batches)
         if only in (None, "cache"):
             cache_table(corpus, given.batches)
+        if only in (None, "twelve"):
+            twelve_lead_table(work, 400, given.runs)
         if only in (None, "scaling"):
             scaling_table(manifest, work, given.runs)
         if only in (None, "size"):

@@ -22,11 +22,12 @@ from ecgfoundry.corpus.standardized import (  # noqa: E402
     build_cache,
     find_cache,
     input_rows,
+    standardize_segments,
     verify_cache,
 )
 from ecgfoundry.errors import CorpusError  # noqa: E402
 from ecgfoundry.manifest import Manifest  # noqa: E402
-from ecgfoundry.preprocessing import standardize_window  # noqa: E402
+from ecgfoundry.preprocessing import standardize_window, standardize_windows  # noqa: E402
 
 RECIPE = "ecgfounder-finetune@1"
 GROUP = "500Hz_II_5000"
@@ -113,11 +114,11 @@ def test_another_computation_has_another_cache(own: Path, monkeypatch) -> None:
     wanted = Input(RECIPE, ("II",))
     build_cache(corpus, wanted)
 
-    def other(window, rate, recipe):
-        return standardize_window(window, rate, recipe) * np.float32(1 + 1e-6)
+    def other(windows, rate, recipe):
+        return standardize_windows(windows, rate, recipe) * np.float32(1 + 1e-6)
 
     module._probe.cache_clear()
-    monkeypatch.setattr(module, "standardize_window", other)
+    monkeypatch.setattr(module, "standardize_windows", other)
     assert find_cache(corpus, wanted) is None
     module._probe.cache_clear()
 
@@ -150,17 +151,27 @@ def test_a_segment_that_cannot_be_standardized_is_left_to_be_said(own: Path, mon
     wanted = Input(RECIPE, ("II",))
     bad = corpus.read([3])[0]
 
-    def refusing(window, rate, recipe):
-        if window.shape == bad.shape and np.array_equal(window, bad, equal_nan=True):
+    def refusing(windows, rate, recipe):
+        if any(np.array_equal(window, bad, equal_nan=True) for window in windows):
             raise SignalError("not this one")
-        return standardize_window(window, rate, recipe)
+        return standardize_windows(windows, rate, recipe)
 
-    monkeypatch.setattr(module, "standardize_window", refusing)
+    monkeypatch.setattr(module, "standardize_windows", refusing)
     build_cache(corpus, wanted)
     caches = Caches(corpus)
     assert caches.read(np.array([2, 3]), wanted) is None  # afresh, which says why
     found = caches.read(np.array([2, 4]), wanted)
     np.testing.assert_array_equal(found, fresh(corpus, [2, 4], upright=False))
+
+
+def test_a_filled_up_segment_is_standardized_without_its_filling() -> None:
+    raw = np.random.default_rng(0).normal(0, 0.3, (4, 1, 5000)).astype(np.float32)
+    raw[1, :, 4000:] = np.nan
+    raw[3, :, 100:200] = np.nan
+    found = standardize_segments(raw, 500.0, RECIPE)
+    for k, length in enumerate((5000, 4000, 5000, 5000)):
+        expected = standardize_window(raw[k, :, :length], 500.0, RECIPE)
+        np.testing.assert_array_equal(found[k], expected)
 
 
 def test_rows_by_name() -> None:

@@ -279,6 +279,29 @@ def test_every_fault_is_counted_and_named_and_the_rest_is_read(
     assert all(code in report for code in issues)
 
 
+def test_with_all_faults_at_once_the_build_goes_on(data: Path, tmp_path: Path):
+    """Each is counted and named, and what is whole is in the corpus."""
+    from ecgfoundry.corpus import build_corpus, open_corpus, verify_corpus
+
+    for fault in (break_columns, add_labs_of_stranger, add_stranger, repeat_csn, overlap):
+        fault(data)
+    found = open_mc_med(data)
+    half_written = data / "waveforms/012/98000012/II/98000012_1.dat"
+    half_written.write_bytes(half_written.read_bytes()[:-101])  # while the plan was being made
+    expected = {"missing-columns": 2, "labs-without-visit": 1, "waveform-without-visit": 1,
+                "duplicate-csn": 1, "clock-overlap": 1}  # fmt: skip
+    assert codes(found) == expected
+    result = build_corpus(found.manifest(), tmp_path / "corpus", provenance=found.report())
+    assert result.document["records"] == {"used": 2, "empty": 1, "failed": 1}
+    corpus = open_corpus(tmp_path / "corpus")
+    records = {row["record"]: row for row in corpus.records.iter_rows(named=True)}
+    assert records["98000012_1"]["error"] == "truncated"
+    assert set(corpus.index["visit"]) == {"98767007", "98000045"}
+    assert verify_corpus(tmp_path / "corpus").ok
+    provenance = result.document["generations"][0]["provenance"]
+    assert all(code in str(provenance) for code in expected)
+
+
 def test_the_overlap_of_two_segments_counts_once(data: Path):
     overlap(data)
     rows = {row.record: row for row in open_mc_med(data).manifest()}
