@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmarks.layer_profile import profile
 from benchmarks.limits import network_bound
 from benchmarks.measure import Fact, compare
 from benchmarks.references import ecgfounder_finetune_per_lead, single_lead_rhythm
@@ -99,3 +100,19 @@ def test_every_row_runs(name: str) -> None:
         assert line.line(1e11).count(" | ") == 7
         if not isinstance(line, Fact):
             assert line.ratio > 0 and len(line.ratios) == 1
+
+
+def test_the_layer_profile_counts_what_the_network_computes() -> None:
+    """The convolutions of the graph, plus its linear layers, are all multiply-adds there are."""
+    pytest.importorskip("openvino", reason="the profile is OpenVINO's")
+    pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    from ecgfoundry.models.networks.counting import multiply_adds
+    from ecgfoundry.models.registry import create_model
+
+    network = create_model(SMALLEST.architecture, leads=12)
+    linear = sum(p.numel() for n, p in network.named_parameters() if p.ndim == 2)
+    kinds = profile(2, 1, architecture=SMALLEST.architecture)
+    assert all(kind.seconds > 0 for kind in kinds.values())
+    counted = sum(kind.multiply_adds for kind in kinds.values())
+    assert counted == pytest.approx(multiply_adds(network, (12, 5000)) - linear, rel=0.02)
