@@ -190,7 +190,8 @@ def _number(text: str, column: str, line: int, path: Path) -> float:
     if text in MISSING:
         return float("nan")
     try:
-        return float(text)
+        if "_" not in text:  # Python reads 1_000 as a number, no table means it so
+            return float(text)
     except ValueError:
         if (truth := _TRUTH.get(text.lower())) is not None:
             return truth
