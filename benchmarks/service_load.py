@@ -3,19 +3,21 @@
     python -m benchmarks.service_load throughput --records 400 --clients 32
     python -m benchmarks.service_load kill       --records 200
     python -m benchmarks.service_load soak       --minutes 10
-    python -m benchmarks.service_load streams    --streams 50 100 200 --seconds 30
+    python -m benchmarks.service_load streams    --streams 100 200 400 --seconds 20
 
-Traffic goes to loopback only. Figures depend on the machine and on what else it does: compare the
-ratios.
+Traffic goes to loopback only, and the clients take processor time from the same cores. Figures
+depend on the machine and on what else it does: compare the ratios. ``throughput`` gives two: of
+elapsed time, and of the processor time that the service and the batch need for a record, which is
+what decides on cores that are full and does not count the clients.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import json
+import http.client
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -23,28 +25,29 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 import ecgfoundry
+from benchmarks.stream_clients import Devices
+from ecgfoundry.inference.live_frames import encode_frame
 from ecgfoundry.samples import sample_path
 
 MODEL = {"12-lead": "ptbxl-superclass-12lead", "single-lead": "rhythm-single-lead"}
 
 
 @contextlib.contextmanager
-def running_service(workers: int) -> Iterator[tuple[str, int]]:
+def running_service(workers: int, *options: str) -> Iterator[tuple[str, int]]:
     """Give (address, process number) of a service in a process of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "ecgfoundry", "serve", "--port", str(port)]
     command += ["--workers", str(workers), "--requests-per-minute", "100000000", "--queue", "256"]
+    command += options
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(
         [*command, "--log-level", "error"], env=environment, stdout=subprocess.DEVNULL
@@ -78,21 +81,63 @@ def body_of(sample: str) -> tuple[bytes, str]:
     return body, f"multipart/form-data; boundary={border}"
 
 
-def post(address: str, body: bytes, kind: str) -> tuple[int, float]:
-    """Ask once, again after a 429; return (status, seconds of the answered request)."""
-    while True:
-        start = time.perf_counter()
-        request = urllib.request.Request(
-            f"{address}/v1/diagnose", body, {"Content-Type": kind}, method="POST"
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=300) as response:
+class Client:
+    """One connection that is kept, as a gateway keeps its own."""
+
+    def __init__(self, address: str, body: bytes, kind: str, query: str = "") -> None:
+        self._where = address.removeprefix("http://")
+        self._body, self._headers = body, {"Content-Type": kind}
+        self._path = f"/v1/diagnose{query}"
+        self._connection: http.client.HTTPConnection | None = None
+
+    def post(self) -> tuple[int, float]:
+        """Ask once, again after a 429; return (status, seconds of the answered request)."""
+        while True:
+            start = time.perf_counter()
+            if self._connection is None:
+                self._connection = http.client.HTTPConnection(self._where, timeout=300)
+            try:
+                self._connection.request("POST", self._path, self._body, self._headers)
+                response = self._connection.getresponse()
                 response.read()
+            except (OSError, http.client.HTTPException):
+                self._connection = None
+                return 0, time.perf_counter() - start
+            if response.status != 429:
                 return response.status, time.perf_counter() - start
-        except urllib.error.HTTPError as error:
-            if error.code != 429:
-                return error.code, time.perf_counter() - start
-            time.sleep(float(error.headers.get("Retry-After", 1)))
+            time.sleep(float(response.headers.get("Retry-After", 1)))
+
+
+def post_many(clients: Sequence[Client], count: int) -> list[tuple[int, float]]:
+    """Ask ``count`` times, every client from a thread of its own."""
+    left = iter(range(count))
+    lock, answers = threading.Lock(), []
+
+    def work(client: Client) -> None:
+        while True:
+            with lock:
+                if next(left, None) is None:
+                    return
+            answer = client.post()
+            with lock:
+                answers.append(answer)
+
+    threads = [threading.Thread(target=work, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def processor_seconds(parent: int) -> float:
+    """Processor time of a process and everything below it so far, s."""
+    ticks = 0
+    for pid in processes_of(parent):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def processes_of(parent: int) -> list[int]:
@@ -110,11 +155,11 @@ def resident_mib(parent: int) -> float:
     return total * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def batch_seconds(sample: str, records: int, folder: Path) -> float:
-    """Seconds of ``ecgfoundry infer`` for so many copies, less its start (two runs)."""
+def batch_seconds(sample: str, model: str, records: int, folder: Path) -> tuple[float, float]:
+    """(elapsed, processor) seconds of ``ecgfoundry infer`` for so many copies, less its start."""
     header = sample_path(sample)
 
-    def run(count: int, name: str) -> float:
+    def run(count: int, name: str) -> tuple[float, float]:
         target = folder / name
         target.mkdir()
         for k in range(count):
@@ -124,57 +169,76 @@ def batch_seconds(sample: str, records: int, folder: Path) -> float:
                     content = content.replace(header.stem.encode(), f"r{k:05d}".encode())
                 (target / f"r{k:05d}{path.suffix}").write_bytes(content)
         command = [sys.executable, "-m", "ecgfoundry", "infer", str(target)]
-        command += ["--model", MODEL[sample], "--output", str(folder / f"{name}.parquet")]
-        start = time.perf_counter()
+        command += ["--model", model, "--output", str(folder / f"{name}.parquet")]
+        start, before = time.perf_counter(), os.times()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return time.perf_counter() - start
+        after = os.times()
+        spent = after.children_user + after.children_system
+        return time.perf_counter() - start, spent - before.children_user - before.children_system
 
     few = max(records // 10, 2)
-    return (run(records, "many") - run(few, "few")) * records / (records - few)
+    many, start = run(records, "many"), run(few, "few")
+    elapsed, processor = (
+        (a - b) * records / (records - few) for a, b in zip(many, start, strict=True)
+    )
+    return elapsed, processor
 
 
-def throughput(sample: str, records: int, clients: int, rounds: int) -> None:
+def throughput(sample: str, model: str, records: int, clients: int, rounds: int) -> None:
     """Requests per second of many clients against batch inference, alternating."""
     body, kind = body_of(sample)
-    ratios, waits = [], []
+    name = Path(model).name
+    own = ("--model", model) if Path(model).is_dir() else ()
+    elapsed_ratios, processor_ratios, waits = [], [], []
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            batch = batch_seconds(sample, records, Path(folder))
-        with running_service(workers=2) as (address, _), ThreadPoolExecutor(clients) as pool:
-            list(pool.map(lambda _: post(address, body, kind), range(clients)))  # warm
-            start = time.perf_counter()
-            answers = list(pool.map(lambda _: post(address, body, kind), range(records)))
+            batch, batch_cpu = batch_seconds(sample, model, records, Path(folder))
+        with running_service(2, *own) as (address, parent):
+            connections = [Client(address, body, kind, f"?model={name}") for _ in range(clients)]
+            post_many(connections, 2 * clients)  # warm
+            start, before = time.perf_counter(), processor_seconds(parent)
+            answers = post_many(connections, records)
             seconds = time.perf_counter() - start
+            spent = processor_seconds(parent) - before
         assert {status for status, _ in answers} == {200}
         waits += [wait for _, wait in answers]
-        ratios.append(batch / seconds)
+        elapsed_ratios.append(batch / seconds)
+        processor_ratios.append(batch_cpu / spent)
         print(
-            f"round {number}: batch {records / batch:.1f} /s, service {records / seconds:.1f} /s, "
-            f"ratio {batch / seconds:.2f}",
+            f"round {number}: batch {records / batch:.1f} /s, {1e3 * batch_cpu / records:.1f} ms "
+            f"of processor time a record; service {records / seconds:.1f} /s, "
+            f"{1e3 * spent / records:.1f} ms; ratio {batch / seconds:.2f} elapsed, "
+            f"{batch_cpu / spent:.2f} processor",
             flush=True,
         )
     p50, p99 = np.percentile(waits, [50, 99])
     print(
-        f"{sample}, {clients} clients: median ratio {np.median(ratios):.2f} "
-        f"({min(ratios):.2f}-{max(ratios):.2f}), p50 {1e3 * p50:.0f} ms, p99 {1e3 * p99:.0f} ms"
+        f"{name}, {clients} clients: median share of batch inference "
+        f"{np.median(processor_ratios):.2f} in processor time ({min(processor_ratios):.2f}-"
+        f"{max(processor_ratios):.2f}), {np.median(elapsed_ratios):.2f} in elapsed time with the "
+        f"clients on the same cores ({min(elapsed_ratios):.2f}-{max(elapsed_ratios):.2f}); "
+        f"p50 {1e3 * p50:.0f} ms, p99 {1e3 * p99:.0f} ms"
     )
 
 
 def kill(sample: str, records: int, clients: int) -> None:
     """Kill -9 of workers under load: how many accepted requests are lost."""
     body, kind = body_of(sample)
-    with running_service(workers=2) as (address, parent), ThreadPoolExecutor(clients) as pool:
-        post(address, body, kind)
-        work = pool.map(lambda _: post(address, body, kind), range(records))
+    with running_service(2) as (address, parent):
+        connections = [Client(address, body, kind) for _ in range(clients)]
+        post_many(connections[:2], 4)
+        answers: list[tuple[int, float]] = []
+        load = threading.Thread(target=lambda: answers.extend(post_many(connections, records)))
+        load.start()
         killed = 0
-        for _ in range(3):
+        while load.is_alive() and killed < 3:
             time.sleep(1.0)
             workers = [p for p in processes_of(parent) if _is_worker(p)]
-            if workers:
-                os.kill(workers[0], signal.SIGKILL)
+            if workers and load.is_alive():
+                os.kill(workers[killed % len(workers)], signal.SIGKILL)
                 killed += 1
-        statuses = [status for status, _ in work]
-    lost = sum(status != 200 for status in statuses)
+        load.join()
+    lost = sum(status != 200 for status, _ in answers)
     print(f"{records} requests, {killed} workers killed with SIGKILL, {lost} requests lost")
 
 
@@ -185,90 +249,71 @@ def _is_worker(pid: int) -> bool:
 
 
 def soak(sample: str, minutes: float, clients: int) -> None:
-    """Load for some minutes: memory at its thirds, statuses."""
+    """Load for some minutes: memory as it goes, its slope, statuses."""
     body, kind = body_of(sample)
+    stop = time.monotonic() + 60 * minutes
     statuses: dict[int, int] = {}
-    lock, stop = threading.Lock(), time.monotonic() + 60 * minutes
-    with running_service(workers=2) as (address, parent):
-        for _ in range(50):
-            post(address, body, kind)
+    with running_service(2) as (address, parent):
+        connections = [Client(address, body, kind) for _ in range(clients)]
+        post_many(connections, 100)
+        lock = threading.Lock()
 
-        def client() -> None:
+        def work(client: Client) -> None:
             while time.monotonic() < stop:
-                status, _ = post(address, body, kind)
+                status, _ = client.post()
                 with lock:
                     statuses[status] = statuses.get(status, 0) + 1
 
-        threads = [threading.Thread(target=client) for _ in range(clients)]
+        threads = [threading.Thread(target=work, args=(client,)) for client in connections]
         for thread in threads:
             thread.start()
         memory = []
         while time.monotonic() < stop:
-            memory.append(resident_mib(parent))
+            memory.append((time.monotonic(), resident_mib(parent)))
             time.sleep(1.0)
         for thread in threads:
             thread.join()
-    thirds = [float(np.median(part)) for part in np.array_split(np.array(memory), 3)]
-    print(f"{minutes:g} min, {statuses}, resident MiB in its thirds: {[round(t) for t in thirds]}")
+    times, sizes = np.array(memory).T
+    thirds = [float(np.median(part)) for part in np.array_split(sizes, 3)]
+    late = times > times[0] + (times[-1] - times[0]) / 3
+    slope = 60 * np.polyfit(times[late] - times[0], sizes[late], 1)[0]
+    print(
+        f"{minutes:g} min, {statuses}, resident MiB in its thirds {[round(t) for t in thirds]}, "
+        f"slope over the last two thirds {slope:+.2f} MiB a minute"
+    )
 
 
-async def _device(address: str, signal_mv: np.ndarray, rate: float, until: float) -> list[float]:
-    """One stream in real time; returns how late each answer came, in seconds."""
-    import websockets
-
-    from ecgfoundry.inference.live_frames import encode_frame
-
-    late: list[float] = []
-    opening = {"leads": ["I"], "sampling_rate": rate, "unit": "mV", "model": MODEL["single-lead"]}
-    url = address.replace("http", "ws")
-    async with websockets.connect(f"{url}/v1/stream", open_timeout=120) as connection:
-        await connection.send(json.dumps(opening))
-        await connection.recv()
-        begin = time.monotonic()
-
-        async def send() -> None:
-            size = round(rate)
-            number = 0
-            while time.monotonic() < until:
-                at = (number * size) % (signal_mv.shape[1] - size)
-                frame = encode_frame(signal_mv[:, at : at + size], start=number * size)
-                await asyncio.sleep(max(begin + number + 1 - time.monotonic(), 0))
-                await connection.send(frame)
-                number += 1
-
-        sender = asyncio.create_task(send())
-        while not sender.done():
-            with contextlib.suppress(asyncio.TimeoutError):
-                answer = json.loads(await asyncio.wait_for(connection.recv(), 1.0))
-                if answer["type"] == "answer":
-                    late.append(time.monotonic() - begin - answer["time_s"])
-        await connection.send(json.dumps({"type": "end"}))
-    return late
-
-
-def streams(counts: Sequence[int], seconds: float) -> None:
-    """How late answers come when so many streams send in real time."""
-    recording = ecgfoundry.read(sample_path("single-lead"))
-    for count in counts:
-        with running_service(workers=2) as (address, parent):
-
-            async def all_of_them(address: str = address, count: int = count) -> list[list[float]]:
-                until = time.monotonic() + seconds
-                devices = [
-                    _device(address, recording.signal, recording.sampling_rate, until)
-                    for _ in range(count)
-                ]
-                return await asyncio.gather(*devices)
-
-            late = [value for one in asyncio.run(all_of_them()) for value in one]
-            memory = resident_mib(parent)
-        wanted = count * (seconds - 3)
-        p50, p99 = np.percentile(late, [50, 99]) if late else (np.nan, np.nan)
-        print(
-            f"{count} streams: {len(late)} of about {wanted:.0f} answers, late by "
-            f"{1e3 * p50:.0f} ms (median), {1e3 * p99:.0f} ms (99 %), {memory:.0f} MiB",
-            flush=True,
-        )
+def streams(model: str, counts: Sequence[int], seconds: float, rate: float) -> None:
+    """How late answers come when so many streams send in real time: until they come late."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    recording = ecgfoundry.read(sample_path("single-lead")).resample(rate)
+    size = round(rate)
+    stored = np.round(recording.signal * 1000).astype(np.int16)
+    frames = [
+        encode_frame(stored[:, at : at + size]) for at in range(0, stored.shape[1] - size + 1, size)
+    ]
+    name = Path(model).name
+    opening = {"leads": ["I"], "sampling_rate": rate, "unit": "uV", "model": name}
+    own = ("--model", model) if Path(model).is_dir() else ()
+    with running_service(2, "--streams", str(max(counts) + 1), *own) as (address, parent):
+        host, port = address.removeprefix("http://").split(":")
+        devices = Devices((host, int(port)), opening, frames)
+        best = 0
+        devices.grow(1)
+        while not devices.run(5.0, lambda: 0.0).late_s:  # the network is being loaded
+            pass
+        for count in counts:
+            devices.grow(count)
+            devices.run(11.0, lambda: 0.0)  # until the newest have whole windows
+            step = devices.run(seconds, lambda: processor_seconds(parent))
+            step.memory_mib = resident_mib(parent)
+            print(step.row(), flush=True)
+            if not step.in_time:
+                break
+            best = count
+        devices.close()
+    print(f"{name}, {rate:g} Hz, one lead: {best} streams in time (99 % of answers within 1 s)")
 
 
 def main() -> None:
@@ -280,17 +325,21 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--streams", type=int, nargs="+", default=[10, 20, 40, 80])
-    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--streams", type=int, nargs="+", default=[25, 50, 75, 100, 150, 200])
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rate", type=float, default=200, help="of the streams, Hz")
+    parser.add_argument("--model", help="name or bundle folder; by default what suits the sample")
     given = parser.parse_args()
     if given.what == "throughput":
-        throughput(given.sample, given.records, given.clients, given.rounds)
+        model = given.model or MODEL[given.sample]
+        throughput(given.sample, model, given.records, given.clients, given.rounds)
     elif given.what == "kill":
         kill(given.sample, given.records, given.clients)
     elif given.what == "soak":
         soak(given.sample, given.minutes, given.clients)
     else:
-        streams(given.streams, given.seconds)
+        model = given.model or MODEL["single-lead"]
+        streams(model, given.streams, given.seconds, given.rate)
 
 
 if __name__ == "__main__":

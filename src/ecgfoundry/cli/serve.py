@@ -15,6 +15,7 @@ def serve(
     timeout: float = 60.0,
     max_body: int = 256,
     requests_per_minute: int = 6000,
+    streams: int = 1000,
     keep_folder: Path | None = None,
     model: tuple[str, ...] = (),
     allowed_host: tuple[str, ...] = (),
@@ -41,6 +42,8 @@ def serve(
         Largest request, in MB.
     requests_per_minute
         For each token or address.
+    streams
+        Live streams at a time.
     keep_folder
         Folder for recordings that somebody asks to be kept; without it nothing is kept.
     model
@@ -55,6 +58,7 @@ def serve(
     """
     import importlib.util
     import logging
+    import sys
 
     from ecgfoundry.errors import MissingExtraError
 
@@ -74,6 +78,7 @@ def serve(
         timeout_s=timeout,
         body_bytes=max_body * 1_000_000,
         requests_per_minute=requests_per_minute,
+        streams=streams,
         keep_folder=keep_folder,
         models=model,
         allowed_hosts=allowed_host or ("*",),
@@ -82,6 +87,9 @@ def serve(
     logging.basicConfig(
         level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    # The thread that answers live streams and the one that sends take turns; with turns of 5 ms, as
+    # Python has them, every message sent waits that long for its turn.
+    sys.setswitchinterval(0.0005)
     print(f"ecgfoundry: http://{host}:{port}/  (Ctrl-C stops)", flush=True)
     # The access log of the server would hold addresses with their parameters; ours does not.
     uvicorn.run(

@@ -31,6 +31,7 @@ class ServiceState:
         self.telemetry = Telemetry()
         self.kept = KeptRecordings(settings.keep_folder, settings.keep_bytes)
         self.closing = False
+        self._bundles: dict[Path, tuple[int, Bundle]] = {}
         self.pool = WorkerPool(
             workers=settings.workers,
             queue=settings.queue,
@@ -74,7 +75,11 @@ class ServiceState:
             raise ModelNotFoundError(
                 f"there is no model '{name[:80]}' here", remedy="See /v1/models"
             )
-        return load_bundle(folder)
+        # Reading checks the hash of every file: once, until the folder's description is another.
+        state = (folder / "bundle.json").stat().st_mtime_ns
+        if self._bundles.get(folder, (0, None))[0] != state:
+            self._bundles[folder] = state, load_bundle(folder)
+        return self._bundles[folder][1]
 
     def laboratory_model(self, name: str | None) -> str:
         """Return the model that answers for laboratory values.

@@ -59,6 +59,22 @@ export async function getJson(path, options) {
   return (await call(path, options)).json();
 }
 
+// The same by way of a job, for long recordings: ``progress`` is called with the share that is done.
+export async function getByJob(kind, { query = {}, files, progress }) {
+  let job = await getJson("/v1/jobs", { method: "POST", query: { ...query, kind }, files });
+  const address = `/v1/jobs/${job.job}`;
+  while (job.state !== "finished") {
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    job = await getJson(address);
+    progress(job.progress);
+  }
+  const text = await (await call(`${address}/results`)).text();
+  await call(address, { method: "DELETE" });
+  const answer = JSON.parse(text.split("\n")[0]);
+  if (job.failed) throw new Problem({ detail: answer.refused.message, code: answer.refused.code });
+  return answer;
+}
+
 // Samples as they were recorded: {leads, rate, start, count, data: [Float32Array per lead]}; NaN missing.
 export function decodeSamples(document) {
   const part = document.signal;

@@ -1,8 +1,9 @@
 // The page: a file in, the recording on paper, findings beside it.
 
-import { Problem, call, decodeSamples, getJson } from "./api.js";
+import { Problem, call, decodeSamples, getByJob, getJson } from "./api.js";
 import { Calipers } from "./calipers.js";
-import { clock, comparisonTable, findingsTable, showAnswer } from "./findings.js";
+import { clock, comparisonTable, showAnswer } from "./findings.js";
+import { laboratoryView } from "./laboratory.js";
 import { showLive } from "./live.js";
 import { drawOverview, drawPaper, planStrips, visibleSeconds } from "./paper.js";
 
@@ -51,7 +52,7 @@ async function open(files) {
     showRecording();
     say("Interpreting …");
     const query = { model: by("model").value, lead: by("lead").value.trim(), ...stated() };
-    const answer = await getJson("/v1/diagnose", { method: "POST", query, files });
+    const answer = await ask("diagnose", query, files, turn, "Interpreting");
     if (turn !== state.turn) return;
     state.answer = answer;
     showAnswer(answer, goTo);
@@ -64,15 +65,26 @@ async function open(files) {
   }
 }
 
+const LONG_S = 600; // from here on an answer may take longer than a request: a job tells its progress
+
+async function ask(kind, query, files, turn, words) {
+  if (state.about.duration_s < LONG_S) return getJson(`/v1/${kind}`, { method: "POST", query, files });
+  const progress = (share) => { if (turn === state.turn) say(`${words} … ${Math.round(100 * share)} %`); };
+  return getByJob(kind, { query, files, progress });
+}
+
 async function showLaboratory(files, turn) {
   if (!state.laboratory) return;
   try {
-    const answer = await getJson("/v1/labs", { method: "POST", query: stated(), files });
+    const query = { ...stated(), trend: state.about.duration_s > 60 };
+    const answer = await ask("labs", query, files, turn, "Estimating laboratory values");
     if (turn !== state.turn || answer.refused) return;
     by("laboratory").hidden = false;
-    by("laboratory-table").replaceChildren(findingsTable(answer));
+    const points = answer.trend ? answer.trend.points : [];
+    by("laboratory-table").replaceChildren(laboratoryView(answer, points));
+    say("Done.");
   } catch (error) {
-    if (!(error instanceof Problem)) throw error; // no model for them is installed
+    if (!(error instanceof Problem)) throw error; // no model can estimate them from this recording
   }
 }
 
@@ -258,7 +270,7 @@ function connect() {
   });
   by("show-live").addEventListener("click", () => showLive().catch(showProblem));
   window.addEventListener("resize", draw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", draw);
 }
 
 connect();

@@ -1,6 +1,7 @@
 // Watching a live stream: the last ten seconds on paper, findings as they stand.
 
 import { currentToken, decodeFrame, getJson } from "./api.js";
+import { laboratoryView } from "./laboratory.js";
 import { drawPaper, planStrips } from "./paper.js";
 
 const SECONDS = 10;
@@ -51,7 +52,10 @@ function watch(identifier) {
   const state = document.getElementById("live-state");
   delete state.dataset.words;
   const canvas = document.getElementById("live-paper");
-  let about = null, signal = null, waiting = false;
+  const estimates = document.getElementById("live-laboratory");
+  estimates.hidden = true;
+  document.getElementById("live-table").replaceChildren();
+  let about = null, signal = null, waiting = false, points = [];
   socket.onopen = () => socket.send(JSON.stringify(currentToken() ? { token: currentToken() } : {}));
   let reason = "the stream has ended";
   socket.onclose = () => { state.textContent = [state.dataset.words, reason].filter(Boolean).join(" · "); };
@@ -82,6 +86,14 @@ function watch(identifier) {
       if (steady.probabilities) {
         document.getElementById("live-table").replaceChildren(table(steady.probabilities, steady.present));
       }
+    } else if (message.type === "laboratory") {
+      if (message.history) points = message.history;
+      if (points.length && message.time_s <= points[points.length - 1].time_s) points = [];
+      points = [...points, { time_s: message.time_s, estimates: message.estimates }].slice(-360);
+      estimates.hidden = false;
+      const words = `Laboratory estimates, mean of the last ${Math.round(Math.min(message.span_s, message.time_s) / 6) / 10} min`;
+      document.getElementById("live-laboratory-words").textContent = words;
+      document.getElementById("live-laboratory-table").replaceChildren(laboratoryView(message, points));
     } else if (message.type === "closing" || message.type === "problem") {
       reason = message.reason || message.detail;
     }
