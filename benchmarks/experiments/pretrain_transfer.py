@@ -15,8 +15,8 @@ records by four arms and two more:
 Five folds by patient, stratified; 50 and 200 are drawn twice, stratified, from each fold's training
 part. Nothing is stopped or chosen by the outcome: steps and rates were fixed beforehand (our
 choice). The figure is the AUROC of each fold's unseen records, averaged over folds and draws;
-intervals and paired differences are from 1,000 bootstrap draws of patients, the same for all
-arms.
+intervals, also of what fine-tuning gains over each other arm, are from 1,000 bootstrap draws of
+patients, the same for all arms.
 
 Every unit leaves a file in the output folder and is skipped when that is there: an interrupted
 run continues. ``table.md`` and ``results.json`` are written at the end, whatever they say.
@@ -355,7 +355,7 @@ def _mean_auroc(target: Target12, values: np.ndarray, rows: np.ndarray | None) -
 
 
 def evaluate(target: Target12, scores: dict[str, np.ndarray]) -> dict[str, object]:
-    """Mean AUROC, interval and paired difference from scratch of every arm and size."""
+    """Mean AUROC of every arm and size, and the paired gain of fine-tuning over the others."""
     patients = np.unique(target.patients)
     member = np.searchsorted(patients, target.patients)
     rows_of = [np.flatnonzero(member == k) for k in range(len(patients))]
@@ -382,10 +382,10 @@ def evaluate(target: Target12, scores: dict[str, np.ndarray]) -> dict[str, objec
     for (arm, size), found in values.items():
         row = {"auroc": found[0], "low": np.quantile(found[1:], 0.025),
                "high": np.quantile(found[1:], 0.975)}  # fmt: skip
-        if arm != "from scratch" and ("from scratch", size) in values:
-            difference = found - values["from scratch", size]
-            low, high = np.quantile(difference[1:], (0.025, 0.975))
-            row |= {"difference": difference[0], "difference_low": low, "difference_high": high}
+        if arm != ARMS[0]:
+            gain = values[ARMS[0], size] - found
+            low, high = np.quantile(gain[1:], (0.025, 0.975))
+            row |= {"gain": gain[0], "gain_low": low, "gain_high": high}
         result[f"{arm} | {size}"] = {key: round(float(value), 4) for key, value in row.items()}
     return result
 
@@ -402,9 +402,8 @@ def table(results: dict[str, object]) -> str:
                 cells.append("not run")
                 continue
             cell = f"{row['auroc']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
-            if "difference" in row:
-                cell += (f"; {row['difference']:+.3f} ({row['difference_low']:+.3f} to "
-                         f"{row['difference_high']:+.3f})")  # fmt: skip
+            if "gain" in row:
+                cell += f"; {row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})"
             cells.append(cell)
         lines.append(f"| {arm} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
