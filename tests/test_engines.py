@@ -225,3 +225,18 @@ def test_what_goes_wrong_on_a_cluster_is_said(cluster: Any, monkeypatch: Any) ->
     monkeypatch.setattr(cluster_module, "_versions", lambda: other)
     with pytest.raises(EngineError, match="instead of 0.0"):
         list(engine(math.factorial, [3]))
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="the extra 'scale' is not installed")
+
+    def refuses(**_: object) -> None:
+        raise Exception("timed out\nand much more")  # as Ray does
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuses)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(EngineError, match=r"no Ray cluster answers at 'h:1' \(timed out\)"):
+        list(ray_cluster("h:1")(math.factorial, [1]))
+    with pytest.raises(EngineError, match="could be started on this machine"):
+        list(ray_cluster()(math.factorial, [1]))

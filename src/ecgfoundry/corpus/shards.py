@@ -75,10 +75,9 @@ def shard_shape(path: Path, dtype: str = STORED) -> tuple[int, int, int]:
     except OSError as error:
         raise CorpusError(f"the shard cannot be read ({error.strerror})", path=path) from None
     match = _SHAPE.search(head)
-    shape = () if match is None else tuple(int(n) for n in match.groups())
-    if not shape or head != npy_header(*shape, dtype):
+    rows, leads, samples = (0, 0, 0) if match is None else (int(n) for n in match.groups())
+    if match is None or head != npy_header(rows, leads, samples, dtype):
         raise CorpusError("this is no shard of a corpus", path=path)
-    rows, leads, samples = shape
     if size != HEADER_BYTES + int(dtype[-1]) * rows * leads * samples:
         raise CorpusError(
             f"the shard has {size} bytes, its header announces another number",

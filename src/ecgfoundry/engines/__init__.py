@@ -10,7 +10,7 @@ engine, and what is lost with a machine is made again.
 from __future__ import annotations
 
 from ecgfoundry.engines.base import ENGINES, Engine, make_engine
-from ecgfoundry.engines.pool import is_orphaned, process_pool
 from ecgfoundry.engines.cluster import ray_cluster
+from ecgfoundry.engines.pool import is_orphaned, process_pool
 
 __all__ = ["ENGINES", "Engine", "is_orphaned", "make_engine", "process_pool", "ray_cluster"]

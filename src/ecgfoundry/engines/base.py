@@ -51,8 +51,8 @@ def make_engine(
     MissingExtraError
         Ray is not installed.
     """
-    from ecgfoundry.engines.pool import process_pool
     from ecgfoundry.engines.cluster import ray_cluster
+    from ecgfoundry.engines.pool import process_pool
 
     if name == "ray":
         return ray_cluster(address, workers=workers)

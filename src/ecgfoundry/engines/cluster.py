@@ -96,10 +96,15 @@ def _connected(address: str | None, workers: int | None) -> Iterator[None]:
         options["_node_ip_address"] = host  # else the outer address, where such a cluster is not
     try:
         ray.init(address=address, **options)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        first = str(error).strip().splitlines()
+    except Exception as error:  # of Ray, which raises the bare class too
+        first = (str(error).strip().splitlines() or ["no reason given"])[0]
+        if address == "local":
+            raise EngineError(
+                f"no Ray cluster could be started on this machine ({first})",
+                remedy="On a busy machine try again, or start one with 'ray start --head'",
+            ) from None
         raise EngineError(
-            f"no Ray cluster answers at '{address}' ({first[0] if first else 'no reason given'})",
+            f"no Ray cluster answers at '{address}' ({first})",
             remedy="Start one with 'ray start --head', or leave --ray-address out",
         ) from None
     try:

@@ -83,7 +83,7 @@ class SegmentAttentionNet(nn.Module):
             group_width=group_width,
             use_batch_norm=use_batch_norm,
         )
-        self.encoder.dense = nn.Identity()  # type: ignore[assignment]
+        self.encoder.dense = nn.Identity()
         self.config: dict[str, Any] = {
             **self.encoder.config,
             "classes": classes,
