@@ -8,7 +8,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,17 @@ from ecgfoundry.service.api import create_app
 from ecgfoundry.service.settings import ServiceSettings
 
 
+class LocalClient(TestClient):
+    """Calls a service by the name of this machine; the usual one calls sockets "testserver"."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(app, base_url="http://127.0.0.1:8765")
+
+    def websocket_connect(self, url: str, *args: Any, **fields: Any) -> Any:
+        """Open a socket."""
+        return super().websocket_connect(f"ws://127.0.0.1:8765{url}", *args, **fields)
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     settings = ServiceSettings(
@@ -29,7 +42,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         body_bytes=1_000_000,
         requests_per_minute=1_000_000,
     )
-    with TestClient(create_app(settings), base_url="http://127.0.0.1:8765") as client:
+    with LocalClient(create_app(settings)) as client:
         yield client
 
 
@@ -38,14 +51,14 @@ def fixtures() -> Path:
     return Path(__file__).parents[1] / "fixtures"
 
 
-@pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """Address of a service in a process of its own, as ``ecgfoundry serve`` starts it."""
+@contextmanager
+def running(*options: str) -> Iterator[str]:
+    """Give the address of a service in a process of its own, as ``ecgfoundry serve`` starts it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "ecgfoundry", "serve", "--port", str(port), "--workers", "1"]
-    command += ["--max-body", "2", "--requests-per-minute", "10000000"]
+    command += ["--max-body", "2", "--requests-per-minute", "10000000", *options]
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     url, until = f"http://127.0.0.1:{port}", time.monotonic() + 120
     while True:
@@ -60,3 +73,10 @@ def address() -> Iterator[str]:
     assert server.poll() is None, "the service has died"
     server.terminate()
     assert server.wait(60) in (0, -15)
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """Address of a running service."""
+    with running() as url:
+        yield url

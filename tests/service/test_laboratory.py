@@ -16,6 +16,7 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from tests.service.conftest import LocalClient
 
 import ecgfoundry
 from ecgfoundry.inference.laboratory import estimate_laboratory
@@ -50,7 +51,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def laboratory(model: Path) -> Iterator[TestClient]:
     settings = ServiceSettings(workers=1, models=(str(model),), synthetic_ok=True)
-    with TestClient(create_app(settings), base_url="http://127.0.0.1:8765") as client:
+    with LocalClient(create_app(settings)) as client:
         yield client
 
 
@@ -86,6 +87,8 @@ def test_estimates_are_those_of_the_library_and_say_synthetic(
         assert given["name"] == own["name"]
         assert given["probability"] == pytest.approx(own["probability"], abs=1e-4)
     assert "trend" not in answer
+    listed = {entry["name"]: entry for entry in laboratory.get("/v1/models").json()["models"]}
+    assert listed["tiny-laboratory"]["kinds"] == ["laboratory indicator"]
 
 
 def test_a_long_recording_has_estimates_and_a_trend(
@@ -162,7 +165,7 @@ def test_a_device_can_do_without(laboratory: TestClient) -> None:
 
 def test_a_model_of_synthetic_data_is_refused_unless_allowed(model: Path) -> None:
     app = create_app(ServiceSettings(workers=1, models=(str(model),)))
-    with TestClient(app, base_url="http://127.0.0.1:8765") as client:
+    with LocalClient(app) as client:
         for path, query in (
             ("/v1/labs", {}),
             ("/v1/labs", {"model": "tiny-laboratory"}),

@@ -66,10 +66,27 @@ def upload(page: Any, *paths: Path) -> None:
     wait_done(page)
 
 
-def picture(page: Any, name: str) -> None:
+def picture(page: Any, name: str, *, at: str = "header", height: int | None = None) -> None:
+    """Write what is seen from ``at`` on into the folder of ECGFOUNDRY_SCREENSHOTS, if there is one.
+
+    ``ECGFOUNDRY_SCREENSHOTS=docs/images pytest -m slow tests/service/test_page.py`` makes the
+    pictures of docs/service-page.md.
+    """
     folder = os.environ.get("ECGFOUNDRY_SCREENSHOTS")
-    if folder:
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+    if not folder:
+        return
+    from PIL import Image
+
+    width = page.viewport_size["width"]
+    page.evaluate("(at) => document.querySelector(at).scrollIntoView()", at)
+    top = page.evaluate("(at) => document.querySelector(at).getBoundingClientRect().top", at)
+    top += page.evaluate("() => window.scrollY")
+    path = Path(folder) / f"{name}.png"
+    clip = {"x": 0, "y": max(top - 8, 0), "width": width, "height": height or 860}
+    page.screenshot(path=str(path), full_page=True, clip=clip)
+    with Image.open(path) as taken:
+        taken.convert("RGB").quantize(48).save(path, optimize=True)
+    assert path.stat().st_size < 250_000
 
 
 def test_a_sample_by_keyboard_alone(page: Any) -> None:
@@ -95,7 +112,7 @@ def test_a_sample_by_keyboard_alone(page: Any) -> None:
     page.keyboard.press("ArrowRight")
     after = float(page.locator("#measured").get_attribute("data-milliseconds"))
     assert after - before == pytest.approx(2.0)  # one sample at 500 Hz
-    picture(page, "page-12-lead")
+    picture(page, "page-12-lead", height=1250)
 
 
 def test_the_paper_has_true_scale(page: Any) -> None:
@@ -206,7 +223,7 @@ def test_on_a_phone_nothing_sticks_out(browser: Any, address: str) -> None:
         ".filter((e) => e.offsetParent).map((e) => e.getBoundingClientRect().height)"
     )
     assert min(sizes) >= 44
-    picture(page, "page-phone")
+    picture(page, "page-phone", at="#recording")
     context.close()
 
 
@@ -221,7 +238,7 @@ def test_what_the_model_looked_at_and_the_overlay(page: Any) -> None:
     page.locator("#status:has-text('Shaded')").wait_for()
     shaded = page.evaluate("() => document.getElementById('paper').toDataURL()")
     assert len({plain, filtered, shaded}) == 3
-    picture(page, "page-saliency")
+    picture(page, "page-saliency", at="#recording", height=560)
 
 
 def test_an_earlier_ecg_is_compared(page: Any) -> None:
@@ -250,6 +267,131 @@ def test_a_replayed_recording_is_seen_live(page: Any, address: str) -> None:
         page.locator("#live-table table").wait_for()
         assert page.locator("#live-paper").is_visible()
         page.locator("#live-state:has-text('atrial fibrillation')").wait_for()
-        picture(page, "page-live")
+        picture(page, "page-live", at="#live", height=480)
         printed, _ = sender.communicate(timeout=60)
     assert "28 answers for 30.0 s" in printed
+
+
+FAULTS = Path(__file__).with_name("page_faults.js").read_text(encoding="utf-8").split("\n", 2)[2]
+"""What is wrong with a page for those who cannot see it as drawn, by some rules of WCAG 2.2."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_names_and_order(browser: Any, address: str, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(address)
+    assert page.evaluate(FAULTS) == []
+    page.click("text=12-lead sample")
+    wait_done(page)
+    page.click("#calipers-button")
+    header = sample_path("12-lead")
+    page.set_input_files("#earlier", [str(p) for p in header.parent.glob(f"{header.stem}.*")])
+    page.locator("#earlier-table table").wait_for()
+    page.click("#show-live")
+    assert page.evaluate(FAULTS) == []
+    page.evaluate("() => document.documentElement.style.setProperty('--quiet', '#9a9a9a')")
+    if scheme == "light":  # the check sees what it should
+        assert any(fault.startswith("contrast") for fault in page.evaluate(FAULTS))
+    if scheme == "dark":
+        page.reload()
+        page.click("text=12-lead sample")
+        wait_done(page)
+        picture(page, "page-dark", at="#recording", height=620)
+    context.close()
+
+
+def test_layouts_leads_and_scales_change_the_drawing(page: Any) -> None:
+    page.click("text=12-lead sample")
+    wait_done(page)
+    seen = {}
+    for layout, rows in (("3x4", 4), ("6x2", 6), ("12x1", 12), ("single", 1)):
+        page.locator("#layout").select_option(layout)
+        box = page.locator("#paper").bounding_box()
+        assert (box["height"] / (96 / 25.4) - 10) / 25 == pytest.approx(rows, abs=0.05)
+        seen[layout] = page.evaluate("() => document.getElementById('paper').toDataURL()")
+    page.locator("#layout").select_option("12x1")
+    page.locator("#leads-shown input").nth(3).uncheck()
+    box = page.locator("#paper").bounding_box()
+    assert (box["height"] / (96 / 25.4) - 10) / 25 == pytest.approx(11, abs=0.05)
+    for speed in ("12.5", "50"):
+        page.locator("#speed").select_option(speed)
+        seen[speed] = page.evaluate("() => document.getElementById('paper').toDataURL()")
+        assert f"{speed} mm/s" in page.locator("#imprint").inner_text()
+    assert len(set(seen.values())) == len(seen)
+    assert not page.locator("#filtered").is_checked()
+    assert "drawn unfiltered" in page.locator("#imprint").inner_text()
+
+
+def long_recording(folder: Path) -> Path:
+    """Eleven minutes: the fibrillating sample, and beats as regular as a clock in between."""
+    sample = ecgfoundry.read(sample_path("single-lead")).signal[0]
+    time_s = np.arange(300 * 330) / 300
+    beats = np.zeros_like(time_s)
+    for place, width, height in ((0.14, 0.025, 0.12), (0.3, 0.012, 1.0), (0.56, 0.05, 0.25)):
+        beats += height * np.exp(-(((time_s % 0.9 - place) / width) ** 2))
+    noise = np.random.default_rng(0).normal(0, 0.01, len(beats))
+    signal = np.concatenate([beats + noise, np.tile(sample, 11)]).astype(np.float32)
+    path = folder / "long.npz"
+    np.savez_compressed(
+        path, signal=signal[np.newaxis], leads=np.array(["I"]), sampling_rate=300.0, unit="mV"
+    )
+    return path
+
+
+def test_a_long_recording_has_an_overview_and_episodes(page: Any, tmp_path: Path) -> None:
+    page.set_input_files("#file", str(long_recording(tmp_path)))
+    page.locator("#status:has-text('Interpreting')").wait_for()
+    wait_done(page)
+    assert page.locator("#overview").is_visible()
+    assert "00:11:00" in page.locator("#facts").inner_text()
+    rows = page.locator("#event-list li").all_inner_texts()
+    fibrillation = next(k for k, row in enumerate(rows) if "atrial fibrillation" in row)
+    page.locator("#event-list button").nth(fibrillation).click()
+    page.locator("#imprint:has-text('from 3')").wait_for()
+    assert float(page.locator("#overview").get_attribute("aria-valuenow")) > 300
+    page.focus("#overview")
+    page.keyboard.press("End")
+    page.locator("#imprint:has-text('from 650.0 s')").wait_for()
+    picture(page, "page-long", at="#recording", height=900)
+
+
+def test_laboratory_estimates_of_a_synthetic_model_say_so(browser: Any, tmp_path: Path) -> None:
+    from tests.bundles import make_bundle
+    from tests.service.conftest import running
+    from tests.service.test_laboratory import SYNTHETIC, TARGETS
+
+    model = make_bundle(
+        tmp_path / "tiny-laboratory",
+        np.array([[1.0, -0.5]]),
+        name="tiny-laboratory",
+        lead_mode="any-single",
+        leads=("I",),
+        targets=TARGETS,
+        provenance={"training_data": [SYNTHETIC], "code": "tests", "created": "2026-01-01"},
+    )
+    with running("--model", str(model), "--synthetic-ok") as address:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(address)
+        page.set_input_files("#file", str(long_recording(tmp_path)))
+        wait_done(page)
+        page.locator("#laboratory svg").first.wait_for()
+        assert page.locator("#laboratory .synthetic").inner_text() == "SYNTHETIC"
+        assert page.locator("#laboratory svg .band").count() == 2
+        assert page.evaluate(FAULTS) == []
+        picture(page, "page-laboratory", at="#laboratory", height=420)
+        command = [sys.executable, "-m", "ecgfoundry", "stream", "replay", "sample:single-lead"]
+        command += ["--url", address.replace("http", "ws"), "--speed", "4"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as sender:
+            until = time.monotonic() + 60
+            while not page.locator("#live-list button").count():
+                assert time.monotonic() < until
+                page.click("#show-live")
+                time.sleep(0.5)
+            page.locator("#live-laboratory-table svg").first.wait_for()
+            assert page.locator("#live-laboratory .synthetic").inner_text() == "SYNTHETIC"
+            sender.wait(60)
+        context.close()

@@ -67,6 +67,7 @@ def serve(
     import uvicorn
 
     from ecgfoundry.service.api import create_app
+    from ecgfoundry.service.connections import TimedProtocol
     from ecgfoundry.service.settings import ServiceSettings, read_tokens
 
     settings = ServiceSettings(
@@ -99,6 +100,7 @@ def serve(
         log_level=log_level,
         access_log=False,
         server_header=False,
+        http=TimedProtocol,
         ws_max_size=8_000_000,
         # Answers of one kilobyte are not worth a compressor for every stream.
         ws_per_message_deflate=False,

@@ -20,7 +20,14 @@ from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.samples import SAMPLES, sample_path
 from ecgfoundry.service.problems import MEDIA_TYPE, Problem, ProblemError, problem_of
 from ecgfoundry.service.recordings import add_recording_routes
-from ecgfoundry.service.security import AUDIT, HEADERS, RateLimit, Tokens, client_name
+from ecgfoundry.service.security import (
+    AUDIT,
+    HEADERS,
+    RateLimit,
+    Tokens,
+    check_host,
+    client_name,
+)
 from ecgfoundry.service.settings import ServiceSettings
 from ecgfoundry.service.state import ServiceState
 from ecgfoundry.service.streams import add_stream_routes
@@ -128,7 +135,7 @@ def _add_middleware(app: FastAPI, state: ServiceState, tokens: Tokens, limit: Ra
             if not open_to_all:
                 caller = client_name(tokens.check(request.headers.get("authorization")), address)
                 limit.check(caller)
-            _check_host(request, state.settings)
+            check_host(request.url.hostname, state.settings)
             response = await call_next(request)
         except ProblemError as error:
             response = _problem_response(error.problem)
@@ -145,21 +152,6 @@ def _add_middleware(app: FastAPI, state: ServiceState, tokens: Tokens, limit: Ra
             "%s %s %s %d %.0fms", caller, request.method, route, response.status_code, 1e3 * seconds
         )
         return response
-
-
-def _check_host(request: Request, settings: ServiceSettings) -> None:
-    """Refuse names that this service does not have: a web page elsewhere may have pointed its own
-    name at this machine to reach a service that trusts loopback (DNS rebinding).
-    """
-    from ecgfoundry.service.settings import is_loopback
-
-    name = request.url.hostname or ""
-    if is_loopback(settings.host):
-        allowed = is_loopback(name) or name in settings.allowed_hosts
-    else:
-        allowed = "*" in settings.allowed_hosts or name in settings.allowed_hosts
-    if not allowed:
-        raise ProblemError(Problem(403, "host", "this service does not go by that name"))
 
 
 def _route(request: Request) -> str:

@@ -42,7 +42,11 @@ __all__ = ["LiveHub", "LiveSession"]
 
 _RESUME_S = 60.0
 """How long a stream waits for its device to come back (our choice)."""
+_SILENT_S = 600.0
+"""How long a connected device may be silent before its place is given away (our choice)."""
 _PENDING_FRAMES = 240
+_PENDING_S = 120.0
+"""Signal that may wait for its answers, for each stream: every second of it is a window."""
 _VIEWER_MESSAGES = 240
 _TOGETHER = 256
 _POINTS = 360
@@ -129,9 +133,11 @@ class LiveSession:
     device: Outbox | None = None
     viewers: set[Outbox] = field(default_factory=set)
     pending: int = 0
+    pending_s: float = 0.0
     last_seen: float = field(default_factory=time.monotonic)
     last_answer: str | None = None
     laboratory: Follower | None = None
+    owner: str = ""
 
     def describe(self) -> dict[str, Any]:
         """Return what a viewer needs to know."""
@@ -213,7 +219,7 @@ class LiveHub:
             raise ProblemError(Problem(404, "stream-not-found", "there is no such stream"))
         return self._sessions[identifier]
 
-    async def open(self, description: dict[str, Any]) -> LiveSession:
+    async def open(self, description: dict[str, Any], caller: str = "") -> LiveSession:
         """Open a stream, or take up one whose connection was lost.
 
         Parameters
@@ -223,6 +229,8 @@ class LiveHub:
             ``lead``, ``delay_s``, ``mains``, ``name``, ``laboratory`` (False: no estimates of
             laboratory values; or the model for them; by default the service's own, if it has
             one); or ``resume`` with the stream's name.
+        caller : str
+            Who opens it: nobody else may take it up again.
 
         Raises
         ------
@@ -233,6 +241,8 @@ class LiveHub:
         resume = description.get("resume")
         if resume is not None:
             session = self.find(str(resume))
+            if session.owner != caller:
+                raise ProblemError(Problem(404, "stream-not-found", "there is no such stream"))
             session.last_seen = time.monotonic()
             return session
         if len(self._sessions) >= self._limit:
@@ -248,6 +258,7 @@ class LiveHub:
             words = f"the opening message cannot be understood ({type(error).__name__}: {error})"
             remedy = 'Send {"leads": ["I"], "sampling_rate": 250, "unit": "uV"}'
             raise ProblemError(Problem(400, "request", words[:300], remedy)) from None
+        session.owner = caller
         self._sessions[session.identifier] = session
         self._state.telemetry.streams.set(len(self._sessions))
         return session
@@ -329,12 +340,15 @@ class LiveHub:
                 )
         except SignalError as error:
             raise ProblemError(problem_of(error)) from None
-        if session.pending >= _PENDING_FRAMES:
+        seconds = frame.signal.shape[1] / session.stream.sampling_rate
+        late = session.pending and session.pending_s + seconds > _PENDING_S
+        if late or session.pending >= _PENDING_FRAMES:
             raise ProblemError(
                 Problem(429, "busy", "frames come faster than they can be read", None, 5)
             )
         session.last_seen = time.monotonic()
         session.pending += 1
+        session.pending_s += seconds
         self._queues[session.lane].append((session, frame))
         self._wake[session.lane].set()
 
@@ -349,6 +363,7 @@ class LiveHub:
                 answers = await loop.run_in_executor(self._threads, answer_together, batch)
                 for session, frame, begin in answers.placed:
                     session.pending -= 1
+                    session.pending_s -= frame.signal.shape[1] / session.stream.sampling_rate
                     if session.viewers:
                         session.tell(encode_frame(frame.signal, start=begin), device=False)
                 for session, message in (*answers.problems, *answers.estimated):
@@ -364,8 +379,11 @@ class LiveHub:
             await asyncio.sleep(5.0)
             now = time.monotonic()
             for session in self.sessions:
-                if session.device is None and now - session.last_seen > _RESUME_S:
+                patience = _RESUME_S if session.device is None else _SILENT_S
+                if now - session.last_seen > patience:
                     words = "the device did not come back"
+                    if session.device is not None:
+                        words = "nothing has come from the device for too long"
                     session.tell(text_of({"type": "closing", "reason": words}))
                     self.end(session)
 

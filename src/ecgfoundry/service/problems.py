@@ -31,6 +31,7 @@ TITLES = {
     403: "This is not allowed",
     404: "There is no such thing",
     405: "This address does not take this method",
+    408: "It came too slowly",
     409: "This cannot be done now",
     413: "Too large",
     415: "No reader knows this content",

@@ -107,7 +107,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-_FAILURES = _problems(400, 401, 403, 404, 413, 415, 422, 429, 500, 501, 503, 504)
+_FAILURES = _problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 501, 503, 504)
 
 
 def _interpretation_response() -> dict[int | str, dict[str, Any]]:

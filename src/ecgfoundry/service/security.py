@@ -10,8 +10,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
 from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.settings import ServiceSettings, is_loopback
 
-__all__ = ["AUDIT", "HEADERS", "RateLimit", "Tokens", "client_name"]
+__all__ = ["AUDIT", "HEADERS", "RateLimit", "Tokens", "check_host", "client_name"]
 
 AUDIT = logging.getLogger("ecgfoundry.service.audit")
 """One line per request: who, what, result, time. Never a name, a file name or content."""
@@ -71,6 +72,23 @@ class Tokens:
 def client_name(token: str | None, address: str | None) -> str:
     """Return what the rate limit and the audit log call a caller."""
     return f"token:{token}" if token else f"address:{address or 'unknown'}"
+
+
+def check_host(name: str | None, settings: ServiceSettings) -> None:
+    """Refuse names that this service does not have: a web page elsewhere may have pointed its own
+    name at this machine to reach a service that trusts loopback (DNS rebinding).
+
+    Raises
+    ------
+    ProblemError
+        403.
+    """
+    if is_loopback(settings.host):
+        allowed = is_loopback(name or "") or name in settings.allowed_hosts
+    else:
+        allowed = "*" in settings.allowed_hosts or name in settings.allowed_hosts
+    if not allowed:
+        raise ProblemError(Problem(403, "host", "this service does not go by that name"))
 
 
 class RateLimit:

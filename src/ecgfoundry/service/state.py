@@ -117,7 +117,7 @@ class ServiceState:
                 {
                     "name": name,
                     "version": document["version"],
-                    "title": document["title"],
+                    "title": document.get("title", name),
                     "target_kind": document["target_kind"],
                     "input": document["input"],
                     "kinds": sorted({t["kind"] for t in document["vocabulary"]["targets"]}),

@@ -19,7 +19,7 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
 from ecgfoundry.service.live import LiveSession, Outbox, text_of
 from ecgfoundry.service.problems import Problem, ProblemError
-from ecgfoundry.service.security import AUDIT, Tokens
+from ecgfoundry.service.security import AUDIT, RateLimit, Tokens, check_host, client_name
 from ecgfoundry.service.settings import is_loopback
 from ecgfoundry.service.state import ServiceState
 
@@ -27,11 +27,13 @@ __all__ = ["add_stream_routes"]
 
 _OPENING_S = 10.0
 _LARGEST_OPENING = 20_000
+_VIEWERS = 64
+"""Who may watch one stream at a time (our choice): every frame is sent to each."""
 
 
 def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
     """Add the routes of live streams."""
-    tokens = Tokens(state.settings.tokens)
+    doors = _Doors(state)
 
     @app.get("/v1/streams", tags=["live"], summary="The live streams there are")
     async def streams() -> dict[str, list[dict[str, Any]]]:
@@ -40,13 +42,13 @@ def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
     @app.websocket("/v1/stream")
     async def device(socket: WebSocket) -> None:
         async with _problems_are_told(socket):
-            description = await _opening(socket, state, tokens)
-            session = await state.live.open(description)
+            description, caller = await doors.opening(socket)
+            session = await state.live.open(description, caller)
             if session.device is not None:
                 words = "this stream has a connection"
                 raise ProblemError(Problem(409, "stream-connected", words))
             session.device = Outbox()
-            AUDIT.info("stream opened")
+            AUDIT.info("%s stream opened", caller)
             try:
                 await _serve_device(socket, state, session)
             finally:
@@ -57,8 +59,10 @@ def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
     @app.websocket("/v1/streams/{stream}/watch")
     async def watch(socket: WebSocket, stream: str) -> None:
         async with _problems_are_told(socket):
-            await _opening(socket, state, tokens)
+            await doors.opening(socket)
             session = state.live.find(stream)
+            if len(session.viewers) >= _VIEWERS:
+                raise ProblemError(Problem(429, "busy", "too many watch this stream", None, 30))
             outbox = Outbox()
             session.viewers.add(outbox)
             try:
@@ -103,22 +107,33 @@ def _is_end(text: str | None) -> bool:
     return isinstance(document, dict) and document.get("type") == "end"
 
 
-async def _opening(socket: WebSocket, state: ServiceState, tokens: Tokens) -> dict[str, Any]:
-    """Accept a connection and read its first message."""
-    _check_origin(socket, state)
-    await socket.accept()
-    try:
-        text = await asyncio.wait_for(socket.receive_text(), _OPENING_S)
-        document = json.loads(text) if len(text) <= _LARGEST_OPENING else None
-    except (TimeoutError, ValueError, KeyError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise ProblemError(Problem(400, "request", "the first message is a JSON object"))
-    tokens.check(f"Bearer {document.pop('token', '')}")
-    return document
+class _Doors:
+    """What every connection passes before anything is done for it."""
+
+    def __init__(self, state: ServiceState) -> None:
+        self._settings = state.settings
+        self._tokens = Tokens(state.settings.tokens)
+        self._limit = RateLimit(state.settings.requests_per_minute)
+
+    async def opening(self, socket: WebSocket) -> tuple[dict[str, Any], str]:
+        """Accept a connection and read its first message; return it and who sent it."""
+        check_host(socket.url.hostname, self._settings)
+        _check_origin(socket)
+        address = socket.client.host if socket.client else None
+        self._limit.check(client_name(None, address))
+        await socket.accept()
+        try:
+            text = await asyncio.wait_for(socket.receive_text(), _OPENING_S)
+            document = json.loads(text) if len(text) <= _LARGEST_OPENING else None
+        except (TimeoutError, ValueError, KeyError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise ProblemError(Problem(400, "request", "the first message is a JSON object"))
+        token = self._tokens.check(f"Bearer {document.pop('token', '')}")
+        return document, client_name(token, address)
 
 
-def _check_origin(socket: WebSocket, state: ServiceState) -> None:
+def _check_origin(socket: WebSocket) -> None:
     """A page from elsewhere may not use a browser on this machine to reach the service."""
     from urllib.parse import urlsplit
 

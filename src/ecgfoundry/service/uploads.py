@@ -6,6 +6,7 @@ the safe part of its last component.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
@@ -29,6 +30,9 @@ __all__ = ["KeptRecordings", "Upload", "received"]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _CHUNK = 1 << 20
 _PARTS = 4096
+_BODY_S = 300.0
+"""Time for a body to arrive (our choice: 256 MB at 7 Mbit/s): who sends a byte now and then holds
+a connection and a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +76,13 @@ async def received(request: Request, *, limit: int) -> AsyncIterator[Upload]:
     folder = Path(tempfile.mkdtemp(prefix="ecgfoundry-"))
     try:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        if kind == "multipart/form-data":
-            upload = await _multipart(request, folder, limit)
-        elif kind == "application/json":
-            upload = await _samples(request, folder, limit)
-        else:
-            upload = await _raw(request, folder, limit)
+        take = {"multipart/form-data": _multipart, "application/json": _samples}.get(kind, _raw)
+        try:
+            async with asyncio.timeout(_BODY_S):
+                upload = await take(request, folder, limit)
+        except TimeoutError:
+            words = f"the request did not come to its end within {_BODY_S:g} s"
+            raise ProblemError(Problem(408, "slow", words)) from None
         yield upload
     finally:
         shutil.rmtree(folder, ignore_errors=True)
