@@ -111,9 +111,9 @@ class LiveBuffer:
         stop = begin + signal.shape[1]
         before = self.end
         if begin == before and signal.shape[1] <= self.capacity:  # as nearly every frame comes
-            for at, piece in self._spans(begin, stop):
-                self._ring[:, at] = signal[:, piece]
-                self._known[at] = True
+            for place, piece in self._spans(begin, stop):
+                self._ring[:, place] = signal[:, piece]
+                self._known[place] = True
             self.end = stop
             return
         if stop > self.end:
