@@ -126,7 +126,7 @@ def verify(folder: Path, *, quick: bool = False) -> int:
 
     with _progress("Verifying") as progress:
         found = verify_corpus(folder, hashes=not quick, progress=progress)
-    cached, stale = 0, []
+    cached, stale = 0, list[str]()
     if found.ok and not quick:
         from ecgfoundry.corpus.standardized import verify_cache
         from ecgfoundry.corpus.store import open_corpus

@@ -229,7 +229,11 @@ def labs_mcmed(
         f"{len(words)} targets of {len(segments.indicators)} indicators; {len(run.training)} "
         f"segments train, {len(run.validation)} validate; from {start.origin}"
     )
-    scale = run.fit_probe() if settings.probe else run.train()
+    scale = None
+    if settings.probe:
+        run.fit_probe()
+    else:
+        scale = run.train()
     return _finish(run, scale, name=name, licence=licence)
 
 
