@@ -31,7 +31,7 @@ BEAT_CODES = frozenset("NLRBAaJSVrFejnE/fQ?")
 EDGE_S = 0.5
 NEIGHBOURS: dict[str, tuple[Any, ...]] = {
     "BAND_HZ": ((5.0, 15.0), (5.0, 20.0), (5.0, 30.0), (8.0, 25.0)),
-    "SMOOTHING_S": (0.08, 0.1, 0.12),
+    "SMOOTHING_S": (0.08, 0.12, 0.15),
     "PRIMARY_SHARE": (0.26, 0.29, 0.35, 0.38),
     "LOW_SHARE": (0.4, 0.6),
     "T_WAVE_SHARE": (0.4, 0.6),
