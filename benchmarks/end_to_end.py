@@ -34,7 +34,7 @@ from ecgfoundry.inference.runtimes import choose_runtime, create_runtime
 
 __all__ = ["files_to_findings", "latency", "long_record", "memory", "stream"]
 
-RHYTHM = ("rhythm-single-lead",)
+RHYTHM = ("rhythm-single-lead", "rhythm-single-lead-edge")
 MEASURE_MEMORY = """
 import sys
 from pathlib import Path

@@ -21,8 +21,8 @@ from ecgfoundry.inference.runtimes import (
 from ecgfoundry.inference.verification import compare_runtimes, probe_windows
 from ecgfoundry.models.bundle import Bundle, load_bundle, shipped_folder
 
-SHIPPED = ("rhythm-single-lead", "ptbxl-superclass-12lead")
-RHYTHM = ("rhythm-single-lead",)
+SHIPPED = ("rhythm-single-lead", "rhythm-single-lead-edge", "ptbxl-superclass-12lead")
+RHYTHM = ("rhythm-single-lead", "rhythm-single-lead-edge")
 
 
 def shipped(name: str = SHIPPED[0]) -> Bundle:

@@ -1,54 +1,40 @@
-"""Recipe of the bundle ``rhythm-single-lead-edge``: the rhythm committee in one small network.
+"""Recipe of the bundle ``rhythm-single-lead-edge``: one small network instead of a committee.
 
 For devices on which the committee of ``rhythm-single-lead`` is too large: a quarter of its size and
 of its arithmetic, in under half a million parameters. Data and parts are those of that recipe.
 
 The way to the weights:
 
-1. The committee of :mod:`ecgfoundry.training.recipes.rhythm_single_lead` is made, or read.
-2. One of its students goes on learning, from the committee alone: on every augmented crop of the
-   training part its targets are the committee's probabilities for that very crop (Hinton et al.
-   2015; the same view for both, after Beyer et al. 2022). The reference labels are not used again.
-3. Of the students and the distilled one, the network with the lowest calibrated log loss on the
-   validation part (calibration cross-fitted) is taken, rounded to float16 and calibrated there.
-4. The hold-out is measured once, beside the committee on the same recordings.
-
-Every stage leaves a file and is skipped when that file is there: an interrupted run continues.
+1. The committee of :mod:`ecgfoundry.training.recipes.rhythm_single_lead` is made, or read. Each of
+   its members is a student: a small network that was distilled from the teachers, with targets
+   blended half and half from the labels and the teachers' out-of-fold answers.
+2. The student with the lowest calibrated log loss on the validation part (calibration
+   cross-fitted) is taken, rounded to float16 and calibrated there.
+3. The hold-out is measured once, beside the committee on the same recordings.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from torch import Tensor
 
 from ecgfoundry.metrics.calibration import Calibrator, cross_fitted_probabilities, log_softmax
 from ecgfoundry.metrics.classification import auroc, f1_scores, grouped_bootstrap
 from ecgfoundry.models.networks.counting import multiply_adds
 from ecgfoundry.models.networks.rhythm import RhythmNet
 from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.training.loop import FitSettings
 from ecgfoundry.training.recipes import rhythm_single_lead
-from ecgfoundry.training.recipes.committees import (
-    join_curves,
-    member_state,
-    save_half_precision,
-    write_json,
-)
+from ecgfoundry.training.recipes.committees import save_half_precision, write_json
 from ecgfoundry.training.recipes.rhythm_single_lead.data import (
     LABELS,
     SAMPLING_RATE,
     Array,
-    Data,
     load,
     prepared,
 )
@@ -57,50 +43,11 @@ from ecgfoundry.training.recipes.rhythm_single_lead.measuring import (
     measure,
     record_logits,
 )
-from ecgfoundry.training.recipes.rhythm_single_lead.members import (
-    BATCH,
-    STUDENT,
-    STUDENT_CROP_SHARES,
-    Sampler,
-)
 
-__all__ = ["COMMITTEE", "DISTILLED", "run"]
+__all__ = ["COMMITTEE", "run"]
 
 COMMITTEE = "rhythm-single-lead"
-"""The bundle whose committee teaches; its results lie beside this recipe's."""
-DISTILLED = "distilled"
-
-SETTINGS = replace(STUDENT, epochs=4, learning_rate=5e-4, warmup=0.1)
-"""A quarter of the students' peak rate and of their epochs, since the start is a student (our
-choice; one setting was tried)."""
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """Batches of a sampler with a teacher's probabilities as targets.
-
-    Attributes
-    ----------
-    crops : Sampler
-        Draws the inputs.
-    teacher : RhythmNet
-        In evaluation mode; sees the same inputs as the student.
-    """
-
-    crops: Sampler
-    teacher: RhythmNet
-
-    def __call__(self, epoch: int, generator: np.random.Generator) -> Iterator[tuple[Tensor, ...]]:
-        """Yield (inputs, targets) of one epoch."""
-        for inputs, _ in self.crops(epoch, generator):
-            with torch.no_grad():
-                targets = torch.softmax(self.teacher(inputs), dim=1)
-            yield inputs, targets
-
-
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy with probabilities as targets, as they are: the committee is smooth itself."""
-    return -(targets * torch.log_softmax(logits, dim=1)).sum(1).mean()
+"""The bundle whose members are chosen from; its results lie beside this recipe's."""
 
 
 def run(
@@ -112,15 +59,15 @@ def run(
     folds: int = 3,
     measure_holdout: bool = False,
 ) -> dict[str, Any]:
-    """Distil, choose, calibrate and measure the bundle's network.
+    """Choose, calibrate and measure the bundle's network.
 
     Parameters
     ----------
     data_zip : Path
         ``training2017.zip`` of the challenge.
     output : Path
-        Folder for the results and for what an interrupted run continues from. The committee's
-        results are in ``output.parent / COMMITTEE``, and are made there if they are missing.
+        Folder for the results. The committee's are in ``output.parent / COMMITTEE``, and are made
+        there if they are missing.
     seed : int
         Decides the weights, together with the data and the number of threads.
     threads : int
@@ -138,39 +85,30 @@ def run(
     Notes
     -----
     Writes ``model.safetensors`` (float16), ``config.json``, ``calibration.json``,
-    ``metrics.json`` and ``curves.jsonl``.
+    ``metrics.json``.
     """
-    teaching = output.parent / COMMITTEE
-    if not (teaching / "metrics.json").exists():
-        rhythm_single_lead.run(data_zip, teaching, seed=seed, threads=threads, folds=folds)
+    source = output.parent / COMMITTEE
+    if not (source / "metrics.json").exists():
+        rhythm_single_lead.run(data_zip, source, seed=seed, threads=threads, folds=folds)
     output.mkdir(parents=True, exist_ok=True)
     data = load(data_zip, folds)
-    committee, students = read_committee(teaching)
+    committee, students = read_committee(source)
     validation = data.rows("validation")
     classes, inputs = data.classes[validation], data.windows(validation)
 
     losses = {
         name: validation_log_loss(network, inputs, classes) for name, network in students.items()
     }
-    start = min(losses, key=losses.__getitem__)
-    distilled = distil(
-        students[start], committee, data=data, inputs=inputs,
-        settings=replace(SETTINGS, seed=seed * 100 + 70, threads=threads),
-        output=output, folds=folds,
-    )  # fmt: skip
-    candidates = students | {DISTILLED: distilled}
-    losses[DISTILLED] = validation_log_loss(distilled, inputs, classes)
     chosen = min(losses, key=losses.__getitem__)
-    network = round_to_float16(candidates[chosen]).eval()
+    network = round_to_float16(students[chosen]).eval()
     save_half_precision(network, output / "model.safetensors")
     write_json(output / "config.json", {"name": "rhythm-net", "configuration": network.config})
-    join_curves([DISTILLED], output / "members", output / "curves.jsonl")
 
     metrics = measure(data, network, output, holdout=measure_holdout)
     metrics["validation_log_loss"] = losses | {
         "committee": validation_log_loss(committee, inputs, classes)
     }
-    metrics["started_from"], metrics["chosen"] = start, chosen
+    metrics["chosen"] = chosen
     metrics["parameters"] = sum(p.numel() for p in network.parameters())
     metrics["multiply_adds"] = {
         f"{seconds} s": multiply_adds(network, (1, round(seconds * SAMPLING_RATE)))
@@ -180,7 +118,7 @@ def run(
         rows = data.rows("holdout")
         metrics["holdout_against_committee"] = {
             f"{seconds:g} s": against_committee(
-                (network, calibrator(output)), (committee, calibrator(teaching)),
+                (network, calibrator(output)), (committee, calibrator(source)),
                 prepared([data.raw[i] for i in rows], seconds), data.classes[rows],
             )
             for seconds in (30.0, 10.0)
@@ -211,44 +149,6 @@ def validation_log_loss(
         logits, classes, np.arange(len(classes)), method="vector", multiclass=True
     )
     return figures(np.log(probabilities), classes)["log_loss"]
-
-
-def distil(
-    student: RhythmNet,
-    teacher: RhythmNet,
-    *,
-    data: Data,
-    inputs: Sequence[Sequence[Array]],
-    settings: FitSettings,
-    output: Path,
-    folds: int,
-) -> RhythmNet:
-    """Let a copy of ``student`` learn from ``teacher`` on the training part.
-
-    ``inputs`` are the standardized windows of the validation part, for the curves.
-    """
-    torch.manual_seed(settings.seed)
-    network = RhythmNet(**student.config)
-    network.load_state_dict(student.state_dict())
-    rows = data.rows(*(f"fold{k}" for k in range(folds)))
-    steps = len(rows) // BATCH
-    labels = data.classes[data.rows("validation")]
-
-    @cache
-    def batches() -> Distillation:
-        unused = np.zeros((len(rows), len(LABELS)), dtype=np.float32)
-        signals = [data.filtered[i] for i in rows]
-        crops = Sampler(signals, data.classes[rows], unused, steps, STUDENT_CROP_SHARES)
-        return Distillation(crops, teacher)
-
-    state = member_state(
-        DISTILLED, network, batches, cross_entropy,
-        folder=output / "members",
-        settings=replace(settings, steps_per_epoch=steps),
-        evaluate=lambda one: figures(record_logits(one, inputs), labels),
-    )  # fmt: skip
-    network.load_state_dict(state)
-    return network.eval()
 
 
 def calibrator(folder: Path) -> Calibrator:

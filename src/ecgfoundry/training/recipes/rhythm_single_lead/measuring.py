@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgfoundry.inference.runtimes import without_padding
 from ecgfoundry.metrics.calibration import (
     Calibrator,
     calibration_error,
@@ -52,7 +53,9 @@ def window_logits(
     network.eval()
     with torch.no_grad():
         pieces = [
-            network(torch.from_numpy(np.stack(inputs[i : i + batch])[:, None])).double().numpy()
+            network(torch.from_numpy(without_padding(np.stack(inputs[i : i + batch])[:, None])))
+            .double()
+            .numpy()
             for i in range(0, len(inputs), batch)
         ]
     return np.concatenate(pieces)

@@ -1,0 +1,103 @@
+"""The recipe of ``rhythm-single-lead-edge``, end to end on a small made-up data set."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from ecgfoundry.models.networks.rhythm import RhythmNet  # noqa: E402
+from ecgfoundry.training import shipped  # noqa: E402
+from ecgfoundry.training.recipes import committees, rhythm_single_lead  # noqa: E402
+from ecgfoundry.training.recipes import rhythm_single_lead_edge as recipe  # noqa: E402
+from ecgfoundry.training.recipes.rhythm_single_lead import measuring, members  # noqa: E402
+from tests.training.test_rhythm_recipe import COUNTS, data_zip  # noqa: E402, F401
+
+
+@pytest.fixture(scope="module")
+def small_settings():
+    """Tiny networks, one epoch, few draws; for the whole module."""
+    with pytest.MonkeyPatch.context() as patch:
+        small = {"stem_channels": 4, "channels": [4, 4, 4, 4], "dilations": [1]}
+        patch.setattr(members, "ARCHITECTURE", {**members.ARCHITECTURE, **small})
+        for name in ("TEACHER", "STUDENT"):
+            patch.setattr(members, name, replace(getattr(members, name), epochs=1))
+        for owner in (measuring, recipe):
+            patch.setattr(owner, "grouped_bootstrap", partial(owner.grouped_bootstrap, draws=50))
+        yield
+
+
+@pytest.fixture(scope="module")
+def done(data_zip: Path, tmp_path_factory, small_settings):  # noqa: F811
+    """The committee's figures, the edge network's, and the folder of both."""
+    work = tmp_path_factory.mktemp("work")
+    committee = rhythm_single_lead.run(
+        data_zip, work / recipe.COMMITTEE, seed=3, folds=2, student_count=2, measure_holdout=True
+    )
+    output = work / "rhythm-single-lead-edge"
+    edge = recipe.run(data_zip, output, seed=3, folds=2, measure_holdout=True)
+    return committee, edge, work
+
+
+def test_one_network_is_chosen_by_validation(done) -> None:
+    _, edge, work = done
+    losses = dict(edge["validation_log_loss"])
+    losses.pop("committee")
+    assert set(losses) == {"student0", "student1"}
+    assert edge["chosen"] == min(losses, key=losses.__getitem__)
+    # What is calibrated and measured is the network that was chosen.
+    assert edge["validation"]["log_loss"] == pytest.approx(losses[edge["chosen"]], abs=1e-9)
+    folder = work / "rhythm-single-lead-edge"
+    configuration = json.loads((folder / "config.json").read_text())["configuration"]
+    network = RhythmNet(**configuration)
+    stored = load_file(folder / "model.safetensors")
+    assert all(t.dtype == torch.float16 for t in stored.values() if t.ndim > 1)
+    network.load_state_dict(stored)
+    assert configuration["members"] == 1
+    assert edge["parameters"] == sum(p.numel() for p in network.parameters())
+    assert json.loads((folder / "metrics.json").read_text()) == edge
+
+
+def test_the_committee_beside_it_is_the_one_of_its_own_recipe(done) -> None:
+    committee, edge, _ = done
+    compared = edge["holdout_against_committee"]["30 s"]
+    assert compared["records"] == sum(round(0.15 * n) for n in COUNTS.values())
+    for name in ("auroc_A", "f1_mean_NAO"):
+        figures = compared[name]
+        assert figures["committee"] == pytest.approx(committee["holdout"][name], abs=1e-9)
+        assert figures["edge"] == pytest.approx(edge["holdout"][name], abs=1e-9)
+        assert figures["difference"] == pytest.approx(figures["edge"] - figures["committee"])
+        low, high = figures["difference_ci95"]
+        assert low <= high
+    each = [compared[f"auroc_{label}"]["edge"] for label in rhythm_single_lead.LABELS]
+    assert compared["auroc_macro"]["edge"] == pytest.approx(np.mean(each))
+
+
+def test_a_finished_run_does_not_train_again(done, data_zip: Path, monkeypatch) -> None:  # noqa: F811
+    _, edge, work = done
+    monkeypatch.setattr(committees, "fit", None)
+    output = work / "rhythm-single-lead-edge"
+    assert recipe.run(data_zip, output, seed=3, folds=2, measure_holdout=True) == edge
+
+
+def test_it_becomes_a_bundle_whose_card_names_the_differences(done, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    _, edge, work = done
+    name = shipped.RHYTHM_EDGE.name
+    folder = shipped.train_shipped(name, tmp_path, work, tmp_path / "bundles", train=False)
+    document = json.loads((folder / "bundle.json").read_text())
+    (metric,) = [
+        m for m in document["metrics"]
+        if m["name"].startswith("macro AUROC, less") and m["data"].endswith("30 s")
+    ]  # fmt: skip
+    wanted = edge["holdout_against_committee"]["30 s"]["auroc_macro"]["difference"]
+    assert metric["value"] == pytest.approx(wanted)
+    assert "Multiply-adds" in (folder / "README.md").read_text()
