@@ -283,8 +283,9 @@ def _without_variance(
         if name in _DENOMINATORS:
             flags = _flags(labels, cut, threshold)[:, _DENOMINATORS[name]].any(axis=1)
             patients = len(np.unique(resampling.member[flags]))
-            low, high = wilson_interval(row[name] * patients, patients, level=settings.level)
-        cells |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+            found = wilson_interval(row[name] * patients, patients, level=settings.level)
+            low, high = (float(end) for end in found)
+        cells |= {f"{name}_low": low, f"{name}_high": high}
     return cells
 
 

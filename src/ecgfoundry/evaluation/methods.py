@@ -79,7 +79,7 @@ def _intervals(settings: Mapping[str, Any], level: str, known: bool) -> str:
         "by half, several records per patient) it covered the truth in 93 to 97 % with at least "
         f"{RELIABLE_PATIENTS} patients with and without the target and an AUROC of {low:g} to "
         f"{high:g}; where a few positives score like negatives, in at least 93 % of the rows that "
-        "are not flagged. Flagged is every row with fewer patients, or with patients of such uneven "
+        "are not flagged. Flagged is every row with fewer patients, or with patients of so uneven "
         f"numbers of records that they are worth fewer than {RELIABLE_EFFECTIVE}, or with another "
         "AUROC. The plain DeLong, percentile and BCa "
         f"intervals stand beside it in metrics.csv. All other intervals are percentiles of "
