@@ -60,7 +60,7 @@ def running(*options: str) -> Iterator[str]:
     command = [sys.executable, "-m", "ecgfoundry", "serve", "--port", str(port), "--workers", "1"]
     command += ["--max-body", "2", "--requests-per-minute", "10000000", *options]
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    url, until = f"http://127.0.0.1:{port}", time.monotonic() + 120
+    url, until = f"http://127.0.0.1:{port}", time.monotonic() + 300
     while True:
         try:
             urllib.request.urlopen(f"{url}/ready", timeout=5)
