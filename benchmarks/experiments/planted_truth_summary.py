@@ -37,6 +37,8 @@ GROUPS = ("feature-visible", "morphology-only", "confounded", "null")
 UPPER_LIMIT = 0.02
 LEVEL = 0.05
 """False discovery rate, and one minus the coverage."""
+WANTED_PATIENTS = 400
+"""Test patients with a positive visit that every row was to have."""
 WHOLE = "whole ECG"
 """Observations of the oracle that the network can have: it sees no age and no sex."""
 
@@ -230,10 +232,12 @@ def summary(results: Results) -> str:
         return "No seed is finished.\n"
     seeds = sorted({row["seed"] for row in rows})
     least = min(row["positive_patients"] for row in rows)
+    few = sum(row["positive_patients"] < WANTED_PATIENTS for row in rows)
+    visits = min(row["positives"] for row in rows)
     parts = [
-        f"{len(seeds)} seeds ({', '.join(map(str, seeds))}), "
-        f"{len(rows)} rows of target x seed; at least {least} test patients with a positive visit "
-        "in every row. All data are SYNTHETIC.",
+        f"{len(seeds)} seeds ({', '.join(map(str, seeds))}), {len(rows)} rows of target x seed. "
+        f"At least {visits} positive test visits and {least} positive test patients in every row; "
+        f"{few} rows have fewer than {WANTED_PATIENTS} patients. All data are SYNTHETIC.",
         _expectations(rows),
         _groups(results),
         _coverage(results),

@@ -28,8 +28,8 @@ BAND_HZ = (5.0, 25.0)
 """The QRS band: Pan & Tompkins took 5-11 Hz, with integer filters; narrow complexes of children
 and of pathological beats reach higher (our choice)."""
 SMOOTHING_S = 0.1
-"""Moving average over the squared slope. Pan & Tompkins: 0.15 s, which is better on MIT-BIH and loses
-one beat in fifteen of the hard strips of CPSC 2019 (docs/features.md)."""
+"""Moving average over the squared slope. Pan & Tompkins: 0.15 s, which is better on MIT-BIH and
+loses one beat in fifteen of the hard strips of CPSC 2019 (docs/features.md)."""
 REFRACTORY_S = 0.2
 """No second beat within it (Pan & Tompkins)."""
 LEVEL_BLOCK_S = 2.0

@@ -173,7 +173,12 @@ def with_frequent_share(
     Causes and effects are the same; only more visits count as abnormal. Shares of the rare
     direction are kept.
     """
-    return tuple(replace(planted, **{f"share_{planted.frequent}": share}) for planted in indicators)
+    return tuple(
+        replace(planted, share_low=share)
+        if planted.frequent == "low"
+        else replace(planted, share_high=share)
+        for planted in indicators
+    )
 
 
 OBSERVATIONS: Mapping[str, tuple[str, ...]] = {
