@@ -28,6 +28,8 @@ __all__ = [
     "elsewhere",
     "false_discoveries",
     "fixed_coverage",
+    "fixed_spread",
+    "null_spread",
     "summary",
 ]
 
@@ -202,6 +204,33 @@ def fixed_coverage(rows: Sequence[Row]) -> tuple[Share, float]:
     return Share(inside, len(rows)), expected
 
 
+def null_spread(rows: Sequence[Row]) -> float:
+    """Return how far AUROCs without any effect scatter around 0.5, in the standard errors that they
+    must have: 1 where all is well.
+
+    Without an effect every order of the scores is as likely, and the variance of the AUROC is
+    (n + 1) / (12 n_1 n_0) exactly (Mann and Whitney 1947, no ties). It does not use the intervals.
+    """
+    z = [
+        (row["auroc"] - 0.5)
+        / np.sqrt((row["n"] + 1) / (12 * row["positives"] * (row["n"] - row["positives"])))
+        for row in rows
+    ]
+    return float(np.sqrt(np.mean(np.square(z)))) if z else float("nan")
+
+
+def fixed_spread(rows: Sequence[Row]) -> float:
+    """Return the scatter of one network's AUROC over the seeds in the standard errors that its
+    intervals claim, root mean square over targets: 1 where all is well.
+    """
+    ratios = []
+    for target in dict.fromkeys(row["target"] for row in rows):
+        own = [row for row in rows if row["target"] == target]
+        claimed = np.mean([row["high"] - row["low"] for row in own]) / (2 * 1.959964)
+        ratios.append(np.std([row["auroc"] for row in own], ddof=1) / claimed)
+    return float(np.sqrt(np.mean(np.square(ratios))))
+
+
 def beats(control: str) -> Callable[[Row], bool]:
     """The claim that the network beats a control."""
     return lambda row: bool(row[f"{control}_beaten"])
@@ -237,7 +266,7 @@ def summary(results: Results) -> str:
     parts = [
         f"{len(seeds)} seeds ({', '.join(map(str, seeds))}), {len(rows)} rows of target x seed. "
         f"At least {visits} positive test visits and {least} positive test patients in every row; "
-        f"{few} rows have fewer than {WANTED_PATIENTS} patients. All data are SYNTHETIC.",
+        f"{few} of them have fewer than {WANTED_PATIENTS} patients. All data are SYNTHETIC.",
         _expectations(rows),
         _groups(results),
         _coverage(results),
@@ -325,7 +354,17 @@ def _coverage(results: Results) -> str:
                               str(found), f"{expected:.1%}"])  # fmt: skip
     oracle = share(rows, lambda row: row["auroc_low"] > results.oracle[row["target"]][WHOLE])
     lines.append(["the oracle lies below the whole interval", str(oracle), "at most 2.5%"])
-    return _table(["95 % intervals: what they should cover", "found", "nominal"], lines)
+    table = _table(["95 % intervals: what they should cover", "found", "nominal"], lines)
+    words = (
+        "Scatter of the AUROC of null targets around 0.5, in the standard errors of a rank "
+        f"statistic without effect (1 is nominal): {null_spread(null):.3f}."
+    )
+    if len({row["seed"] for row in results.fixed}) > 1:
+        words += (
+            " Scatter of the fixed network's AUROC over the seeds, in the standard errors that its "
+            f"intervals claim: {fixed_spread(results.fixed):.3f}."
+        )
+    return f"{table}\n\n{words}"
 
 
 def _discoveries(rows: Sequence[Row]) -> str:

@@ -30,6 +30,8 @@ from benchmarks.experiments.planted_truth_summary import (
     elsewhere,
     false_discoveries,
     fixed_coverage,
+    fixed_spread,
+    null_spread,
     summary,
 )
 
@@ -120,6 +122,25 @@ def test_coverage_of_the_mean_of_the_other_seeds():
     assert found.value == pytest.approx(expected, abs=0.02) and found.of == 3000
     by_hand = [others[r["seed"], r["target"]] for r in rows]
     np.testing.assert_allclose(elsewhere(rows), by_hand)
+
+
+def test_scatter_is_one_where_intervals_are_right():
+    """Rank statistics drawn with scipy; intervals of a known standard error, and of half of it."""
+    generator = np.random.default_rng(3)
+    rows = []
+    for _ in range(400):
+        y = generator.random(60) < 0.4
+        found = stats.mannwhitneyu(generator.random(y.sum()), generator.random((~y).sum()))
+        area = found.statistic / (y.sum() * (~y).sum())
+        rows.append({"auroc": area, "n": 60, "positives": int(y.sum())})
+    assert null_spread(rows) == pytest.approx(1.0, abs=0.1)
+    for claimed in (0.02, 0.01):
+        fixed = [
+            {"target": t, "auroc": v, "low": v - 1.959964 * claimed, "high": v + 1.959964 * claimed}
+            for t in range(100)
+            for v in generator.normal(0.7 + t / 1000, 0.02, 20)
+        ]
+        assert fixed_spread(fixed) == pytest.approx(0.02 / claimed, rel=0.06)
 
 
 def test_what_was_expected_and_is_not_found_is_said():
