@@ -35,6 +35,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.experiments.internal_sets import cinc2017_holdout, ptbxl_fold_9
 from ecgfoundry.datasets import DatasetManifest, read_dataset
 from ecgfoundry.datasets.rhythms import share_of_window
 from ecgfoundry.errors import EcgFoundryError
@@ -44,6 +45,7 @@ from ecgfoundry.evaluation.controls import CONTROLS, control_scores
 from ecgfoundry.evaluation.embeddings import RandomEmbeddings
 from ecgfoundry.evaluation.gains import add_gains
 from ecgfoundry.evaluation.settings import MINIMUM_CLAIM, Settings
+from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
 from ecgfoundry.metrics.resampling import PatientResampling
@@ -64,7 +66,7 @@ BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 Unit = dict[str, Any]
 """One compared stretch: record, person, label and score per target, age, sex, features."""
-Reading = Callable[[Predictor, Recording, str | None], Unit]
+Reading = Callable[..., Unit]
 """What is computed of a recording: the answer, or the embedding by an untrained network."""
 
 
@@ -78,6 +80,7 @@ class Outside:
     units: Callable[..., Iterator[Unit]]
     lead: str | None = None
     note: str = ""
+    targets: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -104,8 +107,25 @@ def measured(recording: Recording, lead: str | None) -> list[float]:
     return [round(float(values[name]), 6) for name in FEATURE_NAMES]
 
 
-def answer(predictor: Predictor, recording: Recording, lead: str | None) -> Unit:
-    """Return scores and features, or why there are none; beyond 60 s the mean over the windows."""
+def answer(
+    predictor: Predictor,
+    recording: Recording,
+    lead: str | None,
+    *,
+    stored: NDArray[np.float32] | None = None,
+) -> Unit:
+    """Return scores and features, or why there are none; beyond 60 s the mean over the windows.
+
+    ``stored`` is the window as the model reads it, where the data are distributed like that.
+    """
+    if stored is not None:
+        logits = predictor.logits(stored[None])[0].astype(np.float64)
+        values = probabilities(predictor.bundle, logits, level="record")
+        names = predictor.bundle.vocabulary.names
+        return {
+            "scores": dict(zip(names, values.tolist(), strict=True)),
+            "features": measured(recording, lead),
+        }
     result = predictor.interpret(recording, lead=lead)
     if result.refused is not None:
         return {"refused": result.refused.code}
@@ -117,8 +137,16 @@ def answer(predictor: Predictor, recording: Recording, lead: str | None) -> Unit
     return {"scores": scores, "features": measured(recording, lead)}
 
 
-def standardized(predictor: Predictor, recording: Recording, lead: str | None) -> Unit:
+def standardized(
+    predictor: Predictor,
+    recording: Recording,
+    lead: str | None,
+    *,
+    stored: NDArray[np.float32] | None = None,
+) -> Unit:
     """Return the windows that the model reads."""
+    if stored is not None:
+        return {"windows": stored[None]}
     spec = predictor.bundle.input
     leads = InputLeads.choose(spec, recording.leads, lead=lead)
     prepared = prepare_windows(RecordingSource(recording), spec, leads)
@@ -243,6 +271,14 @@ def ptbxl_subset(
             } | read(predictor, recording, None)
 
 
+INTERNAL: tuple[Outside, ...] = (
+    Outside(RHYTHM, "cinc2017", "CinC 2017, hold-out", lambda d, w, p, read=answer:
+            cinc2017_holdout(d, w, p, read), "I", "one person may have several recordings; the "
+            "set does not say", ("normal", "atrial fibrillation", "other rhythm", "noisy")),
+    Outside(SUPERCLASS, "ptbxl9", "PTB-XL subset, fold 9", lambda d, w, p, read=answer:
+            ptbxl_fold_9(d, w, p, read), note="features are of the standardized signal; the "
+            "calibration has seen these records, the weights have not"),
+)  # fmt: skip
 _C21, _OUT = "formats/cinc2021_wfdb_mat4", {"sources": "outside-ptbxl"}
 SETS: tuple[Outside, ...] = (
     Outside(RHYTHM, "mitbih", "MIT-BIH Arrhythmia", windows("mitbih", "mitbih_arrhythmia.zip"),
@@ -462,19 +498,20 @@ def table(internal: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any
             f"{row.get('target') or 'macro'} | {row.get('records', '')} | {value} |"
         )
     names = list(CONTROLS)
+    inside = {outside.name for outside in INTERNAL}
     shown = " | ".join(CONTROLS[control] for control in names[1:])
-    lines += [
-        "",
-        "### Outside",
-        "",
+    head = [
         "| bundle | set | lead | target | n | positives (people) | found | false alarms | "
         f"AUROC (95 %) | {shown} |",
         "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | --- | "
         f"{' | '.join('---' for _ in names[1:])} |",
     ]
     remarks: list[str] = []
-    for row in rows:
-        lines.append(_line(row, names[1:], remarks))
+    for title, own in (
+        ("### Internal, with the controls", [row for row in rows if row["set"] in inside]),
+        ("### Outside", [row for row in rows if row["set"] not in inside]),
+    ):
+        lines += ["", title, "", *head, *(_line(row, names[1:], remarks) for row in own)]
     lines += ["", *(f"[{number}] {remark}  " for number, remark in enumerate(remarks, 1))]
     return "\n".join(lines)
 
@@ -530,22 +567,29 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
-    for outside in SETS:
+    for outside in (*INTERNAL, *SETS):
         units = answers(outside, arguments.data, arguments.work)
         print(f"{outside.key}: {len(units)} units", flush=True)
         if arguments.answers_only:
             continue
         mapped = {target for unit in units for target in unit["labels"]}
-        wanted = [target for target in SCORED[outside.model] if target in mapped]
+        scored = outside.targets or SCORED[outside.model]
+        wanted = [target for target in scored if target in mapped]
         if any(claims(units, target) for target in wanted):
             units = with_embeddings(outside, units, arguments.data, arguments.work)
         # A set without any statement of a target still has its row.
-        rows += [score(outside, units, target) for target in wanted or SCORED[outside.model][:1]]
+        rows += [score(outside, units, target) for target in wanted or scored[:1]]
     if arguments.answers_only:
         return
     internal = internal_rows()
-    document = {"minimum_for_a_claim": MINIMUM_CLAIM, "draws": DRAWS, "internal": internal,
-                "outside": rows}  # fmt: skip
+    own = {outside.name for outside in INTERNAL}
+    document = {
+        "minimum_for_a_claim": MINIMUM_CLAIM,
+        "draws": DRAWS,
+        "internal": internal,
+        "internal_with_controls": [row for row in rows if row["set"] in own],
+        "outside": [row for row in rows if row["set"] not in own],
+    }
     text = json.dumps(document, indent=1, ensure_ascii=False)
     (arguments.docs / "outside-evaluation.json").write_text(text + "\n", encoding="utf-8")
     finish(arguments.docs / "outside-evaluation.md", table(internal, rows))
