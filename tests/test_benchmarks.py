@@ -89,6 +89,7 @@ def test_the_default_sizes_are_those_of_the_table() -> None:
     assert len(ROWS) == len({id(function) for function in ROWS.values()}) >= 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(ROWS))
 def test_every_row_runs(name: str) -> None:
     """With the smallest sizes, a small network and one run; what it measures means nothing."""
