@@ -32,7 +32,7 @@ from ecgfoundry.inference.live_frames import LiveFrame
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.runtimes import choose_runtime, create_runtime
 
-__all__ = ["files_to_findings", "latency", "long_record", "memory", "stream"]
+__all__ = ["files_to_findings", "latency", "long_record", "memory", "small_network", "stream"]
 
 RHYTHM = ("rhythm-single-lead", "rhythm-single-lead-edge")
 MEASURE_MEMORY = """
@@ -201,6 +201,29 @@ def latency(sizes: Sizes) -> list[Row]:
                 reference=lambda p=predictor, w=windows: p.logits(w),
                 reference_name="the network alone",
                 ours_name=predictor.runtime.name,
+                runs=sizes.runs,
+                minimum_s=sizes.minimum_s,
+            )
+        )
+    return rows
+
+
+def small_network(sizes: Sizes) -> list[Row]:
+    """The network for small devices alone, against the committee that it was distilled from."""
+    committee, edge = (load_model(name, threads=1) for name in RHYTHM)
+    recording = ecgfoundry.read(ecgfoundry.sample_path("single-lead"))
+    recipe = edge.bundle.input.preprocessing
+    rows = []
+    for seconds in (10, 30):
+        part = recording.slice_samples(0, round(seconds * recording.sampling_rate))
+        windows = ecgfoundry.standardize(part, recipe, part.leads[:1])[:1]
+        rows.append(
+            compare(
+                f"{edge.bundle.name}: network on {seconds} s, one thread",
+                ours=lambda w=windows: edge.logits(w),
+                reference=lambda w=windows: committee.logits(w),
+                reference_name=committee.bundle.name,
+                ours_name=edge.runtime.name,
                 runs=sizes.runs,
                 minimum_s=sizes.minimum_s,
             )

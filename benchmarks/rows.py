@@ -117,6 +117,7 @@ ROWS: dict[str, Callable[[Sizes], list[Row] | list[Row | Fact]]] = {
     "long": lambda sizes: [end_to_end.long_record(sizes)],
     "memory": lambda sizes: end_to_end.memory(sizes),
     "latency": end_to_end.latency,
+    "small-network": end_to_end.small_network,
     "stream": end_to_end.stream,
 }
 """Name -> function(sizes) -> lines."""

@@ -159,9 +159,14 @@ def normalize_lead_names(names: Sequence[str]) -> tuple[str, ...]:
     LeadError
         A name is empty, or two channels end up with the same name.
     """
+    return _normalized(tuple(str(name) for name in names))
+
+
+@functools.lru_cache(maxsize=1024)  # the same names come with every window
+def _normalized(names: tuple[str, ...]) -> tuple[str, ...]:
     result: list[str] = []
     for position, name in enumerate(names):
-        text = str(name).strip()
+        text = name.strip()
         if not text:
             raise LeadError(
                 f"channel {position} has no lead name",

@@ -491,7 +491,8 @@ def _by_chain(
     if present.any():
         x = recipe.chain(array[present], float(sampling_rate), mains)
         x = x[:, : recipe.samples]
-        result[present] = np.pad(x, ((0, 0), (0, recipe.samples - x.shape[1])))
+        result[present, : x.shape[1]] = x
+        result[present, x.shape[1] :] = 0.0
     return result
 
 

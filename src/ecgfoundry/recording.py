@@ -343,8 +343,7 @@ class Recording:
         LeadError
             A lead is missing and ``missing`` is "error".
         """
-        wanted = normalize_lead_names(leads)
-        if wanted == self.leads:
+        if tuple(leads) == self.leads or (wanted := normalize_lead_names(leads)) == self.leads:
             return self  # recordings do not change
         source = self
         if derive and any(lead not in self.leads for lead in wanted):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.formats.registry import read
-from ecgfoundry.inference.live import LiveAnswer, LiveStream, prepare_due
+from ecgfoundry.inference.live import LiveAnswer, LiveStream, answer_due, prepare_due
 from ecgfoundry.inference.live_buffer import LiveBuffer, SampleClock
 from ecgfoundry.inference.live_frames import LiveFrame, decode_frame, encode_frame
 from ecgfoundry.inference.live_state import Smoothing, SteadyState
@@ -215,6 +215,60 @@ def test_windows_of_many_streams_are_prepared_as_if_alone(random_generator: Any)
             assert made.standardized.tobytes() == alone.standardized.tobytes()
 
 
+@pytest.mark.parametrize("name", ["rhythm-single-lead-edge", "ptbxl-superclass-12lead"])
+def test_streams_that_are_answered_together_say_what_they_say_alone(
+    name: str, single_lead: Recording, random_generator: Any
+) -> None:
+    """Also with several windows of one stream at once, some refused, and a new beginning."""
+    model = load_model(name, threads=1)
+    signals = [np.roll(single_lead.signal, 777 * k, axis=1).copy() for k in range(3)]
+    signals[1][:, 4000:8000] = 0.0  # ten seconds and more are flat: the past is forgotten
+    rate = single_lead.sampling_rate
+    sent = [
+        [LiveFrame(signal[:, a:b], a + jump) for a, b, jump in cuts]
+        for signal, cuts in zip(
+            signals,
+            (
+                [(0, 2900, 0), (2900, 9000, 0)],
+                [(0, 9000, 0)],
+                [(0, 4000, 0), (4000, 9000, 20_000)],
+            ),
+            strict=True,
+        )
+    ]
+    together = [LiveStream(model, ["I"], rate) for _ in sent]
+    alone = [LiveStream(model, ["I"], rate) for _ in sent]
+    windows: list[tuple[int, Any]] = []
+    for number, (stream, parts) in enumerate(zip(together, sent, strict=True)):
+        windows += [(number, d) for part in parts[:1] for d in stream.push(part)]
+    made = prepare_due([(together[number], d) for number, d in windows])
+    # The streams mixed, each in its order.
+    order = sorted(random_generator.permutation(len(windows)), key=lambda k: windows[k][1].stop)
+    logits: list[Any] = [None] * len(made)
+    for number in range(3):  # in the batches of the streams alone: rounding is theirs
+        own = [
+            k for k, one in enumerate(made)
+            if windows[k][0] == number and one.standardized is not None
+        ]  # fmt: skip
+        for k, z in zip(
+            own, model.logits(np.stack([made[k].standardized for k in own])), strict=True
+        ):
+            logits[k] = z
+    answers = answer_due([(together[windows[k][0]], windows[k][1], made[k], logits[k])
+                          for k in order])  # fmt: skip
+    refused = 0
+    for number, (stream, parts) in enumerate(zip(alone, sent, strict=True)):
+        wanted = stream.run(parts[0])
+        found = [a for k, a in zip(order, answers, strict=True) if windows[k][0] == number]
+        assert [a.to_dict() for a in found] == [a.to_dict() for a in wanted]
+        refused += sum(a.window.refused is not None for a in wanted)
+        for part in parts[1:]:  # and their states are the same afterwards
+            assert [a.to_dict() for a in together[number].run(part)] == [
+                a.to_dict() for a in stream.run(part)
+            ]
+    assert refused > 0
+
+
 def windows_of(stream: LiveStream, sent: list[LiveFrame]) -> list[Any]:
     """Standardized windows that come out of a stream, in order."""
     due = [(stream, d) for frame in sent for d in stream.push(frame)]
@@ -303,16 +357,14 @@ class _Answers:
     class vocabulary:  # noqa: N801
         targets = ("A", "B")
 
-    def calibrator(self, level: str) -> None:
-        assert level == "window"
-
 
 def test_presence_begins_and_ends_with_hysteresis() -> None:
     state = SteadyState(_Answers(), Smoothing(time_constant_s=1e-3, hold_s=3, release=0.8))
 
     def at(time_s: float, probability: float) -> bool | None:
         odds = np.log(probability / (1 - probability))
-        state.update(np.array([odds, 0.0]), time_s)
+        mean = state.blend(np.array([odds, 0.0]), time_s)
+        state.decide(1 / (1 + np.exp(-mean)), time_s)
         assert state.present[1] is None
         return state.present[0]
 
@@ -332,6 +384,6 @@ def test_presence_begins_and_ends_with_hysteresis() -> None:
 
 def test_the_mean_is_exponential_in_time() -> None:
     state = SteadyState(_Answers(), Smoothing(time_constant_s=4.0))
-    state.update(np.array([1.0, 0.0]), 0.0)
-    mean = state.update(np.array([3.0, 0.0]), 2.0)
+    state.blend(np.array([1.0, 0.0]), 0.0)
+    mean = state.blend(np.array([3.0, 0.0]), 2.0)
     assert mean[0] == pytest.approx(3.0 - 2.0 * np.exp(-0.5))

@@ -28,8 +28,9 @@ def small_settings():
     with pytest.MonkeyPatch.context() as patch:
         small = {"stem_channels": 4, "channels": [4, 4, 4, 4], "dilations": [1]}
         patch.setattr(members, "ARCHITECTURE", {**members.ARCHITECTURE, **small})
-        for name in ("TEACHER", "STUDENT"):
-            patch.setattr(members, name, replace(getattr(members, name), epochs=1))
+        patch.setattr(recipe, "ARCHITECTURE", {**recipe.ARCHITECTURE, **small, "dilations": [2]})
+        for owner, name in ((members, "TEACHER"), (members, "STUDENT"), (recipe, "SETTINGS")):
+            patch.setattr(owner, name, replace(getattr(owner, name), epochs=1))
         for owner in (measuring, recipe):
             patch.setattr(owner, "grouped_bootstrap", partial(owner.grouped_bootstrap, draws=50))
         yield
@@ -47,14 +48,33 @@ def done(data_zip: Path, tmp_path_factory, small_settings):  # noqa: F811
     return committee, edge, work
 
 
-def test_one_network_is_chosen_by_validation(done) -> None:
+def test_half_of_a_target_is_the_answer_of_the_committee_to_the_very_crop() -> None:
+    torch.manual_seed(0)
+    teacher = RhythmNet(**{**members.ARCHITECTURE, "channels": [4, 4, 4, 4]}).eval()
+    generator = np.random.default_rng(0)
+    signals = [generator.normal(size=7000).astype(np.float32) for _ in range(members.BATCH)]
+    classes = np.arange(members.BATCH) % 4
+    targets = np.eye(4, dtype=np.float32)[classes]
+    alone, taught = (
+        members.Sampler(signals, classes, targets, 2, members.STUDENT_CROP_SHARES, teacher=one)
+        for one in (None, teacher)
+    )
+    batches = zip(
+        alone(0, np.random.default_rng(1)), taught(0, np.random.default_rng(1)), strict=True
+    )
+    for (inputs, own), (same, blended) in batches:
+        assert torch.equal(inputs, same)
+        with torch.no_grad():
+            answer = torch.softmax(teacher(inputs), dim=1)
+        torch.testing.assert_close(blended, (own + answer) / 2)
+        assert not blended.requires_grad
+
+
+def test_the_smaller_network_is_trained_and_measured(done) -> None:
     _, edge, work = done
-    losses = dict(edge["validation_log_loss"])
-    losses.pop("committee")
-    assert set(losses) == {"student0", "student1"}
-    assert edge["chosen"] == min(losses, key=losses.__getitem__)
-    # What is calibrated and measured is the network that was chosen.
-    assert edge["validation"]["log_loss"] == pytest.approx(losses[edge["chosen"]], abs=1e-9)
+    # What is calibrated and measured is the rounded network that is written.
+    loss = edge["validation_log_loss"]["edge"]
+    assert edge["validation"]["log_loss"] == pytest.approx(loss, abs=1e-9)
     folder = work / "rhythm-single-lead-edge"
     configuration = json.loads((folder / "config.json").read_text())["configuration"]
     network = RhythmNet(**configuration)
@@ -62,6 +82,9 @@ def test_one_network_is_chosen_by_validation(done) -> None:
     assert all(t.dtype == torch.float16 for t in stored.values() if t.ndim > 1)
     network.load_state_dict(stored)
     assert configuration["members"] == 1
+    assert configuration["dilations"] == [2]
+    (curve,) = [json.loads(row) for row in (folder / "curves.jsonl").read_text().splitlines()]
+    assert curve["member"] == recipe.NAME
     assert edge["parameters"] == sum(p.numel() for p in network.parameters())
     assert json.loads((folder / "metrics.json").read_text()) == edge
 

@@ -29,8 +29,8 @@ def present_mask(bundle: Bundle, values: NDArray[np.float64]) -> list[bool | Non
         top = int(np.argmax(values))
         return [k == top for k in range(len(values))]
     return [
-        None if threshold is None else bool(value >= threshold)
-        for value, threshold in zip(values, bundle.thresholds, strict=True)
+        None if threshold is None else value >= threshold
+        for value, threshold in zip(values.tolist(), bundle.thresholds, strict=True)
     ]
 
 
@@ -106,8 +106,13 @@ def window_result(
     start_s: float,
     duration_s: float,
     refused: Notice | None,
+    calibrated: NDArray[np.float64] | None = None,
 ) -> WindowResult:
-    """Return what is said about one window; ``logits`` is None if it was refused."""
+    """Return what is said about one window; ``logits`` is None if it was refused.
+
+    ``calibrated`` are its probabilities as :func:`probabilities` gives them for windows, where
+    they are known already.
+    """
     if logits is None:
         return WindowResult(start_s, duration_s, refused=refused)
     targets = bundle.vocabulary.targets
@@ -115,13 +120,16 @@ def window_result(
         findings = _regression_findings(bundle, logits)
         values = {f.name: f.value for f in findings if f.value is not None}
         return WindowResult(start_s, duration_s, values=values)
-    values_array = probabilities(bundle, logits, level="window")
+    values_array = calibrated
+    if values_array is None:
+        values_array = probabilities(bundle, logits, level="window")
     present = present_mask(bundle, values_array)
     shown = [k for k, target in enumerate(targets) if target.standalone]
     undecided = all(present[k] is None for k in shown)
+    values_list = values_array.tolist()
     return WindowResult(
         start_s,
         duration_s,
-        probabilities={targets[k].name: float(values_array[k]) for k in shown},
+        probabilities={targets[k].name: values_list[k] for k in shown},
         present=None if undecided else tuple(targets[k].name for k in shown if present[k]),
     )

@@ -6,7 +6,7 @@ standardized form of the same samples read from a file.
 
 Cutting, preparing and answering are steps of their own, so that a server can prepare the windows of
 many streams together and put them into one call of the network: :meth:`LiveStream.push` gives what
-is due, :func:`prepare_due` prepares it, :meth:`LiveStream.answer` takes the logits.
+is due, :func:`prepare_due` prepares it, :func:`answer_due` takes the logits.
 :meth:`LiveStream.run` does it all for one stream.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import SignalError
-from ecgfoundry.inference.findings import window_result
+from ecgfoundry.inference.findings import probabilities, window_result
 from ecgfoundry.inference.interpretation import WindowResult
 from ecgfoundry.inference.live_buffer import LiveBuffer, SampleClock, StreamCounts
 from ecgfoundry.inference.live_frames import LiveFrame
@@ -32,7 +32,7 @@ from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.recording import Recording, check_sampling_rate
 from ecgfoundry.signals.quality import Notice
 
-__all__ = ["LIVE_WINDOW_S", "DueWindow", "LiveAnswer", "LiveStream", "prepare_due"]
+__all__ = ["LIVE_WINDOW_S", "DueWindow", "LiveAnswer", "LiveStream", "answer_due", "prepare_due"]
 
 LIVE_WINDOW_S = 10.0
 """Longest window of a live answer; models that take longer ones get it padded by their recipe."""
@@ -187,42 +187,30 @@ class LiveStream:
         start = stop - signal.shape[1]
         return DueWindow(part, start, stop, (stop - first) / self.sampling_rate)
 
-    def answer(
-        self, due: DueWindow, prepared: PreparedWindow, logits: NDArray[np.floating] | None
-    ) -> LiveAnswer:
-        """Say what is known at the end of a window.
-
-        Parameters
-        ----------
-        due : DueWindow
-            From :meth:`push`, in order.
-        prepared : PreparedWindow
-            The same, from :func:`prepare_due`.
-        logits : ndarray (targets,) or None
-            Of ``prepared.standardized``; None if the window was refused.
-        """
-        bundle = self.predictor.bundle
+    def _answer(self, window: _ReadWindow) -> LiveAnswer:
+        """Say what is known at the end of a window."""
+        bundle, prepared, time_s = self.predictor.bundle, window.prepared, window.due.time_s
         first = self.buffer.first or 0
         about: dict[str, Any] = {
             "start_s": (prepared.start - first) / self.sampling_rate,
             "duration_s": (prepared.stop - prepared.start) / self.sampling_rate,
             "refused": prepared.refusal,
         }
-        values = None if logits is None else np.asarray(logits, np.float64)
-        alone = window_result(bundle, values, **about)
-        if values is None:
-            self._state.miss(due.time_s)
+        alone = window_result(bundle, window.logits, calibrated=window.calibrated, **about)
+        if window.mean is None:
+            self._state.miss(time_s)
             names = self._names()
             steady = replace(alone, present=names)
         else:
-            mean = self._state.update(values, due.time_s)
+            if window.calibrated_mean is not None:
+                self._state.decide(window.calibrated_mean, time_s)
             names = self._names()
-            steady = self._steady(mean, names, about)
+            steady = self._steady(window.mean, names, about)
         now = set(names or ())
         changed = tuple(sorted(now ^ self._shown))
         self._shown = now
         return LiveAnswer(
-            due.time_s,
+            time_s,
             alone,
             steady,
             changed,
@@ -265,10 +253,8 @@ class LiveStream:
         prepared = prepare_due([(self, window) for window in due])
         readable = [p.standardized for p in prepared if p.standardized is not None]
         logits = iter(self.predictor.logits(np.stack(readable)) if readable else ())
-        return [
-            self.answer(d, p, None if p.standardized is None else next(logits))
-            for d, p in zip(due, prepared, strict=True)
-        ]
+        read = [None if p.standardized is None else next(logits) for p in prepared]
+        return answer_due([(self, d, p, z) for d, p, z in zip(due, prepared, read, strict=True)])
 
 
 def prepare_due(due: Sequence[tuple[LiveStream, DueWindow]]) -> list[PreparedWindow]:
@@ -277,3 +263,60 @@ def prepare_due(due: Sequence[tuple[LiveStream, DueWindow]]) -> list[PreparedWin
         return []
     spec = due[0][0].predictor.bundle.input
     return prepare_together([(w.part, s.input_leads, w.start) for s, w in due], spec)
+
+
+@dataclass(slots=True)
+class _ReadWindow:
+    """A window on the last part of its way, (targets,) each; None if it was refused."""
+
+    due: DueWindow
+    prepared: PreparedWindow
+    logits: NDArray[np.float64] | None = None
+    mean: NDArray[np.float64] | None = None
+    calibrated: NDArray[np.float64] | None = None
+    calibrated_mean: NDArray[np.float64] | None = None
+
+
+def answer_due(
+    windows: Sequence[tuple[LiveStream, DueWindow, PreparedWindow, NDArray[np.floating] | None]],
+) -> list[LiveAnswer]:
+    """Say what is known at the end of windows of streams that are read by the same network.
+
+    Parameters
+    ----------
+    windows : sequence of (stream, due, prepared, logits)
+        From :meth:`LiveStream.push`, those of each stream in order; from :func:`prepare_due`; and
+        of the network, (targets,), or None if the window was refused.
+    """
+    answers: list[LiveAnswer] = []
+    begin = 0
+    while begin < len(windows):
+        # Streams are calibrated together; two windows of one stream come one after the other.
+        streams: set[int] = set()
+        end = begin
+        while end < len(windows) and id(windows[end][0]) not in streams:
+            streams.add(id(windows[end][0]))
+            end += 1
+        answers += _answer_apart(windows[begin:end])
+        begin = end
+    return answers
+
+
+def _answer_apart(
+    windows: Sequence[tuple[LiveStream, DueWindow, PreparedWindow, NDArray[np.floating] | None]],
+) -> list[LiveAnswer]:
+    """Answer windows of as many streams."""
+    made = [_ReadWindow(due, prepared) for _, due, prepared, _ in windows]
+    read = [k for k, (_, _, _, logits) in enumerate(windows) if logits is not None]
+    for k in read:
+        stream, due, _, logits = windows[k]
+        made[k].logits = np.asarray(logits, np.float64)
+        made[k].mean = stream._state.blend(made[k].logits, due.time_s)
+    bundle = windows[0][0].predictor.bundle
+    if read and bundle.target_kind != "regression":
+        both = np.stack([[made[k].logits, made[k].mean] for k in read])
+        for k, (alone, steady) in zip(
+            read, probabilities(bundle, both, level="window"), strict=True
+        ):
+            made[k].calibrated, made[k].calibrated_mean = alone, steady
+    return [stream._answer(window) for (stream, _, _, _), window in zip(windows, made, strict=True)]

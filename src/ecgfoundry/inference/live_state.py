@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.models.bundle import Bundle
 
 __all__ = ["Smoothing", "SteadyState"]
@@ -69,8 +68,11 @@ class SteadyState:
         """Whether each target is present; None where nothing is known or there is no threshold."""
         return list(self._present)
 
-    def update(self, logits: Logits, time_s: float) -> Logits:
-        """Take the logits (targets,) of the window that ends at ``time_s``; return the mean."""
+    def blend(self, logits: Logits, time_s: float) -> Logits:
+        """Take the logits (targets,) of the window that ends at ``time_s``; return the mean.
+
+        :meth:`decide` with the mean's probabilities comes next; a regression needs none.
+        """
         gap = time_s - self._time_s
         if self._mean is None or gap > self._smoothing.forget_s or gap <= 0:
             self._mean = logits.astype(np.float64)
@@ -79,9 +81,6 @@ class SteadyState:
             weight = 1.0 - math.exp(-gap / self._smoothing.time_constant_s)
             self._mean = self._mean + weight * (logits - self._mean)
         self._time_s = time_s
-        if self._bundle.target_kind != "regression":
-            self._probabilities = probabilities(self._bundle, self._mean, level="window")
-            self._decide(self._probabilities, time_s)
         return self._mean
 
     def miss(self, time_s: float) -> None:
@@ -90,8 +89,9 @@ class SteadyState:
             self._mean = self._probabilities = None
             self._present = [None] * len(self._present)
 
-    def _decide(self, values: NDArray[np.float64], time_s: float) -> None:
-        wanted = self._wanted(values)
+    def decide(self, values: NDArray[np.float64], time_s: float) -> None:
+        """Take the calibrated probabilities (targets,) of the mean at ``time_s``."""
+        self._probabilities = values
         if self._bundle.multiclass:
             # One class follows another; the top one must have led for the whole hold time.
             top = int(np.argmax(values))
@@ -102,7 +102,7 @@ class SteadyState:
                 if k != top or self._present[top]:
                     self._waiting_since[k] = math.nan
             return
-        for k, state in enumerate(wanted):
+        for k, state in enumerate(self._wanted(values)):
             if state is None or self._present[k] is None:
                 self._present[k] = state
             elif state == self._present[k]:
@@ -119,11 +119,11 @@ class SteadyState:
     def _wanted(self, values: NDArray[np.float64]) -> list[bool | None]:
         result: list[bool | None] = []
         for value, threshold, now in zip(
-            values, self._bundle.thresholds, self._present, strict=True
+            values.tolist(), self._bundle.thresholds, self._present, strict=True
         ):
             if threshold is None:
                 result.append(None)
             else:
                 bar = threshold * self._smoothing.release if now else threshold
-                result.append(bool(value >= bar))
+                result.append(value >= bar)
         return result

@@ -170,17 +170,6 @@ def _saturated_share(values: NDArray[np.floating], sampling_rate: float) -> floa
     return saturated_samples(values, _saturated_run(sampling_rate)) / values.size
 
 
-def _flagged(
-    figures: dict[str, LeadQuality], field: str, limit: float, *, below: bool = False
-) -> tuple[str, ...]:
-    result = []
-    for lead, figure in figures.items():
-        value = getattr(figure, field)
-        if figure.readable and value is not None and (value < limit if below else value > limit):
-            result.append(lead)
-    return tuple(result)
-
-
 _LEAD_WARNINGS: tuple[tuple[str, str, float, bool, str], ...] = (
     # code, field, limit, below?, words
     ("gaps", "missing_share", 0.0, False, "samples are missing"),
@@ -274,22 +263,32 @@ def _judged(
             f"the signal is {duration:.2f} s long; at least {MINIMUM_DURATION_S:g} s is needed",
         )
         return WindowQuality(figures, (), refusal)
-    unreadable = tuple(lead for lead, figure in figures.items() if not figure.readable)
-    if len(unreadable) == len(figures):
+    good = {lead: figure for lead, figure in figures.items() if figure.readable}
+    if not good:
         return WindowQuality(figures, (), _refusal(figures))
-    warnings = [
-        Notice(code, f"{', '.join(found)}: {words}", found)
-        for code, field, limit, below, words in _LEAD_WARNINGS
-        if (found := _flagged(figures, field, limit, below=below))
-    ]
-    if unreadable:
+    warnings = _lead_warnings(good)
+    if len(good) < len(figures):
+        unreadable = tuple(lead for lead in figures if lead not in good)
         words = f"{', '.join(unreadable)}: flat or mostly missing, read as an absent lead"
         warnings.insert(0, Notice("lead-unreadable", words, unreadable))
-    readable = {lead: rows[lead] for lead in figures if lead not in unreadable}
+    readable = {lead: rows[lead] for lead in good}
     warnings += _lead_geometry_warnings(array, readable, sampling_rate)
     if spikes:
         warnings += _pacer_warning({lead: found.spikes for lead, (_, found) in readable.items()})
     return WindowQuality(figures, tuple(warnings), None)
+
+
+def _lead_warnings(figures: dict[str, LeadQuality]) -> list[Notice]:
+    warnings = []
+    for code, field, limit, below, words in _LEAD_WARNINGS:
+        found = []
+        for lead, figure in figures.items():
+            value = getattr(figure, field)
+            if value is not None and (value < limit if below else value > limit):
+                found.append(lead)
+        if found:
+            warnings.append(Notice(code, f"{', '.join(found)}: {words}", tuple(found)))
+    return warnings
 
 
 _NOTHING = Notice("missing", "every sample of every lead is missing")

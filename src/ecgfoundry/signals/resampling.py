@@ -130,11 +130,12 @@ def fill_gaps_linear(signal: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return float64 with NaN runs bridged by straight lines; an all-NaN row becomes zeros."""
     array = np.array(signal, dtype=np.float64)
     rows = array.reshape(-1, array.shape[-1])
+    gaps = np.isnan(rows)
     index = np.arange(rows.shape[1])
-    for row in rows:
-        missing = np.isnan(row)
+    for number in np.flatnonzero(gaps.any(axis=1)):
+        row, missing = rows[number], gaps[number]
         if missing.all():
             row[:] = 0.0
-        elif missing.any():
+        else:
             row[missing] = np.interp(index[missing], index[~missing], row[~missing])
     return rows.reshape(array.shape)

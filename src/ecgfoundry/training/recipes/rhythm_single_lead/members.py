@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -52,6 +52,8 @@ LABEL_SMOOTHING = 0.05
 
 TEACHER_SHARE = 0.5  # weight of the out-of-fold probabilities in the students' targets
 
+TAUGHT_SHARE = 0.5  # weight of a teacher's answer to the crop itself (our choice)
+
 
 @dataclass(frozen=True)
 class Sampler:
@@ -69,6 +71,9 @@ class Sampler:
         Batches per epoch.
     crop_shares : sequence of float
         How often each length of ``CROPS`` is used.
+    teacher : RhythmNet, optional
+        Its answer to the very crop, as it was augmented, makes up ``TAUGHT_SHARE`` of the target:
+        a crop need not show what the recording's label says.
     """
 
     signals: Sequence[Array]
@@ -76,6 +81,7 @@ class Sampler:
     targets: Array
     steps: int
     crop_shares: Sequence[float]
+    teacher: RhythmNet | None = None
 
     def __call__(self, epoch: int, generator: np.random.Generator) -> Iterator[tuple[Tensor, ...]]:
         """Yield (inputs, targets) of one epoch."""
@@ -84,8 +90,15 @@ class Sampler:
         )
         for rows in order.reshape(self.steps, BATCH):
             length = round(generator.choice(CROPS, p=self.crop_shares) * SAMPLING_RATE)
-            batch = self._inputs([self.signals[i] for i in rows], length, generator)
-            yield torch.from_numpy(batch), torch.from_numpy(self.targets[rows])
+            inputs = torch.from_numpy(
+                self._inputs([self.signals[i] for i in rows], length, generator)
+            )
+            targets = torch.from_numpy(self.targets[rows])
+            if self.teacher is not None:
+                with torch.no_grad():
+                    taught = torch.softmax(self.teacher(inputs), dim=1)
+                targets = (1 - TAUGHT_SHARE) * targets + TAUGHT_SHARE * taught
+            yield inputs, targets
 
     def _inputs(
         self, signals: Sequence[Array], length: int, generator: np.random.Generator
@@ -130,6 +143,8 @@ def train_member(
     settings: FitSettings,
     crop_shares: Sequence[float],
     output: Path,
+    architecture: Mapping[str, Any] | None = None,
+    teacher: RhythmNet | None = None,
 ) -> RhythmNet:
     """Train one member, or load it if it is there.
 
@@ -149,6 +164,10 @@ def train_member(
         How often each length of ``CROPS`` is used.
     output : Path
         The recipe's folder.
+    architecture : mapping, optional
+        Arguments of the network; ``ARCHITECTURE`` by default.
+    teacher : RhythmNet, optional
+        See :class:`Sampler`.
 
     Returns
     -------
@@ -156,7 +175,7 @@ def train_member(
         In evaluation mode.
     """
     torch.manual_seed(settings.seed)
-    network = RhythmNet(**ARCHITECTURE)
+    network = RhythmNet(**(ARCHITECTURE if architecture is None else architecture))
     steps = len(rows) // BATCH
     validation = data.rows("validation")
 
@@ -168,7 +187,12 @@ def train_member(
         name,
         network,
         lambda: Sampler(
-            [data.filtered[i] for i in rows], data.classes[rows], targets, steps, crop_shares
+            [data.filtered[i] for i in rows],
+            data.classes[rows],
+            targets,
+            steps,
+            crop_shares,
+            teacher,
         ),
         soft_cross_entropy,
         folder=output / "members",
