@@ -265,16 +265,16 @@ def prepare_due(due: Sequence[tuple[LiveStream, DueWindow]]) -> list[PreparedWin
     return prepare_together([(w.part, s.input_leads, w.start) for s, w in due], spec)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _ReadWindow:
     """A window on the last part of its way, (targets,) each; None if it was refused."""
 
     due: DueWindow
     prepared: PreparedWindow
-    logits: NDArray[np.float64] | None = None
-    mean: NDArray[np.float64] | None = None
-    calibrated: NDArray[np.float64] | None = None
-    calibrated_mean: NDArray[np.float64] | None = None
+    logits: NDArray[np.float64] | None
+    mean: NDArray[np.float64] | None
+    calibrated: NDArray[np.float64] | None
+    calibrated_mean: NDArray[np.float64] | None
 
 
 def answer_due(
@@ -306,17 +306,22 @@ def _answer_apart(
     windows: Sequence[tuple[LiveStream, DueWindow, PreparedWindow, NDArray[np.floating] | None]],
 ) -> list[LiveAnswer]:
     """Answer windows of as many streams."""
-    made = [_ReadWindow(due, prepared) for _, due, prepared, _ in windows]
-    read = [k for k, (_, _, _, logits) in enumerate(windows) if logits is not None]
-    for k in read:
-        stream, due, _, logits = windows[k]
-        made[k].logits = np.asarray(logits, np.float64)
-        made[k].mean = stream._state.blend(made[k].logits, due.time_s)
     bundle = windows[0][0].predictor.bundle
+    read = {
+        k: np.asarray(logits, np.float64)
+        for k, (_, _, _, logits) in enumerate(windows)
+        if logits is not None
+    }
+    means = {k: windows[k][0]._state.blend(z, windows[k][1].time_s) for k, z in read.items()}
+    alone: dict[int, NDArray[np.float64]] = {}
+    steady: dict[int, NDArray[np.float64]] = {}
     if read and bundle.target_kind != "regression":
-        both = np.stack([[made[k].logits, made[k].mean] for k in read])
-        for k, (alone, steady) in zip(
-            read, probabilities(bundle, both, level="window"), strict=True
-        ):
-            made[k].calibrated, made[k].calibrated_mean = alone, steady
-    return [stream._answer(window) for (stream, _, _, _), window in zip(windows, made, strict=True)]
+        for known, logits in ((alone, read), (steady, means)):
+            values = probabilities(bundle, np.stack(list(logits.values())), level="window")
+            known.update(zip(logits, values, strict=True))
+    return [
+        stream._answer(
+            _ReadWindow(due, prepared, read.get(k), means.get(k), alone.get(k), steady.get(k))
+        )
+        for k, (stream, due, prepared, _) in enumerate(windows)
+    ]

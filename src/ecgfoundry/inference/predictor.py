@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -425,7 +426,7 @@ def _mean_figures(
                     values.append(value)
     return {
         lead: {
-            name: round(float(np.mean(values)), 4) if values else None
+            name: round(math.fsum(values) / len(values), 4) if values else None
             for name, values in figures.items()
         }
         for lead, figures in sums.items()
