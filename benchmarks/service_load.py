@@ -142,7 +142,10 @@ def processor_seconds(parent: int) -> float:
 
 def processes_of(parent: int) -> list[int]:
     """The process and everything below it."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    children: list[str] = []
+    with contextlib.suppress(OSError):  # it or one of its threads has just ended
+        for thread in Path(f"/proc/{parent}/task").iterdir():
+            children += (thread / "children").read_text().split()
     return [parent, *(p for child in children for p in processes_of(int(child)))]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from typing import Any
 
 import numpy as np
@@ -69,6 +72,28 @@ def test_others_watch_and_the_device_comes_back(service: TestClient) -> None:
         assert (answer["time_s"], answer["samples"]["missing"]) == (5.0, 0)
         device.send_json({"type": "end"})
         until(device, "closing")
+
+
+def test_a_lane_that_dies_is_replaced_and_its_streams_begin_anew(service: TestClient) -> None:
+    recording = ecgfoundry.read(sample_path("single-lead"))
+    stored = np.round(recording.signal * 1000).astype(np.int16)
+    with service.websocket_connect("/v1/stream") as device:
+        device.send_json(OPENING)
+        device.receive_json()
+        device.send_bytes(encode_frame(stored[:, :1200]))
+        assert [device.receive_json()["time_s"] for _ in range(2)] == [3, 4]
+        lanes = [p for p in multiprocessing.active_children() if p.name == "live"]
+        assert lanes
+        for lane in lanes:
+            os.kill(lane.pid, signal.SIGKILL)
+            lane.join(10)
+        device.send_bytes(encode_frame(stored[:, 1200:1500]))  # lost with the process
+        assert device.receive_json()["type"] == "restarted"
+        device.send_bytes(encode_frame(stored[:, 1500:2700]))
+        assert [device.receive_json()["time_s"] for _ in range(2)] == [3, 4]
+        device.send_json({"type": "end"})
+        until(device, "closing")
+    assert 'restarts_total{reason="lane"} 1.0' in service.get("/metrics").text
 
 
 @pytest.mark.parametrize(

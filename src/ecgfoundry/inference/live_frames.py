@@ -27,7 +27,15 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import SignalError
 
-__all__ = ["HEADER_BYTES", "MAXIMUM_SAMPLES", "LiveFrame", "decode_frame", "encode_frame"]
+__all__ = [
+    "HEADER_BYTES",
+    "MAXIMUM_SAMPLES",
+    "FrameHeader",
+    "LiveFrame",
+    "decode_frame",
+    "encode_frame",
+    "read_header",
+]
 
 _HEADER = struct.Struct("<4sBBHIIqd")
 HEADER_BYTES = _HEADER.size
@@ -52,14 +60,19 @@ class LiveFrame:
     time_s: float | None = None
 
 
-def decode_frame(content: bytes | memoryview, *, millivolts: float) -> LiveFrame:
-    """Read a frame.
+@dataclass(frozen=True, slots=True)
+class FrameHeader:
+    """What the header of a frame states; ``start`` and ``time_s`` are None where not stated."""
 
-    Parameters
-    ----------
-    content : bytes
-    millivolts : float
-        mV per unit of the samples.
+    leads: int
+    samples: int
+    data: np.dtype[Any]
+    start: int | None
+    time_s: float | None
+
+
+def read_header(content: bytes | memoryview) -> FrameHeader:
+    """Read the header of a frame and check that the frame is as long as it says.
 
     Raises
     ------
@@ -81,12 +94,33 @@ def decode_frame(content: bytes | memoryview, *, millivolts: float) -> LiveFrame
     data = _TYPES[kind]
     if len(content) != HEADER_BYTES + leads * samples * data.itemsize:
         raise SignalError("the length of a frame is not the one that its header states")
-    raw = np.frombuffer(content, data, offset=HEADER_BYTES).reshape(leads, samples)
+    return FrameHeader(
+        leads, samples, data, None if start == -1 else start,
+        time_s if math.isfinite(time_s) else None,
+    )  # fmt: skip
+
+
+def decode_frame(content: bytes | memoryview, *, millivolts: float) -> LiveFrame:
+    """Read a frame.
+
+    Parameters
+    ----------
+    content : bytes
+    millivolts : float
+        mV per unit of the samples.
+
+    Raises
+    ------
+    SignalError
+        It is no frame, or its length is not the one that it states.
+    """
+    header = read_header(content)
+    raw = np.frombuffer(content, header.data, offset=HEADER_BYTES)
+    raw = raw.reshape(header.leads, header.samples)
     signal = raw.astype(np.float32) * np.float32(millivolts)
-    signal[(raw == _MISSING) if kind == 0 else ~np.isfinite(signal)] = np.nan
-    return LiveFrame(
-        signal, None if start == -1 else start, time_s if math.isfinite(time_s) else None
-    )
+    missing = (raw == _MISSING) if header.data.kind == "i" else ~np.isfinite(signal)
+    signal[missing] = np.nan
+    return LiveFrame(signal, header.start, header.time_s)
 
 
 def encode_frame(

@@ -1,43 +1,33 @@
-"""Live streams of a service: who sends, who watches, and one thread that answers for many.
+"""Live streams of a service: who sends, who watches, and the lanes that answer.
 
-Frames of all streams of a lane are taken together: each is put into its stream's buffer, the
-windows that are due are standardized, and one call of the network answers them all.
+Frames go to the lane that holds their stream (:mod:`ecgfoundry.service.lanes`), those of many
+streams together; what comes back is told to the device and to everybody who watches.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
 import time
 from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ecgfoundry.errors import EcgFoundryError, LeadError, SignalError
+from ecgfoundry.errors import EcgFoundryError, SignalError
 from ecgfoundry.inference.laboratory import refuse_synthetic
-from ecgfoundry.inference.live import DueWindow, LiveStream, answer_due, prepare_due
-from ecgfoundry.inference.live_frames import LiveFrame, decode_frame, encode_frame
-from ecgfoundry.inference.live_laboratory import (
-    EVERY_S,
-    SPAN_S,
-    LaboratoryTrend,
-    trend_words,
-)
-from ecgfoundry.inference.predictor import Predictor, load_model
-from ecgfoundry.inference.warnings import trained_on_synthetic
+from ecgfoundry.inference.live_frames import decode_frame, encode_frame, read_header
+from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.recording import millivolts_per_unit
+from ecgfoundry.service.lanes import Answers, LaneDied, LaneProcess, StreamOrder, text_of
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 
 if TYPE_CHECKING:
     from ecgfoundry.service.state import ServiceState
 
-__all__ = ["LiveHub", "LiveSession"]
+__all__ = ["LiveHub", "LiveSession", "Outbox"]
 
 _RESUME_S = 60.0
 """How long a stream waits for its device to come back (our choice)."""
@@ -58,11 +48,6 @@ _POINTS = 360
 
 Message = bytes | str
 """A frame, or JSON that is ready to be sent: it is written once for all who get it."""
-
-
-def text_of(message: dict[str, Any]) -> str:
-    """Return a message as JSON."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
 
 
 class Outbox:
@@ -89,73 +74,38 @@ class Outbox:
         return self._messages.popleft()
 
 
-class Follower:
-    """The laboratory estimates of a stream: windows of their own, ten seconds apart."""
-
-    def __init__(self, stream: LiveStream) -> None:
-        self.stream = stream
-        self.trend = LaboratoryTrend(stream.predictor.bundle)
-        self.points: deque[dict[str, Any]] = deque(maxlen=_POINTS)
-
-    def message(self) -> dict[str, Any]:
-        """What stays the same in every message about these estimates."""
-        bundle = self.stream.predictor.bundle
-        return {
-            "type": "laboratory",
-            "model": bundle.name,
-            "model_version": bundle.version,
-            "trained_on_synthetic_data": trained_on_synthetic(bundle),
-            "span_s": SPAN_S,
-            "caveats": trend_words(bundle),
-        }
-
-    def say(self, due: DueWindow, logits: Any) -> dict[str, Any] | None:
-        """Take a window; return the message about it, None while there is nothing to say."""
-        if self.points and due.time_s <= self.points[-1]["time_s"]:  # the stream began anew
-            self.trend.forget()
-            self.points.clear()
-        point = self.trend.add(logits, due.time_s)
-        if point is None:
-            return None
-        self.points.append(point.to_dict())
-        return {**self.message(), **self.points[-1]}
-
-    def history(self) -> dict[str, Any]:
-        """The latest message with the points before it, for somebody who begins to watch."""
-        return {**self.message(), **self.points[-1], "history": list(self.points)[:-1]}
-
-
 @dataclass(eq=False)
 class LiveSession:
-    """One stream and the connections that have to do with it."""
+    """One stream and the connections that have to do with it; ``about`` is the lane's description.
 
-    identifier: str
-    stream: LiveStream
-    millivolts: float
+    ``points`` are those of its laboratory trends.
+    """
+
+    order: StreamOrder
+    about: dict[str, Any]
     lane: int
     name: str
+    owner: str
     device: Outbox | None = None
     viewers: set[Outbox] = field(default_factory=set)
+    received: bool = False
     pending: int = 0
     pending_s: float = 0.0
     last_seen: float = field(default_factory=time.monotonic)
     last_answer: str | None = None
-    laboratory: Follower | None = None
-    owner: str = ""
+    points: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_POINTS))
+
+    @property
+    def identifier(self) -> str:
+        """The stream's name for others."""
+        return self.order.stream
 
     def describe(self) -> dict[str, Any]:
         """Return what a viewer needs to know."""
-        stream = self.stream
         return {
             "stream": self.identifier,
             "name": self.name,
-            "leads": list(stream.leads),
-            "sampling_rate": stream.sampling_rate,
-            "model": stream.predictor.bundle.name,
-            "model_version": stream.predictor.bundle.version,
-            "leads_used": list(stream.input_leads.recorded + stream.input_leads.derived),
-            "window_s": stream.window_s,
-            "laboratory": None if self.laboratory is None else self.laboratory.message(),
+            **self.about,
             "connected": self.device is not None,
         }
 
@@ -165,6 +115,60 @@ class LiveSession:
             self.device.put(message)
         for viewer in self.viewers:
             viewer.put(message)
+
+    def follow(self, point: dict[str, Any]) -> str:
+        """Keep a point of the laboratory trends; return the message about it."""
+        if self.points and point["time_s"] <= self.points[-1]["time_s"]:  # the stream began anew
+            self.points.clear()
+        self.points.append(point)
+        return text_of({**self.about["laboratory"], **point})
+
+    def history(self) -> dict[str, Any]:
+        """The latest estimates with the points before them, for somebody who begins to watch."""
+        return {**self.about["laboratory"], **self.points[-1], "history": list(self.points)[:-1]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A frame on its way to its lane."""
+
+    session: LiveSession
+    content: bytes
+    seconds: float
+
+
+class _Lane:
+    """A lane's process, started when it is needed, the thread that talks to it, and its queue."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"live-{number}")
+        self.process: LaneProcess | None = None
+        self.queue: deque[_Waiting] = deque()
+        self.wake = asyncio.Event()
+
+    async def call(self, name: str, argument: Any) -> Any:
+        """Call a method of the process; calls come one after the other."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self.thread, self._call, name, argument
+        )
+
+    def _call(self, name: str, argument: Any) -> Any:
+        if self.process is None:
+            if name == "close":  # it has no streams
+                return None
+            self.process = LaneProcess()
+        try:
+            return getattr(self.process, name)(argument)
+        except LaneDied:
+            self.process = None
+            raise
+
+    def end(self) -> None:
+        """End the process and the thread."""
+        self.thread.shutdown(wait=True, cancel_futures=True)
+        if self.process is not None:
+            self.process.stop()
 
 
 class LiveHub:
@@ -179,32 +183,26 @@ class LiveHub:
 
     def __init__(self, state: ServiceState, *, limit: int) -> None:
         self._state, self._limit = state, limit
-        self._lanes = state.settings.workers
         self._sessions: dict[str, LiveSession] = {}
-        self._queues: list[deque[tuple[LiveSession, LiveFrame]]] = []
-        self._wake: list[asyncio.Event] = []
+        self._lanes: list[_Lane] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._threads: ThreadPoolExecutor | None = None
-        self._predictors: dict[tuple[int, str], Predictor] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._next_lane = 0
 
     def start(self) -> None:
-        """Start the lanes."""
-        self._threads = ThreadPoolExecutor(self._lanes, thread_name_prefix="live")
-        self._queues = [deque() for _ in range(self._lanes)]
-        self._wake = [asyncio.Event() for _ in range(self._lanes)]
-        self._tasks = [asyncio.create_task(self._run(lane)) for lane in range(self._lanes)]
+        """Start the lanes; their processes come with their first streams."""
+        self._lanes = [_Lane(number) for number in range(self._state.settings.workers)]
+        self._tasks = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
         self._tasks.append(asyncio.create_task(self._forget()))
 
     async def close(self) -> None:
         """End all streams."""
         for session in self._sessions.values():
             session.tell(text_of({"type": "closing", "reason": "the service is stopping"}))
-        for task in self._tasks:
+        for task in (*self._tasks, *self._closing):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._threads is not None:
-            self._threads.shutdown(wait=True, cancel_futures=True)
+        await asyncio.gather(*self._tasks, *self._closing, return_exceptions=True)
+        await asyncio.gather(*(asyncio.to_thread(lane.end) for lane in self._lanes))
 
     @property
     def sessions(self) -> list[LiveSession]:
@@ -252,22 +250,30 @@ class LiveHub:
         if len(self._sessions) >= self._limit:
             words = f"the service has its {self._limit} streams"
             raise ProblemError(Problem(429, "busy", words, None, 30))
-        lane = self._next_lane
-        self._next_lane = (lane + 1) % self._lanes
         try:
-            session = await asyncio.to_thread(self._build, description, lane)
+            order = await asyncio.to_thread(self._order, description)
         except EcgFoundryError as error:
             raise ProblemError(problem_of(error)) from None
         except (KeyError, TypeError, ValueError) as error:
             words = f"the opening message cannot be understood ({type(error).__name__}: {error})"
             remedy = 'Send {"leads": ["I"], "sampling_rate": 250, "unit": "uV"}'
             raise ProblemError(Problem(400, "request", words[:300], remedy)) from None
-        session.owner = caller
+        lane = self._lanes[self._next_lane]
+        self._next_lane = (self._next_lane + 1) % len(self._lanes)
+        try:
+            about = await lane.call("open", order)
+        except LaneDied:
+            await self._replace(lane)
+            raise ProblemError(
+                Problem(503, "lane-died", "the process for this stream ended", None, 5)
+            ) from None
+        name = str(description.get("name", ""))[:80]
+        session = LiveSession(order, about, lane.number, name, caller)
         self._sessions[session.identifier] = session
         self._state.telemetry.streams.set(len(self._sessions))
         return session
 
-    def _build(self, description: dict[str, Any], lane: int) -> LiveSession:
+    def _order(self, description: dict[str, Any]) -> StreamOrder:
         leads = description["leads"]
         if not isinstance(leads, list) or not 1 <= len(leads) <= 64:
             raise SignalError("'leads' is a list of one to 64 names")
@@ -276,56 +282,38 @@ class LiveHub:
             "ptbxl-superclass-12lead" if standard else "rhythm-single-lead"
         )
         mains = description.get("mains")
-        stream = LiveStream(
-            self._predictor(lane, str(name)),
-            [str(lead) for lead in leads],
-            float(description["sampling_rate"]),
-            lead=description.get("lead"),
+        lead, laboratory_lead = description.get("lead"), description.get("laboratory_lead")
+        wanted = description.get("laboratory")
+        return StreamOrder(
+            stream=secrets.token_hex(12),
+            model=self._bundle(str(name)).folder,
+            leads=tuple(str(lead) for lead in leads),
+            sampling_rate=float(description["sampling_rate"]),
+            millivolts=millivolts_per_unit(str(description["unit"])),
+            lead=None if lead is None else str(lead),
             delay_s=float(description.get("delay_s", 0.0)),
             mains_frequency=None if mains is None else float(mains),
-        )
-        return LiveSession(
-            secrets.token_hex(12),
-            stream,
-            millivolts_per_unit(str(description["unit"])),
-            lane,
-            str(description.get("name", ""))[:80],
-            laboratory=self._follower(description, lane, stream),
+            laboratory=self._laboratory(wanted),
+            laboratory_lead=None if laboratory_lead is None else str(laboratory_lead),
+            laboratory_named=isinstance(wanted, str),
         )
 
-    def _follower(
-        self, description: dict[str, Any], lane: int, stream: LiveStream
-    ) -> Follower | None:
-        """Laboratory estimates for a stream, where the service has a model that can read it."""
-        wanted = description.get("laboratory")
+    def _bundle(self, name: str) -> Bundle:
+        bundle = self._state.bundle(name)
+        refuse_synthetic(bundle, allowed=self._state.settings.synthetic_ok)
+        return bundle
+
+    def _laboratory(self, wanted: Any) -> Path | None:
+        """Folder of the model for laboratory estimates; None: there is none, or none is wanted."""
         if wanted is False:
             return None
         named = isinstance(wanted, str)
         try:
-            model = self._state.laboratory_model(wanted if named else None)
-            lead = description.get("laboratory_lead")
-            follower = LiveStream(
-                self._predictor(lane, model),
-                stream.leads,
-                stream.sampling_rate,
-                lead=None if lead is None else str(lead),
-                every_s=EVERY_S,
-                delay_s=float(description.get("delay_s", 0.0)),
-                mains_frequency=stream.mains_frequency,
-            )
-        except (ProblemError, LeadError):
+            return self._bundle(self._state.laboratory_model(wanted if named else None)).folder
+        except ProblemError:
             if named:
                 raise
             return None  # nobody asked for it
-        return Follower(follower)
-
-    def _predictor(self, lane: int, name: str) -> Predictor:
-        """One network per lane: the runtimes are not all safe to share between threads."""
-        if (lane, name) not in self._predictors:
-            bundle = self._state.bundle(name)
-            refuse_synthetic(bundle, allowed=self._state.settings.synthetic_ok)
-            self._predictors[lane, name] = load_model(bundle.folder, threads=1)
-        return self._predictors[lane, name]
 
     def receive(self, session: LiveSession, content: bytes) -> None:
         """Take a frame from a device.
@@ -335,49 +323,80 @@ class LiveHub:
         ProblemError
             It is no frame, or the service cannot keep up.
         """
+        leads = len(session.about["leads"])
         try:
-            frame = decode_frame(content, millivolts=session.millivolts)
-            if frame.signal.shape[0] != len(session.stream.leads):
-                raise SignalError(
-                    f"a frame of {frame.signal.shape[0]} leads came into a stream of "
-                    f"{len(session.stream.leads)}"
-                )
+            header = read_header(content)
+            if header.leads != leads:
+                raise SignalError(f"a frame of {header.leads} leads came into a stream of {leads}")
         except SignalError as error:
             raise ProblemError(problem_of(error)) from None
-        seconds = frame.signal.shape[1] / session.stream.sampling_rate
+        seconds = header.samples / session.order.sampling_rate
         late = session.pending and session.pending_s + seconds > _PENDING_S
         if late or session.pending >= _PENDING_FRAMES:
             raise ProblemError(
                 Problem(429, "busy", "frames come faster than they can be read", None, 5)
             )
         session.last_seen = time.monotonic()
+        session.received = True
         session.pending += 1
         session.pending_s += seconds
-        self._queues[session.lane].append((session, frame))
-        self._wake[session.lane].set()
+        lane = self._lanes[session.lane]
+        lane.queue.append(_Waiting(session, content, seconds))
+        lane.wake.set()
 
-    async def _run(self, lane: int) -> None:
-        loop = asyncio.get_running_loop()
-        queue, wake = self._queues[lane], self._wake[lane]
+    async def _run(self, lane: _Lane) -> None:
+        queue, wake = lane.queue, lane.wake
         while True:
             await wake.wait()
             wake.clear()
             while queue:
-                if _MANY < len(self._sessions) > self._lanes * len(queue):
+                if _MANY < len(self._sessions) > len(self._lanes) * len(queue):
                     await asyncio.sleep(_GATHER_S)
                 batch = [queue.popleft() for _ in range(min(len(queue), _TOGETHER))]
-                answers = await loop.run_in_executor(self._threads, answer_together, batch)
-                for session, frame, begin in answers.placed:
-                    session.pending -= 1
-                    session.pending_s -= frame.signal.shape[1] / session.stream.sampling_rate
-                    if session.viewers:
-                        session.tell(encode_frame(frame.signal, start=begin), device=False)
-                for session, message in (*answers.problems, *answers.estimated):
-                    session.tell(message)
-                for session, message in answers.said:
-                    session.last_answer = message
-                    session.tell(message)
-                self._state.telemetry.windows.inc(len(answers.said))
+                try:
+                    answers = await lane.call(
+                        "answer", [(one.session.identifier, one.content) for one in batch]
+                    )
+                except LaneDied:
+                    answers = Answers(begins=[None] * len(batch))
+                    await self._replace(lane)
+                self._tell(batch, answers)
+
+    def _tell(self, batch: list[_Waiting], answers: Answers) -> None:
+        for one, begin in zip(batch, answers.begins, strict=True):
+            session = one.session
+            session.pending -= 1
+            session.pending_s -= one.seconds
+            if session.viewers and begin is not None:
+                frame = decode_frame(one.content, millivolts=session.order.millivolts)
+                session.tell(encode_frame(frame.signal, start=begin), device=False)
+        sessions = self._sessions
+        for name, message in answers.problems:
+            if name in sessions:
+                sessions[name].tell(message)
+        for name, point in answers.points:
+            if name in sessions:
+                sessions[name].tell(sessions[name].follow(point))
+        for name, message in answers.said:
+            if name in sessions:
+                sessions[name].last_answer = message
+                sessions[name].tell(message)
+        self._state.telemetry.windows.inc(len(answers.said))
+
+    async def _replace(self, lane: _Lane) -> None:
+        """Begin the streams of a lane anew: their process is gone, and with it their past."""
+        self._state.telemetry.restarts.labels("lane").inc()
+        words = "the process that answered this stream ended; it begins anew"
+        for session in self.sessions:
+            if session.lane != lane.number:
+                continue
+            try:
+                session.about = await lane.call("open", session.order)
+            except (LaneDied, ProblemError):
+                session.tell(text_of({"type": "closing", "reason": "the stream cannot be read"}))
+                self.end(session)
+            else:
+                session.tell(text_of({"type": "restarted", "reason": words}))
 
     async def _forget(self) -> None:
         """Forget streams whose device did not come back."""
@@ -395,62 +414,13 @@ class LiveHub:
 
     def end(self, session: LiveSession) -> None:
         """End a stream for good."""
-        with contextlib.suppress(KeyError):
-            del self._sessions[session.identifier]
+        if self._sessions.pop(session.identifier, None) is None:
+            return
         self._state.telemetry.streams.set(len(self._sessions))
+        task = asyncio.create_task(self._close(session))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
-
-@dataclass
-class Answers:
-    """What came of a batch of frames: where each was placed, and what is to be told."""
-
-    placed: list[tuple[LiveSession, LiveFrame, int]] = field(default_factory=list)
-    problems: list[tuple[LiveSession, str]] = field(default_factory=list)
-    said: list[tuple[LiveSession, str]] = field(default_factory=list)
-    estimated: list[tuple[LiveSession, str]] = field(default_factory=list)
-
-
-def answer_together(batch: Sequence[tuple[LiveSession, LiveFrame]]) -> Answers:
-    """Put frames into their streams and answer every window that is due, in few calls."""
-    result = Answers()
-    due: list[tuple[LiveSession, LiveStream, DueWindow]] = []
-    for session, frame in batch:
-        streams = [session.stream]
-        if session.laboratory is not None:
-            streams.append(session.laboratory.stream)
-        try:
-            for stream in streams:
-                due += [(session, stream, window) for window in stream.push(frame)]
-        except EcgFoundryError as error:
-            problem = problem_of(error).to_dict()
-            result.problems.append((session, text_of({"type": "problem", **problem})))
-        begin = session.stream.buffer.end - frame.signal.shape[1]
-        result.placed.append((session, frame, begin if frame.start is None else frame.start))
-    groups: dict[int, list[int]] = {}
-    for number, (_, stream, _) in enumerate(due):
-        groups.setdefault(id(stream.predictor), []).append(number)
-    for numbers in groups.values():
-        _answer_group([due[number] for number in numbers], result)
-    return result
-
-
-def _answer_group(
-    due: Sequence[tuple[LiveSession, LiveStream, DueWindow]], result: Answers
-) -> None:
-    """Answer windows that one network reads: of streams, or for their laboratory estimates."""
-    prepared = prepare_due([(stream, window) for _, stream, window in due])
-    inputs = [one.standardized for one in prepared if one.standardized is not None]
-    logits = iter(due[0][1].predictor.logits(np.stack(inputs)) if inputs else ())
-    ready = []
-    for (session, stream, window), made in zip(due, prepared, strict=True):
-        values = None if made.standardized is None else next(logits)
-        follower = session.laboratory
-        if follower is None or stream is not follower.stream:
-            ready.append((session, (stream, window, made, values)))
-            continue
-        estimates = follower.say(window, values)
-        if estimates is not None:
-            result.estimated.append((session, text_of(estimates)))
-    answers = answer_due([window for _, window in ready])
-    for (session, _), answer in zip(ready, answers, strict=True):
-        result.said.append((session, text_of({"type": "answer", **answer.to_dict()})))
+    async def _close(self, session: LiveSession) -> None:
+        with contextlib.suppress(LaneDied):  # then it has forgotten the stream
+            await self._lanes[session.lane].call("close", [session.identifier])

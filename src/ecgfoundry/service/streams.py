@@ -17,7 +17,8 @@ from typing import Any
 import anyio
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from ecgfoundry.service.live import LiveSession, Outbox, text_of
+from ecgfoundry.service.lanes import text_of
+from ecgfoundry.service.live import LiveSession, Outbox
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.security import AUDIT, RateLimit, Tokens, check_host, client_name
 from ecgfoundry.service.settings import is_loopback
@@ -53,7 +54,7 @@ def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
                 await _serve_device(socket, state, session)
             finally:
                 session.device = None
-                if description.get("resume") is None and not session.stream.buffer.counts.received:
+                if description.get("resume") is None and not session.received:
                     state.live.end(session)
 
     @app.websocket("/v1/streams/{stream}/watch")
@@ -69,8 +70,8 @@ def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
                 await socket.send_json({"type": "opened", **session.describe()})
                 if session.last_answer is not None:
                     await socket.send_text(session.last_answer)
-                if session.laboratory is not None and session.laboratory.points:
-                    await socket.send_json(session.laboratory.history())
+                if session.points:
+                    await socket.send_json(session.history())
                 await _until_one_ends(_send(socket, outbox), _drain(socket))
             finally:
                 session.viewers.discard(outbox)
