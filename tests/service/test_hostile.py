@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import socket
@@ -15,12 +16,14 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
+from starlette.requests import Request
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from tests.service.conftest import LocalClient
 
 from ecgfoundry.service import streams, uploads
 from ecgfoundry.service.api import create_app
+from ecgfoundry.service.problems import ProblemError
 from ecgfoundry.service.settings import ServiceSettings
 
 OPENING = {"leads": ["I"], "sampling_rate": 300, "unit": "uV", "model": "rhythm-single-lead"}
@@ -104,17 +107,20 @@ def test_archives_that_unpack_to_more_than_they_may_are_refused(service: TestCli
     assert time.monotonic() - begin < 30
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(
-    service: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def slowly():
-        for _ in range(50):
-            time.sleep(0.05)
-            yield b"x"
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": True}
 
-    monkeypatch.setattr(uploads, "_BODY_S", 0.0)
-    response = service.post("/v1/read", content=slowly())
-    assert (response.status_code, response.json()["code"]) == (408, "slow")
+    async def take() -> None:
+        scope = {"type": "http", "method": "POST", "headers": [], "query_string": b""}
+        async with uploads.received(Request(scope, receive), limit=1000):
+            pass
+
+    monkeypatch.setattr(uploads, "_BODY_S", 0.3)
+    with pytest.raises(ProblemError) as failed:
+        asyncio.run(take())
+    assert (failed.value.problem.status, failed.value.problem.code) == (408, "slow")
 
 
 def test_names_of_files_are_no_paths(service: TestClient, tmp_path: Path) -> None:

@@ -42,8 +42,15 @@ class Upload:
     folder: Path
     paths: tuple[Path, ...]
     names: tuple[str, ...]
-    content_hash: str
     size: int
+
+    def content_hash(self) -> str:
+        """Return one SHA-256 for all files and their names, in whatever order they were sent."""
+        hashes = []
+        for path in self.paths:
+            with path.open("rb") as file:
+                hashes.append(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}")
+        return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
 
     @property
     def recording(self) -> tuple[Path, str]:
@@ -99,7 +106,6 @@ class _Sink:
         self.folder, self.limit, self.size = folder, limit, 0
         self.paths: list[Path] = []
         self.names: list[str] = []
-        self.hashes: list[str] = []
 
     def path_for(self, name: str | None) -> Path:
         path = self.folder / safe_name(name)
@@ -119,9 +125,7 @@ class _Sink:
             raise ProblemError(
                 Problem(400, "request", "no file was sent", "Send it as the field 'file'")
             )
-        together = hashlib.sha256("\n".join(sorted(self.hashes)).encode()).hexdigest()
-        names = tuple(self.names)
-        return Upload(self.folder, tuple(self.paths), names, together, self.size)
+        return Upload(self.folder, tuple(self.paths), tuple(self.names), self.size)
 
 
 async def _multipart(request: Request, folder: Path, limit: int) -> Upload:
@@ -134,13 +138,10 @@ async def _multipart(request: Request, folder: Path, limit: int) -> Upload:
         for part in form.getlist("file"):
             if not isinstance(part, UploadFile):
                 raise ProblemError(Problem(400, "request", "the field 'file' is no file"))
-            digest = hashlib.sha256()
             with sink.path_for(part.filename).open("xb") as file:
                 while chunk := await part.read(_CHUNK):
                     sink.count(chunk)
-                    digest.update(chunk)
                     file.write(chunk)
-            sink.hashes.append(f"{sink.paths[-1].name} {digest.hexdigest()}")
         return sink.upload()
     finally:
         await form.close()
@@ -163,13 +164,10 @@ def _limited(request: Request, limit: int) -> Request:
 
 async def _raw(request: Request, folder: Path, limit: int) -> Upload:
     sink = _Sink(folder, limit)
-    digest = hashlib.sha256()
     with sink.path_for(request.query_params.get("filename")).open("xb") as file:
         async for chunk in request.stream():
             sink.count(chunk)
-            digest.update(chunk)
             file.write(chunk)
-    sink.hashes.append(digest.hexdigest())
     return sink.upload()
 
 
@@ -199,7 +197,7 @@ async def _samples(request: Request, folder: Path, limit: int) -> Upload:
     path = folder / "samples.npz"
     arrays = {"signal": signal} | {key: np.array(value) for key, value in stated.items()}
     np.savez(path, allow_pickle=False, **arrays)
-    return Upload(folder, (path,), ("samples",), hashlib.sha256(body).hexdigest(), len(body))
+    return Upload(folder, (path,), ("samples",), len(body))
 
 
 class KeptRecordings:
@@ -221,7 +219,8 @@ class KeptRecordings:
     def keep(self, upload: Upload) -> str:
         """Keep the files of an upload; return the name by which they are found."""
         root = self._root()
-        target = root / upload.content_hash
+        identifier = upload.content_hash()
+        target = root / identifier
         if not target.exists():
             used = sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
             if used + upload.size > self._limit:
@@ -239,7 +238,7 @@ class KeptRecordings:
                 partial.rename(target)
             except OSError:  # somebody was faster with the same content
                 shutil.rmtree(partial, ignore_errors=True)
-        return upload.content_hash
+        return identifier
 
     def find(self, identifier: str) -> tuple[Path, str]:
         """Return (path, name) of a kept recording."""
@@ -247,7 +246,7 @@ class KeptRecordings:
         document = json.loads((target / ".names.json").read_text(encoding="utf-8"))
         files: Sequence[str] = document["files"]
         paths = tuple(target / safe_name(name) for name in files)
-        return Upload(target, paths, tuple(document["names"]), identifier, 0).recording
+        return Upload(target, paths, tuple(document["names"]), 0).recording
 
     def delete(self, identifier: str) -> None:
         """Remove a kept recording."""

@@ -94,6 +94,9 @@ function watch(identifier) {
       const words = `Laboratory estimates, mean of the last ${Math.round(Math.min(message.span_s, message.time_s) / 6) / 10} min`;
       document.getElementById("live-laboratory-words").textContent = words;
       document.getElementById("live-laboratory-table").replaceChildren(laboratoryView(message, points));
+    } else if (message.type === "restarted") {
+      points = [];
+      state.textContent = message.reason;
     } else if (message.type === "closing" || message.type === "problem") {
       reason = message.reason || message.detail;
     }
