@@ -7,44 +7,27 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.service.problems import MEDIA_TYPE, Problem, ProblemError
+from ecgfoundry.service.questions import (
+    Excerpt,
+    Explained,
+    Followed,
+    InFormat,
+    JobQuestion,
+    Question,
+    parameters,
+)
 from ecgfoundry.service.security import REPORT_POLICY
 from ecgfoundry.service.state import ServiceState
 from ecgfoundry.service.uploads import Upload, received
 from ecgfoundry.service.work import Result, Work
 
 __all__ = ["add_recording_routes"]
-
-Name = Annotated[
-    str | None, Query(max_length=100, description="A model of /v1/models; by default what suits")
-]
-Lead = Annotated[str | None, Query(max_length=40, description="Read only this lead")]
-Leads = Annotated[
-    str | None,
-    Query(max_length=2000, description="Lead names in order, comma-separated, if not stated"),
-]
-Unit = Annotated[str | None, Query(max_length=20, description="Unit of the samples, if not stated")]
-Rate = Annotated[
-    float | None, Query(gt=0, le=100_000, description="Sampling rate in Hz, if not stated")
-]
-Mains = Annotated[float | None, Query(gt=0, le=1000, description="Mains frequency in Hz: 50 or 60")]
-Kept = Annotated[
-    str | None, Query(max_length=64, description="A kept recording, instead of a file")
-]
-TargetName = Annotated[
-    str | None, Query(max_length=200, description="A finding; by default the most probable")
-]
-Format = Annotated[Literal["json", "fhir", "html", "pdf"], Query(description="Of the answer")]
-Kind = Annotated[
-    Literal["diagnose", "labs", "embed", "read"], Query(description="What is done with each file")
-]
-Trend = Annotated[bool, Query(description="Follow the estimates through a long recording")]
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
@@ -120,25 +103,6 @@ def _interpretation_response() -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "The interpretation", "content": content}, **_FAILURES}
 
 
-def _asked(
-    leads: Leads = None,
-    unit: Unit = None,
-    sampling_rate: Rate = None,
-    mains: Mains = None,
-    lead: Lead = None,
-    recording: Kept = None,
-) -> dict[str, Any]:
-    """What every question about a recording may say."""
-    names = tuple(name.strip() for name in leads.split(",")) if leads else None
-    options = ReadOptions(
-        leads=names, unit=unit, sampling_rate=sampling_rate, mains_frequency=mains
-    )
-    return {"options": options, "lead": lead, "kept": recording}
-
-
-Asked = Annotated[dict[str, Any], Depends(_asked)]
-
-
 @asynccontextmanager
 async def _recording(
     request: Request, state: ServiceState, kept: str | None
@@ -168,67 +132,65 @@ def add_recording_routes(app: FastAPI, state: ServiceState) -> None:
 
 
 def _add_answers(app: FastAPI, state: ServiceState) -> None:
-    async def answer(request: Request, kept: str | None, **fields: Any) -> Response:
-        async with _recording(request, state, kept) as (path, name):
-            result = await state.pool.submit(Work(path=str(path), name=name, **fields))
+    async def answer(request: Request, asked: Question, **fields: Any) -> Response:
+        async with _recording(request, state, asked.recording) as (path, name):
+            work = Work(
+                path=str(path), name=name, options=asked.options(), lead=asked.lead, **fields
+            )
+            result = await state.pool.submit(work)
         if result.verdict is not None:
             state.telemetry.verdicts.labels(result.verdict).inc()
         return _response(result)
 
-    def described(summary: str, responses: dict[int | str, Any]) -> dict[str, Any]:
+    def described(
+        summary: str, question: type[Question], responses: dict[int | str, Any] = _FAILURES
+    ) -> dict[str, Any]:
         return {
             "tags": ["recordings"],
             "summary": summary,
-            "openapi_extra": _BODY,
+            "openapi_extra": _BODY | parameters(question),
             "responses": responses,
         }
 
     interpreted = _interpretation_response()
 
-    @app.post("/v1/diagnose", **described("Findings with calibrated probabilities", interpreted))
-    async def diagnose(
-        request: Request, asked: Asked, model: Name = None, format: Format = "json"
-    ) -> Response:
-        return await answer(request, **asked, kind="diagnose", model=model, format=format)
+    @app.post(
+        "/v1/diagnose",
+        **described("Findings with calibrated probabilities", InFormat, interpreted),
+    )
+    async def diagnose(request: Request) -> Response:
+        asked = InFormat.of(request)
+        return await answer(request, asked, kind="diagnose", model=asked.model, format=asked.format)
 
-    @app.post("/v1/labs", **described("Estimates of laboratory values", interpreted))
-    async def labs(
-        request: Request,
-        asked: Asked,
-        model: Name = None,
-        format: Format = "json",
-        trend: Trend = False,
-    ) -> Response:
-        chosen = state.laboratory_model(model)
-        return await answer(request, **asked, kind="labs", model=chosen, format=format, trend=trend)
+    @app.post("/v1/labs", **described("Estimates of laboratory values", Followed, interpreted))
+    async def labs(request: Request) -> Response:
+        asked = Followed.of(request)
+        chosen = state.laboratory_model(asked.model)
+        return await answer(
+            request, asked, kind="labs", model=chosen, format=asked.format, trend=asked.trend
+        )
 
-    @app.post("/v1/embed", **described("The network's features of each window", _FAILURES))
-    async def embed(request: Request, asked: Asked, model: Name = None) -> Response:
-        return await answer(request, **asked, kind="embed", model=model)
+    @app.post("/v1/embed", **described("The network's features of each window", Question))
+    async def embed(request: Request) -> Response:
+        asked = Question.of(request)
+        return await answer(request, asked, kind="embed", model=asked.model)
 
-    @app.post("/v1/explain", **described("Where in the signal a finding comes from", _FAILURES))
-    async def explain(
-        request: Request, asked: Asked, model: Name = None, target: TargetName = None
-    ) -> Response:
-        return await answer(request, **asked, kind="explain", model=model, target=target)
+    @app.post("/v1/explain", **described("Where in the signal a finding comes from", Explained))
+    async def explain(request: Request) -> Response:
+        asked = Explained.of(request)
+        return await answer(request, asked, kind="explain", model=asked.model, target=asked.target)
 
-    @app.post("/v1/read", **described("What is in a file, and samples if wanted", _FAILURES))
-    async def read(
-        request: Request,
-        asked: Asked,
-        samples: Annotated[bool, Query(description="Send samples too, up to 60 s")] = False,
-        filtered: Annotated[bool, Query(description="Band-passed, 0.67-40 Hz")] = False,
-        start_s: Annotated[float, Query(ge=0, le=1e8)] = 0.0,
-        duration_s: Annotated[float | None, Query(gt=0, le=60)] = None,
-    ) -> Response:
+    @app.post("/v1/read", **described("What is in a file, and samples if wanted", Excerpt))
+    async def read(request: Request) -> Response:
+        asked = Excerpt.of(request)
         return await answer(
             request,
-            **asked,
+            asked,
             kind="read",
-            samples=samples,
-            filtered=filtered,
-            start_s=start_s,
-            duration_s=duration_s,
+            samples=asked.samples,
+            filtered=asked.filtered,
+            start_s=asked.start_s,
+            duration_s=asked.duration_s,
         )
 
 
@@ -265,19 +227,13 @@ def _add_jobs(app: FastAPI, state: ServiceState) -> None:
         tags=["jobs"],
         status_code=202,
         summary="Do something with many files, or with a long one, in the background",
-        openapi_extra=_BODY,
+        openapi_extra=_BODY | parameters(JobQuestion),
         responses=_FAILURES,
     )
-    async def start(
-        request: Request,
-        asked: Asked,
-        model: Name = None,
-        kind: Kind = "diagnose",
-        trend: Trend = False,
-    ) -> JSONResponse:
-        if kind == "labs":
-            model = state.laboratory_model(model)
-        if asked["kept"] is not None:
+    async def start(request: Request) -> JSONResponse:
+        asked = JobQuestion.of(request)
+        model = state.laboratory_model(asked.model) if asked.kind == "labs" else asked.model
+        if asked.recording is not None:
             raise ProblemError(Problem(400, "request", "a job takes files, no kept recording"))
         async with received(request, limit=state.settings.body_bytes) as upload:
             files = _recordings_of(upload)
@@ -289,13 +245,13 @@ def _add_jobs(app: FastAPI, state: ServiceState) -> None:
                 shutil.move(path, folder / path.name)
         works = [
             Work(
-                kind,
+                asked.kind,
                 str(folder / path.name),
                 name,
-                asked["options"],
+                asked.options(),
                 model,
-                asked["lead"],
-                trend=trend,
+                asked.lead,
+                trend=asked.trend,
                 timeout_s=state.settings.job_timeout_s,
             )
             for path, name in files
