@@ -16,6 +16,7 @@ import ecgfoundry
 from ecgfoundry.inference.live import LiveStream
 from ecgfoundry.inference.live_frames import LiveFrame, decode_frame, encode_frame
 from ecgfoundry.samples import sample_path
+from ecgfoundry.service.lanes import LaneStreams, StreamOrder
 
 OPENING = {"leads": ["I"], "sampling_rate": 300, "unit": "uV", "model": "rhythm-single-lead"}
 
@@ -134,3 +135,16 @@ def test_a_page_from_elsewhere_may_not_connect(service: TestClient) -> None:
         service.websocket_connect("/v1/stream", headers={"Origin": "http://evil.example"}),
     ):
         pass
+
+
+def test_frames_of_a_stream_that_has_ended_are_left_out() -> None:
+    lane = LaneStreams()
+    folder = ecgfoundry.load_model("rhythm-single-lead-edge", threads=1).bundle.folder
+    order = StreamOrder("a", folder, ("I",), 300.0, 0.001)
+    assert lane.open(order)["leads"] == ["I"]
+    frame = encode_frame(np.zeros((1, 900), np.int16), start=5)
+    answers = lane.answer([("gone", frame), ("a", frame)])
+    assert answers.begins == [None, 5]
+    assert [stream for stream, _ in answers.said] == ["a"]
+    lane.close(["a", "gone"])
+    assert lane.answer([("a", frame)]).begins == [None]
