@@ -40,8 +40,8 @@ _VIEWER_MESSAGES = 240
 _TOGETHER = 256
 _MANY = 16
 _GATHER_S = 0.05
-"""With more than so many streams frames are gathered for so long before they are answered: windows
-that are prepared and read together cost half as much as one by one (our choice).
+"""With more than so many streams, but fewer frames, frames are gathered for so long before they are
+answered: windows that are prepared and read together cost half as much as one by one (our choice).
 """
 _POINTS = 360
 """Points of a laboratory trend that are kept for those who begin to watch: an hour."""
@@ -350,7 +350,7 @@ class LiveHub:
             await wake.wait()
             wake.clear()
             while queue:
-                if _MANY < len(self._sessions) > len(self._lanes) * len(queue):
+                if len(queue) < _MANY < len(self._sessions):
                     await asyncio.sleep(_GATHER_S)
                 batch = [queue.popleft() for _ in range(min(len(queue), _TOGETHER))]
                 try:
