@@ -138,6 +138,13 @@ def test_a_runtime_answers_threads_at_the_same_time(net1d_bundle: Bundle, name: 
             np.testing.assert_array_equal(a, b)
 
 
+def test_openvino_does_not_bind_processes_to_the_same_core(net1d_bundle: Bundle) -> None:
+    """Bound, each process takes the first core: two workers were half as fast as two can be."""
+    pytest.importorskip("openvino")
+    runtime = create_runtime(net1d_bundle, runtime="openvino", threads=1)
+    assert runtime._compiled.get_property("ENABLE_CPU_PINNING") is False
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     "ECGFOUNDRY_TEST_COMPILE" not in os.environ,

@@ -55,6 +55,8 @@ class OpenVinoRuntime:
                 "INFERENCE_NUM_THREADS": threads or usable_cores(),
                 "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
                 "PERFORMANCE_HINT": "LATENCY",
+                # Every process would bind its threads to the first cores: two workers to one core.
+                "ENABLE_CPU_PINNING": False,
             }
             self._compiled = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
