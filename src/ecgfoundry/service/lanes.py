@@ -1,8 +1,8 @@
 """Lanes: processes that hold live streams and answer them.
 
 A process of its own for each lane, because answering holds Python's lock about as long as the
-network computes without it: in one process, two cores were half used. What the network's runtime
-does to its process, it does to a lane, which is replaced, and not to the service.
+network computes without it: in one process, two cores were never fully used. What the network's
+runtime does to its process, it does to a lane, which is replaced, and not to the service.
 
 :class:`LaneProcess` is the service's end, :class:`LaneStreams` what is at work in the process.
 """
@@ -258,11 +258,6 @@ class LaneProcess:
         self._process = context.Process(target=_main, args=(other,), name="live", daemon=True)
         self._process.start()
         other.close()
-
-    @property
-    def pid(self) -> int | None:
-        """Number of the process."""
-        return self._process.pid
 
     def open(self, order: StreamOrder) -> dict[str, Any]:
         """See :meth:`LaneStreams.open`.
