@@ -22,7 +22,7 @@ from benchmarks.measure import HEADER
 from benchmarks.rows import ROWS
 from benchmarks.sizes import DEFAULT, FULL
 from ecgfoundry import native
-from ecgfoundry.inference.hardware import describe_machine
+from ecgfoundry.inference.runtimes.hardware import describe_machine
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from ecgfoundry.corpus.standardized import (
 )
 from ecgfoundry.engines import Engine
 from ecgfoundry.engines.pool import start_worker
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.recording import Recording

@@ -24,13 +24,13 @@ from benchmarks.references import ecgfounder_finetune_per_lead, single_lead_rhyt
 from benchmarks.signals import write_long_record, write_records
 from benchmarks.sizes import FULL, Sizes
 from ecgfoundry.engines.pool import start_worker
-from ecgfoundry.inference.batch import as_manifest, infer_batch
+from ecgfoundry.inference.batch.infer import as_manifest, infer_batch
 from ecgfoundry.inference.files import interpret_file
-from ecgfoundry.inference.hardware import usable_cores
-from ecgfoundry.inference.live import LiveStream
-from ecgfoundry.inference.live_frames import LiveFrame
+from ecgfoundry.inference.live.frames import LiveFrame
+from ecgfoundry.inference.live.stream import LiveStream
 from ecgfoundry.inference.predictor import Predictor, load_model
-from ecgfoundry.inference.runtimes import choose_runtime, create_runtime
+from ecgfoundry.inference.runtimes.base import choose_runtime, create_runtime
+from ecgfoundry.inference.runtimes.hardware import usable_cores
 
 __all__ = ["files_to_findings", "latency", "long_record", "memory", "small_network", "stream"]
 

@@ -16,7 +16,7 @@ from tests.formats import layouts
 from benchmarks.formats_documents import archive_rows, document_rows
 from benchmarks.measure import Row, compare
 from ecgfoundry.formats import read
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.recording import Recording
 
 REPOSITORY = Path(__file__).resolve().parents[1]

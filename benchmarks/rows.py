@@ -15,8 +15,8 @@ from benchmarks.references import ecgfounder_finetune_per_lead
 from benchmarks.signals import real_windows
 from benchmarks.sizes import Sizes
 from ecgfoundry import native
-from ecgfoundry.inference.hardware import has_bfloat16
-from ecgfoundry.inference.runtimes import create_runtime
+from ecgfoundry.inference.runtimes.base import create_runtime
+from ecgfoundry.inference.runtimes.hardware import has_bfloat16
 from ecgfoundry.preprocessing import standardize_windows
 
 __all__ = ["ROWS"]

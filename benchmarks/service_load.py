@@ -33,7 +33,7 @@ import numpy as np
 
 import ecgfoundry
 from benchmarks.stream_clients import Devices
-from ecgfoundry.inference.live_frames import encode_frame
+from ecgfoundry.inference.live.frames import encode_frame
 from ecgfoundry.samples import sample_path
 
 MODEL = {"12-lead": "ptbxl-superclass-12lead", "single-lead": "rhythm-single-lead"}

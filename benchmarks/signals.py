@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ecgfoundry
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Recording
 

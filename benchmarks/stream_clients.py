@@ -146,7 +146,7 @@ class Devices:
     opening : dict
         First message of each.
     frames : sequence of bytes
-        One per second, as :func:`ecgfoundry.inference.live_frames.encode_frame` gives them; when
+        One per second, as :func:`ecgfoundry.inference.live.frames.encode_frame` gives them; when
         they are used up they begin again (so their sample number must be -1).
     """
 

@@ -22,7 +22,7 @@ from torch import nn
 from benchmarks.limits import NETWORK_GMAC
 from benchmarks.measure import Row, compare
 from benchmarks.sizes import Sizes
-from ecgfoundry.inference.hardware import has_bfloat16
+from ecgfoundry.inference.runtimes.hardware import has_bfloat16
 from ecgfoundry.models.registry import create_model
 from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.probing import fit_linear_probe

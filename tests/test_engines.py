@@ -22,7 +22,7 @@ import pytest
 from ecgfoundry.engines import ENGINES, is_orphaned, make_engine, process_pool, ray_cluster
 from ecgfoundry.engines import cluster as cluster_module
 from ecgfoundry.errors import EngineError, MissingExtraError
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.manifest import ManifestRow, write_manifest
 from ecgfoundry.recording import Recording
 from tests.bundles import make_bundle
@@ -193,8 +193,8 @@ def test_a_table_is_the_same_though_a_node_dies(
 ) -> None:
     pytest.importorskip("polars")
     pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
-    from ecgfoundry.inference.batch import infer_batch
-    from ecgfoundry.inference.embedding import embed_manifest
+    from ecgfoundry.inference.batch.embed import embed_manifest
+    from ecgfoundry.inference.batch.infer import infer_batch
     from ecgfoundry.manifest import read_manifest
 
     weights = np.random.default_rng(0).normal(size=(3, 2))

@@ -25,7 +25,7 @@ from ecgfoundry.errors import (
     TrainingError,
     UnitError,
 )
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import Manifest, ManifestRow, MappedManifest
 from ecgfoundry.metrics.classification import auroc, macro_auroc
@@ -70,7 +70,7 @@ def test_thirty_seconds_are_three_windows_and_never_a_squeezed_one() -> None:
 def test_training_and_inference_see_the_same_bits(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from ecgfoundry.models.bundle import InputSpec
-    from ecgfoundry.training.windows import store_windows
+    from ecgfoundry.training.data.windows import store_windows
 
     write_wfdb(ecg(500.0, 21.0), tmp_path, "r")
     manifest = Manifest((ManifestRow("r", "r.hea"),), tmp_path)
@@ -160,7 +160,7 @@ def test_the_labels_of_the_test_split_change_nothing_but_its_figures(tmp_path: P
 
 def test_intervals_are_not_from_ten_draws() -> None:
     pytest.importorskip("torch")
-    from ecgfoundry.training import outcome
+    from ecgfoundry.training.results import calibrate as outcome
 
     assert outcome.BOOTSTRAP_DRAWS >= 500
 

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry import read
-from ecgfoundry.signals import beats as beats_module
-from ecgfoundry.signals.beats import find_beats
+from ecgfoundry.measurements import beats as beats_module
+from ecgfoundry.measurements.beats import find_beats
 
 TOLERANCES_S = (0.075, 0.150)
 BEAT_CODES = frozenset("NLRBAaJSVrFejnE/fQ?")
@@ -36,7 +36,7 @@ NEIGHBOURS: dict[str, tuple[Any, ...]] = {
     "LOW_SHARE": (0.4, 0.6),
     "T_WAVE_SHARE": (0.4, 0.6),
 }
-"""Settings beside those of :mod:`ecgfoundry.signals.beats`, one changed at a time."""
+"""Settings beside those of :mod:`ecgfoundry.measurements.beats`, one changed at a time."""
 
 Peaks = NDArray[np.float64]
 Detector = Callable[[NDArray[np.float32], float], Peaks]

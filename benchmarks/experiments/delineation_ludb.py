@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry import read
-from ecgfoundry.signals.beats import find_beats
-from ecgfoundry.signals.delineation import BOUNDARIES, delineate, fuse_leads
-from ecgfoundry.signals.measurements import beat_intervals
+from ecgfoundry.measurements.beats import find_beats
+from ecgfoundry.measurements.delineation import BOUNDARIES, delineate, fuse_leads
+from ecgfoundry.measurements.intervals import beat_intervals
 
 RATE = 500.0
 MATCH_S = 0.15

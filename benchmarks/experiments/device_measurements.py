@@ -9,8 +9,8 @@ import sys
 
 from ecgfoundry import read
 from ecgfoundry.errors import EcgFoundryError
-from ecgfoundry.formats.measurements import device_measurements
-from ecgfoundry.signals.features import hand_crafted_features
+from ecgfoundry.formats.common.measurements import device_measurements
+from ecgfoundry.measurements.features import hand_crafted_features
 
 PAIRS = {
     "heart_rate_bpm": "heart_rate_bpm",

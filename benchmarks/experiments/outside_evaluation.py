@@ -48,10 +48,10 @@ from ecgfoundry.evaluation.settings import MINIMUM_CLAIM, Settings
 from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
+from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features
 from ecgfoundry.metrics.resampling import PatientResampling
 from ecgfoundry.models.bundle import find_bundle, load_bundle
 from ecgfoundry.recording import Recording
-from ecgfoundry.signals.features import FEATURE_NAMES, hand_crafted_features
 from ecgfoundry.vocabularies import load_label_map
 
 RHYTHM, SUPERCLASS = "rhythm-single-lead", "ptbxl-superclass-12lead"

@@ -40,19 +40,19 @@ from ecgfoundry.corpus import build_corpus
 from ecgfoundry.datasets.mc_med import open_mc_med
 from ecgfoundry.evaluation.cohort import EvaluationData
 from ecgfoundry.evaluation.controls import covariate_design, patient_folds
-from ecgfoundry.evaluation.laboratory import (
+from ecgfoundry.evaluation.settings import Settings
+from ecgfoundry.inference.predictor import load_model
+from ecgfoundry.labs.evaluation import (
     LaboratoryEvaluation,
     laboratory_evaluation,
     laboratory_logits,
 )
-from ecgfoundry.evaluation.settings import Settings
-from ecgfoundry.inference.predictor import load_model
+from ecgfoundry.labs.training import LaboratorySettings, labs_mcmed
+from ecgfoundry.labs.training_data import spread_over_visits, visit_means
 from ecgfoundry.metrics.auroc_intervals import auroc_interval
 from ecgfoundry.metrics.delong import delong_test
 from ecgfoundry.synthesis.mc_med import SyntheticOptions, write_synthetic_mc_med
 from ecgfoundry.synthesis.truth import INDICATORS, oracle, with_frequent_share
-from ecgfoundry.training.recipes.labs_mcmed import LaboratorySettings, labs_mcmed
-from ecgfoundry.training.recipes.labs_mcmed_data import spread_over_visits, visit_means
 
 Float64 = NDArray[np.float64]
 

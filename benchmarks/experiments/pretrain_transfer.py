@@ -42,7 +42,7 @@ from ecgfoundry.metrics.classification import auroc
 from ecgfoundry.models.registry import create_model
 from ecgfoundry.preprocessing import standardize_window
 from ecgfoundry.signals.windows import window_bounds
-from ecgfoundry.training import augmentation
+from ecgfoundry.training.data import augmentation
 from ecgfoundry.training.loop import FitSettings, fit
 from ecgfoundry.training.probing import fit_linear_probe
 from ecgfoundry.training.recipes.rhythm_single_lead import read as read_cinc2017
@@ -264,7 +264,7 @@ def hand_crafted(target: Target12, output: Path) -> NDArray[np.float64] | None:
     if cache.is_file():
         return np.load(cache)
     try:
-        from ecgfoundry.signals.features import feature_matrix
+        from ecgfoundry.measurements.features import feature_matrix
     except ImportError:
         return None
     values = feature_matrix(target.full, 250.0, ("I",))

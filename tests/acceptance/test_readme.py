@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ecgfoundry.models.bundle import shipped_folder
-from ecgfoundry.models.figures import figure_row
+from ecgfoundry.models.card_metrics import figure_row
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 SCRIPTS = Path(sys.executable).parent

@@ -24,8 +24,8 @@ pl = pytest.importorskip("polars")
 
 from ecgfoundry.datasets import read_dataset  # noqa: E402
 from ecgfoundry.manifest import Manifest, ManifestRow, write_manifest  # noqa: E402
+from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features  # noqa: E402
 from ecgfoundry.models.bundle import load_bundle  # noqa: E402
-from ecgfoundry.signals.features import FEATURE_NAMES, hand_crafted_features  # noqa: E402
 
 TARGETS = ("over 60", "male", "fast", "axis left")
 SOURCES = {"ludb": None, "cinc2021": "formats/cinc2021_wfdb_mat4", "code15": "formats/code15_mat"}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ecgfoundry.corpus.build import build_corpus
-from ecgfoundry.corpus.plan import BuildOptions
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.corpus.build_plan import BuildOptions
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.recording import Recording
 

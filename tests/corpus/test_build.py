@@ -17,7 +17,7 @@ pl = pytest.importorskip("polars")
 from tests.corpus.conftest import OPTIONS  # noqa: E402
 
 from ecgfoundry.corpus import BuildOptions, build_corpus, open_corpus, verify_corpus  # noqa: E402
-from ecgfoundry.corpus.plan import make_plan  # noqa: E402
+from ecgfoundry.corpus.build_plan import make_plan  # noqa: E402
 from ecgfoundry.errors import CorpusError, LeakageError, ManifestError  # noqa: E402
 from ecgfoundry.manifest import Manifest, ManifestRow, write_manifest  # noqa: E402
 
@@ -157,7 +157,7 @@ def test_samples_beyond_int16_are_clipped_and_counted(tmp_path: Path):
     signal = np.random.default_rng(0).normal(0, 5, (1, 5000)).astype(np.float32)
     signal[0, :3] = (40.0, -40.0, 32.767)
     np.savez(tmp_path / "x.npz", signal=signal, sampling_rate=500.0, leads=["I"], unit="mV")
-    from ecgfoundry.corpus.raw import open_raw
+    from ecgfoundry.corpus.integer_reader import open_raw
 
     manifest = Manifest((ManifestRow("x", "x.npz"),), tmp_path)
     stored, clipped = open_raw(manifest, manifest.rows[0]).read(0, 5000)

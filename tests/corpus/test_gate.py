@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgfoundry.corpus.gate import Gate, measure_windows
-from ecgfoundry.corpus.raw import MISSING
+from ecgfoundry.corpus.integer_reader import MISSING
+from ecgfoundry.corpus.quality_gate import Gate, measure_windows
 from ecgfoundry.signals.quality import lead_quality
 
 NAMES = (

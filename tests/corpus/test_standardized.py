@@ -185,8 +185,8 @@ def test_rows_by_name() -> None:
 def test_training_windows_come_from_the_cache(own: Path, monkeypatch) -> None:
     pytest.importorskip("torch")
     from ecgfoundry.models.bundle import InputSpec
-    from ecgfoundry.training import windows as training_windows
-    from ecgfoundry.training.sources import SourcePool, corpus_sources
+    from ecgfoundry.training.data import windows as training_windows
+    from ecgfoundry.training.data.sources import SourcePool, corpus_sources
 
     spec = InputSpec("any-single", ("I",), 500.0, 5000, RECIPE)
     generator = np.random.default_rng(0)

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.io
 
 from ecgfoundry import read
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Recording
 

@@ -9,7 +9,7 @@ import pytest
 from tests.datasets.layouts import SAMPLES, Sample, twelve_leads
 
 from ecgfoundry.datasets import DATASETS, DatasetManifest, read_dataset
-from ecgfoundry.datasets.tables import iterate_joined
+from ecgfoundry.datasets.metadata_tables import iterate_joined
 from ecgfoundry.errors import DatasetError, FileAccessError, LeadError
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import read_manifest, write_manifest
@@ -228,7 +228,7 @@ def test_a_table_too_large_for_a_dictionary_names_the_extra(
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("k,v\n1,2\n")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    monkeypatch.setattr("ecgfoundry.datasets.tables.MAXIMUM_DICTIONARY_BYTES", 3)
+    monkeypatch.setattr("ecgfoundry.datasets.metadata_tables.MAXIMUM_DICTIONARY_BYTES", 3)
     rows = iterate_joined(
         tmp_path / "a.csv", tmp_path / "b.csv", on="k", left_columns=(), right_columns=("v",)
     )

@@ -18,7 +18,7 @@ from ecgfoundry.evaluation.controls import CONTROLS, patient_folds
 from ecgfoundry.evaluation.curves import thinned
 from ecgfoundry.evaluation.evaluate import evaluate
 from ecgfoundry.evaluation.inputs import InputFiles, choose_thresholds, load_evaluation_data
-from ecgfoundry.evaluation.report import evaluation_report
+from ecgfoundry.evaluation.report.report import evaluation_report
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.subgroups import age_band
 from ecgfoundry.evaluation.tables import match_ids, read_numbers

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ecgfoundry.evaluation.evaluate import evaluate
-from ecgfoundry.evaluation.report import evaluation_report
+from ecgfoundry.evaluation.report.report import evaluation_report
 from ecgfoundry.evaluation.settings import Settings
 from tests.evaluation.test_evaluation import cohort
 

@@ -20,8 +20,8 @@ from ecgfoundry.explanations import (
 )
 from ecgfoundry.explanations.occlusion import hide
 from ecgfoundry.explanations.saliency import target_score
+from ecgfoundry.measurements.beats import find_beats
 from ecgfoundry.recording import Recording
-from ecgfoundry.signals.beats import find_beats
 
 RATE = 250.0
 

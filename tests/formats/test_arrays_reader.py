@@ -21,7 +21,7 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats import identify, inspect, iterate, read
-from ecgfoundry.formats.arrays import READER
+from ecgfoundry.formats.arrays.numpy import READER
 from ecgfoundry.formats.base import Limits, ReadOptions
 
 STATED = {"leads": ["I", "II"], "unit": "uV", "sampling_rate": 250}

@@ -6,9 +6,9 @@ import doctest
 
 import pytest
 
-from ecgfoundry.formats import channels, subjects
-from ecgfoundry.formats.channels import channel_kinds, known_non_ecg_kind
-from ecgfoundry.formats.subjects import key_values, parse_age, parse_sex
+from ecgfoundry.formats.common import channels, subjects
+from ecgfoundry.formats.common.channels import channel_kinds, known_non_ecg_kind
+from ecgfoundry.formats.common.subjects import key_values, parse_age, parse_sex
 
 
 @pytest.mark.parametrize("module", [channels, subjects])

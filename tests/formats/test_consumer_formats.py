@@ -20,10 +20,10 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats import identify, read
-from ecgfoundry.formats.apple_health import decimal_numbers
 from ecgfoundry.formats.base import Limits
-from ecgfoundry.formats.measurements import device_measurements
-from ecgfoundry.formats.polar import regular_grid
+from ecgfoundry.formats.common.measurements import device_measurements
+from ecgfoundry.formats.devices.apple_health import decimal_numbers
+from ecgfoundry.formats.devices.polar import regular_grid
 from ecgfoundry.recording import Recording
 
 VALUES = np.array([-265.868, 12.5, 1265.5, 0.0, -0.25])

@@ -21,8 +21,8 @@ from ecgfoundry.errors import (
 )
 from ecgfoundry.formats import identify, inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.delimited import READER
-from ecgfoundry.formats.delimited_table import detect_layout
+from ecgfoundry.formats.delimited.reader import READER
+from ecgfoundry.formats.delimited.table import detect_layout
 
 
 def text_file(folder: Path, text: str, name: str = "x.csv") -> Path:

@@ -18,7 +18,7 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats import inspect, iterate, read
-from ecgfoundry.formats.measurements import device_measurements
+from ecgfoundry.formats.common.measurements import device_measurements
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Subject
 

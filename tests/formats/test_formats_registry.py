@@ -164,7 +164,7 @@ def test_whatever_a_reader_raises_leaves_as_a_typed_error(
 ) -> None:
     from dataclasses import replace
 
-    from ecgfoundry.formats import wfdb
+    from ecgfoundry.formats.wfdb import reader as wfdb
 
     path = fixtures / "cinc2017/A00001.hea"
     for raised, kind in (

@@ -17,8 +17,8 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats import identify, inspect, read
+from ecgfoundry.formats.arrays.hdf5 import READER
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.hdf5 import READER
 from ecgfoundry.leads import STANDARD_12_LEADS, limb_disagreement
 
 

@@ -21,7 +21,7 @@ from ecgfoundry.errors import (
 )
 from ecgfoundry.formats import identify, inspect, read
 from ecgfoundry.formats.base import Limits
-from ecgfoundry.formats.matlab_files import load_variables
+from ecgfoundry.formats.matlab.files import load_variables
 from ecgfoundry.leads import STANDARD_12_LEADS, limb_disagreement
 
 STATED = {"leads": ["I", "II"], "unit": "uV", "sampling_rate": 250}

@@ -14,7 +14,7 @@ from tests.formats.layouts import ecg_like, scp_bits, scp_file
 
 from ecgfoundry.errors import EcgFoundryError, FormatError, TruncatedFileError
 from ecgfoundry.formats import inspect, read
-from ecgfoundry.formats.measurements import device_measurements
+from ecgfoundry.formats.common.measurements import device_measurements
 from ecgfoundry.recording import Subject
 
 EIGHT = (1, 2, 3, 4, 5, 6, 7, 8)

@@ -12,7 +12,7 @@ from tests.formats.layouts import dicom_file, ecg_like, edf_file, ishne_file
 
 from ecgfoundry.errors import FormatError, SamplingRateError, SignalError
 from ecgfoundry.formats import iterate, read
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.recording import Recording
 
 RATE = 250

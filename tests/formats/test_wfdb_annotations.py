@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ecgfoundry.errors import FormatError
 from ecgfoundry.formats import read
-from ecgfoundry.formats.wfdb_annotations import read_annotation_file
+from ecgfoundry.formats.wfdb.annotations import read_annotation_file
 
 AUX_CODES = {"+", '"'}
 

@@ -158,7 +158,7 @@ RANGES = [(0, 1), (1, 2), (1, 500), (7, 8), (333, 999), (997, 999), (0, 999)]
 def test_ranges_equal_wfdb(shared_data: Path, name: str) -> None:
     """Odd starts and ends, where packed formats share bytes and skewed signals reach over."""
     from ecgfoundry.formats.base import ReadOptions
-    from ecgfoundry.formats.wfdb import READER
+    from ecgfoundry.formats.wfdb.reader import READER
 
     record = shared_data / "formats/wfdb/wfdb-python" / name
     header = record.with_suffix(".hea")

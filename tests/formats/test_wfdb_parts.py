@@ -9,7 +9,7 @@ import pytest
 
 from ecgfoundry.formats import inspect, iterate, read
 from ecgfoundry.formats.base import ReadOptions
-from ecgfoundry.formats.wfdb import READER
+from ecgfoundry.formats.wfdb.reader import READER
 
 wfdb = pytest.importorskip("wfdb", reason="the oracle 'wfdb' is not installed")
 

@@ -231,7 +231,7 @@ def test_refused_headers_say_why(tmp_path: Path, header: str) -> None:
 
 def test_a_record_beyond_the_limit_is_read_in_parts(tmp_path: Path) -> None:
     from ecgfoundry.formats.base import Limits, ReadOptions
-    from ecgfoundry.formats.wfdb import READER
+    from ecgfoundry.formats.wfdb.reader import READER
 
     path = record(tmp_path, f"r 1 100 20\n{ONE}\n", RAMP)
     options = ReadOptions(limits=Limits(samples=10))

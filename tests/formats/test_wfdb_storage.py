@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgfoundry.errors import TruncatedFileError
-from ecgfoundry.formats.wfdb_storage import STORAGE_FORMATS, bytes_needed, decode, read_samples
+from ecgfoundry.formats.wfdb.storage import STORAGE_FORMATS, bytes_needed, decode, read_samples
 
 BITS = {16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 160: 16, 212: 12, 310: 10, 311: 10}
 
@@ -102,7 +102,7 @@ def test_format_8_is_a_running_sum_from_the_start_of_the_record(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     from ecgfoundry.formats.base import ReadOptions
-    from ecgfoundry.formats.wfdb import read
+    from ecgfoundry.formats.wfdb.reader import read
 
     folder = tmp_path_factory.mktemp("rec")
     (folder / "a.dat").write_bytes(bytes(d & 0xFF for d in differences))

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from ecgfoundry.errors import FormatError, SignalError, UnsupportedVariantError
 from ecgfoundry.formats import read
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.recording import Recording, Subject
 
 

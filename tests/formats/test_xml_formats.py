@@ -23,9 +23,13 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats import inspect, read
-from ecgfoundry.formats.document import REPRESENTATIVE_BEAT
-from ecgfoundry.formats.measurements import MEASUREMENTS, device_measurements, stated_measurements
-from ecgfoundry.formats.philips_xli import decode_xli, expand_lzw
+from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT
+from ecgfoundry.formats.common.measurements import (
+    MEASUREMENTS,
+    device_measurements,
+    stated_measurements,
+)
+from ecgfoundry.formats.xml.philips_xli import decode_xli, expand_lzw
 from ecgfoundry.recording import Recording
 
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgfoundry.errors import EcgFoundryError, FormatError, LimitError
-from ecgfoundry.formats import read, xml_safe
+from ecgfoundry.formats import read
 from ecgfoundry.formats.base import Limits
-from ecgfoundry.formats.xml_safe import number, numbers, parse_xml, root_name
+from ecgfoundry.formats.xml import xml_safe
+from ecgfoundry.formats.xml.xml_safe import number, numbers, parse_xml, root_name
 
 BILLION_LAUGHS = (
     "<!DOCTYPE {root} [<!ENTITY a0 'ha'>"

@@ -23,10 +23,11 @@ from ecgfoundry.errors import (
     UnknownFormatError,
     UnsupportedVariantError,
 )
-from ecgfoundry.formats import identify, inspect, iterate, read, zip_directory
+from ecgfoundry.formats import identify, inspect, iterate, read
 from ecgfoundry.formats.base import ReadOptions
-from ecgfoundry.formats.zip_archive import recordings_in_archive
-from ecgfoundry.formats.zip_directory import is_safe_name
+from ecgfoundry.formats.zip import directory as zip_directory
+from ecgfoundry.formats.zip.directory import is_safe_name
+from ecgfoundry.formats.zip.reader import recordings_in_archive
 from ecgfoundry.inference.files import default_model, expand_paths, interpret_files
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.manifest import read_manifest

@@ -14,12 +14,13 @@ pytest.importorskip("onnx", reason="building a test bundle needs the onnx packag
 
 from ecgfoundry.cli.main import main  # noqa: E402
 from ecgfoundry.corpus.build import build_corpus  # noqa: E402
-from ecgfoundry.corpus.plan import BuildOptions  # noqa: E402
+from ecgfoundry.corpus.build_plan import BuildOptions  # noqa: E402
 from ecgfoundry.errors import ManifestError  # noqa: E402
 from ecgfoundry.formats import read  # noqa: E402
-from ecgfoundry.formats.wfdb_writer import write_wfdb  # noqa: E402
-from ecgfoundry.inference import batch, parts  # noqa: E402
-from ecgfoundry.inference.batch import as_manifest, as_recordings, infer_batch  # noqa: E402
+from ecgfoundry.formats.wfdb.writer import write_wfdb  # noqa: E402
+from ecgfoundry.inference.batch import infer as batch  # noqa: E402
+from ecgfoundry.inference.batch import resumable as parts  # noqa: E402
+from ecgfoundry.inference.batch.infer import as_manifest, as_recordings, infer_batch  # noqa: E402
 from ecgfoundry.inference.files import interpret_file  # noqa: E402
 from ecgfoundry.inference.predictor import load_model  # noqa: E402
 from ecgfoundry.manifest import Manifest, ManifestRow, read_manifest, write_manifest  # noqa: E402

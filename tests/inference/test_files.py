@@ -13,7 +13,7 @@ import pytest
 import ecgfoundry
 from ecgfoundry.errors import FileAccessError
 from ecgfoundry.formats.base import ReadOptions
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.files import (
     default_model,
     expand_paths,

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.formats.registry import read
-from ecgfoundry.inference.live import LiveAnswer, LiveStream, answer_due, prepare_due
-from ecgfoundry.inference.live_buffer import LiveBuffer, SampleClock
-from ecgfoundry.inference.live_frames import LiveFrame, decode_frame, encode_frame
-from ecgfoundry.inference.live_state import Smoothing, SteadyState
+from ecgfoundry.inference.live.buffer import LiveBuffer, SampleClock
+from ecgfoundry.inference.live.frames import LiveFrame, decode_frame, encode_frame
+from ecgfoundry.inference.live.state import Smoothing, SteadyState
+from ecgfoundry.inference.live.stream import LiveAnswer, LiveStream, answer_due, prepare_due
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_window
 from ecgfoundry.recording import Recording

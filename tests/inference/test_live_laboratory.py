@@ -10,9 +10,9 @@ import pytest
 from tests.bundles import make_bundle
 
 from ecgfoundry.errors import ModelNotFoundError
-from ecgfoundry.inference.live_laboratory import LaboratoryTrend, _trends, laboratory_timeline
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.inference.windows import RecordingSource
+from ecgfoundry.labs.live import LaboratoryTrend, _trends, laboratory_timeline
 from ecgfoundry.models.bundle import Bundle, load_bundle
 from ecgfoundry.recording import Recording
 

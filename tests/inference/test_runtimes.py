@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from ecgfoundry.errors import BundleError, RuntimeUnavailableError
-from ecgfoundry.inference import hardware, runtimes
 from ecgfoundry.inference.predictor import load_model
-from ecgfoundry.inference.runtimes import (
+from ecgfoundry.inference.runtimes import base as runtimes
+from ecgfoundry.inference.runtimes import hardware
+from ecgfoundry.inference.runtimes.base import (
     RUNTIMES,
     choose_runtime,
     create_runtime,
@@ -110,7 +111,7 @@ def test_short_windows_cost_less_and_give_the_same(name: str, monkeypatch) -> No
 
 def test_padding_the_first_channels_changes_nothing(net1d_bundle: Bundle) -> None:
     openvino = pytest.importorskip("openvino")
-    from ecgfoundry.inference.runtimes_openvino import pad_first_channels
+    from ecgfoundry.inference.runtimes.openvino import pad_first_channels
 
     core = openvino.Core()
     x = probe_windows(net1d_bundle.input, windows=2)

@@ -9,7 +9,7 @@ import pytest
 from tests.bundles import make_bundle
 
 from ecgfoundry.errors import BundleError, ManifestError, VerificationError
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.inference.recalibration import recalibrate
 from ecgfoundry.inference.verification import (

@@ -11,9 +11,9 @@ from tests.bundles import make_bundle
 pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
 
 from ecgfoundry.errors import LeadError, VerificationError
-from ecgfoundry.formats.wfdb_writer import write_wfdb
-from ecgfoundry.inference import runtimes
-from ecgfoundry.inference.runtimes import OnnxRuntime
+from ecgfoundry.formats.wfdb.writer import write_wfdb
+from ecgfoundry.inference.runtimes import base as runtimes
+from ecgfoundry.inference.runtimes.base import OnnxRuntime
 from ecgfoundry.inference.verification import verify_runtime
 from ecgfoundry.manifest import ManifestRow, read_manifest, write_manifest
 from ecgfoundry.metrics.classification import auroc

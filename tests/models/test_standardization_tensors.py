@@ -12,11 +12,11 @@ torch = pytest.importorskip("torch", reason="tensors need PyTorch")
 from tests.test_preprocessing import PLAIN  # noqa: E402
 
 from ecgfoundry.errors import PreprocessingError, SignalError  # noqa: E402
-from ecgfoundry.models.networks.standardization import (  # noqa: E402
+from ecgfoundry.preprocessing import standardize_windows  # noqa: E402
+from ecgfoundry.preprocessing.tensors import (  # noqa: E402
     running_median,
     standardize_tensor,
 )
-from ecgfoundry.preprocessing import standardize_windows  # noqa: E402
 
 RECIPES = ("ecgfounder-finetune@1", "ecgfounder-paper@1")
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])

@@ -12,7 +12,7 @@ from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports import ecg_paper_svg
-from ecgfoundry.reports.paper_drawing import THEMES
+from ecgfoundry.reports.paper.drawing import THEMES
 
 
 @pytest.mark.parametrize(("speed", "gain"), [(25, 10), (50, 10), (12.5, 20), (25, 5)])

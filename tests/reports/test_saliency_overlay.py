@@ -11,8 +11,8 @@ import pytest
 from ecgfoundry.explanations import Saliency
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Recording
-from ecgfoundry.reports.ecg_paper import ecg_paper_svg
-from ecgfoundry.reports.saliency_overlay import saliency_page, saliency_svg
+from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
+from ecgfoundry.reports.paper.saliency import saliency_page, saliency_svg
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 

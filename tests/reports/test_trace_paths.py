@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgfoundry.reports.trace_paths import decimate_extremes, finite_runs, trace_path
+from ecgfoundry.reports.paper.traces import decimate_extremes, finite_runs, trace_path
 
 
 def _points(d: str) -> list[tuple[float, float]]:

@@ -21,8 +21,9 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from tests.service.conftest import LocalClient
 
-from ecgfoundry.service import streams, uploads
+from ecgfoundry.service import uploads
 from ecgfoundry.service.api import create_app
+from ecgfoundry.service.live import routes as streams
 from ecgfoundry.service.problems import ProblemError
 from ecgfoundry.service.settings import ServiceSettings
 
@@ -192,7 +193,7 @@ def test_connections_of_streams_are_rate_limited() -> None:
 def test_frames_that_are_too_many_end_the_stream(service: TestClient) -> None:
     import numpy as np
 
-    from ecgfoundry.inference.live_frames import encode_frame
+    from ecgfoundry.inference.live.frames import encode_frame
 
     with service.websocket_connect("/v1/stream") as device:
         device.send_json(OPENING)

@@ -19,9 +19,9 @@ from starlette.websockets import WebSocketDisconnect
 from tests.service.conftest import LocalClient
 
 import ecgfoundry
-from ecgfoundry.inference.laboratory import estimate_laboratory
-from ecgfoundry.inference.live_frames import encode_frame
+from ecgfoundry.inference.live.frames import encode_frame
 from ecgfoundry.inference.windows import RecordingSource
+from ecgfoundry.labs.estimates import estimate_laboratory
 from ecgfoundry.recording import Recording
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.settings import ServiceSettings

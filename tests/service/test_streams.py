@@ -13,10 +13,10 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import ecgfoundry
-from ecgfoundry.inference.live import LiveStream
-from ecgfoundry.inference.live_frames import LiveFrame, decode_frame, encode_frame
+from ecgfoundry.inference.live.frames import LiveFrame, decode_frame, encode_frame
+from ecgfoundry.inference.live.stream import LiveStream
 from ecgfoundry.samples import sample_path
-from ecgfoundry.service.lanes import LaneStreams, StreamOrder
+from ecgfoundry.service.live.lanes import LaneStreams, StreamOrder
 
 OPENING = {"leads": ["I"], "sampling_rate": 300, "unit": "uV", "model": "rhythm-single-lead"}
 

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
 from ecgfoundry.samples import sample_path
+from ecgfoundry.service.handlers import Result, Work
 from ecgfoundry.service.problems import ProblemError
-from ecgfoundry.service.work import Result, Work
 from ecgfoundry.service.workers import WorkerPool
 
 ECG = Work("diagnose", str(sample_path("single-lead")), "a")

@@ -22,9 +22,8 @@ from tests.test_preprocessing import PLAIN
 from ecgfoundry import native
 from ecgfoundry.errors import SignalError
 from ecgfoundry.native import build
-from ecgfoundry.preprocessing import PREPROCESSINGS, get_preprocessing, standardize_windows
-from ecgfoundry.signals import standardization_design as design
-from ecgfoundry.signals.standardization import Steps, standardize_natively
+from ecgfoundry.preprocessing import PREPROCESSINGS, design, get_preprocessing, standardize_windows
+from ecgfoundry.preprocessing.native import Steps, standardize_natively
 
 FINETUNE = "ecgfounder-finetune@1"
 needs_kernels = pytest.mark.skipif(

@@ -16,8 +16,9 @@ pl = pytest.importorskip("polars")
 from ecgfoundry.corpus import build_corpus, open_corpus, verify_corpus  # noqa: E402
 from ecgfoundry.datasets.mc_med import open_mc_med  # noqa: E402
 from ecgfoundry.errors import EcgFoundryError, FileAccessError  # noqa: E402
-from ecgfoundry.laboratory.labels import check_leakage, label_segments  # noqa: E402
-from ecgfoundry.laboratory.results import indicator_results  # noqa: E402
+from ecgfoundry.labs.targets.labels import label_segments  # noqa: E402
+from ecgfoundry.labs.targets.results import indicator_results  # noqa: E402
+from ecgfoundry.manifest.leakage import check_leakage  # noqa: E402
 from ecgfoundry.synthesis.mc_med import SyntheticOptions, write_synthetic_mc_med  # noqa: E402
 from ecgfoundry.synthesis.truth import (  # noqa: E402
     INDICATORS,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.manifest import ManifestRow, write_manifest
 from ecgfoundry.recording import Recording
 from ecgfoundry.vocabularies import load_vocabulary

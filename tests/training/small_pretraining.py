@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.training.data.sources import ArraySource
 from ecgfoundry.training.distributed import joined_world
 from ecgfoundry.training.pretraining import PretrainSettings, pretrain
-from ecgfoundry.training.sources import ArraySource
 from ecgfoundry.training.tasks import Task
 from ecgfoundry.vocabularies import Target, Vocabulary
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgfoundry.training import augmentation as a
+from ecgfoundry.training.data import augmentation as a
 
 RATE = 200
 

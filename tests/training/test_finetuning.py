@@ -11,26 +11,26 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecgfoundry.errors import ModelNotFoundError, TrainingError  # noqa: E402
-from ecgfoundry.formats.wfdb_writer import write_wfdb  # noqa: E402
+from ecgfoundry.formats.wfdb.writer import write_wfdb  # noqa: E402
 from ecgfoundry.leads import STANDARD_12_LEADS, project_frontal  # noqa: E402
 from ecgfoundry.manifest import ColumnMapping, Manifest, ManifestRow, map_table  # noqa: E402
 from ecgfoundry.models.bundle import InputSpec  # noqa: E402
 from ecgfoundry.models.registry import ARCHITECTURES, create_model  # noqa: E402
-from ecgfoundry.training import augmentation  # noqa: E402
 from ecgfoundry.training.channels_last import ChannelsLastNet1D, fast_form  # noqa: E402
+from ecgfoundry.training.data import augmentation  # noqa: E402
+from ecgfoundry.training.data.sources import ArraySource, cache_manifest  # noqa: E402
+from ecgfoundry.training.data.windows import store_windows  # noqa: E402
 from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
-from ecgfoundry.training.loop import FitSettings, fit  # noqa: E402
-from ecgfoundry.training.probing import fit_linear_probe, put_into  # noqa: E402
-from ecgfoundry.training.schedules import learning_rate_at  # noqa: E402
-from ecgfoundry.training.sources import ArraySource, cache_manifest  # noqa: E402
-from ecgfoundry.training.starting import (  # noqa: E402
+from ecgfoundry.training.initialization import (  # noqa: E402
     classifier_of,
     freeze_all_but,
     start_from,
     training_stages,
 )
+from ecgfoundry.training.loop import FitSettings, fit  # noqa: E402
+from ecgfoundry.training.probing import fit_linear_probe, put_into  # noqa: E402
+from ecgfoundry.training.schedules import learning_rate_at  # noqa: E402
 from ecgfoundry.training.tasks import TargetScale, Task  # noqa: E402
-from ecgfoundry.training.windows import store_windows  # noqa: E402
 from ecgfoundry.vocabularies import Target, Vocabulary  # noqa: E402
 from tests.training.small_data import age_table, twelve_leads  # noqa: E402
 
@@ -294,7 +294,7 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_a_corpus_is_a_source(tmp_path: Path) -> None:
     pytest.importorskip("polars")
     corpus_room = pytest.importorskip("ecgfoundry.corpus")
-    from ecgfoundry.training.sources import corpus_sources
+    from ecgfoundry.training.data.sources import corpus_sources
 
     rows = []
     for k, rate in enumerate((250.0, 500.0, 250.0)):

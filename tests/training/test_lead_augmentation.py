@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecgfoundry.leads import FRONTAL_AXES_DEGREES, LIMB_LEADS, complete_limb_leads, project_frontal
-from ecgfoundry.training import lead_augmentation as augmentation
+from ecgfoundry.training.data import lead_augmentation as augmentation
 
 SAMPLES = 2500
 

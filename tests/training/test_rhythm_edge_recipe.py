@@ -16,7 +16,8 @@ from safetensors.torch import load_file  # noqa: E402
 
 from ecgfoundry.models.networks.rhythm import RhythmNet  # noqa: E402
 from ecgfoundry.training import shipped  # noqa: E402
-from ecgfoundry.training.recipes import committees, rhythm_single_lead  # noqa: E402
+from ecgfoundry.training.recipes import ensembles as committees  # noqa: E402
+from ecgfoundry.training.recipes import rhythm_single_lead  # noqa: E402
 from ecgfoundry.training.recipes import rhythm_single_lead_edge as recipe  # noqa: E402
 from ecgfoundry.training.recipes.rhythm_single_lead import measuring, members  # noqa: E402
 from tests.training.test_rhythm_recipe import COUNTS, data_zip  # noqa: E402, F401

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 from ecgfoundry.errors import TrainingError
-from ecgfoundry.training.outcome import residual_quantiles
+from ecgfoundry.training.results.calibrate import residual_quantiles
 from ecgfoundry.training.tasks import TargetScale, infer_task, patient_means
 
 NAN = np.nan

@@ -11,7 +11,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecgfoundry.errors import TrainingError  # noqa: E402
-from ecgfoundry.inference.laboratory import window_weights  # noqa: E402
+from ecgfoundry.labs.estimates import window_weights  # noqa: E402
+from ecgfoundry.labs.training_data import visit_means  # noqa: E402
+from ecgfoundry.labs.visits import (  # noqa: E402
+    attention_start,
+    visit_batches,
+)
 from ecgfoundry.models.bundle import InputSpec  # noqa: E402
 from ecgfoundry.models.networks.net1d import Net1D  # noqa: E402
 from ecgfoundry.models.networks.segment_attention import (  # noqa: E402
@@ -20,14 +25,9 @@ from ecgfoundry.models.networks.segment_attention import (  # noqa: E402
     pool_segments,
 )
 from ecgfoundry.training import losses  # noqa: E402
-from ecgfoundry.training.feeding import WindowBatches  # noqa: E402
+from ecgfoundry.training.data.batches import WindowBatches  # noqa: E402
+from ecgfoundry.training.initialization import Start, start_from  # noqa: E402
 from ecgfoundry.training.loop import FitSettings, fit  # noqa: E402
-from ecgfoundry.training.recipes.labs_mcmed_data import visit_means  # noqa: E402
-from ecgfoundry.training.recipes.labs_mcmed_visits import (  # noqa: E402
-    attention_start,
-    visit_batches,
-)
-from ecgfoundry.training.starting import Start, start_from  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden_losses" / "visit_attention.json"
 TINY = {"widths": (16, 32), "blocks": (1, 1)}

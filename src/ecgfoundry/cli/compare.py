@@ -52,7 +52,7 @@ def compare(
         open_model,
         same_records,
     )
-    from ecgfoundry.evaluation.comparison_report import comparison_report
+    from ecgfoundry.evaluation.report.comparison import comparison_report
     from ecgfoundry.evaluation.settings import Settings
     from ecgfoundry.evaluation.transfer import read_metrics
     from ecgfoundry.evaluation.writing import csv_text, json_text, write_text

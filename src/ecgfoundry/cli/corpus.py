@@ -68,7 +68,7 @@ def build(
         Add what a finished corpus does not have yet.
     """
     from ecgfoundry.corpus import BuildOptions, build_corpus
-    from ecgfoundry.corpus.gate import Gate
+    from ecgfoundry.corpus.quality_gate import Gate
     from ecgfoundry.datasets.mc_med import open_mc_med
     from ecgfoundry.engines import make_engine
     from ecgfoundry.manifest import read_manifest

@@ -88,7 +88,7 @@ def manifest(
 
     from ecgfoundry.datasets import DatasetReport, dataset
     from ecgfoundry.datasets.base import rows_relative_to, write_intervals
-    from ecgfoundry.datasets.mapping import in_vocabulary
+    from ecgfoundry.datasets.vocabulary_labels import in_vocabulary
     from ecgfoundry.datasets.writing import stream_manifest
 
     entry = dataset(name)

@@ -192,7 +192,7 @@ def _write_report(results: Sequence[FileResult], path: Path, options: ReadOption
     from ecgfoundry.errors import FileAccessError
     from ecgfoundry.inference.files import read_excerpt
     from ecgfoundry.inference.predictor import describe_failure
-    from ecgfoundry.reports.html_report import ReportItem, html_report
+    from ecgfoundry.reports.html.report import ReportItem, html_report
 
     items = []
     for result in results:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from ecgfoundry.inference.parts import BatchProgress
+    from ecgfoundry.inference.batch.resumable import BatchProgress
 
 
 def embed(
@@ -63,9 +63,9 @@ def embed(
     from rich.progress import Progress
 
     from ecgfoundry.engines import make_engine
-    from ecgfoundry.inference.batch import as_recordings
-    from ecgfoundry.inference.corpora import is_corpus
-    from ecgfoundry.inference.embedding import embed_manifest
+    from ecgfoundry.inference.batch.embed import embed_manifest
+    from ecgfoundry.inference.batch.infer import as_recordings
+    from ecgfoundry.inference.batch.inputs import is_corpus
     from ecgfoundry.manifest import ColumnMapping, map_table
 
     chosen = None

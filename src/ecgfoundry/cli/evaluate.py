@@ -91,7 +91,7 @@ def evaluate(
 
     from ecgfoundry.evaluation.evaluate import evaluate as run
     from ecgfoundry.evaluation.inputs import InputFiles, load_evaluation_data
-    from ecgfoundry.evaluation.report import evaluation_report
+    from ecgfoundry.evaluation.report.report import evaluation_report
     from ecgfoundry.evaluation.settings import Settings
     from ecgfoundry.evaluation.transfer import read_metrics
     from ecgfoundry.evaluation.writing import csv_text, json_text, write_text

@@ -102,7 +102,7 @@ def explain(
     else:
         print(f"{answer}\n{_summary(saliency)}")
     if output is not None:
-        from ecgfoundry.reports.saliency_overlay import saliency_page, saliency_svg
+        from ecgfoundry.reports.paper.saliency import saliency_page, saliency_svg
 
         if output.suffix.lower() == ".svg":
             text = saliency_svg(recording, saliency, layout=layout)

@@ -119,7 +119,7 @@ def finetune(
     licence
         Of your data and the weights, for the card.
     """
-    from ecgfoundry.cli.extras import require_torch
+    from ecgfoundry.extras import require_torch
     from ecgfoundry.manifest import ColumnMapping, map_table
 
     require_torch("fine-tuning")
@@ -179,7 +179,7 @@ def finetune(
             f"ecgfoundry: {len(result.skipped)} were left out; all in {output / 'data.json'}",
             file=sys.stderr,
         )
-    from ecgfoundry.models.figures import HEADER, figure_row
+    from ecgfoundry.models.card_metrics import HEADER, figure_row
 
     print("\n".join([HEADER, *(figure_row(metric.to_dict()) for metric in result.metrics)]))
     print(f"\n{result.bundle}: use it with: ecgfoundry diagnose FILE --model {result.bundle}")

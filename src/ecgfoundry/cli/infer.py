@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from ecgfoundry.inference.batch import BatchProgress
+    from ecgfoundry.inference.batch.infer import BatchProgress
 
 SHOWN_FAILURES = 20
 
@@ -51,7 +51,7 @@ def infer(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ecgfoundry.engines import make_engine
-    from ecgfoundry.inference.batch import as_recordings, infer_batch
+    from ecgfoundry.inference.batch.infer import as_recordings, infer_batch
 
     if not recordings:
         print("ecgfoundry: nothing was given; see: ecgfoundry infer --help", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from ecgfoundry.inference.laboratory import LaboratoryAnswer
+    from ecgfoundry.labs.estimates import LaboratoryAnswer
 
 app = App(
     name="labs",
@@ -46,8 +46,8 @@ def estimate(
     """
     from ecgfoundry.formats.base import ReadOptions
     from ecgfoundry.inference.files import FileSource
-    from ecgfoundry.inference.laboratory import estimate_laboratory, refuse_synthetic
     from ecgfoundry.inference.predictor import load_model
+    from ecgfoundry.labs.estimates import estimate_laboratory, refuse_synthetic
 
     predictor = load_model(model, threads=threads)
     refuse_synthetic(predictor.bundle, allowed=synthetic_ok)
@@ -68,7 +68,7 @@ def _print_answer(answer: LaboratoryAnswer) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ecgfoundry.inference.laboratory import caveats
+    from ecgfoundry.labs.estimates import caveats
 
     if answer.refused is not None:
         print(f"{answer.file}: refused: {answer.refused.message}", file=sys.stderr)
@@ -190,10 +190,10 @@ def train(
     name
         Of the bundle.
     """
-    from ecgfoundry.cli.extras import require_torch
+    from ecgfoundry.extras import require_torch
 
     require_torch("training")
-    from ecgfoundry.training.recipes.labs_mcmed import LaboratorySettings, labs_mcmed
+    from ecgfoundry.labs.training import LaboratorySettings, labs_mcmed
 
     settings = LaboratorySettings(
         split=split, time=time, window_minutes=None if whole_visit else window_minutes,
@@ -258,11 +258,11 @@ def report(
     seed
         Of draws.
     """
-    from ecgfoundry.cli.extras import require_torch
+    from ecgfoundry.extras import require_torch
 
     require_torch("the laboratory report")
-    from ecgfoundry.evaluation.laboratory import laboratory_report
     from ecgfoundry.evaluation.settings import Settings
+    from ecgfoundry.labs.evaluation import laboratory_report
 
     rows = laboratory_report(
         bundle, corpus, tables, output,
@@ -306,7 +306,7 @@ def _print_reviewed(output: Path | None) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from ecgfoundry.laboratory.catalogue import CATALOGUE_FILE, reviewed_catalogue
+    from ecgfoundry.labs.targets.catalogue import CATALOGUE_FILE, reviewed_catalogue
 
     table = Table("indicator", "LOINC", "unit", "abnormal", "what it is", "names that are merged")
     table.columns[0].no_wrap = True
@@ -335,8 +335,8 @@ def _print_counted(folder: Path, split: str, minimum: int, output: Path | None) 
     from rich.table import Table
 
     from ecgfoundry.datasets.mc_med import open_mc_med
-    from ecgfoundry.laboratory.generation import data_catalogue
-    from ecgfoundry.laboratory.results import indicator_results
+    from ecgfoundry.labs.targets.generation import data_catalogue
+    from ecgfoundry.labs.targets.results import indicator_results
 
     data = open_mc_med(folder, split=split)
     results = indicator_results(data.labs)

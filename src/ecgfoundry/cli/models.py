@@ -97,7 +97,7 @@ def verify(
     if importlib.util.find_spec("torch") is None:
         print("PyTorch is not installed: the graph was not compared with the weights")
     elif "model.onnx" in bundle.document["files"] or runtime != "onnxruntime":
-        from ecgfoundry.inference.runtimes import choose_runtime, is_exact
+        from ecgfoundry.inference.runtimes.base import choose_runtime, is_exact
 
         runtime = choose_runtime(bundle, runtime)
         if is_exact(runtime):
@@ -115,7 +115,7 @@ def _on_real_recordings(bundle: Bundle, runtime: str, ecgs: Path | None) -> None
     from rich.console import Console
     from rich.progress import Progress
 
-    from ecgfoundry.inference.batch import as_manifest
+    from ecgfoundry.inference.batch.infer import as_manifest
     from ecgfoundry.inference.verification import verify_runtime
     from ecgfoundry.samples import sample_path
 

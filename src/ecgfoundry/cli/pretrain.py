@@ -104,17 +104,17 @@ def pretrain(
     licence
         Of your data and the weights, for the card.
     """
-    from ecgfoundry.cli.extras import require_torch
+    from ecgfoundry.extras import require_torch
 
     require_torch("pretraining")
     from ecgfoundry.models.bundle import InputSpec
     from ecgfoundry.models.registry import ARCHITECTURES
     from ecgfoundry.preprocessing import get_preprocessing
+    from ecgfoundry.training.data.sources import open_sources
     from ecgfoundry.training.distributed import joined_world
+    from ecgfoundry.training.initialization import architecture_entry, default_preprocessing
     from ecgfoundry.training.pretraining import PretrainSettings
     from ecgfoundry.training.pretraining import pretrain as run
-    from ecgfoundry.training.sources import open_sources
-    from ecgfoundry.training.starting import architecture_entry, default_preprocessing
     from ecgfoundry.training.tasks import Task
     from ecgfoundry.vocabularies import Target, Vocabulary, load_vocabulary
 

@@ -129,8 +129,8 @@ def _draw(
     from dataclasses import replace
 
     from ecgfoundry.formats import registry
-    from ecgfoundry.reports.paper_layout import MAXIMUM_SECONDS
-    from ecgfoundry.reports.pictures import save_picture
+    from ecgfoundry.reports.paper.files import save_picture
+    from ecgfoundry.reports.paper.layout import MAXIMUM_SECONDS
     from ecgfoundry.reports.recording_summary import KEPT_DEVICE
     from ecgfoundry.reports.wording import is_filter_key
 

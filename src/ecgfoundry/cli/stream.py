@@ -52,7 +52,7 @@ def replay(
 
     if importlib.util.find_spec("websockets") is None:
         raise MissingExtraError.for_extra("live streams", "serve")
-    from ecgfoundry.service.replay import replay as send
+    from ecgfoundry.service.live.replay import replay as send
     from ecgfoundry.service.settings import read_tokens
 
     if not speed > 0:

@@ -19,11 +19,11 @@ from typing import Any
 
 from ecgfoundry._version import __version__
 from ecgfoundry.corpus import layout
-from ecgfoundry.corpus.plan import BuildOptions, Plan, make_plan
+from ecgfoundry.corpus.build_plan import BuildOptions, Plan, make_plan
 from ecgfoundry.corpus.tasks import TaskSpec, run_task
-from ecgfoundry.datasets.mc_med_tables import require_polars
 from ecgfoundry.engines import Engine, process_pool
 from ecgfoundry.errors import CorpusError
+from ecgfoundry.extras import require_polars
 from ecgfoundry.manifest import Manifest
 
 __all__ = ["BuildOptions", "BuildResult", "build_corpus"]
@@ -210,7 +210,7 @@ def _stored_records(root: Path, tasks: int) -> list[str]:
 def _check_splits(root: Path, manifest: Manifest, tasks: int) -> None:
     """Refuse to append a patient to another split than the one he or she is in."""
     pl = require_polars("building a corpus")
-    from ecgfoundry.laboratory.labels import check_leakage
+    from ecgfoundry.manifest.leakage import check_leakage
 
     new = pl.DataFrame(
         [(row.patient, row.split) for row in manifest.rows],

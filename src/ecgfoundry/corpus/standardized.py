@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.corpus import layout
-from ecgfoundry.corpus.mapping import MappedShards
+from ecgfoundry.corpus.memory_maps import MappedShards
 from ecgfoundry.corpus.shards import npy_header, shard_shape
 from ecgfoundry.corpus.store import Corpus
 from ecgfoundry.engines import Engine, process_pool

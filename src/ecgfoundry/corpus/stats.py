@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.corpus.gate import REASONS
+from ecgfoundry.corpus.quality_gate import REASONS
 
 if TYPE_CHECKING:
     from ecgfoundry.corpus.store import Corpus

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.corpus import layout
-from ecgfoundry.corpus.mapping import MappedShards
-from ecgfoundry.corpus.raw import MISSING
+from ecgfoundry.corpus.integer_reader import MISSING
+from ecgfoundry.corpus.memory_maps import MappedShards
 from ecgfoundry.corpus.remote import is_url, open_cache
-from ecgfoundry.datasets.mc_med_tables import require_polars
 from ecgfoundry.errors import CorpusError
+from ecgfoundry.extras import require_polars
 
 if TYPE_CHECKING:
     import polars as pl

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.corpus import layout
-from ecgfoundry.corpus.gate import REASONS, WindowFigures, measure_windows
-from ecgfoundry.corpus.plan import BuildOptions
-from ecgfoundry.corpus.raw import RawRecord, open_raw
+from ecgfoundry.corpus.build_plan import BuildOptions
+from ecgfoundry.corpus.integer_reader import RawRecord, open_raw
+from ecgfoundry.corpus.quality_gate import REASONS, WindowFigures, measure_windows
 from ecgfoundry.corpus.shards import ShardWriter, group_name
-from ecgfoundry.datasets.mc_med_tables import require_polars
 from ecgfoundry.engines import is_orphaned
 from ecgfoundry.errors import CorpusError, EcgFoundryError
+from ecgfoundry.extras import require_polars
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.signals.windows import window_bounds
 

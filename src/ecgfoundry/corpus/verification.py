@@ -12,8 +12,8 @@ import numpy as np
 
 from ecgfoundry.corpus import layout
 from ecgfoundry.corpus.shards import segment_checksums, shard_shape
-from ecgfoundry.datasets.mc_med_tables import require_polars
 from ecgfoundry.errors import CorpusError, EcgFoundryError
+from ecgfoundry.extras import require_polars
 
 __all__ = ["Verification", "verify_corpus"]
 

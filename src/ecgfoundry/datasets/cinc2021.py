@@ -16,8 +16,8 @@ from pathlib import Path
 from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval, Option
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.base import DEFAULT_LIMITS
-from ecgfoundry.formats.subjects import key_values, subject_from_comments
-from ecgfoundry.formats.wfdb_header import WfdbHeader, read_header
+from ecgfoundry.formats.common.subjects import key_values, subject_from_comments
+from ecgfoundry.formats.wfdb.header import WfdbHeader, read_header
 from ecgfoundry.manifest import ManifestRow
 
 __all__ = ["DATASET", "EQUIVALENT", "SCORED", "diagnosis_codes", "source_of"]

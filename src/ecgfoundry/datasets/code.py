@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval, Option, find_file
-from ecgfoundry.datasets.tables import integer_text, iterate_table
+from ecgfoundry.datasets.metadata_tables import integer_text, iterate_table
 from ecgfoundry.errors import DatasetError, EcgFoundryError
-from ecgfoundry.formats.hdf5_files import checked_dataset, open_hdf5
-from ecgfoundry.formats.subjects import parse_age, parse_sex
+from ecgfoundry.formats.arrays.hdf5_files import checked_dataset, open_hdf5
+from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.manifest import ManifestRow
 
 __all__ = ["CODE15", "CODE_TEST", "FINDINGS"]

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval, Option, multi_hot
+from ecgfoundry.datasets.metadata_tables import iterate_table, number
 from ecgfoundry.datasets.rhythms import rhythm_intervals
-from ecgfoundry.datasets.tables import iterate_table, number
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.base import DEFAULT_LIMITS
 from ecgfoundry.formats.registry import read
-from ecgfoundry.formats.wfdb_header import read_header
+from ecgfoundry.formats.wfdb.header import read_header
 from ecgfoundry.manifest import ManifestRow
 
 __all__ = ["CLASSES_2018", "CPSC2018", "CPSC2021", "TYPES_2021"]

@@ -19,9 +19,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval, Option
-from ecgfoundry.datasets.tables import integer_text, iterate_joined, iterate_table, number
+from ecgfoundry.datasets.metadata_tables import integer_text, iterate_joined, iterate_table, number
 from ecgfoundry.errors import DatasetError
-from ecgfoundry.formats.subjects import parse_age, parse_sex
+from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.manifest import ManifestRow
 from ecgfoundry.vocabularies import labels_of_12sl_codes, load_vocabulary
 

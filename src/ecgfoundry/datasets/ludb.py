@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval, multi_hot
-from ecgfoundry.datasets.tables import integer_text, iterate_table
-from ecgfoundry.formats.subjects import parse_age, parse_sex
+from ecgfoundry.datasets.metadata_tables import integer_text, iterate_table
+from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.manifest import ManifestRow
 
 __all__ = ["DATASET", "GROUPS", "statements_of"]

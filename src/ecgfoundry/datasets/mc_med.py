@@ -23,10 +23,10 @@ from ecgfoundry.datasets.mc_med_tables import (
     read_labs,
     read_splits,
     read_visits,
-    require_polars,
 )
 from ecgfoundry.datasets.mc_med_waveforms import Waveform, describe_waveform, find_waveforms
 from ecgfoundry.errors import EcgFoundryError, ManifestError
+from ecgfoundry.extras import require_polars
 from ecgfoundry.manifest import Manifest, ManifestRow
 
 if TYPE_CHECKING:

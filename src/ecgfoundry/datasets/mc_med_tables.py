@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgfoundry.errors import FileAccessError, ManifestError, MissingExtraError
+from ecgfoundry.errors import FileAccessError, ManifestError
+from ecgfoundry.extras import require_polars
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,7 +35,6 @@ __all__ = [
     "read_splits",
     "read_table",
     "read_visits",
-    "require_polars",
 ]
 
 TABLES = (
@@ -98,21 +98,6 @@ class Issue:
             "count": self.count,
             "examples": list(self.examples),
         }
-
-
-def require_polars(purpose: str) -> Any:
-    """Return the module ``polars``.
-
-    Raises
-    ------
-    MissingExtraError
-        The extra ``data`` is not installed.
-    """
-    try:
-        import polars
-    except ImportError:
-        raise MissingExtraError.for_extra(purpose, "data") from None
-    return polars
 
 
 def data_folder(folder: str | Path) -> Path:

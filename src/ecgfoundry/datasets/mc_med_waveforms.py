@@ -31,15 +31,15 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats.base import DEFAULT_LIMITS
-from ecgfoundry.formats.wfdb_header import WfdbHeader, parse_header, read_header
-from ecgfoundry.formats.wfdb_storage import (
+from ecgfoundry.formats.wfdb.header import WfdbHeader, parse_header, read_header
+from ecgfoundry.formats.wfdb.storage import (
     STORAGE_FORMATS,
     bytes_needed,
     decode,
     read_samples,
     require_bytes,
 )
-from ecgfoundry.formats.zip_archive import MEMBER_SEPARATOR
+from ecgfoundry.formats.zip.reader import MEMBER_SEPARATOR
 
 __all__ = [
     "MEMBER_MARK",

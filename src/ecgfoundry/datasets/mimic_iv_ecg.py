@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval, Option
-from ecgfoundry.datasets.tables import integer_text, iterate_joined, number
+from ecgfoundry.datasets.metadata_tables import integer_text, iterate_joined, number
 from ecgfoundry.errors import DatasetError
 from ecgfoundry.manifest import ManifestRow
 from ecgfoundry.vocabularies import labels_of_statements, load_vocabulary

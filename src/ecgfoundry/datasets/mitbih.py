@@ -9,8 +9,8 @@ from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval, multi_hot
 from ecgfoundry.datasets.rhythms import rhythm_intervals
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.base import DEFAULT_LIMITS
-from ecgfoundry.formats.subjects import subject_from_comments
-from ecgfoundry.formats.wfdb_header import WfdbHeader, read_header
+from ecgfoundry.formats.common.subjects import subject_from_comments
+from ecgfoundry.formats.wfdb.header import WfdbHeader, read_header
 from ecgfoundry.manifest import ManifestRow
 
 __all__ = ["DATASET", "RHYTHMS"]

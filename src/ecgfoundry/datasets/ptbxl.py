@@ -20,9 +20,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval, Option
-from ecgfoundry.datasets.tables import integer_text, iterate_table, number
+from ecgfoundry.datasets.metadata_tables import integer_text, iterate_table, number
 from ecgfoundry.errors import DatasetError
-from ecgfoundry.formats.subjects import parse_age
+from ecgfoundry.formats.common.subjects import parse_age
 from ecgfoundry.manifest import ManifestRow
 
 __all__ = ["DATASET", "Statement", "parse_scp_codes", "read_statements"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecgfoundry.errors import FileAccessError
-from ecgfoundry.formats.wfdb_annotations import read_annotation_file
+from ecgfoundry.formats.wfdb.annotations import read_annotation_file
 
 __all__ = ["rhythm_intervals", "share_of_window"]
 

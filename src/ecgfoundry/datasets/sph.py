@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval
-from ecgfoundry.datasets.tables import iterate_table
-from ecgfoundry.formats.subjects import parse_age, parse_sex
+from ecgfoundry.datasets.metadata_tables import iterate_table
+from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.manifest import ManifestRow
 
 __all__ = ["DATASET", "DOUBT", "parse_aha"]

@@ -21,8 +21,8 @@ from ecgfoundry.evaluation.inputs import normalized_sex
 from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, is_long
 from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
+from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features
 from ecgfoundry.recording import Recording
-from ecgfoundry.signals.features import FEATURE_NAMES, hand_crafted_features
 
 if TYPE_CHECKING:
     from ecgfoundry.manifest import Manifest, ManifestRow

@@ -18,8 +18,8 @@ from ecgfoundry.inference.windows import (
     RecordingSource,
     prepare_windows,
 )
+from ecgfoundry.measurements.beats import find_beats
 from ecgfoundry.recording import Recording
-from ecgfoundry.signals.beats import find_beats
 
 __all__ = ["METHODS", "explain_recording"]
 

@@ -14,31 +14,21 @@ from ecgfoundry.errors import (
     SignalError,
     UnknownFormatError,
 )
-from ecgfoundry.formats import (
-    apple_health,
-    arrays,
-    cardiosoft,
-    delimited,
-    dicom,
-    edf,
-    ge_muse,
-    hdf5,
-    hl7_aecg,
-    ishne,
-    kardia,
-    matlab,
-    mfer,
-    mortara,
-    opensignals,
-    parquet,
-    philips_sierra,
-    polar,
-    scp,
-    wfdb,
-    zip_archive,
-)
+from ecgfoundry.formats.arrays import hdf5, parquet
+from ecgfoundry.formats.arrays import numpy as arrays
 from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
-from ecgfoundry.formats.signatures import foreign_format
+from ecgfoundry.formats.common.signatures import foreign_format
+from ecgfoundry.formats.delimited import reader as delimited
+from ecgfoundry.formats.devices import apple_health, ishne, kardia, mfer, opensignals, polar
+from ecgfoundry.formats.dicom import reader as dicom
+from ecgfoundry.formats.edf import reader as edf
+from ecgfoundry.formats.matlab import reader as matlab
+from ecgfoundry.formats.scp import reader as scp
+from ecgfoundry.formats.wfdb import reader as wfdb
+from ecgfoundry.formats.xml import aecg as hl7_aecg
+from ecgfoundry.formats.xml import ge_cardiosoft as cardiosoft
+from ecgfoundry.formats.xml import ge_muse, mortara, philips_sierra
+from ecgfoundry.formats.zip import reader as zip_archive
 from ecgfoundry.recording import Recording
 
 __all__ = ["READERS", "formats", "identify", "inspect", "iterate", "read"]

@@ -11,7 +11,7 @@ from typing import Any
 from ecgfoundry.errors import EcgFoundryError, FileAccessError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.registry import identify, inspect, read
-from ecgfoundry.formats.zip_archive import MEMBER_SEPARATOR, recordings_in_archive
+from ecgfoundry.formats.zip.reader import MEMBER_SEPARATOR, recordings_in_archive
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, is_long
 from ecgfoundry.leads import STANDARD_12_LEADS

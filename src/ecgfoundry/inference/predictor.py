@@ -20,7 +20,7 @@ from ecgfoundry.inference.interpretation import (
     WindowResult,
     find_episodes,
 )
-from ecgfoundry.inference.runtimes import Runtime, create_runtime
+from ecgfoundry.inference.runtimes.base import Runtime, create_runtime
 from ecgfoundry.inference.warnings import recording_warnings
 from ecgfoundry.inference.windows import (
     InputLeads,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, LeadError, ManifestError, VerificationError
 from ecgfoundry.inference.predictor import Predictor
-from ecgfoundry.inference.runtimes import create_runtime
+from ecgfoundry.inference.runtimes.base import create_runtime
 from ecgfoundry.inference.windows import InputLeads
 from ecgfoundry.manifest import Manifest
 from ecgfoundry.metrics.classification import auroc
@@ -167,7 +167,7 @@ def verify_runtime(
     LeadError
         No record could be scored.
     """
-    from ecgfoundry.inference.runtimes import is_exact
+    from ecgfoundry.inference.runtimes.base import is_exact
 
     one = Predictor(bundle, create_runtime(bundle, runtime=reference))
     other = Predictor(bundle, create_runtime(bundle, runtime=runtime))

@@ -8,7 +8,7 @@ patient.
 from __future__ import annotations
 
 from ecgfoundry.manifest.checks import Problem, check_manifest, signal_hashes
-from ecgfoundry.manifest.mapping import ColumnMapping, MappedManifest, map_table
+from ecgfoundry.manifest.own_tables import ColumnMapping, MappedManifest, map_table
 from ecgfoundry.manifest.splits import SplitShares, split_by_patient
 from ecgfoundry.manifest.table import Manifest, ManifestRow, read_manifest, write_manifest
 

@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import BundleError, FileAccessError, MissingExtraError
 from ecgfoundry.models.bundle import Bundle
-from ecgfoundry.preprocessing import get_preprocessing, standardize_window
-from ecgfoundry.signals import standardization_design as design
-from ecgfoundry.signals.standardization_design import ZeroPhaseFilter
+from ecgfoundry.preprocessing import design, get_preprocessing, standardize_window
+from ecgfoundry.preprocessing.design import ZeroPhaseFilter
 
 __all__ = ["EXPORT_FORMATS", "GoldenWindow", "export_model", "fix_samples", "recipe_document"]
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ecgfoundry.reports.html.report import ReportItem, html_report
+
 # Not lazy: the function html_report has the name of its module, and a later import of the module
 # would put the module in the function's place.
-from ecgfoundry.reports.ecg_paper import ecg_paper_svg
-from ecgfoundry.reports.html_report import ReportItem, html_report
+from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
 
 if TYPE_CHECKING:
     from ecgfoundry.reports.tables import csv_rows, terminal_table

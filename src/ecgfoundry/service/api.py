@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ecgfoundry._version import __version__
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.samples import SAMPLES, sample_path
+from ecgfoundry.service.live.routes import add_stream_routes
 from ecgfoundry.service.problems import MEDIA_TYPE, Problem, ProblemError, problem_of
 from ecgfoundry.service.recordings import add_recording_routes
 from ecgfoundry.service.security import (
@@ -32,7 +33,6 @@ from ecgfoundry.service.security import (
 )
 from ecgfoundry.service.settings import ServiceSettings
 from ecgfoundry.service.state import ServiceState
-from ecgfoundry.service.streams import add_stream_routes
 
 __all__ = ["create_app"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ecgfoundry.service.handlers import Result, Work
 from ecgfoundry.service.problems import Problem, ProblemError
-from ecgfoundry.service.work import Result, Work
 from ecgfoundry.service.workers import WorkerPool
 
 __all__ = ["KINDS", "Job", "Jobs"]

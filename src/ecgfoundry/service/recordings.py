@@ -12,8 +12,9 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from ecgfoundry.service.handlers import Result, Work
 from ecgfoundry.service.problems import MEDIA_TYPE, Problem, ProblemError
-from ecgfoundry.service.questions import (
+from ecgfoundry.service.query_params import (
     Excerpt,
     Explained,
     Followed,
@@ -25,7 +26,6 @@ from ecgfoundry.service.questions import (
 from ecgfoundry.service.security import REPORT_POLICY
 from ecgfoundry.service.state import ServiceState
 from ecgfoundry.service.uploads import Upload, received
-from ecgfoundry.service.work import Result, Work
 
 __all__ = ["add_recording_routes"]
 

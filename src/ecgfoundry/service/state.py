@@ -8,7 +8,7 @@ from typing import Any
 from ecgfoundry.errors import ModelNotFoundError
 from ecgfoundry.models.bundle import Bundle, available_bundles, load_bundle
 from ecgfoundry.service.jobs import Jobs
-from ecgfoundry.service.live import LiveHub
+from ecgfoundry.service.live.hub import LiveHub
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.settings import ServiceSettings
 from ecgfoundry.service.telemetry import Telemetry

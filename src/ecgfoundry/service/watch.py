@@ -19,8 +19,8 @@ from pathlib import Path
 from ecgfoundry.errors import FileAccessError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.inference.files import without_sidecars
+from ecgfoundry.service.handlers import Result, Work
 from ecgfoundry.service.problems import Problem, ProblemError
-from ecgfoundry.service.work import Result, Work
 from ecgfoundry.service.workers import WorkerPool
 
 __all__ = ["FolderWatch", "Watched"]

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ecgfoundry.service.handlers import Result, Work, Worker
 from ecgfoundry.service.problems import Problem, ProblemError
-from ecgfoundry.service.work import Result, Work, Worker
 
 __all__ = ["WorkerPool"]
 
@@ -84,7 +84,7 @@ class WorkerPool:
     timeout_s : float
         For one batch in a worker's hands.
     arguments : dict
-        Of :class:`~ecgfoundry.service.work.Worker`, and ``warm``: models to load at the start.
+        Of :class:`~ecgfoundry.service.handlers.Worker`, and ``warm``: models to load at the start.
     on_restart : callable, optional
         Called with a reason ("crash" or "timeout") when a worker is replaced.
     """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.signals.lead_figures import (
+from ecgfoundry.signals.lead_metrics import (
     Measures,
     RowFigures,
     limb_figures,

@@ -15,23 +15,23 @@ from ecgfoundry.errors import TrainingError
 from ecgfoundry.manifest import Manifest, MappedManifest, SplitShares, split_by_patient
 from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak
 from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.training.bundling import bundle_name, save_bundle, today
 from ecgfoundry.training.channels_last import fast_form
-from ecgfoundry.training.feeding import WindowBatches
+from ecgfoundry.training.data.batches import WindowBatches
+from ecgfoundry.training.data.windows import StoredWindows, store_windows
+from ecgfoundry.training.initialization import Start, freeze_all_but, leads_of, start_from
 from ecgfoundry.training.loop import FitResult, FitSettings, fit
-from ecgfoundry.training.outcome import (
+from ecgfoundry.training.probing import fit_linear_probe, put_into
+from ecgfoundry.training.results.calibrate import (
     fit_calibration,
     measured,
     record_outputs,
     residual_quantiles,
     window_embeddings,
 )
-from ecgfoundry.training.packaging import BundleDescription, Metric
-from ecgfoundry.training.probing import fit_linear_probe, put_into
-from ecgfoundry.training.run_folder import Curves, RunFolder, folder_hash
-from ecgfoundry.training.starting import Start, freeze_all_but, leads_of, start_from
+from ecgfoundry.training.results.package import BundleDescription, Metric
+from ecgfoundry.training.results.run_folder import Curves, RunFolder, folder_hash
+from ecgfoundry.training.results.save import bundle_name, save_bundle, today
 from ecgfoundry.training.tasks import TargetScale, Task, as_json, infer_task, patient_means
-from ecgfoundry.training.windows import StoredWindows, store_windows
 
 __all__ = ["FinetuneResult", "FinetuneSettings", "finetune"]
 
@@ -167,7 +167,7 @@ def finetune(
     output : path
         The run's folder; an interrupted run continues from it. The bundle is ``output/bundle``.
     model : str, optional
-        Bundle or architecture; see :func:`ecgfoundry.training.starting.start_from`.
+        Bundle or architecture; see :func:`ecgfoundry.training.initialization.start_from`.
     task : Task or str
         A task, or its kind; "auto" looks at the values.
     settings : FinetuneSettings, optional

@@ -16,17 +16,17 @@ from ecgfoundry.errors import TrainingError
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.models.registry import ARCHITECTURES, create_model
-from ecgfoundry.training.bundling import bundle_name, save_bundle, today
 from ecgfoundry.training.channels_last import fast_form
+from ecgfoundry.training.data.batches import WindowBatches
+from ecgfoundry.training.data.sources import SegmentSource, SourcePool
+from ecgfoundry.training.data.windows import FreshWindows, InputWindows
 from ecgfoundry.training.distributed import ALONE, World
-from ecgfoundry.training.feeding import WindowBatches
 from ecgfoundry.training.loop import FitResult, FitSettings, fit
-from ecgfoundry.training.outcome import Outputs, fit_calibration, measured
-from ecgfoundry.training.packaging import BundleDescription
-from ecgfoundry.training.run_folder import Curves, RunFolder
-from ecgfoundry.training.sources import SegmentSource, SourcePool
+from ecgfoundry.training.results.calibrate import Outputs, fit_calibration, measured
+from ecgfoundry.training.results.package import BundleDescription
+from ecgfoundry.training.results.run_folder import Curves, RunFolder
+from ecgfoundry.training.results.save import bundle_name, save_bundle, today
 from ecgfoundry.training.tasks import TargetScale, Task, as_json
-from ecgfoundry.training.windows import FreshWindows, InputWindows
 
 __all__ = ["PretrainResult", "PretrainSettings", "pretrain", "validation_positions"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgfoundry.errors import TrainingError
-from ecgfoundry.training.starting import classifier_of
+from ecgfoundry.training.initialization import classifier_of
 from ecgfoundry.training.tasks import TargetScale, Task
 
 __all__ = ["LinearProbe", "fit_linear_probe", "put_into"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.leads import STANDARD_12_LEADS
-from ecgfoundry.training.packaging import BundleDescription, Metric, package
+from ecgfoundry.training.results.package import BundleDescription, Metric, package
 
 __all__ = ["SHIPPED", "Shipped", "train_shipped"]
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ecgfoundry.models.networks.committee import Committee
+from ecgfoundry.models.networks.ensemble import Committee
 
 __all__ = ["BeatViews", "LeadSubsetNet", "average_beats", "limb_scales", "locate_beats"]
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ecgfoundry.models.networks.committee import Committee
+from ecgfoundry.models.networks.ensemble import Committee
 
 DOWN_KERNELS = (15, 9, 5, 5, 3)
 """Kernel widths of the five convolutions that halve the time resolution (our choice)."""

@@ -17,10 +17,10 @@ from pathlib import Path
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import ColumnMapping, map_table
 from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.training.data.sources import open_sources
 from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.finetuning import FinetuneResult, FinetuneSettings, finetune
 from ecgfoundry.training.pretraining import PretrainResult, PretrainSettings, pretrain
-from ecgfoundry.training.sources import open_sources
 from ecgfoundry.training.tasks import Task
 from ecgfoundry.vocabularies import load_vocabulary
 

@@ -36,9 +36,7 @@ class Recipe:
     @property
     def run(self) -> Callable[..., Any]:
         """The function itself, imported on first use."""
-        found: Callable[..., Any] = getattr(
-            import_module(f"ecgfoundry.training.recipes.{self.module}"), self.function
-        )
+        found: Callable[..., Any] = getattr(import_module(self.module), self.function)
         return found
 
 
@@ -46,25 +44,49 @@ _MIMIC = "folder of MIMIC-IV-ECG and MIMIC-IV"
 _PAPER = "ECGFounder (arXiv 2410.04133), relayed"
 _LINKED = f"task: {_PAPER}; linkage rules: ours"
 
+_HERE = "ecgfoundry.training.recipes"
+
 RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        Recipe("ecgfounder_pretrain", "ecgfounder", "ecgfounder_pretrain",
-               "manifest or corpus with 150 targets", _PAPER),
-        Recipe("ecgfounder_finetune", "ecgfounder", "ecgfounder_finetune", "table", _PAPER),
-        Recipe("ecgfounder_probe", "ecgfounder", "ecgfounder_probe", "table", _PAPER),
-        Recipe("cinc2017_rhythm", "rhythm_single_lead", "run", "training2017.zip", "ours"),
-        Recipe("ptbxl_superclass", "ptbxl_superclass", "run", "folder of the subset", "ours"),
-        Recipe("age_sex", "age_sex", "age_sex", "manifest with age and sex", f"task: {_PAPER}"),
-        Recipe("lvef", "clinical", "lvef", f"{_MIMIC}, and lvef.csv", _LINKED),
-        Recipe("ckd", "clinical", "ckd", _MIMIC, _LINKED),
-        Recipe("chd", "clinical", "chd", _MIMIC, _LINKED),
-        Recipe("nt_probnp", "clinical", "nt_probnp", _MIMIC, _LINKED),
-        Recipe("ppg_rhythm", "ppg_rhythm", "ppg_rhythm", "folder of DeepBeat", f"task: {_PAPER}"),
-        Recipe("labs_mcmed", "labs_mcmed", "labs_mcmed", "corpus of MC-MED, and its tables",
-               "task: AnyECG-Lab (arXiv 2510.22301); everything that it does not publish: ours"),
+        Recipe(
+            "ecgfounder_pretrain",
+            f"{_HERE}.ecgfounder",
+            "ecgfounder_pretrain",
+            "manifest or corpus with 150 targets",
+            _PAPER,
+        ),
+        Recipe(
+            "ecgfounder_finetune", f"{_HERE}.ecgfounder", "ecgfounder_finetune", "table", _PAPER
+        ),
+        Recipe("ecgfounder_probe", f"{_HERE}.ecgfounder", "ecgfounder_probe", "table", _PAPER),
+        Recipe("cinc2017_rhythm", f"{_HERE}.rhythm_single_lead", "run", "training2017.zip", "ours"),
+        Recipe(
+            "ptbxl_superclass", f"{_HERE}.ptbxl_superclass", "run", "folder of the subset", "ours"
+        ),
+        Recipe(
+            "age_sex", f"{_HERE}.age_sex", "age_sex", "manifest with age and sex", f"task: {_PAPER}"
+        ),
+        Recipe("lvef", f"{_HERE}.clinical", "lvef", f"{_MIMIC}, and lvef.csv", _LINKED),
+        Recipe("ckd", f"{_HERE}.clinical", "ckd", _MIMIC, _LINKED),
+        Recipe("chd", f"{_HERE}.clinical", "chd", _MIMIC, _LINKED),
+        Recipe("nt_probnp", f"{_HERE}.clinical", "nt_probnp", _MIMIC, _LINKED),
+        Recipe(
+            "ppg_rhythm",
+            f"{_HERE}.ppg_rhythm",
+            "ppg_rhythm",
+            "folder of DeepBeat",
+            f"task: {_PAPER}",
+        ),
+        Recipe(
+            "labs_mcmed",
+            "ecgfoundry.labs.training",
+            "labs_mcmed",
+            "corpus of MC-MED, and its tables",
+            "task: AnyECG-Lab (arXiv 2510.22301); everything that it does not publish: ours",
+        ),
     )
-}  # fmt: skip
+}
 
 
 def get_recipe(name: str) -> Recipe:

@@ -32,7 +32,7 @@ from ecgfoundry.models.networks.counting import multiply_adds
 from ecgfoundry.models.networks.rhythm import RhythmNet
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.training.recipes import rhythm_single_lead
-from ecgfoundry.training.recipes.committees import (
+from ecgfoundry.training.recipes.ensembles import (
     join_curves,
     save_half_precision,
     write_json,

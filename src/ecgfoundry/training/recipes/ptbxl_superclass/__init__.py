@@ -35,7 +35,7 @@ import torch
 from ecgfoundry.models.networks.lead_subset import LeadSubsetNet
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.training.loop import FitSettings
-from ecgfoundry.training.recipes.committees import (
+from ecgfoundry.training.recipes.ensembles import (
     join_curves,
     save_arrays,
     save_half_precision,

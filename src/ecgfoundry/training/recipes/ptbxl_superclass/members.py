@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS
 from ecgfoundry.models.networks.lead_subset import BeatViews, LeadSubsetNet
-from ecgfoundry.training import lead_augmentation
+from ecgfoundry.training.data import lead_augmentation
 from ecgfoundry.training.loop import FitSettings
-from ecgfoundry.training.recipes.committees import member_state
+from ecgfoundry.training.recipes.ensembles import member_state
 from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS, Array, Records
 from ecgfoundry.training.recipes.ptbxl_superclass.views import ViewBank, pack, unpack
 

@@ -19,8 +19,8 @@ from ecgfoundry.models.networks.lead_subset import (
     limb_scales,
     locate_beats,
 )
-from ecgfoundry.training import lead_augmentation
-from ecgfoundry.training.recipes.committees import save_arrays
+from ecgfoundry.training.data import lead_augmentation
+from ecgfoundry.training.recipes.ensembles import save_arrays
 from ecgfoundry.training.recipes.ptbxl_superclass.data import Array
 
 

@@ -1,0 +1,1 @@
+"""NumPy, HDF5 and Parquet files."""

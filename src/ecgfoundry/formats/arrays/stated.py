@@ -1,0 +1,213 @@
+"""What a file, its sidecar and the caller state about an array of samples -> ``Recording``.
+
+Arrays, MAT and HDF5 files hold numbers whose leads, unit and rate are known from the layout of a
+data set, from a sidecar, or from the caller, in rising order of precedence, and never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgfoundry.errors import (
+    FileAccessError,
+    FormatError,
+    LeadError,
+    LimitError,
+    SamplingRateError,
+    SignalError,
+    UnitError,
+)
+from ecgfoundry.formats.base import Limits, ReadOptions, RecordingInfo
+from ecgfoundry.formats.common.subjects import parse_age, parse_sex
+from ecgfoundry.leads import normalize_lead_names
+from ecgfoundry.recording import Recording, Subject, check_sampling_rate, millivolts_per_unit
+
+__all__ = ["Stated", "build_recording", "describe", "load_sidecar", "with_options"]
+
+_MAXIMUM_SIDECAR_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What is said about an array (leads, samples); None where nothing is said."""
+
+    leads: tuple[str, ...] | None = None
+    unit: str | None = None
+    sampling_rate: float | None = None
+    subject: Subject = field(default_factory=Subject)
+    header: Mapping[str, str] = field(default_factory=dict)
+
+
+def with_options(stated: Stated, options: ReadOptions) -> Stated:
+    """Return the statement with what the caller supplies put in its place."""
+    rate = options.sampling_rate
+    return replace(
+        stated,
+        leads=stated.leads if options.leads is None else options.leads,
+        unit=options.unit or stated.unit,
+        sampling_rate=stated.sampling_rate if rate is None else rate,
+    )
+
+
+def load_sidecar(path: Path) -> Stated:
+    """Read ``<name>.json`` beside an array file, if there is one.
+
+    The object may have "leads" (list of names), "sampling_rate" (Hz), "unit", "age", "sex"; other
+    members go to the header as text.
+
+    Raises
+    ------
+    FormatError, LimitError, FileAccessError
+    """
+    sidecar = path.with_suffix(".json")
+    if not sidecar.is_file():
+        return Stated()
+    try:
+        if sidecar.stat().st_size > _MAXIMUM_SIDECAR_BYTES:
+            raise LimitError("the sidecar is larger than 1 MB", path=sidecar)
+        content = json.loads(sidecar.read_bytes())
+    except OSError as error:
+        raise FileAccessError(
+            f"the sidecar cannot be read ({error.strerror})", path=sidecar
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"the sidecar is no JSON ({error})", path=sidecar) from None
+    if not isinstance(content, dict):
+        raise FormatError("the sidecar is no JSON object", path=sidecar)
+    return stated_from_mapping(content, sidecar)
+
+
+def stated_from_mapping(content: Mapping[str, Any], path: Path) -> Stated:
+    """Turn untrusted members ("leads", "sampling_rate", "unit", "age", "sex") into a statement."""
+    leads = content.get("leads")
+    if isinstance(leads, str):
+        leads = [leads]
+    if leads is not None and not (
+        isinstance(leads, list | tuple) and all(isinstance(name, str) for name in leads)
+    ):
+        raise FormatError("'leads' is not a list of names", path=path)
+    rate = content.get("sampling_rate")
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float)):
+        raise FormatError("'sampling_rate' is not a number", path=path)
+    unit = content.get("unit")
+    if unit is not None and not isinstance(unit, str):
+        raise FormatError("'unit' is not a text", path=path)
+    known = {"leads", "sampling_rate", "unit", "age", "sex"}
+    return Stated(
+        leads=None if leads is None else tuple(leads),
+        unit=unit,
+        sampling_rate=None if rate is None else float(rate),
+        subject=Subject(age=parse_age(content.get("age")), sex=parse_sex(content.get("sex"))),
+        header={str(key): str(value) for key, value in content.items() if key not in known},
+    )
+
+
+def build_recording(
+    array: np.ndarray,
+    stated: Stated,
+    options: ReadOptions,
+    *,
+    path: Path,
+    format: str,
+    start: int = 0,
+    stop: int | None = None,
+) -> Recording:
+    """Build a recording from samples ``start`` to ``stop`` of an array (leads, samples).
+
+    ``stated`` is taken as it is; put the caller's options in with :func:`with_options` before.
+
+    Raises
+    ------
+    LeadError, UnitError, SamplingRateError, SignalError, LimitError
+    """
+    array = _as_leads(array, path)
+    leads, unit, rate = _complete(array, stated, path)
+    start = min(max(start, 0), array.shape[1])
+    stop = array.shape[1] if stop is None else min(max(stop, start), array.shape[1])
+    _check_samples(array.shape[0] * (stop - start), options.limits, path)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes a missing sample
+        return Recording.from_array(
+            array[:, start:stop],
+            sampling_rate=rate,
+            leads=leads,
+            unit=unit,
+            subject=stated.subject,
+            header=stated.header,
+            source=str(path),
+            format=format,
+            mains_frequency=options.mains_frequency,
+        )
+
+
+def describe(
+    array: np.ndarray, stated: Stated, *, path: Path, format: str, recordings: int = 1
+) -> RecordingInfo:
+    """Return the info of an array (leads, samples), of which only the shape is looked at."""
+    array = _as_leads(array, path)
+    leads, _, rate = _complete(array, stated, path)
+    return RecordingInfo(
+        format=format,
+        leads=leads,
+        sampling_rate=rate,
+        samples=int(array.shape[1]),
+        recordings=recordings,
+    )
+
+
+def _as_leads(array: np.ndarray, path: Path) -> np.ndarray:
+    if array.dtype.kind not in "iuf":
+        raise SignalError(f"the array holds {array.dtype}, not real numbers", path=path)
+    if array.ndim == 1:
+        array = array[np.newaxis]
+    if array.ndim != 2:
+        raise SignalError(
+            f"the array has the shape {array.shape}; (leads, samples) is needed", path=path
+        )
+    if 0 in array.shape:
+        raise SignalError(f"the array of shape {array.shape} holds no samples", path=path)
+    return array
+
+
+def _complete(array: np.ndarray, stated: Stated, path: Path) -> tuple[tuple[str, ...], str, float]:
+    rows, columns = array.shape
+    if stated.leads is None:
+        raise LeadError(
+            f"the file does not name its {rows} lead(s) (array of shape {array.shape})",
+            path=path,
+            remedy="Supply them in the order of the rows, for example --leads I,II or "
+            "leads=('I', 'II')",
+        )
+    if len(stated.leads) != rows:
+        turned = len(stated.leads) == columns
+        raise LeadError(
+            f"{len(stated.leads)} lead names are given for an array of shape {array.shape}",
+            path=path,
+            remedy="It seems to be (samples, leads): store its transpose, (leads, samples)"
+            if turned
+            else "Supply exactly one name per row; the array is read as (leads, samples)",
+        )
+    try:
+        unit = stated.unit
+        millivolts_per_unit(unit)
+        return (
+            normalize_lead_names(stated.leads),
+            str(unit),
+            check_sampling_rate(stated.sampling_rate),
+        )
+    except (LeadError, UnitError, SamplingRateError) as error:
+        raise type(error)(error.problem, path=path, remedy=error.remedy) from None
+
+
+def _check_samples(samples: int, limits: Limits, path: Path) -> None:
+    if samples > limits.samples:
+        raise LimitError(
+            f"{samples} samples are asked for; the limit is {limits.samples}",
+            path=path,
+            remedy="Read a part with start_s and duration_s, or iterate over windows",
+        )

@@ -1,0 +1,91 @@
+"""Writing tables of samples without loss: NPZ (NumPy) and Parquet (extra "data")."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgfoundry.errors import MissingExtraError, UnsupportedVariantError
+from ecgfoundry.formats.common.writing import Writer, Written, replacing
+from ecgfoundry.recording import Recording
+
+__all__ = ["NPZ_WRITER", "PARQUET_METADATA", "PARQUET_WRITER", "write_npz", "write_parquet"]
+
+PARQUET_METADATA = "ecgfoundry"
+"""Key of the file's metadata under which a JSON object states rate, unit, age and sex."""
+
+
+def write_npz(recording: Recording, path: Path) -> Written:
+    """Write ``signal`` (leads, samples) in mV with ``leads``, ``sampling_rate`` and ``unit``.
+
+    float32 values come back bit by bit, NaN included.
+    """
+    arrays: dict[str, Any] = {
+        "signal": recording.signal,
+        "leads": np.array(recording.leads),
+        "sampling_rate": np.float64(recording.sampling_rate),
+        "unit": np.array("mV"),
+    }
+    if recording.subject.age is not None:
+        arrays["age"] = np.float64(recording.subject.age)
+    if recording.subject.sex is not None:
+        arrays["sex"] = np.array(recording.subject.sex)
+    with replacing(path) as temporary:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        if not zipfile.is_zipfile(temporary):
+            raise UnsupportedVariantError("the archive could not be completed", path=path)
+    return Written(path, 0.0, _left_out(recording))
+
+
+def write_parquet(recording: Recording, path: Path) -> Written:
+    """Write one float32 column in mV per lead, one row per sample, NaN for missing ones."""
+    try:
+        import polars
+    except ImportError:
+        raise MissingExtraError.for_extra("writing Parquet", "data") from None
+    stated: dict[str, Any] = {
+        "sampling_rate": recording.sampling_rate,
+        "unit": "mV",
+        "leads": list(recording.leads),
+    }
+    if recording.subject.age is not None:
+        stated["age"] = recording.subject.age
+    if recording.subject.sex is not None:
+        stated["sex"] = recording.subject.sex
+    table = polars.DataFrame(dict(zip(recording.leads, recording.signal, strict=True)))
+    with replacing(path) as temporary:
+        table.write_parquet(temporary, metadata={PARQUET_METADATA: json.dumps(stated)})
+    return Written(path, 0.0, _left_out(recording))
+
+
+def _left_out(recording: Recording) -> tuple[str, ...]:
+    notes = []
+    if recording.other_channels:
+        notes.append(f"{len(recording.other_channels)} other channels are left out")
+    if recording.annotations:
+        notes.append(f"{len(recording.annotations)} annotations are left out")
+    if recording.start_time is not None:
+        notes.append("the start time is left out")
+    return tuple(notes)
+
+
+NPZ_WRITER = Writer(
+    name="npz",
+    description="NumPy archive: float32, exact",
+    extension=".npz",
+    write=write_npz,
+    missing="NaN",
+)
+PARQUET_WRITER = Writer(
+    name="parquet",
+    description="Parquet: one float32 column per lead, exact",
+    extension=".parquet",
+    write=write_parquet,
+    missing="NaN",
+    extra="data",
+)

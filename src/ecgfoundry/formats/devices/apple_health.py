@@ -1,0 +1,215 @@
+"""Reader of the ECGs in an Apple Health export: one CSV per 30 s, in the language of the phone.
+
+A preamble of ``key,value`` lines, an empty line, the lead and the unit, and then one value per
+line. The decimal mark follows the language ("-265,868" is -265.868), and so do the keys, so what a
+line means is told from its value where the key is not English. An Apple Watch records lead I.
+Facts: public descriptions of the export; no real file was at hand.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import FileAccessError, FormatError, LimitError
+from ecgfoundry.formats.base import Limits, ReadOptions
+from ecgfoundry.formats.common.document import (
+    EcgDocument,
+    Trace,
+    age_in_years,
+    document_reader,
+)
+from ecgfoundry.formats.common.measurements import STATEMENTS_KEY
+from ecgfoundry.formats.common.subjects import parse_sex
+from ecgfoundry.formats.delimited.table import decode_text
+from ecgfoundry.leads import canonical_lead
+from ecgfoundry.recording import Subject
+
+__all__ = ["READER", "decimal_numbers", "sniff"]
+
+MAXIMUM_BYTES = 16_000_000
+"""An ECG of 30 s has about 0.15 MB (our choice)."""
+
+_MAXIMUM_PREAMBLE_LINES = 40
+_PAIR = re.compile(r'^("(?:[^"]|"")*"|[^,;\t"]+)[,;\t](.*)$')
+_VALUE = re.compile(r"^[+-]?\d[\d.,'\u00a0\u202f ]*$")
+_RATE = re.compile(r"^(\d{2,4}(?:[.,]\d+)?)\s*[^\W\d_]{2,}\.?$")
+_MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?: ?[+-]\d{4})?$")
+_UNITS = {"µV": "uV", "μV": "uV", "uV": "uV", "mV": "mV"}
+_MINUS = str.maketrans({"\u2212": "-", "\ufe63": "-", "\uff0d": "-"})
+_BIRTH_FORMATS = ("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%Y-%m-%d", "%d.%m.%Y")
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Whether a preamble of pairs with a sampling rate and a voltage comes before single values."""
+    if b"\0" in head and head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        return False
+    pairs, values = _split(decode_text(head).splitlines()[:400])
+    texts = [value for _, value in pairs]
+    return (
+        len(pairs) >= 3
+        and len(values) >= 3
+        and any(text in _UNITS for text in texts)
+        and any(_RATE.match(text) for text in texts)
+    )
+
+
+def _load(path: Path, options: ReadOptions) -> EcgDocument:
+    pairs, lines = _split(_text(path, options.limits).splitlines())
+    if len(lines) > options.limits.samples:
+        raise LimitError(f"the file has {len(lines)} values", path=path)
+    texts = [value for _, value in pairs]
+    moments = [n for n, text in enumerate(texts) if _MOMENT.match(text)]
+    start = _moment(texts[moments[0]]) if moments else None
+    unit = next((_UNITS[text] for text in texts if text in _UNITS), None)
+    rates = (_RATE.match(text) for text in texts)
+    rate = next((float(match[1].replace(",", ".")) for match in rates if match), None)
+    named = {key.strip().lower(): value for key, value in pairs}
+    birth = next(filter(None, (_birth(text) for text in texts if not _MOMENT.match(text))), None)
+    # The line behind the date is the classification, whatever the language.
+    position = moments[0] + 1 if moments else None
+    classification = named.get("classification") or (
+        texts[position] if position is not None and position < len(texts) else ""
+    )
+    if _RATE.match(classification) or classification in _UNITS:
+        classification = ""
+    return EcgDocument(
+        traces=[Trace(_lead(texts), decimal_numbers(lines, path), 1.0, unit)],
+        sampling_rate=rate,
+        start_time=start,
+        subject=Subject(
+            age=age_in_years("", None, birth, start.date() if start else None),
+            sex=parse_sex(named.get("sex", "")),
+        ),
+        device={
+            "manufacturer": "Apple",
+            "model": next((text for text in texts if text.startswith("Watch")), ""),
+            "software": named.get("software version", ""),
+        },
+        header={STATEMENTS_KEY: classification, "symptoms": named.get("symptoms", "")},
+    )
+
+
+def _text(path: Path, limits: Limits) -> str:
+    limit = min(MAXIMUM_BYTES, limits.text_bytes)
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise LimitError(f"the text has {size} bytes; the limit is {limit}", path=path)
+        return decode_text(path.read_bytes())
+    except OSError as error:
+        raise FileAccessError(f"the file cannot be read ({error.strerror})", path=path) from error
+
+
+def _split(lines: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the pairs of the preamble and the lines of values behind the last of them.
+
+    A decimal comma makes a value look like a pair of numbers, so a line is a value as soon as it
+    holds nothing but a number, and no pair has a number for its key.
+    """
+    pairs: list[tuple[str, str]] = []
+    first = len(lines)
+    for number, line in enumerate(lines[: _MAXIMUM_PREAMBLE_LINES + 1]):
+        text = line.strip()
+        if not text:
+            continue
+        if _VALUE.match(text.translate(_MINUS)):
+            first = number
+            break
+        match = _PAIR.match(text)
+        if match is None:
+            key, value = text, ""
+        else:
+            key, value = (part.strip().strip('"').replace('""', '"') for part in match.groups())
+        pairs.append((key, value.strip()))
+    return pairs, [line for line in lines[first:] if line.strip()]
+
+
+def decimal_numbers(lines: list[str], path: Path | None = None) -> NDArray[np.float64]:
+    """Return numbers that all follow one, unknown, way of writing decimals.
+
+    Where both "." and "," occur in one number, the last one is the decimal mark and the other
+    groups thousands. Where only "," occurs in all of them, it is the decimal mark.
+
+    Raises
+    ------
+    FormatError
+        A line is no number, or some have only "." and others only ",".
+
+    Examples
+    --------
+    >>> decimal_numbers(["-265,868", "1.265,5", "−3"]).tolist()
+    [-265.868, 1265.5, -3.0]
+    """
+    cleaned = "\n".join(line.strip() for line in lines).translate(_MINUS)
+    for blank in ("\u00a0", "\u202f", "'", " "):
+        cleaned = cleaned.replace(blank, "")
+    rows = cleaned.split("\n") if lines else []
+    both = next((row for row in rows if "." in row and "," in row), None)
+    if both is not None:
+        decimal = "," if both.rindex(",") > both.rindex(".") else "."
+        wrong = [row for row in rows if row.count(decimal) > 1]
+        wrong += [
+            row for row in rows if decimal in row and any(g in row.split(decimal)[1] for g in ".,")
+        ]
+    else:
+        decimal = "," if "," in cleaned else "."
+        wrong = ["."] if "," in cleaned and "." in cleaned else []
+    if wrong:
+        raise FormatError(
+            "it is not clear whether '.' or ',' is the decimal mark of the values", path=path
+        )
+    group = "." if decimal == "," else ","
+    try:
+        values = np.array(
+            [row.replace(group, "").replace(decimal, ".") for row in rows], dtype=np.float64
+        )
+    except ValueError as error:
+        raise FormatError(f"a line holds no number ({error})", path=path) from None
+    if not np.isfinite(values).all():
+        raise FormatError("a line holds no finite number", path=path)
+    return values
+
+
+def _lead(texts: list[str]) -> str:
+    for text in texts:
+        words = text.split()
+        for name in (text, words[-1] if words else ""):
+            lead = canonical_lead(name) if len(name) <= 12 else None
+            if lead is not None and lead != "ECG":
+                return lead
+    return "I"
+
+
+def _moment(text: str) -> dt.datetime | None:
+    for pattern in ("%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M:%S"):
+        try:
+            return dt.datetime.strptime(text, pattern)
+        except ValueError:
+            continue
+    return None
+
+
+def _birth(text: str) -> dt.date | None:
+    if len(text) > 30:
+        return None
+    for pattern in _BIRTH_FORMATS:
+        try:
+            return dt.datetime.strptime(text, pattern).date()
+        except ValueError:
+            continue
+    return None
+
+
+READER = document_reader(
+    _load,
+    name="apple-health",
+    description="Apple Health export of an Apple Watch ECG (CSV in any language)",
+    extensions=(".csv",),
+    sniff=sniff,
+    verified_on="specification only",
+)

@@ -1,0 +1,156 @@
+"""Reader of Polar Sensor Logger text: the ECG of a chest strap (H10), one line per sample.
+
+``Phone timestamp;sensor timestamp [ns];timestamp [ms];ecg [uV]``. Packets are lost on the way, so
+the samples are put on a regular grid by the clock of the sensor; what was lost is NaN. The nominal
+rate is 130 Hz; where the clock of the sensor says otherwise by more than 0.05 %, the rate is what
+it says (our choice). Facts: public descriptions of the logger; no real file was at hand.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import FileAccessError, FormatError, LimitError, SamplingRateError
+from ecgfoundry.formats.base import Limits, ReadOptions
+from ecgfoundry.formats.common.document import EcgDocument, Trace, document_reader
+from ecgfoundry.formats.delimited.table import decode_text
+from ecgfoundry.leads import UNNAMED_ECG
+
+__all__ = ["READER", "regular_grid", "sniff"]
+
+NOMINAL_RATE_HZ = 130.0
+RATE_TOLERANCE = 0.05
+"""A median interval further off the nominal one is another kind of recording (our choice)."""
+
+DRIFT_TOLERANCE = 5e-4
+SHORTEST_GAP_STEPS = 1.75
+"""The strap loses packets of 73 samples, hardly ever one, so a step a little longer than usual is
+the jitter of its clock (our choice)."""
+
+LONGEST_GAP_S = 86_400.0
+"""Beyond a day without samples the clock was set, not the connection lost (our choice)."""
+
+_HEADER = re.compile(r"sensor timestamp \[ns\].*?;ecg \[(?P<unit>[uµμ]V|mV)\]", re.IGNORECASE)
+_MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?")
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Whether the first line names the sensor's clock and an ECG column."""
+    if b"\0" in head:
+        return False
+    lines = decode_text(head).splitlines()
+    return bool(lines) and _HEADER.search(lines[0]) is not None
+
+
+def _load(path: Path, options: ReadOptions) -> EcgDocument:
+    lines = _text(path, options.limits).splitlines()
+    header = _HEADER.search(lines[0]) if lines else None
+    if header is None:
+        raise FormatError("the first line does not name the columns", path=path)
+    names = [name.strip().lower() for name in lines[0].split(";")]
+    clock = next(n for n, name in enumerate(names) if name.startswith("sensor timestamp"))
+    column = next(n for n, name in enumerate(names) if name.startswith("ecg ["))
+    rows = [line.split(";") for line in lines[1:] if line.strip()]
+    if not rows:
+        raise FormatError("the file holds no samples", path=path)
+    if len(rows) > options.limits.samples:
+        raise LimitError(f"the file has {len(rows)} samples", path=path)
+    try:
+        times = np.array([int(row[clock]) for row in rows], dtype=np.int64)
+        values = np.array([float(row[column].replace(",", ".")) for row in rows])
+    except (ValueError, IndexError, OverflowError):
+        raise FormatError(
+            f"one of the lines 2 to {len(rows) + 1} does not fit the columns", path=path
+        ) from None
+    grid, rate = regular_grid(times, values, options.limits, path)
+    stated = _MOMENT.match(rows[0][0].strip()) if names[0].startswith("phone") else None
+    gaps = int(np.isnan(grid).sum())
+    return EcgDocument(
+        traces=[Trace(UNNAMED_ECG, grid, 1.0, header["unit"])],
+        sampling_rate=rate,
+        start_time=dt.datetime.fromisoformat(stated[0]) if stated else None,
+        device={"manufacturer": "Polar"},
+        header={"missing_samples": str(gaps)} if gaps else {},
+    )
+
+
+def _text(path: Path, limits: Limits) -> str:
+    try:
+        size = path.stat().st_size
+        if size > limits.text_bytes:
+            raise LimitError(
+                f"the text has {size} bytes; the limit is {limits.text_bytes}", path=path
+            )
+        return decode_text(path.read_bytes())
+    except OSError as error:
+        raise FileAccessError(f"the file cannot be read ({error.strerror})", path=path) from error
+
+
+def regular_grid(
+    times_ns: NDArray[np.int64], values: NDArray[np.float64], limits: Limits, path: Path
+) -> tuple[NDArray[np.float64], float]:
+    """Put samples with uneven times on a regular grid; lost ones are NaN.
+
+    Parameters
+    ----------
+    times_ns : ndarray (samples,)
+        Clock of the sensor, nanoseconds. Packets may come late: they are sorted by it; of samples
+        with the same time the first counts.
+    values : ndarray (samples,)
+
+    Returns
+    -------
+    (grid, sampling_rate)
+        Each interval is a whole number of steps, so that a sample never falls between two places.
+
+    Raises
+    ------
+    SamplingRateError, FormatError, LimitError
+    """
+    unique, first = np.unique(times_ns, return_index=True)
+    values = values[first]
+    if len(unique) < 2:
+        return values, NOMINAL_RATE_HZ
+    steps = np.diff(unique.astype(np.float64)) * (NOMINAL_RATE_HZ / 1e9)
+    typical = float(np.median(steps))
+    if abs(typical - 1.0) > RATE_TOLERANCE:
+        raise SamplingRateError(
+            f"the clock of the sensor gives {NOMINAL_RATE_HZ / typical:.4g} Hz, not about "
+            f"{NOMINAL_RATE_HZ:g}",
+            path=path,
+            remedy="Read the file as a table: format='delimited' with leads and sampling_rate",
+        )
+    if steps.max() > LONGEST_GAP_S * NOMINAL_RATE_HZ:
+        raise FormatError("the clock of the sensor jumps by more than a day", path=path)
+    near = steps < SHORTEST_GAP_STEPS * typical
+    # Judged without the gaps, which tell nothing about the rate.
+    rate = NOMINAL_RATE_HZ / float(steps[near].mean())
+    # Jitter at both ends of each run of samples looks like drift where the runs are short.
+    runs = 1 + int((~near).sum())
+    doubt = max(DRIFT_TOLERANCE, 0.5 * runs / int(near.sum()))
+    if abs(rate - NOMINAL_RATE_HZ) <= doubt * NOMINAL_RATE_HZ:
+        rate = NOMINAL_RATE_HZ
+    # A late sample that ends no gap is jitter; rounding it would add up along the recording.
+    whole = np.where(near, 1.0, np.rint(steps * (rate / NOMINAL_RATE_HZ)))
+    total = whole.sum() + 1
+    if total > limits.samples:
+        raise LimitError(f"the recording spans {total:.0f} samples", path=path)
+    places = np.concatenate(([0], np.cumsum(whole)))
+    grid = np.full(int(places[-1]) + 1, np.nan)
+    grid[places.astype(np.int64)] = values
+    return grid, rate
+
+
+READER = document_reader(
+    _load,
+    name="polar",
+    description="Polar Sensor Logger text (H10 chest strap); lost packets become gaps",
+    extensions=(".txt", ".csv"),
+    sniff=sniff,
+    verified_on="specification only",
+)

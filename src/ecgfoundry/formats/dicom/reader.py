@@ -1,0 +1,441 @@
+"""Reader of DICOM waveform objects: 12-lead, general and ambulatory ECG (PS3.3 A.34).
+
+* Leads are named by the coded source (SCPECG and MDC codes), the label of a channel comes last.
+  Sensitivity, its correction factor and the baseline are applied; a stated time skew of whole
+  samples shifts the channel back, padding values are missing samples (NaN).
+* Rhythm and representative beat are told apart by the label of the multiplex group. Groups of one
+  rate with different leads (three leads at a time) stand on one time axis at their stated offset,
+  NaN elsewhere; of groups with the same leads the first is read, or the one that ``index`` names.
+  Median beats are other channels of the kind "representative-beat".
+* Samples of 8, 16 and 32 bits; mu-law and A-law are refused. A part is read without the rest.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import LimitError, SignalError
+from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT, filter_text
+from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
+from ecgfoundry.formats.common.multichannel import (
+    annotations_between,
+    check_samples,
+    named_channels,
+    read_bytes,
+)
+from ecgfoundry.formats.common.subjects import parse_age, parse_sex
+from ecgfoundry.formats.dicom.elements import DicomFile, Items, open_dicom, text_of
+from ecgfoundry.formats.dicom.waveform import (
+    DicomChannel,
+    DicomGroup,
+    numbers_of,
+    waveform_groups,
+)
+from ecgfoundry.leads import normalize_lead_names
+from ecgfoundry.recording import (
+    Annotation,
+    Channel,
+    Recording,
+    Subject,
+    check_sampling_rate,
+    millivolts_per_unit,
+)
+
+__all__ = ["READER", "inspect", "read", "sniff"]
+
+_BLOCK_BYTES = 8_000_000
+_MAXIMUM_SPAN_S = 400 * 86_400.0
+_AGE = re.compile(r"^(\d{3})([DWMY])$")
+_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+_MEASUREMENTS = {
+    "rr interval": "rr_ms",
+    "pr interval": "pr_ms",
+    "pr interval global": "pr_ms",
+    "qrs duration": "qrs_ms",
+    "qrs duration global": "qrs_ms",
+    "qt interval": "qt_ms",
+    "qt interval global": "qt_ms",
+    "qtc interval": "qtc_ms",
+    "qtc interval global": "qtc_ms",
+    "p axis": "p_axis_deg",
+    "qrs axis": "qrs_axis_deg",
+    "t axis": "t_axis_deg",
+    "heart rate": "heart_rate_bpm",
+    "ventricular rate": "heart_rate_bpm",
+    "ventricular heart rate": "heart_rate_bpm",
+    "atrial rate": "atrial_rate_bpm",
+    "atrial heart rate": "atrial_rate_bpm",
+}
+_UNDEFINED = 29_999.0  # SCP-ECG's sentinel for "not measured", used by devices that export DICOM
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Whether the content has the preamble of DICOM."""
+    return head[128:132] == b"DICM"
+
+
+def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
+    """Return what the elements say; see :class:`Reader`."""
+    file = _open(path, options)
+    return RecordingInfo(
+        format=READER.name,
+        leads=normalize_lead_names([place.name for place in file.ecg]),
+        sampling_rate=file.sampling_rate,
+        samples=file.samples,
+        other_channels=tuple(place.name for place in file.others)
+        + tuple(f"{one.name} beat" for one in _beat_channels(file)),
+        recordings=file.choices,
+    )
+
+
+def read(
+    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
+) -> Recording:
+    """Read samples ``start_sample`` to ``stop_sample``; see :class:`Reader`."""
+    file = _open(path, options)
+    start = min(max(start_sample, 0), file.samples)
+    stop = file.samples if stop_sample is None else min(max(stop_sample, start), file.samples)
+    check_samples((stop - start) * (len(file.ecg) + len(file.others)), options.limits, path)
+    rows = _rows(file, start, stop)
+    signal = np.stack([rows[place] for place in file.ecg])
+    others = [
+        Channel(
+            name=place.name,
+            kind=place.channel.kind,
+            unit=place.channel.unit,
+            sampling_rate=file.sampling_rate,
+            signal=rows[place],
+        )
+        for place in file.others
+    ]
+    begin_s = start / file.sampling_rate
+    native = file.groups[0].sampling_rate
+    elements = file.dicom.elements
+    begin = _start_time(elements)
+    marks, measured = _annotations(file)
+    return Recording(
+        signal=signal,
+        sampling_rate=file.sampling_rate,
+        leads=tuple(place.name for place in file.ecg),
+        start_time=begin and begin + dt.timedelta(seconds=file.begin_s + begin_s),
+        subject=_subject(elements),
+        device=_device(file),
+        header={**_header_fields(file), **measured},
+        annotations=annotations_between(marks, start / native, stop / native),
+        other_channels=(*others, *_beats(file)),
+        source=str(path),
+        format=READER.name,
+        mains_frequency=options.mains_frequency,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A channel: its group, its number there, the name to give, and the factor to mV."""
+
+    group: DicomGroup
+    number: int
+    name: str
+    factor: float
+
+    @property
+    def channel(self) -> DicomChannel:
+        return self.group.channels[self.number]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The chosen groups on one time axis that begins at ``begin_s`` (s, as the groups state)."""
+
+    dicom: DicomFile
+    groups: tuple[DicomGroup, ...]
+    beats: tuple[DicomGroup, ...]
+    choices: int
+    chosen: int
+    ecg: tuple[_Place, ...]
+    others: tuple[_Place, ...]
+    begin_s: float
+    samples: int
+    sampling_rate: float
+
+
+def _open(path: Path, options: ReadOptions) -> _File:
+    dicom = open_dicom(path)
+    groups = waveform_groups(dicom, options.limits)
+    rhythm = [group for group in groups if not group.is_beat] or groups
+    sets = _sets_of_groups(rhythm)
+    chosen = 0 if options.index is None else options.index
+    if not 0 <= chosen < len(sets):
+        raise SignalError(
+            f"there is no waveform {chosen}; the file holds {len(sets)}, numbered from 0", path=path
+        )
+    group_set = sets[chosen]
+    channels = [(group, n) for group in group_set for n in range(len(group.channels))]
+    kinds = [group.channels[n].kind for group, n in channels]
+    names, kinds = named_channels(
+        [group.channels[n].name for group, n in channels], kinds, options, path
+    )
+    places = [
+        (kind, _Place(group, n, name, _factor(group.channels[n], kind, options)))
+        for (group, n), name, kind in zip(channels, names, kinds, strict=True)
+    ]
+    rate = group_set[0].sampling_rate
+    begin_s = min(group.time_offset_s for group in group_set)
+    ends = [round((group.time_offset_s - begin_s) * rate) + group.samples for group in group_set]
+    if max(ends) / rate > _MAXIMUM_SPAN_S:
+        raise LimitError("the offsets of the multiplex groups span more than a year", path=path)
+    return _File(
+        dicom=dicom,
+        groups=tuple(group_set),
+        beats=tuple(group for group in groups if group not in rhythm),
+        choices=len(sets),
+        chosen=chosen,
+        ecg=tuple(place for kind, place in places if kind == "ecg"),
+        others=tuple(place for kind, place in places if kind != "ecg"),
+        begin_s=begin_s,
+        samples=max(ends),
+        sampling_rate=check_sampling_rate(options.sampling_rate or rate),
+    )
+
+
+def _sets_of_groups(groups: list[DicomGroup]) -> list[list[DicomGroup]]:
+    """Put groups of one rate whose leads differ together; each set is one recording."""
+    sets: list[list[DicomGroup]] = []
+    for group in groups:
+        names = {channel.name for channel in group.channels}
+        for members in sets:
+            taken = {channel.name for member in members for channel in member.channels}
+            if members[0].sampling_rate == group.sampling_rate and not names & taken:
+                members.append(group)
+                break
+        else:
+            sets.append([group])
+    return sets
+
+
+def _factor(channel: DicomChannel, kind: str, options: ReadOptions) -> float:
+    if kind != "ecg":
+        return 1.0
+    return millivolts_per_unit(options.unit or channel.unit)
+
+
+def _rows(file: _File, start: int, stop: int) -> dict[_Place, NDArray[np.float32]]:
+    """Return samples start to stop of every channel on the common axis; NaN where it has none."""
+    rows = {place: np.full(stop - start, np.nan, np.float32) for place in (*file.ecg, *file.others)}
+    for group in file.groups:
+        rate = group.sampling_rate
+        # A skew of so many samples: sample 0 was taken that much later than the group's begin.
+        begin = round((group.time_offset_s - file.begin_s) * rate)
+        shifts = {
+            place: begin + round(place.channel.skew_s * rate)
+            for place in rows
+            if place.group is group
+        }
+        low = max(start - max(shifts.values()), 0)
+        high = min(stop - min(shifts.values()), group.samples)
+        for first, table in _blocks(file.dicom, group, low, high):
+            last = first + len(table)
+            for place, shift in shifts.items():
+                lower, upper = max(first, start - shift), min(last, stop - shift)
+                if upper > lower:
+                    stored = table[lower - first : upper - first, place.number]
+                    row = rows[place][lower + shift - start : upper + shift - start]
+                    row[:] = _physical(stored, place, group.padding)
+    return rows
+
+
+def _blocks(
+    file: DicomFile, group: DicomGroup, low: int, high: int
+) -> Iterator[tuple[int, NDArray[np.integer[Any]]]]:
+    """Yield the stored samples (samples, channels) in bounded blocks, each with its first."""
+    width = np.dtype(group.dtype).itemsize * len(group.channels)
+    step = max(_BLOCK_BYTES // width, 1)
+    for begin in range(low, high, step):
+        count = (min(begin + step, high) - begin) * width
+        offset = group.data_offset + begin * width
+        if file.inflated is None:
+            raw = read_bytes(file.path, offset, count)
+        else:
+            raw = np.frombuffer(file.inflated, np.uint8, count=count, offset=offset)
+        yield begin, raw.view(group.dtype).reshape(-1, len(group.channels))
+
+
+def _physical(
+    stored: NDArray[np.integer[Any]], place: _Place, padding: int | None
+) -> NDArray[np.float32]:
+    channel = place.channel
+    with np.errstate(over="ignore"):
+        values = ((stored * channel.gain + channel.baseline) * place.factor).astype(np.float32)
+    values[np.isinf(values)] = np.nan
+    if padding is not None:
+        values[stored == padding] = np.nan
+    return values
+
+
+def _beat_channels(file: _File) -> list[DicomChannel]:
+    return [channel for group in file.beats for channel in group.channels]
+
+
+def _beats(file: _File) -> list[Channel]:
+    """Return the representative beats, which have a time axis of their own."""
+    beats = []
+    for group in file.beats:
+        if group.samples * len(group.channels) > 1_000_000:
+            continue  # no beat is that long
+        for number, channel in enumerate(group.channels):
+            factor = millivolts_per_unit(channel.unit) if channel.kind == "ecg" else 1.0
+            place = _Place(group, number, channel.name, factor)
+            beats.append(
+                Channel(
+                    name=f"{channel.name} beat",
+                    kind=REPRESENTATIVE_BEAT,
+                    unit="mV" if channel.kind == "ecg" else channel.unit,
+                    sampling_rate=group.sampling_rate,
+                    signal=np.concatenate(
+                        [
+                            _physical(table[:, number], place, group.padding)
+                            for _, table in _blocks(file.dicom, group, 0, group.samples)
+                        ]
+                    ),
+                )
+            )
+    return beats
+
+
+def _subject(elements: Items) -> Subject:
+    stated = _AGE.match(text_of(elements.get(0x00101010)))
+    age = parse_age(round(int(stated[1]) * _YEARS[stated[2]], 2)) if stated else None
+    return Subject(
+        age=age,
+        sex=parse_sex(text_of(elements.get(0x00100040))),
+        identifier=text_of(elements.get(0x00100020)) or None,
+    )
+
+
+def _start_time(elements: Items) -> dt.datetime | None:
+    """Return the acquisition time, else the content's, as the clock of the device showed it."""
+    moment = text_of(elements.get(0x0008002A))
+    if not moment:
+        moment = text_of(elements.get(0x00080023)) + text_of(elements.get(0x00080033))
+    match = re.match(r"^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?", moment)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    micro = int((match[7] or "0").ljust(6, "0"))
+    try:
+        return dt.datetime(year, month, day, hour, minute, min(second, 59), micro)
+    except ValueError:
+        return None
+
+
+def _device(file: _File) -> dict[str, str]:
+    elements = file.dicom.elements
+    device = {
+        "manufacturer": text_of(elements.get(0x00080070)),
+        "model": text_of(elements.get(0x00081090)),
+        "serial_number": text_of(elements.get(0x00181000)),
+        "software": text_of(elements.get(0x00181020)).replace("\\", ", "),
+    }
+    for position, key in enumerate(("highpass", "lowpass", "notch")):
+        settings = {place.channel.filters[position] for place in file.ecg}
+        if len(settings) == 1:
+            device[key] = filter_text(settings.pop())
+    return {key: value for key, value in device.items() if value}
+
+
+def _header_fields(file: _File) -> dict[str, str]:
+    fields = {"multiplex_groups": ", ".join(g.label or str(g.number) for g in file.groups)}
+    if file.choices > 1:
+        fields["waveforms"] = f"{file.chosen + 1} of {file.choices}"
+    rate = file.groups[0].sampling_rate
+    skews = {place.channel.skew_s for place in file.ecg}
+    if skews != {0.0}:
+        fields["time_skew"] = (
+            "whole samples corrected"
+            if any(abs(skew * rate) >= 0.5 for skew in skews)
+            else "stated, below half a sample"
+        )
+    return fields
+
+
+def _annotations(file: _File) -> tuple[list[Annotation], dict[str, str]]:
+    """Return marks on the chosen groups, and measurements and statements as header entries."""
+    sequence = file.dicom.elements.get(0x0040B020)
+    marks: list[Annotation] = []
+    statements: list[str] = []
+    measured: dict[str, object] = {}
+    for item in sequence.items if sequence else []:
+        concept = _meaning(item)
+        text = text_of(item.get(0x00700006))
+        numbers = numbers_of(item.get(0x0040A30A))
+        if numbers and concept.lower() in _MEASUREMENTS and numbers[0] not in (0.0, _UNDEFINED):
+            measured.setdefault(_MEASUREMENTS[concept.lower()], numbers[0])
+        elif 0x0040A132 in item or 0x0040A138 in item:
+            marks += _points(file, item, concept or text)
+        elif text and not concept:
+            statements.append(text)
+    fields = stated_measurements(measured)
+    if statements:
+        fields[STATEMENTS_KEY] = "\n".join(statements)
+    return marks, fields
+
+
+def _meaning(item: Items) -> str:
+    concept = item[0x0040A043].items[:1] if 0x0040A043 in item else []
+    return text_of(concept[0].get(0x00080104)) if concept else ""
+
+
+def _points(file: _File, item: Items, text: str) -> list[Annotation]:
+    """Return the instants of one annotation item that lie on the chosen groups."""
+    order = ">" if file.dicom.big_endian else "<"
+    raw = item[0x0040A0B0].value or b"" if 0x0040A0B0 in item else b""
+    channels = struct.unpack(f"{order}{len(raw) // 2}H", raw[: len(raw) // 2 * 2])
+    group = next((g for g in file.groups if channels[:1] == (g.number,)), None)
+    if group is None or not text:
+        return []
+    lead = None
+    if len(channels) == 2 and 1 <= channels[1] <= len(group.channels):
+        place = next(
+            (p for p in file.ecg if p.group is group and p.number == channels[1] - 1), None
+        )
+        lead = place.name if place else None
+    if 0x0040A132 in item:
+        raw = item[0x0040A132].value or b""
+        count = len(raw) // 4
+        positions = struct.unpack(f"{order}{count}L", raw[: count * 4])
+        instants = [(position - 1) / group.sampling_rate for position in positions]
+    else:
+        instants = [value / 1000.0 for value in numbers_of(item[0x0040A138])]
+    begin = group.time_offset_s - file.begin_s
+    limit = group.samples / group.sampling_rate
+    # A range of time has two instants (PS3.3 C.18.5): its begin and its end.
+    if text_of(item.get(0x0040A130)) in ("SEGMENT", "MULTISEGMENT") and len(instants) % 2 == 0:
+        pairs = list(zip(instants[::2], instants[1::2], strict=True))
+    else:
+        pairs = [(instant, instant) for instant in instants]
+    return [
+        Annotation(begin + low, "wave", text, max(high - low, 0.0), lead)
+        for low, high in pairs
+        if 0 <= low < limit
+    ]
+
+
+READER = Reader(
+    name="dicom",
+    description="DICOM waveform objects: 12-lead, general and ambulatory ECG",
+    extensions=(".dcm",),
+    sniff=sniff,
+    inspect=inspect,
+    read=read,
+    random_access=True,
+)

@@ -1,0 +1,159 @@
+"""Writing DICOM waveform objects with ``pydicom``: 12-lead, general or ambulatory ECG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgfoundry.errors import MissingExtraError, UnsupportedVariantError
+from ecgfoundry.formats.common.writing import (
+    MISSING,
+    Writer,
+    Written,
+    digital,
+    microvolts_per_step,
+    replacing,
+)
+from ecgfoundry.formats.scp.leads import SCP_LEADS
+from ecgfoundry.leads import STANDARD_12_LEADS
+from ecgfoundry.recording import Recording
+
+__all__ = ["WRITER", "write_dicom"]
+
+_TWELVE_LEAD = "1.2.840.10008.5.1.4.1.1.9.1.1"
+_GENERAL = "1.2.840.10008.5.1.4.1.1.9.1.2"
+_AMBULATORY = "1.2.840.10008.5.1.4.1.1.9.1.3"
+_CODES = {name: code for code, name in SCP_LEADS.items()}
+
+
+def write_dicom(recording: Recording, path: Path) -> Written:
+    """Write the ECG leads as one multiplex group of 16-bit samples.
+
+    The class of the object follows the limits of PS3.3 A.34: 12-lead ECG for standard leads of up
+    to 16384 samples, general ECG for up to 24 leads at 200 to 1000 Hz, ambulatory ECG for up to
+    12 leads at 50 to 1000 Hz.
+
+    Raises
+    ------
+    UnsupportedVariantError, SignalError, FileAccessError, MissingExtraError
+    """
+    try:
+        import pydicom
+        from pydicom.dataset import Dataset, FileMetaDataset
+        from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+    except ImportError:
+        raise MissingExtraError.for_extra("writing DICOM waveforms", "formats") from None
+    step = microvolts_per_step(recording.signal, path=recording.source)
+    values = digital(recording.signal, step)
+    kind = _object_class(recording)
+    data = Dataset()
+    data.SOPClassUID, data.SOPInstanceUID = kind, generate_uid()
+    data.StudyInstanceUID, data.SeriesInstanceUID = generate_uid(), generate_uid()
+    data.Modality, data.InstanceNumber, data.SeriesNumber = "ECG", "1", "1"
+    data.SpecificCharacterSet = "ISO_IR 192"
+    _describe(data, recording)
+    group = Dataset()
+    group.WaveformOriginality = "ORIGINAL"
+    group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = values.shape
+    group.SamplingFrequency = _decimal(recording.sampling_rate)
+    group.MultiplexGroupTimeOffset = "0"
+    group.MultiplexGroupLabel = "RHYTHM"
+    group.ChannelDefinitionSequence = pydicom.Sequence(
+        [_channel(Dataset, lead, step, recording) for lead in recording.leads]
+    )
+    group.WaveformBitsAllocated = 16
+    group.WaveformSampleInterpretation = "SS"
+    if (values == MISSING).any():
+        group.add_new(0x5400100A, "OW", np.array([MISSING], "<i2").tobytes())
+    group.add_new(0x54001010, "OW", np.ascontiguousarray(values.T, "<i2").tobytes())
+    data.WaveformSequence = pydicom.Sequence([group])
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.file_meta.MediaStorageSOPClassUID = kind
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+    with replacing(path) as temporary:
+        data.save_as(temporary, enforce_file_format=True)
+    notes = []
+    if recording.other_channels:
+        notes.append(f"{len(recording.other_channels)} other channels are left out")
+    if recording.annotations:
+        notes.append(f"{len(recording.annotations)} annotations are left out")
+    return Written(path, step / 1000.0, tuple(notes))
+
+
+def _object_class(recording: Recording) -> str:
+    leads, rate = len(recording.leads), recording.sampling_rate
+    standard = set(recording.leads) <= set(STANDARD_12_LEADS)
+    if standard and recording.samples <= 16_384 and 200 <= rate <= 1000:
+        return _TWELVE_LEAD
+    if leads <= 24 and 200 <= rate <= 1000:
+        return _GENERAL
+    if leads <= 12 and 50 <= rate <= 1000:
+        return _AMBULATORY
+    raise UnsupportedVariantError(
+        f"no DICOM class holds {leads} leads at {rate:g} Hz",
+        path=recording.source,
+        remedy="Write another format, or resample to 200 to 1000 Hz first",
+    )
+
+
+def _channel(dataset: Any, lead: str, step: int, recording: Recording) -> Any:
+    def code(value: str, scheme: str, meaning: str) -> Any:
+        item = dataset()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+        return [item]
+
+    channel = dataset()
+    channel.ChannelLabel = lead[:16]
+    number = _CODES.get(lead, 0)  # 0 is "unspecified lead": the label then says which it is
+    meaning = f"Lead {lead}" if number else lead[:64]
+    channel.ChannelSourceSequence = code(f"5.6.3-9-{number}", "SCPECG", meaning)
+    channel.ChannelSensitivity = str(step)
+    channel.ChannelSensitivityUnitsSequence = code("uV", "UCUM", "microvolt")
+    channel.ChannelSensitivityCorrectionFactor = "1"
+    channel.ChannelBaseline = "0"
+    channel.ChannelSampleSkew = "0"
+    channel.WaveformBitsStored = 16
+    for key, name in (
+        ("highpass", "FilterLowFrequency"),
+        ("lowpass", "FilterHighFrequency"),
+        ("notch", "NotchFilterFrequency"),
+    ):
+        setting = recording.device.get(key, "").removesuffix(" Hz")
+        if setting.replace(".", "", 1).isdigit():
+            setattr(channel, name, setting)
+    return channel
+
+
+def _describe(data: Any, recording: Recording) -> None:
+    subject, start = recording.subject, recording.start_time
+    data.PatientName, data.PatientBirthDate = "", ""
+    data.PatientID = subject.identifier or ""
+    data.PatientSex = {"female": "F", "male": "M"}.get(subject.sex or "", "")
+    if subject.age is not None:
+        data.PatientAge = f"{min(int(subject.age), 999):03d}Y"
+    data.Manufacturer = recording.device.get("manufacturer", "")[:64]
+    data.ManufacturerModelName = recording.device.get("model", "")[:64]
+    data.StudyID, data.AccessionNumber, data.ReferringPhysicianName = "", "", ""
+    data.StudyDate = data.ContentDate = start.strftime("%Y%m%d") if start else ""
+    data.StudyTime = data.ContentTime = start.strftime("%H%M%S.%f") if start else ""
+    data.AcquisitionDateTime = start.strftime("%Y%m%d%H%M%S.%f") if start else ""
+    data.AcquisitionContextSequence = []
+
+
+def _decimal(value: float) -> str:
+    """Return a decimal string of at most 16 characters."""
+    text = repr(float(value)).removesuffix(".0")
+    return text if len(text) <= 16 else f"{value:.12g}"[:16]
+
+
+WRITER = Writer(
+    name="dicom",
+    description="DICOM waveform object: 12-lead, general or ambulatory ECG, 16 bits",
+    extension=".dcm",
+    write=write_dicom,
+    missing="the padding value -32768",
+    extra="formats",
+)

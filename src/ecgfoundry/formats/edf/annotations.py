@@ -1,0 +1,143 @@
+"""Time-stamped annotation lists (TALs) of EDF+ and BDF+: texts, and when each record began."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import FormatError, LimitError
+from ecgfoundry.formats.base import Limits
+from ecgfoundry.formats.edf.header import EdfHeader, read_edf_header
+from ecgfoundry.recording import Annotation
+
+__all__ = ["EdfTimeline", "edf_timeline"]
+
+_MAXIMUM_ANNOTATIONS = 2_000_000
+"""A 7-day Holter has about 700,000 beats (our choice)."""
+_MAXIMUM_SPAN_S = 400 * 86_400.0
+"""Gaps of EDF+D are filled with missing samples; beyond this an onset is damage (our choice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdfTimeline:
+    """Annotations from the first sample on, the start offset in s, and each record's onset in s.
+
+    ``onsets`` is None for a continuous file.
+    """
+
+    annotations: tuple[Annotation, ...]
+    offset_s: float
+    onsets: NDArray[np.float64] | None
+    damaged: int
+
+
+def edf_timeline(header: EdfHeader) -> EdfTimeline:
+    """Return the annotations and the onsets of a file; empty for plain EDF.
+
+    Every record has to be asked, so the last results are kept, by path, size and time of change:
+    reading a day window by window asks once.
+    """
+    if not any(signal.is_annotations for signal in header.signals):
+        if header.discontinuous:
+            raise FormatError(
+                "the file says it has gaps (EDF+D) but no record says when it began",
+                path=header.path,
+            )
+        return EdfTimeline((), 0.0, None, 0)
+    state = header.path.stat()
+    return _timeline(str(header.path), state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _timeline(path: str, size: int, changed_ns: int) -> EdfTimeline:
+    header = read_edf_header(Path(path), Limits())
+    onsets = np.full(header.records, np.nan)
+    marks: list[Annotation] = []
+    damaged = 0
+    columns = [
+        (signal.offset, signal.samples * header.sample_bytes)
+        for signal in header.signals
+        if signal.is_annotations
+    ]
+    file = os.open(path, os.O_RDONLY)
+    try:
+        for record in range(header.records):
+            base = header.header_bytes + record * header.record_bytes
+            for place, (offset, count) in enumerate(columns):
+                raw = os.pread(file, count, base + offset)
+                onset, found, bad = _parse(raw)
+                damaged += bad
+                if place == 0 and onset is not None:
+                    onsets[record] = onset
+                marks += found
+            if len(marks) > _MAXIMUM_ANNOTATIONS:
+                raise LimitError(f"more than {_MAXIMUM_ANNOTATIONS} annotations", path=path)
+    finally:
+        os.close(file)
+    begin = 0.0 if math.isnan(onsets[0]) else float(onsets[0])
+    shifted = sorted(
+        (Annotation(mark.time_s - begin, mark.kind, mark.text, mark.duration_s) for mark in marks),
+        key=lambda mark: mark.time_s,
+    )
+    gaps = _checked_onsets(onsets - begin, header) if header.discontinuous else None
+    return EdfTimeline(tuple(shifted), begin, gaps, damaged)
+
+
+def _checked_onsets(onsets: NDArray[np.float64], header: EdfHeader) -> NDArray[np.float64]:
+    if np.isnan(onsets).any():
+        record = int(np.flatnonzero(np.isnan(onsets))[0])
+        raise FormatError(
+            f"the file has gaps (EDF+D) but record {record} does not say when it began",
+            path=header.path,
+        )
+    # Onsets are written with limited digits; a record may seem to begin a little early.
+    early = np.diff(onsets) < header.duration * (1 - 1e-3) - 1e-3
+    if early.any():
+        record = int(np.flatnonzero(early)[0]) + 1
+        raise FormatError(
+            f"record {record} begins at {onsets[record]:g} s, before the one before it ends",
+            path=header.path,
+        )
+    if onsets[-1] > _MAXIMUM_SPAN_S:
+        raise FormatError(
+            f"the last record begins {onsets[-1]:g} s after the first", path=header.path
+        )
+    return onsets
+
+
+def _parse(raw: bytes) -> tuple[float | None, list[Annotation], int]:
+    """Return the time-keeping onset, the annotations, and how many lists were damaged."""
+    keeping: float | None = None
+    marks: list[Annotation] = []
+    damaged = 0
+    for position, item in enumerate(raw.split(b"\0")):
+        if not item:
+            continue
+        head, *texts = item.split(b"\x14")
+        onset_text, _, duration_text = head.partition(b"\x15")
+        onset, duration = _seconds(onset_text), _seconds(duration_text) if duration_text else 0.0
+        if onset is None or duration is None or duration < 0 or not texts:
+            damaged += 1
+            continue
+        if position == 0 and texts[0] == b"":
+            keeping = onset
+        marks += [
+            Annotation(onset, "note", text.decode("utf-8", errors="replace"), duration)
+            for text in texts
+            if text
+        ]
+    return keeping, marks, damaged
+
+
+def _seconds(text: bytes) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

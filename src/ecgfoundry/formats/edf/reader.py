@@ -1,0 +1,323 @@
+"""Reader of EDF, EDF+ (continuous and with gaps), BDF and BDF+ files.
+
+* **Which signals are ECG leads**: those whose label is a lead name in any usual spelling
+  ("ECG I", "EKG V2", "II", "aVR", "MDC_ECG_LEAD_V1") or begins with ECG or EKG ("ECG 1",
+  "EKG1-EKG2"), and whose unit is a voltage. Everything else (EEG, EMG, respiration, saturation)
+  becomes another channel with its own rate. Unlabelled channels are never guessed: without an ECG
+  label the caller names all channels with ``leads``.
+* **Gaps** of EDF+D are missing samples (NaN), at the place that the onsets of the records give.
+* **Sizes are checked**: a file shorter than its header announces is refused (``edfio`` reads it
+  silently). A count of -1 (recording broken off) takes every complete record.
+* A part is read without the rest, and only the records of the part.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import UnitError
+from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.common.channels import is_voltage, known_non_ecg_kind
+from ecgfoundry.formats.common.document import filter_text
+from ecgfoundry.formats.common.multichannel import (
+    annotations_between,
+    check_samples,
+    named_channels,
+    one_rate,
+    range_at_rate,
+    read_bytes,
+)
+from ecgfoundry.formats.edf.annotations import EdfTimeline, edf_timeline
+from ecgfoundry.formats.edf.header import (
+    BDF_START,
+    EDF_START,
+    EdfHeader,
+    EdfSignal,
+    read_edf_header,
+)
+from ecgfoundry.leads import canonical_lead, normalize_lead_names
+from ecgfoundry.recording import Channel, Recording, check_sampling_rate, millivolts_per_unit
+
+__all__ = ["READER", "inspect", "read", "sniff"]
+
+_BLOCK_BYTES = 8_000_000
+_ECG_LABEL = re.compile(r"^(?:ECG|EKG)(?![A-Z]{3})", re.IGNORECASE)
+_EEG_ONLY = frozenset("FP1 FP2 FPZ F3 F4 F7 F8 FZ CZ P3 P4 P7 P8 PZ O1 O2 OZ T3 T4 T5 T6".split())
+_CHEST_IN_EEG = frozenset({"C1", "C2", "C3", "C4", "C5", "C6"})
+_PREFILTER = re.compile(r"\b(HP|LP|N)\s*:?\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
+_FILTER_KEYS = {"HP": "highpass", "LP": "lowpass", "N": "notch"}
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Whether the content begins as EDF or BDF; a table of numbers has line ends there."""
+    if head.startswith(BDF_START):
+        return True
+    return head.startswith(EDF_START) and b"\n" not in head[:256] and len(head) >= 256
+
+
+def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
+    """Return what the header says; see :class:`Reader`."""
+    file = _open(path, options)
+    return RecordingInfo(
+        format=READER.name,
+        leads=normalize_lead_names([file.names[n] for n in file.ecg]),
+        sampling_rate=file.sampling_rate,
+        samples=file.total(file.signals[file.ecg[0]]),
+        other_channels=tuple(file.names[n] for n in file.others),
+    )
+
+
+def read(
+    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
+) -> Recording:
+    """Read samples ``start_sample`` to ``stop_sample`` of the ECG leads; see :class:`Reader`."""
+    file = _open(path, options)
+    header = file.header
+    first = file.signals[file.ecg[0]]
+    total = file.total(first)
+    start = min(max(start_sample, 0), total)
+    stop = total if stop_sample is None else min(max(stop_sample, start), total)
+    ranges = [
+        range_at_rate(start, stop, first.rate, signal.rate, file.total(signal))
+        for signal in file.signals
+    ]
+    check_samples(sum(high - low for low, high in ranges), options.limits, path)
+    rows = _read_rows(file, ranges)
+    signal = np.stack([rows[number] for number in file.ecg])
+    begin_s, end_s = start / first.rate, stop / first.rate
+    scale = file.sampling_rate / first.rate  # 1 unless the caller states another rate
+    offset = dt.timedelta(seconds=file.timeline.offset_s + begin_s / scale)
+    return Recording(
+        signal=signal,
+        sampling_rate=file.sampling_rate,
+        leads=tuple(file.names[n] for n in file.ecg),
+        start_time=_shifted(header.start_time, offset),
+        subject=header.subject,
+        device=_device(file),
+        header=_header_fields(file),
+        annotations=annotations_between(file.timeline.annotations, begin_s, end_s),
+        other_channels=tuple(
+            Channel(
+                name=file.names[n],
+                kind=file.kinds[n],
+                unit=file.signals[n].unit,
+                sampling_rate=file.signals[n].rate * scale,
+                signal=rows[n],
+            )
+            for n in file.others
+        ),
+        source=str(path),
+        format=READER.name,
+        mains_frequency=options.mains_frequency,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A header with its signals (annotations left out) sorted into ECG leads and others."""
+
+    header: EdfHeader
+    timeline: EdfTimeline
+    signals: tuple[EdfSignal, ...]
+    names: list[str]
+    kinds: list[str]
+    factors: list[float]
+    sampling_rate: float
+
+    @property
+    def ecg(self) -> list[int]:
+        return [n for n, kind in enumerate(self.kinds) if kind == "ecg"]
+
+    @property
+    def others(self) -> list[int]:
+        return [n for n, kind in enumerate(self.kinds) if kind != "ecg"]
+
+    def total(self, signal: EdfSignal) -> int:
+        """Samples of a signal from the first to the last record, gaps included."""
+        if self.timeline.onsets is None:
+            return self.header.records * signal.samples
+        return round(float(self.timeline.onsets[-1]) * signal.rate) + signal.samples
+
+    def places(self, signal: EdfSignal) -> NDArray[np.int64] | None:
+        """Number of the first sample of each record, or None where they follow each other."""
+        if self.timeline.onsets is None:
+            return None
+        places = np.rint(self.timeline.onsets * signal.rate).astype(np.int64)
+        # Rounded onsets may overlap by a sample; the later record then wins.
+        return places
+
+
+def _open(path: Path, options: ReadOptions) -> _File:
+    header = read_edf_header(path, options.limits)
+    timeline = edf_timeline(header)
+    signals = tuple(signal for signal in header.signals if not signal.is_annotations)
+    kinds = _kinds(signals, options.unit)
+    labels = [s.label.removeprefix("ECG ") if s.names_lead else s.label for s in signals]
+    names, kinds = named_channels(labels, kinds, options, path)
+    ecg = [n for n, kind in enumerate(kinds) if kind == "ecg"]
+    rate = one_rate([names[n] for n in ecg], [signals[n].rate for n in ecg], path)
+    factors = [1.0] * len(signals)
+    for n in ecg:
+        try:
+            factors[n] = millivolts_per_unit(options.unit or signals[n].unit)
+        except UnitError as error:
+            raise UnitError(
+                f"'{names[n]}': {error.problem}", path=path, remedy=error.remedy
+            ) from None
+    if options.sampling_rate is not None:
+        rate = check_sampling_rate(options.sampling_rate)
+    return _File(header, timeline, signals, names, kinds, factors, rate)
+
+
+def _kinds(signals: Sequence[EdfSignal], unit: str | None) -> list[str]:
+    """Return the kind of every signal from its label and unit (rule: module docstring)."""
+    words = {w for s in signals for w in re.split(r"[^A-Z0-9]+", s.label.upper())}
+    has_eeg = bool(words & _EEG_ONLY)
+    kinds = []
+    for signal in signals:
+        label = signal.label.strip()
+        is_lead = canonical_lead(label) is not None or _ECG_LABEL.match(label) is not None
+        is_lead = is_lead or signal.names_lead
+        if has_eeg and label.upper() in _CHEST_IN_EEG:
+            is_lead = False  # among electrodes of the 10-20 system they are those
+        # An ECG label without a unit stays an ECG lead, so that the missing unit is reported.
+        voltage = unit is not None or signal.unit == "" or is_voltage(signal.unit)
+        kinds.append("ecg" if is_lead and voltage else known_non_ecg_kind(label) or "other")
+    return kinds
+
+
+def _read_rows(file: _File, ranges: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
+    """Return a row of samples for every signal, NaN where no record is."""
+    gaps = file.timeline.onsets is not None
+    rows = []
+    for low, high in ranges:
+        row = np.empty(high - low, np.float32)
+        if gaps:
+            row.fill(np.nan)
+        rows.append(row)
+    header = file.header
+    places = [file.places(signal) for signal in file.signals]
+    first, last = _record_range(file, places, ranges)
+    step = max(_BLOCK_BYTES // header.record_bytes, 1)
+    for begin in range(first, last, step):
+        end = min(begin + step, last)
+        raw = read_bytes(
+            header.path,
+            header.header_bytes + begin * header.record_bytes,
+            (end - begin) * header.record_bytes,
+        ).reshape(end - begin, header.record_bytes)
+        for n, signal in enumerate(file.signals):
+            values = _physical(raw, signal, header.sample_bytes, file.factors[n])
+            starts = places[n]
+            if starts is None:
+                _place(rows[n], values, begin * signal.samples - ranges[n][0])
+                continue
+            table = values.reshape(end - begin, signal.samples)
+            for record, samples in enumerate(table, begin):
+                _place(rows[n], samples, int(starts[record]) - ranges[n][0])
+    return rows
+
+
+def _record_range(
+    file: _File,
+    places: Sequence[NDArray[np.int64] | None],
+    ranges: Sequence[tuple[int, int]],
+) -> tuple[int, int]:
+    """Return the records that the ranges of all signals touch."""
+    first, last = file.header.records, 0
+    for signal, starts, (low, high) in zip(file.signals, places, ranges, strict=True):
+        if high <= low:
+            continue
+        if starts is None:
+            begin, end = low // signal.samples, -(-high // signal.samples)
+        else:
+            begin = int(np.searchsorted(starts + signal.samples, low, side="right"))
+            end = int(np.searchsorted(starts, high, side="left"))
+        first, last = min(first, begin), max(last, end)
+    return first, last
+
+
+def _place(row: NDArray[np.float32], values: NDArray[np.float32], position: int) -> None:
+    """Write ``values`` at ``position`` of the row; what lies outside is dropped."""
+    low, high = max(position, 0), min(position + len(values), len(row))
+    if high > low:
+        row[low:high] = values[low - position : high - position]
+
+
+def _physical(
+    raw: NDArray[np.uint8], signal: EdfSignal, sample_bytes: int, factor: float
+) -> NDArray[np.float32]:
+    block = raw[:, signal.offset : signal.offset + signal.samples * sample_bytes]
+    if sample_bytes == 2:
+        digital = np.ascontiguousarray(block).view("<i2").reshape(-1)
+    else:
+        parts = np.ascontiguousarray(block).reshape(-1, 3).astype(np.int32)
+        digital = parts[:, 0] | (parts[:, 1] << 8) | (parts[:, 2] << 16)
+        digital = (digital ^ 0x800000) - 0x800000
+    # (digital + offset) x gain in double precision, then to float32: two passes over the samples.
+    values = np.add(digital, signal.physical_minimum / signal.gain - signal.digital_minimum)
+    result = np.empty(values.shape, np.float32)
+    with np.errstate(over="ignore"):
+        np.multiply(values, signal.gain * factor, out=result, casting="same_kind")
+    if signal.marks_missing and sample_bytes == 2:
+        result[digital == -(2**15)] = np.nan
+    if abs(signal.gain) * factor > 1e30:  # only a damaged header
+        result[~np.isfinite(result)] = np.nan
+    return result
+
+
+def _shifted(start: dt.datetime | None, by: dt.timedelta) -> dt.datetime | None:
+    try:
+        return None if start is None else start + by
+    except OverflowError:
+        return None
+
+
+def _device(file: _File) -> dict[str, str]:
+    device = {"equipment": file.header.equipment} if file.header.equipment else {}
+    ecg = [file.signals[n] for n in file.ecg]
+    for key, texts in (
+        ("transducer", {s.transducer for s in ecg}),
+        ("prefilter", {s.prefilter for s in ecg}),
+    ):
+        text = "; ".join(sorted(texts - {""}))
+        if text:
+            device[key] = text
+    if len({s.prefilter for s in ecg}) == 1:
+        for kind, value in _PREFILTER.findall(ecg[0].prefilter):
+            device.setdefault(_FILTER_KEYS[kind.upper()], filter_text(value))
+    return {key: value for key, value in device.items() if value}
+
+
+def _header_fields(file: _File) -> dict[str, str]:
+    header = file.header
+    kind = "BDF" if header.sample_bytes == 3 else "EDF"
+    if header.plus:
+        kind += "+D" if header.discontinuous else "+C"
+    fields = {"variant": kind}
+    if not header.records_stated:
+        fields["records"] = "counted: the header does not state their number"
+    if header.trailing_bytes:
+        fields["trailing_bytes"] = str(header.trailing_bytes)
+    if file.timeline.damaged:
+        fields["damaged_annotations"] = str(file.timeline.damaged)
+    return fields
+
+
+READER = Reader(
+    name="edf",
+    description="EDF, EDF+ (with gaps), BDF and BDF+",
+    extensions=(".edf", ".bdf", ".rec"),
+    sniff=sniff,
+    inspect=inspect,
+    read=read,
+    random_access=True,
+    notes={"channels": "signals labelled as ECG leads are leads; all others are other channels"},
+)

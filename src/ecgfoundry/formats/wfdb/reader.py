@@ -1,0 +1,265 @@
+"""Reader of WFDB records, the format of PhysioNet: a text header beside binary signal files.
+
+Storage formats 8, 16, 24, 32, 61, 80, 160, 212, 310 and 311 are decoded here; 508, 516 and 524
+(FLAC) need the extra ``formats``. Multi-segment records of fixed and variable layout, skew,
+several samples per frame and byte offsets (the ``.mat`` files of the PhysioNet challenges) are
+read as header(5) and signal(5) define them. Equal, sample by sample, to the ``wfdb`` package.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ecgfoundry.errors import LeadError
+from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.common.channels import channel_kinds
+from ecgfoundry.formats.common.subjects import key_values, subject_from_comments
+from ecgfoundry.formats.wfdb.annotations import read_annotations_beside
+from ecgfoundry.formats.wfdb.header import SignalSpec, WfdbHeader, looks_like_header, read_header
+from ecgfoundry.formats.wfdb.signals import SignalSource, check_range, open_source
+from ecgfoundry.leads import normalize_lead_names
+from ecgfoundry.recording import Channel, Recording, check_sampling_rate, millivolts_per_unit
+
+__all__ = ["READER", "header_path", "inspect", "read", "sniff"]
+
+_SNIFF_BYTES = 4096
+_SIGNAL_SUFFIXES = frozenset({".dat", ".mat", ".xyz", ".ecg", ".flac"})
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Whether the file is a WFDB header, or a signal file that a header beside it names."""
+    if path.suffix.lower() == ".hea":
+        return looks_like_header(head, need_signal_line=False) or b"\0" not in head
+    if looks_like_header(head, need_signal_line=True):
+        return True
+    if path.suffix.lower() not in _SIGNAL_SUFFIXES and not path.suffix.lower().startswith(".d"):
+        return False
+    header = path.with_suffix(".hea")
+    try:
+        with header.open("rb") as file:
+            content = file.read(_SNIFF_BYTES)
+    except OSError:
+        return False
+    named = {line.split(maxsplit=1)[0] for line in content.splitlines() if line.strip()}
+    return looks_like_header(content, need_signal_line=True) and path.name.encode() in named
+
+
+def header_path(path: Path) -> Path:
+    """Return the header that belongs to a header or signal file."""
+    beside = path.with_suffix(".hea")
+    return beside if path.suffix.lower() != ".hea" and beside.is_file() else path
+
+
+def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
+    """Return what the header says; see :class:`Reader`."""
+    record = _open_record(path, options)
+    others = [record.names[number] or f"signal {number}" for number in record.other_numbers]
+    return RecordingInfo(
+        format=READER.name,
+        leads=normalize_lead_names([record.names[number] for number in record.ecg_numbers]),
+        sampling_rate=record.sampling_rate,
+        samples=record.source.frames * record.ratio,
+        other_channels=tuple(others),
+    )
+
+
+def read(
+    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
+) -> Recording:
+    """Read samples ``start_sample`` to ``stop_sample`` (of the ECG leads); see :class:`Reader`."""
+    record = _open_record(path, options)
+    source, ratio = record.source, record.ratio
+    total = source.frames * ratio
+    start = min(max(start_sample, 0), total)
+    stop = total if stop_sample is None else min(max(stop_sample, start), total)
+    first_frame, last_frame = start // ratio, -(-stop // ratio)
+    check_range(source, first_frame, last_frame, options.limits, path)
+    signal, rows = _allocate(record, last_frame - first_frame)
+    source.read_into(rows, first_frame, last_frame, record.factor)
+    for row, number in enumerate(record.ecg_numbers):
+        if number in record.averaged:
+            np.mean(rows[number].reshape(signal.shape[1], -1), axis=1, out=signal[row])
+    signal = signal[:, start - first_frame * ratio : stop - first_frame * ratio]
+    signal.flags.writeable = False
+    header = record.header
+    leads = tuple(record.names[number] for number in record.ecg_numbers)
+    begin_s = start / record.sampling_rate
+    return Recording(
+        signal=signal,
+        sampling_rate=record.sampling_rate,
+        leads=leads,
+        start_time=header.start_time and header.start_time + dt.timedelta(seconds=begin_s),
+        subject=subject_from_comments(header.comments),
+        header=_header_fields(record),
+        annotations=read_annotations_beside(
+            header.path,
+            leads,
+            frame_rate=record.frame_rate,
+            begin_s=begin_s,
+            end_s=stop / record.sampling_rate,
+            total_s=source.frames / record.frame_rate,
+        ),
+        other_channels=_other_channels(record, rows, first_frame, start, stop),
+        source=str(header.path),
+        format=READER.name,
+        mains_frequency=options.mains_frequency,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A header with its source, its channels sorted into ECG and others, and its rates."""
+
+    header: WfdbHeader
+    source: SignalSource
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    units: tuple[str, ...]
+    unit_option: str | None
+    frame_rate: float
+    ratio: int
+
+    @property
+    def ecg_numbers(self) -> list[int]:
+        return [number for number, kind in enumerate(self.kinds) if kind == "ecg"]
+
+    @property
+    def other_numbers(self) -> list[int]:
+        return [number for number, kind in enumerate(self.kinds) if kind != "ecg"]
+
+    @property
+    def sampling_rate(self) -> float:
+        return self.frame_rate * self.ratio
+
+    @property
+    def averaged(self) -> list[int]:
+        """ECG leads with more samples in a frame than the others: each frame is averaged.
+
+        That is what the WFDB library does by default with signals of several rates.
+        """
+        channels = self.source.channels
+        return [n for n in self.ecg_numbers if channels[n].samples_per_frame != self.ratio]
+
+    def factor(self, number: int, signal: SignalSpec) -> float:
+        """Return the factor to mV for an ECG lead, 1 for any other channel."""
+        if self.kinds[number] != "ecg":
+            return 1.0
+        return millivolts_per_unit(self.unit_option or signal.unit)
+
+
+def _open_record(path: Path, options: ReadOptions) -> _Record:
+    header = read_header(header_path(path), options.limits)
+    source = open_source(header, options.limits)
+    channels = source.channels
+    names = [channel.description for channel in channels]
+    units = [channel.unit for channel in channels]
+    if options.leads is not None and len(options.leads) == len(channels):
+        names = list(options.leads)
+    # A unit from the caller says that what carries a lead name is a voltage after all.
+    stated = [options.unit or unit for unit in units] if options.unit else units
+    kinds = channel_kinds(names, stated)
+    ecg = [number for number, kind in enumerate(kinds) if kind == "ecg"]
+    if options.leads is not None and len(options.leads) != len(channels):
+        if len(options.leads) != len(ecg):
+            raise LeadError(
+                f"{len(options.leads)} lead names are given for {len(ecg)} ECG channels "
+                f"({', '.join(names)})",
+                path=path,
+            )
+        for number, name in zip(ecg, options.leads, strict=True):
+            names[number] = name
+    _check_ecg(ecg, names, units, path)
+    ratios = {channels[number].samples_per_frame for number in ecg}
+    ratio = ratios.pop() if len(ratios) == 1 else 1
+    if options.sampling_rate is not None:
+        rate = check_sampling_rate(options.sampling_rate)
+    else:
+        rate = check_sampling_rate(header.frame_rate * ratio)
+    return _Record(
+        header=header,
+        source=source,
+        names=tuple(names),
+        kinds=tuple(kinds),
+        units=tuple(units),
+        unit_option=options.unit,
+        frame_rate=rate / ratio,
+        ratio=ratio,
+    )
+
+
+def _check_ecg(ecg: Sequence[int], names: Sequence[str], units: Sequence[str], path: Path) -> None:
+    if ecg:
+        return
+    listed = ", ".join(f"{name} in {unit}" for name, unit in zip(names, units, strict=True))
+    raise LeadError(
+        f"the record has no ECG lead among its channels ({listed[:200]})",
+        path=path,
+        remedy="If one of them is an ECG, name all channels with leads= and give unit=",
+    )
+
+
+def _allocate(record: _Record, frames: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the ECG array (leads, samples), and a row per channel: one of its rows or its own."""
+    ecg = record.ecg_numbers
+    signal = np.empty((len(ecg), frames * record.ratio), np.float32)
+    own = {n: row for n, row in zip(ecg, signal, strict=True) if n not in record.averaged}
+    rows = [
+        own[number] if number in own else np.empty(frames * channel.samples_per_frame, np.float32)
+        for number, channel in enumerate(record.source.channels)
+    ]
+    return signal, rows
+
+
+def _other_channels(
+    record: _Record, rows: Sequence[np.ndarray], first_frame: int, start: int, stop: int
+) -> tuple[Channel, ...]:
+    channels = []
+    for number in record.other_numbers:
+        ratio = record.source.channels[number].samples_per_frame
+        # The same instants as the ECG samples, rounded to this channel's own.
+        low = round(start / record.ratio * ratio) - first_frame * ratio
+        high = round(stop / record.ratio * ratio) - first_frame * ratio
+        channels.append(
+            Channel(
+                name=record.names[number] or f"signal {number}",
+                kind=record.kinds[number],
+                unit=record.units[number],
+                sampling_rate=record.frame_rate * ratio,
+                signal=rows[number][low:high],
+            )
+        )
+    return tuple(channels)
+
+
+def _header_fields(record: _Record) -> dict[str, str]:
+    fields = key_values(record.header.comments)
+    if record.header.comments:
+        fields["comments"] = "\n".join(record.header.comments)
+    fields["record"] = record.header.record
+    ecg = [record.source.channels[number] for number in record.ecg_numbers]
+    storages = sorted({signal.storage for signal in record.source.channels if signal.storage})
+    fields["storage_format"] = ", ".join(map(str, storages))
+    if any(signal.gain_assumed for signal in ecg):
+        fields["gain"] = "assumed"  # header(5): 200 units per mV where none is stated
+    if record.averaged:
+        fields["averaged_leads"] = ", ".join(record.names[number] for number in record.averaged)
+    if record.source.checksum_state is not None:
+        fields["checksum"] = record.source.checksum_state
+    return fields
+
+
+READER = Reader(
+    name="wfdb",
+    description="WFDB records (PhysioNet): .hea with .dat or .mat, single and multi-segment",
+    extensions=(".hea", ".dat", ".mat"),
+    sniff=sniff,
+    inspect=inspect,
+    read=read,
+    random_access=True,
+    notes={"flac": "storage formats 508, 516 and 524 need the extra 'formats'"},
+)

@@ -1,0 +1,1 @@
+"""XML documents of vendors and HL7."""

@@ -1,0 +1,80 @@
+"""Times and quantities of HL7 version 3: ``TS`` values, increments with a unit, the rate they give.
+
+>>> parse_hl7_time("20021122091000.500")
+datetime.datetime(2002, 11, 22, 9, 10, 0, 500000)
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from xml.etree.ElementTree import Element
+
+from ecgfoundry.formats.xml.xml_safe import number
+
+__all__ = ["increment_rate", "milliseconds", "parse_hl7_time", "seconds_of"]
+
+_TIME = re.compile(
+    r"^(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:\.(\d{1,9}))?(?:([+-])(\d{2})(\d{2}))?$"
+)
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "min": 60.0, "h": 3600.0}
+
+
+def parse_hl7_time(text: str | None) -> dt.datetime | None:
+    """Return an HL7 ``TS`` (year to fraction of a second, with or without zone), or None.
+
+    A value without a day is no moment and gives None; missing hours count as 0.
+    """
+    match = _TIME.match((text or "").strip())
+    if match is None or match[3] is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    microsecond = int((match[7] or "0")[:6].ljust(6, "0"))
+    zone = None
+    if match[8]:
+        offset = dt.timedelta(hours=int(match[9]), minutes=int(match[10]))
+        if offset < dt.timedelta(days=1):
+            zone = dt.timezone(offset if match[8] == "+" else -offset)
+    try:
+        return dt.datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone)
+    except ValueError:
+        return None
+
+
+def seconds_of(quantity: Element | None) -> float | None:
+    """Return a quantity of time (``value``, ``unit``) in seconds, or None."""
+    if quantity is None:
+        return None
+    value = number(quantity.get("value"))
+    factor = _SECONDS.get(quantity.get("unit", ""))
+    return None if value is None or factor is None else value * factor
+
+
+def milliseconds(quantity: Element | None) -> float | None:
+    """Return a quantity of time in milliseconds, or None."""
+    seconds = seconds_of(quantity)
+    return None if seconds is None else 1000.0 * seconds
+
+
+def increment_rate(increment: Element | None) -> float | None:
+    """Return the sampling rate in Hz that a constant increment gives, or None.
+
+    Increments are rounded when they are written ("0.0039" for 256 Hz), so a whole number of Hz
+    whose period is within half a unit of the last digit is meant (our choice).
+    """
+    step = seconds_of(increment)
+    if step is None or increment is None or not 0 < step < 1e6:
+        return None
+    text = increment.get("value", "").strip().lower()
+    mantissa, _, exponent = text.partition("e")
+    digits = len(mantissa.partition(".")[2])
+    try:
+        doubt = 0.5 * 10.0 ** (int(exponent or 0) - digits)
+    except (ValueError, OverflowError):
+        doubt = 0.0
+    value = float(text)
+    rate = 1.0 / step
+    whole = float(round(rate))
+    if whole >= 1 and abs(value * rate / whole - value) <= min(doubt, 0.02 * value) * (1 + 1e-9):
+        return whole
+    return rate

@@ -1,0 +1,1 @@
+"""Live streams: buffer, frames, state."""

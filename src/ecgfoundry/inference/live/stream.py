@@ -1,0 +1,327 @@
+"""A live stream through a model: an answer for every second, from the window that ends there.
+
+The way of the data is that of a file: the window is cut out of the buffer, judged and standardized
+by :func:`ecgfoundry.inference.windows.prepare_window`, so a window seen live has bit for bit the
+standardized form of the same samples read from a file.
+
+Cutting, preparing and answering are steps of their own, so that a server can prepare the windows of
+many streams together and put them into one call of the network: :meth:`LiveStream.push` gives what
+is due, :func:`prepare_due` prepares it, :func:`answer_due` takes the logits.
+:meth:`LiveStream.run` does it all for one stream.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import SignalError
+from ecgfoundry.inference.findings import probabilities, window_result
+from ecgfoundry.inference.interpretation import WindowResult
+from ecgfoundry.inference.live.buffer import LiveBuffer, SampleClock, StreamCounts
+from ecgfoundry.inference.live.frames import LiveFrame
+from ecgfoundry.inference.live.state import Smoothing, SteadyState
+from ecgfoundry.inference.predictor import Predictor
+from ecgfoundry.inference.windows import InputLeads, PreparedWindow, prepare_together
+from ecgfoundry.leads import normalize_lead_names
+from ecgfoundry.recording import Recording, check_sampling_rate
+from ecgfoundry.signals.quality import Notice
+
+__all__ = ["LIVE_WINDOW_S", "DueWindow", "LiveAnswer", "LiveStream", "answer_due", "prepare_due"]
+
+LIVE_WINDOW_S = 10.0
+"""Longest window of a live answer; models that take longer ones get it padded by their recipe."""
+_MINIMUM_S = 2.5
+"""No answer before so much has come: the quality gate refuses shorter windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueWindow:
+    """A window that has come to its end: its samples, and where it ends in its stream."""
+
+    part: Recording
+    start: int
+    stop: int
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAnswer:
+    """What is said about a stream at one second.
+
+    Parameters
+    ----------
+    time_s : float
+        End of the window, in seconds from the stream's first sample.
+    window : WindowResult
+        This window alone.
+    steady : WindowResult
+        Smoothed; ``present`` with hysteresis.
+    changed : tuple of str
+        Targets whose presence is another than a second ago.
+    warnings : tuple of Notice
+    counts : StreamCounts
+        What happened to the samples so far.
+    drift_ppm : float, optional
+        The device's clock against its nominal rate.
+    """
+
+    time_s: float
+    window: WindowResult
+    steady: WindowResult
+    changed: tuple[str, ...]
+    warnings: tuple[Notice, ...]
+    counts: StreamCounts
+    drift_ppm: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "time_s": round(self.time_s, 4),
+            "window": self.window.to_dict(),
+            "steady": self.steady.to_dict(),
+            "changed": list(self.changed),
+            "warnings": [notice.to_dict() for notice in self.warnings],
+            "samples": self.counts.to_dict(),
+            "drift_ppm": None if self.drift_ppm is None else round(self.drift_ppm, 1),
+        }
+
+
+class LiveStream:
+    """One live signal and the model that reads it.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    leads : sequence of str
+        Names of the rows of each frame.
+    sampling_rate : float
+        Hz.
+    lead : str, optional
+        Read only this lead.
+    every_s : float
+        An answer every so often.
+    delay_s : float
+        How long to wait for late frames before a window is answered.
+    smoothing : Smoothing, optional
+    mains_frequency : float, optional
+        Hz, for recipes that ask for it.
+
+    Raises
+    ------
+    LeadError, SamplingRateError
+        The stream is not one that the model can read.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        leads: Sequence[str],
+        sampling_rate: float,
+        *,
+        lead: str | None = None,
+        every_s: float = 1.0,
+        delay_s: float = 0.0,
+        smoothing: Smoothing | None = None,
+        mains_frequency: float | None = None,
+    ) -> None:
+        if not every_s > 0 or not 0 <= delay_s <= LIVE_WINDOW_S:
+            raise SignalError(f"an answer every {every_s} s after {delay_s} s cannot be given")
+        self.predictor = predictor
+        self.leads = normalize_lead_names(leads)
+        self.sampling_rate = check_sampling_rate(sampling_rate)
+        spec = predictor.bundle.input
+        self.input_leads = InputLeads.choose(spec, self.leads, lead=lead)
+        self.window_s = min(LIVE_WINDOW_S, spec.window_s)
+        self.clock = SampleClock(self.sampling_rate)
+        self._length = round(self.window_s * self.sampling_rate)
+        self._every = max(every_s * self.sampling_rate, 1.0)
+        self._delay = round(delay_s * self.sampling_rate)
+        self.mains_frequency = mains_frequency
+        self._smoothing = smoothing or Smoothing()
+        self._state = SteadyState(predictor.bundle, self._smoothing)
+        self._shown: set[str] = set()
+        self._piece = math.ceil(self._every)
+        capacity = 2 * (self._length + self._piece) + self._delay
+        self.buffer = LiveBuffer(len(self.leads), capacity, bridge=self._length)
+        self._answers = 0
+
+    def push(self, frame: LiveFrame) -> list[DueWindow]:
+        """Take a frame; return the windows that are due now, in order of time.
+
+        Raises
+        ------
+        SignalError
+            The frame does not fit the stream.
+        """
+        due: list[DueWindow] = []
+        start = frame.start
+        if start is None and frame.time_s is not None:
+            start = self.clock.place(frame.time_s, frame.signal.shape[1])
+        # A frame longer than the buffer's slack would push windows out before they are answered.
+        for offset in range(0, frame.signal.shape[1], self._piece):
+            piece = frame.signal[:, offset : offset + self._piece]
+            restarted = self.buffer.push(piece, None if start is None else start + offset)
+            if restarted or self._answers == 0:
+                self._answers = math.ceil(_MINIMUM_S * self.sampling_rate / self._every)
+            while (stop := self._next_stop()) + self._delay <= self.buffer.end:
+                due.append(self._cut(stop))
+                self._answers += 1
+        return due
+
+    def _next_stop(self) -> int:
+        """End of the next window: no rounding adds up at rates that are no whole numbers."""
+        return (self.buffer.first or 0) + round(self._answers * self._every)
+
+    def _cut(self, stop: int) -> DueWindow:
+        signal = self.buffer.window(stop, self._length)
+        part = Recording(
+            signal, self.sampling_rate, self.leads, mains_frequency=self.mains_frequency
+        )
+        first = self.buffer.first or 0
+        start = stop - signal.shape[1]
+        return DueWindow(part, start, stop, (stop - first) / self.sampling_rate)
+
+    def _answer(self, window: _ReadWindow) -> LiveAnswer:
+        """Say what is known at the end of a window."""
+        bundle, prepared, time_s = self.predictor.bundle, window.prepared, window.due.time_s
+        first = self.buffer.first or 0
+        about: dict[str, Any] = {
+            "start_s": (prepared.start - first) / self.sampling_rate,
+            "duration_s": (prepared.stop - prepared.start) / self.sampling_rate,
+            "refused": prepared.refusal,
+        }
+        alone = window_result(bundle, window.logits, calibrated=window.calibrated, **about)
+        if window.mean is None:
+            self._state.miss(time_s)
+            names = self._names()
+            steady = replace(alone, present=names)
+        else:
+            if window.calibrated_mean is not None:
+                self._state.decide(window.calibrated_mean, time_s)
+            names = self._names()
+            steady = self._steady(window.mean, names, about)
+        now = set(names or ())
+        changed = tuple(sorted(now ^ self._shown))
+        self._shown = now
+        return LiveAnswer(
+            time_s,
+            alone,
+            steady,
+            changed,
+            prepared.quality.warnings,
+            replace(self.buffer.counts),
+            self.clock.drift_ppm,
+        )
+
+    def _steady(
+        self, mean: NDArray[np.float64], names: tuple[str, ...] | None, about: dict[str, Any]
+    ) -> WindowResult:
+        """What the smoothed logits say, with the presence that hysteresis leaves."""
+        values = self._state.probabilities
+        if values is None:
+            return replace(window_result(self.predictor.bundle, mean, **about), present=names)
+        targets = self.predictor.bundle.vocabulary.targets
+        said = {
+            target.name: value
+            for target, value in zip(targets, values.tolist(), strict=True)
+            if target.standalone
+        }
+        return WindowResult(
+            about["start_s"], about["duration_s"], probabilities=said, present=names
+        )
+
+    def _names(self) -> tuple[str, ...] | None:
+        present = self._state.present
+        targets = self.predictor.bundle.vocabulary.targets
+        if all(value is None for value in present):
+            return None
+        return tuple(
+            target.name
+            for target, value in zip(targets, present, strict=True)
+            if value and target.standalone
+        )
+
+    def run(self, frame: LiveFrame) -> list[LiveAnswer]:
+        """Take a frame and answer every window that it completes."""
+        due = self.push(frame)
+        prepared = prepare_due([(self, window) for window in due])
+        readable = [p.standardized for p in prepared if p.standardized is not None]
+        logits = iter(self.predictor.logits(np.stack(readable)) if readable else ())
+        read = [None if p.standardized is None else next(logits) for p in prepared]
+        return answer_due([(self, d, p, z) for d, p, z in zip(due, prepared, read, strict=True)])
+
+
+def prepare_due(due: Sequence[tuple[LiveStream, DueWindow]]) -> list[PreparedWindow]:
+    """Judge and standardize windows of streams that are read by the same network."""
+    if not due:
+        return []
+    spec = due[0][0].predictor.bundle.input
+    return prepare_together([(w.part, s.input_leads, w.start) for s, w in due], spec)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadWindow:
+    """A window on the last part of its way, (targets,) each; None if it was refused."""
+
+    due: DueWindow
+    prepared: PreparedWindow
+    logits: NDArray[np.float64] | None
+    mean: NDArray[np.float64] | None
+    calibrated: NDArray[np.float64] | None
+    calibrated_mean: NDArray[np.float64] | None
+
+
+def answer_due(
+    windows: Sequence[tuple[LiveStream, DueWindow, PreparedWindow, NDArray[np.floating] | None]],
+) -> list[LiveAnswer]:
+    """Say what is known at the end of windows of streams that are read by the same network.
+
+    Parameters
+    ----------
+    windows : sequence of (stream, due, prepared, logits)
+        From :meth:`LiveStream.push`, those of each stream in order; from :func:`prepare_due`; and
+        of the network, (targets,), or None if the window was refused.
+    """
+    answers: list[LiveAnswer] = []
+    begin = 0
+    while begin < len(windows):
+        # Streams are calibrated together; two windows of one stream come one after the other.
+        streams: set[int] = set()
+        end = begin
+        while end < len(windows) and id(windows[end][0]) not in streams:
+            streams.add(id(windows[end][0]))
+            end += 1
+        answers += _answer_apart(windows[begin:end])
+        begin = end
+    return answers
+
+
+def _answer_apart(
+    windows: Sequence[tuple[LiveStream, DueWindow, PreparedWindow, NDArray[np.floating] | None]],
+) -> list[LiveAnswer]:
+    """Answer windows of as many streams."""
+    bundle = windows[0][0].predictor.bundle
+    read = {
+        k: np.asarray(logits, np.float64)
+        for k, (_, _, _, logits) in enumerate(windows)
+        if logits is not None
+    }
+    means = {k: windows[k][0]._state.blend(z, windows[k][1].time_s) for k, z in read.items()}
+    alone: dict[int, NDArray[np.float64]] = {}
+    steady: dict[int, NDArray[np.float64]] = {}
+    if read and bundle.target_kind != "regression":
+        for known, logits in ((alone, read), (steady, means)):
+            values = probabilities(bundle, np.stack(list(logits.values())), level="window")
+            known.update(zip(logits, values, strict=True))
+    return [
+        stream._answer(
+            _ReadWindow(due, prepared, read.get(k), means.get(k), alone.get(k), steady.get(k))
+        )
+        for k, (stream, due, prepared, _) in enumerate(windows)
+    ]

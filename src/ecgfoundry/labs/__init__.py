@@ -1,0 +1,1 @@
+"""Laboratory values estimated from ECGs: labels, training, estimates, live trends, evaluation."""

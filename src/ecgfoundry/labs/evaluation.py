@@ -1,0 +1,545 @@
+"""What a laboratory bundle reaches on a corpus: per indicator, beside everything simpler.
+
+Four evaluations by the same functions as everywhere: segments, and visits (each target averaged
+over the segments of a visit that have a label for it); all windows, and only ECG that was complete
+before its result, which is the only figure for a claim about real time. Intervals and tests
+resample patients. The controls (age + sex, heart rate, the three together, hand-crafted features)
+are fitted on patients of train and validation and scored on the same test visits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry._version import __version__
+from ecgfoundry.errors import EvaluationError
+from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData
+from ecgfoundry.evaluation.controls import CONTROLS
+from ecgfoundry.evaluation.evaluate import Evaluation, evaluate
+from ecgfoundry.evaluation.inputs import normalized_sex
+from ecgfoundry.evaluation.report.methods import methods_paragraphs
+from ecgfoundry.evaluation.report.report import page
+from ecgfoundry.evaluation.report.sections import (
+    calibration_section,
+    controls_section,
+    discrimination_section,
+    section,
+)
+from ecgfoundry.evaluation.report.tables import (
+    band_cell,
+    interval_cell,
+    number_cell,
+    p_cell,
+    table,
+    text_cell,
+)
+from ecgfoundry.evaluation.settings import Settings
+from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
+from ecgfoundry.inference.findings import probabilities
+from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.labs.estimates import pooling_of
+from ecgfoundry.measurements.features import FEATURE_NAMES, feature_matrix
+from ecgfoundry.reports.wording import escape
+
+if TYPE_CHECKING:
+    from ecgfoundry.labs.training_data import LaboratorySegments
+
+__all__ = [
+    "ECG",
+    "LEVELS",
+    "LaboratoryEvaluation",
+    "laboratory_evaluation",
+    "laboratory_logits",
+    "laboratory_report",
+]
+
+Float64 = NDArray[np.float64]
+Positions = NDArray[np.intp]
+Progress = Callable[[str, int, int], None]
+
+LEVELS = ("segment", "visit")
+ECG = {"all": "all windows", "before": "only ECG before the result"}
+FIT_VISITS = 4000
+"""Visits of train and validation that the controls are fitted on at most (our choice)."""
+_BATCH = 64
+_FIRST_COLUMNS = (
+    "indicator", "direction", "loinc", "unit", "level", "ecg", "n", "patients", "positives",
+    "positive_patients", "prevalence", "auroc", "auroc_low", "auroc_high", "band", "band_low",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """Logits and features of some segments; without logits where only controls need them.
+
+    ``attention`` are the scores of a network that joins segments by attention.
+    """
+
+    positions: Positions
+    logits: Float64 | None
+    features: Float64
+    attention: Float64 | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LaboratoryEvaluation:
+    """What was found, and what it was found on.
+
+    Attributes
+    ----------
+    evaluations : mapping
+        (level, kind of ECG) -> evaluation.
+    rows : list of dict
+        The rows of all of them.
+    segments : LaboratorySegments
+    inputs : mapping
+        (level, kind of ECG) -> aligned labels, scores, covariates and features of the test
+        patients, with those that the controls were fitted on as ``fit``.
+    """
+
+    evaluations: Mapping[tuple[str, str], Evaluation]
+    rows: list[dict[str, Any]]
+    segments: LaboratorySegments
+    inputs: Mapping[tuple[str, str], EvaluationData]
+
+
+def laboratory_report(
+    bundle: str | Path,
+    corpus: str | Path,
+    tables: str | Path,
+    output: str | Path,
+    *,
+    split: str = "random",
+    time: str = "result_time",
+    window_minutes: float | None = 60.0,
+    segments_per_visit: int | None = None,
+    targets: Sequence[str] | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Evaluate a laboratory bundle on the test patients of a corpus and write the report.
+
+    Parameters
+    ----------
+    bundle : str or Path
+    corpus, tables, split, time, window_minutes
+        As in :func:`ecgfoundry.labs.training_data.open_laboratory`.
+    output : str or Path
+        Folder for ``report.html``, ``laboratory.csv`` (a row per target, level and kind of ECG)
+        and ``laboratory.json``.
+    segments_per_visit : int or None
+        At most so many of each visit, evenly spread.
+    targets : sequence of str, optional
+        Only these targets of the bundle.
+    settings : Settings, optional
+    progress : callable (step, done, total), optional
+
+    Returns
+    -------
+    list of dict
+        The rows of the table.
+
+    Raises
+    ------
+    EvaluationError
+        The bundle answers nothing about laboratory values, or a target is not one of its own.
+    """
+    predictor = load_model(bundle)
+    measured = laboratory_evaluation(
+        predictor, corpus, tables,
+        split=split, time=time, window_minutes=window_minutes,
+        segments_per_visit=segments_per_visit, targets=targets, settings=settings,
+        progress=progress,
+    )  # fmt: skip
+    evaluations, rows, data = measured.evaluations, measured.rows, measured.segments
+    name = predictor.bundle.name
+    document = {
+        "schema_version": 1,
+        "bundle": f"{name} {predictor.bundle.version}",
+        "split": split,
+        "synthetic": data.synthetic,
+        "window_minutes": window_minutes,
+        "rows": rows,
+        "evaluations": {
+            f"{level} {ecg}": found.document for (level, ecg), found in evaluations.items()
+        },
+    }
+    write_text(
+        Path(output),
+        {
+            "report.html": _html(name, evaluations, rows, data),
+            "laboratory.csv": csv_text(rows, first=_FIRST_COLUMNS),
+            "laboratory.json": json_text(document),
+        },
+    )
+    return rows
+
+
+def laboratory_evaluation(
+    predictor: Predictor,
+    corpus: str | Path,
+    tables: str | Path,
+    *,
+    split: str = "random",
+    time: str = "result_time",
+    window_minutes: float | None = 60.0,
+    segments_per_visit: int | None = None,
+    targets: Sequence[str] | None = None,
+    settings: Settings | None = None,
+    levels: Sequence[str] = LEVELS,
+    kinds: Sequence[str] = tuple(ECG),
+    features_folder: Path | None = None,
+    progress: Progress | None = None,
+) -> LaboratoryEvaluation:
+    """Evaluate without writing anything, and keep what it was computed from.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    corpus, tables, split, time, window_minutes, segments_per_visit, targets, settings, progress
+        As in :func:`laboratory_report`.
+    levels : sequence of str
+        Out of :data:`LEVELS`.
+    kinds : sequence of str
+        Out of :data:`ECG`.
+    features_folder : Path, optional
+        Where the hand-crafted features of segments are kept for the next evaluation of the same
+        segments.
+    """
+    from ecgfoundry.labs.training_data import open_laboratory, spread_over_visits
+
+    settings = settings or Settings()
+    names = _targets_of(predictor, targets)
+    data = open_laboratory(
+        corpus, tables, split=split, time=time, window_minutes=window_minutes,
+        minimum_patients=0, targets=names,
+    )  # fmt: skip
+    test = spread_over_visits(data.positions("test"), data.visits, segments_per_visit)
+    if not len(test):
+        raise EvaluationError("no test segment has a label of this bundle's targets")
+    fit = _fit_positions(data, settings.seed)
+    logits, attention = _scored(predictor, data, test, progress)
+    features = _features(data, test, features_folder, progress)
+    scored = _Measured(test, logits, features, attention)
+    fitted = _Measured(fit, None, _features(data, fit, features_folder, progress))
+    place = [list(predictor.bundle.vocabulary.names).index(name) for name in names]
+    evaluations: dict[tuple[str, str], Evaluation] = {}
+    inputs: dict[tuple[str, str], EvaluationData] = {}
+    rows: list[dict[str, Any]] = []
+    described = {
+        f"{row['indicator']} {row['direction']}": row
+        for row in data.catalogue.iter_rows(named=True)
+    }
+    for level in levels:
+        for ecg in kinds:
+            fit_data = _data_of(predictor, data, fitted, names, place, level, ecg)
+            own = _data_of(predictor, data, scored, names, place, level, ecg)
+            own = replace(own, fit=fit_data if len(fit_data) else None)
+            kind = "SYNTHETIC data: " if data.synthetic else ""
+            found = evaluate(
+                own,
+                replace(
+                    settings,
+                    subgroups=settings.subgroups and level == "visit",
+                    controls=settings.controls and level == "visit",
+                ),
+                title=f"{kind}{predictor.bundle.name}, {level} level, {ECG[ecg]}",
+                progress=progress,
+            )
+            evaluations[level, ecg] = found
+            inputs[level, ecg] = own
+            for row in found.rows:
+                about = described[row["target"]]
+                rows.append(
+                    {
+                        "indicator": about["indicator"],
+                        "direction": about["direction"],
+                        "loinc": about["loinc"],
+                        "unit": about["unit"],
+                        "level": level,
+                        "ecg": ecg,
+                        "split": split,
+                        "synthetic": data.synthetic,
+                        **row,
+                    }
+                )
+    return LaboratoryEvaluation(evaluations, rows, data, inputs)
+
+
+def _targets_of(predictor: Predictor, targets: Sequence[str] | None) -> tuple[str, ...]:
+    bundle = predictor.bundle
+    own = tuple(t.name for t in bundle.vocabulary.targets if t.kind == "laboratory indicator")
+    if not own or bundle.target_kind != "multilabel":
+        raise EvaluationError(
+            f"{bundle.name} does not answer whether a laboratory value is abnormal",
+            remedy="Give a bundle of 'ecgfoundry labs train'",
+        )
+    if targets is None:
+        return own
+    kept = tuple(name for name in own if name in set(targets))
+    if not kept:
+        raise EvaluationError(f"{bundle.name} has none of the wanted targets")
+    return kept
+
+
+def _fit_positions(data: LaboratorySegments, seed: int) -> Positions:
+    """One segment of each of up to FIT_VISITS visits of the patients that trained or validated."""
+    from ecgfoundry.labs.training_data import spread_over_visits
+
+    every = np.concatenate([data.positions("train"), data.positions("validation")])
+    one = spread_over_visits(np.sort(every), data.visits, 1)
+    if len(one) > FIT_VISITS:
+        one = np.sort(np.random.default_rng(seed).choice(one, FIT_VISITS, replace=False))
+    return one
+
+
+def laboratory_logits(
+    predictor: Predictor,
+    data: LaboratorySegments,
+    positions: Positions,
+    *,
+    progress: Progress | None = None,
+) -> Float64:
+    """Return the logits (positions, targets) of segments of a corpus."""
+    return _scored(predictor, data, positions, progress)[0]
+
+
+def _scored(
+    predictor: Predictor,
+    data: LaboratorySegments,
+    positions: Positions,
+    progress: Progress | None,
+) -> tuple[Float64, Float64 | None]:
+    """Return logits, and the scores of attention if the network joins segments by it."""
+    from ecgfoundry.labs.training_data import LaboratorySource
+    from ecgfoundry.training.data.sources import SourcePool
+    from ecgfoundry.training.data.windows import FreshWindows
+
+    windows = FreshWindows(SourcePool((LaboratorySource(data),)), predictor.bundle.input)
+    generator = np.random.default_rng(0)
+    pieces, attention = [], []
+    for start in range(0, len(positions), _BATCH):
+        signal, presence = windows.get(positions[start : start + _BATCH], generator)
+        signal[presence == 0] = np.nan  # as the predictor knows an absent lead
+        logits, embeddings = predictor.logits_and_embeddings(signal)
+        pieces.append(logits.astype(np.float64))
+        attention.append(embeddings[:, -1].astype(np.float64))
+        if progress is not None:
+            progress("scores", min(start + _BATCH, len(positions)), len(positions))
+    attended = pooling_of(predictor.bundle) == "attention"
+    return np.concatenate(pieces), np.concatenate(attention) if attended else None
+
+
+def _features(
+    data: LaboratorySegments,
+    positions: Positions,
+    folder: Path | None,
+    progress: Progress | None,
+) -> Float64:
+    """Measure segments, or read what was measured of the same ones by this version before."""
+    kept = None if folder is None else folder / f"features-{_features_key(data, positions)}.npy"
+    if kept is not None and kept.is_file():
+        stored: Float64 = np.load(kept, allow_pickle=False)
+        return stored
+    rate, leads = data.corpus.sampling_rate, data.corpus.leads
+    pieces = [np.empty((0, len(FEATURE_NAMES)))]
+    for start in range(0, len(positions), _BATCH):
+        raw = data.corpus.read(positions[start : start + _BATCH], upright=True)
+        pieces.append(feature_matrix(raw, rate, leads))
+        if progress is not None:
+            progress("features", min(start + _BATCH, len(positions)), len(positions))
+    result = np.concatenate(pieces)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_name(f".{kept.name}.part")
+        with partial.open("wb") as stream:
+            np.save(stream, result)
+        partial.replace(kept)
+    return result
+
+
+def _features_key(data: LaboratorySegments, positions: Positions) -> str:
+    """Name of a set of features: bytes of the corpus, which segments, and what measured them."""
+    what = f"{data.corpus.document['commits_sha256']} {__version__} {' '.join(FEATURE_NAMES)}"
+    segments = np.ascontiguousarray(positions, dtype=np.int64).tobytes()
+    return hashlib.sha256(what.encode() + segments).hexdigest()[:24]
+
+
+def _data_of(
+    predictor: Predictor,
+    data: LaboratorySegments,
+    measured: _Measured,
+    names: Sequence[str],
+    place: Sequence[int],
+    level: str,
+    ecg: str,
+) -> EvaluationData:
+    """Align labels, calibrated probabilities, covariates and features at one level."""
+    from ecgfoundry.labs.training_data import visit_means
+
+    positions = measured.positions
+    labels = data.binary(ecg)[positions]
+    logits = measured.logits
+    if logits is None:
+        logits = np.zeros((len(positions), len(predictor.bundle.vocabulary.targets)))
+    features = measured.features
+    rows: Positions = np.arange(len(positions), dtype=np.intp)
+    own = logits[:, place]
+    if level == "visit":
+        visits = data.visits[positions]
+        own, labels, rows = visit_means(own, labels, visits, measured.attention)
+        features = _means_of_visits(features, visits)
+    whole = np.zeros((len(own), logits.shape[1]))
+    whole[:, place] = np.nan_to_num(own)
+    scores = probabilities(
+        predictor.bundle, whole, level="record" if level == "visit" else "window"
+    )[:, place]
+    scores[np.isnan(own)] = np.nan
+    kept = np.flatnonzero((~np.isnan(labels)).any(axis=1))
+    chosen = positions[rows[kept]]
+    rate = features[:, FEATURE_NAMES.index("heart_rate_bpm")]
+    words = "segments" if level == "segment" else "visits"
+    return EvaluationData(
+        targets=tuple(names),
+        labels=labels[kept],
+        scores=scores[kept],
+        patients=data.patients[chosen],
+        covariates={
+            "age": data.ages[chosen],
+            "sex": np.array([normalized_sex(str(s)) for s in data.sexes[chosen]], dtype=object),
+            "heart_rate": rate[kept],
+        },
+        features={"features": features[kept]},
+        cohort=[
+            CohortStep(f"{words} with a label of any kind", len(own)),
+            CohortStep(ECG[ecg], len(kept), len(own) - len(kept), "no label of this kind"),
+        ],
+        notes=_notes(data),
+        provenance={
+            "bundle": f"{predictor.bundle.name} {predictor.bundle.version}",
+            "split": data.split_kind,
+            "labels_sha256": data.digest(),
+        },
+        not_computed={"random_encoder": "not part of the laboratory report"},
+    )
+
+
+def _notes(data: LaboratorySegments) -> list[str]:
+    if not data.synthetic:
+        return []
+    return ["SYNTHETIC data: simulated patients. Nothing here is about medicine."]
+
+
+def _means_of_visits(values: Float64, visits: NDArray[np.int64]) -> Float64:
+    """Mean of each column over what is known of a visit; NaN where nothing is."""
+    _, member = np.unique(visits, return_inverse=True)
+    known = ~np.isnan(values)
+    shape = (int(member.max()) + 1, values.shape[1])
+    sums, counts = np.zeros(shape), np.zeros(shape)
+    np.add.at(sums, member, np.where(known, values, 0.0))
+    np.add.at(counts, member, known.astype(np.float64))
+    return np.divide(sums, counts, out=np.full(shape, np.nan), where=counts > 0)
+
+
+def _html(
+    name: str,
+    evaluations: Mapping[tuple[str, str], Evaluation],
+    rows: Sequence[Mapping[str, Any]],
+    data: LaboratorySegments,
+) -> str:
+    """One page: all indicators in one table, then visits with all windows in detail."""
+    main = evaluations["visit", "all"]
+    document = main.document
+    classes = [row for row in document["targets"] if row["kind"] == "classification"]
+    kind = "SYNTHETIC data: " if data.synthetic else ""
+    methods = "".join(
+        f"<p><b>{escape(head)}.</b> {escape(text)}</p>"
+        for head, text in methods_paragraphs(document)
+    )
+    notes = "".join(f"<p><b>{escape(note)}</b></p>" for note in _notes(data))
+    parts = [
+        section("indicators", "Indicators", notes + _bands(rows) + _indicator_table(rows)),
+        discrimination_section(document, classes),
+        calibration_section(classes),
+        controls_section(document, classes),
+        section("methods", "Methods", f"{methods}<p>{escape(__doc__ or '')}</p>"),
+    ]
+    contents = [
+        ("indicators", "Indicators"), ("discrimination", "Visits, all windows"),
+        ("calibration", "Calibration"), ("controls", "Controls"), ("methods", "Methods"),
+    ]  # fmt: skip
+    lead = (
+        f"{document['records']:,} test visits of {document['patients']:,} patients, "
+        f"{len(classes)} targets; official {data.split_kind} split."
+    )
+    return page(f"{kind}laboratory values by {escape(name)}", lead, contents, "".join(parts))
+
+
+def _bands(rows: Sequence[Mapping[str, Any]]) -> str:
+    cells = []
+    for level in LEVELS:
+        for ecg, words in ECG.items():
+            own = [row for row in rows if row["level"] == level and row["ecg"] == ecg]
+            line = [text_cell(f"{level}, {words}")]
+            for field in ("band", "band_low"):
+                line += [
+                    number_cell(sum(row[field] == band for row in own))
+                    for band in ("strong", "moderate", "limited")
+                ]
+            cells.append(line)
+    heads = ["Targets by band", "Strong", "Moderate", "Limited", "Strong by lower end",
+             "Moderate by lower end", "Limited by lower end"]  # fmt: skip
+    return table(heads, cells, sortable=False)
+
+
+def _indicator_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    found = {(row["target"], row["level"], row["ecg"]): row for row in rows}
+    heads = ["Target", "LOINC", "Unit", "Positive patients", "Prevalence", "Visit",
+             "Visit, before the result", "Segment", "Segment, before the result", "Band",
+             "Band of lower end", "ECE"]  # fmt: skip
+    shown = [c for c in CONTROLS if any(_known(row.get(f"{c}_gain")) for row in rows)]
+    for control in shown:
+        heads += [f"Gain over {CONTROLS[control]}", "q"]
+    cells = []
+    for target in dict.fromkeys(row["target"] for row in rows):
+        main = found[target, "visit", "all"]
+        line = [
+            text_cell(target),
+            text_cell(main["loinc"] or "–"),
+            text_cell(main["unit"]),
+            number_cell(main["positive_patients"]),
+            number_cell(main["prevalence"]),
+        ]
+        for level, ecg in (("visit", "all"), ("visit", "before"), ("segment", "all"),
+                           ("segment", "before")):  # fmt: skip
+            row = found[target, level, ecg]
+            line.append(interval_cell(row["auroc"], row["auroc_low"], row["auroc_high"]))
+        line += [band_cell(main["band"]), band_cell(main["band_low"]), number_cell(main["ece"])]
+        for control in shown:
+            line += [
+                interval_cell(
+                    main.get(f"{control}_gain"),
+                    main.get(f"{control}_gain_low"),
+                    main.get(f"{control}_gain_high"),
+                ),
+                p_cell(main.get(f"{control}_q")),
+            ]  # fmt: skip
+        cells.append(line)
+    legend = (
+        '<p class="legend">AUROC with 95 % intervals by patient. Gains: visits, all windows, '
+        "paired; q after Benjamini and Hochberg over all targets. Bands as in arXiv 2510.22301."
+        "</p>"
+    )
+    return table(heads, cells) + legend
+
+
+def _known(value: object) -> bool:
+    return isinstance(value, float) and math.isfinite(value)

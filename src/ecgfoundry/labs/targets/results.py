@@ -1,0 +1,217 @@
+"""Rows of laboratory results -> values of indicators in one unit, each with its verdict.
+
+Every row that goes in comes out, or is counted under the reason why it does not: a component that
+no indicator claims, a text that is not understood, a unit that cannot be converted, a value that
+is not possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ecgfoundry.extras import require_polars
+from ecgfoundry.labs.targets.catalogue import Catalogue, reviewed_catalogue
+from ecgfoundry.labs.targets.values import parse_values
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Results", "indicator_results"]
+
+NORMAL, LOW, HIGH, ABNORMAL = 0, -1, 1, 2
+"""Verdicts: inside the range; below; above; abnormal in an unstated direction."""
+
+_FLAGS = {
+    "NORMAL": NORMAL,
+    "N": NORMAL,
+    "LOW": LOW,
+    "L": LOW,
+    "LL": LOW,
+    "LOW PANIC": LOW,
+    "CRITICAL LOW": LOW,
+    "HIGH": HIGH,
+    "H": HIGH,
+    "HH": HIGH,
+    "HIGH PANIC": HIGH,
+    "CRITICAL HIGH": HIGH,
+    "ABNORMAL": ABNORMAL,
+    "A": ABNORMAL,
+    "AA": ABNORMAL,
+    "PANIC": ABNORMAL,
+    "CRITICAL": ABNORMAL,
+}
+"""What the flag of a row says where its limits are missing or its value is a word."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Values of indicators.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``visit, order_time, result_time, indicator, method, value`` (canonical unit; for a
+        censored result its limit), ``censoring`` (+1: above ``value``; -1: below), ``low, high``
+        (the row's limits in the canonical unit), ``verdict`` (-1 below, 0 inside, 1 above, 2
+        abnormal without direction, null not known), ``row`` (position in the input).
+    counts : mapping of str to int
+        Rows by what became of them; they add up to the rows that went in.
+    unclaimed : DataFrame
+        ``component, rows``: names that no indicator claims, most frequent first.
+    not_understood : DataFrame
+        ``component, reason, text, rows``: units and kinds of text that could not be used. The
+        text of a value is given only as its kind, never the value of one person.
+    """
+
+    table: pl.DataFrame
+    counts: Mapping[str, int]
+    unclaimed: pl.DataFrame
+    not_understood: pl.DataFrame
+
+
+def indicator_results(labs: pl.DataFrame, catalogue: Catalogue | None = None) -> Results:
+    """Turn rows of results into values of indicators.
+
+    Parameters
+    ----------
+    labs : DataFrame
+        ``component, value`` (text), ``unit``, and where there are any: ``visit, order_time,
+        result_time, flag, low, high``.
+    catalogue : Catalogue, optional
+        By default the reviewed one.
+
+    Notes
+    -----
+    The verdict compares the value with the limits of its own row, before any conversion. A
+    censored value is compared by its limit: ">10" is above a high limit of 10 or less, and is not
+    known when the high limit is 11. "Not known" is null, which is masked later, never 0.
+    """
+    pl = require_polars("reading laboratory results")
+    catalogue = catalogue or reviewed_catalogue()
+    columns = {
+        "visit": pl.String,
+        "order_time": pl.Datetime("us"),
+        "result_time": pl.Datetime("us"),
+    }
+    columns |= {"unit": pl.String, "flag": pl.String, "low": pl.Float64, "high": pl.Float64}
+    absent = [pl.lit(None, dtype=t).alias(c) for c, t in columns.items() if c not in labs.columns]
+    table = labs.with_columns(absent).with_row_index("row")
+    table = table.join(_components(table, catalogue), on="component", how="left")
+    claimed = table.filter(pl.col("indicator").is_not_null()).with_columns(parse_values("value"))
+    claimed = claimed.join(_factors(claimed, catalogue), on=["indicator", "unit"], how="left",
+                           nulls_equal=True)  # fmt: skip
+    claimed = claimed.join(_limits(catalogue), on="indicator", how="left")
+    claimed = claimed.with_columns(verdict=_verdict(), number=_scaled("number"),
+                                   low=_scaled("low"), high=_scaled("high"))  # fmt: skip
+    claimed = claimed.with_columns(fate=_fate()).sort("row")
+    kept = claimed.filter(pl.col("fate").is_in(["used", "used as a word"]))
+    counts = dict(claimed["fate"].value_counts(sort=True).iter_rows())
+    unclaimed = table.filter(pl.col("indicator").is_null())
+    if len(unclaimed):
+        counts["no indicator claims the name"] = len(unclaimed)
+    return Results(
+        table=kept.select(
+            "visit", "order_time", "result_time", "indicator", "method",
+            pl.col("number").alias("value"), "censoring", "low", "high", "verdict", "row",
+        ),
+        counts=counts,
+        unclaimed=unclaimed.group_by("component").len("rows")
+        .sort(["rows", "component"], descending=[True, False]),
+        not_understood=_not_understood(claimed),
+    )  # fmt: skip
+
+
+def _components(table: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    pl = require_polars("reading laboratory results")
+    names = table["component"].drop_nulls().unique(maintain_order=True).to_list()
+    found = [(name, match) for name in names if (match := catalogue.find(name)) is not None]
+    return pl.DataFrame(
+        [(name, indicator.name, method) for name, (indicator, method) in found],
+        schema={"component": pl.String, "indicator": pl.String, "method": pl.String},
+        orient="row",
+    )
+
+
+def _factors(claimed: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    pl = require_polars("reading laboratory results")
+    pairs = claimed.select("indicator", "unit").unique(maintain_order=True)
+    rows = [(name, unit, catalogue.by_name[name].factor(unit)) for name, unit in pairs.iter_rows()]
+    schema = {"indicator": pl.String, "unit": pl.String, "factor": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _limits(catalogue: Catalogue) -> pl.DataFrame:
+    pl = require_polars("reading laboratory results")
+    rows = [(i.name, i.lowest, i.highest) for i in catalogue.indicators]
+    schema = {"indicator": pl.String, "lowest": pl.Float64, "highest": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _scaled(column: str) -> pl.Expr:
+    pl = require_polars("reading laboratory results")
+    return pl.col(column) * pl.col("factor")
+
+
+def _verdict() -> pl.Expr:
+    """Compare in the row's own unit; the flag decides where the comparison cannot."""
+    pl = require_polars("reading laboratory results")
+    value, low, high = pl.col("number"), pl.col("low"), pl.col("high")
+    sign = pl.col("censoring")
+    exact = sign == 0
+    below = pl.when(exact).then(value < low).otherwise((sign == -1) & (value <= low))
+    above = pl.when(exact).then(value > high).otherwise((sign == 1) & (value >= high))
+    # A value is inside when nothing says otherwise and the limits that could say so are there.
+    inside_low = (
+        pl.when(exact)
+        .then(low.is_null() | (value >= low))
+        .otherwise(low.is_null() | ((sign == 1) & (value >= low)))
+    )
+    inside_high = (
+        pl.when(exact)
+        .then(high.is_null() | (value <= high))
+        .otherwise(high.is_null() | ((sign == -1) & (value <= high)))
+    )
+    limited = low.is_not_null() | high.is_not_null()
+    flag = (
+        pl.col("flag").str.to_uppercase().replace_strict(_FLAGS, default=None, return_dtype=pl.Int8)
+    )
+    by_word = (
+        pl.when(pl.col("kind") == "negative").then(NORMAL)
+        .when(pl.col("kind") == "positive").then(ABNORMAL)
+    )  # fmt: skip
+    return (
+        pl.when(value.is_null()).then(pl.coalesce(flag, by_word))
+        .when(limited & below.fill_null(False)).then(LOW)
+        .when(limited & above.fill_null(False)).then(HIGH)
+        .when(limited & inside_low & inside_high).then(NORMAL)
+        .otherwise(flag)
+        .cast(pl.Int8)
+    )  # fmt: skip
+
+
+def _fate() -> pl.Expr:
+    pl = require_polars("reading laboratory results")
+    number, kind = pl.col("number"), pl.col("kind")
+    word = kind.is_in(["negative", "positive"])
+    return (
+        pl.when(kind == "missing").then(pl.lit("empty"))
+        .when(kind == "failed").then(pl.lit("the test gave no result"))
+        .when(word & pl.col("verdict").is_not_null()).then(pl.lit("used as a word"))
+        .when((kind == "unknown") | word).then(pl.lit("text not understood"))
+        .when(pl.col("factor").is_null()).then(pl.lit("unit not convertible"))
+        .when(~number.is_between(pl.col("lowest"), pl.col("highest")) & (pl.col("censoring") == 0))
+        .then(pl.lit("value not possible"))
+        .otherwise(pl.lit("used"))
+    )  # fmt: skip
+
+
+def _not_understood(claimed: pl.DataFrame) -> pl.DataFrame:
+    pl = require_polars("reading laboratory results")
+    bad = claimed.filter(~pl.col("fate").is_in(["used", "used as a word", "empty"]))
+    shown = pl.when(pl.col("fate") == "unit not convertible").then(pl.col("unit")).otherwise("kind")
+    grouped = bad.group_by("component", pl.col("fate").alias("reason"), shown.alias("text"))
+    return grouped.len("rows").sort(
+        ["rows", "component", "reason", "text"], descending=[True, False, False, False]
+    )

@@ -1,0 +1,686 @@
+"""Laboratory values from lead II: a corpus of MC-MED and its results become a bundle.
+
+One network with a masked output for each indicator and direction that enters, from any bundle or
+architecture that reads one lead, or any subset of leads, of which lead II is the one that is there.
+Either all of it learns, or (``probe``) only its last layer, on embeddings that are computed once.
+What AnyECG-Lab (arXiv 2510.22301) does not publish is our choice: loss (binary
+cross-entropy over what is known), split (the official one), which results count, optimizer and
+augmentations; see :mod:`ecgfoundry.labs.training_data` for labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ecgfoundry.errors import TrainingError
+from ecgfoundry.labs.training_data import (
+    LaboratorySegments,
+    LaboratorySource,
+    open_laboratory,
+    spread_over_visits,
+    value_vocabulary_of,
+    visit_means,
+    vocabulary_of,
+)
+from ecgfoundry.labs.visits import attention_start, visit_batches
+from ecgfoundry.metrics.auroc_intervals import auroc_interval
+from ecgfoundry.models.networks.segment_attention import SegmentAttentionNet, VisitNetwork
+from ecgfoundry.models.onnx_export import round_to_float16
+from ecgfoundry.training import losses
+from ecgfoundry.training.channels_last import fast_form
+from ecgfoundry.training.data.batches import WindowBatches
+from ecgfoundry.training.data.sources import SourcePool
+from ecgfoundry.training.data.windows import FreshWindows
+from ecgfoundry.training.initialization import Start, classifier_of, start_from
+from ecgfoundry.training.loop import FitSettings, fit
+from ecgfoundry.training.probing import LinearProbe, fit_linear_probe, put_into
+from ecgfoundry.training.results.calibrate import Outputs, fit_calibration, residual_quantiles
+from ecgfoundry.training.results.package import BundleDescription, Metric
+from ecgfoundry.training.results.run_folder import Curves, RunFolder
+from ecgfoundry.training.results.save import bundle_name, save_bundle, today
+from ecgfoundry.training.tasks import TargetScale, Task, as_json
+
+__all__ = ["LaboratoryResult", "LaboratorySettings", "labs_mcmed"]
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Positions = NDArray[np.intp]
+
+VISIT_AUROC = "AUROC, visit"
+"""Name of the figure that the bands of ``ecgfoundry labs FILE`` are made of."""
+SEGMENT_AUROC = "AUROC, segment"
+PROBE_PENALTIES = (1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
+"""L2 penalties that each target of a probe chooses from on the validation segments (our choice):
+stronger than the default ones, for a visit has one label and an embedding a thousand numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaboratorySettings:
+    """How to train; every number is our choice.
+
+    Attributes
+    ----------
+    split : {"random", "chrono"}
+        Official split.
+    time, window_minutes, minimum_patients
+        As in :func:`ecgfoundry.labs.training_data.open_laboratory`.
+    before_only : bool
+        Train only on ECG that was complete before its result.
+    segments_per_visit : int or None
+        Train on at most so many segments of a visit, evenly spread; None is all of them.
+    validation_segments : int
+        Segments per visit that choose the weights.
+    test_segments : int or None
+        Segments per visit that are measured at the end; None is all of them, 0 leaves it to
+        ``labs report``.
+    probe : bool
+        Fit only a linear layer on the embeddings of the network as it is, by full-batch L-BFGS;
+        each target's penalty is chosen on the validation segments. Epochs, batch, rates and
+        augmentations then mean nothing. For few patients, and for a start whose weights have
+        learned something.
+    regression : bool
+        Also learn the values themselves, by heads of the same network, and write a second bundle.
+    regression_weight : float
+        Of their Huber loss beside the binary cross-entropy.
+    pooling : {"mean", "attention"}
+        How segments are joined to visits: each is an example of its own, and a visit is their mean;
+        or the network learns on visits, by attention over their segments (a one-lead Net1D only).
+    visit_segments : int
+        With attention, at most so many segments of a visit in one batch; measured are all.
+    epochs, batch, learning_rate, patience, ema_decay, weight_decay, precision, threads, device,
+    workers, checkpoint_every, seed
+        As in :class:`ecgfoundry.training.finetuning.FinetuneSettings`.
+    augmentations : tuple of str
+    channels_last : bool
+    """
+
+    split: str = "random"
+    time: str = "result_time"
+    window_minutes: float | None = 60.0
+    minimum_patients: int = 10
+    before_only: bool = False
+    segments_per_visit: int | None = None
+    validation_segments: int = 4
+    test_segments: int | None = None
+    probe: bool = False
+    regression: bool = False
+    regression_weight: float = 0.3
+    pooling: str = "mean"
+    visit_segments: int = 8
+    epochs: int = 10
+    batch: int = 256
+    learning_rate: float | None = None
+    patience: int | None = 3
+    ema_decay: float | None = 0.99
+    weight_decay: float = 0.01
+    precision: str = "fp32"
+    augmentations: tuple[str, ...] = ("shift", "scale")
+    channels_last: bool = False
+    threads: int | None = None
+    device: str = "cpu"
+    workers: int = 0
+    checkpoint_every: int = 200
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class LaboratoryResult:
+    """What a run ends with.
+
+    Attributes
+    ----------
+    bundle : Path
+    values : Path or None
+        The regression bundle, if one was asked for.
+    metrics : list of Metric
+    targets : tuple of str
+    """
+
+    bundle: Path
+    values: Path | None
+    metrics: list[Metric]
+    targets: tuple[str, ...]
+
+
+def labs_mcmed(
+    data: str | Path,
+    output: str | Path,
+    *,
+    tables: str | Path,
+    model: str = "net1d-1lead",
+    settings: LaboratorySettings | None = None,
+    preprocessing: str | None = None,
+    name: str | None = None,
+    licence: str = "PhysioNet Credentialed Health Data License 1.5.0",
+    say: Callable[[str], None] | None = None,
+) -> LaboratoryResult:
+    """Train on a corpus of MC-MED and write a bundle with its measured figures.
+
+    Parameters
+    ----------
+    data : str or Path
+        The corpus.
+    output : str or Path
+        Folder of the run; an interrupted run continues from it.
+    tables : str or Path
+        Folder of MC-MED: results and splits.
+    model : str
+        Bundle (``ecgfounder-1lead``, or any folder) or architecture.
+    settings : LaboratorySettings, optional
+    preprocessing : str, optional
+        For an architecture; a bundle brings its own.
+    name, licence : str
+        For the card.
+    say : callable, optional
+
+    Raises
+    ------
+    TrainingError
+        No target enters, the network needs more leads than lead II, a probe was to learn values
+        too, or the folder holds another run.
+    LeakageError
+        A patient stands in two splits; nothing was trained.
+    """
+    settings = settings or LaboratorySettings()
+    tell = say or (lambda line: None)
+    segments = open_laboratory(
+        data, tables,
+        split=settings.split, time=settings.time, window_minutes=settings.window_minutes,
+        minimum_patients=settings.minimum_patients,
+    )  # fmt: skip
+    words = vocabulary_of(segments)
+    task = Task(kind="multilabel", columns=words.names, vocabulary=words)
+    heads = len(segments.indicators) if settings.regression else 0
+    start = start_from(
+        model, outputs=task.outputs + heads, leads=("II",),
+        preprocessing=preprocessing, seed=settings.seed,
+    )  # fmt: skip
+    if start.spec.lead_mode != "any-subset" and start.spec.rows != 1:
+        raise TrainingError(
+            f"{model} needs {start.spec.rows} leads; the corpus has lead II",
+            remedy="Use a one-lead bundle or architecture, such as net1d-1lead or net1d-tiny, or "
+            "one that takes any subset of leads",
+        )
+    if settings.pooling not in ("mean", "attention"):
+        raise TrainingError(
+            f"segments are not joined by '{settings.pooling}'", remedy="mean or attention"
+        )
+    if settings.pooling == "attention":
+        if settings.probe:
+            raise TrainingError("attention has to be learned", remedy="Leave out --probe")
+        start = attention_start(start, task.outputs + heads, settings.seed)
+    if settings.probe and settings.regression:
+        raise TrainingError(
+            "a probe learns only whether a value is abnormal", remedy="Leave out one of the two"
+        )
+    folder = RunFolder(Path(output))
+    folder.configure(_configuration(model, start, task, settings, segments))
+    folder.write_json("data.json", _data_document(segments))
+    run = _Run(segments, start, task, settings, folder, tell)
+    tell(
+        f"{len(words)} targets of {len(segments.indicators)} indicators; {len(run.training)} "
+        f"segments train, {len(run.validation)} validate; from {start.origin}"
+    )
+    scale = None
+    if settings.probe:
+        run.fit_probe()
+    else:
+        scale = run.train()
+    return _finish(run, scale, name=name, licence=licence)
+
+
+def _configuration(
+    model: str, start: Start, task: Task, settings: LaboratorySettings, data: LaboratorySegments
+) -> dict[str, Any]:
+    return {
+        "recipe": "labs_mcmed",
+        "model": model,
+        "starts_from": start.origin,
+        "architecture": start.architecture,
+        "input": asdict(start.spec),
+        "task": as_json(task),
+        "settings": _stated(settings),
+        "synthetic": data.synthetic,
+    }
+
+
+def _stated(settings: LaboratorySettings) -> dict[str, Any]:
+    """The settings; joining by the mean is not named, so that older runs can be continued."""
+    named = asdict(settings)
+    if settings.pooling == "mean":
+        del named["pooling"], named["visit_segments"]
+    return named
+
+
+def _data_document(data: LaboratorySegments) -> dict[str, Any]:
+    counts = {split: int((data.splits == split).sum()) for split in ("train", "validation", "test")}
+    return {
+        "sha256": data.digest(),
+        "segments": counts,
+        "split": data.split_kind,
+        "synthetic": data.synthetic,
+        "catalogue": data.catalogue.to_dicts(),
+    }
+
+
+@dataclass
+class _Run:
+    """The parts of a run that belong together."""
+
+    data: LaboratorySegments
+    start: Start
+    task: Task
+    settings: LaboratorySettings
+    folder: RunFolder
+    tell: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        data, settings = self.data, self.settings
+        labels = data.before if settings.before_only else data.labels
+        rows = np.flatnonzero((data.splits == "train") & (labels >= 0).any(axis=1)).astype(np.intp)
+        self.training = spread_over_visits(rows, data.visits, settings.segments_per_visit)
+        self.validation = spread_over_visits(
+            data.positions("validation"), data.visits, settings.validation_segments
+        )
+        for what, found in (("train", self.training), ("validation", self.validation)):
+            if not len(found):
+                raise TrainingError(f"no segment of the split {what} has a label")
+        self.labels = np.where(labels < 0, np.nan, labels.astype(np.float64))
+        self.windows = FreshWindows(SourcePool((LaboratorySource(data),)), self.start.spec)
+
+    def train(self) -> TargetScale | None:
+        """Train; the network ends with the weights that did best on the validation visits."""
+        settings, task, data = self.settings, self.task, self.data
+        targets = self.labels[self.training]
+        scale = None
+        if settings.regression:
+            values = data.values[self.training].astype(np.float64)
+            scale = TargetScale.of(values)
+            targets = np.concatenate([targets, scale.standardized(values)], axis=1)
+        batches: WindowBatches = WindowBatches(
+            windows=self.windows,
+            positions=self.training,
+            targets=targets.astype(np.float32),
+            batch=min(settings.batch, len(self.training)),
+            sampling_rate=self.start.spec.sampling_rate,
+            takes_presence=self.start.takes_presence,
+            augmentations=settings.augmentations,
+            seed=settings.seed,
+            workers=settings.workers,
+        )
+        trained: torch.nn.Module = self.start.network
+        if isinstance(trained, SegmentAttentionNet):
+            batches = visit_batches(
+                batches, data.visits, classes=task.outputs, most=settings.visit_segments
+            )
+            trained = VisitNetwork(trained)
+        wanted = data.binary()[self.validation]
+        visits = data.visits[self.validation]
+
+        def evaluate(network: torch.nn.Module) -> dict[str, float]:
+            own = network.network if isinstance(network, VisitNetwork) else network
+            outputs, attention = self.joined(own, self.validation)
+            outputs = outputs[:, : task.outputs]
+            means, truth, _ = visit_means(outputs, wanted, visits, attention)
+            figures = task.figures(np.nan_to_num(means), truth)
+            figures["segment_macro_auroc"] = task.figures(outputs, wanted)["macro_auroc"]
+            return figures
+
+        _, truth, _ = visit_means(np.zeros(wanted.shape), wanted, visits)
+        defined = any(len(np.unique(c[~np.isnan(c)])) > 1 for c in truth.T)
+        fresh = self.start.origin == "random weights"
+        tensorboard = Curves(self.folder.path / "tensorboard")
+
+        def report(row: dict[str, Any]) -> None:
+            tensorboard(row)
+            figure = (row.get("figures") or {}).get("macro_auroc", float("nan"))
+            self.tell(
+                f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, macro AUROC of the validation "
+                f"visits {figure:.4f}, {row['seconds']:.1f} s"
+            )
+
+        fit(
+            trained,
+            batches,
+            _masked_loss(task.outputs, settings.regression_weight),
+            settings=FitSettings(
+                epochs=settings.epochs,
+                steps_per_epoch=batches.steps,
+                learning_rate=settings.learning_rate or (1e-3 if fresh else 3e-4),
+                schedule="cosine",
+                warmup=0.05,
+                weight_decay=settings.weight_decay,
+                gradient_clip=1.0,
+                ema_decay=settings.ema_decay,
+                seed=settings.seed,
+                threads=settings.threads,
+                monitor="macro_auroc" if defined else "loss",
+                monitor_mode="max" if defined else "min",
+                patience=settings.patience,
+                precision=settings.precision,  # type: ignore[arg-type]
+                checkpoint_every=settings.checkpoint_every,
+            ),
+            evaluate=evaluate,
+            checkpoint=self.folder.checkpoint,
+            curves=self.folder.curves,
+            device=settings.device,
+            report=report,
+            forward=fast_form if settings.channels_last else None,
+        )
+        return scale
+
+    def fit_probe(self) -> None:
+        """Fit the last layer on the embeddings of the training segments; the rest stays."""
+        network = self.start.network
+        inside, outside = (
+            self._computed(network, rows, embed=True).astype(np.float32)
+            for rows in (self.training, self.validation)
+        )
+        wanted = self.data.binary()[self.validation]
+        probe, penalties = _probe_by_target(
+            inside, self.labels[self.training], outside, wanted, self.task
+        )
+        put_into(network, probe)
+        self.folder.write_json(
+            "probe.json", {"penalties": dict(zip(self.task.columns, penalties, strict=True))}
+        )
+        figure = self.task.figures(probe(outside), wanted)["macro_auroc"]
+        self.tell(f"linear probe: macro AUROC of the validation segments {figure:.4f}")
+
+    def outputs(self, network: torch.nn.Module, positions: Positions) -> Float64:
+        """Return the outputs (positions, outputs), without augmentation."""
+        return self._computed(network, positions, embed=False)
+
+    def joined(
+        self, network: torch.nn.Module, positions: Positions
+    ) -> tuple[Float64, Float64 | None]:
+        """Return the outputs, and the scores of attention if the network joins segments by it."""
+        if not isinstance(network, SegmentAttentionNet):
+            return self.outputs(network, positions), None
+        embeddings = self._computed(network, positions, embed=True)
+        head = network.classifier
+        weight, bias = (t.detach().double().cpu().numpy() for t in (head.weight, head.bias))
+        return embeddings @ weight.T + bias, embeddings[:, -1]
+
+    def _computed(
+        self, network: torch.nn.Module, positions: Positions, *, embed: bool, batch: int = 64
+    ) -> Float64:
+        generator = np.random.default_rng(0)
+        device = self.settings.device
+        network = network.to(device).eval()
+        compute = network.forward_features if embed else network
+        pieces = []
+        with torch.inference_mode():
+            for first in range(0, len(positions), batch):
+                given = self.windows.get(positions[first : first + batch], generator)
+                inputs = [torch.from_numpy(array).to(device) for array in given]
+                found = compute(*inputs[: 1 + self.start.takes_presence])
+                pieces.append(found.double().cpu().numpy())
+        return np.concatenate(pieces)
+
+
+def _probe_by_target(
+    inside: Float32, labels: Float64, outside: Float32, wanted: Float64, task: Task
+) -> tuple[LinearProbe, list[float]]:
+    """Fit a linear layer whose every output has the penalty that suits it.
+
+    What a target needs differs by orders of magnitude: one that acts on the rate and a hundred
+    others is read from the sum of many weak numbers, one that acts on a small detail from a few.
+    One penalty for all would be that of the majority.
+
+    Parameters
+    ----------
+    inside, labels : ndarray (segments, features), (segments, targets)
+        That train.
+    outside, wanted : ndarray
+        That choose, by binary cross-entropy; a target without a label there takes the strongest.
+
+    Returns
+    -------
+    LinearProbe, list of float
+        The layer, and the penalty of each target.
+    """
+    known = ~np.isnan(wanted)
+    truth = np.where(known, wanted, 0.0)
+    probes, losses = [], []
+    for penalty in PROBE_PENALTIES:
+        probe = fit_linear_probe(inside, labels, task, penalties=(penalty,))
+        z = probe(outside)
+        entropy = np.where(known, np.logaddexp(0.0, z) - truth * z, 0.0)
+        probes.append(probe)
+        losses.append(entropy.sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+    # From the end, so that of equal ones the strongest is taken.
+    chosen = len(probes) - 1 - np.argmin(np.stack(losses)[::-1], axis=0)
+    weight = np.stack([probes[own].weight[k] for k, own in enumerate(chosen)])
+    bias = np.array([probes[own].bias[k] for k, own in enumerate(chosen)], dtype=np.float32)
+    penalties = [PROBE_PENALTIES[own] for own in chosen]
+    return LinearProbe(weight, bias, float(np.median(penalties))), penalties
+
+
+def _masked_loss(classes: int, weight: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """Binary cross-entropy over what is known, and Huber's loss of the values, if there are any."""
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        value = losses.binary_cross_entropy(outputs[:, :classes], targets[:, :classes])
+        if outputs.shape[1] > classes:
+            value = value + weight * losses.huber(outputs[:, classes:], targets[:, classes:])
+        return value
+
+    return loss
+
+
+def _part_of(network: torch.nn.Module, first: int, last: int) -> torch.nn.Module:
+    """Return a copy of the network with only some of its outputs."""
+    import copy
+
+    part = copy.deepcopy(network).cpu()
+    whole = classifier_of(part)
+    kept = whole.weight.detach()[first:last].clone()
+    bias = None if whole.bias is None else whole.bias.detach()[first:last].clone()
+    part.reset_classifier(last - first)
+    classifier = classifier_of(part)
+    with torch.no_grad():
+        classifier.weight.copy_(kept)
+        if bias is not None:
+            classifier.bias.copy_(bias)
+    return part.eval()
+
+
+def _finish(
+    run: _Run, scale: TargetScale | None, *, name: str | None, licence: str
+) -> LaboratoryResult:
+    """Calibrate on the validation visits, measure the test visits once, write the bundles."""
+    data, task = run.data, run.task
+    network = _part_of(run.start.network, 0, task.outputs)
+    network = round_to_float16(network)
+    calibration, thresholds = _calibration(run, network)
+    test = spread_over_visits(data.positions("test"), data.visits, run.settings.test_segments)
+    metrics = _test_metrics(run, network, test) if len(test) else []
+    base = bundle_name(name or run.folder.path.resolve().name)
+    description = _description(run, base, licence)
+    bundle = save_bundle(
+        network, description, run.folder,
+        calibration=calibration, thresholds=thresholds, metrics=metrics,
+    )  # fmt: skip
+    values = None
+    if scale is not None:
+        values = _value_bundle(run, scale, f"{base}-values", licence, test)
+    return LaboratoryResult(bundle, values, metrics, task.vocabulary.names)
+
+
+def _calibration(
+    run: _Run, network: torch.nn.Module
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    data, task = run.data, run.task
+    outputs, attention = run.joined(network, run.validation)
+    labels = data.binary()[run.validation]
+    means, truth, _ = visit_means(outputs, labels, data.visits[run.validation], attention)
+    every = np.arange(len(means), dtype=np.intp)
+    by_visit, thresholds = fit_calibration(
+        task, Outputs(every, np.nan_to_num(means), np.nan_to_num(means), every), truth
+    )
+    single = np.arange(len(outputs), dtype=np.intp)
+    by_segment, _ = fit_calibration(task, Outputs(single, outputs, outputs, single), labels)
+    if by_visit is None or by_segment is None or thresholds is None:
+        return None, None
+    source = f"{len(means)} visits of the validation split ({data.split_kind})"
+    calibration = {
+        "record": by_visit["record"],
+        "window": by_segment["record"],
+        "fitted_on": f"{source}; single windows on their segments",
+    }
+    return calibration, thresholds | {"fitted_on": source}
+
+
+def _test_metrics(run: _Run, network: torch.nn.Module, test: Positions) -> list[Metric]:
+    """AUROC per target with patient-level intervals, per visit and segment, all ECG and before."""
+    data = run.data
+    outputs, attention = run.joined(network, test)
+    patients = data.patients[test]
+    kind = "SYNTHETIC data, " if data.synthetic else ""
+    metrics = []
+    for which, words in (("all", "all windows"), ("before", "ECG before the result")):
+        labels = data.binary(which)[test]
+        means, truth, first = visit_means(outputs, labels, data.visits[test], attention)
+        levels = (
+            (VISIT_AUROC, means, truth, patients[first]),
+            (SEGMENT_AUROC, outputs, labels, patients),
+        )
+        for figure, scores, wanted, groups in levels:
+            for k, target in enumerate(data.names):
+                known = ~np.isnan(wanted[:, k])
+                found = auroc_interval(wanted[known, k], scores[known, k], patients=groups[known])
+                if np.isnan(found.auroc):
+                    continue
+                metrics.append(
+                    Metric(
+                        figure,
+                        found.auroc,
+                        f"{kind}test split ({data.split_kind}), {words}",
+                        None if np.isnan(found.low) else found.low,
+                        None if np.isnan(found.high) else found.high,
+                        target,
+                        records=int(known.sum()),
+                    )
+                )
+    return metrics
+
+
+def _value_bundle(run: _Run, scale: TargetScale, name: str, licence: str, test: Positions) -> Path:
+    data = run.data
+    first = run.task.outputs
+    network = _part_of(run.start.network, first, first + len(data.indicators))
+    network = round_to_float16(network)
+    words = value_vocabulary_of(data)
+
+    def visits(positions: Positions) -> tuple[Float64, Float64]:
+        outputs, attention = run.joined(network, positions)
+        outputs = scale.physical(outputs)
+        truth = data.values[positions].astype(np.float64)
+        known = np.isnan(truth)
+        number = data.visits[positions]
+        answers, _, _ = visit_means(outputs, np.where(known, np.nan, 0.0), number, attention)
+        means, _, _ = visit_means(truth, np.where(known, np.nan, 0.0), number)
+        return answers, means
+
+    answers, truth = visits(run.validation)
+    quantiles = residual_quantiles(answers, truth)
+    regression: dict[str, Any] = {"scale": list(scale.scale), "offset": list(scale.offset)}
+    if quantiles is not None:
+        regression["residual_quantiles"] = quantiles
+    metrics = []
+    if len(test):
+        answers, truth = visits(test)
+        for k, target in enumerate(words.targets):
+            known = ~np.isnan(truth[:, k])
+            error = np.abs(answers[known, k] - truth[known, k])
+            blind = np.abs(truth[known, k] - scale.offset[k])
+            where = f"visits of the test split ({data.split_kind}), all windows"
+            for words_of, values in (
+                (f"mean absolute error ({target.unit})", error),
+                ("the same of always answering the training mean", blind),
+            ):
+                mean = float(values.mean()) if len(values) else None
+                metrics.append(
+                    Metric(words_of, mean, where, target=target.name, records=len(values))
+                )
+    folder = RunFolder(run.folder.path / "values")
+    description = _description(run, name, licence, regression=regression, words=words)
+    return save_bundle(
+        network, description, folder, calibration=None, thresholds=None, metrics=metrics
+    )
+
+
+def _description(
+    run: _Run,
+    name: str,
+    licence: str,
+    *,
+    regression: dict[str, Any] | None = None,
+    words: Any = None,
+) -> BundleDescription:
+    data, settings, start = run.data, run.settings, run.start
+    vocabulary = words or run.task.vocabulary
+    failures = [
+        "Estimates from an ECG; none replaces a laboratory measurement.",
+        "Nothing was measured on other hospitals, devices or leads than bedside lead II.",
+        "What age, sex and heart rate alone reach must be read beside every figure: see "
+        "`ecgfoundry labs report`.",
+    ]
+    entry: dict[str, Any] = {
+        "name": "MC-MED",
+        "licence": licence,
+        "records": len(np.unique(data.visits)),
+        "use": f"{len(run.training)} segments trained, {len(run.validation)} validated; official "
+        f"{data.split_kind} split.",
+    }
+    if start.spec.lead_mode == "any-subset":
+        failures.append("Trained on lead II alone, with all other leads absent: give it lead II.")
+    title = f"{len(vocabulary)} laboratory indicators from single-lead ECG."
+    if data.synthetic:
+        entry |= {"name": "synthetic MC-MED (simulated)", "licence": "Apache-2.0"}
+        entry["synthetic"] = True
+        title = f"SYNTHETIC: {title} Trained on simulated patients; says nothing about people."
+        failures.insert(0, "Trained on simulated patients: it must not be used on people.")
+    return BundleDescription(
+        name=name,
+        version="1.0.0",
+        title=title,
+        architecture=start.architecture,
+        lead_mode=start.spec.lead_mode,
+        leads=("II",) if start.spec.lead_mode == "any-single" else start.spec.leads,
+        preprocessing=start.spec.preprocessing,
+        vocabulary=vocabulary.name,
+        target_kind="multilabel" if regression is None else "regression",
+        training_data=(entry,),
+        recipe="labs_mcmed",
+        seed=settings.seed,
+        created=today(),
+        intended_use="Research on what an ECG says about laboratory values.",
+        known_failures=tuple(failures),
+        references=("https://arxiv.org/abs/2510.22301",),
+        licence="Apache-2.0" if data.synthetic else licence,
+        method=f"From {start.origin}; {_method(settings)}; masked binary cross-entropy. The "
+        "resolved configuration stands in the run's folder.",
+        regression=regression,
+        targets=vocabulary,
+        repeat="`ecgfoundry labs train` and the run's configuration.json",
+    )
+
+
+def _method(settings: LaboratorySettings) -> str:
+    if settings.probe:
+        return "a linear layer on its embeddings, the network itself unchanged"
+    joined = "segments joined by gated attention, " if settings.pooling == "attention" else ""
+    return (
+        f"{joined}{settings.epochs} epochs at most, weights chosen by the macro AUROC of the "
+        "validation visits"
+    )

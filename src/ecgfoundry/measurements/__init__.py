@@ -1,0 +1,1 @@
+"""Beats, waves, intervals, axes and amplitudes: arrays in, measured values out."""

@@ -1,0 +1,499 @@
+"""Where P waves, QRS complexes and T waves begin and end, per lead and for all leads together.
+
+Per lead the method is that of the derivative wavelets: C. Li, C. Zheng, C. Tai, IEEE Trans Biomed
+Eng 42:21 (1995), and J. P. Martinez et al., "A wavelet-based ECG delineator: evaluation on standard
+databases", IEEE Trans Biomed Eng 51:570 (2004). The wavelet is the first derivative of a smoothing
+function, so that its modulus is large on the slopes of a wave, and a wave begins where the modulus
+falls below a share of its first slope. Two scales are used: a fine one for the QRS complex, a
+coarse one for P and T. We take a Gaussian as the smoothing function (theirs is a quadratic spline)
+because it exists at every sampling rate. The shares were chosen on the odd-numbered records of
+LUDB; ``benchmarks/experiments/delineation_ludb.py`` prints the errors on the even-numbered ones.
+
+For all leads together the rule is that of P. Laguna, R. Jane, P. Caminal, Comput Biomed Res 27:45
+(1994), which Martinez et al. use too: the earliest onset, or the latest offset, that other leads
+confirm.
+
+All positions are sample numbers of the given signal as float64, NaN where a wave is not there or
+cannot be told.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.measurements.beats import fill_gaps
+
+__all__ = ["BOUNDARIES", "BeatWaves", "LeadWaves", "delineate", "fuse_leads"]
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+
+BOUNDARIES = (
+    "p_onset",
+    "p_peak",
+    "p_offset",
+    "qrs_onset",
+    "qrs_offset",
+    "t_onset",
+    "t_peak",
+    "t_offset",
+)
+
+WORKING_RATE_HZ = 250.0
+"""Signals are averaged down to between this rate and twice this: 4 ms at the coarsest."""
+BEFORE_S, AFTER_S = 0.45, 0.80
+QRS_SCALE_S = 0.008
+P_SCALE_S, T_SCALE_S = 0.010, 0.020
+"""Standard deviations of the Gaussians: their derivatives pass best at 20 and at 8 Hz, as scales
+2^2 and 2^4 of Martinez et al. do."""
+QRS_REACH_BEFORE_S, QRS_REACH_AFTER_S = 0.14, 0.18
+QRS_ONSET_SHARE, QRS_OFFSET_SHARE = 0.07, 0.10
+QRS_GAP_S = 0.028
+"""The modulus vanishes for a moment at every peak of the complex; longer than this it is over."""
+NOISE_FACTOR = 2.5
+"""A slope counts when it stands this far above the lead's usual one between the waves."""
+PEAK_SCALE_S = 0.010
+BLANK_S = 0.004
+P_LONGEST_S = 0.30
+P_ONSET_SHARE, P_OFFSET_SHARE = 0.45, 0.50
+P_LEAST_MV, P_LEAST_SHARE = 0.012, 0.008
+P_GUIDE_S, T_GUIDE_S = 0.04, 0.06
+"""How far a lead's wave may be from where all leads together show it."""
+P_STEADY_BEATS, P_STEADY_S, P_STEADY_SHARE = 5, 0.03, 0.65
+"""P waves are believed where two thirds of them lie within 30 ms of their usual place before the R
+peak; places at random, as in atrial fibrillation, do so in a quarter of the beats (our choice)."""
+T_ONSET_SHARE, T_OFFSET_SHARE = 0.40, 0.42
+T_LEAST_MV, T_LEAST_SHARE = 0.02, 0.01
+T_LOBE_SHARE = 0.45
+"""A second lobe of the T wave this high, the other way, belongs to it (biphasic)."""
+CONFIRMING_LEADS = 5
+CONFIRM_ONSET_S, CONFIRM_OFFSET_S = 0.012, 0.016
+"""An onset of all leads is the earliest that five others confirm within 12 ms (Laguna et al.,
+Martinez et al.: k = 3, 4 to 12 ms by boundary); five gave smaller errors."""
+
+
+@dataclass(frozen=True, eq=False)
+class LeadWaves:
+    """Boundaries of every beat in every lead: float64 (leads, beats), sample numbers."""
+
+    p_onset: Float64
+    p_peak: Float64
+    p_offset: Float64
+    qrs_onset: Float64
+    qrs_offset: Float64
+    t_onset: Float64
+    t_peak: Float64
+    t_offset: Float64
+
+
+@dataclass(frozen=True, eq=False)
+class BeatWaves:
+    """Boundaries of every beat, of all leads together: float64 (beats,), sample numbers."""
+
+    p_onset: Float64
+    p_peak: Float64
+    p_offset: Float64
+    qrs_onset: Float64
+    qrs_offset: Float64
+    t_onset: Float64
+    t_peak: Float64
+    t_offset: Float64
+
+
+def delineate(signal: NDArray[np.floating], sampling_rate: float, beats: Int64) -> LeadWaves:
+    """Find the boundaries of the waves of every beat in every lead.
+
+    Parameters
+    ----------
+    signal : ndarray (leads, samples)
+        mV, NaN = missing.
+    sampling_rate : float
+        Hz.
+    beats : ndarray, int64 (beats,)
+        R peaks, as :func:`ecgfoundry.measurements.beats.find_beats` gives them.
+
+    Returns
+    -------
+    LeadWaves
+        NaN where a lead is missing, flat, or does not show the wave.
+    """
+    array = np.asarray(signal, dtype=np.float64)
+    leads, count = array.shape[0], len(beats)
+    if count == 0 or leads == 0 or array.shape[1] < 0.3 * sampling_rate:
+        return LeadWaves(*(np.full((leads, count), np.nan) for _ in BOUNDARIES))
+    absent = ~np.isfinite(array)
+    factor = max(1, int(sampling_rate // WORKING_RATE_HZ))
+    length = array.shape[1] // factor
+    x = fill_gaps(array)[:, : length * factor].reshape(leads, length, factor).mean(axis=2)
+    rate = sampling_rate / factor
+    positions = np.clip(np.asarray(beats) // factor, 0, length - 1)
+    found = _delineate_windows(x, positions, rate)
+    # Centre of each averaged group of samples, back at the given rate.
+    scaled = {
+        name: (value + positions[None, :]) * factor + (factor - 1) / 2
+        for name, value in found.items()
+    }
+    dead = (np.ptp(x, axis=1) == 0) | (absent.mean(axis=1) > 0.5)
+    for value in scaled.values():
+        value[dead] = np.nan
+        if absent.any():
+            index = np.where(np.isfinite(value), value, 0).astype(np.int64)
+            index = np.clip(index, 0, array.shape[1] - 1)
+            value[np.take_along_axis(absent, index, axis=1)] = np.nan
+    return LeadWaves(**scaled)
+
+
+def fuse_leads(waves: LeadWaves, sampling_rate: float) -> BeatWaves:
+    """Unite the leads: earliest confirmed onset, latest confirmed offset, median peak.
+
+    With fewer than six leads there is nothing to outvote with, and the median is taken.
+    """
+    result = {}
+    for name in BOUNDARIES:
+        values = getattr(waves, name)
+        if name.endswith("peak") or values.shape[0] <= CONFIRMING_LEADS:
+            result[name] = _nan_median(values)
+        elif name.endswith("onset"):
+            result[name] = _confirmed(values, CONFIRM_ONSET_S * sampling_rate)
+        else:
+            result[name] = -_confirmed(-values, CONFIRM_OFFSET_S * sampling_rate)
+    return BeatWaves(**result)
+
+
+def _nan_median(values: Float64) -> Float64:
+    """Median over the leads; NaN unless half of the leads have a value (no warning)."""
+    there = np.isfinite(values).sum(axis=0)
+    ordered = np.sort(values, axis=0)  # NaN last
+    columns = np.arange(values.shape[1])
+    low = ordered[np.maximum((there - 1) // 2, 0), columns]
+    high = ordered[np.maximum(there // 2, 0).clip(max=values.shape[0] - 1), columns]
+    middle: Float64 = np.where(there * 2 >= values.shape[0], (low + high) / 2, np.nan)
+    return middle
+
+
+def _confirmed(values: Float64, tolerance: float) -> Float64:
+    """Return the smallest value that five larger ones follow within the tolerance, per column."""
+    ordered = np.sort(values, axis=0)
+    with np.errstate(invalid="ignore"):
+        near = ordered[CONFIRMING_LEADS:] - ordered[:-CONFIRMING_LEADS] <= tolerance
+    first = near.argmax(axis=0)
+    chosen = ordered[first, np.arange(values.shape[1])]
+    # Where no six agree, the median is the best that can be said.
+    result: Float64 = np.where(near.any(axis=0), chosen, _nan_median(values))
+    return result
+
+
+@dataclass(eq=False)
+class _Windows:
+    """Pieces around every beat in every lead: (leads, beats, columns)."""
+
+    x: Float64  # mV, as it is for the QRS complex, smoothed and without it for P and T
+    slope: Float64  # wavelet, mV per sample
+    zero: int  # the column of the R peak
+    rate: float
+
+
+def _cut(x: Float64, slope: Float64, beats: Int64, rate: float) -> _Windows:
+    zero, behind = round(BEFORE_S * rate), round(AFTER_S * rate)
+    index = np.clip(beats[:, None] + np.arange(-zero, behind + 1), 0, x.shape[1] - 1)
+    return _Windows(x[:, index], slope[:, index], zero, rate)
+
+
+def _delineate_windows(x: Float64, beats: Int64, rate: float) -> dict[str, Float64]:
+    """Return every boundary relative to its R peak, in columns (leads, beats)."""
+    from scipy.ndimage import gaussian_filter1d
+
+    fine = gaussian_filter1d(x, QRS_SCALE_S * rate, axis=1, order=1, truncate=3.0)
+    noise = np.quantile(np.abs(fine), 0.30, axis=1)[:, None]
+    windows = _cut(x, fine, beats, rate)
+    qrs_onset, qrs_offset, height = _qrs(windows, noise)
+    # Without the complex, whose slopes would reach into the coarse scale's P and T waves.
+    rest = _without_complexes(x, beats, qrs_onset - windows.zero, qrs_offset - windows.zero, rate)
+    smooth = gaussian_filter1d(rest, PEAK_SCALE_S * rate, axis=1, truncate=3.0)
+    before, after = _reach(beats, x.shape[1], rate)
+    coarse = gaussian_filter1d(rest, T_SCALE_S * rate, axis=1, order=1, truncate=3.0)
+    windows = _cut(smooth, coarse, beats, rate)
+    t_onset, t_peak, t_offset = _t_wave(windows, qrs_offset, after, height)
+    coarse = gaussian_filter1d(rest, P_SCALE_S * rate, axis=1, order=1, truncate=3.0)
+    windows = _cut(smooth, coarse, beats, rate)
+    p_onset, p_peak, p_offset = _p_wave(windows, qrs_onset, before, height)
+    columns = {
+        "p_onset": p_onset,
+        "p_peak": p_peak,
+        "p_offset": p_offset,
+        "qrs_onset": qrs_onset,
+        "qrs_offset": qrs_offset,
+        "t_onset": t_onset,
+        "t_peak": t_peak,
+        "t_offset": t_offset,
+    }
+    return {name: value - windows.zero for name, value in columns.items()}
+
+
+def _without_complexes(
+    x: Float64, beats: Int64, onset: Float64, offset: Float64, rate: float
+) -> Float64:
+    """Draw a straight line under every QRS complex."""
+    begin = beats + np.where(np.isfinite(onset), onset, -0.05 * rate) - BLANK_S * rate
+    end = beats + np.where(np.isfinite(offset), offset, 0.05 * rate) + BLANK_S * rate
+    columns = np.arange(x.shape[1])
+    result = x.copy()
+    for row in range(x.shape[0]):
+        steps = np.zeros(x.shape[1] + 1)
+        np.add.at(steps, np.clip(np.rint(begin[row]).astype(int), 0, x.shape[1]), 1.0)
+        np.add.at(steps, np.clip(np.rint(end[row]).astype(int), 0, x.shape[1]), -1.0)
+        covered = np.cumsum(steps[:-1]) > 0
+        if covered.any() and not covered.all():
+            result[row, covered] = np.interp(columns[covered], columns[~covered], x[row, ~covered])
+    return result
+
+
+def _reach(beats: Int64, samples: int, rate: float) -> tuple[Int64, Int64]:
+    """Columns back to which P, and up to which T may reach, from the R peak (our choice).
+
+    P: not before the middle of the previous interval. T: QT is hardly above 0.62 s, and in a short
+    interval the next P wave has to stay out.
+    """
+    intervals = np.diff(beats)
+    usual = float(np.median(intervals)) if intervals.size else rate
+    previous = np.concatenate([[usual], intervals])
+    following = np.concatenate([intervals, [usual]])
+    before = np.minimum(0.55 * previous, (P_LONGEST_S + 0.06) * rate)
+    after = np.minimum(np.minimum(0.72 * following, following - 0.20 * rate), 0.64 * rate)
+    after = np.minimum(np.maximum(after, 0.30 * rate), samples - 1 - beats)
+    return np.minimum(before, beats).astype(np.int64), after.astype(np.int64)
+
+
+def _qrs(w: _Windows, noise: Float64) -> tuple[Float64, Float64, Float64]:
+    """Return onset and offset columns and the height of the complex in mV (leads, beats)."""
+    modulus = np.abs(w.slope)
+    reach = round(0.08 * w.rate)
+    core = modulus[..., w.zero - reach : w.zero + reach + 1]
+    top = core.max(axis=-1)
+    heights = w.x[..., w.zero - reach : w.zero + reach + 1]
+    height = heights.max(axis=-1) - heights.min(axis=-1)
+    start = w.zero - reach + core.argmax(axis=-1)
+    gap = max(1, round(QRS_GAP_S * w.rate))
+    before = round(QRS_REACH_BEFORE_S * w.rate)
+    after = round(QRS_REACH_AFTER_S * w.rate)
+    floor = NOISE_FACTOR * noise
+    threshold = np.maximum(QRS_ONSET_SHARE * top, np.minimum(floor, 0.2 * top))
+    onset = _outward(modulus, threshold, start, w.zero - before, gap, backwards=True)
+    threshold = np.maximum(QRS_OFFSET_SHARE * top, np.minimum(floor, 0.2 * top))
+    offset = _outward(modulus, threshold, start, w.zero + after, gap, backwards=False)
+    dead = ~(top > 0)
+    onset[dead] = offset[dead] = np.nan
+    return onset, offset, height
+
+
+def _outward(
+    modulus: Float64,
+    threshold: Float64,
+    start: Int64,
+    limit: int,
+    gap: int,
+    *,
+    backwards: bool,
+) -> Float64:
+    """Walk away from ``start`` until the modulus stays below the threshold for ``gap`` columns.
+
+    Returns the last column above the threshold, NaN where the limit came first.
+    """
+    above = modulus >= threshold[..., None]
+    if backwards:
+        above = above[..., ::-1]
+        start = above.shape[-1] - 1 - start
+        limit = above.shape[-1] - 1 - limit
+    width = above.shape[-1]
+    columns = np.arange(width)
+    # The next column above the threshold, seen from each column.
+    following = np.where(above, columns, width + gap)
+    following = np.minimum.accumulate(following[..., ::-1], axis=-1)[..., ::-1]
+    following = np.concatenate(
+        [following[..., 1:], np.full((*following.shape[:-1], 1), width + gap)], axis=-1
+    )
+    ends = above & (following - columns > gap) & (columns >= start[..., None])
+    result = ends.argmax(axis=-1).astype(np.float64)
+    result[~ends.any(axis=-1) | (result > limit)] = np.nan
+    return (width - 1 - result) if backwards else result
+
+
+def _t_wave(
+    w: _Windows, qrs_offset: Float64, after: Int64, height: Float64
+) -> tuple[Float64, Float64, Float64]:
+    first = np.where(np.isfinite(qrs_offset), qrs_offset, w.zero + 0.06 * w.rate) + 0.05 * w.rate
+    last = np.broadcast_to(w.zero + after, first.shape)
+    return _wave(
+        w,
+        first,
+        last.astype(np.float64),
+        least=np.maximum(T_LEAST_MV, T_LEAST_SHARE * height),
+        shares=(T_ONSET_SHARE, T_OFFSET_SHARE),
+        longest=(0.22, 0.20),
+        guide=T_GUIDE_S,
+        lobes=True,
+    )
+
+
+def _p_wave(
+    w: _Windows, qrs_onset: Float64, before: Int64, height: Float64
+) -> tuple[Float64, Float64, Float64]:
+    last = np.where(np.isfinite(qrs_onset), qrs_onset, w.zero - 0.05 * w.rate) - 0.008 * w.rate
+    first = np.broadcast_to(w.zero - before, last.shape)
+    onset, peak, offset = _wave(
+        w,
+        first.astype(np.float64),
+        last,
+        least=np.maximum(P_LEAST_MV, P_LEAST_SHARE * height),
+        shares=(P_ONSET_SHARE, P_OFFSET_SHARE),
+        longest=(0.10, 0.10),
+        guide=P_GUIDE_S,
+        lobes=False,
+    )
+    if not _steady(_nan_median(peak), w.rate):
+        # Deflections without a fixed place before the complex: fibrillation, flutter, noise.
+        onset, peak, offset = (np.full_like(part, np.nan) for part in (onset, peak, offset))
+    return onset, peak, offset
+
+
+def _steady(peak: Float64, rate: float) -> bool:
+    """Whether P waves keep their distance from the R peak, as far as beats enough can tell."""
+    there = peak[np.isfinite(peak)]
+    if there.size < P_STEADY_BEATS:
+        return True
+    near = np.abs(there - np.median(there)) <= P_STEADY_S * rate
+    return bool(near.mean() >= P_STEADY_SHARE)
+
+
+def _wave(
+    w: _Windows,
+    first: Float64,
+    last: Float64,
+    *,
+    least: Float64,
+    shares: tuple[float, float],
+    longest: tuple[float, float],
+    guide: float,
+    lobes: bool,
+) -> tuple[Float64, Float64, Float64]:
+    """Find the wave with the steepest pair of slopes between two columns of each row."""
+    low, high = max(0, math.floor(first.min()) - 1), math.ceil(last.max()) + 2
+    if high - low < 3:
+        return tuple(np.full_like(first, np.nan) for _ in range(3))  # type: ignore[return-value]
+    w = replace(w, x=w.x[..., low:high], slope=w.slope[..., low:high])
+    columns = np.arange(w.x.shape[-1])
+    first, last = first - low, last - low
+    inside = (columns >= first[..., None]) & (columns <= last[..., None])
+    room = last - first >= 0.08 * w.rate
+    slope = np.where(inside, w.slope, 0.0)
+    reach = round(0.10 * w.rate)
+    # A bump has its steepest rise before its peak and its steepest fall after it: their sum is
+    # largest at the peak, for waves up and, with the sign turned, for waves down.
+    rise_before = _running_maximum(slope, reach, behind=True)
+    fall_after = _running_maximum(-slope, reach, behind=False)
+    fall_before = _running_maximum(-slope, reach, behind=True)
+    rise_after = _running_maximum(slope, reach, behind=False)
+    up = np.minimum(rise_before, fall_after)
+    down = np.minimum(fall_before, rise_after)
+    score = np.where(inside, np.maximum(up, down), -1.0)
+    # Where the leads together show the wave, each lead has it too, if it has it at all.
+    together = np.where(inside, score, 0.0).sum(axis=0).argmax(axis=-1)
+    guided = inside & (np.abs(columns - together[:, None]) <= guide * w.rate)
+    score = np.where(guided, score, -1.0)
+    best = score.argmax(axis=-1)
+    take = best[..., None]
+    upwards = np.take_along_axis(up >= down, take, axis=-1)[..., 0]
+    sign = np.where(upwards, 1.0, -1.0)
+    peak = _peak_near(w.x, inside, best, sign, reach, columns)
+    before = _steepest(slope * sign[..., None], peak, longest[0] * w.rate, columns, before=True)
+    after = _steepest(-slope * sign[..., None], peak, longest[1] * w.rate, columns, before=False)
+    onset = _fade(slope * sign[..., None], before, shares[0], columns, backwards=True)
+    offset = _fade(-slope * sign[..., None], after, shares[1], columns, backwards=False)
+    if lobes:
+        offset = _second_lobe(w, slope, sign, peak, offset, shares[1], columns)
+    value = np.take_along_axis(w.x, peak[..., None], axis=-1)[..., 0]
+    rows = np.nan_to_num(np.stack([onset, offset]), nan=0.0).astype(np.int64)
+    feet = [np.take_along_axis(w.x, row[..., None], axis=-1)[..., 0] for row in rows]
+    prominence = sign * (value - (feet[0] + feet[1]) / 2)
+    shown = score.max(axis=-1) > 0
+    good = room & shown & np.isfinite(onset) & np.isfinite(offset) & (prominence >= least)
+    nothing = ~good
+    result = [onset, peak.astype(np.float64), offset]
+    for part in result:
+        part[nothing] = np.nan
+    return result[0] + low, result[1] + low, result[2] + low
+
+
+def _running_maximum(values: Float64, reach: int, *, behind: bool) -> Float64:
+    """Maximum over this column and ``reach`` before it (behind) or after it."""
+    from scipy.ndimage import maximum_filter1d
+
+    size = reach + 1
+    origin = (size // 2) if behind else -((size - 1) // 2)
+    # scipy's window of an even size leans to the left by one.
+    if behind and size % 2 == 0:
+        origin = size // 2 - 1
+    if not behind:
+        origin = -(size // 2)
+    result: Float64 = maximum_filter1d(values, size, axis=-1, origin=origin, mode="nearest")
+    return result
+
+
+def _peak_near(
+    smooth: Float64, inside: Bool, best: Int64, sign: Float64, reach: int, columns: Int64
+) -> Int64:
+    near = inside & (np.abs(columns - best[..., None]) <= reach // 2)
+    values = np.where(near, smooth * sign[..., None], -np.inf)
+    return values.argmax(axis=-1)
+
+
+def _steepest(slope: Float64, peak: Int64, reach: float, columns: Int64, *, before: bool) -> Int64:
+    distance = (peak[..., None] - columns) if before else (columns - peak[..., None])
+    values = np.where((distance >= 0) & (distance <= reach), slope, -np.inf)
+    return values.argmax(axis=-1)
+
+
+def _fade(
+    slope: Float64, steepest: Int64, share: float, columns: Int64, *, backwards: bool
+) -> Float64:
+    """Return the first column beyond the steepest one at which its slope has fallen to a share."""
+    top = np.take_along_axis(slope, steepest[..., None], axis=-1)
+    beyond = (columns <= steepest[..., None]) if backwards else (columns >= steepest[..., None])
+    faded = beyond & (slope < share * top)
+    if backwards:
+        found = faded.shape[-1] - 1 - faded[..., ::-1].argmax(axis=-1)
+    else:
+        found = faded.argmax(axis=-1)
+    result = found.astype(np.float64)
+    result[~faded.any(axis=-1) | ~(top[..., 0] > 0)] = np.nan
+    return result
+
+
+def _second_lobe(
+    w: _Windows,
+    slope: Float64,
+    sign: Float64,
+    peak: Int64,
+    offset: Float64,
+    share: float,
+    columns: Int64,
+) -> Float64:
+    """Extend the end over a second lobe the other way that is high enough (biphasic T)."""
+    begin = np.nan_to_num(offset, nan=0.0)
+    reach = round(0.16 * w.rate)
+    distance = columns - begin[..., None]
+    rise = np.where((distance >= 0) & (distance <= reach), slope * sign[..., None], -np.inf)
+    column = rise.argmax(axis=-1)
+    top = np.take_along_axis(rise, column[..., None], axis=-1)[..., 0]
+    fall = np.where(
+        (columns >= peak[..., None]) & (columns <= begin[..., None]), -slope * sign[..., None], 0.0
+    ).max(axis=-1)
+    second = np.isfinite(offset) & (top > T_LOBE_SHARE * fall) & (fall > 0)
+    extended = _fade(slope * sign[..., None], column, share, columns, backwards=False)
+    result: Float64 = np.where(second & np.isfinite(extended), extended, offset)
+    return result

@@ -1,0 +1,218 @@
+"""The compiled way from raw windows to model input; :mod:`ecgfoundry.preprocessing` chooses it.
+
+One call takes a whole batch. Rows stand side by side in SIMD lanes, each with exactly the
+arithmetic of a row alone, so a window's result is the same bits alone, in any batch, with any
+number of threads, and on every instruction set.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry import native
+from ecgfoundry.errors import SignalError
+from ecgfoundry.preprocessing.design import ZeroPhaseFilter
+
+__all__ = ["LONGEST_WINDOW", "Steps", "linear_positions", "standardize_natively"]
+
+LONGEST_WINDOW = 65_000
+"""Samples of a window at the recipe's rate that the kernels take: ranks have 16 bits."""
+
+_SCALINGS = ("joint", "joint-padded", "each")
+_DTYPES = {"float32": 0, "float64": 1, "int16": 2}
+_SECTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A recipe as the kernels run it: gaps 0, linear to a rate, filters, median, z-score.
+
+    Parameters
+    ----------
+    sampling_rate : float
+        Of the filters, Hz.
+    filters : tuple of ZeroPhaseFilter
+    median_kernel : int
+        Samples of the running median that is subtracted, odd; 0: none.
+    decimation : int
+        Of how many samples one is kept, after the filters.
+    scaling : {"joint", "joint-padded", "each"}
+        One z-score over the present leads; the same with the zeros of the padding counted in;
+        or one for each lead.
+    epsilon : float
+        Joint: added to the deviation. Each: a smaller deviation gives zeros.
+    clip : float
+        Largest absolute value; 0: no limit.
+    """
+
+    sampling_rate: float
+    filters: tuple[ZeroPhaseFilter, ...]
+    median_kernel: int = 0
+    decimation: int = 1
+    scaling: str = "joint"
+    epsilon: float = 1e-8
+    clip: float = 0.0
+
+    @property
+    def shortest(self) -> int:
+        """Samples that a window needs for the odd extensions."""
+        return max((filter_.pad for filter_ in self.filters), default=0) + 1
+
+
+class _Filter(ctypes.Structure):  # ecgfoundry_filter of standardize.h
+    _fields_ = (
+        ("kind", ctypes.c_int32),
+        ("sections", ctypes.c_int32),
+        ("pad", ctypes.c_int64),
+        ("gain", ctypes.c_double),
+        ("section", (ctypes.c_double * 6) * _SECTIONS),
+    )
+
+
+class _Job(ctypes.Structure):  # ecgfoundry_job of standardize.h
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("input", "output", "starts")),
+        *((name, ctypes.c_void_p) for name in ("left", "fraction", "filters")),
+        *((name, ctypes.c_int64) for name in ("windows", "leads", "samples", "lead_stride")),
+        *((name, ctypes.c_int64) for name in ("working", "output_samples")),
+        *((name, ctypes.c_int64) for name in ("median_half", "decimation")),
+        *((name, ctypes.c_double) for name in ("gain", "epsilon", "clip")),
+        *((name, ctypes.c_int32) for name in ("dtype", "filter_count", "scaling", "reserved")),
+    )
+
+
+def linear_positions(
+    samples: int, source_rate: float, target_rate: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the left neighbour of every output sample and the share of the right one.
+
+    The same arithmetic as :func:`ecgfoundry.signals.resampling.resample_linear`.
+    """
+    length = max(1, round(samples * target_rate / source_rate))
+    positions = np.minimum(np.arange(length) * (source_rate / target_rate), samples - 1)
+    left = np.floor(positions).astype(np.int64)
+    return left, positions - left
+
+
+def standardize_natively(
+    source: NDArray[Any],
+    steps: Steps,
+    *,
+    sampling_rate: float,
+    starts: Sequence[int] | NDArray[np.int64],
+    leads: int,
+    samples: int,
+    lead_stride: int,
+    output_samples: int,
+    gain: float = 1.0,
+    threads: int = 1,
+) -> NDArray[np.float32] | None:
+    """Standardize windows that lie anywhere in one array.
+
+    Parameters
+    ----------
+    source : ndarray of float32, float64 or int16, C-contiguous
+        mV, NaN = missing; int16 in units of ``gain`` mV.
+    steps : Steps
+    sampling_rate : float
+        Of the source, Hz.
+    starts : sequence of int
+        Index in the flat source of each window's first sample of its first lead.
+    leads, samples : int
+        Of each window.
+    lead_stride : int
+        Distance in the flat source between the leads of a window.
+    output_samples : int
+        Of a result; longer ones are cut, shorter ones get zeros on the right.
+    gain : float
+        mV per unit of an int16 source.
+    threads : int
+        How many threads share the windows.
+
+    Returns
+    -------
+    float32 (windows, leads, output_samples), or None
+        A lead that is missing throughout is a row of NaN. None where the kernels are not in use
+        or do not take such windows; the caller then goes the way of NumPy and SciPy.
+
+    Raises
+    ------
+    SignalError
+        A window reaches outside the source.
+    MemoryError
+        There is no memory for the work space.
+    """
+    loaded = native.library()
+    if loaded is None or source.dtype.name not in _DTYPES or not source.flags.c_contiguous:
+        return None
+    left = fraction = None
+    working = samples
+    if sampling_rate != steps.sampling_rate:
+        left, fraction = linear_positions(samples, sampling_rate, steps.sampling_rate)
+        working = len(left)
+    if not steps.shortest < working <= LONGEST_WINDOW:
+        return None
+    first = np.ascontiguousarray(starts, dtype=np.int64)
+    reach = (leads - 1) * lead_stride + samples
+    if first.size and (first.min() < 0 or first.max() + reach > source.size or lead_stride < 0):
+        raise SignalError("a window reaches outside the signal that it is cut from")
+    output = np.empty((len(first), leads, output_samples), dtype=np.float32)
+    if not output.size:
+        return output
+    filters = _filters(steps)
+
+    def run(begin: int, end: int) -> None:
+        job = _Job(
+            input=source.ctypes.data,
+            output=output[begin:end].ctypes.data,
+            starts=first[begin:end].ctypes.data,
+            left=None if left is None else left.ctypes.data,
+            fraction=None if fraction is None else fraction.ctypes.data,
+            filters=ctypes.addressof(filters),
+            windows=end - begin,
+            leads=leads,
+            samples=samples,
+            lead_stride=lead_stride,
+            working=working,
+            output_samples=output_samples,
+            median_half=steps.median_kernel // 2,
+            decimation=steps.decimation,
+            gain=gain,
+            epsilon=steps.epsilon,
+            clip=steps.clip,
+            dtype=_DTYPES[source.dtype.name],
+            filter_count=len(steps.filters),
+            scaling=_SCALINGS.index(steps.scaling),
+        )
+        code = loaded[0].ecgfoundry_standardize(ctypes.byref(job), loaded[1])
+        if code == 1:
+            raise MemoryError("no memory to standardize windows")
+        if code != 0:
+            raise RuntimeError(f"the compiled kernels refused a job (code {code})")
+
+    parts = np.linspace(0, len(first), max(1, min(threads, len(first))) + 1).astype(int).tolist()
+    if len(parts) == 2:
+        run(*parts)
+    else:  # ctypes lets go of the interpreter's lock during a call
+        with ThreadPoolExecutor(len(parts) - 1) as pool:
+            list(pool.map(run, parts[:-1], parts[1:]))
+    return output
+
+
+def _filters(steps: Steps) -> ctypes.Array[_Filter]:
+    result = (_Filter * max(1, len(steps.filters)))()
+    for target, source in zip(result, steps.filters, strict=False):
+        target.kind = int(source.zeros_at_ends)
+        target.sections = len(source.sections)
+        target.pad = source.pad
+        target.gain = source.gain
+        for row, section in zip(target.section, source.sections, strict=False):
+            row[:] = section
+    return result

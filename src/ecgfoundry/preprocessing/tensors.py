@@ -1,0 +1,224 @@
+"""Standardization as tensor operations, on whatever device the raw segments are.
+
+For training from raw segments where the processor cannot feed the accelerator. The same steps as
+:mod:`ecgfoundry.preprocessing.native`, in float64, from the same designs:
+
+- the recursive filters as products with block matrices: within a block of 64 samples the response
+  is one matrix product, and only the states between blocks (8 numbers a row) follow one another;
+- the running median exactly, from ranks, by a wavelet matrix: one bit of the median's rank per
+  pass, all positions at once.
+
+Inference never goes this way: results differ by rounding from those of the other rooms (the tests
+hold them to 1e-4 after the z-score), and everything that answers calls one function.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ecgfoundry.errors import PreprocessingError, SignalError
+from ecgfoundry.preprocessing import get_preprocessing
+from ecgfoundry.preprocessing.design import ZeroPhaseFilter
+from ecgfoundry.preprocessing.native import Steps, linear_positions
+
+__all__ = ["running_median", "standardize_tensor"]
+
+_BLOCK = 64
+"""Samples of a block: the products cost 64 multiplications a sample, the steps between blocks are
+1/64 of the samples (our choice)."""
+
+
+def standardize_tensor(
+    windows: Tensor,
+    sampling_rate: float,
+    preprocessing: str,
+    *,
+    mains_frequency: float | None = None,
+) -> Tensor:
+    """Bring a batch of raw windows to model input, on the device where they are.
+
+    Parameters
+    ----------
+    windows : Tensor (windows, leads, samples), floating
+        mV, NaN = missing; at most one window of the recipe long.
+    sampling_rate : float
+        Of the windows, Hz.
+    preprocessing : str
+        A recipe of linear resampling, zero-phase filters, running median and one z-score:
+        "ecgfounder-finetune@1" or "ecgfounder-paper@1".
+    mains_frequency : float, optional
+        Hz, if known.
+
+    Returns
+    -------
+    Tensor, float32 (windows, leads, recipe.samples)
+        A lead that is missing throughout is a row of NaN.
+
+    Raises
+    ------
+    PreprocessingError
+        The recipe has other steps.
+    SignalError
+        The shape or the length does not fit.
+    """
+    recipe = get_preprocessing(preprocessing)
+    if recipe.native is None:
+        raise PreprocessingError(
+            f"{preprocessing} has no form as tensor operations",
+            remedy="Standardize on the CPU with ecgfoundry.preprocessing.standardize_windows",
+        )
+    if windows.ndim != 3:
+        raise SignalError(f"windows have shape (windows, leads, samples), not {windows.shape}")
+    samples = windows.shape[2]
+    steps = recipe.native(mains_frequency)
+    if not sampling_rate <= samples <= round(recipe.window_s * sampling_rate):
+        raise SignalError(
+            f"windows of {samples} samples at {sampling_rate:g} Hz do not fit {preprocessing}: "
+            f"1 to {recipe.window_s:g} s are needed"
+        )
+    absent = torch.isnan(windows).all(dim=-1)
+    x = torch.nan_to_num(windows.to(torch.float64), nan=0.0)
+    if sampling_rate != steps.sampling_rate:
+        x = _resample(x, sampling_rate, steps.sampling_rate)
+    count, leads, working = x.shape
+    rows = x.to(torch.float32).to(torch.float64).reshape(count * leads, working)
+    for part in steps.filters:
+        rows = _zero_phase(rows, part)
+    if steps.median_kernel:
+        rows = rows - running_median(rows, steps.median_kernel)
+    x = _scale(rows.reshape(count, leads, working), absent, steps, recipe.samples)
+    x = torch.nn.functional.pad(x[..., : recipe.samples], (0, max(0, recipe.samples - x.shape[-1])))
+    return x.to(torch.float32).masked_fill(absent.unsqueeze(-1), float("nan"))
+
+
+def _resample(x: Tensor, source: float, target: float) -> Tensor:
+    left, fraction = linear_positions(x.shape[-1], source, target)
+    at = torch.from_numpy(left).to(x.device)
+    share = torch.from_numpy(fraction).to(x.device)
+    low, high = x[..., at], x[..., torch.clamp(at + 1, max=x.shape[-1] - 1)]
+    return low + (high - low) * share
+
+
+def _scale(x: Tensor, absent: Tensor, steps: Steps, samples: int) -> Tensor:
+    """One z-score per window over the leads that are there."""
+    if steps.scaling == "joint-padded" and x.shape[-1] < samples:
+        x = torch.nn.functional.pad(x, (0, samples - x.shape[-1]))
+    there = (~absent).to(x.dtype).unsqueeze(-1)
+    count = (there.sum(dim=(1, 2), keepdim=True) * x.shape[-1]).clamp(min=1.0)
+    mean = (x * there).sum(dim=(1, 2), keepdim=True) / count
+    centred = (x - mean) * there
+    deviation = (centred.square().sum(dim=(1, 2), keepdim=True) / count).sqrt()
+    return centred / (deviation + steps.epsilon)
+
+
+# --- recursive filters -----------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=32)
+def _block_matrices(part: ZeroPhaseFilter) -> tuple[NDArray[np.float64], ...]:
+    """Return (response, observation, injection, transition, steady) of a block.
+
+    Output of a block = response @ input + observation @ state; state after it = injection @ input
+    + transition @ state; the state that a constant input of 1 has left is ``steady``.
+    """
+    size = 2 * len(part.sections)
+    # Column 0: an impulse into empty states; column 1 + d: state d alone, without input.
+    states = np.zeros((size, size + 1))
+    states[:, 1:] = np.eye(size)
+    outputs = np.empty((_BLOCK, size + 1))
+    impulse_states = np.empty((_BLOCK, size))
+    for t in range(_BLOCK):
+        value = np.zeros(size + 1)
+        value[0] = part.gain if t == 0 else 0.0
+        for k, (b0, b1, b2, _, a1, a2) in enumerate(part.sections):
+            s1, s2 = states[2 * k], states[2 * k + 1]
+            out = b0 * value + s1
+            states[2 * k], states[2 * k + 1] = b1 * value - a1 * out + s2, b2 * value - a2 * out
+            value = out
+        outputs[t] = value
+        impulse_states[t] = states[:, 0]
+    lags = np.arange(_BLOCK)[:, None] - np.arange(_BLOCK)
+    response = np.where(lags >= 0, outputs[np.maximum(lags, 0), 0], 0.0)
+    steady = np.empty(size)
+    level = part.gain
+    for k, (b0, b1, b2, _, a1, a2) in enumerate(part.sections):
+        after = level * (b0 + b1 + b2) / (1.0 + a1 + a2)
+        steady[2 * k], steady[2 * k + 1] = after - b0 * level, b2 * level - a2 * after
+        level = after
+    injection = impulse_states[::-1].T.copy()
+    return response, outputs[:, 1:].copy(), injection, states[:, 1:].copy(), steady
+
+
+def _zero_phase(rows: Tensor, part: ZeroPhaseFilter) -> Tensor:
+    pad = part.pad
+    before = 2 * rows[:, :1] - rows[:, 1 : pad + 1].flip(1)
+    after = 2 * rows[:, -1:] - rows[:, -pad - 1 : -1].flip(1)
+    y = torch.cat([before, rows, after], dim=1)
+    for _ in range(2):
+        y = _one_pass(y, part).flip(1)
+    return y[:, pad:-pad]
+
+
+def _one_pass(x: Tensor, part: ZeroPhaseFilter) -> Tensor:
+    response, observation, injection, transition, steady = (
+        torch.from_numpy(matrix).to(x.device) for matrix in _block_matrices(part)
+    )
+    samples = x.shape[1]
+    blocks = -(-samples // _BLOCK)
+    padded = torch.nn.functional.pad(x, (0, blocks * _BLOCK - samples))
+    inputs = padded.reshape(len(x), blocks, _BLOCK)
+    injected = inputs @ injection.T
+    state = x[:, :1] * steady
+    states = []
+    for block in range(blocks):
+        states.append(state)
+        state = state @ transition.T + injected[:, block]
+    y = inputs @ response.T + torch.stack(states, dim=1) @ observation.T
+    return y.reshape(len(x), -1)[:, :samples]
+
+
+# --- running median --------------------------------------------------------------------------
+
+
+def running_median(rows: Tensor, kernel: int) -> Tensor:
+    """Return the exact running median of each row, zeros beyond the ends.
+
+    Parameters
+    ----------
+    rows : Tensor (rows, samples)
+    kernel : int
+        Odd, in samples.
+
+    Returns
+    -------
+    Tensor (rows, samples)
+    """
+    half = kernel // 2
+    padded = torch.nn.functional.pad(rows, (half, half))
+    count, length = padded.shape
+    ordered, order = padded.sort(dim=1, stable=True)
+    position = torch.arange(length, device=rows.device).expand(count, length)
+    sequence = torch.empty_like(order).scatter_(1, order, position)  # the rank of every sample
+    left = torch.arange(rows.shape[1], device=rows.device).expand(count, -1)
+    right = left + kernel
+    wanted = torch.full_like(left, half)
+    rank = torch.zeros_like(left)
+    for level in reversed(range(max(1, (length - 1).bit_length()))):
+        ones = (sequence >> level) & 1
+        zeros = torch.nn.functional.pad((1 - ones).cumsum(1), (1, 0))  # among the first i
+        total = zeros[:, -1:]
+        low, high = zeros.gather(1, left), zeros.gather(1, right)
+        inside = high - low
+        up = wanted >= inside
+        wanted = torch.where(up, wanted - inside, wanted)
+        left = torch.where(up, total + left - low, low)
+        right = torch.where(up, total + right - high, high)
+        rank = rank | (up.to(rank.dtype) << level)
+        target = torch.where(ones.bool(), total + position - zeros[:, :-1], zeros[:, :-1])
+        sequence = torch.empty_like(sequence).scatter_(1, target, sequence)
+    return ordered.gather(1, rank)

@@ -1,0 +1,1 @@
+"""ECG paper drawn true to scale."""

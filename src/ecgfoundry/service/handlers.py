@@ -1,0 +1,482 @@
+"""What a worker process does with one request: plain functions, files in, bytes out.
+
+A request is a :class:`Work`; its answer a :class:`Result`. Neither holds a path that came from
+outside: the service writes what was sent into a folder of its own and passes that.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import EcgFoundryError, MissingExtraError, ModelNotFoundError, SignalError
+from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats.registry import inspect
+from ecgfoundry.inference.files import (
+    FileSource,
+    default_model,
+    read_excerpt,
+    stated_arguments,
+)
+from ecgfoundry.inference.interpretation import Finding, Interpretation
+from ecgfoundry.inference.predictor import Predictor, SourceTask, is_long, load_model
+from ecgfoundry.labs.estimates import (
+    LaboratoryAnswer,
+    caveats,
+    estimate_laboratory,
+    refuse_synthetic,
+)
+from ecgfoundry.labs.live import laboratory_timeline, trend_words
+from ecgfoundry.recording import Recording
+from ecgfoundry.service.problems import Problem, problem_of
+from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
+
+__all__ = ["FORMATS", "Result", "Work", "Worker"]
+
+FORMATS = {
+    "json": "application/json",
+    "fhir": "application/fhir+json",
+    "html": "text/html; charset=utf-8",
+    "pdf": "application/pdf",
+}
+DRAWN_S = 60.0
+_LARGEST_INT16 = 32767
+_SALIENCY_STEP_S = 0.04
+_TOLD_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One request.
+
+    Parameters
+    ----------
+    kind : str
+        diagnose, labs, embed, explain or read.
+    path : str
+        The recording, in a folder of the service.
+    name : str
+        What the caller called it; only repeated in the answer.
+    options : ReadOptions
+    model, lead : str, optional
+    format : str
+        One of :data:`FORMATS`.
+    start_s, duration_s : float, optional
+        Part whose samples are wanted (kind read).
+    target : str, optional
+        What is to be explained (kind explain); by default the most probable finding.
+    samples, filtered : bool
+        Whether samples are wanted, and whether band-passed ones (kind read).
+    trend : bool
+        Whether the estimates are followed through a long recording (kind labs).
+    timeout_s : float, optional
+        Time for this request, where it is another than that of the service.
+    """
+
+    kind: str
+    path: str
+    name: str
+    options: ReadOptions = field(default_factory=ReadOptions)
+    model: str | None = None
+    lead: str | None = None
+    format: str = "json"
+    start_s: float = 0.0
+    duration_s: float | None = None
+    samples: bool = False
+    filtered: bool = False
+    target: str | None = None
+    trend: bool = False
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An answer: a body of a media type, or a problem."""
+
+    body: bytes = b""
+    media_type: str = "application/json"
+    problem: Problem | None = None
+    verdict: str | None = None
+
+
+Tell = Callable[[int, float], None]
+"""Called with the number of a request and the share of its recording that is done."""
+
+
+class FollowedSource(FileSource):
+    """A file that tells how far its reading is, at most every half second."""
+
+    def __init__(self, path: Path, options: ReadOptions, tell: Callable[[float], None]) -> None:
+        super().__init__(path, options)
+        self._tell, self._told = tell, time.monotonic()
+
+    def part(self, start: int, stop: int) -> Recording:
+        """Return the samples from start to stop."""
+        if time.monotonic() - self._told > _TOLD_EVERY_S:
+            self._told = time.monotonic()
+            self._tell(stop / max(self.samples, 1))
+        return super().part(start, stop)
+
+
+class Worker:
+    """Loaded models and what is done with them.
+
+    Parameters
+    ----------
+    threads : int
+        Threads within one call of a network.
+    models : sequence of str
+        Bundle folders that may be asked for by their path, beside shipped and pulled names.
+    synthetic_ok : bool
+        Whether models trained on synthetic data may answer.
+    """
+
+    def __init__(
+        self, *, threads: int = 1, models: Sequence[str] = (), synthetic_ok: bool = False
+    ) -> None:
+        self._threads = threads
+        self._folders = {Path(folder).name: folder for folder in models}
+        self.synthetic_ok = synthetic_ok
+        self._loaded: dict[str, Predictor] = {}
+
+    def predictor(self, name: str) -> Predictor:
+        """Return a model by name; a path is no name.
+
+        Raises
+        ------
+        ModelNotFoundError
+        """
+        if name not in self._loaded:
+            from ecgfoundry.models.bundle import available_bundles
+
+            known = {name: name for name in available_bundles()} | self._folders
+            if name not in known:
+                raise ModelNotFoundError(
+                    f"there is no model '{name[:80]}' here", remedy="See /v1/models"
+                )
+            loaded = load_model(known[name], threads=self._threads)
+            refuse_synthetic(loaded.bundle, allowed=self.synthetic_ok)
+            self._loaded[name] = loaded
+        return self._loaded[name]
+
+    def run(self, works: Sequence[Work], tell: Tell = lambda number, share: None) -> list[Result]:
+        """Do several requests; those of kind diagnose share calls of the network.
+
+        Every request has its own answer, whatever becomes of the others.
+        """
+        results: dict[int, Result] = {}
+        groups: dict[str, list[tuple[int, SourceTask]]] = {}
+        for number, work in enumerate(works):
+            if work.kind == "diagnose":
+                task, problem = _guarded(partial(self._prepare, work, partial(tell, number)))
+                if task is None:
+                    results[number] = problem
+                else:
+                    groups.setdefault(task[0], []).append((number, task[1]))
+            else:
+                results[number] = self._alone(work, partial(tell, number))
+        for model, tasks in groups.items():
+            for number, answer in self._answers(model, tasks):
+                results[number] = self._dressed(works[number], answer)
+        return [results[number] for number in range(len(works))]
+
+    def _prepare(self, work: Work, tell: Callable[[float], None]) -> tuple[str, SourceTask]:
+        path = Path(work.path)
+        source = FollowedSource(path, work.options, tell)
+        model = work.model or default_model(path, work.options)
+        self.predictor(model)
+        return model, SourceTask(source, source.head, work.lead, work.name)
+
+    def _answers(
+        self, model: str, tasks: Sequence[tuple[int, SourceTask]]
+    ) -> list[tuple[int, Interpretation | Result]]:
+        predictor = self.predictor(model)
+        try:
+            together = predictor.interpret_many([task for _, task in tasks])
+            return [(n, answer) for (n, _), answer in zip(tasks, together, strict=True)]
+        except EcgFoundryError:
+            # One of them cannot be read to its end: each for itself, so that only it fails.
+            alone: list[tuple[int, Interpretation | Result]] = []
+            for number, task in tasks:
+                answer, problem = _guarded(partial(predictor.interpret_many, [task]))
+                alone.append((number, problem if answer is None else answer[0]))
+            return alone
+
+    def _dressed(self, work: Work, answer: Interpretation | Result) -> Result:
+        if isinstance(answer, Result):
+            return answer
+        result, problem = _guarded(partial(_in_format, work, answer))
+        return problem if result is None else replace(result, verdict=answer.verdict)
+
+    def _alone(self, work: Work, tell: Callable[[float], None]) -> Result:
+        result, problem = _guarded(
+            {
+                "labs": partial(_labs, self, work, tell),
+                "embed": partial(_embed, self, work, tell),
+                "explain": partial(_explain, self, work),
+                "read": partial(_read, work),
+            }[work.kind]
+        )
+        return problem if result is None else result
+
+
+def _guarded(function: Callable[[], Any]) -> tuple[Any, Result]:
+    """Return (value, _) or (None, problem). An untyped error of one request stays its own."""
+    try:
+        return function(), Result()
+    except EcgFoundryError as error:
+        return None, Result(problem=problem_of(error))
+    except MemoryError:
+        words = "the recording needs more memory than there is"
+        return None, Result(problem=Problem(413, "limit", words))
+    except Exception as error:
+        words = f"an unexpected {type(error).__name__}; the recording was not interpreted"
+        return None, Result(problem=Problem(500, "unexpected", words))
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _in_format(work: Work, answer: Interpretation) -> Result:
+    if work.format == "fhir":
+        from ecgfoundry.reports.fhir import to_fhir
+
+        start = read_excerpt(Path(work.path), work.options, 0.0, 1.0).start_time
+        document = to_fhir(answer, issued=dt.datetime.now(dt.UTC), effective=start)
+        return Result(_json(document), FORMATS["fhir"])
+    if work.format in ("html", "pdf"):
+        from ecgfoundry.reports.html.report import ReportItem, html_report
+
+        read_part = partial(read_excerpt, Path(work.path), work.options)
+        page = html_report([ReportItem(read_part(), answer.to_dict(), read_part)])
+        if work.format == "html":
+            return Result(page.encode(), FORMATS["html"])
+        return Result(_pdf(page), FORMATS["pdf"])
+    return Result(_json(answer.to_dict()))
+
+
+def _pdf(page: str) -> bytes:
+    try:
+        import weasyprint
+    except (ImportError, OSError) as error:  # OSError: Pango is not on the machine
+        missing = MissingExtraError.for_extra("PDF reports", "serve")
+        raise MissingExtraError(missing.problem, remedy=f"{missing.remedy} ({error})") from None
+
+    def refuse(url: str, *_: Any, **__: Any) -> Any:
+        if url.startswith("data:"):
+            return weasyprint.default_url_fetcher(url)
+        raise ValueError("nothing is fetched for a report")
+
+    document: bytes = weasyprint.HTML(string=page, url_fetcher=refuse).write_pdf()
+    return document
+
+
+def _labs(worker: Worker, work: Work, tell: Callable[[float], None]) -> Result:
+    """Estimates as ``ecgfoundry labs --json`` gives them, with what must be said beside them."""
+    if work.model is None:
+        raise ModelNotFoundError("no model for laboratory values was named")
+    predictor = worker.predictor(work.model)
+    source = FollowedSource(Path(work.path), work.options, tell)
+    answer = estimate_laboratory(
+        predictor,
+        source,
+        source.head,
+        lead=work.lead,
+        file=work.name,
+        synthetic_ok=worker.synthetic_ok,
+    )
+    verdict = "refused" if answer.refused else "usable" if answer.refused_windows else "good"
+    if work.format != "json":
+        result = _in_format(work, _as_interpretation(answer, predictor, verdict))
+        return replace(result, verdict=verdict)
+    document = answer.to_dict() | {"caveats": caveats(answer)}
+    if work.trend and answer.refused is None and is_long(answer.duration_s):
+        document["trend"] = laboratory_timeline(predictor, source, lead=work.lead)
+        document["trend"]["caveats"] = trend_words(predictor.bundle)
+    return replace(Result(_json(document)), verdict=verdict)
+
+
+def _as_interpretation(
+    answer: LaboratoryAnswer, predictor: Predictor, verdict: str
+) -> Interpretation:
+    """The estimates as findings, for the forms that are made from an interpretation."""
+    findings = tuple(
+        Finding(
+            estimate.target,
+            probability=estimate.probability,
+            threshold=estimate.threshold,
+            present=None
+            if estimate.probability is None or estimate.threshold is None
+            else estimate.probability >= estimate.threshold,
+            calibrated=answer.calibrated,
+            value=estimate.value,
+            low=estimate.low,
+            high=estimate.high,
+        )
+        for estimate in answer.estimates
+    )
+    return Interpretation(
+        file=answer.file,
+        model=answer.model,
+        model_version=answer.model_version,
+        preprocessing=predictor.bundle.input.preprocessing,
+        runtime=predictor.runtime.name,
+        target_kind=predictor.bundle.target_kind,
+        calibrated=answer.calibrated,
+        duration_s=answer.duration_s,
+        verdict=verdict,
+        warnings=answer.warnings,
+        leads_used=answer.leads_used,
+        findings=findings,
+        refused=answer.refused,
+    )
+
+
+def _embed(worker: Worker, work: Work, tell: Callable[[float], None]) -> Result:
+    from ecgfoundry.inference.windows import InputLeads, prepare_windows
+
+    path = Path(work.path)
+    predictor = worker.predictor(work.model or default_model(path, work.options))
+    source = FollowedSource(path, work.options, tell)
+    spec = predictor.bundle.input
+    leads = InputLeads.choose(spec, source.leads, lead=work.lead)
+    windows = []
+    for prepared in prepare_windows(source, spec, leads):
+        row: dict[str, Any] = {
+            "start_s": round(prepared.start / source.sampling_rate, 4),
+            "duration_s": round((prepared.stop - prepared.start) / source.sampling_rate, 4),
+            "refused": None if prepared.refusal is None else prepared.refusal.to_dict(),
+            "embedding": None,
+        }
+        if prepared.standardized is not None:
+            values = predictor.embed(prepared.standardized[None])[0]
+            row["embedding"] = [float(f"{value:.6g}") for value in values]
+        windows.append(row)
+    bundle = predictor.bundle
+    return Result(
+        _json(
+            {
+                "file": work.name,
+                "model": bundle.name,
+                "model_version": bundle.version,
+                "preprocessing": spec.preprocessing,
+                "runtime": predictor.runtime.name,
+                "leads_used": list(leads.recorded + leads.derived),
+                "windows": windows,
+            }
+        )
+    )
+
+
+def _explain(worker: Worker, work: Work) -> Result:
+    """Saliency of one finding, in steps of time that a page can draw; 1 is the largest."""
+    from ecgfoundry.explanations.explain import explain_recording
+
+    path = Path(work.path)
+    predictor = worker.predictor(work.model or default_model(path, work.options))
+    recording = read_excerpt(path, work.options)
+    target = work.target
+    if target is None:
+        answer = predictor.interpret(recording, lead=work.lead)
+        if answer.refused is not None:
+            raise SignalError(answer.refused.message)
+        target = max(answer.findings, key=lambda f: f.probability or 0.0).name
+    saliency = explain_recording(predictor, recording, target, lead=work.lead)
+    step = max(round(saliency.sampling_rate * _SALIENCY_STEP_S), 1)
+    count = saliency.values.shape[1] // step
+    values = np.nan_to_num(saliency.values[:, : count * step]).reshape(-1, count, step).mean(2)
+    largest = float(values.max(initial=0.0))
+    scaled = np.clip(values / largest, 0.0, 1.0) if largest > 0 else np.zeros_like(values)
+    document = saliency.to_dict() | {
+        "leads": list(saliency.leads),
+        "step_s": step / saliency.sampling_rate,
+        "values": np.round(scaled, 3).tolist(),
+    }
+    return Result(_json(document))
+
+
+def _read(work: Work) -> Result:
+    from ecgfoundry.reports.recording_summary import QUALITY_SECONDS, recording_summary
+
+    path = Path(work.path)
+    source = FileSource(path, work.options)
+    info = inspect(path, **stated_arguments(work.options))
+    begun = read_excerpt(path, work.options, 0.0, QUALITY_SECONDS)
+    document: dict[str, Any] = recording_summary(begun, info, name=work.name)
+    if work.samples:
+        document["signal"] = _samples(source, work.start_s, work.duration_s, work.filtered)
+        document["overview"] = _overview(source) if work.duration_s is None else None
+    return Result(_json(document))
+
+
+def _band_passed(signal: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """0.67-40 Hz, order 4, zero phase: the band of the recipe ``ecgfounder-finetune``, in mV."""
+    missing = np.isnan(signal)
+    band = (0.67, min(40.0, 0.45 * rate))
+    if signal.shape[1] < rate or band[1] <= band[0]:
+        return signal
+    sections = butterworth_sos(4, band, "bandpass", rate)
+    return np.where(missing, np.nan, zero_phase_sos(sections, np.where(missing, 0.0, signal)))
+
+
+def _samples(
+    source: FileSource, start_s: float, duration_s: float | None, filtered: bool
+) -> dict[str, Any]:
+    """Samples as int16 with a gain of their own per part, for drawing; -32768 is missing."""
+    rate = source.sampling_rate
+    start = min(max(round(start_s * rate), 0), source.samples)
+    seconds = DRAWN_S if duration_s is None else min(duration_s, DRAWN_S)
+    stop = min(start + max(round(seconds * rate), 0), source.samples)
+    part: Recording = source.part(start, stop)
+    signal = part.signal.astype(np.float64)
+    if filtered:
+        signal = _band_passed(signal, rate)
+    largest = float(np.nanmax(np.abs(signal))) if np.isfinite(signal).any() else 0.0
+    gain = max(largest / _LARGEST_INT16, 1e-6)
+    stored = np.where(np.isnan(signal), -32768, np.round(np.nan_to_num(signal) / gain))
+    return {
+        "encoding": "int16-le-base64, one lead after the other; -32768 is missing",
+        "millivolts_per_unit": gain,
+        "start_s": start / rate,
+        "samples": stop - start,
+        "leads": list(part.leads),
+        "data": base64.b64encode(stored.astype("<i2").tobytes()).decode(),
+    }
+
+
+def _overview(source: FileSource, columns: int = 1200) -> dict[str, Any] | None:
+    """Lowest and highest value of the first lead in equal parts of a long recording, in mV."""
+    seconds = source.samples / source.sampling_rate
+    if seconds <= DRAWN_S:
+        return None
+    edges = np.linspace(0, source.samples, columns + 1).astype(int)
+    low: list[float | None] = []
+    high: list[float | None] = []
+    step = max(round(600 * source.sampling_rate), 1)
+    block_start, block = 0, source.part(0, min(step, source.samples)).signal[0]
+    for begin, end in pairwise(edges):
+        pieces = []
+        while begin < end:
+            if begin >= block_start + len(block):
+                block_start = int(begin)
+                block = source.part(block_start, min(block_start + step, source.samples)).signal[0]
+            until = min(end, block_start + len(block))
+            pieces.append(block[begin - block_start : until - block_start])
+            begin = until
+        values = np.concatenate(pieces) if pieces else np.empty(0)
+        values = values[np.isfinite(values)]
+        low.append(round(float(values.min()), 3) if len(values) else None)
+        high.append(round(float(values.max()), 3) if len(values) else None)
+    return {"lead": source.leads[0], "seconds": seconds, "low": low, "high": high}

@@ -1,0 +1,426 @@
+"""Live streams of a service: who sends, who watches, and the lanes that answer.
+
+Frames go to the lane that holds their stream (:mod:`ecgfoundry.service.live.lanes`), those of many
+streams together; what comes back is told to the device and to everybody who watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecgfoundry.errors import EcgFoundryError, SignalError
+from ecgfoundry.inference.live.frames import decode_frame, encode_frame, read_header
+from ecgfoundry.labs.estimates import refuse_synthetic
+from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.recording import millivolts_per_unit
+from ecgfoundry.service.live.lanes import Answers, LaneDied, LaneProcess, StreamOrder, text_of
+from ecgfoundry.service.problems import Problem, ProblemError, problem_of
+
+if TYPE_CHECKING:
+    from ecgfoundry.service.state import ServiceState
+
+__all__ = ["LiveHub", "LiveSession", "Outbox"]
+
+_RESUME_S = 60.0
+"""How long a stream waits for its device to come back (our choice)."""
+_SILENT_S = 600.0
+"""How long a connected device may be silent before its place is given away (our choice)."""
+_PENDING_FRAMES = 240
+_PENDING_S = 120.0
+"""Signal that may wait for its answers, for each stream: every second of it is a window."""
+_VIEWER_MESSAGES = 240
+_TOGETHER = 256
+_MANY = 16
+_GATHER_S = 0.05
+"""With more than so many streams, but fewer frames, frames are gathered for so long before they are
+answered: windows that are prepared and read together cost half as much as one by one (our choice).
+"""
+_POINTS = 360
+"""Points of a laboratory trend that are kept for those who begin to watch: an hour."""
+
+Message = bytes | str
+"""A frame, or JSON that is ready to be sent: it is written once for all who get it."""
+
+
+class Outbox:
+    """Messages for one connection; when it cannot keep up, the oldest are dropped and counted."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self._some = asyncio.Event()
+        self.dropped = 0
+
+    def put(self, message: Message) -> None:
+        """Add a message."""
+        if len(self._messages) >= _VIEWER_MESSAGES:
+            self._messages.popleft()
+            self.dropped += 1
+        self._messages.append(message)
+        self._some.set()
+
+    async def get(self) -> Message:
+        """Wait for the next message."""
+        while not self._messages:
+            self._some.clear()
+            await self._some.wait()
+        return self._messages.popleft()
+
+
+@dataclass(eq=False)
+class LiveSession:
+    """One stream and the connections that have to do with it; ``about`` is the lane's description.
+
+    ``points`` are those of its laboratory trends.
+    """
+
+    order: StreamOrder
+    about: dict[str, Any]
+    lane: int
+    name: str
+    owner: str
+    device: Outbox | None = None
+    viewers: set[Outbox] = field(default_factory=set)
+    received: bool = False
+    pending: int = 0
+    pending_s: float = 0.0
+    last_seen: float = field(default_factory=time.monotonic)
+    last_answer: str | None = None
+    points: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_POINTS))
+
+    @property
+    def identifier(self) -> str:
+        """The stream's name for others."""
+        return self.order.stream
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a viewer needs to know."""
+        return {
+            "stream": self.identifier,
+            "name": self.name,
+            **self.about,
+            "connected": self.device is not None,
+        }
+
+    def tell(self, message: Message, *, device: bool = True) -> None:
+        """Send a message to the device and to everybody who watches."""
+        if device and self.device is not None:
+            self.device.put(message)
+        for viewer in self.viewers:
+            viewer.put(message)
+
+    def follow(self, point: dict[str, Any]) -> str:
+        """Keep a point of the laboratory trends; return the message about it."""
+        if self.points and point["time_s"] <= self.points[-1]["time_s"]:  # the stream began anew
+            self.points.clear()
+        self.points.append(point)
+        return text_of({**self.about["laboratory"], **point})
+
+    def history(self) -> dict[str, Any]:
+        """The latest estimates with the points before them, for somebody who begins to watch."""
+        return {**self.about["laboratory"], **self.points[-1], "history": list(self.points)[:-1]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A frame on its way to its lane."""
+
+    session: LiveSession
+    content: bytes
+    seconds: float
+
+
+class _Lane:
+    """A lane's process, started when it is needed, the thread that talks to it, and its queue."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"live-{number}")
+        self.process: LaneProcess | None = None
+        self.queue: deque[_Waiting] = deque()
+        self.wake = asyncio.Event()
+
+    async def call(self, name: str, argument: Any) -> Any:
+        """Call a method of the process; calls come one after the other."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self.thread, self._call, name, argument
+        )
+
+    def _call(self, name: str, argument: Any) -> Any:
+        if self.process is None:
+            if name == "close":  # it has no streams
+                return None
+            self.process = LaneProcess()
+        try:
+            return getattr(self.process, name)(argument)
+        except LaneDied:
+            self.process = None
+            raise
+
+    def end(self) -> None:
+        """End the process and the thread."""
+        self.thread.shutdown(wait=True, cancel_futures=True)
+        if self.process is not None:
+            self.process.stop()
+
+
+class LiveHub:
+    """All live streams of a service.
+
+    Parameters
+    ----------
+    state : ServiceState
+    limit : int
+        Streams at a time.
+    """
+
+    def __init__(self, state: ServiceState, *, limit: int) -> None:
+        self._state, self._limit = state, limit
+        self._sessions: dict[str, LiveSession] = {}
+        self._lanes: list[_Lane] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing: set[asyncio.Task[None]] = set()
+        self._next_lane = 0
+
+    def start(self) -> None:
+        """Start the lanes; their processes come with their first streams."""
+        self._lanes = [_Lane(number) for number in range(self._state.settings.workers)]
+        self._tasks = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
+        self._tasks.append(asyncio.create_task(self._forget()))
+
+    async def close(self) -> None:
+        """End all streams."""
+        for session in self._sessions.values():
+            session.tell(text_of({"type": "closing", "reason": "the service is stopping"}))
+        for task in (*self._tasks, *self._closing):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._closing, return_exceptions=True)
+        await asyncio.gather(*(asyncio.to_thread(lane.end) for lane in self._lanes))
+
+    @property
+    def sessions(self) -> list[LiveSession]:
+        """The streams there are."""
+        return list(self._sessions.values())
+
+    def find(self, identifier: str) -> LiveSession:
+        """Return a stream by its name.
+
+        Raises
+        ------
+        ProblemError
+            404.
+        """
+        if identifier not in self._sessions:
+            raise ProblemError(Problem(404, "stream-not-found", "there is no such stream"))
+        return self._sessions[identifier]
+
+    async def open(self, description: dict[str, Any], caller: str = "") -> LiveSession:
+        """Open a stream, or take up one whose connection was lost.
+
+        Parameters
+        ----------
+        description : dict
+            ``leads``, ``sampling_rate`` (Hz), ``unit`` ("mV", "uV", "5 uV"), optional ``model``,
+            ``lead``, ``delay_s``, ``mains``, ``name``, ``laboratory`` (False: no estimates of
+            laboratory values; or the model for them; by default the service's own, if it has
+            one); or ``resume`` with the stream's name.
+        caller : str
+            Who opens it: nobody else may take it up again.
+
+        Raises
+        ------
+        ProblemError
+        """
+        if self._state.closing:
+            raise ProblemError(Problem(503, "stopping", "the service is stopping"))
+        resume = description.get("resume")
+        if resume is not None:
+            session = self.find(str(resume))
+            if session.owner != caller:
+                raise ProblemError(Problem(404, "stream-not-found", "there is no such stream"))
+            session.last_seen = time.monotonic()
+            return session
+        if len(self._sessions) >= self._limit:
+            words = f"the service has its {self._limit} streams"
+            raise ProblemError(Problem(429, "busy", words, None, 30))
+        try:
+            order = await asyncio.to_thread(self._order, description)
+        except EcgFoundryError as error:
+            raise ProblemError(problem_of(error)) from None
+        except (KeyError, TypeError, ValueError) as error:
+            words = f"the opening message cannot be understood ({type(error).__name__}: {error})"
+            remedy = 'Send {"leads": ["I"], "sampling_rate": 250, "unit": "uV"}'
+            raise ProblemError(Problem(400, "request", words[:300], remedy)) from None
+        lane = self._lanes[self._next_lane]
+        self._next_lane = (self._next_lane + 1) % len(self._lanes)
+        try:
+            about = await lane.call("open", order)
+        except LaneDied:
+            await self._replace(lane)
+            raise ProblemError(
+                Problem(503, "lane-died", "the process for this stream ended", None, 5)
+            ) from None
+        name = str(description.get("name", ""))[:80]
+        session = LiveSession(order, about, lane.number, name, caller)
+        self._sessions[session.identifier] = session
+        self._state.telemetry.streams.set(len(self._sessions))
+        return session
+
+    def _order(self, description: dict[str, Any]) -> StreamOrder:
+        leads = description["leads"]
+        if not isinstance(leads, list) or not 1 <= len(leads) <= 64:
+            raise SignalError("'leads' is a list of one to 64 names")
+        standard = len(leads) >= 3
+        name = description.get("model") or (
+            "ptbxl-superclass-12lead" if standard else "rhythm-single-lead"
+        )
+        mains = description.get("mains")
+        lead, laboratory_lead = description.get("lead"), description.get("laboratory_lead")
+        wanted = description.get("laboratory")
+        return StreamOrder(
+            stream=secrets.token_hex(12),
+            model=self._bundle(str(name)).folder,
+            leads=tuple(str(lead) for lead in leads),
+            sampling_rate=float(description["sampling_rate"]),
+            millivolts=millivolts_per_unit(str(description["unit"])),
+            lead=None if lead is None else str(lead),
+            delay_s=float(description.get("delay_s", 0.0)),
+            mains_frequency=None if mains is None else float(mains),
+            laboratory=self._laboratory(wanted),
+            laboratory_lead=None if laboratory_lead is None else str(laboratory_lead),
+            laboratory_named=isinstance(wanted, str),
+        )
+
+    def _bundle(self, name: str) -> Bundle:
+        bundle = self._state.bundle(name)
+        refuse_synthetic(bundle, allowed=self._state.settings.synthetic_ok)
+        return bundle
+
+    def _laboratory(self, wanted: Any) -> Path | None:
+        """Folder of the model for laboratory estimates; None: there is none, or none is wanted."""
+        if wanted is False:
+            return None
+        named = isinstance(wanted, str)
+        try:
+            return self._bundle(self._state.laboratory_model(wanted if named else None)).folder
+        except ProblemError:
+            if named:
+                raise
+            return None  # nobody asked for it
+
+    def receive(self, session: LiveSession, content: bytes) -> None:
+        """Take a frame from a device.
+
+        Raises
+        ------
+        ProblemError
+            It is no frame, or the service cannot keep up.
+        """
+        leads = len(session.about["leads"])
+        try:
+            header = read_header(content)
+            if header.leads != leads:
+                raise SignalError(f"a frame of {header.leads} leads came into a stream of {leads}")
+        except SignalError as error:
+            raise ProblemError(problem_of(error)) from None
+        seconds = header.samples / session.order.sampling_rate
+        late = session.pending and session.pending_s + seconds > _PENDING_S
+        if late or session.pending >= _PENDING_FRAMES:
+            raise ProblemError(
+                Problem(429, "busy", "frames come faster than they can be read", None, 5)
+            )
+        session.last_seen = time.monotonic()
+        session.received = True
+        session.pending += 1
+        session.pending_s += seconds
+        lane = self._lanes[session.lane]
+        lane.queue.append(_Waiting(session, content, seconds))
+        lane.wake.set()
+
+    async def _run(self, lane: _Lane) -> None:
+        queue, wake = lane.queue, lane.wake
+        while True:
+            await wake.wait()
+            wake.clear()
+            while queue:
+                if len(queue) < _MANY < len(self._sessions):
+                    await asyncio.sleep(_GATHER_S)
+                batch = [queue.popleft() for _ in range(min(len(queue), _TOGETHER))]
+                try:
+                    answers = await lane.call(
+                        "answer", [(one.session.identifier, one.content) for one in batch]
+                    )
+                except LaneDied:
+                    answers = Answers(begins=[None] * len(batch))
+                    await self._replace(lane)
+                self._tell(batch, answers)
+
+    def _tell(self, batch: list[_Waiting], answers: Answers) -> None:
+        for one, begin in zip(batch, answers.begins, strict=True):
+            session = one.session
+            session.pending -= 1
+            session.pending_s -= one.seconds
+            if session.viewers and begin is not None:
+                frame = decode_frame(one.content, millivolts=session.order.millivolts)
+                session.tell(encode_frame(frame.signal, start=begin), device=False)
+        sessions = self._sessions
+        for name, message in answers.problems:
+            if name in sessions:
+                sessions[name].tell(message)
+        for name, point in answers.points:
+            if name in sessions:
+                sessions[name].tell(sessions[name].follow(point))
+        for name, message in answers.said:
+            if name in sessions:
+                sessions[name].last_answer = message
+                sessions[name].tell(message)
+        self._state.telemetry.windows.inc(len(answers.said))
+
+    async def _replace(self, lane: _Lane) -> None:
+        """Begin the streams of a lane anew: their process is gone, and with it their past."""
+        self._state.telemetry.restarts.labels("lane").inc()
+        words = "the process that answered this stream ended; it begins anew"
+        for session in self.sessions:
+            if session.lane != lane.number:
+                continue
+            try:
+                session.about = await lane.call("open", session.order)
+            except (LaneDied, ProblemError):
+                session.tell(text_of({"type": "closing", "reason": "the stream cannot be read"}))
+                self.end(session)
+            else:
+                session.tell(text_of({"type": "restarted", "reason": words}))
+
+    async def _forget(self) -> None:
+        """Forget streams whose device did not come back."""
+        while True:
+            await asyncio.sleep(5.0)
+            now = time.monotonic()
+            for session in self.sessions:
+                patience = _RESUME_S if session.device is None else _SILENT_S
+                if now - session.last_seen > patience:
+                    words = "the device did not come back"
+                    if session.device is not None:
+                        words = "nothing has come from the device for too long"
+                    session.tell(text_of({"type": "closing", "reason": words}))
+                    self.end(session)
+
+    def end(self, session: LiveSession) -> None:
+        """End a stream for good."""
+        if self._sessions.pop(session.identifier, None) is None:
+            return
+        self._state.telemetry.streams.set(len(self._sessions))
+        task = asyncio.create_task(self._close(session))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _close(self, session: LiveSession) -> None:
+        with contextlib.suppress(LaneDied):  # then it has forgotten the stream
+            await self._lanes[session.lane].call("close", [session.identifier])

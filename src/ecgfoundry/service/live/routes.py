@@ -1,0 +1,199 @@
+"""WebSocket routes: devices send frames and get answers; others watch.
+
+``/v1/stream``: the device sends one JSON message that opens the stream (with ``token`` where one
+is needed), then binary frames (:mod:`ecgfoundry.inference.live.frames`), and ``{"type": "end"}``.
+``/v1/streams/{stream}/watch``: the first message is ``{}`` or ``{"token": "..."}``; then frames
+and answers come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Coroutine
+from typing import Any
+
+import anyio
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+from ecgfoundry.service.live.hub import LiveSession, Outbox
+from ecgfoundry.service.live.lanes import text_of
+from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.security import AUDIT, RateLimit, Tokens, check_host, client_name
+from ecgfoundry.service.settings import is_loopback
+from ecgfoundry.service.state import ServiceState
+
+__all__ = ["add_stream_routes"]
+
+_OPENING_S = 10.0
+_LARGEST_OPENING = 20_000
+_VIEWERS = 64
+"""Who may watch one stream at a time (our choice): every frame is sent to each."""
+
+
+def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
+    """Add the routes of live streams."""
+    doors = _Doors(state)
+
+    @app.get("/v1/streams", tags=["live"], summary="The live streams there are")
+    async def streams() -> dict[str, list[dict[str, Any]]]:
+        return {"streams": [session.describe() for session in state.live.sessions]}
+
+    @app.websocket("/v1/stream")
+    async def device(socket: WebSocket) -> None:
+        async with _problems_are_told(socket):
+            description, caller = await doors.opening(socket)
+            session = await state.live.open(description, caller)
+            if session.device is not None:
+                words = "this stream has a connection"
+                raise ProblemError(Problem(409, "stream-connected", words))
+            session.device = Outbox()
+            AUDIT.info("%s stream opened", caller)
+            try:
+                await _serve_device(socket, state, session)
+            finally:
+                session.device = None
+                if description.get("resume") is None and not session.received:
+                    state.live.end(session)
+
+    @app.websocket("/v1/streams/{stream}/watch")
+    async def watch(socket: WebSocket, stream: str) -> None:
+        async with _problems_are_told(socket):
+            await doors.opening(socket)
+            session = state.live.find(stream)
+            if len(session.viewers) >= _VIEWERS:
+                raise ProblemError(Problem(429, "busy", "too many watch this stream", None, 30))
+            outbox = Outbox()
+            session.viewers.add(outbox)
+            try:
+                await socket.send_json({"type": "opened", **session.describe()})
+                if session.last_answer is not None:
+                    await socket.send_text(session.last_answer)
+                if session.points:
+                    await socket.send_json(session.history())
+                await _until_one_ends(_send(socket, outbox), _drain(socket))
+            finally:
+                session.viewers.discard(outbox)
+
+
+async def _serve_device(socket: WebSocket, state: ServiceState, session: LiveSession) -> None:
+    assert session.device is not None  # noqa: S101
+    await socket.send_json({"type": "opened", **session.describe()})
+
+    async def receive() -> None:
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if message.get("bytes") is not None:
+                state.live.receive(session, message["bytes"])
+            elif _is_end(message.get("text")):
+                while session.pending:  # what was sent is answered before the end
+                    await asyncio.sleep(0.01)
+                words = "the device has ended the stream"
+                session.tell(text_of({"type": "closing", "reason": words}))
+                state.live.end(session)
+                await asyncio.sleep(0.05)
+                return
+
+    await _until_one_ends(_send(socket, session.device), receive())
+
+
+def _is_end(text: str | None) -> bool:
+    try:
+        document = json.loads(text or "")
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("type") == "end"
+
+
+class _Doors:
+    """What every connection passes before anything is done for it."""
+
+    def __init__(self, state: ServiceState) -> None:
+        self._settings = state.settings
+        self._tokens = Tokens(state.settings.tokens)
+        self._limit = RateLimit(state.settings.requests_per_minute)
+
+    async def opening(self, socket: WebSocket) -> tuple[dict[str, Any], str]:
+        """Accept a connection and read its first message; return it and who sent it."""
+        check_host(socket.url.hostname, self._settings)
+        _check_origin(socket)
+        address = socket.client.host if socket.client else None
+        self._limit.check(client_name(None, address))
+        await socket.accept()
+        try:
+            text = await asyncio.wait_for(socket.receive_text(), _OPENING_S)
+            document = json.loads(text) if len(text) <= _LARGEST_OPENING else None
+        except (TimeoutError, ValueError, KeyError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise ProblemError(Problem(400, "request", "the first message is a JSON object"))
+        token = self._tokens.check(f"Bearer {document.pop('token', '')}")
+        return document, client_name(token, address)
+
+
+def _check_origin(socket: WebSocket) -> None:
+    """A page from elsewhere may not use a browser on this machine to reach the service."""
+    from urllib.parse import urlsplit
+
+    origin = socket.headers.get("origin")
+    if origin is None:
+        return
+    host = urlsplit(origin).hostname or ""
+    own = socket.url.hostname or ""
+    if host != own and not (is_loopback(host) and is_loopback(own)):
+        raise ProblemError(Problem(403, "origin", "this page may not connect"))
+
+
+async def _send(socket: WebSocket, outbox: Outbox) -> None:
+    while True:
+        message = await outbox.get()
+        if isinstance(message, bytes):
+            await socket.send_bytes(message)
+        else:
+            await socket.send_text(message)
+
+
+async def _drain(socket: WebSocket) -> None:
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run parts side by side until the first of them ends; its error is the error of all."""
+    errors: list[Exception] = []
+    async with anyio.create_task_group() as group:
+
+        async def run(part: Coroutine[Any, Any, None]) -> None:
+            try:
+                await part
+            except Exception as error:
+                errors.append(error)
+            group.cancel_scope.cancel()
+
+        for part in parts:
+            group.start_soon(run, part)
+    if errors:
+        raise errors[0]
+
+
+class _problems_are_told(contextlib.AbstractAsyncContextManager[None]):  # noqa: N801
+    """Ends a connection with its problem, and quietly when the other side has gone."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if isinstance(error, ProblemError):
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+                if self._socket.application_state.name == "CONNECTED":
+                    await self._socket.send_json({"type": "problem", **error.problem.to_dict()})
+                await self._socket.close(1013 if error.problem.status == 429 else 1008)
+            return True
+        if error is None:
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+                await self._socket.close(1000)
+            return False
+        return isinstance(error, WebSocketDisconnect | RuntimeError)

@@ -1,0 +1,1 @@
+"""Training data: sources, windows, batches, augmentation."""

@@ -1,0 +1,252 @@
+"""From what a recipe leaves behind to a bundle with its card."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgfoundry.errors import TrainingError
+from ecgfoundry.inference.verification import probe_windows
+from ecgfoundry.models.bundle import InputSpec, write_bundle
+from ecgfoundry.models.card_metrics import HEADER, figure_row
+from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
+from ecgfoundry.models.registry import ARCHITECTURES, create_model
+from ecgfoundry.models.safe_checkpoint import match_state_dict
+from ecgfoundry.preprocessing import get_preprocessing
+from ecgfoundry.vocabularies import Vocabulary, load_vocabulary
+
+__all__ = ["DISCLAIMER", "BundleDescription", "Metric", "package"]
+
+DISCLAIMER = "Not a medical device. For research; findings are unconfirmed."
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of a bundle, with what it was measured on."""
+
+    name: str
+    value: float | None
+    data: str
+    low: float | None = None
+    high: float | None = None
+    target: str | None = None
+    leads: str | None = None
+    records: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, without what is not stated."""
+        document = {k: v for k, v in vars(self).items() if v is not None}
+        return {"name": self.name, "value": self.value, "data": self.data} | document
+
+
+@dataclass(frozen=True)
+class BundleDescription:
+    """What a bundle says about itself beyond its figures."""
+
+    name: str
+    version: str
+    title: str
+    architecture: str
+    lead_mode: str
+    leads: tuple[str, ...]
+    preprocessing: str
+    vocabulary: str
+    target_kind: str
+    training_data: tuple[Mapping[str, Any], ...]
+    recipe: str
+    seed: int
+    created: str
+    intended_use: str
+    known_failures: tuple[str, ...]
+    references: tuple[str, ...]
+    licence: str
+    method: str
+    """How it was made, for the card: paragraphs of Markdown."""
+    regression: Mapping[str, Any] | None = None
+    """``scale``, ``offset`` and ``residual_quantiles`` of a regression, as in the schema."""
+    targets: Vocabulary | None = None
+    """The vocabulary itself, where it is none of those that are part of the installation."""
+    repeat: str = "`make train-defaults`"
+    """The command that makes the bundle anew, for the card."""
+
+    @property
+    def input(self) -> InputSpec:
+        """What goes in."""
+        recipe = get_preprocessing(self.preprocessing)
+        return InputSpec(
+            lead_mode=self.lead_mode,
+            leads=self.leads,
+            sampling_rate=recipe.sampling_rate,
+            samples=recipe.samples,
+            preprocessing=self.preprocessing,
+        )
+
+
+def package(
+    description: BundleDescription,
+    results: Path,
+    output: Path,
+    *,
+    metrics: Sequence[Metric],
+    notes: Sequence[str] = (),
+) -> Path:
+    """Make the bundle of a finished recipe.
+
+    Parameters
+    ----------
+    description : BundleDescription
+    results : Path
+        With ``model.safetensors``, ``config.json`` (``configuration``) and ``calibration.json``
+        (``calibration`` and ``thresholds``, as in the bundle schema).
+    output : Path
+        The bundle folder.
+    metrics : sequence of Metric
+        All figures, in the order of the card.
+    notes : sequence of str
+        Paragraphs for the card's results section.
+
+    Returns
+    -------
+    Path
+        ``output``. The graph was verified against the weights, with and without absent leads.
+
+    Raises
+    ------
+    TrainingError
+        A file of the results is missing.
+    VerificationError
+        The graph does not compute what the network computes.
+    """
+    from safetensors.torch import load_file
+
+    for name in ("model.safetensors", "config.json", "calibration.json"):
+        if not (results / name).is_file():
+            raise TrainingError(
+                f"{name} is missing", path=results, remedy="Let the recipe finish first"
+            )
+    configuration = json.loads((results / "config.json").read_text())["configuration"]
+    fitted = json.loads((results / "calibration.json").read_text())
+    network = create_model(description.architecture, **configuration)
+    match_state_dict(network, load_file(results / "model.safetensors"))
+    network.eval()
+    spec = description.input
+    architecture = ARCHITECTURES[description.architecture]
+    takes_presence = architecture.takes_presence
+    document = {
+        "schema_version": 1,
+        "name": description.name,
+        "version": description.version,
+        "title": description.title,
+        "architecture": {
+            "name": description.architecture,
+            "configuration": configuration,
+            "parameters": sum(p.numel() for p in network.parameters()),
+        },
+        "input": {
+            "lead_mode": spec.lead_mode,
+            "leads": list(spec.leads),
+            "sampling_rate": spec.sampling_rate,
+            "samples": spec.samples,
+            "preprocessing": spec.preprocessing,
+        },
+        "vocabulary": (description.targets or load_vocabulary(description.vocabulary)).to_dict(),
+        "target_kind": description.target_kind,
+        "calibration": fitted["calibration"],
+        "thresholds": fitted["thresholds"],
+        "provenance": {
+            "training_data": [dict(source) for source in description.training_data],
+            "code": "ecgfoundry (Apache-2.0)",
+            "recipe": description.recipe,
+            "seed": description.seed,
+            "created": description.created,
+        },
+        "metrics": [metric.to_dict() for metric in metrics],
+        "licence": description.licence,
+        "intended_use": description.intended_use,
+        "known_failures": list(description.known_failures),
+        "references": list(description.references),
+    }
+    if description.regression is not None:
+        document["regression"] = dict(description.regression)
+    with tempfile.TemporaryDirectory() as folder:
+        graph, card = Path(folder) / "model.onnx", Path(folder) / "README.md"
+        export_onnx(
+            network,
+            leads=spec.rows,
+            samples=spec.samples,
+            takes_presence=takes_presence,
+            path=graph,
+            float16_weights=True,
+            free_samples=architecture.masks_padding,
+        )
+        _verify_graph(network, graph, spec, takes_presence=takes_presence)
+        card.write_text(_card(description, document, notes), encoding="utf-8")
+        files = {
+            "model.safetensors": results / "model.safetensors",
+            "model.onnx": graph,
+            "README.md": card,
+        }
+        return write_bundle(output, document=document, files=files)
+
+
+def _verify_graph(network: Any, graph: Path, spec: InputSpec, *, takes_presence: bool) -> None:
+    import torch
+
+    windows = probe_windows(spec)
+    absent = np.isnan(windows).all(axis=2)
+    signal = torch.from_numpy(np.nan_to_num(windows))
+    presence = torch.from_numpy((~absent).astype(np.float32)) if takes_presence else None
+    verify_onnx(network, graph, signal, presence)
+
+
+def _card(description: BundleDescription, document: Mapping[str, Any], notes: Sequence[str]) -> str:
+    spec = description.input
+    leads = {
+        "exact": f"all of {', '.join(spec.leads)}",
+        "any-subset": f"any of {', '.join(spec.leads)}; absent ones are masked, derivable limb "
+        "leads are derived",
+        "any-single": f"one lead, whichever; trained on {', '.join(spec.leads)}",
+    }[spec.lead_mode]
+    data = [
+        f"- {source['name']} ({source['licence']}), {source.get('records', '?')} records: "
+        f"{source.get('use', '')} {source.get('citation', '')}".rstrip()
+        for source in description.training_data
+    ]
+    targets = [
+        f"- **{target['name']}** ({target['kind']}): {target.get('description', '')} "
+        f"{target.get('caveat', '')}".rstrip()
+        for target in document["vocabulary"]["targets"]
+    ]
+    parts = [
+        f"# {description.name} {description.version}",
+        description.title,
+        f"**{DISCLAIMER}**",
+        "## Use",
+        description.intended_use,
+        f"```\necgfoundry diagnose FILE --model {description.name}\n```",
+        "## Input",
+        f"Leads: {leads}. {spec.window_s:g}-s windows at {spec.sampling_rate:g} Hz, standardized "
+        f"by `{spec.preprocessing}`: {spec.recipe.description}.",
+        "## Targets",
+        "\n".join(targets),
+        "## Training",
+        description.method,
+        "\n".join(data),
+        f"{document['architecture']['parameters']:,} parameters, stored in half precision. Recipe "
+        f"`{description.recipe}`, seed {description.seed}; repeat it with {description.repeat}.",
+        "## Results",
+        "\n".join([HEADER, *(figure_row(metric) for metric in document["metrics"])]),
+        *notes,
+        "## Known limits",
+        "\n".join(f"- {failure}" for failure in description.known_failures),
+        "## Licence and references",
+        description.licence,
+        "\n".join(f"- {reference}" for reference in description.references),
+    ]
+    return "\n\n".join(parts) + "\n"

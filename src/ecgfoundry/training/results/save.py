@@ -1,0 +1,63 @@
+"""The last step of every run: its weights, calibration and figures become a bundle."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ecgfoundry.models.onnx_graph import fits_float16
+from ecgfoundry.training.results.package import BundleDescription, Metric, package
+from ecgfoundry.training.results.run_folder import RunFolder
+
+__all__ = ["bundle_name", "save_bundle", "today"]
+
+
+def save_bundle(
+    network: nn.Module,
+    description: BundleDescription,
+    folder: RunFolder,
+    *,
+    calibration: Mapping[str, Any] | None,
+    thresholds: Mapping[str, Any] | None,
+    metrics: Sequence[Metric],
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write weights, configuration, calibration and figures, and the bundle made of them.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Rounded to float16 (:func:`ecgfoundry.models.onnx_export.round_to_float16`): what was
+        measured is what is stored.
+
+    Returns
+    -------
+    Path
+        ``folder/bundle``.
+    """
+    from safetensors.torch import save_file
+
+    stored = {
+        key: (tensor.half() if fits_float16(tensor.numpy()) else tensor).contiguous()
+        for key, tensor in network.cpu().state_dict().items()
+    }
+    save_file(stored, folder.path / "model.safetensors")
+    folder.write_json("config.json", {"configuration": network.config})
+    folder.write_json("calibration.json", {"calibration": calibration, "thresholds": thresholds})
+    folder.write_json("metrics.json", {"metrics": [metric.to_dict() for metric in metrics]})
+    return package(description, folder.path, folder.path / "bundle", metrics=metrics, notes=notes)
+
+
+def bundle_name(text: str) -> str:
+    """Return a name that a bundle may have."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text.lower())
+    return kept.strip("._-")[:100] or "trained"
+
+
+def today() -> str:
+    """Return the date in UTC, as ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
