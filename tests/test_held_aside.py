@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
-
 from benchmarks.experiments.held_aside import figures, held_aside, main
 
 

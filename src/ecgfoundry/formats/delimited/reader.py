@@ -10,47 +10,19 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ecgfoundry.errors import LeadError, SamplingRateError, UnitError
-from ecgfoundry.formats.arrays.stated import (
-    Stated,
-    build_recording,
-    describe,
-    load_sidecar,
-    with_options,
-)
+from ecgfoundry.formats.arrays.stated import describe
 from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
-from ecgfoundry.formats.common.channels import channel_kinds, is_voltage, known_non_ecg_kind
-from ecgfoundry.formats.delimited.table import TableLayout, decode_text, detect_layout, load_table
-from ecgfoundry.leads import canonical_lead
-from ecgfoundry.recording import Channel, Recording
+from ecgfoundry.formats.delimited.columns import FORMAT, load, recording_of
+from ecgfoundry.formats.delimited.stream import windows
+from ecgfoundry.formats.delimited.table import decode_text, detect_layout
+from ecgfoundry.recording import Recording
 
-__all__ = ["READER", "inspect", "plan_columns", "read", "recording_of_rows", "sniff"]
+__all__ = ["READER", "inspect", "read", "sniff"]
 
 _HEAD_BYTES = 4096
-_TIME_NAME = re.compile(
-    r"^(?:elapsed |sensor |phone )?(?:time|timestamp|t|seconds|sec|millis|milliseconds)$"
-)
-_COUNTER_NAMES = frozenset({"sample", "sample #", "samples", "index", "idx", "nseq", "n", "#", ""})
-_NAME_UNIT = re.compile(
-    r"^(?P<name>.*?)\s*(?:[\[(](?P<bracket>[^\])]*)[\])]|_(?P<tail>s|ms|us|ns|mv|uv))$",
-    re.IGNORECASE,
-)
-_TIME_FACTORS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_PLAUSIBLE_RATES = (20.0, 20_000.0)
-"""Hz; a time column without a unit is in seconds or milliseconds, whichever gives a rate in this
-range. It spans a factor of 1000, so at most one does (our choice)."""
-_RATE_COMMENT = re.compile(r"^sampling rate\s*\(hz\)\s*:=\s*(\S+)", re.IGNORECASE)
-_LABELS_COMMENT = re.compile(r"^labels\s*:=\s*(.+)$", re.IGNORECASE)
-_UNITS_COMMENT = re.compile(r"^units\s*:=\s*(.+)$", re.IGNORECASE)
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -65,8 +37,8 @@ def sniff(path: Path, head: bytes) -> bool:
 
 def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
     """Return what the text says; see :class:`Reader`. The whole text is parsed."""
-    columns, stated = _load(path, options)
-    info = describe(columns.ecg, stated, path=path, format=READER.name)
+    columns, stated = load(path, options)
+    info = describe(columns.ecg, stated, path=path, format=FORMAT)
     return replace(info, other_channels=tuple(name for name, _, _ in columns.others))
 
 
@@ -74,274 +46,19 @@ def read(
     path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
 ) -> Recording:
     """Read a range of samples; see :class:`Reader`. The whole text is parsed."""
-    recording = _recording(*_load(path, options), options, path)
+    recording = recording_of(*load(path, options), options, path)
     if start_sample == 0 and stop_sample is None:
         return recording
     stop = recording.samples if stop_sample is None else stop_sample
     return recording.slice_samples(start_sample, stop)
 
 
-def _finite_or_missing(values: np.ndarray) -> NDArray[np.float32]:
-    """Return float32 in which what float32 cannot hold is missing."""
-    result = values.astype(np.float32)
-    result[np.isinf(result)] = np.nan
-    return result
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """ECG columns as (leads, samples), and the other named columns with their units."""
-
-    ecg: np.ndarray
-    others: tuple[tuple[str, str, np.ndarray], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnPlan:
-    """What the lines before the numbers, the sidecar and the caller say about the columns.
-
-    ``time`` is the number and unit of the time column that the rate has to come from, or None.
-    """
-
-    names: list[str] | None
-    units: list[str]
-    keep: list[int]
-    stated: Stated
-    time: tuple[int, str | None] | None
-
-
-def plan_columns(layout: TableLayout, path: Path, options: ReadOptions) -> ColumnPlan:
-    """Return the plan of a table; reads the sidecar, and no numbers."""
-    names, units = _names_and_units(layout)
-    stated = with_options(replace(_from_comments(layout), leads=None), ReadOptions())
-    sidecar = load_sidecar(path)
-    stated = replace(
-        stated,
-        leads=sidecar.leads,
-        unit=sidecar.unit or stated.unit,
-        sampling_rate=sidecar.sampling_rate or stated.sampling_rate,
-        subject=sidecar.subject,
-        header={**stated.header, **sidecar.header},
-    )
-    stated = with_options(stated, options)
-    keep = list(range(layout.columns))
-    time = None
-    if names is not None:
-        for number in list(keep):
-            role = _column_role(names[number])
-            if role == "signal":
-                continue
-            keep.remove(number)
-            if role == "time" and stated.sampling_rate is None and time is None:
-                time = number, _time_unit(names, units, number)
-    return ColumnPlan(names, units, keep, stated, time)
-
-
-def _load(path: Path, options: ReadOptions) -> tuple[_Columns, Stated]:
-    table = load_table(path, options.limits)
-    plan = plan_columns(table.layout, path, options)
-    if plan.time is not None:
-        number, unit = plan.time
-        rate = _rate_from_times(table.values[:, number], unit, path)
-        plan = replace(plan, stated=replace(plan.stated, sampling_rate=rate))
-    return _sorted_columns(table.values, plan, path)
-
-
-def recording_of_rows(
-    values: np.ndarray, plan: ColumnPlan, options: ReadOptions, path: Path
-) -> Recording:
-    """Return the recording of rows (rows, columns) of a table whose plan states the rate."""
-    return _recording(*_sorted_columns(values, plan, path), options, path)
-
-
-def _recording(columns: _Columns, stated: Stated, options: ReadOptions, path: Path) -> Recording:
-    recording = build_recording(columns.ecg, stated, options, path=path, format=READER.name)
-    with np.errstate(over="ignore"):
-        channels = tuple(
-            Channel(
-                name=name,
-                kind=known_non_ecg_kind(name) or "other",
-                unit=unit,
-                sampling_rate=recording.sampling_rate,
-                signal=_finite_or_missing(values),
-            )
-            for name, unit, values in columns.others
-        )
-    return replace(recording, other_channels=channels)
-
-
-def _names_and_units(layout: TableLayout) -> tuple[list[str] | None, list[str]]:
-    """Column names and units from the header lines or from the comments."""
-    names, units = layout.names, layout.units
-    for comment in layout.comments:
-        labels, stated_units = _LABELS_COMMENT.match(comment), _UNITS_COMMENT.match(comment)
-        if labels and names is None:
-            names = tuple(part.strip() for part in labels[1].split("\t"))
-        if stated_units and units is None:
-            units = tuple(part.strip() for part in stated_units[1].split("\t"))
-    if names is None or len(names) != layout.columns:
-        return None, [""] * layout.columns
-    if units is not None and len(units) == 1:
-        units = units * layout.columns
-    if units is None or len(units) != layout.columns:
-        units = ("",) * layout.columns
-    plain_names, plain_units = [], []
-    for name, unit in zip(names, units, strict=True):
-        match = _NAME_UNIT.match(name)
-        plain_names.append(match["name"].strip() if match else name)
-        plain_units.append(unit or (match and (match["bracket"] or match["tail"])) or "")
-    return plain_names, plain_units
-
-
-def _from_comments(layout: TableLayout) -> Stated:
-    rate = None
-    for comment in layout.comments:
-        match = _RATE_COMMENT.match(comment)
-        if match:
-            try:
-                rate = float(match[1].replace(",", "."))
-            except ValueError:
-                continue
-    header = {"comments": "\n".join(layout.comments)} if layout.comments else {}
-    return Stated(sampling_rate=rate, header=header)
-
-
-def _column_role(name: str) -> str:
-    text = name.strip().lower()
-    if text in _COUNTER_NAMES:
-        return "counter"
-    return "time" if _TIME_NAME.match(text) else "signal"
-
-
-def _time_unit(names: Sequence[str], units: Sequence[str], number: int) -> str | None:
-    unit = units[number].strip().lower()
-    if unit in _TIME_FACTORS:
-        return unit
-    word = names[number].strip().lower()
-    return {"seconds": "s", "sec": "s", "millis": "ms", "milliseconds": "ms"}.get(word)
-
-
-def _rate_from_times(times: np.ndarray, unit: str | None, path: Path) -> float:
-    """Return the rate in Hz of a uniform time column, or raise SamplingRateError."""
-    first, last = float(times[0]), float(times[-1])
-    if not np.isfinite(times).all():
-        last = math.nan
-    step = time_step(first, last, len(times), path)
-    check_uniform(times, first, step, 0, path)
-    return rate_of_step(step, (last - first), times, unit, path)
-
-
-def time_step(first: float, last: float, count: int, path: Path) -> float:
-    """Return the mean step of a time column, or raise SamplingRateError."""
-    if count < 2 or not last - first > 0:
-        raise SamplingRateError(
-            "the time column does not run forward without gaps",
-            path=path,
-            remedy="Supply the rate with --sampling-rate or sampling_rate=, if it is uniform",
-        )
-    return (last - first) / (count - 1)
-
-
-def check_uniform(times: np.ndarray, first: float, step: float, row: int, path: Path) -> None:
-    """Raise SamplingRateError where times, from row number ``row`` on, leave the uniform grid."""
-    grid = first + step * np.arange(row, row + len(times))
-    # Times are rounded when they are written, so each may be off by up to about half a step.
-    off = ~(np.abs(times - grid) <= 0.75 * step)
-    if off.any():
-        place = int(np.flatnonzero(off)[0])
-        raise SamplingRateError(
-            f"the time column is not uniform (from sample {row + place} on, at {times[place]:g})",
-            path=path,
-            remedy="Resample it to a uniform rate, or read the parts between gaps",
-        )
-
-
-def rate_of_step(
-    step: float, span: float, sample: np.ndarray, unit: str | None, path: Path
-) -> float:
-    """Return the rate in Hz of a uniform time column; ``sample`` are some of its times."""
-    rate = (1.0 / step) / _time_factor(1.0 / step, unit, path)
-    # The rounding of the first and the last time leaves this much doubt about the rate.
-    doubt = rate * _resolution(sample) / span
-    return float(round(rate)) if abs(rate - round(rate)) <= max(doubt, 1e-9 * rate) else float(rate)
-
-
-def _time_factor(rate: float, unit: str | None, path: Path) -> float:
-    if unit is not None:
-        return _TIME_FACTORS[unit]
-    low, high = _PLAUSIBLE_RATES
-    for factor in (1.0, 1e-3):
-        if low <= rate / factor < high:
-            return factor
-    raise SamplingRateError(
-        f"the time column gives {rate:g} Hz in seconds and {rate * 1e3:g} Hz in milliseconds",
-        path=path,
-        remedy="Name its unit, as in 'time [ms]', or supply the rate with sampling_rate=",
-    )
-
-
-def _resolution(times: np.ndarray) -> float:
-    """Return the decimal place to which the times are rounded, in their unit."""
-    sample = times[:: max(len(times) // 200, 1)]
-    tolerance = 1e-11 * (1.0 + float(np.max(np.abs(sample))))
-    for digits in range(10):
-        if np.max(np.abs(sample - np.round(sample, digits))) <= tolerance:
-            return float(10.0**-digits)
-    return 0.0
-
-
-def _sorted_columns(values: np.ndarray, plan: ColumnPlan, path: Path) -> tuple[_Columns, Stated]:
-    names, units, keep, stated = plan.names, plan.units, plan.keep, plan.stated
-    ecg = list(keep)
-    if names is not None:
-        # Among EEG electrodes C3 is no chest lead; see channel_kinds.
-        kinds = channel_kinds(names, ["mV"] * len(names))
-        ecg = [n for n in keep if canonical_lead(names[n]) is not None and kinds[n] == "ecg"]
-    if stated.leads is None:
-        if names is None or not ecg:
-            listed = ", ".join(names[n] for n in keep) if names else f"{len(keep)} unnamed"
-            raise LeadError(
-                f"no column is named as an ECG lead ({listed[:200]})",
-                path=path,
-                remedy="Supply the names of the columns, for example --leads I,II,V1",
-            )
-        stated = replace(stated, leads=tuple(names[n] for n in ecg))
-    elif len(stated.leads) != len(ecg):
-        ecg = list(keep)  # then the names are for all columns; a wrong number is refused below
-    if stated.unit is None:
-        stated = replace(stated, unit=_common_unit([units[n] for n in ecg], path))
-    others = tuple(
-        (names[n], units[n], values[:, n]) for n in keep if n not in ecg and names is not None
-    )
-    return _Columns(np.ascontiguousarray(values[:, ecg].T), others), stated
-
-
-def _common_unit(units: Sequence[str], path: Path) -> str | None:
-    found = {unit for unit in units if is_voltage(unit)}
-    if len(found) > 1:
-        raise UnitError(
-            f"the ECG columns have different units ({', '.join(sorted(found))})",
-            path=path,
-            remedy="Bring them to one unit, or supply it with --unit or unit=",
-        )
-    return found.pop() if len(found) == 1 and all(is_voltage(unit) for unit in units) else None
-
-
-def _windows(
-    path: Path, options: ReadOptions, window_s: float, start_s: float, duration_s: float | None
-) -> Iterator[Recording]:
-    """Read window by window; see :class:`Reader`."""
-    from ecgfoundry.formats.delimited.stream import windows  # it builds on this module
-
-    return windows(path, options, window_s, start_s, duration_s)
-
-
 READER = Reader(
-    name="delimited",
+    name=FORMAT,
     description="delimited text: CSV, TSV, semicolons or blanks; OpenSignals and BioSPPy text",
     extensions=(".csv", ".tsv", ".txt"),
     sniff=sniff,
     inspect=inspect,
     read=read,
-    windows=_windows,
+    windows=windows,
 )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import FormatError, SignalError
 from ecgfoundry.formats.base import ReadOptions
-from ecgfoundry.formats.delimited.reader import (
+from ecgfoundry.formats.delimited.columns import (
     ColumnPlan,
     check_uniform,
     plan_columns,

@@ -6,9 +6,9 @@ model or boosted trees, and the features of an encoder that was never trained. O
 is fitted anew, in seconds and with a seed.
 """
 
+from ecgfoundry.models.baselines.base import Baseline
 from ecgfoundry.models.baselines.estimators import (
     BASELINES,
-    Baseline,
     Boosting,
     Linear,
     Prevalence,

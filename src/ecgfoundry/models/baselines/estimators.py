@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.errors import MissingExtraError
+from ecgfoundry.models.baselines.base import Baseline, Float64, Kind
 from ecgfoundry.models.baselines.folds import grouped_folds
 
-__all__ = ["BASELINES", "Baseline", "Boosting", "Linear", "Prevalence", "create_baseline"]
+__all__ = ["BASELINES", "Boosting", "Linear", "Prevalence", "create_baseline"]
 
-Float64 = NDArray[np.float64]
-Kind = Literal["multilabel", "multiclass", "regression"]
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Strengths that the linear model chooses from, by groups within the training part. Per record and
@@ -35,28 +34,6 @@ LEAVES = 15
 FEWEST_IN_LEAF = 20
 """Settings of the boosted trees, fixed: a baseline is not tuned on what it is compared on (our
 choice)."""
-
-
-class Baseline(Protocol):
-    """What every baseline does.
-
-    ``kind`` is "multilabel" (``y`` (records, targets) of 0 and 1, NaN = unknown; predictions are
-    probabilities), "multiclass" (``y`` (records,) of class numbers, NaN = unknown; predictions
-    (records, classes) sum to 1) or "regression" (``y`` (records, targets), NaN = unknown).
-    """
-
-    kind: Kind
-    classes: int | None
-
-    def fit(
-        self, X: Float64, y: Float64, groups: ArrayLike | None = None, seed: int = 0
-    ) -> Baseline:
-        """Learn from records; ``groups`` keeps records of a patient together when choosing."""
-        ...
-
-    def predict(self, X: Float64) -> Float64:
-        """Return (records, outputs)."""
-        ...
 
 
 class _Base:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
-    from ecgfoundry.models.baselines.estimators import Baseline
+    from ecgfoundry.models.baselines.base import Baseline
 
 __all__ = ["cross_validated_predictions", "grouped_folds"]
 
