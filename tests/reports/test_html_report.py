@@ -14,8 +14,7 @@ import pytest
 
 from ecgfoundry.errors import TruncatedFileError
 from ecgfoundry.recording import Recording, Subject
-from ecgfoundry.reports import ReportItem
-from ecgfoundry.reports.html import report as html_report
+from ecgfoundry.reports import ReportItem, html_report
 from ecgfoundry.reports.html.style import DARK, LIGHT
 from ecgfoundry.reports.wording import DISCLAIMER
 
