@@ -180,6 +180,7 @@ def test_selected_leads_are_derived_by_the_textbook() -> None:
     np.testing.assert_allclose(
         recording.with_derived_leads().signal[:, 3], [0.6, 0.4, 0.1, 1, -0.8, 0.1, 0.7], rtol=1e-6
     )
+    np.testing.assert_allclose(recording.select(["aVL"]).signal, [[0.1] * 4], rtol=1e-6)
     alone = Recording(np.ones((1, 4)), 250, ("I",))
     assert alone.with_derived_leads() is alone
 
