@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ecgfoundry.models.registry import ARCHITECTURES, Architecture, available_architectures
+from ecgfoundry.errors import ModelNotFoundError
+from ecgfoundry.models.registry import (
+    ARCHITECTURES,
+    Architecture,
+    available_architectures,
+    create_model,
+)
 
 NET1D = ("ecgfoundry.models.networks.net1d", "Net1D")
 S4 = ("ecgfoundry.models.networks.s4", "S4Net")
@@ -51,6 +57,12 @@ def test_an_architecture(name: str) -> None:
 def test_the_defaults_of_a_new_architecture() -> None:
     plain = Architecture("a", "m", "n", "d", takes_presence=False, example_shape=(1, 2))
     assert (plain.pooling, plain.masks_padding, dict(plain.defaults)) == ("mean", False, {})
+    assert len({plain, *ARCHITECTURES.values()}) == 11  # settings do not make it unhashable
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(ModelNotFoundError, match=r"no architecture 'net2d'.*net1d, net1d-12lead"):
+        create_model("net2d")
 
 
 def test_a_fault_of_a_module_is_not_taken_for_a_missing_torch() -> None:

@@ -101,7 +101,7 @@ def test_a_target_without_a_threshold(make_interpretation: Make, make_finding: M
     plain = printed(make_interpretation(findings=findings[:1], calibrated=False))
     assert "    uncalibrated: the scores rank, they are no probabilities" in plain
     assert "    no thresholds: nothing is decided (?)" in plain
-    mixed = [findings[0] | {"calibrated": True}]
+    mixed = [findings[0] | {"calibrated": True}, findings[1]]
     text = printed(make_interpretation(findings=mixed, calibrated=False))
     assert not [line for line in text if "uncalibrated" in line]
 

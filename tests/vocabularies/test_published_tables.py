@@ -257,3 +257,4 @@ def test_the_json_form_of_a_target_leaves_out_what_is_empty() -> None:
     target = Target("a", "rhythm", codes=codes)
     codes["LOINC"] = "2"
     assert target.codes == {"LOINC": "1"}
+    assert len({target, Target("a", "rhythm", codes={"LOINC": "1"})}) == 1
