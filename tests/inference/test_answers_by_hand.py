@@ -307,11 +307,11 @@ def test_one_lead_on_request(tiny: Predictor) -> None:
 
 
 def test_the_figures_of_the_leads_are_means_over_the_windows(tiny: Predictor) -> None:
-    """V1 has 20 % missing in the first of two windows, and V1 is 0.2 mV and 1.4 mV tall."""
+    """Of V1 1001 samples of 5000 are missing in the first of two windows: 20.02 %, and half."""
     x = wave(P, R)
-    x[2, 1000:2000] = np.nan
+    x[2, 1000:2001] = np.nan
     figures = tiny.interpret(record(x)).lead_figures
-    assert [figures[lead]["missing_share"] for lead in ("I", "II", "V1")] == [0, 0, 0.1]
+    assert [figures[lead]["missing_share"] for lead in ("I", "II", "V1")] == [0, 0, 0.1001]
     # The amplitude is measured between quantiles; of a square wave it is its height.
     assert figures["I"]["amplitude_mv"] == pytest.approx((2.8 + 2.0) / 2, abs=0.01)
     assert figures["II"]["amplitude_mv"] == pytest.approx((2.0 + 0.4) / 2, abs=0.01)

@@ -31,6 +31,7 @@ def test_two_samples_a_bin_are_kept_whole_and_three_are_not() -> None:
     assert decimate_extremes(np.arange(6) * 0.05, zigzag).tolist() == [0, 1, 2, 3, 4, 5]
     # 0, 0.033, 0.066 and 0.099 mm are in the first bin, 0.132 and 0.165 in the second.
     assert decimate_extremes(np.arange(6) * 0.033, zigzag).tolist() == [0, 1, 4, 5]
+    assert decimate_extremes(np.arange(3) * 0.01, np.array([0.0, 0.5, 1.0])).tolist() == [0, 2]
     assert decimate_extremes(np.array([5.0]), np.array([1.0])).tolist() == [0]
     assert decimate_extremes(np.array([5.0, 5.01]), np.array([1.0, 1.0])).tolist() == [0, 1]
 
