@@ -245,6 +245,8 @@ def _check_document(document: Any, path: Path) -> None:
             raise BundleError("a regression needs 'regression' with scale and offset", path=path)
         lists["regression.scale"] = document["regression"]["scale"]
         lists["regression.offset"] = document["regression"]["offset"]
+        if "residual_quantiles" in document["regression"]:
+            lists["regression.residual_quantiles"] = document["regression"]["residual_quantiles"]
     for name, values in lists.items():
         if len(values) != targets:
             raise BundleError(f"{name} has {len(values)} values for {targets} targets", path=path)

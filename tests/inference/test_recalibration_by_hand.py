@@ -1,0 +1,119 @@
+"""Calibration and thresholds fitted on square waves whose logits are known.
+
+The literals of Platt's method are the minimum of
+``mean(log(1 + exp(-t (s x + o)))) + 0.01 ((s - 1)^2 + 0.1 o^2)`` by SciPy's Nelder-Mead, for the
+logits 3.2 (positives) and 0.0 (negatives), as many of both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.hand_waves import P, R, build, record, wave
+
+from ecgfoundry.errors import BundleError, ManifestError
+from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.inference.recalibration import MINIMUM_EACH, recalibrate
+from ecgfoundry.manifest import Manifest, ManifestRow
+from ecgfoundry.models.bundle import load_bundle
+
+pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
+
+SCALE, OFFSET = 2.349464, -3.452977
+THRESHOLD = 0.506906  # midway between 0.983132 at 3.2 and 0.030680 at 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("records")
+    write_wfdb(record(wave(P)), folder, "p")
+    write_wfdb(record(wave(R)), folder, "r")
+    write_wfdb(record(np.zeros((3, 5000))), folder, "flat")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    return build(tmp_path_factory.mktemp("hand"))
+
+
+def row(
+    number: int, file: str, a: float | None, b: float | None = None, split: str | None = None
+) -> ManifestRow:
+    targets = {"A": a, "B": b}
+    return ManifestRow(f"{number}", f"{file}.hea", split=split, targets=targets)
+
+
+def table(positives: int, negatives: int, **more: str) -> list[ManifestRow]:
+    """P is A, R is not; of B one label fewer is known than of A, on either side."""
+    rows = [row(k, "p", 1.0, 0.0, **more) for k in range(positives)]
+    rows += [row(100 + k, "r", 0.0, 1.0 if k else None, **more) for k in range(negatives)]
+    return rows
+
+
+def test_a_target_needs_ten_of_each(folder: Path, tiny: Predictor, tmp_path: Path) -> None:
+    assert MINIMUM_EACH == 10
+    done: list[tuple[int, int]] = []
+    rows = [*table(10, 10), row(200, "flat", 1.0), row(201, "gone", 1.0)]
+    skipped = recalibrate(
+        tiny, Manifest(tuple(rows), folder), tmp_path / "new", progress=lambda *k: done.append(k)
+    )
+    assert list(skipped) == ["200", "201"]
+    assert skipped["200"].startswith("every lead is flat") and "gone.hea" in skipped["201"]
+    assert done == [(k, 22) for k in range(1, 22)]
+    document = load_bundle(tmp_path / "new").document
+    record_level, window_level = (document["calibration"][key] for key in ("record", "window"))
+    assert record_level == window_level
+    assert record_level["method"] == "platt"
+    # B has ten negatives and nine positives; H and the modifier have no column.
+    assert record_level["scale"] == [pytest.approx(SCALE, rel=2e-3), 1, 1, 1]
+    assert record_level["offset"] == [pytest.approx(OFFSET, rel=2e-3), 0, 0, 0]
+    assert document["thresholds"]["values"] == [
+        pytest.approx(THRESHOLD, abs=2e-3), None, None, None,
+    ]  # fmt: skip
+    words = "20 recordings of the owner; 1 of 4 targets"
+    assert document["calibration"]["fitted_on"] == words
+    assert document["thresholds"] | {"values": 0} == {
+        "values": 0, "criterion": "largest F1", "fitted_on": words,
+    }  # fmt: skip
+    assert "reduced_leads" not in document["calibration"]
+    answer = load_model(tmp_path / "new").interpret(record(wave(P)))
+    assert answer.finding("A").probability == pytest.approx(0.983132, abs=2e-3)
+    assert answer.finding("A").present is True
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(9, 20), (20, 9)])
+def test_nine_are_too_few(
+    folder: Path, tiny: Predictor, tmp_path: Path, positives: int, negatives: int
+) -> None:
+    few = Manifest(tuple(table(positives, negatives)), folder)
+    with pytest.raises(ManifestError, match="no target has 10 positives and 10 negatives"):
+        recalibrate(tiny, few, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_only_the_validation_part_is_used_where_there_is_one(
+    folder: Path, tiny: Predictor, tmp_path: Path
+) -> None:
+    """In the training part the labels are the other way round."""
+    turned = [row(300 + k, "p" if k % 2 else "r", float(1 - k % 2), split="train")
+              for k in range(40)]  # fmt: skip
+    rows = [*turned, *table(11, 11, split="validation")]
+    recalibrate(tiny, Manifest(tuple(rows), folder), tmp_path / "new")
+    document = load_bundle(tmp_path / "new").document
+    assert document["calibration"]["fitted_on"] == "22 recordings of the owner; 2 of 4 targets"
+    assert document["calibration"]["record"]["scale"][0] == pytest.approx(SCALE, rel=2e-3)
+
+
+def test_other_columns_and_other_kinds_are_refused(
+    folder: Path, tiny: Predictor, tmp_path: Path
+) -> None:
+    rows = tuple(ManifestRow(str(k), "p.hea", targets={"Z": 1.0}) for k in range(3))
+    with pytest.raises(ManifestError, match="no target column"):
+        recalibrate(tiny, Manifest(rows, folder), tmp_path / "new")
+    single = load_model("rhythm-single-lead", threads=1)
+    with pytest.raises(BundleError, match="only multilabel bundles are calibrated, not multiclass"):
+        recalibrate(single, Manifest(rows, folder), tmp_path / "new")

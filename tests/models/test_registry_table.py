@@ -1,0 +1,71 @@
+"""The registered architectures, field by field."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecgfoundry.errors import ModelNotFoundError
+from ecgfoundry.models.registry import (
+    ARCHITECTURES,
+    Architecture,
+    available_architectures,
+    create_model,
+)
+
+NET1D = ("ecgfoundry.models.networks.net1d", "Net1D")
+S4 = ("ecgfoundry.models.networks.s4", "S4Net")
+
+# Example shape (leads, samples): ECGFounder takes 10 s at 500 Hz; the PTB-XL benchmark of S4 10 s
+# at 100 Hz; rhythm 30 s at 200 Hz; the lead subsets 10 s at 250 Hz.
+TABLE = {
+    "net1d": (*NET1D, (12, 5000), {"leads": 12}),
+    "net1d-12lead": (*NET1D, (12, 5000), {"leads": 12}),
+    "net1d-1lead": (*NET1D, (1, 5000), {"leads": 1}),
+    # The widths of both smaller ones are named in the authors' code.
+    "net1d-small": (
+        *NET1D, (12, 5000), {"leads": 12, "widths": (32, 64, 64, 160, 160, 512, 512)},
+    ),
+    "net1d-tiny": (
+        *NET1D, (12, 5000),
+        {"leads": 12, "widths": (16, 32, 32, 80, 80, 256, 256), "blocks": (2, 2, 2, 2, 2, 2, 2)},
+    ),
+    "net1d-attention": (
+        "ecgfoundry.models.networks.segment_attention", "SegmentAttentionNet", (1, 5000), {},
+    ),
+    "rhythm-net": ("ecgfoundry.models.networks.rhythm", "RhythmNet", (1, 6000), {}),
+    "s4": (*S4, (12, 1000), {}),
+    "s4-small": (*S4, (12, 1000), {"width": 128}),
+    "lead-subset-net": (
+        "ecgfoundry.models.networks.lead_subset", "LeadSubsetNet", (12, 2500), {},
+    ),
+}  # fmt: skip
+
+
+def test_the_names_and_their_order() -> None:
+    assert available_architectures() == tuple(TABLE)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_an_architecture(name: str) -> None:
+    found = ARCHITECTURES[name]
+    assert (found.module, found.network, found.example_shape, dict(found.defaults)) == TABLE[name]
+    assert found.takes_presence is (name == "lead-subset-net")
+    assert found.masks_padding is (name == "rhythm-net")
+    assert found.pooling == ("attention" if name == "net1d-attention" else "mean")
+
+
+def test_the_defaults_of_a_new_architecture() -> None:
+    plain = Architecture("a", "m", "n", "d", takes_presence=False, example_shape=(1, 2))
+    assert (plain.pooling, plain.masks_padding, dict(plain.defaults)) == ("mean", False, {})
+    assert len({plain, *ARCHITECTURES.values()}) == 11  # settings do not make it unhashable
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(ModelNotFoundError, match=r"no architecture 'net2d'.*net1d, net1d-12lead"):
+        create_model("net2d")
+
+
+def test_a_fault_of_a_module_is_not_taken_for_a_missing_torch() -> None:
+    wrong = Architecture("a", "ecgfoundry.nowhere", "n", "d", False, (1, 2))
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        wrong.build()
