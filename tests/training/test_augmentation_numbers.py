@@ -248,7 +248,7 @@ def test_the_six_axes_of_the_paper() -> None:
     expected = [-0.8082904, -0.4, 0.1154701, 0.8082904, 0.9237604, 1.0]
     np.testing.assert_allclose(values, expected, atol=1e-5)
     # Drawn with equal chance: binomial(6000, 1/6), one in a million.
-    assert 861 <= counts.min() and counts.max() <= 1144
+    assert counts.min() >= 861 and counts.max() <= 1144
     np.testing.assert_array_equal(after[:, 0], after[:, 1])
 
 
@@ -328,7 +328,7 @@ def test_a_plan_knows_the_sampling_rate() -> None:
     assert set(np.abs(np.fft.rfft(loud, axis=1)).argmax(axis=1).tolist()) == {200, 240}
     slow = planned("baseline-wander", batch, 10.0) - batch
     at = np.abs(np.fft.rfft(slow[slow.any(axis=(1, 2))][:, 0], axis=1)).argmax(axis=1) / 100.0
-    assert 0.14 <= at.min() and at.max() <= 0.71 and at.max() > 0.4
+    assert at.min() >= 0.14 and at.max() <= 0.71 and at.max() > 0.4
 
 
 def test_a_plan_drops_leads_only_where_there_are_several() -> None:

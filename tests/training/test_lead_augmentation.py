@@ -208,7 +208,7 @@ def test_shares_of_the_lead_subsets():
     only_limb = (limb == 6) & (chest == 0)
     assert only_limb.mean() == pytest.approx(0.15 + 0.35 * 0.0324675, abs=0.0058)
     assert (count == 1).mean() == pytest.approx(0.35 / 11, abs=0.0028)
-    # One lead short of twelve: five chest leads and two limb leads or more, 6 C(6, s - 5) / C(12, s)
+    # One short of twelve: five chest leads and two or more limb leads, 6 C(6, s - 5) / C(12, s)
     # for s = 7 to 11, 0.1646006 on average.
     assert (count == 11).mean() == pytest.approx(0.35 * 0.1646006, abs=0.0037)
 

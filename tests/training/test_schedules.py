@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ecgfoundry.errors import TrainingError  # noqa: E402
-from ecgfoundry.training.loop import FitSettings  # noqa: E402
-from ecgfoundry.training.schedules import SCHEDULES, learning_rate_at  # noqa: E402
+from ecgfoundry.errors import TrainingError
+from ecgfoundry.training.loop import FitSettings
+from ecgfoundry.training.schedules import SCHEDULES, learning_rate_at
 
 
 def rates(steps: tuple[int, ...], total: int, **settings: object) -> list[float]:
