@@ -293,6 +293,72 @@ def test_a_training_crop_is_standardized_clipped_and_padded() -> None:
     assert rhythm.standardized(np.float32([0, 1e-5] * 5), 12)[:2].tolist() == pytest.approx([-1, 1])
 
 
+@pytest.fixture(scope="module")
+def sine_crops() -> np.ndarray:
+    """1,920 crops of 10 s from a 2-Hz wave with flat tops and deep troughs, as they are drawn."""
+    angle = 2 * np.pi * 2 * np.arange(8000) / 200.0
+    wave = (np.sin(angle) + 0.35 * np.cos(2 * angle)).astype(np.float32)
+    sampler = rhythm_members.Sampler(
+        [wave] * 8, np.zeros(8, np.int64), np.eye(4, dtype=np.float32)[[0] * 8], 60, (1, 0, 0, 0)
+    )
+    batches = list(sampler(0, np.random.default_rng(0)))
+    assert len(batches) == 60 and batches[0][0].shape == (32, 1, 2000)
+    return np.concatenate([x.numpy()[:, 0] for x, _ in batches])
+
+
+def longest_flat(row: np.ndarray) -> int:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (np.diff(row) == 0).astype(int), [0]])))
+    return int((edges[1::2] - edges[::2]).max()) + 1 if len(edges) else 1
+
+
+def test_crops_are_augmented_as_often_as_stated(sine_crops: np.ndarray) -> None:
+    """Limits of binomial counts of 1,920, one in a million, unless said otherwise."""
+    # A quarter has a piece of 0.25 to 2 s at one value.
+    flat = np.array([longest_flat(row) for row in sine_crops])
+    cut = flat >= 40
+    assert 389 <= int(cut.sum()) <= 574
+    assert 50 <= flat[cut].min() <= 53 and 390 <= flat[cut].max() <= 400
+    # 0.3 are upside down: their peaks reach farther than their troughs.
+    turned = ((sine_crops**3).mean(axis=1) > 0)[~cut]
+    assert turned.mean() == pytest.approx(0.3, abs=0.06)
+    # White noise in 0.4, a burst of it in 0.15: neither in 0.51. A clean row is smooth.
+    rough = np.abs(np.diff(sine_crops, n=4, axis=1))
+    noisy = np.quantile(rough, 0.995, axis=1) > 0.1
+    assert noisy[~cut].mean() == pytest.approx(0.49, abs=0.07)
+    # Slow waves in 0.3 of the clean ones, uniform up to half a deviation.
+    clean = sine_crops[~cut & ~noisy]
+    clean /= clean.std(axis=1, keepdims=True)
+    slow = np.abs(np.fft.rfft(clean * np.hanning(2000), axis=1))[:, :9].max(axis=1) / 500
+    assert (slow > 0.05).mean() == pytest.approx(0.3 * 0.9, abs=0.09)
+    assert 0.35 < slow.max() < 0.52
+    # Half of them at a speed of 0.9 to 1.1.
+    spectrum = np.abs(np.fft.rfft(clean * np.hanning(2000), 40_000, axis=1))
+    speed = (200 + spectrum[:, 200:].argmax(axis=1)) * 200 / 40_000 / 2
+    assert 0.895 < speed.min() < 0.92 and 1.08 < speed.max() < 1.105
+    assert (np.abs(speed - 1) > 0.006).mean() == pytest.approx(0.5 * 0.94, abs=0.1)
+
+
+def test_crops_have_a_gain_of_their_own(sine_crops: np.ndarray) -> None:
+    gain = np.log(sine_crops.std(axis=1))
+    assert gain.std() == pytest.approx(0.15, abs=0.015)
+    assert gain.mean() == pytest.approx(0.0, abs=0.02)
+
+
+def test_lengths_of_the_crops_and_the_balance_of_classes() -> None:
+    signals = [np.random.default_rng(k).normal(size=7000).astype(np.float32) for k in range(40)]
+    classes = np.array([0] * 36 + [1] * 4)
+    targets = np.eye(4, dtype=np.float32)[classes]
+    sampler = rhythm_members.Sampler(signals, classes, targets, 40, (0.0, 0.0, 0.0, 1.0))
+    batches = list(sampler(0, np.random.default_rng(0)))
+    assert {x.shape[2] for x, _ in batches} == {6000}
+    # A power of 0.3: 36^0.7 = 12.29 against 4^0.7 = 2.639, so 0.1768 of 1,280 are of the class.
+    rare = sum(float(y[:, 1].sum()) for _, y in batches)
+    assert rare == pytest.approx(0.1768 * 1280, abs=3)
+    sampler = rhythm_members.Sampler(signals, classes, targets, 3, (0.0, 0.5, 0.5, 0.0))
+    lengths = {x.shape[2] for e in range(4) for x, _ in sampler(e, np.random.default_rng(e))}
+    assert lengths == {3000, 4000}
+
+
 def test_smoothed_cross_entropy() -> None:
     # Probabilities 1/8, 1/8, 2/8, 4/8. Target (0, 0, 0, 1) smoothed by 0.05 over four classes:
     # 0.0125 each and 0.9625: 0.0125 (2 * 2.0794415 + 1.3862944) + 0.9625 * 0.6931472.
