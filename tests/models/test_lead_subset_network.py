@@ -214,3 +214,219 @@ def test_onnx_runtime_agrees(network, signal, tmp_path):
     presence[1, 6:] = 0
     presence[2, :6] = 0
     assert verify_onnx(network, path, signal * presence[..., None], presence) <= 1e-4
+
+
+# --- limits and numbers ---------------------------------------------------------------------------
+
+
+def located(x):
+    position, valid = lead_subset.locate_beats(
+        torch.from_numpy(np.asarray(x)).float()[None, None], torch.ones(1, 1)
+    )
+    assert position.shape == (1, 32)  # no more beats are read
+    assert (valid[:, 1:] <= valid[:, :-1]).all()
+    return position[valid > 0].numpy()
+
+
+def train_at(samples, heights=None):
+    """Equal Gaussian complexes at these samples, of these heights."""
+    heights = np.ones(len(samples)) if heights is None else heights
+    t = np.arange(SAMPLES)
+    return sum(
+        h * np.exp(-0.5 * ((t - s) / 3.0) ** 2) for s, h in zip(samples, heights, strict=True)
+    )
+
+
+def test_two_equal_complexes_within_45_samples_are_one():
+    # The flat top of the smoothed energy is three samples wide: 44 are one beat, 48 are two.
+    places = [250 * k + 125 for k in range(10)]
+    for apart, found in ((44, 10), (48, 11)):
+        beats = located(train_at(sorted([*places, places[4] + apart])))
+        assert len(beats) == found
+        assert np.abs(beats[:5] - places[:5]).max() <= 1
+
+
+@pytest.mark.parametrize(("height", "found"), [(0.43, 9), (0.465, 10)])
+def test_a_beat_has_a_fifth_of_the_usual_slope_energy(height, found):
+    # Energy goes with the square: 0.447 is the limit.
+    heights = np.ones(10)
+    heights[4] = height
+    assert len(located(train_at([250 * k + 125 for k in range(10)], heights))) == found
+
+
+@pytest.mark.parametrize(("height", "found"), [(4.6, 10), (5.4, 1)])
+def test_an_artefact_hides_the_beats_from_a_25th_of_its_energy_on(height, found):
+    # The usual energy is the mean of the middle three of five pieces of 2 s, and at least a fifth
+    # of the highest: the limit for beats of 1 is a fifth of that again, 1 / 25 of the square.
+    heights = np.ones(10)
+    heights[4] = height
+    assert len(located(train_at([250 * k + 125 for k in range(10)], heights))) == found
+
+
+def test_the_usual_energy_is_that_of_the_middle_pieces():
+    # Pieces with heights 1, 1, 2, 2, 2: the middle three are 1, 4, 4 in energy, 3 on average, and
+    # the limit is 0.6: 0.72 squared is 0.52, 0.82 squared 0.67.
+    for height, found in ((0.72, 9), (0.82, 10)):
+        heights = np.array([1, 1, 1, 1, 2, 2, 2, 2, 2, 2], float)
+        heights[0] = height
+        assert len(located(train_at([250 * k + 125 for k in range(10)], heights))) == found
+
+
+def test_at_most_32_beats_are_read():
+    assert len(located(train_at(range(40, 2480, 60)))) == 32
+
+
+def test_energy_is_smoothed_over_17_samples_twice():
+    # A step of height 1 has the slope energy 1 at its two middle samples; a triangle of 33 samples
+    # spreads it. The height of its middle against a train of wider complexes is not asked: only
+    # how far a step 16 samples beside a beat still moves the beat's maximum.
+    alone = located(train_at([500, 1000, 1500, 2000]))
+    doubled = train_at([500, 1000, 1500, 2000]) + train_at([516, 1016, 1516, 2016])
+    assert np.abs(located(doubled) - alone - 8).max() <= 1
+
+
+def shape_of(*parts):
+    """One window of (samples, value) constants, 0 elsewhere."""
+    x = np.zeros(SAMPLES, np.float32)
+    for samples, value in parts:
+        x[samples] = value
+    return torch.from_numpy(x)[None, None]
+
+
+def averaged(x, *beats, **more):
+    position = torch.tensor([list(beats)])
+    return lead_subset.average_beats(x, position, torch.ones(1, len(beats)), **more)
+
+
+def test_one_beat_is_the_samples_around_it():
+    """100 samples before to 158 after, every second one.
+
+    The first average has the weight 1 / 1.001; the second weighs the beat with sigmoid(4.5) + 0.001
+    = 0.9900131, over that and 0.001: 0.9989909.
+    """
+    ramp = torch.arange(SAMPLES).float()[None, None] / 1000
+    average, spread, _ = averaged(ramp, 1000)
+    expected = np.arange(0.900, 1.160, 0.002)
+    assert average.shape == (1, 1, 130)
+    np.testing.assert_allclose(average[0, 0], 0.9989909 * expected, rtol=1e-5)
+    # Deviation 0.0010091 of the value, under 1.001; not below 1e-3, the root of 1e-6.
+    wanted = np.maximum(0.0010091 * expected / 1.001**0.5, 1e-3)
+    np.testing.assert_allclose(spread[0, 0], wanted, rtol=1e-3)
+    # A beat near the beginning has nothing before it.
+    early, _, _ = averaged(ramp, 60)
+    assert (early[0, 0, :20] == 0).all()
+    np.testing.assert_allclose(early[0, 0, 20:22], [0.0, 0.002 * 0.9989909], atol=1e-6)
+    moved, _, _ = averaged(ramp, 1000, shift=torch.tensor([2]))
+    np.testing.assert_allclose(moved[0, 0, :-1], average[0, 0, 1:], rtol=1e-6)
+
+
+def test_a_beat_that_is_the_opposite_hardly_counts():
+    """Three equal beats and one upside down.
+
+    Likeness 1 and -1: weights 0.9900131 and 0.001 (sigmoid(-25.5) is 0), so that
+    (3 * 0.9900131 - 0.001) / (3 * 0.9900131 + 0.002) = 0.9989906 is left of the height.
+    """
+    x = shape_of(*[(s, 1.0) for s in (500, 1000, 1500)], (2000, -1.0))
+    average, spread, rhythm = averaged(x, 500, 1000, 1500, 2000)
+    assert float(average[0, 0, 50]) == pytest.approx(0.9989906, abs=2e-6)
+    # Deviations 0.0010094 three times and -1.9989906: root of their mean square over 4.001.
+    assert float(spread[0, 0, 50]) == pytest.approx(1.9989906 / 4.001**0.5, rel=1e-4)
+    # Likeness 1, 1, 1 and -1: mean 0.5, deviation 0.8660254.
+    assert rhythm[0, 4:].tolist() == pytest.approx([4 * 0.5 - 3.5, 4 * 0.8660254], rel=1e-3)
+
+
+def test_a_beat_that_is_somewhat_like_the_others_counts_by_its_likeness():
+    """Nine beats A = (1, 0) and one B = (0.7, 0.7141428) at two samples.
+
+    First average along (9.7, 0.7141428), length 9.7262528: likeness 0.9973008 and 0.7505460,
+    weights sigmoid(15 (l - 0.7)) + 0.001: 0.9895643 and 0.6819605. Second sample:
+    0.7141428 * 0.6819605 / (9 * 0.9895643 + 0.6819605 + 0.001).
+    """
+    places = [200 + 230 * k for k in range(10)]
+    x = shape_of(*[(p, 1.0) for p in places[:9]], (places[9], 0.7), (places[9] + 20, 0.7141428))
+    average, _, _ = averaged(x, *places)
+    assert float(average[0, 0, 60]) == pytest.approx(0.0507889, abs=5e-6)
+    assert float(average[0, 0, 50]) == pytest.approx(
+        (9 * 0.9895643 + 0.7 * 0.6819605) / 9.589039, abs=1e-5
+    )
+    # One that is left out has no part in the averages.
+    kept = torch.ones(1, 10)
+    kept[0, 9] = 0
+    without, _, _ = averaged(x, *places, kept=kept)
+    assert float(without[0, 0, 60]) == 0.0
+
+
+def test_figures_of_the_rhythm():
+    """Beats after 0.8, 0.8, 1.2 and 0.8 s, all alike.
+
+    Count 5 / 12 - 1; mean 0.9 - 0.85; deviation 0.1732051 * 4; changes 0, 0.4 and 0.4, mean
+    0.2666667 * 4; likeness 1 * 4 - 3.5, its deviation the least, 1e-3 * 4.
+    """
+    places = [300, 500, 700, 1000, 1200]
+    _, _, rhythm = averaged(shape_of(*[(p, 1.0) for p in places]), *places)
+    expected = [-0.5833333, 0.05, 0.6928203, 1.0666667, 0.5, 0.004]
+    assert rhythm[0].tolist() == pytest.approx(expected, abs=1e-4)
+    # A single beat has no interval.
+    _, _, rhythm = averaged(shape_of((700, 1.0)), 700)
+    assert rhythm[0].tolist() == pytest.approx(
+        [-0.9166667, -0.85, 0.004, 0.0, 0.5, 0.004], abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "first", "second"),
+    [
+        # s_I / s_III and s_II / s_III of two waves; beyond 20 and 0.05 they are clipped.
+        ((3.0, 0.0), (0.0, 4.0), 0.6, 0.8),
+        ((30.0, 0.0), (30.0, 1.0), 20.0, 20.0),
+        ((1.0, 0.0), (0.0, 30.0), 0.05, 0.99945),
+    ],
+)
+def test_limb_scales_within_a_factor_of_twenty(one, two, first, second):
+    angle = 2 * np.pi * np.arange(1000) / 100
+    waves = 2**0.5 * np.stack([np.sin(angle), np.cos(angle)])
+    leads = [np.array(one) @ waves, np.array(two) @ waves]
+    leads.append(leads[1] - leads[0])
+    signal = torch.from_numpy(np.stack([x / x.std() for x in leads])).float()[None]
+    found = lead_subset.limb_scales(signal)[0].double().numpy()
+    # Powers of I, II, III, aVR, aVL and aVF, of which the clipped I and II are made.
+    a, b = first * leads[0] / leads[0].std(), second * leads[1] / leads[1].std()
+    power = np.array([np.mean(x**2) for x in (a, b, b - a, (a + b) / 2, a - b / 2, b - a / 2)])
+    expected = 0.5 * np.log(np.maximum(power, 1e-6) / power.mean())
+    np.testing.assert_allclose(found, expected, atol=5e-3)
+    assert np.mean(np.exp(2 * found)) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_sizes_and_settings():
+    # As the card of ptbxl-superclass-12lead says: a committee of four.
+    assert sum(p.numel() for p in LeadSubsetNet(members=4).parameters()) == 766_981
+    network = LeadSubsetNet()
+    assert network.config == {
+        "classes": 5, "members": 1, "lead_channels": 32, "channels": 96, "kernel": 5, "blocks": 1,
+        "time_maps": 2, "dropout": 0.3, "channel_dropout": 0.1,
+    }  # fmt: skip
+    assert network.features == 3 * 96 + 32
+    drops = [(type(m).__name__, m.p) for m in network.modules() if hasattr(m, "p")]
+    assert drops == [("Dropout2d", 0.1), ("Dropout2d", 0.1), ("Dropout", 0.3)]
+    assert (lead_subset.BEFORE, lead_subset.AFTER, lead_subset.STEP) == (100, 160, 2)
+    assert network.members[0].time_weights.shape == (2, 96, 33)
+
+
+@torch.no_grad()
+def test_a_lead_alone_is_raised_by_the_root_of_twelve(network, signal):
+    """The sum over leads is divided by the root of the share that is there."""
+    presence = torch.ones(4, 12)
+    presence[:, 1:] = 0
+    member = network.members[0]
+    seen = []
+    hook = member.join.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network(signal)
+    network(signal, presence)
+    hook.remove()
+    whole, alone = (x.permute(0, 2, 3, 1).reshape(4, -1, 12, 8) for x in seen)
+    assert (alone[:, :, 1:] == 0).all()
+    views = network.beat_views(signal * presence[..., None], presence)
+    stacked = torch.stack([views.average, views.spread, torch.zeros_like(views.average)], dim=-1)
+    encoded = member._encode(stacked, presence)[:, 0]
+    np.testing.assert_allclose(alone[:, :, 0], 12**0.5 * encoded, rtol=1e-4, atol=1e-5)
+    assert whole.shape[1] == 33

@@ -148,7 +148,7 @@ def add_bursts(
     """
     size = _strength(batch, generator, probability, largest)
     changed = batch.copy()
-    for row in np.flatnonzero(size[:, 0, 0]):
+    for row in np.flatnonzero(size.any(axis=(1, 2))):
         piece = _random_piece(batch.shape[2], duration, generator)
         shape = changed[row, :, piece].shape
         changed[row, :, piece] += size[row] * generator.standard_normal(shape, dtype=np.float32)
