@@ -26,7 +26,12 @@ from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.wfdb import READER, sniff
 from ecgfoundry.formats.wfdb_annotations import read_annotation_file
 from ecgfoundry.formats.wfdb_flac import FLAC_INVALID
-from ecgfoundry.formats.wfdb_header import looks_like_header, parse_header, read_header
+from ecgfoundry.formats.wfdb_header import (
+    WfdbHeader,
+    looks_like_header,
+    parse_header,
+    read_header,
+)
 from ecgfoundry.formats.wfdb_signals import check_range, open_source
 from ecgfoundry.formats.wfdb_storage import STORAGE_FORMATS, bytes_needed, decode
 
@@ -72,7 +77,7 @@ def write(folder: Path, header: str, content: bytes = b"", name: str = "r") -> P
     return folder / f"{name}.hea"
 
 
-def parsed(text: str, limits: Limits | None = None):  # noqa: ANN201
+def parsed(text: str, limits: Limits | None = None) -> WfdbHeader:
     return parse_header(text.encode(), Path("r.hea"), limits or Limits())
 
 
@@ -614,8 +619,8 @@ def test_the_time_resolution_must_be_a_rate(tmp_path: Path) -> None:
         b"": None,
     }.items():
         note = b"## time resolution:" + text
-        path.write_bytes(words((22, 0), (63, len(note))) + note.ljust(len(note) + len(note) % 2, b"\0")
-                         + words((1, 500), (0, 0)))  # fmt: skip
+        padded = note.ljust(len(note) + len(note) % 2, b"\0")
+        path.write_bytes(words((22, 0), (63, len(note))) + padded + words((1, 500), (0, 0)))
         if rate is None:
             with pytest.raises(FormatError, match="states '## time resolution"):
                 read_annotation_file(path, 250.0)
