@@ -183,9 +183,13 @@ def test_channels_of_one_name_are_numbered(tmp_path: Path) -> None:
         channels(data)[0].ChannelLabel = channels(data)[1].ChannelLabel = "chest"
 
     assert read(two(tmp_path, edit)).leads == ("chest (channel 1)", "chest (channel 2)")
-    unnamed = two(tmp_path, lambda d: [delattr(c, "ChannelSourceSequence") or
-                                       delattr(c, "ChannelLabel") for c in channels(d)])  # fmt: skip
-    assert read(unnamed).leads == ("channel 1", "channel 2")
+
+    def unnamed(data: Any) -> None:
+        for channel in channels(data):
+            del channel.ChannelSourceSequence
+            del channel.ChannelLabel
+
+    assert read(two(tmp_path, unnamed)).leads == ("channel 1", "channel 2")
 
 
 @pytest.mark.parametrize(
