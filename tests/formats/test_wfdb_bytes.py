@@ -209,7 +209,8 @@ def test_parts_of_frames_with_several_samples(tmp_path: Path) -> None:
     header = "r 2 10 3\nr.dat 16x4 1/mV 0 0 0 0 0 I\nr.dat 16x2 1/mmHg 0 0 0 0 0 ABP\n"
     path = write(tmp_path, header, content)
     for start, stop, first, last in ((0, 12, 100, 105), (3, 9, 102, 103), (5, 8, 102, 103),
-                                     (2, 10, 101, 104), (11, 12, 106, 105)):  # fmt: skip
+                                     (2, 10, 101, 104), (11, 12, 106, 105),
+                                     (5, 7, 102, 103)):  # fmt: skip
         part = READER.read(path, ReadOptions(), start, stop)
         assert part.signal[0].tolist() == list(range(start, stop))
         assert part.other_channels[0].signal.tolist() == list(range(first, last + 1))
