@@ -119,6 +119,8 @@ def canonical_lead(name: str) -> str | None:
     True
     """
     text = name.strip().upper()
+    if text.startswith("-"):
+        return None  # an inverted lead, as "-aVR" of the Cabrera order, has the other sign
     for separator in (" ", "-", ".", ":"):
         text = text.replace(separator, "")
     for candidate in _stripped(text):
