@@ -317,7 +317,7 @@ def test_what_is_q_and_what_is_s(qrs: list[float], q: float, r: float, s: float)
 
 @pytest.mark.xfail(strict=True, reason="a microvolt at the edge of a QS complex makes it a Q wave")
 def test_a_microvolt_is_no_r_wave() -> None:
-    """The smallest wave is of 20 uV (CSE Working Party, Eur Heart J 6:815, 1985)."""
+    """The smallest wave is of 30 uV for 6 ms (IEC 60601-2-51:2003, GG.5)."""
     beat = hand_made({40: [-0.2, -1.0, -0.4, 0.001]}, qrs_onset=40, qrs_offset=43)
     assert lead_amplitudes(beat, 0)["s_mv"] == -1.0
 
