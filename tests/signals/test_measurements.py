@@ -214,6 +214,10 @@ def test_unlike_beats_are_left_out() -> None:
     assert found.likeness == pytest.approx([1, 1, 0.776, 1, 0.823, 1, -1], abs=0.001)
     # Four usual ones and the near one remain: their median is the usual shape.
     assert found.values[0] == pytest.approx(usual[25:501], abs=2e-4)
+    # Neither depends on the unit.
+    small = median_beat(1e-4 * x[None], 500.0, beats, waves_of(beats, **USUAL))
+    assert small is not None
+    assert small.likeness == pytest.approx(found.likeness)
     # Over 476 samples of 2 ms: 24 ms sqrt(pi) (1 - exp(-81/576)) of one beat in five.
     assert found.residual_mv == pytest.approx(0.0342, abs=0.0003)
 
@@ -263,6 +267,12 @@ def test_boundaries_of_the_median_beat_are_medians_of_the_beats_that_show_them()
     assert found.waves["qrs_onset"] == 175 - 21
     assert found.waves["p_peak"] == 175 - 63  # half of the beats are enough
     assert math.isnan(found.waves["t_peak"])
+    beats = np.append(beats, 3000)
+    waves = waves_of(beats, p_peak=[-60, -66, NAN, NAN, -62], t_peak=[NAN] * 3 + [130, 140])
+    found = median_beat(stairs(beats, 3600, (0.0,) * 5)[None], 500.0, beats, waves)
+    assert found is not None
+    assert found.waves["p_peak"] == 175 - 62
+    assert math.isnan(found.waves["t_peak"])  # two of five
 
 
 # --- amplitudes ----------------------------------------------------------------------------------
@@ -308,6 +318,7 @@ def test_q_r_s_and_their_areas(rate: float, ms: float) -> None:
         ([0.5, -0.4, 0.9], -0.4, 0.9, 0.0),  # the higher of two R waves parts Q and S
         ([0.9, -0.4, 0.5], 0.0, 0.9, -0.4),
         ([0.0, -0.4, 0.0], 0.0, 0.0, -0.4),  # nothing is positive
+        ([-0.4, 0.0, -0.2], 0.0, 0.0, -0.4),
     ],
 )
 def test_what_is_q_and_what_is_s(qrs: list[float], q: float, r: float, s: float) -> None:
