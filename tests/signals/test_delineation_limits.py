@@ -264,7 +264,7 @@ def test_the_leads_together_say_where_a_wave_is() -> None:
 
 @pytest.mark.parametrize(
     ("name", "later_ms", "found"),
-    [("p_peak", -80, True), ("p_peak", -98, False), ("t_peak", 104, True), ("t_peak", 134, False)],
+    [("p_peak", -82, True), ("p_peak", -88, False), ("t_peak", 124, True), ("t_peak", 134, False)],
 )
 def test_a_lead_may_show_a_wave_a_little_elsewhere(name: str, later_ms: int, found: bool) -> None:
     """The steepest pair of slopes within 40 ms (P) or 60 ms (T), the peak within 50 ms of that."""
@@ -272,7 +272,7 @@ def test_a_lead_may_show_a_wave_a_little_elsewhere(name: str, later_ms: int, fou
     usual, times = recording([(QRS, wave)] * 8)
     apart, _ = recording([(QRS, (wave[0] + later_ms / 1000, *wave[1:]))] * 8)
     value = measured(np.stack([usual] * 4 + [apart]), times)[name][4, 3]
-    assert bool(abs(value - (1000 * wave[0] + later_ms)) < 8) is found
+    assert bool(abs(value - (1000 * wave[0] + later_ms)) < 2.5) is found
 
 
 # --- leads and samples that are missing ----------------------------------------------------------

@@ -340,10 +340,11 @@ def test_a_microvolt_is_no_r_wave() -> None:
 def test_st_is_the_mean_of_8_ms_around_j_plus_60(rate: float, point: int, half: int) -> None:
     """The slope is that from J to there: 60 ms later."""
     j = 50
-    values = {38: 1.0, j: 0.10, j + point - half: [0.25] * (2 * half + 1)}
+    plateau = [0.25] * (2 * half) + [0.25 + 0.1 * (2 * half + 1)]  # mean 0.35
+    values = {38: 1.0, j: 0.20, j + point - half: plateau}
     values |= {j + point - half - 1: 7.0, j + point + half + 1: 7.0}  # just outside
     figures = lead_amplitudes(hand_made(values, rate=rate, qrs_onset=36, qrs_offset=j), 0)
-    assert figures["st_mv"] == pytest.approx(0.25)
+    assert figures["st_mv"] == pytest.approx(0.35)
     assert figures["st_slope_mv_s"] == pytest.approx(2.5)
 
 
@@ -378,6 +379,14 @@ def test_a_wave_has_three_samples(last: int, there: bool) -> None:
     figures = lead_amplitudes(beat, 0)
     assert math.isfinite(figures["p_mv"]) is there
     assert math.isfinite(figures["t_mv"]) is there
+
+
+@pytest.mark.parametrize("missing", ["qrs_onset", "qrs_offset", "t_onset", "t_offset"])
+def test_a_wave_with_one_boundary_is_not_measured(missing: str) -> None:
+    waves = {"qrs_onset": 36, "qrs_offset": 44, "t_onset": 70, "t_offset": 80} | {missing: NAN}
+    figures = lead_amplitudes(hand_made({40: 1.0, 75: 0.3}, **waves), 0)
+    assert math.isnan(figures["r_mv"]) is missing.startswith("qrs")
+    assert math.isnan(figures["t_mv"]) is missing.startswith("t_")
 
 
 def test_boundaries_between_samples_are_rounded() -> None:
@@ -472,6 +481,9 @@ def test_one_limb_lead_or_chest_leads_give_no_axis() -> None:
     # A lead without an area does not count, and leads that were not named neither.
     assert math.isnan(frontal_axes(areas_of(I=1.0, II=NAN), ("I", "II"))["qrs_axis_degrees"])
     assert math.isnan(frontal_axes(areas_of(I=1.0, II=1.0), ("I",))["qrs_axis_degrees"])
+    # Another pair serves in its place: I = 1 and III = 0, so aVF = III + I/2 = 0.5.
+    three = frontal_axes(areas_of(I=1.0, II=NAN, III=0.0), ("I", "II", "III"))
+    assert three["qrs_axis_degrees"] == pytest.approx(30, abs=1e-3)
     assert frontal_axes(areas_of(I=1.0, aVF=0.0), ("I", "aVF", "V9"))["qrs_axis_degrees"] == 0.0
 
 
