@@ -41,7 +41,7 @@ def test_every_rate_finds_the_planted_beats(rate: float) -> None:
     assert np.abs(found - times).max() <= max(0.006, 1 / rate)
 
 
-@pytest.mark.parametrize("change", [-1.0, 1e-3, 1e3, -1e-6])
+@pytest.mark.parametrize("change", [-1.0, 1e-3, 1e3, -1e-6, 1e-9, 1e7])
 def test_scale_polarity_and_offset_do_not_matter(change: float) -> None:
     x = train([0.5, 1.4, 2.2, 3.1, 4.2, 5.0, 5.9, 7.0, 7.8, 8.8])
     x = x + 0.01 * np.random.default_rng(0).normal(size=x.size)
@@ -70,6 +70,25 @@ def test_fibrillation_of_the_mitbih_excerpt() -> None:
     hits, _, extra = matched(find_beats(recording.signal, rate), wanted, 0.075 * rate)
     # Fast fibrillation with low and aberrant beats, a hard minute: 201 is the worst of the twelve.
     assert hits >= 0.93 * wanted.size and extra <= 0.02 * wanted.size
+
+
+# R peaks by wfdb 4.3.1, processing.xqrs_detect, of lead II or the only one.
+XQRS = {
+    "cinc2017/A00001.hea": [
+        127, 342, 560, 797, 1040, 1271, 1510, 1754, 1995, 2229, 2470, 2713, 2951, 3189, 3432, 3679,
+        3914, 4139, 4370, 4598, 4826, 5044, 5259, 5484, 5711, 5942, 6164, 6385, 6607, 6827, 7039,
+        7258, 7481, 7697, 7909, 8128, 8355, 8586, 8810,
+    ],
+    "cinc2021/E07500.hea": [446, 958, 1478, 2015, 2551, 3075, 3593, 4119, 4644],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", XQRS)
+def test_r_peaks_are_those_of_another_detector(name: str) -> None:
+    recording = ecgfoundry.read(FIXTURES / name)
+    found = find_beats(recording.signal, recording.sampling_rate)
+    assert len(found) == len(XQRS[name])
+    assert np.abs(found - XQRS[name]).max() <= 1
 
 
 def test_noise_in_one_lead_is_outvoted() -> None:

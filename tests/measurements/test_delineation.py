@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 import ecgfoundry
-from ecgfoundry.measurements.beats import find_beats
-from ecgfoundry.measurements.delineation import BOUNDARIES, LeadWaves, delineate, fuse_leads
-from ecgfoundry.measurements.intervals import (
-    axis_degrees,
+from ecgfoundry.signals.beats import find_beats
+from ecgfoundry.signals.delineation import BOUNDARIES, LeadWaves, delineate, fuse_leads
+from ecgfoundry.signals.measurements import (
     beat_intervals,
-    corrected_qt_ms,
-    frontal_axes,
     lead_amplitudes,
     median_beat,
 )
@@ -116,34 +113,6 @@ def test_the_fused_onset_is_the_earliest_confirmed_one() -> None:
     assert fused.qrs_onset.tolist() == [100.0]  # 50 stands alone
     assert fused.qrs_offset.tolist() == [300.0]
     assert np.isnan(fused.p_onset).all()
-
-
-def test_qt_correction() -> None:
-    # 60 beats a minute leave QT alone; 75 per minute: 400/sqrt(0.8), 400/cbrt(0.8).
-    assert corrected_qt_ms(400, 1000) == {"bazett": 400.0, "fridericia": 400.0}
-    assert corrected_qt_ms(400, 800)["bazett"] == pytest.approx(447.2136)
-    assert corrected_qt_ms(400, 800)["fridericia"] == pytest.approx(430.8869)
-    assert np.isnan(corrected_qt_ms(400, 300)["bazett"])
-
-
-@pytest.mark.parametrize("angle", [-120, -60, -30, 0, 45, 60, 90, 150, 180])
-def test_axes_of_a_planted_vector(angle: int) -> None:
-    """A vector projected on the lead axes comes back, from any two limb leads."""
-    from ecgfoundry.leads import project_frontal
-
-    t = np.radians(angle)
-    one = np.array([np.cos(t)])
-    two = np.array([np.cos(t - np.radians(60))])
-    foot = float(project_frontal(one, two, 90)[0]) * np.sqrt(3) / 2
-    wanted = (angle + 180) % 360 - 180
-    difference = (axis_degrees(float(one[0]), foot) - wanted + 180) % 360 - 180
-    assert abs(difference) < 1e-4
-    areas = {
-        lead: {f"{wave}_area_mv_ms": value for wave in ("p", "qrs", "t")}
-        for lead, value in (("II", float(two[0])), ("III", float(two[0] - one[0])))
-    }
-    found = frontal_axes(areas, ("II", "III"))["qrs_axis_degrees"]
-    assert abs((found - wanted + 180) % 360 - 180) < 1e-3
 
 
 def test_amplitudes_of_planted_waves() -> None:
