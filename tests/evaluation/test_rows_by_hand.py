@@ -17,7 +17,7 @@ from ecgfoundry.evaluation.evaluate import evaluate
 from ecgfoundry.evaluation.gains import add_gains, add_quantity_gains
 from ecgfoundry.evaluation.quantities import regression_rows
 from ecgfoundry.evaluation.readers import check_decisions, reader_rows
-from ecgfoundry.evaluation.report import evaluation_report
+from ecgfoundry.evaluation.report.report import evaluation_report
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.subgroups import age_band, levels_of, set_tables, subgroup_tables
 from ecgfoundry.metrics.resampling import PatientResampling

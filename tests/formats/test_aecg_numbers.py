@@ -11,8 +11,8 @@ import pytest
 from ecgfoundry.errors import EcgFoundryError, LimitError, SignalError
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.hl7_aecg import READER
-from ecgfoundry.formats.measurements import device_measurements
+from ecgfoundry.formats.common.measurements import device_measurements
+from ecgfoundry.formats.xml.aecg import READER
 from ecgfoundry.recording import Recording, Subject
 
 HEAD = ('<AnnotatedECG xmlns="urn:hl7-org:v3" '

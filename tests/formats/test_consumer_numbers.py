@@ -12,16 +12,16 @@ import pytest
 
 from ecgfoundry.errors import EcgFoundryError, FormatError, LimitError, SamplingRateError
 from ecgfoundry.formats import read
-from ecgfoundry.formats.apple_health import READER as APPLE
-from ecgfoundry.formats.apple_health import sniff as is_apple
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.kardia import READER as KARDIA
-from ecgfoundry.formats.kardia import sniff as is_kardia
-from ecgfoundry.formats.measurements import device_measurements
-from ecgfoundry.formats.opensignals import sniff as is_opensignals
-from ecgfoundry.formats.polar import READER as POLAR
-from ecgfoundry.formats.polar import regular_grid
-from ecgfoundry.formats.polar import sniff as is_polar
+from ecgfoundry.formats.common.measurements import device_measurements
+from ecgfoundry.formats.devices.apple_health import READER as APPLE
+from ecgfoundry.formats.devices.apple_health import sniff as is_apple
+from ecgfoundry.formats.devices.kardia import READER as KARDIA
+from ecgfoundry.formats.devices.kardia import sniff as is_kardia
+from ecgfoundry.formats.devices.opensignals import sniff as is_opensignals
+from ecgfoundry.formats.devices.polar import READER as POLAR
+from ecgfoundry.formats.devices.polar import regular_grid
+from ecgfoundry.formats.devices.polar import sniff as is_polar
 from ecgfoundry.recording import Subject
 
 HERE = Path("x")

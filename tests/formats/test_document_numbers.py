@@ -11,7 +11,7 @@ import pytest
 
 from ecgfoundry.errors import EcgFoundryError, FormatError, LimitError, SignalError
 from ecgfoundry.formats.base import DEFAULT_LIMITS, Limits, ReadOptions, RecordingInfo
-from ecgfoundry.formats.document import (
+from ecgfoundry.formats.common.document import (
     EcgDocument,
     Trace,
     age_in_years,
@@ -19,9 +19,9 @@ from ecgfoundry.formats.document import (
     filter_text,
     recording_of,
 )
-from ecgfoundry.formats.hl7_times import increment_rate, milliseconds, parse_hl7_time, seconds_of
-from ecgfoundry.formats.measurements import MEASUREMENTS, stated_measurements
-from ecgfoundry.formats.xml_safe import numbers, parse_xml
+from ecgfoundry.formats.common.measurements import MEASUREMENTS, stated_measurements
+from ecgfoundry.formats.xml.times import increment_rate, milliseconds, parse_hl7_time, seconds_of
+from ecgfoundry.formats.xml.xml_safe import numbers, parse_xml
 from ecgfoundry.recording import Recording
 
 HERE = Path("x")

@@ -22,10 +22,10 @@ from ecgfoundry.errors import (
 )
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.edf import READER
-from ecgfoundry.formats.edf_header import read_edf_header
-from ecgfoundry.formats.multichannel import age_between, annotations_between, range_at_rate
-from ecgfoundry.formats.writers import write
+from ecgfoundry.formats.common.multichannel import age_between, annotations_between, range_at_rate
+from ecgfoundry.formats.common.writers import write
+from ecgfoundry.formats.edf.header import read_edf_header
+from ecgfoundry.formats.edf.reader import READER
 from ecgfoundry.recording import Annotation, Channel, Recording, Subject
 
 RAMP = np.arange(40)

@@ -14,7 +14,7 @@ from tests.formats.layouts import ishne_file
 from ecgfoundry.errors import EcgFoundryError, FormatError, LimitError, TruncatedFileError
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.ishne import READER
+from ecgfoundry.formats.devices.ishne import READER
 from ecgfoundry.recording import Subject
 
 RAMP = np.arange(60, dtype=np.int16).reshape(2, 30)

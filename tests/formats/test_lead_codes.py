@@ -10,7 +10,7 @@ from tests.formats.layouts import dicom_file, ishne_file, mfer_file, scp_file
 from tests.formats.vendor_files import aecg_series, aecg_xml
 
 from ecgfoundry.formats import read
-from ecgfoundry.formats.scp_leads import SCP_LEADS
+from ecgfoundry.formats.scp.leads import SCP_LEADS
 from ecgfoundry.leads import canonical_lead
 
 # EN 1064 / ISO 11073-91064, table of lead identifiers; ISO 11073-10101 (MDC) and DICOM CID 3001

@@ -19,9 +19,9 @@ from ecgfoundry.errors import (
 )
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.scp import READER, sniff
-from ecgfoundry.formats.scp_huffman import decode_huffman, huffman_tables, summed
-from ecgfoundry.formats.scp_sections import (
+from ecgfoundry.formats.scp.huffman import decode_huffman, huffman_tables, summed
+from ecgfoundry.formats.scp.reader import READER, sniff
+from ecgfoundry.formats.scp.sections import (
     Beat,
     demographics,
     lead_ranges,

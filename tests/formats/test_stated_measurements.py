@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecgfoundry.formats.measurements import (
+from ecgfoundry.formats.common.measurements import (
     MEASUREMENTS,
     STATEMENTS_KEY,
     device_measurements,

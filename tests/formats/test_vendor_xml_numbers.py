@@ -20,9 +20,9 @@ from ecgfoundry.errors import (
 )
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.measurements import device_measurements
-from ecgfoundry.formats.philips_sierra import READER as PHILIPS
-from ecgfoundry.formats.philips_xli import decode_xli, expand_lzw
+from ecgfoundry.formats.common.measurements import device_measurements
+from ecgfoundry.formats.xml.philips_sierra import READER as PHILIPS
+from ecgfoundry.formats.xml.philips_xli import decode_xli, expand_lzw
 from ecgfoundry.recording import Recording, Subject
 
 

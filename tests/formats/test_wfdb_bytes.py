@@ -23,17 +23,17 @@ from ecgfoundry.errors import (
 )
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.wfdb import READER, sniff
-from ecgfoundry.formats.wfdb_annotations import read_annotation_file
-from ecgfoundry.formats.wfdb_flac import FLAC_INVALID
-from ecgfoundry.formats.wfdb_header import (
+from ecgfoundry.formats.wfdb.annotations import read_annotation_file
+from ecgfoundry.formats.wfdb.flac import FLAC_INVALID
+from ecgfoundry.formats.wfdb.header import (
     WfdbHeader,
     looks_like_header,
     parse_header,
     read_header,
 )
-from ecgfoundry.formats.wfdb_signals import check_range, open_source
-from ecgfoundry.formats.wfdb_storage import STORAGE_FORMATS, bytes_needed, decode
+from ecgfoundry.formats.wfdb.reader import READER, sniff
+from ecgfoundry.formats.wfdb.signals import check_range, open_source
+from ecgfoundry.formats.wfdb.storage import STORAGE_FORMATS, bytes_needed, decode
 
 # Storage format -> bytes (hexadecimal), and the samples that signal(5) makes of them.
 HAND = {

@@ -10,7 +10,7 @@ import pytest
 
 from ecgfoundry.errors import FileAccessError, SamplingRateError
 from ecgfoundry.formats.base import ReadOptions
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.files import (
     FileSource,
     default_model,

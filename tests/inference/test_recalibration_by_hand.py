@@ -14,7 +14,7 @@ import pytest
 from tests.hand_waves import P, R, build, record, wave
 
 from ecgfoundry.errors import BundleError, ManifestError
-from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.recalibration import MINIMUM_EACH, recalibrate
 from ecgfoundry.manifest import Manifest, ManifestRow

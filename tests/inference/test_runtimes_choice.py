@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgfoundry.inference import runtimes
-from ecgfoundry.inference.runtimes import (
+from ecgfoundry.inference.runtimes import base as runtimes
+from ecgfoundry.inference.runtimes.base import (
     CUT_LENGTHS,
     RUNTIMES,
     choose_runtime,

@@ -10,10 +10,10 @@ from tests.bundles import make_bundle
 from tests.hand_waves import P, R, record, wave
 
 from ecgfoundry.errors import LeadError, VerificationError
-from ecgfoundry.formats.wfdb_writer import write_wfdb
-from ecgfoundry.inference import runtimes
+from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.predictor import Predictor, load_model
-from ecgfoundry.inference.runtimes import OnnxRuntime, is_exact
+from ecgfoundry.inference.runtimes import base as runtimes
+from ecgfoundry.inference.runtimes.base import OnnxRuntime, is_exact
 from ecgfoundry.inference.verification import (
     AUROC_TOLERANCE,
     MINIMUM_POSITIVES,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ecgfoundry.errors import VocabularyError
-from ecgfoundry.laboratory.catalogue import (
+from ecgfoundry.labs.targets.catalogue import (
     CATALOGUE_FILE,
     component_key,
     load_catalogue,

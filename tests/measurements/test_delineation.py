@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import ecgfoundry
-from ecgfoundry.signals.beats import find_beats
-from ecgfoundry.signals.delineation import BOUNDARIES, LeadWaves, delineate, fuse_leads
-from ecgfoundry.signals.measurements import (
+from ecgfoundry.measurements.beats import find_beats
+from ecgfoundry.measurements.delineation import BOUNDARIES, LeadWaves, delineate, fuse_leads
+from ecgfoundry.measurements.intervals import (
     beat_intervals,
     lead_amplitudes,
     median_beat,

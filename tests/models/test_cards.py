@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from ecgfoundry.models.card_metrics import HEADER, figure_row
 from ecgfoundry.models.cards import imported_card, upstream_statement
-from ecgfoundry.models.figures import HEADER, figure_row
 from ecgfoundry.models.published import PUBLISHED
 
 

@@ -16,9 +16,9 @@ from ecgfoundry.errors import SignalError
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports import ecg_paper_svg
-from ecgfoundry.reports.paper_drawing import THEMES, Frame, labels_svg, mm, plan_frame, row_band
-from ecgfoundry.reports.paper_drawing import row_svg as draw_row
-from ecgfoundry.reports.paper_layout import LAYOUTS, Row, Sheet, Strip, plan_sheet
+from ecgfoundry.reports.paper.drawing import THEMES, Frame, labels_svg, mm, plan_frame, row_band
+from ecgfoundry.reports.paper.drawing import row_svg as draw_row
+from ecgfoundry.reports.paper.layout import LAYOUTS, Row, Sheet, Strip, plan_sheet
 
 
 def recorded(values: Any, leads: tuple[str, ...] = ("II",), rate: float = 100.0) -> Recording:

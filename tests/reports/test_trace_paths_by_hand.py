@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgfoundry.reports.trace_paths import BIN_MM, decimate_extremes, trace_path
+from ecgfoundry.reports.paper.traces import BIN_MM, decimate_extremes, trace_path
 
 
 def test_a_bin_is_a_tenth_of_a_millimetre() -> None:

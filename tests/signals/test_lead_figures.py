@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ecgfoundry import native
-from ecgfoundry.signals.lead_figures import (
+from ecgfoundry.signals.lead_metrics import (
     Measures,
     RowFigures,
     limb_figures,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgfoundry.training import augmentation as a
+from ecgfoundry.training.data import augmentation as a
 
 HALF, THIRD, FIFTH = (1845, 2155), (1060, 1343), (679, 926)
 

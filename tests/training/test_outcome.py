@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ecgfoundry.training.outcome import (  # noqa: E402
+from ecgfoundry.training.data.windows import StoredWindows  # noqa: E402
+from ecgfoundry.training.results.calibrate import (  # noqa: E402
     Outputs,
     fit_calibration,
     measured,
@@ -18,7 +19,6 @@ from ecgfoundry.training.outcome import (  # noqa: E402
     window_embeddings,
 )
 from ecgfoundry.training.tasks import TargetScale, Task  # noqa: E402
-from ecgfoundry.training.windows import StoredWindows  # noqa: E402
 from ecgfoundry.vocabularies import Target, Vocabulary  # noqa: E402
 
 NAN = math.nan

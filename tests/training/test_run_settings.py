@@ -11,16 +11,16 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecgfoundry.errors import TrainingError  # noqa: E402
+from ecgfoundry.labs.training import LaboratorySettings  # noqa: E402
 from ecgfoundry.manifest import ColumnMapping, MappedManifest, map_table  # noqa: E402
 from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
-from ecgfoundry.training.packaging import DISCLAIMER, Metric  # noqa: E402
 from ecgfoundry.training.pretraining import (  # noqa: E402
     PretrainSettings,
     pretrain,
     validation_positions,
 )
 from ecgfoundry.training.recipes.ecgfounder import FINETUNE, PRETRAIN  # noqa: E402
-from ecgfoundry.training.recipes.labs_mcmed import LaboratorySettings  # noqa: E402
+from ecgfoundry.training.results.package import DISCLAIMER, Metric  # noqa: E402
 from tests.training.small_data import age_table  # noqa: E402
 from tests.training.small_pretraining import NETWORK, SPEC, TASK, beats  # noqa: E402
 

@@ -15,7 +15,7 @@ from ecgfoundry.leads import STANDARD_12_LEADS  # noqa: E402
 from ecgfoundry.manifest import Manifest, ManifestRow  # noqa: E402
 from ecgfoundry.models.networks.net1d import Net1D  # noqa: E402
 from ecgfoundry.models.registry import create_model  # noqa: E402
-from ecgfoundry.training.starting import (  # noqa: E402
+from ecgfoundry.training.initialization import (  # noqa: E402
     architecture_entry,
     classifier_of,
     default_preprocessing,

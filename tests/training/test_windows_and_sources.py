@@ -14,8 +14,8 @@ from ecgfoundry.errors import LeadError, TrainingError
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.models.bundle import InputSpec
-from ecgfoundry.training.sources import ArraySource, SourcePool, cache_manifest
-from ecgfoundry.training.windows import FreshWindows, store_windows, windows_of_rows
+from ecgfoundry.training.data.sources import ArraySource, SourcePool, cache_manifest
+from ecgfoundry.training.data.windows import FreshWindows, store_windows, windows_of_rows
 
 NAN = np.nan
 ONE_LEAD = InputSpec("any-single", ("I",), 250.0, 2500, "ptbxl-bandpass@1")

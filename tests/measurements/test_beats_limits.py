@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pytest
 
-from ecgfoundry.signals.beats import fill_gaps, find_beats, heart_rate_bpm, readable_rows
+from ecgfoundry.measurements.beats import fill_gaps, find_beats, heart_rate_bpm, readable_rows
 
 RATE = 250.0
 REGULAR = tuple(0.6 + second for second in range(13))

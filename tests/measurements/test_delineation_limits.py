@@ -17,7 +17,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ecgfoundry.signals.delineation import BOUNDARIES, BeatWaves, LeadWaves, delineate, fuse_leads
+from ecgfoundry.measurements.delineation import (
+    BOUNDARIES,
+    BeatWaves,
+    LeadWaves,
+    delineate,
+    fuse_leads,
+)
 
 Wave = tuple[float, float, float]
 """When from R and standard deviation, in s; height in mV."""

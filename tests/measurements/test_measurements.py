@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgfoundry.signals.delineation import BOUNDARIES, BeatWaves
-from ecgfoundry.signals.measurements import (
+from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.intervals import (
     MedianBeat,
     axis_degrees,
     beat_intervals,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from ecgfoundry.signals.features import (
+from ecgfoundry.measurements.features import (
     FEATURE_NAMES,
     FEATURES,
     feature_matrix,
