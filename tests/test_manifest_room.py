@@ -25,6 +25,7 @@ from ecgfoundry.manifest import (
 from ecgfoundry.manifest.checks import raise_on_leak
 from ecgfoundry.manifest.splits import fold_by_patient
 from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.recording import Recording
 
 
@@ -114,7 +115,7 @@ def test_every_problem_has_a_count_and_an_example(tmp_path: Path) -> None:
     ]  # fmt: skip
     rows.append(ManifestRow("r1b", "r1.hea", start_s=1.0, patient="r1", split="test"))
     manifest = Manifest(tuple(rows), tmp_path)
-    spec = InputSpec("exact", ("I", "II", "V1"), 250.0, 2500, "ptbxl-bandpass@1")
+    spec = InputSpec("exact", ("I", "II", "V1"), get_preprocessing("ptbxl-bandpass@1"))
     found = {p.code: p for p in check_manifest(manifest, model_input=spec)}
     assert {
         "patient-in-two-splits", "signal-in-two-splits", "missing-file", "unreadable-file",

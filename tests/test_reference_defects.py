@@ -29,7 +29,7 @@ from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import Manifest, ManifestRow, MappedManifest
 from ecgfoundry.metrics.classification import auroc, macro_auroc
-from ecgfoundry.preprocessing import standardize, standardize_window
+from ecgfoundry.preprocessing import get_preprocessing, standardize, standardize_window
 from ecgfoundry.recording import Recording
 
 RECIPE = "ecgfounder-finetune@1"
@@ -74,16 +74,20 @@ def test_training_and_inference_see_the_same_bits(tmp_path: Path) -> None:
 
     write_wfdb(ecg(500.0, 21.0), tmp_path, "r")
     manifest = Manifest((ManifestRow("r", "r.hea"),), tmp_path)
-    spec = InputSpec("exact", STANDARD_12_LEADS, 500.0, 5000, RECIPE)
+    spec = InputSpec("exact", STANDARD_12_LEADS, get_preprocessing(RECIPE))
     stored = store_windows(manifest, spec, tmp_path / "cache")
     filtered = standardize(ecgfoundry.read(tmp_path / "r.hea"), RECIPE)
     np.testing.assert_array_equal(np.asarray(stored.signal), filtered)
 
 
 def test_a_bundle_names_its_preprocessing_so_no_caller_can_forget_it() -> None:
-    for name in ("ptbxl-superclass-12lead", "rhythm-single-lead"):
-        spec = ecgfoundry.load_model(name).bundle.input
-        assert spec.recipe.name == spec.preprocessing
+    for name, recipe in (
+        ("ptbxl-superclass-12lead", "ptbxl-bandpass@1"),
+        ("rhythm-single-lead", "single-lead-rhythm@1"),
+    ):
+        bundle = ecgfoundry.load_model(name).bundle
+        assert bundle.input.preprocessing == recipe
+        assert (bundle.folder / "preprocessing.json").is_file()
 
 
 def labelled(folder: Path, splits: list[str | None], patients: list[str]) -> MappedManifest:

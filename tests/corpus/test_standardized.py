@@ -27,7 +27,11 @@ from ecgfoundry.corpus.standardized import (  # noqa: E402
 )
 from ecgfoundry.errors import CorpusError  # noqa: E402
 from ecgfoundry.manifest import Manifest  # noqa: E402
-from ecgfoundry.preprocessing import standardize_window, standardize_windows  # noqa: E402
+from ecgfoundry.preprocessing import (  # noqa: E402
+    get_preprocessing,
+    standardize_window,
+    standardize_windows,
+)
 
 RECIPE = "ecgfounder-finetune@1"
 GROUP = "500Hz_II_5000"
@@ -67,7 +71,7 @@ def test_float32_is_bit_by_bit_what_standardizing_gives(own: Path, upright: bool
 
 def test_float16_rounds_by_less_than_stated(own: Path) -> None:
     corpus = open_corpus(own).of_group(GROUP)
-    wanted = Input(RECIPE, ("II",))
+    wanted = Input(get_preprocessing(RECIPE), ("II",))
     build_cache(corpus, wanted, storage="float16")
     positions = np.arange(len(corpus))
     expected = fresh(corpus, positions, upright=False)
@@ -82,7 +86,11 @@ def test_float16_rounds_by_less_than_stated(own: Path) -> None:
 def test_the_number_of_workers_does_not_change_a_byte(own: Path, tmp_path: Path) -> None:
     other = shutil.copytree(own, tmp_path / "other")
     for folder, workers in ((own, 1), (other, 2)):
-        build_cache(open_corpus(folder).of_group(GROUP), Input(RECIPE, ("II",)), workers=workers)
+        build_cache(
+            open_corpus(folder).of_group(GROUP),
+            Input(get_preprocessing(RECIPE), ("II",)),
+            workers=workers,
+        )
     files = {p.relative_to(own): p.read_bytes() for p in (own / "standardized").rglob("*.*")}
     assert len(files) > 4
     assert files == {
@@ -92,7 +100,7 @@ def test_the_number_of_workers_does_not_change_a_byte(own: Path, tmp_path: Path)
 
 def test_another_content_is_never_read(recordings: Manifest, own: Path, tmp_path: Path) -> None:
     """The corpus is built anew of other recordings; the old cache still lies there."""
-    wanted = Input(RECIPE, ("II",))
+    wanted = Input(get_preprocessing(RECIPE), ("II",))
     build_cache(open_corpus(own).of_group(GROUP), wanted)
     rows = (*recordings.rows[4:], *recordings.rows[:4])
     changed = tmp_path / "changed"
@@ -111,7 +119,7 @@ def test_another_content_is_never_read(recordings: Manifest, own: Path, tmp_path
 def test_another_computation_has_another_cache(own: Path, monkeypatch) -> None:
     """A recipe whose numbers change, by whatever, is not read from what was made before."""
     corpus = open_corpus(own).of_group(GROUP)
-    wanted = Input(RECIPE, ("II",))
+    wanted = Input(get_preprocessing(RECIPE), ("II",))
     build_cache(corpus, wanted)
 
     def other(windows, rate, recipe):
@@ -134,7 +142,7 @@ def test_another_computation_has_another_cache(own: Path, monkeypatch) -> None:
 )
 def test_damage_is_found_and_half_a_file_never_read(own: Path, damage, words: str) -> None:
     corpus = open_corpus(own).of_group(GROUP)
-    wanted = Input(RECIPE, ("II",))
+    wanted = Input(get_preprocessing(RECIPE), ("II",))
     build_cache(corpus, wanted)
     damage(sorted((own / "standardized").rglob("*.npy"))[0])
     found = verify_cache(corpus)[1]
@@ -148,7 +156,7 @@ def test_a_segment_that_cannot_be_standardized_is_left_to_be_said(own: Path, mon
     from ecgfoundry.errors import SignalError
 
     corpus = open_corpus(own).of_group(GROUP)
-    wanted = Input(RECIPE, ("II",))
+    wanted = Input(get_preprocessing(RECIPE), ("II",))
     bad = corpus.read([3])[0]
 
     def refusing(windows, rate, recipe):
@@ -188,7 +196,7 @@ def test_training_windows_come_from_the_cache(own: Path, monkeypatch) -> None:
     from ecgfoundry.training.data import windows as training_windows
     from ecgfoundry.training.data.sources import SourcePool, corpus_sources
 
-    spec = InputSpec("any-single", ("I",), 500.0, 5000, RECIPE)
+    spec = InputSpec("any-single", ("I",), get_preprocessing(RECIPE))
     generator = np.random.default_rng(0)
 
     def batch():
@@ -198,7 +206,7 @@ def test_training_windows_come_from_the_cache(own: Path, monkeypatch) -> None:
         return fresh.get(np.array([4, 0, 9]), generator)
 
     before = batch()
-    build_cache(open_corpus(own).of_group(GROUP), Input(RECIPE, ("II",)))
+    build_cache(open_corpus(own).of_group(GROUP), Input(get_preprocessing(RECIPE), ("II",)))
 
     def never(*_):
         raise AssertionError("it was standardized again")

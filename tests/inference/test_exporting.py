@@ -16,10 +16,9 @@ from tests.conftest import REPOSITORY
 from ecgfoundry.cli.main import main
 from ecgfoundry.errors import BundleError, FileAccessError
 from ecgfoundry.inference.exporting import export_bundle
-from ecgfoundry.models.export import _recipe_header, recipe_document
+from ecgfoundry.models.export import write_preprocessing
 from ecgfoundry.preprocessing import PREPROCESSINGS, get_preprocessing, standardize_window
 
-SOURCES = REPOSITORY / "src" / "ecgfoundry" / "models" / "export_files"
 ALLOWED = """
 import sys
 
@@ -78,13 +77,13 @@ def test_openvino_export(tmp_path: Path) -> None:
 
 def test_a_changed_recipe_is_noticed(tmp_path: Path) -> None:
     folder = export_bundle("rhythm-single-lead", tmp_path / "export")
-    recipe = json.loads((folder / "recipe.json").read_text())
-    recipe["filters"][0]["gain"] *= 1.01
-    recipe["clip"] = 3.0
-    (folder / "recipe.json").write_text(json.dumps(recipe))
+    recipe = json.loads((folder / "preprocessing.json").read_text())
+    (clip,) = (step for step in recipe["steps"] if step["step"] == "clip")
+    clip["limit_sd"] = 3.0
+    (folder / "preprocessing.json").write_text(json.dumps(recipe))
     assert run_check(folder).returncode == 1
     header = folder / "recipe.h"
-    header.write_text(header.read_text().replace("RECIPE_CLIP 15.0", "RECIPE_CLIP 3.0"))
+    header.write_text(header.read_text().replace("{CLIP, 0, 15.0, 0.0}", "{CLIP, 0, 3.0, 0.0}"))
     program = compile_check(folder)
     assert subprocess.run([program], cwd=folder, check=False).returncode == 1
 
@@ -92,11 +91,7 @@ def test_a_changed_recipe_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PREPROCESSINGS)
 def test_every_recipe_is_the_same_in_numpy_and_in_c(name: str, tmp_path: Path) -> None:
     """At several rates, with gaps and an absent lead, against the function that all rooms call."""
-    document = recipe_document(name)
-    (tmp_path / "recipe.json").write_text(json.dumps(document))
-    (tmp_path / "recipe.h").write_text(_recipe_header(document))
-    for file in ("preprocessing.py", "standardize.c"):
-        shutil.copy(SOURCES / file, tmp_path)
+    write_preprocessing(tmp_path, get_preprocessing(name))
     path = REPOSITORY / "tests" / "fixtures" / "cinc2021" / "HR06005.mat"
     record = (scipy.io.loadmat(path)["val"] / 1000.0).astype(np.float32)[:4]
     raw, wanted, lines = [], [], []

@@ -22,6 +22,7 @@ from ecgfoundry.datasets.mc_med import open_mc_med  # noqa: E402
 from ecgfoundry.labs.training import LaboratorySettings, labs_mcmed  # noqa: E402
 from ecgfoundry.labs.training_data import open_laboratory  # noqa: E402
 from ecgfoundry.models.bundle import load_bundle  # noqa: E402
+from ecgfoundry.preprocessing import get_preprocessing  # noqa: E402
 
 RECIPE = "ptbxl-bandpass@1"
 SETTINGS = LaboratorySettings(
@@ -140,7 +141,7 @@ def test_killed_in_the_middle_it_ends_with_the_same_bundle(made: Path, tmp_path:
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert not (tmp_path / "killed" / "bundle").exists()
     corpus = open_corpus(made / "corpus")
-    assert build_cache(corpus, Input(RECIPE, ("II",), upright=True)) > 0
+    assert build_cache(corpus, Input(get_preprocessing(RECIPE), ("II",), upright=True)) > 0
     continued = run(made, tmp_path / "killed").bundle
     curves = [(tmp_path / n / "curves.jsonl").read_text().splitlines() for n in ("whole", "killed")]
     for expected, found in zip(*curves, strict=True):

@@ -39,7 +39,9 @@ def test_a_bundle_is_what_was_written(folder: Path) -> None:
     assert bundle.name == "tiny" and bundle.vocabulary.names == ("A", "B")
     assert bundle.input.samples == 2500 and bundle.thresholds == [None, None]
     assert bundle.calibrator("record") is None
-    assert sorted(bundle.document["files"]) == ["README.md", "model.onnx", "model.safetensors"]
+    assert sorted(bundle.document["files"]) == [
+        "README.md", "model.onnx", "model.safetensors", "preprocessing.json",
+    ]  # fmt: skip
 
 
 def test_a_changed_or_missing_file_is_refused(folder: Path) -> None:

@@ -58,7 +58,7 @@ def test_the_bundle_is_complete(tiny: tuple[torch.nn.Module, Path, Path]) -> Non
     bundle = load_bundle(folder)
     document = bundle.document
     assert {path.name for path in folder.iterdir()} == {
-        "bundle.json", "model.safetensors", "model.onnx", "README.md"
+        "bundle.json", "preprocessing.json", "model.safetensors", "model.onnx", "README.md"
     }  # fmt: skip
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]  # nothing left behind
     assert bundle.name == "tiny-network"

@@ -23,7 +23,7 @@ from ecgfoundry import native
 from ecgfoundry.errors import SignalError
 from ecgfoundry.native import build
 from ecgfoundry.preprocessing import PREPROCESSINGS, design, get_preprocessing, standardize_windows
-from ecgfoundry.preprocessing.native import Steps, standardize_natively
+from ecgfoundry.preprocessing.native import KernelSteps, standardize_natively
 
 FINETUNE = "ecgfounder-finetune@1"
 needs_kernels = pytest.mark.skipif(
@@ -85,8 +85,8 @@ def test_band_pass_is_scipys(order: int, low: float, high: float, rate: float) -
 
 def test_sections_of_second_order_are_scipys() -> None:
     pairs = [
-        (design.high_pass(0.5, 500.0), ss.butter(2, 0.5, btype="highpass", fs=500)),
-        (design.low_pass(50.0, 500.0), ss.butter(2, 50, btype="lowpass", fs=500)),
+        (design.high_pass(2, 0.5, 500.0), ss.butter(2, 0.5, btype="highpass", fs=500)),
+        (design.low_pass(2, 50.0, 500.0), ss.butter(2, 50, btype="lowpass", fs=500)),
         (design.notch(50.0, 30.0, 500.0), ss.iirnotch(50, 30, 500)),
         (design.notch(60.0, 30.0, 500.0), ss.iirnotch(60, 30, 500)),
     ]
@@ -213,7 +213,7 @@ def test_the_running_median_is_exact(seed: int, samples: int, half: int, kind: s
     x = x.astype(np.float32).astype(np.float64)
     padded = np.pad(x, 2 * half + 1)  # medfilt warns where the kernel is longer than the row
     residue = x - ss.medfilt(padded, 2 * half + 1)[2 * half + 1 : -2 * half - 1]
-    steps = Steps(500.0, (), median_kernel=2 * half + 1, epsilon=1.0)
+    steps = KernelSteps(500.0, (), median_kernel=2 * half + 1, epsilon=1.0)
     given = standardize_natively(
         x, steps, sampling_rate=500.0, starts=[0], leads=1, samples=samples, lead_stride=samples,
         output_samples=samples,
@@ -285,7 +285,7 @@ def test_an_empty_batch_and_absent_leads() -> None:
 def test_a_window_outside_the_signal_is_refused() -> None:
     with pytest.raises(SignalError, match="outside"):
         standardize_natively(
-            np.zeros(1000), Steps(500.0, ()), sampling_rate=500.0, starts=[501], leads=1,
+            np.zeros(1000), KernelSteps(500.0, ()), sampling_rate=500.0, starts=[501], leads=1,
             samples=500, lead_stride=500, output_samples=500,
         )  # fmt: skip
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.training.data.sources import ArraySource
 from ecgfoundry.training.distributed import joined_world
 from ecgfoundry.training.pretraining import PretrainSettings, pretrain
 from ecgfoundry.training.tasks import Task
 from ecgfoundry.vocabularies import Target, Vocabulary
 
-SPEC = InputSpec("any-single", ("I",), 250.0, 2500, "ptbxl-bandpass@1")
+SPEC = InputSpec("any-single", ("I",), get_preprocessing("ptbxl-bandpass@1"))
 TASK = Task(
     kind="positive-unlabelled",
     columns=("fast", "large"),

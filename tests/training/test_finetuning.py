@@ -16,6 +16,7 @@ from ecgfoundry.leads import STANDARD_12_LEADS, project_frontal  # noqa: E402
 from ecgfoundry.manifest import ColumnMapping, Manifest, ManifestRow, map_table  # noqa: E402
 from ecgfoundry.models.bundle import InputSpec  # noqa: E402
 from ecgfoundry.models.registry import ARCHITECTURES, create_model  # noqa: E402
+from ecgfoundry.preprocessing import get_preprocessing  # noqa: E402
 from ecgfoundry.training.channels_last import ChannelsLastNet1D, fast_form  # noqa: E402
 from ecgfoundry.training.data import augmentation  # noqa: E402
 from ecgfoundry.training.data.sources import ArraySource, cache_manifest  # noqa: E402
@@ -233,7 +234,7 @@ def test_windows_are_stored_once_and_continued(tmp_path: Path) -> None:
         write_wfdb(twelve_leads(30, k, rate=250.0), tmp_path, f"r{k}")
     rows = tuple(ManifestRow(f"r{k}", f"r{k}.hea") for k in range(3))
     rows += (ManifestRow("gone", "gone.hea"),)
-    spec = InputSpec("any-subset", STANDARD_12_LEADS, 250.0, 2500, "ptbxl-bandpass@1")
+    spec = InputSpec("any-subset", STANDARD_12_LEADS, get_preprocessing("ptbxl-bandpass@1"))
     manifest = Manifest(rows, tmp_path)
     first = store_windows(manifest, spec, tmp_path / "cache")
     assert len(first) == 3 and list(first.skipped) == ["gone"] and len(first.hashes) == 3

@@ -24,6 +24,7 @@ from ecgfoundry.models.networks.segment_attention import (  # noqa: E402
     VisitNetwork,
     pool_segments,
 )
+from ecgfoundry.preprocessing import get_preprocessing  # noqa: E402
 from ecgfoundry.training import losses  # noqa: E402
 from ecgfoundry.training.data.batches import WindowBatches  # noqa: E402
 from ecgfoundry.training.initialization import Start, start_from  # noqa: E402
@@ -138,7 +139,7 @@ def test_the_joined_logits_are_those_of_the_joined_embedding() -> None:
 def test_a_start_keeps_the_encoder_and_refuses_other_networks() -> None:
     torch.manual_seed(0)
     encoder = Net1D(5, leads=1, **TINY).eval()
-    spec = InputSpec("any-single", ("II",), 500.0, 5000, "ecgfounder-finetune@1")
+    spec = InputSpec("any-single", ("II",), get_preprocessing("ecgfounder-finetune@1"))
     start = attention_start(Start(encoder, "net1d-tiny", spec, False, "x"), 3, seed=1)
     x = torch.randn(2, 1, 500)
     with torch.no_grad():

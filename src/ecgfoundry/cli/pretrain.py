@@ -124,7 +124,7 @@ def pretrain(
         "any-subset" if entry.takes_presence else "any-single" if len(rows) == 1 else "exact"
     )
     recipe = get_preprocessing(preprocessing or default_preprocessing(architecture, len(rows)))
-    spec = InputSpec(mode, rows, recipe.sampling_rate, recipe.samples, recipe.name)
+    spec = InputSpec(mode, rows, recipe)
     names = tuple(part for given in target or () for part in given.split(",") if part)
     words = (
         Vocabulary("-".join(names)[:80], tuple(Target(part, "diagnosis") for part in names))

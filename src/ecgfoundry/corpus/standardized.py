@@ -7,9 +7,10 @@ applied in every epoch, its result can be kept::
                                                        /shards/500Hz_II_5000/000012.json
 
 A file is good for one shard with one content (the checksums of its segments), and one recipe as
-this installation computes it: the folder's name has a hash of the recipe's result on fixed windows,
-so another version of the code, of SciPy or of the kernels makes a cache of its own. So float32 is
-bit by bit what standardizing afresh gives; float16 halves the size and rounds (docs/corpus.md).
+this installation computes it: the folder's name has a hash of the recipe's document and of its
+result on fixed windows. Another recipe of the same name, another version of the code, of SciPy or
+of the kernels makes a cache of its own, so float32 is bit by bit what standardizing afresh gives;
+float16 halves the size and rounds (docs/corpus.md).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from ecgfoundry.corpus.store import Corpus
 from ecgfoundry.engines import Engine, process_pool
 from ecgfoundry.errors import CorpusError, EcgFoundryError
 from ecgfoundry.leads import LIMB_LEADS, complete_limb_leads
-from ecgfoundry.preprocessing import get_preprocessing, standardize_windows
+from ecgfoundry.preprocessing import Preprocessing, get_preprocessing, standardize_windows
 
 __all__ = [
     "STORAGES",
@@ -64,50 +65,54 @@ class Input:
 
     Attributes
     ----------
-    recipe : str
-        Name of the preprocessing.
+    recipe : Preprocessing
     leads : tuple of str
         Rows by name; derivable limb leads are derived, absent ones are NaN.
     upright : bool
         Whether records that look inverted are turned over first.
     """
 
-    recipe: str
+    recipe: Preprocessing
     leads: tuple[str, ...]
     upright: bool = False
 
     @classmethod
     def of(
-        cls, recipe: str, wanted: Sequence[str], own: Sequence[str], *, upright: bool = False
+        cls,
+        recipe: str | Path | Preprocessing,
+        wanted: Sequence[str],
+        own: Sequence[str],
+        *,
+        upright: bool = False,
     ) -> Input:
         """Return the input of a model with some rows, out of segments with some leads.
 
         One lead is read for one, whatever it is called.
         """
         alone = len(wanted) == 1 and len(own) == 1
-        return cls(recipe, tuple(own if alone else wanted), upright)
+        return cls(get_preprocessing(recipe), tuple(own if alone else wanted), upright)
 
     @property
     def samples(self) -> int:
         """Of a row."""
-        return get_preprocessing(self.recipe).samples
+        return self.recipe.samples
 
     def key(self, storage: str) -> str:
         """Return the name of the folder for this input, as this installation computes it."""
         names = ",".join(self.leads)
         digest = hashlib.sha256(f"{names}|{self.upright}|{_probe(self.recipe)}".encode())
         short = {"float32": "f32", "float16": "f16"}[storage]
-        return f"{self.recipe}-{short}-{digest.hexdigest()[:16]}"
+        return f"{self.recipe.name}-{short}-{digest.hexdigest()[:16]}"
 
 
 @functools.lru_cache(maxsize=32)
-def _probe(recipe: str) -> str:
-    """Return a hash of what the recipe makes of fixed windows of three rates."""
-    digest = hashlib.sha256(recipe.encode())
-    leads = get_preprocessing(recipe).leads
+def _probe(recipe: Preprocessing) -> str:
+    """Return a hash of the recipe and of what it makes of fixed windows of three rates."""
+    digest = hashlib.sha256(recipe.sha256.encode())
+    leads = recipe.leads
     for number, rate in zip(range(_PROBES), (500.0, 250.0, 257.0), strict=True):
         generator = np.random.default_rng(number)
-        samples = round(get_preprocessing(recipe).window_s * rate)
+        samples = round(recipe.window_s * rate)
         window = generator.normal(0.0, 0.3, (1 if leads is None else len(leads), samples))
         window[:, :: round(0.8 * rate)] += 1.5
         window[0, 40:50] = np.nan
@@ -130,7 +135,9 @@ def input_rows(raw: Float32, own: Sequence[str], wanted: Sequence[str]) -> Float
     return np.stack([given.get(lead, nothing) for lead in wanted], axis=1)
 
 
-def standardize_segments(raw: Float32, sampling_rate: float, recipe: str) -> Float32:
+def standardize_segments(
+    raw: Float32, sampling_rate: float, recipe: str | Path | Preprocessing
+) -> Float32:
     """Standardize segments, each alone; what is longer than the recipe's window is cut.
 
     Parameters
@@ -139,7 +146,7 @@ def standardize_segments(raw: Float32, sampling_rate: float, recipe: str) -> Flo
         mV; NaN at the right end is the filling of a short recording.
     sampling_rate : float
         Hz.
-    recipe : str
+    recipe : str, Path or Preprocessing
 
     Returns
     -------

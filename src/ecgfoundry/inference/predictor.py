@@ -158,7 +158,7 @@ class Predictor:
             raise SignalError(
                 f"{self.bundle.name} takes windows of shape (n, {spec.rows}, {spec.samples}), "
                 f"not {x.shape}",
-                remedy=f"Make them with ecgfoundry.standardize(recording, '{spec.preprocessing}')",
+                remedy="Make them with ecgfoundry.standardize(recording, model.bundle.recipe)",
             )
         missing: NDArray[np.bool_] = np.isnan(x)
         absent: NDArray[np.bool_] = np.asarray(missing.all(axis=2))

@@ -98,7 +98,7 @@ def recalibrate(
         "fitted_on": source,
     }
     files = {name: bundle.file(name) for name in bundle.document["files"]}
-    write_bundle(output, document=document, files=files)
+    write_bundle(output, document=document, files=files, recipe=bundle.recipe)
     return skipped
 
 

@@ -291,7 +291,8 @@ def compare_preprocessing(
     columns = [bundle.vocabulary.index(name) for name in names]
     labels = manifest.targets(names)
     scores = []
-    for recipe in PREPROCESSINGS.values():
+    # The bundle's own first: it may be one that is unknown here.
+    for recipe in dict.fromkeys((bundle.input.recipe, *PREPROCESSINGS.values())):
         if (recipe.sampling_rate, recipe.samples) != (
             bundle.input.sampling_rate,
             bundle.input.samples,

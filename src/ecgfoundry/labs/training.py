@@ -657,7 +657,7 @@ def _description(
         architecture=start.architecture,
         lead_mode=start.spec.lead_mode,
         leads=("II",) if start.spec.lead_mode == "any-single" else start.spec.leads,
-        preprocessing=start.spec.preprocessing,
+        preprocessing=start.spec.recipe,
         vocabulary=vocabulary.name,
         target_kind="multilabel" if regression is None else "regression",
         training_data=(entry,),

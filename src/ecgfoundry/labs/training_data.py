@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.corpus.standardized import Caches, Input
 from ecgfoundry.errors import TrainingError
+from ecgfoundry.preprocessing import Preprocessing
 from ecgfoundry.vocabularies import Target, Vocabulary
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class LaboratorySource:
         return Caches(self.data.corpus, self.storage)
 
     def standardized(
-        self, positions: Positions, recipe: str, leads: Sequence[str]
+        self, positions: Positions, recipe: Preprocessing, leads: Sequence[str]
     ) -> Float32 | None:
         """Return the segments from a cache of the corpus (``corpus cache``), if it has one."""
         return self._caches.read(positions, Input.of(recipe, leads, self.leads, upright=True))

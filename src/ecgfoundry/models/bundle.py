@@ -1,9 +1,10 @@
 """Bundles: a model as a folder that carries everything its answers depend on.
 
 ``model.safetensors`` (weights), ``model.onnx`` (the same network as a graph, verified against the
-weights), ``bundle.json`` (schema ``bundle``: architecture, input, vocabulary, calibration,
-thresholds, provenance, hashes) and ``README.md`` (the model card). Nothing is pickled, and a file
-whose hash is not the recorded one is refused.
+weights), ``preprocessing.json`` (the recipe that is run, known to this installation or not),
+``bundle.json`` (schema ``bundle``: architecture, input, vocabulary, calibration, thresholds,
+provenance, hashes) and ``README.md`` (the model card). Nothing is pickled, and a file whose hash is
+not the recorded one is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 from ecgfoundry.errors import BundleError, IntegrityError, ModelNotFoundError
 from ecgfoundry.metrics.calibration import Calibrator
-from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
+from ecgfoundry.preprocessing import PREPROCESSINGS, Preprocessing, get_preprocessing
 from ecgfoundry.schemas import schema_problems
 from ecgfoundry.vocabularies.types import Vocabulary
 
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 BUNDLE_FILE = "bundle.json"
+PREPROCESSING_FILE = "preprocessing.json"
 MAXIMUM_BUNDLE_JSON_BYTES = 8_000_000
 
 
@@ -52,19 +54,13 @@ class InputSpec:
         Every lead is needed; absent ones are masked; or one lead, whichever.
     leads : tuple of str
         Order of the rows; for "any-single" the leads that it was trained on.
-    sampling_rate : float
-        Hz.
-    samples : int
-        Per lead and window.
-    preprocessing : str
-        Name of the chain.
+    recipe : Preprocessing
+        What raw windows go through; it has the rate and the length of a window.
     """
 
     lead_mode: str
     leads: tuple[str, ...]
-    sampling_rate: float
-    samples: int
-    preprocessing: str
+    recipe: Preprocessing
 
     @property
     def rows(self) -> int:
@@ -72,14 +68,35 @@ class InputSpec:
         return 1 if self.lead_mode == "any-single" else len(self.leads)
 
     @property
-    def recipe(self) -> Preprocessing:
-        """The preprocessing itself."""
-        return get_preprocessing(self.preprocessing)
+    def preprocessing(self) -> str:
+        """Name of the recipe: what people call it. Its identity is ``recipe.sha256``."""
+        return self.recipe.name
+
+    @property
+    def sampling_rate(self) -> float:
+        """Hz."""
+        return self.recipe.sampling_rate
+
+    @property
+    def samples(self) -> int:
+        """Per lead and window."""
+        return self.recipe.samples
 
     @property
     def window_s(self) -> float:
         """Length of a window, s."""
         return self.samples / self.sampling_rate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``input`` of ``bundle.json``."""
+        return {
+            "lead_mode": self.lead_mode,
+            "leads": list(self.leads),
+            "sampling_rate": self.sampling_rate,
+            "samples": self.samples,
+            "preprocessing": self.recipe.name,
+            "preprocessing_sha256": self.recipe.sha256,
+        }
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,7 @@ class Bundle:
 
     folder: Path
     document: Mapping[str, Any]
+    recipe: Preprocessing
 
     @property
     def name(self) -> str:
@@ -116,10 +134,14 @@ class Bundle:
         return InputSpec(
             lead_mode=spec["lead_mode"],
             leads=tuple(spec["leads"]),
-            sampling_rate=float(spec["sampling_rate"]),
-            samples=int(spec["samples"]),
-            preprocessing=spec["preprocessing"],
+            recipe=self.recipe,
         )
+
+    @property
+    def recipe_differs(self) -> bool:
+        """Whether this installation has another recipe under the same name; the bundle's is run."""
+        name = self.recipe.name
+        return name in PREPROCESSINGS and PREPROCESSINGS[name] != self.recipe
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -203,8 +225,7 @@ def load_bundle(folder: str | Path, *, verify: bool = True) -> Bundle:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BundleError(f"is not JSON: {error}", path=path) from None
-    bundle = Bundle(folder=folder, document=document)
-    _check_document(document, path)
+    _check_schema(document, path)
     for name, expected in document["files"].items():
         file = folder / name
         if not file.is_file():
@@ -215,17 +236,29 @@ def load_bundle(folder: str | Path, *, verify: bool = True) -> Bundle:
                 path=folder,
                 remedy="Get the bundle anew",
             )
-    return bundle
+    recipe = get_preprocessing(folder / PREPROCESSING_FILE)
+    _check_content(document, recipe, path)
+    return Bundle(folder=folder, document=document, recipe=recipe)
 
 
-def _check_document(document: Any, path: Path) -> None:
-    """Check the schema, and what a schema cannot say."""
+def _check_schema(document: Any, path: Path) -> None:
     problems = schema_problems("bundle", document)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise BundleError(f"breaks the bundle schema: {problems[0]}{more}", path=path)
+
+
+def _check_content(document: Mapping[str, Any], recipe: Preprocessing, path: Path) -> None:
+    """Check what a schema cannot say."""
     spec = document["input"]
-    recipe = get_preprocessing(spec["preprocessing"])
+    if (recipe.name, recipe.sha256) != (spec["preprocessing"], spec["preprocessing_sha256"]):
+        raise BundleError(
+            f"names the preprocessing {spec['preprocessing']} with SHA-256 "
+            f"{spec['preprocessing_sha256'][:12]}…, but {PREPROCESSING_FILE} holds {recipe.name} "
+            f"with {recipe.sha256[:12]}…",
+            path=path,
+            remedy="Get the bundle anew",
+        )
     if (recipe.sampling_rate, recipe.samples) != (spec["sampling_rate"], spec["samples"]):
         raise BundleError(
             f"the input is {spec['samples']} samples at {spec['sampling_rate']:g} Hz, but "
@@ -252,7 +285,13 @@ def _check_document(document: Any, path: Path) -> None:
             raise BundleError(f"{name} has {len(values)} values for {targets} targets", path=path)
 
 
-def write_bundle(output: Path, *, document: Mapping[str, Any], files: Mapping[str, Path]) -> Path:
+def write_bundle(
+    output: Path,
+    *,
+    document: Mapping[str, Any],
+    files: Mapping[str, Path],
+    recipe: Preprocessing | None = None,
+) -> Path:
     """Write a bundle folder, whole or not at all.
 
     Parameters
@@ -263,6 +302,9 @@ def write_bundle(output: Path, *, document: Mapping[str, Any], files: Mapping[st
         The content of ``bundle.json`` without ``files``.
     files : mapping of str to Path
         Name in the bundle -> file to copy ("model.safetensors", "model.onnx", "README.md").
+    recipe : Preprocessing, optional
+        What the weights are fed with. None: ``preprocessing.json`` of ``files``, else the recipe of
+        this installation that ``document["input"]["preprocessing"]`` names.
 
     Returns
     -------
@@ -274,14 +316,22 @@ def write_bundle(output: Path, *, document: Mapping[str, Any], files: Mapping[st
         raise BundleError(
             "exists and is no bundle", path=output, remedy="Choose another output folder"
         )
+    if recipe is None:
+        recipe = get_preprocessing(
+            files.get(PREPROCESSING_FILE, document["input"]["preprocessing"])
+        )
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
         for name, source in files.items():
             shutil.copyfile(source, temporary / name)
-        complete = dict(document)
-        complete["files"] = {name: sha256_of(temporary / name) for name in sorted(files)}
-        _check_document(complete, output / BUNDLE_FILE)
+        recipe.write(temporary / PREPROCESSING_FILE)
+        named = {"preprocessing": recipe.name, "preprocessing_sha256": recipe.sha256}
+        complete = {**document, "input": {**document["input"], **named}}
+        names = sorted({*files, PREPROCESSING_FILE})
+        complete["files"] = {name: sha256_of(temporary / name) for name in names}
+        _check_schema(complete, output / BUNDLE_FILE)
+        _check_content(complete, recipe, output / BUNDLE_FILE)
         text = json.dumps(complete, indent=2, ensure_ascii=False) + "\n"
         (temporary / BUNDLE_FILE).write_text(text, encoding="utf-8")
         temporary.chmod(0o755)

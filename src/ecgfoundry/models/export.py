@@ -1,10 +1,11 @@
 """A model for other programs: graph, preprocessing and golden vectors in one folder.
 
-A graph without its preprocessing is what receivers fail with, so the folder holds the recipe twice
-(``preprocessing.py`` with NumPy alone, ``standardize.c`` in plain C) and real ECG windows with what
-every step has to give; ``check.py`` and ``standardize.c -DCHECK`` compare. These files are kept
-in ``export_files`` as they are delivered; what differs between models is data (``recipe.json``
-and ``recipe.h``).
+A graph without its preprocessing is what receivers fail with, so the folder holds the recipe's
+document (``preprocessing.json``), two programs that run it (``preprocessing.py`` with NumPy alone,
+``standardize.c`` in plain C) and real ECG windows with what they have to give; ``check.py`` and
+``standardize.c -DCHECK`` compare. The programs are kept in ``export_files`` as they are delivered,
+and ``filter_design.py`` is this project's own; what differs between models is data
+(``preprocessing.json``, and ``recipe.h`` made of it).
 """
 
 from __future__ import annotations
@@ -21,11 +22,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import BundleError, FileAccessError, MissingExtraError
-from ecgfoundry.models.bundle import Bundle
-from ecgfoundry.preprocessing import design, get_preprocessing, standardize_window
+from ecgfoundry.models.bundle import PREPROCESSING_FILE, Bundle
+from ecgfoundry.preprocessing import Preprocessing, standardize_window
 from ecgfoundry.preprocessing.design import ZeroPhaseFilter
+from ecgfoundry.preprocessing.reference import rates_before
+from ecgfoundry.preprocessing.steps import (
+    BlankGaps,
+    Butterworth,
+    Clip,
+    FillGaps,
+    KeepEvery,
+    Notch,
+    Resample,
+    Step,
+    SubtractRunningMedian,
+    ZScore,
+)
 
-__all__ = ["EXPORT_FORMATS", "GoldenWindow", "export_model", "fix_samples", "recipe_document"]
+__all__ = [
+    "EXPORT_FORMATS",
+    "GoldenWindow",
+    "export_model",
+    "fix_samples",
+    "recipe_header",
+    "write_preprocessing",
+]
 
 EXPORT_FORMATS = ("onnx", "openvino")
 
@@ -34,134 +55,101 @@ GoldenWindow = tuple[NDArray[np.float32], float]
 
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-_STEPS: dict[str, dict[str, Any]] = {
-    "ecgfounder-finetune@1": {
-        "filters": [
-            design.notch(50.0, 30.0, 500.0),
-            design.band_pass(4, 0.67, 40.0, 500.0),
-        ],
-        "median_kernel": 201,
-    },
-    "ecgfounder-paper@1": {
-        "filters": [
-            design.high_pass(0.5, 500.0),
-            design.low_pass(50.0, 500.0),
-            design.notch(50.0, 30.0, 500.0),
-            design.notch(60.0, 30.0, 500.0),
-        ],
-        "pad_before_scaling": True,
-        "note": "with an unknown mains frequency: notches at 50 and 60 Hz",
-    },
-    "ecgfounder-ptbxl-eval@1": {"scale_first": True},
-    "ptbxl-bandpass@1": {
-        "filters": [design.band_pass(4, 0.5, 40.0, 500.0)],
-        "working_rate": 500.0,
-        "decimation": 2,
-        "gaps": "bridge",
-        "resampling": "polyphase",
-        "scaling": "each",
-        "epsilon": 1e-6,
-    },
-    "single-lead-rhythm@1": {
-        "filters": [design.band_pass(3, 0.5, 40.0, 200.0)],
-        "gaps": "bridge",
-        "resampling": "polyphase",
-        "scaling": "each",
-        "epsilon": 1e-6,
-        "clip": 15.0,
-    },
-}
-_DEFAULTS: dict[str, Any] = {
-    "gaps": "zero",
-    "resampling": "linear",
-    "scale_first": False,
-    "filters": [],
-    "median_kernel": 0,
-    "decimation": 1,
-    "pad_before_scaling": False,
-    "scaling": "joint",
-    "epsilon": 1e-8,
-    "clip": 0.0,
-    "note": "",
-}
+
+# --- the recipe as C ----------------------------------------------------------------------------
+
+_HEADER_KINDS = (
+    "FILL_ZERO", "FILL_LINE", "RESAMPLE_LINEAR", "RESAMPLE_POLYPHASE", "FILTER", "MEDIAN",
+    "KEEP_EVERY", "Z_SCORE_WINDOW", "Z_SCORE_LEAD", "CLIP", "BLANK_GAPS",
+)  # fmt: skip
 
 
-def recipe_document(name: str) -> dict[str, Any]:
-    """Return a preprocessing as data, for ``recipe.json``.
+def recipe_header(recipe: Preprocessing) -> str:
+    """Return ``recipe.h``: the steps as numbers, with filters designed for a mains not known.
 
     Raises
     ------
-    PreprocessingError
-        There is none of this name.
     BundleError
-        It has no exportable form.
+        A step has no form in C.
     """
-    recipe = get_preprocessing(name)
-    if name not in _STEPS:
-        raise BundleError(f"the preprocessing {name} cannot be exported")
-    document: dict[str, Any] = {
-        "name": recipe.name,
-        "description": recipe.description,
-        "sampling_rate": recipe.sampling_rate,
-        "window_s": recipe.window_s,
-        "samples": recipe.samples,
-        "working_rate": recipe.sampling_rate,
-        **_DEFAULTS,
-        **_STEPS[name],
-    }
-    document["filters"] = [_filter_document(part) for part in document["filters"]]
-    return document
-
-
-def _filter_document(part: ZeroPhaseFilter) -> dict[str, Any]:
-    return {
-        "pad": part.pad,
-        "gain": part.gain,
-        "sections": [list(section) for section in part.sections],
-    }
-
-
-def _recipe_header(document: dict[str, Any]) -> str:
-    filters = document["filters"]
-    most = max((len(part["sections"]) for part in filters), default=1)
+    designs: list[ZeroPhaseFilter] = []
+    lines: list[str] = []
+    for step, rate in zip(recipe.steps, rates_before(recipe, 0.0), strict=True):
+        lines += [f"    {row}" for row in _step_rows(step, rate, designs)]
+    padding = recipe.padding
     numbers = {
-        "RATE": float(document["sampling_rate"]),
-        "WORKING_RATE": float(document["working_rate"]),
-        "WINDOW_S": float(document["window_s"]),
-        "SAMPLES": document["samples"],
-        "BRIDGE": int(document["gaps"] == "bridge"),
-        "POLYPHASE": int(document["resampling"] == "polyphase"),
-        "SCALE_FIRST": int(document["scale_first"]),
-        "FILTERS": len(filters),
-        "LARGEST_PAD": max((part["pad"] for part in filters), default=0),
-        "MEDIAN": document["median_kernel"],
-        "DECIMATION": document["decimation"],
-        "PAD_FIRST": int(document["pad_before_scaling"]),
-        "EACH": int(document["scaling"] == "each"),
-        "EPSILON": float(document["epsilon"]),
-        "CLIP": float(document["clip"]),
+        "WINDOW_S": recipe.window_s,
+        "SAMPLES": recipe.samples,
+        "PAD_LEFT": int(padding.side == "left"),
+        "PAD_VALUE": padding.value,
+        "PAD_COUNTED": int(padding.counted_in_scaling),
+        "LARGEST_PAD": max((part.pad for part in designs), default=0),
+        "STEPS": len(lines),
     }
-    lines = [f"/* {document['name']}: {document['description']} */"]
-    lines += [f"#define RECIPE_{name} {value!r}" for name, value in numbers.items()]
+    text = [f"/* {recipe.name}: {recipe.description} */"]
+    text += [f"#define RECIPE_{name} {value!r}" for name, value in numbers.items()]
+    text += [
+        f"enum {{ {', '.join(_HEADER_KINDS)} }};",
+        "typedef struct {",
+        "    int kind, index; /* index: of a filter; or a number of samples */",
+        "    double number, second;",
+        "} recipe_step;",
+        f"static const recipe_step recipe_steps[{len(lines)}] = {{",
+        ",\n".join(lines) + "};",
+    ]
+    return "\n".join([*text, *_filter_tables(designs)]) + "\n"
+
+
+def _step_rows(step: Step, rate: float, designs: list[ZeroPhaseFilter]) -> list[str]:
+    """Return a step as initializers of ``recipe_step``; its filters are added to ``designs``."""
+
+    def row(kind: str, index: int = 0, number: float = 0.0, second: float = 0.0) -> str:
+        return f"{{{kind}, {index}, {number!r}, {second!r}}}"
+
+    match step:
+        case FillGaps():
+            return [row("FILL_LINE" if step.method == "line" else "FILL_ZERO")]
+        case Resample():
+            return [row(f"RESAMPLE_{step.method.upper()}", number=step.to_hz)]
+        case Notch() | Butterworth():
+            first = len(designs)
+            designs += step.designs(rate, None)
+            return [row("FILTER", number) for number in range(first, len(designs))]
+        case SubtractRunningMedian():
+            return [row("MEDIAN", step.kernel_samples)]
+        case KeepEvery():
+            return [row("KEEP_EVERY", step.interval_samples)]
+        case ZScore():
+            return [row(f"Z_SCORE_{step.over.upper()}", 0, step.epsilon_mv, step.flat_below_mv)]
+        case Clip():
+            return [row("CLIP", number=step.limit)]
+        case BlankGaps():
+            return [row("BLANK_GAPS")]
+    raise BundleError(f"the preprocessing step {step.kind} has no form in C")
+
+
+def _filter_tables(designs: Sequence[ZeroPhaseFilter]) -> list[str]:
+    parts = list(designs) or [ZeroPhaseFilter((), 1.0, 0, False)]  # C has no empty arrays
+    count = len(parts)
+    most = max(1, *(len(part.sections) for part in parts))
 
     def row(values: Sequence[Any]) -> str:
         return "{" + ", ".join(repr(value) for value in values) + "}"
 
-    parts = filters or [{"pad": 0, "gain": 1.0, "sections": []}]
-    empty = [0.0] * 6
     sections = ",\n    ".join(
-        "{" + ", ".join(row(s) for s in [*part["sections"], *[empty] * most][:most]) + "}"
+        "{" + ", ".join(row(s) for s in [*part.sections, *[(0.0,) * 6] * most][:most]) + "}"
         for part in parts
     )
-    count = len(parts)
-    lines += [
-        f"static const int recipe_pad[{count}] = {row([part['pad'] for part in parts])};",
-        f"static const double recipe_gain[{count}] = {row([part['gain'] for part in parts])};",
-        f"static const int recipe_sections[{count}] = "
-        f"{row([len(part['sections']) for part in parts])};",
+    lengths = [len(part.sections) for part in parts]
+    return [
+        f"static const int recipe_pad[{count}] = {row([part.pad for part in parts])};",
+        f"static const double recipe_gain[{count}] = {row([part.gain for part in parts])};",
+        f"static const int recipe_sections[{count}] = {row(lengths)};",
         f"static const double recipe_section[{count}][{most}][6] = {{\n    {sections}}};",
     ]
-    return "\n".join(lines) + "\n"
+
+
+# --- the folder -----------------------------------------------------------------------------------
 
 
 def export_model(
@@ -208,7 +196,6 @@ def export_model(
     if not windows:
         raise BundleError("there is no window for the golden vectors", path=bundle.folder)
     graph = bundle.file("model.onnx")
-    document = recipe_document(bundle.input.preprocessing)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FileAccessError(
             "exists and is not empty", path=output, remedy="Choose another output folder"
@@ -217,12 +204,9 @@ def export_model(
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
         _write_graph(graph, temporary, format, bundle.input.samples)
-        for name in ("preprocessing.py", "standardize.c", "check.py"):
-            source = files("ecgfoundry.models") / "export_files" / name
-            (temporary / name).write_bytes(source.read_bytes())
-        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-        (temporary / "recipe.json").write_text(text, encoding="utf-8")
-        (temporary / "recipe.h").write_text(_recipe_header(document), encoding="utf-8")
+        write_preprocessing(temporary, bundle.recipe)
+        check = files("ecgfoundry.models") / "export_files" / "check.py"
+        (temporary / "check.py").write_bytes(check.read_bytes())
         _write_golden(temporary, bundle, windows, network)
         (temporary / "model.json").write_text(_model_json(bundle), encoding="utf-8")
         (temporary / "README.md").write_text(_readme(bundle, format), encoding="utf-8")
@@ -233,6 +217,24 @@ def export_model(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return output
+
+
+def write_preprocessing(folder: Path, recipe: Preprocessing) -> None:
+    """Write a recipe, and the programs that run it in NumPy alone and in C, into a folder.
+
+    Raises
+    ------
+    BundleError
+        A step has no form in C.
+    """
+    (folder / "recipe.h").write_text(recipe_header(recipe), encoding="utf-8")
+    recipe.write(folder / PREPROCESSING_FILE)
+    for source, name in (
+        (files("ecgfoundry.models") / "export_files" / "preprocessing.py", "preprocessing.py"),
+        (files("ecgfoundry.models") / "export_files" / "standardize.c", "standardize.c"),
+        (files("ecgfoundry.preprocessing") / "design.py", "filter_design.py"),
+    ):
+        (folder / name).write_bytes(source.read_bytes())
 
 
 def fix_samples(model: Any, samples: int) -> None:
@@ -272,7 +274,7 @@ def _write_golden(
     raw_bytes, standardized_bytes, lines = b"", b"", []
     for k, (raw, rate) in enumerate(windows):
         window = np.ascontiguousarray(raw, dtype=np.float32)
-        standardized = standardize_window(window, rate, bundle.input.preprocessing)
+        standardized = standardize_window(window, rate, bundle.recipe)
         arrays[f"raw_{k}"] = window
         arrays[f"rate_{k}"] = np.float64(rate)
         arrays[f"standardized_{k}"] = standardized
@@ -304,7 +306,7 @@ def _readme(bundle: Bundle, format: str) -> str:
         if spec.lead_mode == "any-subset"
         else ""
     )
-    recipe = get_preprocessing(spec.preprocessing)
+    recipe = bundle.recipe
     return f"""# {bundle.name} {bundle.version}, exported
 
 {bundle.document["intended_use"]}
@@ -314,8 +316,9 @@ Licence: {bundle.document["licence"]}. What the model is, was trained on and fai
 | file | what it is |
 | --- | --- |
 | {graph} | the network: standardized windows in, logits and embedding out |
-| preprocessing.py, recipe.json | raw windows to its input, with NumPy alone |
-| standardize.c, recipe.h | the same in C99, no dependencies |
+| preprocessing.json | the recipe: from a raw window to its input, as ordered steps |
+| preprocessing.py, filter_design.py | a program that runs it, with NumPy alone |
+| standardize.c, recipe.h | the same in C99, no dependencies; the header is made of the recipe |
 | golden.npz (golden.txt, golden_*.f32 for C) | real ECG windows: raw, standardized, logits |
 | check.py | does all this agree here? |
 

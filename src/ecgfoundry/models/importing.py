@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from ecgfoundry._version import __version__
 from ecgfoundry.errors import CheckpointError, MissingExtraError
 from ecgfoundry.leads import STANDARD_12_LEADS
-from ecgfoundry.models.bundle import sha256_of, write_bundle
+from ecgfoundry.models.bundle import InputSpec, sha256_of, write_bundle
 from ecgfoundry.models.cards import imported_card, upstream_statement
 from ecgfoundry.models.published import published_with_hash
-from ecgfoundry.preprocessing import get_preprocessing
+from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
 from ecgfoundry.vocabularies import load_vocabulary
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def import_checkpoint(
     leads: int,
     vocabulary: str,
     output: str | Path,
-    preprocessing: str = "ecgfounder-finetune@1",
+    preprocessing: str | Path | Preprocessing = "ecgfounder-finetune@1",
     onnx: bool = True,
     name: str | None = None,
 ) -> Path:
@@ -56,8 +56,8 @@ def import_checkpoint(
         What the outputs mean; one of :func:`ecgfoundry.vocabularies.available_vocabularies`.
     output : str or Path
         The folder to make. A bundle that is there already is replaced.
-    preprocessing : str
-        What the weights need to be fed with.
+    preprocessing : str, Path or Preprocessing
+        What the weights need to be fed with: a name, or the file of a recipe.
     onnx : bool
         Write the graph too.
     name : str, optional
@@ -78,7 +78,7 @@ def import_checkpoint(
         The graph does not agree with the weights; no bundle is written.
     """
     checkpoint, output = Path(checkpoint), Path(output)
-    input_spec = _input_spec(leads, preprocessing)
+    spec = _input_spec(leads, get_preprocessing(preprocessing))
     targets = load_vocabulary(vocabulary)
     network, metadata = _load_network(
         checkpoint, architecture=architecture, leads=leads, classes=len(targets)
@@ -97,7 +97,7 @@ def import_checkpoint(
             "configuration": network.config,
             "parameters": sum(tensor.numel() for tensor in network.parameters()),
         },
-        "input": input_spec,
+        "input": spec.to_dict(),
         "vocabulary": targets.to_dict(),
         "target_kind": "multilabel",
         "calibration": None,
@@ -118,25 +118,18 @@ def import_checkpoint(
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".import.", dir=output.parent) as folder:
         files = _write_files(network, document, Path(folder), leads=leads, onnx=onnx)
-        return write_bundle(output, document=document, files=files)
+        return write_bundle(output, document=document, files=files, recipe=spec.recipe)
 
 
-def _input_spec(leads: int, preprocessing: str) -> dict[str, Any]:
-    recipe = get_preprocessing(preprocessing)
-    modes = {12: ("exact", list(STANDARD_12_LEADS)), 1: ("any-single", ["I"])}
+def _input_spec(leads: int, recipe: Preprocessing) -> InputSpec:
+    modes = {12: ("exact", STANDARD_12_LEADS), 1: ("any-single", ("I",))}
     if leads not in modes:
         raise CheckpointError(
             f"a checkpoint with {leads} leads cannot be imported",
             remedy="Give 12 (I, II, III, aVR, aVL, aVF, V1-V6) or 1",
         )
     mode, names = modes[leads]
-    return {
-        "lead_mode": mode,
-        "leads": names,
-        "sampling_rate": recipe.sampling_rate,
-        "samples": recipe.samples,
-        "preprocessing": recipe.name,
-    }
+    return InputSpec(mode, names, recipe)
 
 
 def _load_network(

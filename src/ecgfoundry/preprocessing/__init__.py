@@ -1,13 +1,11 @@
-"""Preprocessing: named, versioned recipes, and the engines that run them."""
+"""Preprocessing: recipes as documents, the steps that they are made of, and the engines."""
 
 from __future__ import annotations
 
-from ecgfoundry.preprocessing.recipes import (
-    MINIMUM_WINDOW_S,
-    PREPROCESSINGS,
-    Preprocessing,
+from ecgfoundry.preprocessing.document import MINIMUM_WINDOW_S
+from ecgfoundry.preprocessing.recipe import PREPROCESSINGS, Preprocessing, get_preprocessing
+from ecgfoundry.preprocessing.standardization import (
     choose_single_lead,
-    get_preprocessing,
     standardize,
     standardize_window,
     standardize_windows,

@@ -1,9 +1,9 @@
 """Filter designs in closed form, as the sections that the kernels and the exported recipes run.
 
 NumPy alone: ``scipy.signal`` takes two seconds to import, and a receiver of an exported model need
-not have it. The formulas are the textbook ones (analogue Butterworth prototype, band transform,
-bilinear transform with prewarping; the notch as in ``scipy.signal.iirnotch``), and tests compare
-every design with SciPy's.
+not have it (this file is part of the export, as it stands). The formulas are the textbook ones
+(analogue Butterworth prototype, band transform, bilinear transform with prewarping; the notch as in
+``scipy.signal.iirnotch``), and tests compare every design with SciPy's.
 """
 
 from __future__ import annotations
@@ -71,26 +71,35 @@ def band_pass(order: int, low_hz: float, high_hz: float, sampling_rate: float) -
     return ZeroPhaseFilter(tuple(sections), gain, 3 * (2 * order + 1), True)
 
 
-def _second_order(cutoff_hz: float, sampling_rate: float, *, high: bool) -> ZeroPhaseFilter:
+def _one_sided(
+    order: int, cutoff_hz: float, sampling_rate: float, *, high: bool
+) -> ZeroPhaseFilter:
     tangent = math.tan(math.pi * cutoff_hz / sampling_rate)
-    scale = 1.0 / (1.0 + math.sqrt(2.0) * tangent + tangent * tangent)
-    a1 = 2.0 * (tangent * tangent - 1.0) * scale
-    a2 = (1.0 - math.sqrt(2.0) * tangent + tangent * tangent) * scale
-    b0 = scale if high else tangent * tangent * scale
-    b1 = -2.0 * b0 if high else 2.0 * b0
-    return ZeroPhaseFilter(((b0, b1, b0, 1.0, a1, a2),), 1.0, 9, False)
+    sections: list[Section] = []
+    for k in range(order // 2):
+        # Twice the cosine of a prototype pole's angle; in this form exactly sqrt(2) at order 2.
+        damping = math.sqrt(2.0 + 2.0 * math.cos(math.pi * (order - 1 - 2 * k) / order))
+        scale = 1.0 / (1.0 + damping * tangent + tangent * tangent)
+        a1 = 2.0 * (tangent * tangent - 1.0) * scale
+        a2 = (1.0 - damping * tangent + tangent * tangent) * scale
+        b0 = scale if high else tangent * tangent * scale
+        sections.append((b0, -2.0 * b0 if high else 2.0 * b0, b0, 1.0, a1, a2))
+    if order % 2:
+        b0 = (1.0 if high else tangent) / (1.0 + tangent)
+        sections.append((b0, -b0 if high else b0, 0.0, 1.0, (tangent - 1.0) / (1.0 + tangent), 0.0))
+    return ZeroPhaseFilter(tuple(sections), 1.0, 3 * (order + 1), False)
 
 
 @functools.lru_cache(maxsize=16)
-def high_pass(cutoff_hz: float, sampling_rate: float) -> ZeroPhaseFilter:
-    """Design a Butterworth high-pass of second order."""
-    return _second_order(cutoff_hz, sampling_rate, high=True)
+def high_pass(order: int, cutoff_hz: float, sampling_rate: float) -> ZeroPhaseFilter:
+    """Design a Butterworth high-pass."""
+    return _one_sided(order, cutoff_hz, sampling_rate, high=True)
 
 
 @functools.lru_cache(maxsize=16)
-def low_pass(cutoff_hz: float, sampling_rate: float) -> ZeroPhaseFilter:
-    """Design a Butterworth low-pass of second order."""
-    return _second_order(cutoff_hz, sampling_rate, high=False)
+def low_pass(order: int, cutoff_hz: float, sampling_rate: float) -> ZeroPhaseFilter:
+    """Design a Butterworth low-pass."""
+    return _one_sided(order, cutoff_hz, sampling_rate, high=False)
 
 
 @functools.lru_cache(maxsize=16)

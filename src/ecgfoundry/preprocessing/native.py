@@ -1,4 +1,8 @@
-"""The compiled way from raw windows to model input; :mod:`ecgfoundry.preprocessing` chooses it.
+"""The compiled engine: which part of a recipe the kernels take, and the call.
+
+The kernels do one sequence: gaps 0, linear to a rate, filters, running median, every k-th sample,
+one z-score, clip, zeros on the right. :func:`plan` finds it in a recipe's steps: the whole of them,
+a part in the middle, or nothing; the rest is run by :mod:`ecgfoundry.preprocessing.reference`.
 
 One call takes a whole batch. Rows stand side by side in SIMD lanes, each with exactly the
 arithmetic of a row alone, so a window's result is the same bits alone, in any batch, with any
@@ -8,6 +12,7 @@ number of threads, and on every instruction set.
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,20 +24,41 @@ from numpy.typing import NDArray
 from ecgfoundry import native
 from ecgfoundry.errors import SignalError
 from ecgfoundry.preprocessing.design import ZeroPhaseFilter
+from ecgfoundry.preprocessing.recipe import Preprocessing
+from ecgfoundry.preprocessing.reference import rates_before
+from ecgfoundry.preprocessing.steps import (
+    Butterworth,
+    Clip,
+    FillGaps,
+    KeepEvery,
+    Notch,
+    Resample,
+    Step,
+    SubtractRunningMedian,
+    ZScore,
+)
 
-__all__ = ["LONGEST_WINDOW", "Steps", "linear_positions", "standardize_natively"]
+__all__ = [
+    "LONGEST_WINDOW",
+    "KernelSteps",
+    "Plan",
+    "linear_positions",
+    "plan",
+    "standardize_natively",
+]
 
 LONGEST_WINDOW = 65_000
 """Samples of a window at the recipe's rate that the kernels take: ranks have 16 bits."""
 
 _SCALINGS = ("joint", "joint-padded", "each")
 _DTYPES = {"float32": 0, "float64": 1, "int16": 2}
-_SECTIONS = 4
+_SECTIONS = 4  # ECGFOUNDRY_SECTIONS of standardize.h
+_LARGEST_PAD = 64  # MARGIN of standardize.c
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
-    """A recipe as the kernels run it: gaps 0, linear to a rate, filters, median, z-score.
+class KernelSteps:
+    """What the kernels do: gaps 0, linear to a rate, filters, median, every k-th, z-score, clip.
 
     Parameters
     ----------
@@ -64,6 +90,111 @@ class Steps:
     def shortest(self) -> int:
         """Samples that a window needs for the odd extensions."""
         return max((filter_.pad for filter_ in self.filters), default=0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a recipe is divided.
+
+    Parameters
+    ----------
+    before : tuple of Step
+        By the reference, first.
+    kernel : KernelSteps or None
+        By the kernels then; None: they take nothing, and ``before`` is everything.
+    after : tuple of Step
+        By the reference, at last.
+    whole : bool
+        Whether the kernels take raw windows and give model input; ``before`` and ``after`` are
+        empty then.
+    rows_alone : bool
+        Whether no lead of a window has to do with another one.
+    """
+
+    before: tuple[Step, ...]
+    kernel: KernelSteps | None
+    after: tuple[Step, ...]
+    whole: bool
+    rows_alone: bool
+
+    def by_reference(self, recipe: Preprocessing) -> Plan:
+        """Return the same without kernels."""
+        return Plan(recipe.steps, None, (), whole=False, rows_alone=self.rows_alone)
+
+    def replaced(self, recipe: Preprocessing) -> tuple[Step, ...]:
+        """Return the steps that the kernels take the place of."""
+        return recipe.steps[len(self.before) : len(recipe.steps) - len(self.after)]
+
+
+@functools.lru_cache(maxsize=64)
+def plan(recipe: Preprocessing, mains_frequency: float | None) -> Plan:
+    """Find what the kernels can take of a recipe.
+
+    Parameters
+    ----------
+    recipe : Preprocessing
+    mains_frequency : float or None
+        Of the recording, Hz; where the notches are may depend on it.
+    """
+    steps, alone = recipe.steps, not recipe.joint_scaling
+    nothing = Plan(steps, None, (), whole=False, rows_alone=alone)
+    found = next(((k, s) for k, s in enumerate(steps) if isinstance(s, ZScore)), None)
+    if found is None or (scaling := _scaling(recipe, found[1])) is None:
+        return nothing
+    place, score = found
+    rates = rates_before(recipe, 0.0)
+    first = place
+    decimation, median = 1, 0
+    match steps[first - 1]:
+        case KeepEvery(interval_samples=decimation):
+            first -= 1
+    match steps[first - 1]:
+        case SubtractRunningMedian(kernel_samples=median):
+            first -= 1
+    designs: list[ZeroPhaseFilter] = []
+    while isinstance(step := steps[first - 1], Notch | Butterworth):
+        designs[:0] = step.designs(rates[first - 1], mains_frequency)
+        first -= 1
+    # The kernels round what they are given to float32, as only resampling does.
+    if not isinstance(steps[first - 1], Resample) or not all(map(_fits, designs)):
+        return nothing
+    last, clip = place + 1, 0.0
+    if last < len(steps) and isinstance(step := steps[last], Clip):
+        if scaling == "joint-padded":
+            return nothing  # the kernels do not clip the padding
+        last, clip = last + 1, step.limit
+    kernel = KernelSteps(
+        sampling_rate=rates[first],
+        filters=tuple(designs),
+        median_kernel=median,
+        decimation=decimation,
+        scaling=scaling,
+        epsilon=score.flat_below_mv if scaling == "each" else score.epsilon_mv,
+        clip=clip,
+    )
+    whole = (
+        steps[:first] == (FillGaps("zero"), Resample("linear", rates[first]))
+        and last == len(steps)
+        and (recipe.padding.side, recipe.padding.value) == ("right", 0.0)
+    )
+    if whole:
+        return Plan((), kernel, (), whole=True, rows_alone=alone)
+    return Plan(steps[:first], kernel, steps[last:], whole=False, rows_alone=alone)
+
+
+def _scaling(recipe: Preprocessing, score: ZScore) -> str | None:
+    """Return what the kernels call a z-score; None where they have no such one."""
+    padding = recipe.padding
+    if score.over == "window" and not score.flat_below_mv:
+        if not padding.counted_in_scaling:
+            return "joint"
+        return "joint-padded" if (padding.side, padding.value) == ("right", 0.0) else None
+    alone = score.over == "lead" and not score.epsilon_mv and not padding.counted_in_scaling
+    return "each" if alone else None
+
+
+def _fits(part: ZeroPhaseFilter) -> bool:
+    return len(part.sections) <= _SECTIONS and part.pad <= _LARGEST_PAD
 
 
 class _Filter(ctypes.Structure):  # ecgfoundry_filter of standardize.h
@@ -103,7 +234,7 @@ def linear_positions(
 
 def standardize_natively(
     source: NDArray[Any],
-    steps: Steps,
+    steps: KernelSteps,
     *,
     sampling_rate: float,
     starts: Sequence[int] | NDArray[np.int64],
@@ -120,7 +251,7 @@ def standardize_natively(
     ----------
     source : ndarray of float32, float64 or int16, C-contiguous
         mV, NaN = missing; int16 in units of ``gain`` mV.
-    steps : Steps
+    steps : KernelSteps
     sampling_rate : float
         Of the source, Hz.
     starts : sequence of int
@@ -206,7 +337,7 @@ def standardize_natively(
     return output
 
 
-def _filters(steps: Steps) -> ctypes.Array[_Filter]:
+def _filters(steps: KernelSteps) -> ctypes.Array[_Filter]:
     result = (_Filter * max(1, len(steps.filters)))()
     for target, source in zip(result, steps.filters, strict=False):
         target.kind = int(source.zeros_at_ends)

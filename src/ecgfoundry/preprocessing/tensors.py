@@ -1,7 +1,7 @@
 """Standardization as tensor operations, on whatever device the raw segments are.
 
-For training from raw segments where the processor cannot feed the accelerator. The same steps as
-:mod:`ecgfoundry.preprocessing.native`, in float64, from the same designs:
+For training from raw segments where the processor cannot feed the accelerator. The steps of a
+recipe in order, in float64, from the same filter designs as the kernels':
 
 - the recursive filters as products with block matrices: within a block of 64 samples the response
   is one matrix product, and only the states between blocks (8 numbers a row) follow one another;
@@ -15,6 +15,10 @@ hold them to 1e-4 after the z-score), and everything that answers calls one func
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +26,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecgfoundry.errors import PreprocessingError, SignalError
-from ecgfoundry.preprocessing import get_preprocessing
+from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
 from ecgfoundry.preprocessing.design import ZeroPhaseFilter
-from ecgfoundry.preprocessing.native import Steps, linear_positions
+from ecgfoundry.preprocessing.document import MINIMUM_WINDOW_S
+from ecgfoundry.preprocessing.native import linear_positions
+from ecgfoundry.preprocessing.steps import (
+    BlankGaps,
+    Butterworth,
+    Clip,
+    FillGaps,
+    KeepEvery,
+    Notch,
+    Padding,
+    Resample,
+    Step,
+    SubtractRunningMedian,
+    ZScore,
+    gaps_at,
+)
 
-__all__ = ["running_median", "standardize_tensor"]
+__all__ = ["can_do", "running_median", "standardize_tensor"]
 
 _BLOCK = 64
 """Samples of a block: the products cost 64 multiplications a sample, the steps between blocks are
@@ -36,7 +55,7 @@ _BLOCK = 64
 def standardize_tensor(
     windows: Tensor,
     sampling_rate: float,
-    preprocessing: str,
+    preprocessing: str | Path | Mapping[str, Any] | Preprocessing,
     *,
     mains_frequency: float | None = None,
 ) -> Tensor:
@@ -48,9 +67,9 @@ def standardize_tensor(
         mV, NaN = missing; at most one window of the recipe long.
     sampling_rate : float
         Of the windows, Hz.
-    preprocessing : str
-        A recipe of linear resampling, zero-phase filters, running median and one z-score:
-        "ecgfounder-finetune@1" or "ecgfounder-paper@1".
+    preprocessing : str, Path, mapping or Preprocessing
+        Of all steps but gaps bridged by lines and polyphase resampling: of the shipped recipes,
+        those of the ECGFounder family.
     mains_frequency : float, optional
         Hz, if known.
 
@@ -62,58 +81,126 @@ def standardize_tensor(
     Raises
     ------
     PreprocessingError
-        The recipe has other steps.
+        The recipe has a step that has no form as tensor operations; the message names it.
     SignalError
         The shape or the length does not fit.
     """
     recipe = get_preprocessing(preprocessing)
-    if recipe.native is None:
-        raise PreprocessingError(
-            f"{preprocessing} has no form as tensor operations",
-            remedy="Standardize on the CPU with ecgfoundry.preprocessing.standardize_windows",
-        )
     if windows.ndim != 3:
         raise SignalError(f"windows have shape (windows, leads, samples), not {windows.shape}")
     samples = windows.shape[2]
-    steps = recipe.native(mains_frequency)
-    if not sampling_rate <= samples <= round(recipe.window_s * sampling_rate):
+    for number, step in enumerate(recipe.steps, start=1):
+        if not can_do(step):
+            raise PreprocessingError(
+                f"{recipe.name} has no form as tensor operations: step {number}, {step}, has none",
+                remedy="Standardize on the CPU with ecgfoundry.preprocessing.standardize_windows",
+            )
+    shortest, longest = MINIMUM_WINDOW_S * sampling_rate, round(recipe.window_s * sampling_rate)
+    if not shortest <= samples <= longest:
         raise SignalError(
-            f"windows of {samples} samples at {sampling_rate:g} Hz do not fit {preprocessing}: "
-            f"1 to {recipe.window_s:g} s are needed"
+            f"windows of {samples} samples at {sampling_rate:g} Hz do not fit {recipe.name}: "
+            f"{MINIMUM_WINDOW_S:g} to {recipe.window_s:g} s are needed"
         )
-    absent = torch.isnan(windows).all(dim=-1)
-    x = torch.nan_to_num(windows.to(torch.float64), nan=0.0)
-    if sampling_rate != steps.sampling_rate:
-        x = _resample(x, sampling_rate, steps.sampling_rate)
-    count, leads, working = x.shape
-    rows = x.to(torch.float32).to(torch.float64).reshape(count * leads, working)
-    for part in steps.filters:
+    gaps = torch.isnan(windows)
+    now = _Now(float(sampling_rate), float(sampling_rate), gaps, gaps.all(dim=-1), mains_frequency)
+    x = windows.to(torch.float64)
+    for step in recipe.steps:
+        if isinstance(step, ZScore) and recipe.padding.counted_in_scaling:
+            x = _pad(x, recipe.padding, recipe.samples)
+        x = _RUN[type(step)](x, step, now)
+        now = replace(now, rate=step.rate_after(now.rate))
+    x = _pad(x[..., : recipe.samples], recipe.padding, recipe.samples)
+    return x.to(torch.float32).masked_fill(now.absent.unsqueeze(-1), float("nan"))
+
+
+@dataclass(frozen=True)
+class _Now:
+    """As :class:`ecgfoundry.preprocessing.steps.Circumstances`, for a batch."""
+
+    rate: float
+    source_rate: float
+    gaps: Tensor
+    absent: Tensor
+    mains_frequency: float | None
+
+
+def can_do(step: Step) -> bool:
+    """Whether a step has a form as tensor operations."""
+    if isinstance(step, FillGaps):
+        return step.method == "zero"
+    if isinstance(step, Resample):
+        return step.method == "linear"
+    return type(step) in _RUN
+
+
+def _fill(x: Tensor, step: Any, now: _Now) -> Tensor:
+    return torch.nan_to_num(x, nan=0.0)
+
+
+def _resample(x: Tensor, step: Any, now: _Now) -> Tensor:
+    if now.rate != step.to_hz:
+        left, fraction = linear_positions(x.shape[-1], now.rate, step.to_hz)
+        at = torch.from_numpy(left).to(x.device)
+        share = torch.from_numpy(fraction).to(x.device)
+        low, high = x[..., at], x[..., torch.clamp(at + 1, max=x.shape[-1] - 1)]
+        x = low + (high - low) * share
+    return x.to(torch.float32).to(torch.float64)
+
+
+def _filter(x: Tensor, step: Any, now: _Now) -> Tensor:
+    rows = x.reshape(-1, x.shape[-1])
+    for part in step.designs(now.rate, now.mains_frequency):
         rows = _zero_phase(rows, part)
-    if steps.median_kernel:
-        rows = rows - running_median(rows, steps.median_kernel)
-    x = _scale(rows.reshape(count, leads, working), absent, steps, recipe.samples)
-    x = torch.nn.functional.pad(x[..., : recipe.samples], (0, max(0, recipe.samples - x.shape[-1])))
-    return x.to(torch.float32).masked_fill(absent.unsqueeze(-1), float("nan"))
+    return rows.reshape(x.shape)
 
 
-def _resample(x: Tensor, source: float, target: float) -> Tensor:
-    left, fraction = linear_positions(x.shape[-1], source, target)
-    at = torch.from_numpy(left).to(x.device)
-    share = torch.from_numpy(fraction).to(x.device)
-    low, high = x[..., at], x[..., torch.clamp(at + 1, max=x.shape[-1] - 1)]
-    return low + (high - low) * share
+def _subtract_median(x: Tensor, step: Any, now: _Now) -> Tensor:
+    rows = x.reshape(-1, x.shape[-1])
+    return (rows - running_median(rows, step.kernel_samples)).reshape(x.shape)
 
 
-def _scale(x: Tensor, absent: Tensor, steps: Steps, samples: int) -> Tensor:
-    """One z-score per window over the leads that are there."""
-    if steps.scaling == "joint-padded" and x.shape[-1] < samples:
-        x = torch.nn.functional.pad(x, (0, samples - x.shape[-1]))
-    there = (~absent).to(x.dtype).unsqueeze(-1)
-    count = (there.sum(dim=(1, 2), keepdim=True) * x.shape[-1]).clamp(min=1.0)
-    mean = (x * there).sum(dim=(1, 2), keepdim=True) / count
+def _keep_every(x: Tensor, step: Any, now: _Now) -> Tensor:
+    return x[..., :: step.interval_samples]
+
+
+def _z_score(x: Tensor, step: Any, now: _Now) -> Tensor:
+    """Over the leads that are there."""
+    over = (1, 2) if step.over == "window" else (2,)
+    there = (~now.absent).to(x.dtype).unsqueeze(-1)
+    count = (there.expand_as(x).sum(dim=over, keepdim=True)).clamp(min=1.0)
+    mean = (x * there).sum(dim=over, keepdim=True) / count
     centred = (x - mean) * there
-    deviation = (centred.square().sum(dim=(1, 2), keepdim=True) / count).sqrt()
-    return centred / (deviation + steps.epsilon)
+    deviation = (centred.square().sum(dim=over, keepdim=True) / count).sqrt()
+    flat = deviation < step.flat_below_mv
+    return centred / (deviation + step.epsilon_mv).masked_fill(flat, float("inf"))
+
+
+def _clip(x: Tensor, step: Any, now: _Now) -> Tensor:
+    return x.clamp(-step.limit, step.limit)
+
+
+def _blank_gaps(x: Tensor, step: Any, now: _Now) -> Tensor:
+    nearest = gaps_at(x.shape[-1], now.rate, now.gaps.shape[-1], now.source_rate)
+    return x.masked_fill(now.gaps[..., torch.from_numpy(nearest).to(x.device)], 0.0)
+
+
+def _pad(x: Tensor, padding: Padding, samples: int) -> Tensor:
+    short = max(0, samples - x.shape[-1])
+    sides = (0, short) if padding.side == "right" else (short, 0)
+    return torch.nn.functional.pad(x, sides, value=padding.value)
+
+
+_RUN: Mapping[type, Callable[[Tensor, Any, _Now], Tensor]] = {
+    FillGaps: _fill,
+    Resample: _resample,
+    Notch: _filter,
+    Butterworth: _filter,
+    SubtractRunningMedian: _subtract_median,
+    KeepEvery: _keep_every,
+    ZScore: _z_score,
+    Clip: _clip,
+    BlankGaps: _blank_gaps,
+}
 
 
 # --- recursive filters -----------------------------------------------------------------------

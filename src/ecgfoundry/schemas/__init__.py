@@ -1,4 +1,4 @@
-"""The JSON schemas of the contracts: bundle, interpretation, manifest (JSON Schema 2020-12)."""
+"""The JSON schemas of the contracts (JSON Schema 2020-12)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 from importlib.resources import files
 from typing import Any
 
-SCHEMA_NAMES: tuple[str, ...] = ("bundle", "interpretation", "manifest")
+SCHEMA_NAMES: tuple[str, ...] = ("bundle", "interpretation", "manifest", "preprocessing")
 
 
 @functools.cache
 def load_schema(name: str) -> dict[str, Any]:
-    """Return the schema ``name`` ("bundle", "interpretation" or "manifest") as a dict."""
+    """Return the schema ``name`` (one of :data:`SCHEMA_NAMES`) as a dict."""
     text = (files(__package__) / f"{name}.schema.json").read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema

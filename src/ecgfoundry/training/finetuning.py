@@ -210,7 +210,7 @@ def finetune(
             "model": model,
             "starts_from": start.origin,
             "architecture": start.architecture,
-            "input": asdict(start.spec),
+            "input": start.spec.to_dict(),
             "task": as_json(task),
             "settings": asdict(settings),
         }
@@ -536,7 +536,7 @@ def _description(
         architecture=start.architecture,
         lead_mode=spec.lead_mode,
         leads=spec.leads,
-        preprocessing=spec.preprocessing,
+        preprocessing=spec.recipe,
         vocabulary=task.vocabulary.name,
         target_kind=task.target_kind,
         training_data=(

@@ -153,7 +153,7 @@ def start_from(
             remedy=f"{error.remedy or ''}; architectures: {', '.join(ARCHITECTURES)}",
         ) from None
     spec = bundle.input
-    if preprocessing is not None and preprocessing != spec.preprocessing:
+    if preprocessing is not None and get_preprocessing(preprocessing) != spec.recipe:
         raise TrainingError(
             f"{bundle.name} was trained with {spec.preprocessing}, not {preprocessing}",
             remedy="Leave --preprocessing out: it travels with the weights",
@@ -188,7 +188,7 @@ def _fresh(
     configuration = {"classes": outputs}
     if free:
         configuration["leads"] = 1 if mode == "any-single" else len(names)
-    spec = InputSpec(mode, tuple(names), recipe.sampling_rate, recipe.samples, recipe.name)
+    spec = InputSpec(mode, tuple(names), recipe)
     network = create_model(architecture, **configuration)
     return Start(network, architecture, spec, entry.takes_presence, "random weights")
 

@@ -183,7 +183,7 @@ def pretrain(
                 "recipe": recipe,
                 "architecture": architecture,
                 "configuration": dict(configuration or {}),
-                "input": asdict(spec),
+                "input": spec.to_dict(),
                 "task": as_json(task),
                 "settings": asdict(settings),
                 "processes": world.size,
@@ -369,7 +369,7 @@ def _description(
         architecture=architecture,
         lead_mode=spec.lead_mode,
         leads=spec.leads,
-        preprocessing=spec.preprocessing,
+        preprocessing=spec.recipe,
         vocabulary=task.vocabulary.name,
         target_kind=task.target_kind,
         training_data=(

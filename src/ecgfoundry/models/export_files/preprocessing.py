@@ -1,18 +1,19 @@
 """Raw ECG windows to model input: the recipe of this model, in NumPy alone.
 
-The recipe is in recipe.json; ``python check.py`` runs this module on the golden windows. It is
-written for clarity; ``standardize.c`` is the same in C, and faster.
+The recipe is in preprocessing.json; ``python check.py`` runs this module on the golden windows. It
+is written for clarity; ``standardize.c`` is the same in C, and faster.
 """
 
 import json
 from pathlib import Path
 
+import filter_design
 import numpy as np
 
-RECIPE = json.loads(Path(__file__).with_name("recipe.json").read_text(encoding="utf-8"))
+RECIPE = json.loads(Path(__file__).with_name("preprocessing.json").read_text(encoding="utf-8"))
 
 
-def standardize(window, sampling_rate, recipe=RECIPE):
+def standardize(window, sampling_rate, mains_frequency=None, recipe=RECIPE):
     """Standardize one raw window.
 
     Parameters
@@ -21,46 +22,79 @@ def standardize(window, sampling_rate, recipe=RECIPE):
         mV, NaN = missing; the leads in the order of the model; at most one window long.
     sampling_rate : float
         Of the window, Hz.
+    mains_frequency : float, optional
+        Hz, if known; only some recipes ask for it.
 
     Returns
     -------
-    float32 array (leads, recipe["samples"])
+    float32 array (leads, samples of the recipe)
         A lead that is missing throughout is a row of NaN.
     """
     window = np.asarray(window, dtype=np.float64)
     if window.shape[1] > round(recipe["window_s"] * sampling_rate):
         raise ValueError("the window is too long: cut the recording first, never squeeze it")
-    result = np.full((len(window), recipe["samples"]), np.nan, dtype=np.float32)
+    if window.shape[1] < sampling_rate:
+        raise ValueError("the window is shorter than a second")
+    samples = round(recipe["sampling_rate_hz"] * recipe["window_s"])
+    result = np.full((len(window), samples), np.nan, dtype=np.float32)
     present = ~np.isnan(window).all(axis=1)
     if not present.any():
         return result
-    gaps = np.isnan(window[present])
-    x = bridge(window[present]) if recipe["gaps"] == "bridge" else np.nan_to_num(window[present])
-    if recipe["scale_first"]:
-        x = scale(x, recipe)
-    if recipe["resampling"] == "linear":
-        x = resample_linear(x, sampling_rate, recipe["working_rate"])
-    else:
-        x = resample_polyphase(x, sampling_rate, recipe["working_rate"])
-    x = x.astype(np.float32).astype(np.float64)
-    for part in recipe["filters"]:
-        x = zero_phase(x, part)
-    if recipe["median_kernel"]:
-        x = x - running_median(x, recipe["median_kernel"])
-    x = x[:, :: recipe["decimation"]]
-    if recipe["pad_before_scaling"]:
-        x = np.pad(x, ((0, 0), (0, max(0, recipe["samples"] - x.shape[1]))))
-    if not recipe["scale_first"]:
-        x = scale(x, recipe)
-    if recipe["clip"]:
-        x = np.clip(x, -recipe["clip"], recipe["clip"])
-    if recipe["gaps"] == "bridge" and gaps.any():
-        step = sampling_rate / recipe["sampling_rate"]
-        nearest = np.rint(np.arange(x.shape[1]) * step).astype(int)
-        x = np.where(gaps[:, np.minimum(nearest, gaps.shape[1] - 1)], 0.0, x)
-    x = x[:, : recipe["samples"]]
-    result[present] = np.pad(x, ((0, 0), (0, recipe["samples"] - x.shape[1])))
+    x = window[present]
+    gaps, source, rate = np.isnan(x), sampling_rate, sampling_rate
+    padding = recipe["padding"]
+    for step in recipe["steps"]:
+        kind = step["step"]
+        if kind == "fill-gaps":
+            x = bridge(x) if step["method"] == "line" else np.nan_to_num(x)
+        elif kind == "resample":
+            resample = resample_linear if step["method"] == "linear" else resample_polyphase
+            x = resample(x, rate, step["to_hz"]).astype(np.float32).astype(np.float64)
+            rate = step["to_hz"]
+        elif kind in ("notch", "butterworth"):
+            for part in designs(step, rate, mains_frequency):
+                x = zero_phase(x, part)
+        elif kind == "subtract-running-median":
+            x = x - running_median(x, step["kernel_samples"])
+        elif kind == "keep-every":
+            x = x[:, :: step["interval_samples"]]
+            rate = rate / step["interval_samples"]
+        elif kind == "z-score":
+            if padding["counted_in_scaling"]:
+                x = pad(x, padding, samples)
+            x = z_score(x, step)
+        elif kind == "clip":
+            limit = step["limit_sd"] if "limit_sd" in step else step["limit_mv"]
+            x = np.clip(x, -limit, limit)
+        elif kind == "blank-gaps":
+            nearest = np.rint(np.arange(x.shape[1]) * (source / rate)).astype(int)
+            x = np.where(gaps[:, np.minimum(nearest, gaps.shape[1] - 1)], 0.0, x)
+        else:
+            raise ValueError(f"this file knows no step {kind}")
+    result[present] = pad(x[:, :samples], padding, samples)
     return result
+
+
+def designs(step, rate, mains_frequency):
+    """Return the filters of a step as second-order sections."""
+    if step["step"] == "notch":
+        frequencies = [step["frequency_hz"]]
+        if frequencies == ["mains"]:
+            known = mains_frequency is not None
+            frequencies = [mains_frequency] if known else step["unknown_mains_hz"]
+        return [filter_design.notch(f, step["quality"], rate) for f in frequencies]
+    if step["band"] == "band-pass":
+        return [filter_design.band_pass(step["order"], step["low_hz"], step["high_hz"], rate)]
+    make = filter_design.low_pass if step["band"] == "low-pass" else filter_design.high_pass
+    return [make(step["order"], step["cutoff_hz"], rate)]
+
+
+def pad(x, padding, samples):
+    """Make a shorter window as long as the recipe's."""
+    short = max(0, samples - x.shape[1])
+    sides = (0, short) if padding["side"] == "right" else (short, 0)
+    value = padding["value_sd"] if "value_sd" in padding else padding["value_mv"]
+    return np.pad(x, ((0, 0), sides), constant_values=value)
 
 
 def bridge(x):
@@ -121,13 +155,13 @@ def resample_polyphase(x, source, target):
 
 def zero_phase(x, part):
     """Forwards and backwards over an odd extension, each from the steady state of its edge."""
-    pad = part["pad"]
+    pad = part.pad
     before = 2 * x[:, :1] - x[:, pad:0:-1]
     after = 2 * x[:, -1:] - x[:, -2 : -pad - 2 : -1]
     y = np.concatenate([before, x, after], axis=1)
     for _ in range(2):
-        y = part["gain"] * y
-        for section in part["sections"]:
+        y = part.gain * y
+        for section in part.sections:
             y = run_section(y, section)
         y = y[:, ::-1]
     return y[:, pad:-pad]
@@ -155,10 +189,10 @@ def running_median(x, kernel):
     return np.stack([np.median(row, axis=1) for row in windows])
 
 
-def scale(x, recipe):
-    """One z-score over all leads, or one for each."""
-    if recipe["scaling"] == "joint":
-        return (x - x.mean()) / (x.std() + recipe["epsilon"])
-    deviation = x.std(axis=1, keepdims=True)
-    centred = x - x.mean(axis=1, keepdims=True)
-    return centred / np.where(deviation < recipe["epsilon"], np.inf, deviation)
+def z_score(x, step):
+    """One mean and deviation over all leads, or one for each."""
+    axis = None if step["over"] == "window" else 1
+    deviation = x.std(axis=axis, keepdims=True)
+    flat = deviation < step["flat_below_mv"]
+    centred = x - x.mean(axis=axis, keepdims=True)
+    return centred / np.where(flat, np.inf, deviation + step["epsilon_mv"])

@@ -1,4 +1,5 @@
-/* Raw ECG windows to model input: the recipe of this model (recipe.h), in plain C99.
+/* Raw ECG windows to model input: the recipe of this model (recipe.h, which is made of
+ * preprocessing.json), in plain C99.
  *
  *   int standardize(const float *raw, int leads, int samples, double rate, float *out)
  *
@@ -49,8 +50,8 @@ static void zero_phase(double *x, long samples, int number) {
 }
 
 /* The window is kept sorted; one value leaves and one enters per step. */
-static int subtract_median(double *x, long samples) {
-    const int kernel = RECIPE_MEDIAN, half = kernel / 2;
+static int subtract_median(double *x, long samples, int kernel) {
+    const int half = kernel / 2;
     double *padded = calloc((size_t)(samples + 2 * half), sizeof(double));
     double *sorted = calloc((size_t)kernel, sizeof(double));
     if (!padded || !sorted) {
@@ -94,9 +95,10 @@ static void bridge_gaps(double *x, long samples) {
     }
 }
 
-static void resample_linear(const double *x, long samples, double rate, double *y, long length) {
+static void resample_linear(const double *x, long samples, double rate, double target, double *y,
+                            long length) {
     for (long k = 0; k < length; k++) {
-        double at = (double)k * (rate / RECIPE_WORKING_RATE);
+        double at = (double)k * (rate / target);
         if (at > (double)(samples - 1)) at = (double)(samples - 1);
         const long left = (long)floor(at);
         const double high = left + 1 < samples ? x[left + 1] : x[samples - 1];
@@ -118,7 +120,7 @@ static int compare_doubles(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Low-pass (Kaiser window, beta 5) and the samples at times k / RECIPE_WORKING_RATE. */
+/* Low-pass (Kaiser window, beta 5) and the samples at times k * down / up. */
 static int resample_polyphase(const double *x, long samples, long up, long down, double *y,
                               long length) {
     const double pi = 3.14159265358979323846;
@@ -175,7 +177,8 @@ static void small_ratio(double source, double target, long *up, long *down) {
     }
 }
 
-static void scale_rows(double *x, long stride, long count, int rows, int each) {
+static void scale_rows(double *x, long stride, long count, int rows, int each, double epsilon,
+                       double flat_below) {
     for (int first = 0; first < rows; first += each ? 1 : rows) {
         const int end = each ? first + 1 : rows;
         const double total = (double)count * (double)(end - first);
@@ -188,74 +191,140 @@ static void scale_rows(double *x, long stride, long count, int rows, int each) {
                 square += distance * distance / total;
             }
         const double deviation = sqrt(square);
-        double factor = 1.0 / (deviation + RECIPE_EPSILON);
-        if (each) factor = deviation < RECIPE_EPSILON ? 0.0 : 1.0 / deviation;
+        const double factor = deviation < flat_below ? 0.0 : 1.0 / (deviation + epsilon);
         for (int row = first; row < end; row++)
             for (long t = 0; t < count; t++) x[row * stride + t] = (x[row * stride + t] - mean) * factor;
     }
 }
 
-int standardize(const float *raw, int leads, int samples, double rate, float *out) {
-    long up = 1, down = 1, working = (long)rint(samples * RECIPE_WORKING_RATE / rate);
-    if (RECIPE_POLYPHASE && rate != RECIPE_WORKING_RATE) {
-        small_ratio(rate, RECIPE_WORKING_RATE, &up, &down);
-        working = ((long)samples * up + down - 1) / down;
+/* Rows of samples with room beside each; all steps work in place. */
+typedef struct {
+    double *x, *scratch;
+    long stride, count, samples; /* samples: of the raw window */
+    int rows;
+    double rate, source_rate;
+    const float *raw;
+    const int *kept; /* which lead of raw a row is */
+} windows;
+
+static long length_at(long count, double rate, int polyphase, double target, long *up, long *down) {
+    *up = *down = 1;
+    if (rate == target) return count;
+    if (!polyphase) {
+        const long length = (long)rint((double)count * target / rate);
+        return length > 1 ? length : 1;
     }
-    if (rate == RECIPE_WORKING_RATE) working = samples;
+    small_ratio(rate, target, up, down);
+    return (count * *up + *down - 1) / *down;
+}
+
+static int resample(windows *w, int polyphase, double target) {
+    long up, down;
+    const long length = length_at(w->count, w->rate, polyphase, target, &up, &down);
+    for (int k = 0; k < w->rows; k++) {
+        double *row = w->x + k * w->stride;
+        if (w->rate != target) {
+            if (!polyphase) resample_linear(row, w->count, w->rate, target, w->scratch, length);
+            else if (resample_polyphase(row, w->count, up, down, w->scratch, length)) return 1;
+            memcpy(row, w->scratch, (size_t)length * sizeof(double));
+        }
+        for (long t = 0; t < length; t++) row[t] = (double)(float)row[t];
+    }
+    w->count = length;
+    w->rate = target;
+    return 0;
+}
+
+static void pad(windows *w) {
+    const long shorter = RECIPE_SAMPLES - w->count;
+    if (shorter <= 0) return;
+    for (int k = 0; k < w->rows; k++) {
+        double *row = w->x + k * w->stride;
+        if (RECIPE_PAD_LEFT) memmove(row + shorter, row, (size_t)w->count * sizeof(double));
+        for (long t = 0; t < shorter; t++) row[RECIPE_PAD_LEFT ? t : w->count + t] = RECIPE_PAD_VALUE;
+    }
+    w->count = RECIPE_SAMPLES;
+}
+
+static int run_step(windows *w, const recipe_step *step) {
+    if (step->kind == RESAMPLE_LINEAR || step->kind == RESAMPLE_POLYPHASE)
+        return resample(w, step->kind == RESAMPLE_POLYPHASE, step->number);
+    if (step->kind == Z_SCORE_WINDOW || step->kind == Z_SCORE_LEAD) {
+        if (RECIPE_PAD_COUNTED) pad(w);
+        scale_rows(w->x, w->stride, w->count, w->rows, step->kind == Z_SCORE_LEAD, step->number,
+                   step->second);
+        return 0;
+    }
+    for (int k = 0; k < w->rows; k++) {
+        double *row = w->x + k * w->stride;
+        const float *raw = w->raw + (long)w->kept[k] * w->samples;
+        switch (step->kind) {
+            case FILL_LINE: bridge_gaps(row, w->count); break;
+            case FILTER: zero_phase(row, w->count, step->index); break;
+            case MEDIAN:
+                if (subtract_median(row, w->count, step->index)) return 1;
+                break;
+            case KEEP_EVERY:
+                for (long t = 0; t * step->index < w->count; t++) row[t] = row[t * step->index];
+                break;
+            default:
+                for (long t = 0; t < w->count; t++) {
+                    long source = (long)rint((double)t * (w->source_rate / w->rate));
+                    if (source > w->samples - 1) source = w->samples - 1;
+                    if (step->kind == FILL_ZERO && isnan(row[t])) row[t] = 0.0;
+                    if (step->kind == CLIP && row[t] > step->number) row[t] = step->number;
+                    if (step->kind == CLIP && row[t] < -step->number) row[t] = -step->number;
+                    if (step->kind == BLANK_GAPS && isnan(raw[source])) row[t] = 0.0;
+                }
+        }
+    }
+    if (step->kind == KEEP_EVERY) {
+        w->count = (w->count + step->index - 1) / step->index;
+        w->rate /= step->index;
+    }
+    return 0;
+}
+
+int standardize(const float *raw, int leads, int samples, double rate, float *out) {
     if ((double)samples > RECIPE_WINDOW_S * rate + 0.5 || samples < rate) return 2;
-    const long longest = working > RECIPE_SAMPLES * RECIPE_DECIMATION
-                             ? working : RECIPE_SAMPLES * RECIPE_DECIMATION;
-    const long wide = longest > samples ? longest : samples;
+    long wide = samples > RECIPE_SAMPLES ? samples : RECIPE_SAMPLES, count = samples;
+    double now = rate;
+    for (int k = 0; k < RECIPE_STEPS; k++) { /* how long a row gets on its way */
+        const recipe_step *step = &recipe_steps[k];
+        long up, down;
+        if (step->kind == RESAMPLE_LINEAR || step->kind == RESAMPLE_POLYPHASE) {
+            count = length_at(count, now, step->kind == RESAMPLE_POLYPHASE, step->number, &up, &down);
+            now = step->number;
+        } else if (step->kind == KEEP_EVERY) {
+            count = (count + step->index - 1) / step->index;
+            now /= step->index;
+        }
+        if (count > wide) wide = count;
+    }
     const long stride = wide + 2 * RECIPE_LARGEST_PAD;
     double *room = calloc((size_t)stride * (size_t)(leads + 1), sizeof(double));
     int *kept = calloc((size_t)leads, sizeof(int));
-    int rows = 0, failed = !room || !kept;
-    double *x = failed ? NULL : room + RECIPE_LARGEST_PAD, *scratch = failed ? NULL : x + leads * stride;
+    int failed = !room || !kept;
+    windows w = {failed ? NULL : room + RECIPE_LARGEST_PAD, NULL, stride, samples, samples, 0,
+                 rate, rate, raw, kept};
+    if (!failed) w.scratch = w.x + leads * stride;
     for (int lead = 0; lead < leads && !failed; lead++) {
         long missing = 0;
-        double *row = x + rows * stride;
+        double *row = w.x + w.rows * stride;
         for (long t = 0; t < samples; t++) {
             row[t] = raw[(long)lead * samples + t];
             missing += isnan(row[t]) != 0;
-            if (!RECIPE_BRIDGE && isnan(row[t])) row[t] = 0.0;
         }
-        if (missing == samples) continue;
-        if (RECIPE_BRIDGE) bridge_gaps(row, samples);
-        kept[rows++] = lead;
+        if (missing < samples) kept[w.rows++] = lead;
     }
-    if (!failed && rows && RECIPE_SCALE_FIRST) scale_rows(x, stride, samples, rows, RECIPE_EACH);
-    for (int k = 0; k < rows && !failed; k++) {
-        double *row = x + k * stride;
-        if (rate != RECIPE_WORKING_RATE) {
-            if (RECIPE_POLYPHASE) failed = resample_polyphase(row, samples, up, down, scratch, working);
-            else resample_linear(row, samples, rate, scratch, working);
-            memcpy(row, scratch, (size_t)working * sizeof(double));
-        }
-        for (long t = 0; t < working; t++) row[t] = (double)(float)row[t];
-        for (int f = 0; f < RECIPE_FILTERS; f++) zero_phase(row, working, f);
-        if (RECIPE_MEDIAN && !failed) failed = subtract_median(row, working);
-        for (long t = 0; t * RECIPE_DECIMATION < working; t++) row[t] = row[t * RECIPE_DECIMATION];
+    for (int k = 0; k < RECIPE_STEPS && !failed && w.rows; k++) failed = run_step(&w, &recipe_steps[k]);
+    if (!failed) {
+        pad(&w);
+        for (long i = 0; i < (long)leads * RECIPE_SAMPLES; i++) out[i] = NAN;
+        for (int k = 0; k < w.rows; k++)
+            for (long t = 0; t < RECIPE_SAMPLES; t++)
+                out[(long)kept[k] * RECIPE_SAMPLES + t] = (float)w.x[k * stride + t];
     }
-    long count = (working + RECIPE_DECIMATION - 1) / RECIPE_DECIMATION;
-    if (RECIPE_PAD_FIRST && count < RECIPE_SAMPLES) {
-        for (int k = 0; k < rows; k++)
-            for (long t = count; t < RECIPE_SAMPLES; t++) x[k * stride + t] = 0.0;
-        count = RECIPE_SAMPLES;
-    }
-    if (!failed && rows && !RECIPE_SCALE_FIRST) scale_rows(x, stride, count, rows, RECIPE_EACH);
-    for (long i = 0; i < (long)leads * RECIPE_SAMPLES && !failed; i++) out[i] = NAN;
-    for (int k = 0; k < rows && !failed; k++)
-        for (long t = 0; t < RECIPE_SAMPLES; t++) {
-            double value = t < count ? x[k * stride + t] : 0.0;
-            if (RECIPE_CLIP > 0.0 && value > RECIPE_CLIP) value = RECIPE_CLIP;
-            if (RECIPE_CLIP > 0.0 && value < -RECIPE_CLIP) value = -RECIPE_CLIP;
-            if (RECIPE_BRIDGE && t < count) {
-                long source = (long)rint((double)t * (rate / RECIPE_RATE));
-                if (source > samples - 1) source = samples - 1;
-                if (isnan(raw[(long)kept[k] * samples + source])) value = 0.0;
-            }
-            out[(long)kept[k] * RECIPE_SAMPLES + t] = (float)value;
-        }
     free(room);
     free(kept);
     return failed ? 1 : 0;

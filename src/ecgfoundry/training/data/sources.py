@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ecgfoundry.corpus.standardized import Caches, Input
 from ecgfoundry.errors import EcgFoundryError, MissingExtraError, TrainingError
 from ecgfoundry.manifest import Manifest, read_manifest
+from ecgfoundry.preprocessing import Preprocessing
 from ecgfoundry.signals.quality import assess_window
 from ecgfoundry.signals.windows import window_bounds
 from ecgfoundry.training.distributed import ALONE, World
@@ -427,7 +428,7 @@ class _CorpusSource:
         return len(self.rows)
 
     def standardized(
-        self, positions: Positions, recipe: str, leads: Sequence[str]
+        self, positions: Positions, recipe: Preprocessing, leads: Sequence[str]
     ) -> Float32 | None:
         wanted = Input.of(recipe, leads, self.leads)
         found: Float32 | None = self.caches.read(self.rows[positions], wanted, among=self.rows)

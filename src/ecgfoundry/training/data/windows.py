@@ -117,9 +117,7 @@ class FreshWindows:
                 result[places] = kept
                 continue
             raw = self._selected(source, source.read(own), generator)
-            result[places] = standardize_segments(
-                raw, source.sampling_rate, self.spec.preprocessing
-            )
+            result[places] = standardize_segments(raw, source.sampling_rate, self.spec.recipe)
         missing: NDArray[np.bool_] = np.isnan(result)
         presence: Float32 = np.asarray(~missing.all(axis=2), dtype=np.float32)
         if self.spec.lead_mode != "any-subset" and (presence == 0).any():
@@ -135,7 +133,7 @@ class FreshWindows:
         standardized = getattr(source, "standardized", None)
         if standardized is None or self.lead_replacement:
             return None
-        found: Float32 | None = standardized(own, self.spec.preprocessing, self.spec.leads)
+        found: Float32 | None = standardized(own, self.spec.recipe, self.spec.leads)
         return found
 
     def _selected(

@@ -17,6 +17,7 @@ from pathlib import Path
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import ColumnMapping, map_table
 from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.training.data.sources import open_sources
 from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.finetuning import FinetuneResult, FinetuneSettings, finetune
@@ -71,9 +72,8 @@ def ecgfounder_pretrain(
         settings = replace(settings, lead_replacement=0.5)
     vocabulary = load_vocabulary("ecgfounder-150")
     leads = ("I",) if one_lead else STANDARD_12_LEADS
-    spec = InputSpec(
-        "any-single" if one_lead else "exact", leads, 500.0, 5000, "ecgfounder-finetune@1"
-    )
+    recipe = get_preprocessing("ecgfounder-finetune@1")
+    spec = InputSpec("any-single" if one_lead else "exact", leads, recipe)
     sources = open_sources(
         data,
         output / "cache",

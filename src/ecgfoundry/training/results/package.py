@@ -18,7 +18,7 @@ from ecgfoundry.models.card_metrics import HEADER, figure_row
 from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
 from ecgfoundry.models.registry import ARCHITECTURES, create_model
 from ecgfoundry.models.safe_checkpoint import match_state_dict
-from ecgfoundry.preprocessing import get_preprocessing
+from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
 from ecgfoundry.vocabularies import Vocabulary, load_vocabulary
 
 __all__ = ["DISCLAIMER", "BundleDescription", "Metric", "package"]
@@ -55,7 +55,7 @@ class BundleDescription:
     architecture: str
     lead_mode: str
     leads: tuple[str, ...]
-    preprocessing: str
+    preprocessing: str | Preprocessing
     vocabulary: str
     target_kind: str
     training_data: tuple[Mapping[str, Any], ...]
@@ -78,14 +78,7 @@ class BundleDescription:
     @property
     def input(self) -> InputSpec:
         """What goes in."""
-        recipe = get_preprocessing(self.preprocessing)
-        return InputSpec(
-            lead_mode=self.lead_mode,
-            leads=self.leads,
-            sampling_rate=recipe.sampling_rate,
-            samples=recipe.samples,
-            preprocessing=self.preprocessing,
-        )
+        return InputSpec(self.lead_mode, self.leads, get_preprocessing(self.preprocessing))
 
 
 def package(
@@ -148,13 +141,7 @@ def package(
             "configuration": configuration,
             "parameters": sum(p.numel() for p in network.parameters()),
         },
-        "input": {
-            "lead_mode": spec.lead_mode,
-            "leads": list(spec.leads),
-            "sampling_rate": spec.sampling_rate,
-            "samples": spec.samples,
-            "preprocessing": spec.preprocessing,
-        },
+        "input": spec.to_dict(),
         "vocabulary": (description.targets or load_vocabulary(description.vocabulary)).to_dict(),
         "target_kind": description.target_kind,
         "calibration": fitted["calibration"],
@@ -192,7 +179,7 @@ def package(
             "model.onnx": graph,
             "README.md": card,
         }
-        return write_bundle(output, document=document, files=files)
+        return write_bundle(output, document=document, files=files, recipe=spec.recipe)
 
 
 def _verify_graph(network: Any, graph: Path, spec: InputSpec, *, takes_presence: bool) -> None:
