@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import sys
+import tempfile
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +19,31 @@ settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+PLUGINS = REPOSITORY / "tests" / "plugins"
+
+
+def _install_plugin() -> None:
+    """Put ``tests/plugins`` on the path of this process, with the metadata that pip would write.
+
+    Here and not in a fixture: tests are parametrized over the registries while they are collected.
+    """
+    project = tomllib.loads((PLUGINS / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    folder = Path(tempfile.mkdtemp(prefix="ecgfoundry-plugin-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    metadata = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    points = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+        for group, entries in project["entry-points"].items()
+    ]
+    (metadata / "entry_points.txt").write_text("\n".join(points))
+    sys.path[:0] = [str(folder), str(PLUGINS)]
+
+
+_install_plugin()
 
 
 @pytest.fixture(scope="session")

@@ -94,6 +94,8 @@ def verify(
     print(
         f"{bundle.name} {bundle.version}: schema and {len(bundle.document['files'])} hashes agree"
     )
+    if bundle.recipe_notice is not None:
+        print(f"notice: {bundle.recipe_notice}")
     if importlib.util.find_spec("torch") is None:
         print("PyTorch is not installed: the graph was not compared with the weights")
     elif "model.onnx" in bundle.document["files"] or runtime != "onnxruntime":
@@ -212,7 +214,7 @@ def import_model(
     vocabulary
         What the outputs mean.
     preprocessing
-        The recipe that the weights need.
+        The recipe that the weights need: a name, or a file (.json).
     """
     from ecgfoundry.models.importing import import_checkpoint
 

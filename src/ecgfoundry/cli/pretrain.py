@@ -112,7 +112,7 @@ def pretrain(
     from ecgfoundry.preprocessing import get_preprocessing
     from ecgfoundry.training.data.sources import open_sources
     from ecgfoundry.training.distributed import joined_world
-    from ecgfoundry.training.initialization import architecture_entry, default_preprocessing
+    from ecgfoundry.training.initialization import architecture_entry
     from ecgfoundry.training.pretraining import PretrainSettings
     from ecgfoundry.training.pretraining import pretrain as run
     from ecgfoundry.training.tasks import Task
@@ -123,7 +123,7 @@ def pretrain(
     mode = lead_mode or (
         "any-subset" if entry.takes_presence else "any-single" if len(rows) == 1 else "exact"
     )
-    recipe = get_preprocessing(preprocessing or default_preprocessing(architecture, len(rows)))
+    recipe = get_preprocessing(preprocessing or entry.preprocessing)
     spec = InputSpec(mode, rows, recipe)
     names = tuple(part for given in target or () for part in given.split(",") if part)
     words = (

@@ -39,12 +39,8 @@ def recording_warnings(
     """
     result = []
     spec = bundle.input
-    if bundle.recipe_differs:
-        words = (
-            f"the bundle's own {spec.preprocessing} was run; this installation has another recipe "
-            "of that name"
-        )
-        result.append(Notice("preprocessing-differs", words))
+    if bundle.recipe_notice is not None:
+        result.append(Notice("preprocessing-differs", bundle.recipe_notice))
     if trained_on_synthetic(bundle):
         result.append(Notice("synthetic-model", SYNTHETIC_WORDS))
     if spec.lead_mode == "any-single":

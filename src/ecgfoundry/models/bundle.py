@@ -138,10 +138,12 @@ class Bundle:
         )
 
     @property
-    def recipe_differs(self) -> bool:
-        """Whether this installation has another recipe under the same name; the bundle's is run."""
+    def recipe_notice(self) -> str | None:
+        """What to say where this installation has another recipe of the same name; else None."""
         name = self.recipe.name
-        return name in PREPROCESSINGS and PREPROCESSINGS[name] != self.recipe
+        if name not in PREPROCESSINGS or PREPROCESSINGS[name] == self.recipe:
+            return None
+        return f"the bundle's own {name} is run; this installation has another recipe of that name"
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

@@ -33,6 +33,9 @@ class Architecture:
         argument.
     example_shape : tuple (leads, samples)
         Of one window as the network is meant to be used.
+    preprocessing : str
+        Name of the recipe that a fresh network is trained with where no other is named; it makes
+        windows of ``example_shape``.
     masks_padding : bool
         Whether zeros at the right end of a window change nothing, however many there are, so that
         a runtime may leave them out.
@@ -49,6 +52,7 @@ class Architecture:
     description: str
     takes_presence: bool
     example_shape: tuple[int, int]
+    preprocessing: str = "ecgfounder-finetune@1"
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
     pooling: str = "mean"
     masks_padding: bool = False
@@ -100,6 +104,7 @@ def _s4(name: str, description: str, **defaults: Any) -> Architecture:
         description=description,
         takes_presence=False,
         example_shape=(12, 1000),
+        preprocessing="twelve-lead-100hz@1",
         defaults=defaults,
     )
 
@@ -138,6 +143,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             description="rhythm from one lead of any length",
             takes_presence=False,
             example_shape=(1, 6000),
+            preprocessing="single-lead-rhythm@1",
             masks_padding=True,
         ),
         _s4("s4", "state-space network of the published benchmark's size, inputs at 100 Hz"),
@@ -149,6 +155,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             description="multilabel classification from any subset of the twelve leads",
             takes_presence=True,
             example_shape=(12, 2500),
+            preprocessing="ptbxl-bandpass@1",
         ),
     )
 }

@@ -11,7 +11,7 @@ that use it then run by the reference; an engine that does not know it says so b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -312,7 +312,7 @@ def _butterworth(entry: Mapping[str, Any]) -> Butterworth:
     return Butterworth(entry["band"], entry["order"], cutoffs, entry["form"])
 
 
-STEP_KINDS = {
+STEP_KINDS: Mapping[str, Callable[[Mapping[str, Any]], Step]] = {
     FillGaps.kind: lambda entry: FillGaps(entry["method"]),
     Resample.kind: lambda entry: Resample(entry["method"], float(entry["to_hz"])),
     Notch.kind: _notch,

@@ -21,7 +21,6 @@ __all__ = [
     "Start",
     "architecture_entry",
     "classifier_of",
-    "default_preprocessing",
     "freeze_all_but",
     "leads_of",
     "start_from",
@@ -99,14 +98,6 @@ def architecture_entry(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-def default_preprocessing(architecture: str, leads: int) -> str:
-    """Return the chain that an architecture's usual window length goes with (our choice)."""
-    samples = ARCHITECTURES[architecture].example_shape[1]
-    if samples == 2500:
-        return "ptbxl-bandpass@1"
-    return "single-lead-rhythm@1" if samples == 6000 else "ecgfounder-finetune@1"
-
-
 def start_from(
     model: str | None,
     *,
@@ -174,7 +165,7 @@ def _fresh(
     architecture: str, outputs: int, leads: Sequence[str], preprocessing: str | None
 ) -> Start:
     entry = ARCHITECTURES[architecture]
-    recipe = get_preprocessing(preprocessing or default_preprocessing(architecture, len(leads)))
+    recipe = get_preprocessing(preprocessing or entry.preprocessing)
     standard = tuple(lead for lead in STANDARD_12_LEADS if lead in leads)
     rows = entry.example_shape[0]
     # Only networks with a free number of leads take fewer or more than they are meant for.
