@@ -1,7 +1,7 @@
 """A recipe as a JSON document: its canonical form, and what is wrong with one.
 
-The schema says which keys and values there are; :func:`check_steps` says what no schema can: that
-the steps fit each other, and that every filter is stable at the rate at which it runs.
+The schema says which keys and values there are, and this module what no schema can: that the steps
+fit each other, and that every filter is stable at the rate at which it runs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -114,12 +114,12 @@ def load_document(path: str | Path) -> Any:
 
 
 def check_document(document: object, *, path: str | Path | None = None) -> None:
-    """Check a document against the schema.
+    """Check keys, values, and the order and the units of the steps.
 
     Raises
     ------
     PreprocessingError
-        Naming the first key or value that is wrong, and what was probably meant.
+        Naming what is wrong first, and what was probably meant.
     """
     from jsonschema import Draft202012Validator
 
@@ -131,6 +131,15 @@ def check_document(document: object, *, path: str | Path | None = None) -> None:
         place, words = _place(errors[0], document), _words(errors[0])
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise PreprocessingError(f"{place}{words}{more}", path=path)
+    content = cast("Mapping[str, Any]", document)
+    entries = content["steps"]
+    problem = (
+        _order([entry["step"] for entry in entries])
+        or _units(entries, content["padding"])
+        or _cut_offs(entries)
+    )
+    if problem:
+        raise PreprocessingError(problem, path=path)
 
 
 def _place(error: Any, document: Any) -> str:
@@ -164,39 +173,10 @@ def _meant(given: str, known: Sequence[str]) -> str:
     return f"; known are {', '.join(known)}" if known else "; there is none here"
 
 
-# --- order and stability -------------------------------------------------------------------------
+# --- order and units -----------------------------------------------------------------------------
 
 
-def check_steps(
-    steps: Sequence[Step],
-    entries: Sequence[Mapping[str, Any]],
-    document: Mapping[str, Any],
-    *,
-    path: str | Path | None = None,
-) -> None:
-    """Check that steps fit each other, the padding and the rate of the result.
-
-    Parameters
-    ----------
-    steps : sequence of Step
-    entries : sequence of mapping
-        ``steps`` of the document.
-    document : mapping
-        It fits the schema.
-
-    Raises
-    ------
-    PreprocessingError
-        Naming the step, and what was probably meant.
-    """
-    problem = _order(steps) or _units(steps, entries, document["padding"])
-    problem = problem or _rates(steps, entries, document)
-    if problem:
-        raise PreprocessingError(problem, path=path)
-
-
-def _order(steps: Sequence[Step]) -> str | None:
-    kinds = [step.kind for step in steps]
+def _order(kinds: Sequence[str]) -> str | None:
     if FillGaps.kind not in kinds:
         end = (
             ": blank-gaps at the end does not do it, since a gap spreads through every filter"
@@ -228,11 +208,9 @@ def _order(steps: Sequence[Step]) -> str | None:
     return None
 
 
-def _units(
-    steps: Sequence[Step], entries: Sequence[Mapping[str, Any]], padding: Mapping[str, Any]
-) -> str | None:
+def _units(entries: Sequence[Mapping[str, Any]], padding: Mapping[str, Any]) -> str | None:
     """Amplitudes are in mV before the z-score, and in standard deviations after it."""
-    kinds = [step.kind for step in steps]
+    kinds = [entry["step"] for entry in entries]
     scaled = kinds.index(ZScore.kind) if ZScore.kind in kinds else len(kinds)
     for number, entry in enumerate(entries):
         if entry["step"] == Clip.kind:
@@ -262,44 +240,76 @@ def _unit(entry: Mapping[str, Any], name: str, *, after: bool) -> str | None:
     return None if wanted in entry else f"'{wanted}' is missing"
 
 
-def _rates(
-    steps: Sequence[Step], entries: Sequence[Mapping[str, Any]], document: Mapping[str, Any]
-) -> str | None:
-    rate: float | None = None
-    for number, (step, entry) in enumerate(zip(steps, entries, strict=True), start=1):
-        problem = _filter_problem(step, entry, rate) if rate is not None else None
-        if problem:
-            return f"step {number} ({step.kind}): {problem}"
-        if rate is not None or step.kind == Resample.kind:
-            rate = step.rate_after(rate or 0.0)
-    stated = float(document["sampling_rate_hz"])
-    if rate != stated:
-        return (
-            f"the steps end at {rate:g} Hz, and sampling_rate_hz says {stated:g}; a keep-every or "
-            "another to_hz may be meant"
-        )
+def _cut_offs(entries: Sequence[Mapping[str, Any]]) -> str | None:
+    for number, entry in enumerate(entries, start=1):
+        if entry["step"] == Notch.kind and (
+            (entry["frequency_hz"] == "mains") != ("unknown_mains_hz" in entry)
+        ):
+            return (
+                f"step {number} (notch): unknown_mains_hz goes with frequency_hz 'mains', and only "
+                "with it"
+            )
+        if entry["step"] != Butterworth.kind:
+            continue
+        band = entry["band"]
+        wanted = ["low_hz", "high_hz"] if band == "band-pass" else ["cutoff_hz"]
+        given = [name for name in ("low_hz", "high_hz", "cutoff_hz") if name in entry]
+        if given != wanted:
+            return (
+                f"step {number} (butterworth): a {band} has {' and '.join(wanted)}, not "
+                f"{' and '.join(given) or 'none'}"
+            )
+        if band == "band-pass" and not entry["low_hz"] < entry["high_hz"]:
+            return f"step {number} (butterworth): low_hz is not below high_hz; were they exchanged?"
     return None
 
 
-def _filter_problem(step: Step, entry: Mapping[str, Any], rate: float) -> str | None:
+# --- rates and stability -------------------------------------------------------------------------
+
+
+def check_steps(
+    steps: Sequence[Step], sampling_rate: float, *, path: str | Path | None = None
+) -> None:
+    """Check that filters are stable at their rate, and that the steps end at the recipe's.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        Of a document that was checked.
+    sampling_rate : float
+        Of the result, Hz.
+
+    Raises
+    ------
+    PreprocessingError
+        Naming the step, and what was probably meant.
+    """
+    rate: float | None = None
+    for number, step in enumerate(steps, start=1):
+        problem = _filter_problem(step, rate) if rate is not None else None
+        if problem:
+            raise PreprocessingError(f"step {number} ({step.kind}): {problem}", path=path)
+        if rate is not None or step.kind == Resample.kind:
+            rate = step.rate_after(rate or 0.0)
+    if rate != sampling_rate:
+        raise PreprocessingError(
+            f"the steps end at {rate:g} Hz, and sampling_rate_hz says {sampling_rate:g}; a "
+            "keep-every or another to_hz may be meant",
+            path=path,
+        )
+
+
+def _filter_problem(step: Step, rate: float) -> str | None:
     if isinstance(step, SubtractRunningMedian) and step.kernel_samples % 2 == 0:
         return f"kernel_samples is {step.kernel_samples}; an odd number has a sample in the middle"
     if isinstance(step, Notch):
-        if (step.frequency_hz is None) != ("unknown_mains_hz" in entry):
-            return "unknown_mains_hz goes with frequency_hz 'mains', and only with it"
         largest = step.frequency_hz or max((_LARGEST_MAINS_HZ, *step.unknown_mains_hz))
         return None if largest < rate / 2 else _too_high("frequency_hz", largest, rate)
     if not isinstance(step, Butterworth):
         return None
-    names = ("low_hz", "high_hz") if step.band == "band-pass" else ("cutoff_hz",)
-    given = [name for name in ("low_hz", "high_hz", "cutoff_hz") if name in entry]
-    if set(given) != set(names):
-        return f"a {step.band} has {' and '.join(names)}, not {' and '.join(given) or 'nothing'}"
-    for name, value in zip(names, step.cutoffs_hz, strict=True):
-        if not value < rate / 2:
-            return _too_high(name, value, rate)
-    if len(names) > 1 and not step.cutoffs_hz[0] < step.cutoffs_hz[1]:
-        return "low_hz is not below high_hz; were they exchanged?"
+    highest = step.cutoffs_hz[-1]
+    if not highest < rate / 2:
+        return _too_high("high_hz" if step.band == "band-pass" else "cutoff_hz", highest, rate)
     return _instability(step, rate)
 
 

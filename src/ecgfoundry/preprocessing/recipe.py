@@ -102,7 +102,7 @@ class Preprocessing:
         """
         check_document(document, path=path)
         steps = tuple(STEP_KINDS[entry["step"]](entry) for entry in document["steps"])
-        check_steps(steps, document["steps"], document, path=path)
+        check_steps(steps, float(document["sampling_rate_hz"]), path=path)
         leads = document["leads"]
         return cls(
             name=f"{document['name']}@{document['version']}",
