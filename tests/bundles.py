@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def make_document(
     name: str = "tiny",
     lead_mode: str = "any-subset",
     leads: tuple[str, ...] = ("I", "II", "V1"),
-    preprocessing: str = "ptbxl-bandpass@1",
+    preprocessing: str | Mapping[str, Any] = "ptbxl-bandpass@1",
     targets: tuple[dict[str, Any], ...] = (
         {"name": "A", "kind": "diagnosis", "codes": {"SNOMED CT": "1"}},
         {"name": "B", "kind": "diagnosis"},
@@ -69,7 +70,7 @@ def make_document(
             "leads": list(leads),
             "sampling_rate": recipe.sampling_rate,
             "samples": recipe.samples,
-            "preprocessing": preprocessing,
+            "preprocessing": recipe.name,
         },
         "vocabulary": {"name": "letters", "targets": list(targets)},
         "target_kind": target_kind,
@@ -87,6 +88,7 @@ def make_document(
 def make_bundle(folder: Path, weights: np.ndarray, **document: Any) -> Path:
     """Write a bundle with the linear graph; see :func:`make_document` for the rest."""
     content = make_document(**document)
+    recipe = get_preprocessing(document.get("preprocessing", "ptbxl-bandpass@1"))
     folder.parent.mkdir(parents=True, exist_ok=True)
     graph = folder.parent / f"{folder.name}.onnx"
     stub = folder.parent / f"{folder.name}.safetensors"
@@ -95,4 +97,4 @@ def make_bundle(folder: Path, weights: np.ndarray, **document: Any) -> Path:
     stub.write_bytes(b"")
     card.write_text("# tiny\n")
     files = {"model.onnx": graph, "model.safetensors": stub, "README.md": card}
-    return write_bundle(folder, document=content, files=files)
+    return write_bundle(folder, document=content, files=files, recipe=recipe)

@@ -1,4 +1,4 @@
-"""Engines know steps, not recipes: what the kernels take of a sequence, and all engines against SciPy.
+"""Engines know steps, not recipes: what the kernels take of a sequence, all engines and SciPy.
 
 The recipes here were released by nobody: those of the test plugin, and changes of them.
 """

@@ -15,6 +15,7 @@ from ecgfoundry.errors import TrainingError
 from ecgfoundry.manifest import Manifest, MappedManifest, SplitShares, split_by_patient
 from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak
 from ecgfoundry.models.onnx_export import round_to_float16
+from ecgfoundry.preprocessing import Preprocessing
 from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.windows import StoredWindows, store_windows
@@ -147,7 +148,7 @@ def finetune(
     model: str | None = None,
     task: Task | str = "auto",
     settings: FinetuneSettings | None = None,
-    preprocessing: str | None = None,
+    preprocessing: str | Path | Preprocessing | None = None,
     name: str | None = None,
     licence: str = "the owner's",
     data_name: str = "the owner's recordings",
@@ -171,8 +172,8 @@ def finetune(
     task : Task or str
         A task, or its kind; "auto" looks at the values.
     settings : FinetuneSettings, optional
-    preprocessing : str, optional
-        For an architecture.
+    preprocessing : str, Path or Preprocessing, optional
+        For an architecture: a name, or the file of a recipe.
     name : str, optional
         Of the bundle; the folder's by default.
     licence, data_name, intended_use, recipe : str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ from ecgfoundry.manifest import Manifest
 from ecgfoundry.models.bundle import InputSpec, available_bundles, find_bundle, load_bundle
 from ecgfoundry.models.loading import load_network
 from ecgfoundry.models.registry import ARCHITECTURES, Architecture, create_model
-from ecgfoundry.preprocessing import get_preprocessing
+from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
 
 __all__ = [
     "Start",
@@ -103,7 +104,7 @@ def start_from(
     *,
     outputs: int,
     leads: Sequence[str],
-    preprocessing: str | None = None,
+    preprocessing: str | Path | Preprocessing | None = None,
     seed: int = 0,
 ) -> Start:
     """Return the network to train, with a fresh classifier.
@@ -117,8 +118,8 @@ def start_from(
         Logits of the new classifier.
     leads : sequence of str
         What the recordings have; decides the input of a fresh network.
-    preprocessing : str, optional
-        For an architecture; a bundle brings its own.
+    preprocessing : str, Path or Preprocessing, optional
+        For an architecture: a name, or the file of a recipe; a bundle brings its own.
     seed : int
         Of the fresh weights.
 
@@ -162,7 +163,10 @@ def start_from(
 
 
 def _fresh(
-    architecture: str, outputs: int, leads: Sequence[str], preprocessing: str | None
+    architecture: str,
+    outputs: int,
+    leads: Sequence[str],
+    preprocessing: str | Path | Preprocessing | None,
 ) -> Start:
     entry = ARCHITECTURES[architecture]
     recipe = get_preprocessing(preprocessing or entry.preprocessing)
