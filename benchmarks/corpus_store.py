@@ -192,7 +192,7 @@ def read_table(corpus: Corpus, root: Path, batches: int) -> None:
 def cache_table(corpus: Corpus, batches: int) -> None:
     """Standardized batches: afresh, and from the cache by recipe; what float16 rounds away."""
     recipe = "ecgfounder-finetune@1"
-    wanted = Input(recipe, corpus.leads)
+    wanted = Input.of(recipe, corpus.leads, corpus.leads)
     kept = {}
     for storage in STORAGES:
         start = time.process_time()

@@ -12,6 +12,7 @@ import pytest
 
 from ecgfoundry.errors import ModelNotFoundError
 from ecgfoundry.models.registry import ARCHITECTURES, available_architectures, create_model
+from ecgfoundry.preprocessing import get_preprocessing
 
 # Net1D at its full width is compared in slow tests; the others are small as they are.
 SMALL: dict[str, dict[str, Any]] = {
@@ -47,6 +48,18 @@ def build(name: str, **configuration: Any) -> Any:
     torch.set_num_threads(1)  # a second thread on a busy machine is slower than none
     torch.manual_seed(1)
     return create_model(name, **{**SMALL.get(name, {}), "classes": CLASSES, **configuration}).eval()
+
+
+@pytest.mark.parametrize("name", available_architectures())
+def test_the_usual_recipe_makes_windows_of_the_example_shape(name: str) -> None:
+    recipe = get_preprocessing(ARCHITECTURES[name].preprocessing)
+    assert recipe.samples == ARCHITECTURES[name].example_shape[1]
+
+
+def test_s4_is_trained_at_the_rate_that_it_is_announced_for() -> None:
+    for name in ("s4", "s4-small"):
+        recipe = get_preprocessing(ARCHITECTURES[name].preprocessing)
+        assert (recipe.sampling_rate, recipe.window_s) == (100.0, 10.0)
 
 
 def lengths(name: str) -> tuple[int, int]:

@@ -161,7 +161,7 @@ def cache(
     folder
         The corpus.
     recipe
-        Name of the preprocessing, such as ecgfounder-finetune@1.
+        Name of the preprocessing, such as ecgfounder-finetune@1, or the file of a recipe (.json).
     leads
         Rows of the model, comma-separated; by default the leads of the corpus.
     group

@@ -93,7 +93,7 @@ def finetune(
         Comma-separated: lead-dropout, shift, scale, noise, baseline-wander, mains, masking; or
         none.
     preprocessing
-        For an architecture; a bundle brings its own.
+        For an architecture: a recipe's name, or its file (.json); a bundle brings its own.
     unit
         Of a measured value, for the answers.
     lead

@@ -150,7 +150,7 @@ def train(
         A one-lead bundle or architecture (ecgfounder-1lead, net1d-1lead, net1d-tiny), or one for
         any subset of leads (ptbxl-superclass-12lead).
     preprocessing
-        For an architecture.
+        For an architecture: a recipe's name, or its file (.json).
     split
         Official split.
     time

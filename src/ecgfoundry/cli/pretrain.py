@@ -66,7 +66,7 @@ def pretrain(
     lead_mode
         exact, any-subset or any-single; what the architecture is for without it.
     preprocessing
-        Named chain; what the architecture is for without it.
+        A recipe's name, or its file (.json); what the architecture is for without it.
     epochs
         Passes over the data, at most.
     batch

@@ -1,4 +1,5 @@
-/* What Python hands to standardize.c; the same structures stand in _library.py. */
+/* What Python hands to standardize.c; the same structures stand in
+ * preprocessing/native.py. */
 #ifndef ECGFOUNDRY_STANDARDIZE_H
 #define ECGFOUNDRY_STANDARDIZE_H
 
