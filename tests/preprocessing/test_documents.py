@@ -255,6 +255,18 @@ def test_a_recipe_survives_a_file_and_another_process(tmp_path: Path) -> None:
     assert path.read_bytes() == again.write(tmp_path / "again.json").read_bytes()
 
 
+def test_stored_arrays_are_labelled_by_name_or_hash() -> None:
+    shipped = get_preprocessing("ptbxl-bandpass@1")
+    assert shipped.is_meant_by("ptbxl-bandpass@1")
+    assert shipped.is_meant_by("4a58fa288f4aacf48503c8c92d69dfc440af39c9d5926ebe60b3540a5f2950ae")
+    assert not shipped.is_meant_by("ptbxl-bandpass@2") and not shipped.is_meant_by("")
+    other = get_preprocessing(document() | {"name": "ptbxl-bandpass", "version": 1})
+    assert not other.is_meant_by("ptbxl-bandpass@1")  # the name is another one's here
+    assert other.is_meant_by(other.sha256)
+    foreign = get_preprocessing(document() | {"name": "made-elsewhere"})
+    assert foreign.is_meant_by("made-elsewhere@3")
+
+
 # --- where recipes are found ----------------------------------------------------------------------
 
 

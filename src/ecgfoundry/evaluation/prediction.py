@@ -127,7 +127,7 @@ def _windows(
         )
     leads = InputLeads.choose(spec, recording.leads, lead=lead)
     if row.standardized_as is not None:
-        if row.standardized_as != spec.preprocessing:
+        if not spec.recipe.is_meant_by(row.standardized_as):
             raise EvaluationError("standardized by another recipe than the model's")
         place = {name: k for k, name in enumerate(recording.leads)}
         window = np.full((spec.rows, recording.samples), np.nan, dtype=np.float32)

@@ -139,6 +139,16 @@ class Preprocessing:
         """Whether one mean and deviation is shared by all leads."""
         return any(isinstance(step, ZScore) and step.over == "window" for step in self.steps)
 
+    def is_meant_by(self, label: str) -> bool:
+        """Whether a label beside stored arrays means this recipe: its SHA-256, or its name.
+
+        The name does not do where this installation has another recipe of that name: which of the
+        two made the arrays, nobody can tell.
+        """
+        if label != self.name:
+            return label == self.sha256
+        return self.name not in PREPROCESSINGS or PREPROCESSINGS[self.name] == self
+
     def write(self, path: Path) -> Path:
         """Write the document as a file; the same recipe always gives the same bytes."""
         path.write_text(pretty(self.document), encoding="utf-8")

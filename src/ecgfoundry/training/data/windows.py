@@ -242,9 +242,10 @@ def _windows_of(
 
 def _as_it_is(recording: Any, row: ManifestRow, spec: InputSpec, leads: InputLeads) -> Float32:
     """Take over an array that is already standardized, if it is so by the model's recipe."""
-    if row.standardized_as != spec.preprocessing:
+    if not spec.recipe.is_meant_by(row.standardized_as or ""):
         raise TrainingError(
-            f"is standardized as {row.standardized_as}, the model needs {spec.preprocessing}"
+            f"is standardized as {row.standardized_as}, the model needs {spec.preprocessing} with "
+            f"SHA-256 {spec.recipe.sha256}"
         )
     signal: Float32 = recording.select(leads.rows, missing="nan").signal
     if recording.sampling_rate != spec.sampling_rate or signal.shape[1] != spec.samples:
