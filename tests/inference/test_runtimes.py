@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +208,7 @@ def test_the_machine_is_described() -> None:
 
 def test_without_the_graph_torch_is_chosen(tmp_path: Path, net1d_bundle: Bundle) -> None:
     files = {k: v for k, v in net1d_bundle.document["files"].items() if k != "model.onnx"}
-    bundle = Bundle(folder=net1d_bundle.folder, document={**net1d_bundle.document, "files": files})
+    bundle = replace(net1d_bundle, document={**net1d_bundle.document, "files": files})
     assert choose_runtime(bundle) == "torch"
     with pytest.raises(BundleError, match=r"has no model\.onnx"):
         create_runtime(bundle, runtime="onnxruntime")
