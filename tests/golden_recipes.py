@@ -96,6 +96,7 @@ RECIPES = (
     "ecgfounder-ptbxl-eval@1",
     "ptbxl-bandpass@1",
     "single-lead-rhythm@1",
+    "twelve-lead-100hz@1",
 )
 
 
@@ -197,6 +198,8 @@ def _polyphase(x: Array, source: float, target: float) -> Array:
         (300.0, 200.0): (2, 3),
         (360.0, 200.0): (5, 9),
         (500.0, 200.0): (2, 5),
+        (360.0, 100.0): (5, 18),
+        (500.0, 100.0): (1, 5),
     }[source, target]
     if up == down:
         return x
@@ -253,6 +256,11 @@ def exact(recipe: str, case: Case) -> NDArray[np.float32]:
         x = _float32(_polyphase(_bridged(raw), rate, 500.0))
         x = _zero_phase(x, _design(4, ("0.5", "40"), "bandpass", 500), 27)
         x = _blanked(_each(x[:, ::2]), gaps, rate, 250.0)
+    elif recipe == "twelve-lead-100hz@1":
+        length = 1000
+        x = _float32(_polyphase(_bridged(raw), rate, 100.0))
+        x = _zero_phase(x, _design(3, ("0.5", "40"), "bandpass", 100), 21)
+        x = _blanked(_each(x), gaps, rate, 100.0)
     else:
         length = 6000
         x = _float32(_polyphase(_bridged(raw), rate, 200.0))

@@ -13,20 +13,21 @@ from ecgfoundry.errors import LeadError
 from ecgfoundry.inference.warnings import recording_warnings, trained_on_synthetic
 from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
 from ecgfoundry.models.bundle import Bundle, InputSpec
+from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.recording import Annotation, Recording, Subject
 
 TWELVE = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
 def spec(mode: str, *leads: str, recipe: str = "ptbxl-bandpass@1") -> InputSpec:
-    return InputSpec(mode, leads, 250.0, 2500, recipe)
+    return InputSpec(mode, leads, get_preprocessing(recipe))
 
 
 def test_the_shape_of_an_input() -> None:
     assert (spec("exact", "I", "II").rows, spec("any-subset", *TWELVE).rows) == (2, 12)
     assert spec("any-single", "I", "II").rows == 1
     assert spec("exact", "I").window_s == 10.0
-    assert InputSpec("exact", ("I",), 200.0, 6000, "x").window_s == 30.0
+    assert spec("exact", "I", recipe="single-lead-rhythm@1").window_s == 30.0
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,8 @@ def test_windows_stand_where_they_should() -> None:
 
 
 def bundle(folder: Path, **changes: Any) -> Bundle:
-    return Bundle(folder, make_document(**changes) | {"files": {}})
+    document = make_document(**changes) | {"files": {}}
+    return Bundle(folder, document, get_preprocessing(document["input"]["preprocessing"]))
 
 
 def codes(

@@ -16,12 +16,14 @@ from ecgfoundry.inference.runtimes.base import (
     without_padding,
 )
 from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.preprocessing import get_preprocessing
 
 
 def bundle(folder: Path, size: int) -> Bundle:
     with (folder / "model.onnx").open("wb") as stream:
         stream.truncate(size)  # a hole: it takes no space
-    return Bundle(folder, {"files": {"model.onnx": "-"}})
+    recipe = get_preprocessing("single-lead-rhythm@1")
+    return Bundle(folder, {"files": {"model.onnx": "-"}}, recipe)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from ecgfoundry.inference.verification import (
 )
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.preprocessing import get_preprocessing
 
 pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
 
@@ -59,7 +60,7 @@ def added(shift: list[float]) -> Any:
 
 
 def test_probe_windows_are_scaled_and_whole() -> None:
-    x = probe_windows(InputSpec("exact", ("I", "II"), 250.0, 2500, "ptbxl-bandpass@1"))
+    x = probe_windows(InputSpec("exact", ("I", "II"), get_preprocessing("ptbxl-bandpass@1")))
     assert x.shape == (8, 2, 2500) and x.dtype == np.float32
     np.testing.assert_allclose(x.mean(axis=2), 0, atol=1e-5)
     np.testing.assert_allclose(x.std(axis=2), 1, atol=1e-4)
@@ -69,12 +70,14 @@ def test_probe_windows_are_scaled_and_whole() -> None:
     frequency = np.fft.rfftfreq(2500, 1 / 250)
     inside = power[..., (frequency > 0.7) & (frequency < 40)].sum() / power.sum()
     assert inside > 0.9
-    again = probe_windows(InputSpec("exact", ("I", "II"), 250.0, 2500, "x"), windows=3, seed=1)
+    spec = InputSpec("exact", ("I", "II"), get_preprocessing("ptbxl-bandpass@1"))
+    again = probe_windows(spec, windows=3, seed=1)
     assert again.shape[0] == 3 and not np.array_equal(again, x[:3])
 
 
 def test_half_of_them_lack_leads_where_a_model_takes_subsets() -> None:
-    x = probe_windows(InputSpec("any-subset", tuple("abcdefgh"), 250.0, 2500, "x"), windows=40)
+    spec = InputSpec("any-subset", tuple("abcdefgh"), get_preprocessing("ptbxl-bandpass@1"))
+    x = probe_windows(spec, windows=40)
     absent = np.isnan(x).all(axis=2)
     assert absent[:20].any(axis=1).sum() >= 15 and not absent[20:].any()
     assert not absent.all(axis=1).any()

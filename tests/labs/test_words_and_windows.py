@@ -10,9 +10,9 @@ import pytest
 pl = pytest.importorskip("polars")
 
 from ecgfoundry.labs.targets.labels import LabelRule, label_segments  # noqa: E402
-from ecgfoundry.manifest.leakage import check_leakage  # noqa: E402
 from ecgfoundry.labs.targets.results import indicator_results  # noqa: E402
 from ecgfoundry.labs.targets.values import parse_value, parse_values  # noqa: E402
+from ecgfoundry.manifest.leakage import check_leakage  # noqa: E402
 
 WORDS = {
     "negative": "NEG · Negative · None · None seen · none detected · Not detected · not seen · "

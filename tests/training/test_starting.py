@@ -14,11 +14,10 @@ from ecgfoundry.errors import ModelNotFoundError, TrainingError  # noqa: E402
 from ecgfoundry.leads import STANDARD_12_LEADS  # noqa: E402
 from ecgfoundry.manifest import Manifest, ManifestRow  # noqa: E402
 from ecgfoundry.models.networks.net1d import Net1D  # noqa: E402
-from ecgfoundry.models.registry import create_model  # noqa: E402
+from ecgfoundry.models.registry import ARCHITECTURES, create_model  # noqa: E402
 from ecgfoundry.training.initialization import (  # noqa: E402
     architecture_entry,
     classifier_of,
-    default_preprocessing,
     freeze_all_but,
     leads_of,
     start_from,
@@ -82,10 +81,11 @@ def test_nothing_to_read_and_nothing_shared(tmp_path: Path) -> None:
         ("net1d-attention", "ecgfounder-finetune@1"),
         ("rhythm-net", "single-lead-rhythm@1"),  # 6,000 samples
         ("lead-subset-net", "ptbxl-bandpass@1"),  # 2,500 samples
+        ("s4", "twelve-lead-100hz@1"),  # 1,000 samples
     ],
 )
 def test_usual_preprocessing(architecture: str, recipe: str) -> None:
-    assert default_preprocessing(architecture, 12) == recipe
+    assert ARCHITECTURES[architecture].preprocessing == recipe
 
 
 @pytest.mark.parametrize(

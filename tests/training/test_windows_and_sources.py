@@ -14,11 +14,12 @@ from ecgfoundry.errors import LeadError, TrainingError
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.training.data.sources import ArraySource, SourcePool, cache_manifest
 from ecgfoundry.training.data.windows import FreshWindows, store_windows, windows_of_rows
 
 NAN = np.nan
-ONE_LEAD = InputSpec("any-single", ("I",), 250.0, 2500, "ptbxl-bandpass@1")
+ONE_LEAD = InputSpec("any-single", ("I",), get_preprocessing("ptbxl-bandpass@1"))
 
 
 def source(count: int, begin: float = 0.0, *, leads: tuple[str, ...] = ("I",)) -> ArraySource:
@@ -156,7 +157,7 @@ def test_lead_replacement_acts_on_its_share_of_one_lead_windows() -> None:
     assert (np.abs(whole - plain) > 1e-3).any(axis=(1, 2)).all()
     # Standardized after the projection: deviation 1.
     np.testing.assert_allclose(whole.std(axis=2), 1.0, atol=0.02)
-    twelve = InputSpec("exact", STANDARD_12_LEADS, 250.0, 2500, "ptbxl-bandpass@1")
+    twelve = InputSpec("exact", STANDARD_12_LEADS, get_preprocessing("ptbxl-bandpass@1"))
     with pytest.raises(TrainingError, match="for one-lead models"):
         FreshWindows(pool, twelve, 0.5)
     with pytest.raises(LeadError, match="needs I and II; a source has II, V1"):
@@ -165,16 +166,16 @@ def test_lead_replacement_acts_on_its_share_of_one_lead_windows() -> None:
 
 def test_an_absent_lead_is_zero_and_told_where_the_network_allows_it() -> None:
     pool = SourcePool((beats(2, leads=("II", "V1")), beats(1, leads=("I",))))
-    any_subset = InputSpec("any-subset", ("II", "V1"), 250.0, 2500, "ptbxl-bandpass@1")
+    any_subset = InputSpec("any-subset", ("II", "V1"), get_preprocessing("ptbxl-bandpass@1"))
     signal, presence = FreshWindows(pool, any_subset).get(
         np.array([1, 0]), np.random.default_rng(0)
     )
     assert presence.tolist() == [[1, 1], [1, 1]]
-    other = InputSpec("any-subset", ("V2", "V1"), 250.0, 2500, "ptbxl-bandpass@1")
+    other = InputSpec("any-subset", ("V2", "V1"), get_preprocessing("ptbxl-bandpass@1"))
     signal, presence = FreshWindows(pool, other).get(np.array([1, 0]), np.random.default_rng(0))
     assert presence.tolist() == [[0, 1], [0, 1]]
     assert (signal[:, 0] == 0).all() and (signal[:, 1] != 0).any()
-    exact = InputSpec("exact", ("V2", "V1"), 250.0, 2500, "ptbxl-bandpass@1")
+    exact = InputSpec("exact", ("V2", "V1"), get_preprocessing("ptbxl-bandpass@1"))
     with pytest.raises(LeadError, match="lacks one of the leads V2, V1"):
         FreshWindows(pool, exact).get(np.array([0]), np.random.default_rng(0))
 
@@ -184,7 +185,7 @@ def test_windows_on_disk_say_what_is_present_and_whose_they_are(tmp_path: Path) 
         own = beats(1, leads=leads).signal[0]
         write(tmp_path, name, np.tile(own, (1, 3))[:, : seconds * 250], leads, 250.0)
     rows = (ManifestRow("a", "a.npy"), ManifestRow("gone", "gone.npy"), ManifestRow("b", "b.npy"))
-    spec = InputSpec("any-subset", ("V1", "I"), 250.0, 2500, "ptbxl-bandpass@1")
+    spec = InputSpec("any-subset", ("V1", "I"), get_preprocessing("ptbxl-bandpass@1"))
     stored = store_windows(Manifest(rows, tmp_path), spec, tmp_path / "cache")
     # 21 s are two windows and, because a second is left, a third that ends with the recording.
     assert stored.row.tolist() == [0, 0, 0, 2]
