@@ -302,18 +302,21 @@ def test_how_much_a_member_may_expand(tmp_path: Path, size: int, fits: bool) -> 
             read(f"{path}::r")
 
 
-def test_expansion_just_within_and_beyond_200(tmp_path: Path) -> None:
-    noise = np.random.default_rng(1).bytes(10_000)
-    for zeros, low, high in ((2_300_000, 180, 200), (2_700_000, 200, 220)):
-        path = archive(tmp_path, r_DOT_hea=header("r"), r_DOT_dat=noise + bytes(zeros))
-        with zipfile.ZipFile(path) as file:
-            info = file.getinfo("r.dat")
-        assert low < info.file_size / info.compress_size < high
-        if high == 200:
-            assert read(f"{path}::r").samples == 3
-        else:
-            with pytest.raises(LimitError, match="the limit is 200"):
-                read(f"{path}::r")
+@pytest.mark.parametrize(
+    ("packed", "size", "refused"),
+    [(10_000, 2_000_000, False), (10_000, 2_000_001, True), (4_000, 1_000_000, False),
+     (4_000, 1_000_001, True)],
+)  # fmt: skip
+def test_a_ratio_of_200(tmp_path: Path, packed: int, size: int, refused: bool) -> None:
+    """The sizes that the directory announces are checked before anything expands."""
+    path = archive(tmp_path, r_DOT_hea=header("r"), r_DOT_dat=bytes(6))
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"PK\1\2") + 20  # of r.dat: packed size, then size (APPNOTE 4.3.12)
+    content[place : place + 8] = struct.pack("<II", packed, size)
+    path.write_bytes(content)
+    with pytest.raises(EcgFoundryError) as caught:  # the member itself is damaged now
+        read(f"{path}::r")
+    assert ("the limit is 200" in str(caught.value)) == refused
 
 
 def test_directories_that_announce_too_much(tmp_path: Path) -> None:
