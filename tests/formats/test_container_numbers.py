@@ -17,13 +17,13 @@ from ecgfoundry.errors import (
     TruncatedFileError,
     UnsupportedVariantError,
 )
-from ecgfoundry.formats import inspect, iterate, read
+from ecgfoundry.formats import formats, inspect, iterate, read
 from ecgfoundry.formats.channels import channel_kinds, known_non_ecg_kind
 from ecgfoundry.formats.multichannel import plain_text
 from ecgfoundry.formats.signatures import foreign_format
 from ecgfoundry.formats.subjects import key_values, parse_age, parse_sex, subject_from_comments
 from ecgfoundry.formats.wfdb_writer import write_wfdb
-from ecgfoundry.formats.writers import write
+from ecgfoundry.formats.writers import write, writers
 from ecgfoundry.formats.writing import digital, microvolts_per_step
 from ecgfoundry.formats.zip_archive import recordings_in_archive, split_member_path
 from ecgfoundry.formats.zip_directory import is_safe_name, open_archive, stem_of
@@ -84,6 +84,27 @@ def test_parts_in_seconds(tmp_path: Path, make: object) -> None:
     for window in (0.0, -1.0, 0.04):
         with pytest.raises(SignalError):
             list(iterate(path, window, **stated))
+
+
+def test_the_table_of_readers() -> None:
+    """Stable names (they are kept with recordings), usual endings, and what is read in parts."""
+    found = [(r.name, " ".join(r.extensions), r.random_access, r.extra) for r in formats()]
+    assert found == [
+        ("wfdb", ".hea .dat .mat", True, None), ("matlab", ".mat", False, None),
+        ("hdf5", ".h5 .hdf5", False, None), ("arrays", ".npy .npz", True, None),
+        ("zip", ".zip", False, None), ("edf", ".edf .bdf .rec", True, None),
+        ("dicom", ".dcm", True, None), ("ishne", ".ecg", True, None), ("scp", ".scp", False, None),
+        ("mfer", ".mwf", False, "formats"), ("parquet", ".parquet", False, "data"),
+        ("hl7-aecg", ".xml", False, None), ("ge-muse", ".xml", False, None),
+        ("philips-sierra", ".xml", False, None), ("mortara", ".xml", False, None),
+        ("ge-cardiosoft", ".xml", False, None), ("kardia", ".json", False, None),
+        ("apple-health", ".csv", False, None), ("polar", ".txt .csv", False, None),
+        ("opensignals", ".txt", False, None), ("delimited", ".csv .tsv .txt", False, None),
+    ]  # fmt: skip
+    assert [(w.name, w.extension, w.extra) for w in writers()] == [
+        ("wfdb", ".hea", None), ("edf", ".edf", None), ("dicom", ".dcm", "formats"),
+        ("npz", ".npz", None), ("parquet", ".parquet", "data"),
+    ]  # fmt: skip
 
 
 # Signatures
