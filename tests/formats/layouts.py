@@ -52,7 +52,7 @@ def edf_file(
         [str(s.get("digital", (-largest - 1, largest))[1]) for s in signals],
         [s.get("prefilter", "") for s in signals],
         [str(s["samples"]) for s in signals],
-        [""] * len(signals),
+        [s.get("free", "") for s in signals],
     ]
     count = records if stated_records is None else stated_records
     head = (b"\xffBIOSEMI" if bdf else b"0".ljust(8)) + b"".join(

@@ -510,6 +510,51 @@ def test_texts_and_long_and_short_lengths(tmp_path: Path) -> None:
     assert text_of(found.get(0x00080080)) == ""
 
 
+SHORT = b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
+LONG = b"OB OD OF OL OV OW SV UC UN UR UT UV".split()
+AFTER = element(0x0010, 0x0020, b"LO", b"P1")
+
+
+@pytest.mark.parametrize("vr", [*SHORT, *LONG])
+def test_lengths_of_every_value_representation(tmp_path: Path, vr: bytes) -> None:
+    """PS3.5, 7.1.2: these have two unused bytes and a length of four bytes, all others of two."""
+    head = struct.pack("<HH", 0x0008, 0x0070) + vr
+    body = head + (struct.pack("<HL", 0, 4) if vr in LONG else struct.pack("<H", 4)) + b"abcd"
+    found = open_dicom(plain_file(tmp_path / "a.dcm", body + AFTER)).elements
+    assert found[0x00080070].value == b"abcd"
+    assert text_of(found[0x00100020]) == "P1"
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [0x54000100, 0x003A0200, 0x003A0208, 0x003A0209, 0x003A0211, 0x0040B020, 0x0040A043,
+     0x004008EA, 0x0040A168, 0x0040A195, 0x00400555],
+)  # fmt: skip
+def test_sequences_without_value_representations(tmp_path: Path, tag: int) -> None:
+    inner = struct.pack("<HHL", 0x0008, 0x0070, 4) + b"abcd"
+    item = struct.pack("<HHL", 0xFFFE, 0xE000, len(inner)) + inner
+    body = struct.pack("<HHL", tag >> 16, tag & 0xFFFF, len(item)) + item
+    path = plain_file(tmp_path / "a.dcm", body, b"1.2.840.10008.1.2\0")
+    (content,) = open_dicom(path).elements[tag].items
+    assert text_of(content[0x00080070]) == "abcd"
+
+
+def test_lengths_that_are_not_defined(tmp_path: Path) -> None:
+    """Items and sequences end at their delimiters; UN of undefined length is implicit inside."""
+    inner = struct.pack("<HHL", 0x0008, 0x0070, 4) + b"abcd"
+    item = struct.pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF) + inner
+    item += struct.pack("<HHL", 0xFFFE, 0xE00D, 0) + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+    head = struct.pack("<HH", 0x0040, 0xA043) + b"UN" + struct.pack("<HL", 0, 0xFFFFFFFF)
+    found = open_dicom(plain_file(tmp_path / "a.dcm", head + item + AFTER)).elements
+    assert text_of(found[0x0040A043].items[0][0x00080070]) == "abcd"
+    assert text_of(found[0x00100020]) == "P1"
+    explicit = item.replace(inner, element(0x0008, 0x0070, b"LO", b"abcd"))
+    head = head.replace(b"UN", b"SQ")
+    found = open_dicom(plain_file(tmp_path / "b.dcm", head + explicit + AFTER)).elements
+    assert text_of(found[0x0040A043].items[0][0x00080070]) == "abcd"
+    assert text_of(found[0x00100020]) == "P1"
+
+
 @pytest.mark.parametrize(
     ("body", "error", "words"),
     [

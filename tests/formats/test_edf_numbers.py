@@ -317,6 +317,40 @@ def test_chest_letters_beside_eeg_electrodes(tmp_path: Path, electrode: str) -> 
     assert read(beside).leads == ("V1", "V2", "V3", "V4", "V5", "V6")
 
 
+def test_what_our_own_files_say_in_the_free_part(tmp_path: Path) -> None:
+    data = np.array([-32_768, -32_767, 5])
+    for free, names, missing in (
+        ("", ("ECG chest",), False), ("missing -32768", ("ECG chest",), True),
+        ("ecg lead", ("chest",), False), ("ecg lead, missing -32768", ("chest",), True),
+    ):  # fmt: skip
+        signal = one("ECG chest", data, 3, unit="mV", free=free)
+        recording = read(file(tmp_path, signal, records=1))
+        assert recording.leads == names
+        assert np.isnan(recording.signal[0]).tolist() == [missing, False, False]
+    bdf = file(tmp_path, one(data=data, samples=3, free="missing -32768"), records=1, bdf=True)
+    assert not np.isnan(read(bdf).signal).any()
+    label = one("chest II", data, 3, free="ecg lead")
+    with pytest.raises(EcgFoundryError, match="no ECG lead"):
+        read(file(tmp_path, label, records=1))
+
+
+def test_the_caller_states_the_rate(tmp_path: Path) -> None:
+    """At 20 Hz instead of 10 Hz sample 10 is half a second later, and Resp doubles, too."""
+    path = file(tmp_path, one("ECG I"), one("Resp", RAMP[:20], 5, unit="V"))
+    part = READER.read(path, ReadOptions(sampling_rate=20.0), 10, 20)
+    assert part.start_time == dt.datetime(2024, 5, 2, 7, 8, 9, 500_000)
+    assert (part.sampling_rate, part.other_channels[0].sampling_rate) == (20, 10)
+    assert part.signal[0].tolist() == [np.float32(n / 1000) for n in range(10, 20)]
+
+
+def test_a_scale_of_a_damaged_header_gives_no_infinities(tmp_path: Path) -> None:
+    for largest, lost in (("9e33", False), ("9e36", False), ("9e45", True)):
+        signal = one(physical=("-" + largest, largest), digital=(-32_768, 32_767), unit="mV")
+        row = read(file(tmp_path, signal)).signal[0]
+        assert not np.isinf(row).any()
+        assert bool(np.isnan(row).any()) == lost
+
+
 def test_gaps_at_onsets(tmp_path: Path) -> None:
     """Records of 1 s begin at 0.5, 1.5 and 4 s: 1.5 s are missing between them."""
     cells = lists("+0.5\x14\x14\0", "+1.5\x14\x14\0+3.25\x15.25\x14cough\x14\0", "+4\x14\x14\0")

@@ -63,6 +63,7 @@ def test_resolutions_in_nanovolts(tmp_path: Path) -> None:
         ({132: short(3, 3, 1990)}, "subject", Subject(19.0, "female", "ID7")),
         ({132: short(-9, -9, -9)}, "subject", Subject(None, "female", "ID7")),
         ({108: b"other\0"}, "subject", Subject(59.0, "female", "other")),
+        ({108: b"x" * 20, 128: short(0x41)}, "subject", Subject(59.0, None, "x" * 20)),
         ({232: b"Box 5\0"}, "device", {"model": "Box 5"}),
         ({232: bytes(40)}, "device", {}),
         ({272: short(250)}, "sampling_rate", 250.0),

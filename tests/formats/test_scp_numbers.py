@@ -443,6 +443,41 @@ def test_bimodal_places(tmp_path: Path) -> None:
     np.testing.assert_allclose(recording.signal[0] * 1000, expected, rtol=1e-5)
 
 
+def test_zones_before_a_lead_begins(tmp_path: Path) -> None:
+    """A lead of samples 3 to 7 and a zone of 1 to 4: its first two samples are protected."""
+    beat = {
+        "length_ms": 8, "fiducial": 2, "marks": [(1, 1, 2, 4, 1, 4)], "interval_us": 2000,
+        "differences": 0, "rows": np.array([[1, 2, 3, 4]]),
+    }  # fmt: skip
+    stored = np.array([[100, 200, 40, 70]])
+    path = record(
+        tmp_path, rows=stored, codes=(1,), samples=5, beat=beat, bimodal=True, interval_us=4000,
+        first=(3,),
+    )  # fmt: skip
+    expected = [100, 200, 200 - 160 / 1.5, 50, 70]
+    np.testing.assert_allclose(read(path).signal[0] * 1000, expected, rtol=1e-5)
+
+
+def test_sections_4_and_5_without_a_beat(tmp_path: Path) -> None:
+    beat = {
+        "length_ms": 8, "fiducial": 2, "marks": [(1, 1, 2, 4, 1, 4)], "interval_us": 2000,
+        "differences": 0, "rows": [np.array([], int)] * 2,
+    }  # fmt: skip
+    assert read(record(tmp_path, beat=beat)).other_channels == ()
+    with pytest.raises(FormatError, match="sections 4 and 5"):
+        read(record(tmp_path, beat=beat, flags=5))
+    with pytest.raises(FormatError, match="bimodal data without"):
+        read(record(tmp_path, beat=beat, bimodal=True))
+    empty = np.zeros((2, 0), np.int16)
+    with pytest.raises(TruncatedFileError, match="a lead has 0 samples, 4 are announced"):
+        read(record(tmp_path, rows=empty))
+    other = {**beat, "rows": np.ones((2, 8), int), "interval_us": 1000}
+    with pytest.raises(UnsupportedVariantError, match="another sampling rate"):
+        read(record(tmp_path, beat=other, flags=5))
+    short = {**beat, "rows": np.array([[1, 2, 3, 4]] * 2), "length_ms": 0}
+    assert read(record(tmp_path, beat=short)).other_channels == ()
+
+
 @pytest.mark.parametrize(
     ("interval", "beat_interval", "fits"),
     [(2000, 2000, True), (32_000, 2000, True), (34_000, 2000, False), (5000, 2000, False),

@@ -163,6 +163,8 @@ def test_physical_values(tmp_path: Path) -> None:
     for fields, expected in {
         "": [0.0, 0.5, -1.5, 5.12],
         " 0": [0.0, 0.5, -1.5, 5.12],
+        " /mV": [0.0, 0.5, -1.5, 5.12],
+        " (100)/mV": [-0.5, 0.0, -2.0, 4.62],
         " 100": [0.0, 1.0, -3.0, 10.24],
         " 100(-100)/mV": [1.0, 2.0, -2.0, 11.24],
         " 100/mV 12 1024": [-10.24, -9.24, -13.24, 0.0],  # the ADC zero is the baseline
@@ -355,6 +357,8 @@ def test_every_field_of_a_header() -> None:
     assert (two.initial_value, two.checksum, two.description) == (0, None, "")
     assert parsed("r 1\nr.dat 16").frame_rate == 250.0
     assert parsed("r 1\nr.dat 16").frames is None
+    assert parsed("r 1 100\naX.dat 16 200 16 0 0 0 0 7").signals[0].description == "7"
+    assert parsed("r 1 100\nr.dat 16 200 16 0 V5").signals[0].description == "V5"
     zero = parsed("r 1 100\nr.dat 16 200 12 1024").signals[0]
     assert (zero.baseline, zero.initial_value) == (1024, 1024)
 
