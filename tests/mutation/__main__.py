@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from tests.mutation import changed, covering, report, verdicts
-from tests.mutation.choose import Mutant, draw, find_mutants
+from tests.mutation.choose import Key, Mutant, draw, find_mutants
 from tests.mutation.execute import Results, execute
-from tests.mutation.plan import Area, Plan, PlanError, load_plan
+from tests.mutation.plan import REPOSITORY, Area, Plan, PlanError, data_file, load_plan
 from tests.mutation.session import Outcome, Session
 from tests.mutation.workplace import Workplace, WorkplaceError
 
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        plan = load_plan()
+        plan = load_plan(options.root.resolve())
         return _changed(plan, options) if options.changed else _areas(plan, options)
     except (PlanError, covering.BaselineError, WorkplaceError) as error:
         print(f"mutants: {error}", file=sys.stderr)
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--templates", action="store_true", help="print entries for verdicts.toml")
     parser.add_argument("--docs", type=Path, help="write the table into this document")
     parser.add_argument("--out", type=Path, help="folder of the sessions (default: build/mutants)")
+    parser.add_argument("--root", type=Path, default=REPOSITORY, help="another checkout")
     parser.add_argument("--changed", action="store_true", help="only lines changed since the base")
     parser.add_argument("--base", help=f"revision to compare with (default: {changed.VARIABLE}, "
                         "where the branch left origin/main, or the commit before)")  # fmt: skip
@@ -67,7 +68,7 @@ def _areas(plan: Plan, options: argparse.Namespace) -> int:
                 print(f"{mutant.key.module}:{mutant.line} {mutant.change()}")
             continue
         results = _run(plan, area, sample, options, deadline)
-        reports.append(report.AreaReport(area, results.judged, verdicts.load_verdicts()))
+        reports.append(report.AreaReport(area, results.judged, _verdicts(plan)))
         if options.docs:
             size = "all mutants" if options.all else f"a sample of {options.sample}"
             report.write_section(options.docs, reports[-1:], plan, f"{size}, seed {options.seed}")
@@ -103,7 +104,7 @@ def _changed(plan: Plan, options: argparse.Namespace) -> int:
         except covering.BaselineError as error:
             print(f"mutants: {area.name} is not judged: {error}")
             continue
-        reports.append(report.AreaReport(area, results.judged, verdicts.load_verdicts()))
+        reports.append(report.AreaReport(area, results.judged, _verdicts(plan)))
     print(f"\n{report.table(reports)}")
     _templates(reports, options)
     run = sum(len(own.judged) - own.equivalent for own in reports)
@@ -112,6 +113,10 @@ def _changed(plan: Plan, options: argparse.Namespace) -> int:
         print(f"mutants: {noticed} of {run} changes were noticed, fewer than {LEAST_SHARE:.0%}")
         return 1
     return 0
+
+
+def _verdicts(plan: Plan) -> dict[Key, verdicts.Verdict]:
+    return verdicts.load_verdicts(data_file(plan.root, "verdicts.toml"))
 
 
 def _deadline(options: argparse.Namespace) -> float:
@@ -142,7 +147,7 @@ def _run(
     """Judge the sample of one area and print its survivors."""
     folder = options.out or plan.root / "build" / "mutants"
     begun = time.monotonic()
-    known = verdicts.load_verdicts()
+    known = _verdicts(plan)
 
     def tell(mutant: Mutant, outcome: Outcome) -> None:
         if not outcome.noticed or outcome.how == "timed out":

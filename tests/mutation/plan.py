@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FILE = Path(__file__).with_name("plan.toml")
 
 
 class PlanError(Exception):
@@ -66,14 +65,21 @@ class Plan:
         return list(chosen.values())
 
 
-def load_plan(file: Path = FILE, root: Path = REPOSITORY) -> Plan:
-    """Read a plan and resolve its patterns.
+def data_file(root: Path, name: str) -> Path:
+    """Return ``plan.toml`` or ``verdicts.toml`` of a repository, or else of this one."""
+    own = root / "tests" / "mutation" / name
+    return own if own.is_file() else Path(__file__).with_name(name)
+
+
+def load_plan(root: Path = REPOSITORY) -> Plan:
+    """Read the plan of a repository and resolve its patterns.
 
     Raises
     ------
     PlanError
         A pattern matches no file, a key is not known, or a module belongs to two areas.
     """
+    file = data_file(root, "plan.toml")
     document = tomllib.loads(file.read_text(encoding="utf-8"))
     package, defaults = document["package"], document.get("defaults", {})
     areas = []

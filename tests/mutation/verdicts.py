@@ -10,7 +10,6 @@ from pathlib import Path
 from tests.mutation.choose import Key, Mutant
 from tests.mutation.plan import PlanError
 
-FILE = Path(__file__).with_name("verdicts.toml")
 VERDICTS = ("equivalent", "not equivalent")
 
 
@@ -25,7 +24,7 @@ class Verdict:
     reason: str
 
 
-def load_verdicts(file: Path = FILE) -> dict[Key, Verdict]:
+def load_verdicts(file: Path) -> dict[Key, Verdict]:
     """Read the verdicts.
 
     Raises
