@@ -23,7 +23,7 @@ from tests.mutation import operators
 from tests.mutation.exclusions import excluded_spans, is_excluded
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Key:
     """What names a mutant, without line numbers.
 

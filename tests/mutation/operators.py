@@ -130,6 +130,8 @@ class ExchangeStrings(Operator):
             values = [child for child in node.children if getattr(child, "value", None) != ","]
         else:
             return []
+        if _is_searched(node.parent):
+            return []
         return [
             (one, two)
             for one, two in itertools.pairwise(values)
@@ -193,6 +195,12 @@ class ExchangeFunction(Operator):
     def examples(cls) -> Sequence[Example]:
         """Return what cosmic-ray checks operators with."""
         return Example("min(x)", "max(x)"), Example("np.median(x)", "np.mean(x)")
+
+
+def _is_searched(display: Any) -> bool:
+    """Whether a display stands right of ``in``, where the order means nothing."""
+    before = display.get_previous_leaf()
+    return before is not None and before.value == "in" and display.parent.type == "comparison"
 
 
 def _is_called(node: Name) -> bool:
