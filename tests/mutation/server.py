@@ -8,6 +8,7 @@ standard output, both JSON.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import importlib.util
 import json
@@ -32,6 +33,7 @@ def main() -> None:
     for name in sys.argv[1:]:
         with contextlib.suppress(ImportError):  # an extra that is not there
             importlib.import_module(name)
+    gc.freeze()  # children never look through what was imported here
     signal.signal(signal.SIGTERM, _end)
     for line in sys.stdin:
         answers.write(json.dumps(_serve(json.loads(line), hooks)) + "\n")
@@ -122,6 +124,8 @@ def _child(request: dict[str, Any], hooks: Any, output: Path) -> None:
 def _run(request: dict[str, Any], hooks: Any, output: Path) -> int:
     import pytest
 
+    # Loading the plugins of all installed packages takes longer than most tests.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     sys.dont_write_bytecode = not request.get("record")
     chosen = hooks.Selection(request.get("order"), request.get("known"), request["left_out"])
     plugins: list[Any] = [hooks, chosen]
