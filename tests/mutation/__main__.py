@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,12 +27,20 @@ LEAST_SHARE, LEAST_RUN = 0.8, 20
 def main(arguments: list[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
     try:
         plan = load_plan(options.root.resolve())
         return _changed(plan, options) if options.changed else _areas(plan, options)
+    except KeyboardInterrupt:
+        print("mutants: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
     except (PlanError, covering.BaselineError, WorkplaceError) as error:
         print(f"mutants: {error}", file=sys.stderr)
         return 2
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt  # so that copies and servers are removed
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,7 +129,7 @@ def _verdicts(plan: Plan) -> dict[Key, verdicts.Verdict]:
 
 
 def _deadline(options: argparse.Namespace) -> float:
-    return time.monotonic() + (60 * options.minutes if options.minutes else float("inf"))
+    return time.monotonic() + (float("inf") if options.minutes is None else 60 * options.minutes)
 
 
 def _mutants(

@@ -103,8 +103,8 @@ def find_mutants(path: Path, module: str, source: str | None = None) -> list[Mut
         operator = operators.get(name)
         places = ((node, place) for node in nodes for place in operator.mutation_positions(node))
         for occurrence, (node, (start, end)) in enumerate(places):
-            repeated = operators.is_repeated(name, node)
-            if repeated or start >= end or is_excluded(start, end, spans):
+            left_out = operators.is_left_out(name, node)
+            if left_out or start >= end or is_excluded(start, end, spans):
                 continue
             spec = MutationSpec(
                 module_path=path,

@@ -20,6 +20,10 @@ IMPORTING = -1
 """In place of a test: the line is executed when its module is imported."""
 
 
+LEAST_LIMIT_S, PATIENCE = 10.0, 5.0
+"""A mutant has so many seconds, and so many times those of the unchanged source."""
+
+
 class BaselineError(Exception):
     """The tests cannot judge: they do not run on the unchanged source."""
 
@@ -63,7 +67,7 @@ class Baseline:
     def limit(self, tests: Iterable[str]) -> float:
         """Return the seconds that the tests may take on a mutant."""
         known = dict(zip(self.tests, self.seconds, strict=True))
-        return 10.0 + 5.0 * sum(known.get(name, 0.0) for name in tests)
+        return LEAST_LIMIT_S + PATIENCE * sum(known.get(name, 0.0) for name in tests)
 
     def _of(self, lines: dict[int, list[int]], wanted: Iterable[int]) -> set[int]:
         return {test for line in wanted for test in lines.get(line, ())}

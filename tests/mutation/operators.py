@@ -59,12 +59,15 @@ _EXCHANGED |= {new: old for old, new in _EXCHANGED.items()}
 _EXCHANGED["mean"] = "max"  # 'median' is no method of an array
 
 
-def is_repeated(name: str, node: NodeOrLeaf) -> bool:
-    """Whether another operator makes the same change.
+def is_left_out(name: str, node: NodeOrLeaf) -> bool:
+    """Whether an operator is not used at a place where it could be.
 
-    ``AddNot`` of a single comparison is its opposite, and of ``not x`` is ``x``; a decimal
-    fraction belongs to ``ScaleNumber``.
+    ``AddNot`` of a single comparison is its opposite, and of ``not x`` is ``x``: other operators
+    make the same change. A decimal fraction belongs to ``ScaleNumber``. The ``*`` that ends the
+    positional parameters is no product.
     """
+    if name.startswith("core/ReplaceBinaryOperator"):
+        return node.parent.type in ("parameters", "param", "lambdef")
     if name == "core/NumberReplacer":
         return is_fraction(node)
     if name == "core/AddNot":

@@ -45,7 +45,7 @@ class Workplace:
         self._folder = Path(tempfile.mkdtemp(prefix="mutants-"))
         self.root = self._folder / "copy"
         self.log = self._folder / "log.txt"
-        shutil.copytree(root, self.root, ignore=shutil.ignore_patterns(*_LEFT_OUT), symlinks=True)
+        shutil.copytree(root, self.root, ignore=self._ignored, symlinks=True)
         (self._folder / "tmp").mkdir()
         self._server = subprocess.Popen(
             [sys.executable, "-P", str(_SERVER), *preload],
@@ -163,6 +163,11 @@ class Workplace:
             raise WorkplaceError(self._last_words())
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _ignored(self, folder: str, names: list[str]) -> set[str]:
+        """Return what is not copied: what is built, and the copy itself where it is inside."""
+        itself = {name for name in names if Path(folder, name) == self._folder}
+        return itself | set(shutil.ignore_patterns(*_LEFT_OUT)(folder, names))
 
     def _environment(self, root: Path) -> dict[str, str]:
         """Return the environment in which subprocesses of the tests see the copy, too."""
