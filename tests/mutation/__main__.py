@@ -12,8 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-from tests.mutation import changed, covering, report, verdicts
+from tests.mutation import changed, report, verdicts
+from tests.mutation.baseline import BaselineError, run_baseline
 from tests.mutation.choose import Key, Mutant, draw, find_mutants
+from tests.mutation.covering import Baseline
 from tests.mutation.execute import Results, execute
 from tests.mutation.plan import REPOSITORY, Area, Plan, PlanError, data_file, load_plan
 from tests.mutation.session import Outcome, Session
@@ -34,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("mutants: stopped; the same command goes on from here", file=sys.stderr)
         return 130
-    except (PlanError, covering.BaselineError, WorkplaceError) as error:
+    except (PlanError, BaselineError, WorkplaceError) as error:
         print(f"mutants: {error}", file=sys.stderr)
         return 2
 
@@ -110,7 +112,9 @@ def _changed(plan: Plan, options: argparse.Namespace) -> int:
         until = now + (deadline - now) / (len(work) - place)
         try:
             results = _run(plan, area, sample, options, until)
-        except covering.BaselineError as error:
+        except (BaselineError, WorkplaceError) as error:
+            if time.monotonic() < until:
+                raise
             print(f"mutants: {area.name} is not judged: {error}")
             continue
         reports.append(report.AreaReport(area, results.judged, _verdicts(plan)))
@@ -176,12 +180,13 @@ def _run(
             stack.enter_context(Workplace(plan.root, plan.package, area.preload))
             for _ in range(max(1, min(options.workers, waiting)) if waiting else 0)
         ]
-        own = covering.Baseline([], [], {}, set(), [])
+        own = Baseline([], [], {}, set(), [])
         if waiting:
-            limit = min(3600.0, deadline - time.monotonic())
-            own = covering.baseline(plan, area, workplaces[0], folder, limit)
+            own, late = run_baseline(plan, area, workplaces, folder / "tests", deadline)
             total = sum(own.seconds)
             print(f"{area.name}: {len(own.tests)} tests judge, {total:.0f} s", flush=True)
+            for name in late:
+                print(f"judges nothing, it had no time: {name}", flush=True)
             for name in own.failing:
                 print(f"left out, it fails on the unchanged source: {name}", flush=True)
         results = execute(sample, own, plan, session, workplaces, deadline=deadline, tell=tell)

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from tests.mutation.choose import Mutant
-from tests.mutation.plan import Area, Plan
-from tests.mutation.workplace import Workplace
 
 IMPORTING = -1
 """In place of a test: the line is executed when its module is imported."""
@@ -22,10 +16,6 @@ IMPORTING = -1
 
 LEAST_LIMIT_S, PATIENCE = 10.0, 5.0
 """A mutant has so many seconds, and so many times those of the unchanged source."""
-
-
-class BaselineError(Exception):
-    """The tests cannot judge: they do not run on the unchanged source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +33,7 @@ class Baseline:
     starters : set of int
         Tests that start processes, in which nothing is recorded: they may execute any line.
     failing : list of str
-        Tests that fail on the unchanged source and judge nothing.
+        Tests, or whole files, that fail on the unchanged source and judge nothing.
     """
 
     tests: list[str]
@@ -153,76 +143,3 @@ def _users(source: str, names: tuple[str, ...]) -> list[int]:
     pattern = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
     lines = source.splitlines()
     return [number for number, text in enumerate(lines, 1) if pattern.search(text)]
-
-
-def baseline(
-    plan: Plan, area: Area, workplace: Workplace, folder: Path, limit: float = 3600.0
-) -> Baseline:
-    """Run the tests of an area on the unchanged source, or take what was kept of the last time.
-
-    ``folder`` keeps it; areas that the same tests judge share it.
-
-    Raises
-    ------
-    BaselineError
-        Nothing runs, or it takes longer than ``limit`` seconds.
-    """
-    digest = tree_digest(plan, area)
-    name = hashlib.sha256("\n".join(area.tests).encode()).hexdigest()[:12]
-    cache = folder / f"baseline-{name}.json"
-    kept = _kept(cache, digest)
-    if kept is None:
-        answer = workplace.run(area.tests, limit, record=True)
-        if answer.get("timed_out"):
-            raise BaselineError(f"the tests of {area.name} take longer than {limit:.0f} s")
-        if not answer.get("tests"):
-            log = workplace.log.read_text(encoding="utf-8", errors="replace")
-            raise BaselineError(f"no test of {area.name} runs:\n{log[-3000:]}")
-        prefix = str((workplace.root / plan.package).resolve()) + "/"
-        kept = {key: answer[key] for key in ("tests", "seconds", "starters", "failures")}
-        kept["digest"] = digest
-        kept["lines"] = {file.removeprefix(prefix): own for file, own in answer["lines"].items()}
-        folder.mkdir(parents=True, exist_ok=True)
-        cache.write_text(json.dumps(kept), encoding="utf-8")
-    return Baseline(
-        kept["tests"],
-        kept["seconds"],
-        {
-            module: {int(line): tests for line, tests in lines.items()}
-            for module, lines in kept["lines"].items()
-        },
-        set(kept["starters"]),
-        sorted(set(kept["failures"])),
-    )
-
-
-def _kept(cache: Path, digest: str) -> dict[str, Any] | None:
-    try:
-        kept: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return kept if kept.get("digest") == digest else None
-
-
-def tree_digest(plan: Plan, area: Area) -> str:
-    """Return a digest of the package and of all that judges an area."""
-    files = [path for path in sorted(plan.source.rglob("*")) if "__pycache__" not in path.parts]
-    return file_digest([*files, *(plan.root / test for test in area.tests), *helpers(plan)])
-
-
-def helpers(plan: Plan) -> list[Path]:
-    """Return the Python files of the tests that are no tests themselves."""
-    return [
-        path
-        for path in sorted((plan.root / "tests").rglob("*.py"))
-        if not path.name.startswith("test_") and path.parent != Path(__file__).parent
-    ]
-
-
-def file_digest(files: Iterable[Path]) -> str:
-    """Return a digest of the contents of files."""
-    total = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            total.update(hashlib.sha256(file.read_bytes()).digest())
-    return total.hexdigest()

@@ -28,7 +28,9 @@ class Results:
     skipped: list[Mutant] = field(default_factory=list)
 
 
-def judge(mutant: Mutant, baseline: Baseline, plan: Plan, workplace: Workplace) -> Outcome:
+def judge(
+    mutant: Mutant, baseline: Baseline, plan: Plan, workplace: Workplace, deadline: float
+) -> Outcome:
     """Run the tests that execute the changed line, until one fails.
 
     Raises
@@ -45,6 +47,7 @@ def judge(mutant: Mutant, baseline: Baseline, plan: Plan, workplace: Workplace) 
         answer = workplace.run(
             files,
             baseline.limit(tests),
+            until=deadline,
             order=tests,
             known=baseline.tests,
             left_out=baseline.failing,
@@ -102,7 +105,7 @@ def execute(
         while not errors and time.monotonic() < deadline:
             try:
                 mutant = waiting.get_nowait()
-                outcome = judge(mutant, baseline, plan, workplace)
+                outcome = judge(mutant, baseline, plan, workplace, deadline)
             except queue.Empty:
                 return
             except WorkplaceError as error:

@@ -185,7 +185,7 @@ class Recorder:
         starters = {test for context in self._starters for test in self._tests(context)} - {""}
         return {
             "tests": tests,
-            "seconds": list(self._seconds.values()),
+            "seconds_of_tests": list(self._seconds.values()),
             "lines": lines,
             "starters": sorted(place[test] for test in starters),
         }

@@ -67,7 +67,7 @@ def _serve(request: dict[str, Any], hooks: Any) -> dict[str, Any]:
     if child == 0:
         _child(request, hooks, output)
     _running.append(child)
-    code = _wait(child, begun + request["limit"])
+    code = _wait(child, min(begun + request["limit"], request["until"]))
     _running.clear()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)  # what the tests started and left behind

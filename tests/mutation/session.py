@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -10,8 +11,8 @@ from pathlib import Path
 from cosmic_ray.work_db import WorkDB
 from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
+from tests.mutation.baseline import digests_of_tests
 from tests.mutation.choose import Mutant
-from tests.mutation.covering import file_digest, helpers
 from tests.mutation.plan import Area, Plan
 
 
@@ -41,9 +42,8 @@ class Session:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = WorkDB(str(path), WorkDB.Mode.create)
         self._known = {item.job_id for item in self._database.work_items}
-        common = helpers(plan)
-        self._files = {test: file_digest([plan.root / test, *common]) for test in area.tests}
-        self._all = file_digest([*(plan.root / test for test in area.tests), *common])
+        self._files = digests_of_tests(plan, area)
+        self._all = hashlib.sha256("".join(self._files.values()).encode()).hexdigest()
         self._outcomes = {
             name: Outcome(**json.loads(result.output))
             for name, result in self._database.results

@@ -20,7 +20,8 @@ _LEFT_OUT = (
     ".*", "build", "dist", "demo-output", "__pycache__", "*.egg-info", "node_modules",
 )  # fmt: skip
 _SERVER = Path(__file__).with_name("server.py")
-_START_LIMIT_S = 300.0
+_START_LIMIT_S = 300.0  # for the imports of the server, on a busy machine
+_END_LIMIT_S = 5.0  # for an answer after the child was stopped
 
 
 class WorkplaceError(Exception):
@@ -106,6 +107,7 @@ class Workplace:
         files: tuple[str, ...],
         limit: float,
         *,
+        until: float = float("inf"),
         order: list[str] | None = None,
         known: list[str] | None = None,
         left_out: list[str] | None = None,
@@ -119,6 +121,8 @@ class Workplace:
             Test files inside the repository.
         limit : float
             Seconds after which the child is stopped.
+        until : float
+            Of ``time.monotonic``: when it is stopped in any case.
         order, known, left_out : list of str, optional
             See ``hooks.Selection``.
         record : bool
@@ -137,6 +141,7 @@ class Workplace:
         request: dict[str, Any] = {
             "files": list(files),
             "limit": limit,
+            "until": until,
             "order": order,
             "known": known,
             "left_out": left_out or [],
@@ -156,8 +161,9 @@ class Workplace:
             self._server.stdin.flush()
         except BrokenPipeError:
             raise WorkplaceError(self._last_words()) from None
-        deadline = time.monotonic() + limit + _START_LIMIT_S
-        ready = select.select([self._server.stdout], [], [], deadline - time.monotonic())[0]
+        patience = limit + _START_LIMIT_S
+        patience = min(patience, max(0.0, until - time.monotonic()) + _END_LIMIT_S)
+        ready = select.select([self._server.stdout], [], [], patience)[0]
         line = self._server.stdout.readline() if ready else b""
         if not line:
             raise WorkplaceError(self._last_words())
