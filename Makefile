@@ -9,7 +9,7 @@ OUTPUT := demo-output
 # The tests start the program many times: the first start keeps the bytecode for the others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo install test test-slow test-core fuzz lint bench train-defaults clean
+.PHONY: demo install test test-slow test-core fuzz mutants mutants-changed lint bench train-defaults clean
 
 $(DEMO_VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEMO_VENV)
@@ -44,6 +44,18 @@ test-core: $(DEMO_VENV)/ready
 # Damaged files of every format in processes with limits; resumes where it was.
 fuzz: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.fuzz --files 24000 --out build/fuzz
+
+# Small wrong changes to the source, and whether the tests notice them; resumes where it was.
+#   make mutants AREAS="signals metrics" SAMPLE=60 WORKERS=2
+AREAS ?=
+SAMPLE ?= 120
+WORKERS ?= 1
+mutants: $(VENV)/ready
+	$(VENV)/bin/python -m tests.mutation $(AREAS) --sample $(SAMPLE) --workers $(WORKERS) --docs docs/testing.md
+
+# Only the lines changed since ECGFOUNDRY_BASE (or where the branch left, or the last commit).
+mutants-changed: $(VENV)/ready
+	$(VENV)/bin/python -m tests.mutation --changed --minutes 4.5 --workers $(WORKERS)
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

@@ -1,0 +1,136 @@
+"""Run the tests on the mutants of an area, in one or more workplaces at once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.mutation.choose import Mutant
+from tests.mutation.covering import Baseline
+from tests.mutation.plan import Plan
+from tests.mutation.session import Outcome, Session
+from tests.mutation.workplace import Workplace, WorkplaceError
+
+_NOTHING_FAILED = (0, 5)  # of pytest: all passed; no tests collected
+
+
+@dataclass
+class Results:
+    """The mutants of an area with their outcomes, in the order of the sample.
+
+    ``skipped`` had no time left.
+    """
+
+    judged: list[tuple[Mutant, Outcome]] = field(default_factory=list)
+    skipped: list[Mutant] = field(default_factory=list)
+
+
+def judge(
+    mutant: Mutant, baseline: Baseline, plan: Plan, workplace: Workplace, deadline: float
+) -> Outcome:
+    """Run the tests that execute the changed line, until one fails.
+
+    Raises
+    ------
+    WorkplaceError
+        The fork server is gone.
+    """
+    tests = baseline.judges(mutant)
+    if not tests:
+        return Outcome(noticed=False, how="no test")
+    assert mutant.mutated is not None
+    files = tuple(dict.fromkeys(name.partition("::")[0] for name in tests))
+    with workplace.changed(f"{plan.package}/{mutant.key.module}", mutant.mutated):
+        answer = workplace.run(
+            files,
+            baseline.limit(tests),
+            until=deadline,
+            order=tests,
+            known=baseline.tests,
+            left_out=baseline.failing,
+        )
+    seconds = round(answer["seconds"], 3)
+    if answer.get("timed_out"):
+        return Outcome(noticed=True, how="timed out", seconds=seconds)
+    if answer["code"] in _NOTHING_FAILED:
+        return Outcome(noticed=False, how="survived", seconds=seconds)
+    if failed := answer.get("failed"):
+        return Outcome(noticed=True, how="failed", test=failed, seconds=seconds)
+    return Outcome(noticed=True, how="crashed", seconds=seconds)
+
+
+def execute(
+    mutants: list[Mutant],
+    baseline: Baseline,
+    plan: Plan,
+    session: Session,
+    workplaces: list[Workplace],
+    *,
+    deadline: float,
+    tell: Callable[[Mutant, Outcome], None],
+) -> Results:
+    """Judge mutants that have no outcome yet, and return those of all.
+
+    Parameters
+    ----------
+    mutants : list of Mutant
+    baseline : Baseline
+    plan : Plan
+    session : Session
+        Keeps each outcome as soon as it is there.
+    workplaces : list of Workplace
+        One thread each.
+    deadline : float
+        Of ``time.monotonic``: no mutant is begun, nor an outcome taken, after it.
+    tell : callable
+        Called with every new outcome.
+
+    Raises
+    ------
+    WorkplaceError
+        A fork server ended.
+    """
+    session.add(mutants)
+    waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
+    for mutant in mutants:
+        if session.outcome(mutant) is None:
+            waiting.put(mutant)
+    lock = threading.Lock()
+    errors: list[WorkplaceError] = []
+
+    def work(workplace: Workplace) -> None:
+        while not errors and time.monotonic() < deadline:
+            try:
+                mutant = waiting.get_nowait()
+                outcome = judge(mutant, baseline, plan, workplace, deadline)
+            except queue.Empty:
+                return
+            except WorkplaceError as error:
+                errors.append(error)
+                return
+            with lock:
+                if time.monotonic() < deadline:
+                    tell(mutant, session.record(mutant, outcome))
+
+    threads = [threading.Thread(target=work, args=(place,), daemon=True) for place in workplaces]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():  # so that an interruption from the keyboard is seen
+            thread.join(0.2)
+            if time.monotonic() > deadline:
+                break
+    if errors:
+        raise errors[0]
+    results = Results()
+    with lock:
+        for mutant in mutants:
+            outcome = session.outcome(mutant)
+            if outcome is None:
+                results.skipped.append(mutant)
+            else:
+                results.judged.append((mutant, outcome))
+    return results
