@@ -21,15 +21,6 @@ from ecgfoundry.signals.quality import WindowQuality, assess_window, lead_qualit
 Window = tuple[np.ndarray, float, tuple[str, ...]]
 
 
-@pytest.fixture(params=["0", "base", "auto"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """NumPy and SciPy, the kernels for any processor, and the best ones."""
-    monkeypatch.setenv(native.VARIABLE, request.param)
-    if request.param != "0" and not native.status().available:
-        pytest.skip(f"no compiled kernels: {native.status().reason}")
-    return str(request.param)
-
-
 def assert_equal(given: WindowQuality, wanted: WindowQuality) -> None:
     assert given.refusal == wanted.refusal
     assert given.warnings == wanted.warnings
