@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ def test_windows(samples: int, rate: float, window_s: float, tail: str) -> None:
         for k, (start, _) in enumerate(full):
             assert abs(start - k * window_s * rate) <= 0.5  # no drift
         lost = samples - bounds[-1][1]
-        assert lost < (0.1 * length if tail == "align" else length) + 1
+        assert 0 <= lost < (0.1 * length if tail == "align" else length) + 1
         assert bounds == sorted(set(bounds))
 
 
@@ -37,3 +38,34 @@ def test_examples() -> None:
     assert window_bounds(12_000, 500, 10) == [(0, 5000), (5000, 10_000), (7000, 12_000)]
     assert window_bounds(5004, 500, 10) == [(0, 5000)]
     assert window_bounds(12_000, 500, 10, tail="drop") == [(0, 5000), (5000, 10_000)]
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "window_s", "tail", "wanted"),
+    [
+        # A tenth of a window counts, and less does not.
+        (5499, 500.0, 10.0, "align", [(0, 5000)]),
+        (5500, 500.0, 10.0, "align", [(0, 5000), (500, 5500)]),
+        (10_499, 500.0, 10.0, "align", [(0, 5000), (5000, 10_000)]),
+        (10_500, 500.0, 10.0, "align", [(0, 5000), (5000, 10_000), (5500, 10_500)]),
+        (10_500, 500.0, 10.0, "drop", [(0, 5000), (5000, 10_000)]),
+        # A recording of one window or less is one window.
+        (5000, 500.0, 10.0, "align", [(0, 5000)]),
+        (4999, 500.0, 10.0, "align", [(0, 4999)]),
+        (1, 500.0, 10.0, "drop", [(0, 1)]),
+        (0, 500.0, 10.0, "align", []),
+        (-1, 500.0, 10.0, "align", []),
+        # 642.5 samples round to 642 (half to even); the starts 642.5 and 1285 do not drift.
+        (1927, 257.0, 2.5, "align", [(0, 642), (642, 1284), (1285, 1927)]),
+        # 625.25 samples: the starts 625.25, 1250.5, 1875.75 are rounded each for itself.
+        (2501, 250.1, 2.5, "drop", [(0, 625), (625, 1250), (1250, 1875), (1876, 2501)]),
+    ],
+)
+def test_edges(
+    samples: int, rate: float, window_s: float, tail: str, wanted: list[tuple[int, int]]
+) -> None:
+    assert window_bounds(samples, rate, window_s, tail=tail) == wanted
+
+
+def test_the_remainder_is_covered_unless_told_otherwise() -> None:
+    assert window_bounds(7500, 500.0, 10.0) == [(0, 5000), (2500, 7500)]
