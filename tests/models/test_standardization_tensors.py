@@ -9,6 +9,7 @@ import scipy.signal as ss
 
 torch = pytest.importorskip("torch", reason="tensors need PyTorch")
 
+from tests import golden_recipes  # noqa: E402
 from tests.test_preprocessing import PLAIN  # noqa: E402
 
 from ecgfoundry.errors import PreprocessingError, SignalError  # noqa: E402
@@ -34,6 +35,36 @@ def test_the_transcription_is_met(name: str, device: str, record: np.ndarray) ->
     given = standardize_tensor(x, 500, name)[0].cpu().numpy()
     assert given.dtype == np.float32
     assert np.abs(given - PLAIN[name](record)).max() <= 1e-4
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    ("name", "case"), [(name, case) for name in RECIPES for case in golden_recipes.cases(name)]
+)
+def test_golden_values(name: str, case: str, device: str) -> None:
+    raw = golden_recipes.cases(name)[case]
+    given = standardize_tensor(
+        torch.tensor(raw.millivolts[None], device=device), raw.sampling_rate, name,
+        mains_frequency=raw.mains_frequency,
+    )[0].cpu().numpy()  # fmt: skip
+    kept = given[:, golden_recipes.kept(given.shape[1])]
+    np.testing.assert_allclose(kept, golden_recipes.stored(name, case), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_joint_deviation_gets_1e_8_added(name: str) -> None:
+    x = np.where(np.arange(5000) // 25 % 2 == 0, 3e-8, -3e-8)[np.newaxis]
+    given = standardize_tensor(torch.tensor(x[None]), 500, name)[0].numpy()
+    np.testing.assert_allclose(given, PLAIN[name](x), atol=1e-3)
+    assert 0.6 < given.std() < 0.75  # 3e-8 / (3e-8 + 1e-8), less what the filters take
+
+
+def test_the_running_median_by_hand() -> None:
+    x = torch.tensor([[5.0, 1.0, 4.0, 2.0, 9.0], [-1.0, -2.0, -3.0, -4.0, -5.0]])
+    # Of 3, zeros beyond the ends: (0 5 1) (5 1 4) (1 4 2) (4 2 9) (2 9 0).
+    wanted = [[1.0, 4.0, 2.0, 4.0, 2.0], [-1.0, -2.0, -3.0, -4.0, -4.0]]
+    assert running_median(x, 3).tolist() == wanted
+    assert running_median(x, 1).tolist() == x.tolist()
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -71,7 +102,10 @@ def test_the_running_median_is_exact(
 def test_refusals() -> None:
     with pytest.raises(PreprocessingError, match="standardize_windows"):
         standardize_tensor(torch.zeros(1, 1, 5000), 500, "ptbxl-bandpass@1")
-    with pytest.raises(SignalError, match="1 to 10 s"):
-        standardize_tensor(torch.zeros(1, 1, 5001), 500, RECIPES[0])
+    for samples in (499, 5001):
+        with pytest.raises(SignalError, match=f"{samples} samples at 500 Hz .* 1 to 10 s"):
+            standardize_tensor(torch.zeros(1, 1, samples), 500, RECIPES[0])
+    for samples in (500, 5000):
+        assert standardize_tensor(torch.zeros(1, 1, samples), 500, RECIPES[0]).shape[2] == 5000
     with pytest.raises(SignalError, match="shape"):
         standardize_tensor(torch.zeros(1, 5000), 500, RECIPES[0])

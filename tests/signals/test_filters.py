@@ -1,4 +1,4 @@
-"""Filters against the formulas of the textbooks, and against SciPy with every argument written out."""
+"""Filters against the formulas of the textbooks and SciPy with its defaults written out."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def test_forwards_and_backwards_with_odd_edges() -> None:
     sos = ss.butter(3, [0.5, 40], btype="bandpass", fs=200, output="sos")
     wanted = ss.sosfiltfilt(sos, x, axis=-1, padtype="odd", padlen=21)
     np.testing.assert_allclose(zero_phase_sos(sos, x), wanted, rtol=1e-9, atol=1e-9)
-    for given in (zero_phase_ba(b, a, x), zero_phase_sos(sos, x)):
-        assert given.flags.c_contiguous and given.dtype == np.float64
+    for filtered in (zero_phase_ba(b, a, x), zero_phase_sos(sos, x)):
+        assert filtered.flags.c_contiguous and filtered.dtype == np.float64
 
 
 def test_the_running_median_by_hand() -> None:
@@ -117,9 +117,7 @@ def test_a_row_is_flat_below_the_limit_and_not_at_it() -> None:
     )
 
 
-@given(
-    seed=st.integers(0, 1000), gain=st.floats(0.01, 100.0), offset=st.floats(-100.0, 100.0)
-)
+@given(seed=st.integers(0, 1000), gain=st.floats(0.01, 100.0), offset=st.floats(-100.0, 100.0))
 def test_filters_are_linear_and_z_scores_forget_gain_and_offset(
     seed: int, gain: float, offset: float
 ) -> None:

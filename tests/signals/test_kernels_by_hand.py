@@ -272,6 +272,4 @@ def test_two_filters_follow_each_other() -> None:
     wanted = odd(x, ss.butter(2, 50, "lowpass", fs=500, output="sos"), 9)
     wanted = odd(wanted, ss.butter(3, [0.5, 40], "bandpass", fs=500, output="sos"), 21)
     given = run(x, Steps(500.0, parts, epsilon=0.0))
-    np.testing.assert_allclose(
-        given, (wanted - wanted.mean()) / wanted.std(), rtol=1e-6, atol=2e-7
-    )
+    np.testing.assert_allclose(given, (wanted - wanted.mean()) / wanted.std(), rtol=1e-6, atol=2e-7)

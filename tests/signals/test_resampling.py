@@ -93,7 +93,7 @@ def test_ratios_are_small_fractions(source: float, target: float, ratio: Fractio
 
 
 def test_finer_ratios_are_rounded_to_terms_of_2000() -> None:
-    """2001/2000 has no closer neighbour with a denominator up to 2000 than itself; 2001/2002 has."""
+    """2001/2002 has no such terms, and 2001/2000 counts by its denominator."""
     assert rational_ratio(2000.0, 2001.0) == Fraction(2001, 2000)
     assert rational_ratio(2002.0, 2001.0) == Fraction(1999, 2000)
     # 1/1999 and 1/2000 are kept; 1/2001 is 5e-4 from 1/2000.
@@ -104,7 +104,7 @@ def test_finer_ratios_are_rounded_to_terms_of_2000() -> None:
 
 
 def test_a_ratio_may_be_off_by_one_in_ten_thousand() -> None:
-    """1/1000.09 is 9e-5 from 1/1000, 1/1000.11 is 1.1e-4; nothing else with such terms is nearer."""
+    """1/1000.09 is 9e-5 from 1/1000, 1/1000.11 is 1.1e-4, and no other fraction is nearer."""
     assert rational_ratio(1000.09, 1.0) == Fraction(1, 1000)
     with pytest.raises(SamplingRateError):
         rational_ratio(1000.11, 1.0)
@@ -118,7 +118,7 @@ def test_a_ratio_may_be_off_by_one_in_ten_thousand() -> None:
     [(500.0, 200.0, 2, 5), (360.0, 500.0, 25, 18), (250.0, 500.0, 2, 1), (1000.0, 200.0, 1, 5)],
 )
 def test_polyphase_is_scipys(source: float, target: float, up: int, down: int) -> None:
-    """The same filter and edges: Kaiser window of beta 5, lines beyond the ends, less the median."""
+    """The same filter and edges: Kaiser, beta 5, lines beyond the ends, less the median."""
     generator = np.random.default_rng(4)
     x = np.cumsum(generator.normal(size=(2, 1001)), axis=1) + 40.0 * generator.random((2, 1)) ** 8
     x[0, :100] += 30.0  # the median is far from the mean
@@ -154,9 +154,7 @@ def test_a_sample_is_missing_where_its_nearest_is() -> None:
     np.testing.assert_array_equal(np.flatnonzero(missing), [1, 3])
     # 200 to 500 Hz: at 0.4 k; 18.4, 18.8, 19.2, 19.6 -> 18, 19, 19, 20, of which there is none.
     missing = np.isnan(resample_polyphase(x, 200.0, 500.0)[0])
-    np.testing.assert_array_equal(
-        np.flatnonzero(missing), [4, 5, 6, 19, 20, 21, 47, 48, 49]
-    )
+    np.testing.assert_array_equal(np.flatnonzero(missing), [4, 5, 6, 19, 20, 21, 47, 48, 49])
 
 
 # --- linear -------------------------------------------------------------------------------------
