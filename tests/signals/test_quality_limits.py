@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ecgfoundry.signals.lead_figures import limb_figures
+from ecgfoundry.signals.lead_figures import Measures, limb_figures, measure_rows
 from ecgfoundry.signals.quality import (
     LeadQuality,
     Notice,
@@ -68,11 +68,21 @@ def test_three_tenths_may_be_missing() -> None:
     assert warned(x)["gaps"] == Notice("gaps", "V1: samples are missing", ("V1",))
     x[-1501:] = np.nan
     assert refused(x) == Notice("missing", "more than 30% of the samples are missing in every lead")
+    level = np.zeros(5000)
+    level[-1500:] = np.nan  # not too much: it is refused for being flat
+    assert (refused(level) or Notice("", "")).code == "flat"
     both = np.stack([x, np.zeros(5000)])
     assert refused(both, ("V1", "V2")) == Notice(
         "flat",
         "every lead is flat (under 20 uV from peak to peak); check the electrodes and the unit",
     )
+
+
+def test_one_missing_sample_is_named() -> None:
+    x = square(1.0)
+    assert "gaps" not in warned(x)
+    x[77] = np.nan
+    assert "gaps" in warned(x)
 
 
 def test_a_lead_of_20_microvolts_is_read() -> None:
@@ -141,6 +151,26 @@ def test_the_amplitude_is_the_range_between_two_percentiles(
     assert lead_quality(x, RATE).amplitude_mv == pytest.approx(amplitude, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("samples", "low", "middle", "high"),
+    [
+        (1001, 5.0, 500.0, 995.0),
+        (1000, 4.995, 499.5, 994.005),
+        (9, 0.04, 4.0, 7.96),
+        (8, 0.035, 3.5, 6.965),
+    ],
+)
+def test_the_three_percentiles(samples: int, low: float, middle: float, high: float) -> None:
+    """Of 0, 1 ... n - 1: 0.5, 50 and 99.5 % of n - 1."""
+    measures = Measures(
+        sampling_rate=RATE, flat_block=500, flat_amplitude=0.02, saturated_run=20, spike_reach=0,
+        spike_height=0.25, spike_share=0.25, spike_distance=50.0,
+    )  # fmt: skip
+    x = np.random.default_rng(1).permutation(samples).astype(np.float64)
+    (found,) = measure_rows(x[np.newaxis], measures)
+    assert (found.low, found.middle, found.high) == pytest.approx((low, middle, high), rel=1e-12)
+
+
 def test_the_percentiles_of_values_that_crowd() -> None:
     """All but one of 1001 values lie in a millionth of a millionth of the range."""
     x = np.random.default_rng(1).permutation(1001) * 1e-6
@@ -198,6 +228,7 @@ def impulses(period: int, samples: int = 5000, height: float = 1.0, first: int =
         (np.zeros(400), RATE, 1.0),  # less than a second is one block
         (impulses(400, 400), RATE, 0.0),
         (impulses(400, 400, height=0.0199), RATE, 1.0),
+        (impulses(400, 400, height=0.02), RATE, 0.0),
         (impulses(2, 20), 1.0, 0.0),  # at least two samples
     ],
 )
@@ -263,6 +294,12 @@ def test_saturation_at_the_ends_and_across_gaps() -> None:
     x[29] = 2.0
     assert lead_quality(x, RATE).saturated_share == 40 / 4990
     assert lead_quality(np.full(5000, 1.0), RATE).saturated_share == 0.0  # flat, not saturated
+
+
+def test_one_sample_between_ends_a_run() -> None:
+    x = saturated((2.0, 25))
+    x[112] = 0.5
+    assert lead_quality(x, RATE).saturated_share == 0.0
 
 
 def test_a_hundredth_of_the_time_may_be_saturated() -> None:
@@ -493,6 +530,13 @@ def test_a_lead_points_down_where_that_is_more_than_twice_the_rise(
     assert "inverted" not in warned(complexes(1.0, down), ("II",))
 
 
+@pytest.mark.parametrize(("above", "inverted"), [(0.55, True), (0.45, False)])
+def test_up_and_down_are_counted_from_the_median(above: float, inverted: bool) -> None:
+    """Two levels: the median is the one where the lead stands most of the time."""
+    x = np.where(np.arange(5000) % 500 < 500 * above, 1.0, -1.0)
+    assert ("inverted" in warned(x, ("I",))) == inverted
+
+
 def test_lead_i_down_and_avr_up_are_swapped_arms() -> None:
     down, up = complexes(1.0, 3.0), complexes(3.0, 1.0)
     swapped = Notice(
@@ -535,6 +579,8 @@ def paced(
         (paced(), 399.0, False),
         (paced(0.26), RATE, True),  # 0.25 mV
         (paced(0.24), RATE, False),
+        (paced(0.25, background=0.25), RATE, False),  # exactly, which is not more
+        (paced(0.5, background=2.0), RATE, False),
         (paced(-0.26), RATE, True),
         (paced(-0.24), RATE, False),
         (paced(0.52, background=2.0), RATE, True),  # and a quarter of the lead's amplitude
@@ -594,6 +640,17 @@ def test_a_gap_beside_zero_is_no_spike_and_one_beside_a_level_may_be() -> None:
     assert "pacemaker-spikes" not in warned(x)
 
 
+def test_the_amplitude_that_spikes_are_compared_with_has_gaps_as_zero() -> None:
+    """Between 1.0 and 1.2 mV a quarter of the amplitude is 0.05; from a gap at 0 on it is 0.3."""
+    x = paced(0.28) + 1.0
+    assert "pacemaker-spikes" in warned(x)
+    x[4800:4900] = np.nan
+    assert "pacemaker-spikes" not in warned(x)
+    x = paced(0.28)
+    x[4800:4900] = np.nan
+    assert "pacemaker-spikes" in warned(x)
+
+
 # --- several windows ----------------------------------------------------------------------------
 
 
@@ -613,5 +670,7 @@ def test_merged_notices_count_their_windows() -> None:
         Notice("noise", "I, V1, II: much power above 40 Hz (in 3 of 4 windows)", ("I", "V1", "II")),
         Notice("short", "no colon here (in 1 of 4 windows)"),
     )
+    assert merge_notices([[noise], [noise]])[0].message.endswith("above 40 Hz (in 2 of 2 windows)")
+    assert merge_notices([[noise]]) == (noise,)
     assert Notice("a", "b").to_dict() == {"code": "a", "message": "b"}
     assert noise.to_dict() == {"code": "noise", "message": noise.message, "leads": ["I"]}
