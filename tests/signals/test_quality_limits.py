@@ -619,6 +619,16 @@ def test_a_spike_stands_on_level_ground(
     assert ("pacemaker-spikes" in warned(x)) == found
 
 
+@pytest.mark.parametrize("samples", [5000, 5001, 5009, 5016])
+@pytest.mark.parametrize(("first", "last", "found"), [(4, 5, True), (3, 5, False), (4, 4, False)])
+def test_spikes_are_sought_up_to_four_samples_from_the_ends(
+    samples: int, first: int, last: int, found: bool
+) -> None:
+    x = paced(count=0, samples=samples)
+    x[[first, 2000, samples - last]] += 1.0
+    assert ("pacemaker-spikes" in warned(x)) == found
+
+
 def test_a_staircase_is_no_spike() -> None:
     x = paced(count=0)
     for start in (1000, 2000, 3000):  # 0.5 mV higher, and two samples later once more
