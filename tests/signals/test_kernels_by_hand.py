@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ecgfoundry import native
 from ecgfoundry.errors import SignalError
-from ecgfoundry.signals import standardization_design as design
-from ecgfoundry.signals.standardization import Steps, linear_positions, standardize_natively
+from ecgfoundry.preprocessing import design
+from ecgfoundry.preprocessing.native import Steps, linear_positions, standardize_natively
 
 NAN = float("nan")
 

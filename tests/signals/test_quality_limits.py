@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ecgfoundry.signals.lead_figures import Measures, limb_figures, measure_rows
+from ecgfoundry.signals.lead_metrics import Measures, limb_figures, measure_rows
 from ecgfoundry.signals.quality import (
     LeadQuality,
     Notice,
