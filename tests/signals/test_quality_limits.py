@@ -436,6 +436,12 @@ def test_disagreement_is_the_difference_over_the_larger_of_the_two(
     assert warned(x, leads).get("leads-disagree") == (notice if apart > 0.35 else None)
 
 
+def test_disagreement_has_no_unit() -> None:
+    x, leads = limb(0.64)
+    assert limb_figures(1e-6 * x, leads, 150)["III"] == pytest.approx(0.36, abs=1e-5)
+    assert limb_figures(0.0 * x, leads, 150)["III"] == 0.0
+
+
 def test_each_limb_lead_is_compared_with_its_own_derivation() -> None:
     """III = II - I, aVR = -(I + II)/2, aVL = I - II/2, aVF = II - I/2 (Einthoven, Goldberger)."""
     random = np.random.default_rng(2)
@@ -613,6 +619,16 @@ def test_a_spike_stands_on_level_ground(
     assert ("pacemaker-spikes" in warned(x)) == found
 
 
+@pytest.mark.parametrize("samples", [5000, 5001, 5009, 5016])
+@pytest.mark.parametrize(("first", "last", "found"), [(4, 5, True), (3, 5, False), (4, 4, False)])
+def test_spikes_are_sought_up_to_four_samples_from_the_ends(
+    samples: int, first: int, last: int, found: bool
+) -> None:
+    x = paced(count=0, samples=samples)
+    x[[first, 2000, samples - last]] += 1.0
+    assert ("pacemaker-spikes" in warned(x)) == found
+
+
 def test_a_staircase_is_no_spike() -> None:
     x = paced(count=0)
     for start in (1000, 2000, 3000):  # 0.5 mV higher, and two samples later once more
@@ -649,6 +665,18 @@ def test_the_amplitude_that_spikes_are_compared_with_has_gaps_as_zero() -> None:
     x = paced(0.28)
     x[4800:4900] = np.nan
     assert "pacemaker-spikes" in warned(x)
+
+
+@pytest.mark.parametrize("plateau", [2.0, -2.0])
+@pytest.mark.parametrize("gap", [0, 10])
+def test_the_amplitude_of_spikes_is_that_of_all_but_half_a_percent_at_each_end(
+    plateau: float, gap: int
+) -> None:
+    x = paced(0.4)
+    assert "pacemaker-spikes" in warned(x)
+    x[4500:4540] = plateau  # 0.8 % of the time: at 2 mV a spike has to have 0.5 mV
+    x[4800 : 4800 + gap] = np.nan
+    assert "pacemaker-spikes" not in warned(x)
 
 
 # --- several windows ----------------------------------------------------------------------------

@@ -82,18 +82,21 @@ def test_gaps_are_bridged_by_straight_lines() -> None:
         (257.0, 500.0, Fraction(500, 257)),
         (62.5, 500.0, Fraction(8)),
         (333.3, 500.0, Fraction(500 * 10, 3333).limit_denominator(2000)),
-        (1999.0, 2000.0, Fraction(2000, 1999)),  # terms up to 2000 are kept
+        (1999.0, 2000.0, Fraction(2000, 1999)),  # denominators up to 2000 are kept
         (2000.0, 1999.0, Fraction(1999, 2000)),
         (1.0, 1_000_000.0, Fraction(1_000_000)),
         (500.00004, 500.0, Fraction(1)),  # 8e-8 off
+        # Rates are taken to six digits: 50000/25703 and 10009/10000, with denominators to 2000.
+        (257.03, 500.0, Fraction(3165, 1627)),
+        (1.0, 1.0009, Fraction(1112, 1111)),
     ],
 )
 def test_ratios_are_small_fractions(source: float, target: float, ratio: Fraction) -> None:
     assert rational_ratio(source, target) == ratio
 
 
-def test_finer_ratios_are_rounded_to_terms_of_2000() -> None:
-    """2001/2002 has no such terms, and 2001/2000 counts by its denominator."""
+def test_finer_ratios_are_rounded_to_denominators_of_2000() -> None:
+    """2001/2002 has none, and 2001/2000 has."""
     assert rational_ratio(2000.0, 2001.0) == Fraction(2001, 2000)
     assert rational_ratio(2002.0, 2001.0) == Fraction(1999, 2000)
     # 1/1999 and 1/2000 are kept; 1/2001 is 5e-4 from 1/2000.

@@ -12,8 +12,8 @@ from ecgfoundry.errors import SamplingRateError
 
 __all__ = ["rational_ratio", "resample_linear", "resample_polyphase"]
 
-_LARGEST_TERM = 2000
-"""Largest numerator or denominator of a rate ratio; finer ratios are rounded (our choice)."""
+_LARGEST_DENOMINATOR = 2000
+"""Of a rate ratio target / source; finer ratios are rounded (our choice)."""
 
 
 def rational_ratio(source_rate: float, target_rate: float) -> Fraction:
@@ -22,13 +22,13 @@ def rational_ratio(source_rate: float, target_rate: float) -> Fraction:
     Raises
     ------
     SamplingRateError
-        No fraction with terms up to 2000 comes within 1e-4 of the ratio, which means that one
-        of the rates is not a plausible device rate.
+        No fraction with a denominator up to 2000 comes within 1e-4 of the ratio, which means
+        that one of the rates is not a plausible device rate.
     """
     ratio = Fraction(target_rate).limit_denominator(10**6) / Fraction(
         source_rate
     ).limit_denominator(10**6)
-    small = ratio.limit_denominator(_LARGEST_TERM)
+    small = ratio.limit_denominator(_LARGEST_DENOMINATOR)
     if small <= 0 or abs(float(small / ratio) - 1.0) > 1e-4:
         raise SamplingRateError(
             f"a signal at {source_rate:g} Hz cannot be resampled to {target_rate:g} Hz",
