@@ -85,9 +85,9 @@ def test_a_whole_answer() -> None:
         warnings=(Notice("short", "so short"),),
         episodes=(Episode("A", 0, 10, 0.9),),
         burden={"A": 1 / 7, "B": None},
-        readable_s=69.99999,
+        readable_s=69.98765,
     ).to_dict()
-    assert long["duration_s"] == 70.0001 and long["readable_s"] == 70.0
+    assert long["duration_s"] == 70.0001 and long["readable_s"] == 69.988
     assert long["burden"] == {"A": 0.142857, "B": None}
     assert (long["leads_used"], long["leads_derived"]) == (["I", "II"], ["II"])
     assert long["quality"]["verdict"] == "good"
@@ -156,5 +156,7 @@ def test_episodes_that_begin_together_stand_by_name() -> None:
     assert [e.probability for e in found] == [0.9, 0.5]
     certain, _, _ = find_episodes([WindowResult(0, 10, present=("A",))], ("A",))
     assert certain[0].probability == 1.0
+    _, burden, readable = find_episodes([window(0, "A", length=0.5)], ("A", "B"))
+    assert burden == {"A": 1.0, "B": 0.0} and readable == 0.5
     only, burden, _ = find_episodes([window(0, "A", "B")], ("B",))
     assert [e.name for e in only] == ["B"] and set(burden) == {"B"}

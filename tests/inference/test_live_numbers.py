@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.bundles import make_bundle
 from tests.hand_waves import P, Q, R, build, record, wave
 
 from ecgfoundry.errors import SamplingRateError, SignalError
-from ecgfoundry.inference.live.buffer import LiveBuffer, SampleClock, StreamCounts
-from ecgfoundry.inference.live.frames import (
+from ecgfoundry.inference.live import LIVE_WINDOW_S, LiveStream
+from ecgfoundry.inference.live_buffer import LiveBuffer, SampleClock, StreamCounts
+from ecgfoundry.inference.live_frames import (
     HEADER_BYTES,
     MAXIMUM_SAMPLES,
     LiveFrame,
@@ -20,9 +22,8 @@ from ecgfoundry.inference.live.frames import (
     encode_frame,
     read_header,
 )
-from ecgfoundry.inference.live.state import Smoothing, SteadyState
-from ecgfoundry.inference.live.stream import LIVE_WINDOW_S, LiveStream
-from ecgfoundry.inference.predictor import Predictor
+from ecgfoundry.inference.live_state import Smoothing, SteadyState
+from ecgfoundry.inference.predictor import Predictor, load_model
 
 NAN = math.nan
 
@@ -259,13 +260,13 @@ def test_after_ten_seconds_the_past_is_forgotten(gap_s: float, mean: float) -> N
 
 def test_a_window_that_could_not_be_read_is_forgiven_for_ten_seconds() -> None:
     state = SteadyState(Answers(0.5), Smoothing())
-    state.blend(np.array([1.0]), 0.0)
-    state.decide(np.array([0.9]), 0.0)
-    state.miss(10.0)
+    state.blend(np.array([1.0]), 20.0)
+    state.decide(np.array([0.9]), 20.0)
+    state.miss(30.0)
     assert state.present == [True] and state.probabilities is not None
-    state.miss(10.01)
+    state.miss(30.01)
     assert state.present == [None] and state.probabilities is None
-    assert state.blend(np.array([7.0]), 10.02).tolist() == [7.0]
+    assert state.blend(np.array([7.0]), 29.0).tolist() == [7.0]
 
 
 def test_hysteresis_at_its_edges() -> None:
@@ -363,6 +364,32 @@ def test_an_answer_waits_for_late_frames(tiny: Predictor) -> None:
     assert LiveStream(tiny, LEADS, 500.0, delay_s=10.0).window_s == 10.0
     with pytest.raises(SamplingRateError):
         LiveStream(tiny, LEADS, 0.0)
+
+
+def test_answers_are_at_least_a_sample_apart(tiny: Predictor) -> None:
+    stream = LiveStream(tiny, LEADS, 100.0, every_s=0.001)
+    due = stream.push(LiveFrame(np.zeros((3, 254), np.float32)))
+    assert [d.stop for d in due] == [250, 251, 252, 253, 254]
+
+
+def test_a_measured_value_is_smoothed_and_never_present(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Ten times lead I plus 40: 54 of P and 50 of R; 1 - exp(-10/4) = 0.917915 of the step."""
+    folder = make_bundle(
+        tmp_path_factory.mktemp("age") / "age",
+        np.array([[1.0], [0], [0]]),
+        targets=({"name": "age", "kind": "demographic", "unit": "a"},),
+        target_kind="regression",
+        regression={"scale": [10.0], "offset": [40.0]},
+        preprocessing="ecgfounder-ptbxl-eval@1",
+    )
+    stream = LiveStream(load_model(folder, threads=1), LEADS, 500.0, every_s=10.0)
+    first, second = stream.run(LiveFrame(record(wave(P, R)).signal))
+    assert first.window.values == first.steady.values == {"age": pytest.approx(54, abs=1e-3)}
+    assert second.window.values == {"age": pytest.approx(50, abs=1e-3)}
+    assert second.steady.values == {"age": pytest.approx(54 - 4 * 0.917915, abs=1e-3)}
+    assert second.steady.present is None and second.changed == ()
 
 
 def test_frames_with_a_time_are_placed_by_it(tiny: Predictor) -> None:

@@ -80,7 +80,7 @@ def test_findings_are_worked_out_as_by_hand(multilabel: Predictor) -> None:
     assert [finding.name for finding in answer.findings] == ["A", "B"]  # C never stands alone
     first, second = answer.findings
     assert first.probability == pytest.approx(probability[0], abs=1e-5)
-    assert first.present == (probability[0] >= 0.6) and first.code == "SNOMED CT:1"
+    assert first.code == "SNOMED CT:1"
     assert second.threshold is None and second.present is None and second.calibrated
     for k, window in enumerate(answer.windows):
         assert window.probabilities["A"] == pytest.approx(
@@ -108,9 +108,8 @@ def test_leads_go_by_name_and_missing_limb_leads_are_derived(multilabel: Predict
     iii = x[1] - x[0]
     derived = multilabel.interpret(record(np.stack([x[0], iii, x[2]]), ("I", "III", "V1")))
     assert derived.leads_derived == ("II",)
-    assert derived.findings[0].probability == pytest.approx(
-        straight.findings[0].probability, abs=1e-4
-    )
+    for found, wanted in zip(derived.findings, straight.findings, strict=True):  # B reads lead II
+        assert found.probability == pytest.approx(wanted.probability, abs=1e-4)
 
 
 def test_a_flat_lead_counts_as_absent(multilabel: Predictor) -> None:
@@ -224,7 +223,7 @@ def test_regression_gives_values_with_units(tmp_path: Path) -> None:
 
 
 def test_long_recordings_have_episodes_and_no_average(multilabel: Predictor) -> None:
-    """Ten minutes; from 120 to 240 s lead I stands out, and 300-330 s is not readable."""
+    """Ten minutes, of which 300 to 330 s are not readable."""
     x = beats(600)
     x[:, round(300 * RATE) : round(330 * RATE)] = np.nan
     answer = multilabel.interpret(record(x))
@@ -234,9 +233,8 @@ def test_long_recordings_have_episodes_and_no_average(multilabel: Predictor) -> 
     refused = [w for w in answer.windows if w.refused is not None]
     assert [w.start_s for w in refused] == [300, 310, 320]
     assert "windows-refused" in {notice.code for notice in answer.warnings}
-    present = [w for w in answer.windows if w.present and "A" in w.present]
-    assert answer.burden["A"] == pytest.approx(len(present) * 10 / 570)
+    # Every window has about the same beats, and A is present in all of them.
+    assert answer.burden["A"] == 1.0
     spans = [(e.start_s, e.end_s) for e in answer.episodes if e.name == "A"]
-    assert sum(end - start for start, end in spans) == pytest.approx(len(present) * 10)
-    assert all(not (start < 300 < end) for start, end in spans)
+    assert spans == [(0, 300), (330, 600)]
     assert not schema_problems("interpretation", answer.to_dict())

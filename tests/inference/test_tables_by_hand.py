@@ -12,13 +12,15 @@ from tests.bundles import make_bundle
 from tests.hand_waves import P, Q, R, build, record, wave
 
 from ecgfoundry.errors import FileAccessError, ManifestError
-from ecgfoundry.formats.wfdb.writer import write_wfdb
-from ecgfoundry.inference.batch import resumable as parts
-from ecgfoundry.inference.batch.embed import embed_manifest
-from ecgfoundry.inference.batch.infer import as_manifest, as_recordings, infer_batch
-from ecgfoundry.inference.batch.resumable import CHUNK, MOST_PARTS, BatchProgress, bundle_digest
+from ecgfoundry.formats.wfdb_writer import write_wfdb
+from ecgfoundry.inference import parts
+from ecgfoundry.inference.batch import as_manifest, as_recordings, infer_batch, interpret_rows
+from ecgfoundry.inference.embedding import embed_manifest
+from ecgfoundry.inference.files import FileSource
+from ecgfoundry.inference.parts import CHUNK, MOST_PARTS, BatchProgress, bundle_digest
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.manifest import Manifest, ManifestRow, write_manifest
+from ecgfoundry.recording import Recording
 
 polars = pytest.importorskip("polars", reason="Parquet needs polars")
 pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
@@ -170,6 +172,25 @@ def test_where_nothing_can_be_embedded_nothing_is_written(
     assert not (tmp_path / "e.parquet").exists()
 
 
+def test_a_disk_that_fails_on_the_way_leaves_the_others_their_answers(
+    manifest: Manifest, tiny: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a disk can fail after the first second was read, so that is played here."""
+    read_part = FileSource.part
+
+    def fail(self: FileSource, start: int, stop: int) -> Recording:
+        if start == 20_000:
+            raise OSError(5, "Input/output error")
+        return read_part(self, start, stop)
+
+    monkeypatch.setattr(FileSource, "part", fail)
+    short, long, flat = interpret_rows(tiny, manifest, manifest.rows[:3])
+    assert short.finding("A").probability == pytest.approx(0.549834, abs=5e-5)
+    assert isinstance(long, FileAccessError)
+    assert str(long) == "long.hea: cannot be read: Input/output error"
+    assert flat.refused.code == "flat"
+
+
 # --------------------------------------------------------------------------------------- the parts
 
 
@@ -189,7 +210,7 @@ def test_parts_grow_where_there_would_be_too_many(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(parts, "CHUNK", 1)
     monkeypatch.setattr(parts, "MOST_PARTS", most)
-    clock = iter(range(0, 1000, 2))  # two seconds from one look to the next
+    clock = iter(range(100, 1100, 2))  # two seconds from one look to the next
     monkeypatch.setattr(parts, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     seen: list[BatchProgress] = []
     summary = infer_batch(
@@ -219,7 +240,7 @@ def test_what_an_earlier_run_did_counts_as_done_and_not_in_the_rate(
 
     with pytest.raises(EnoughError):
         infer_batch(manifest, tiny.bundle.folder, output, workers=1, chunk=2, progress=stop)
-    clock = iter(range(0, 1000, 2))
+    clock = iter(range(100, 1100, 2))
     monkeypatch.setattr(parts, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     seen: list[BatchProgress] = []
     summary = infer_batch(

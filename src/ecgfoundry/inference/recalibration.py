@@ -117,13 +117,13 @@ def _record_logits(
             prepared = list(prepare_windows(source, spec, leads))
         except EcgFoundryError as error:
             skipped[row.record] = str(error)
-            continue
-        windows = [w.standardized for w in prepared if w.standardized is not None]
-        if windows:
-            logits[k] = predictor.logits(np.stack(windows)).mean(axis=0)
         else:
-            refusals = [w.refusal.message for w in prepared if w.refusal is not None]
-            skipped[row.record] = refusals[0] if refusals else "no samples"
+            windows = [w.standardized for w in prepared if w.standardized is not None]
+            if windows:
+                logits[k] = predictor.logits(np.stack(windows)).mean(axis=0)
+            else:
+                refusals = [w.refusal.message for w in prepared if w.refusal is not None]
+                skipped[row.record] = refusals[0] if refusals else "no samples"
         if progress is not None:
             progress(k + 1, len(rows))
     return logits, skipped
