@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,38 @@ def run(made: Path, output: Path, settings: LaboratorySettings = SETTINGS):
         made / "corpus", output, tables=made / "data", model="net1d-tiny", preprocessing=RECIPE,
         settings=settings, name="run",
     )  # fmt: skip
+
+
+class Enough(Exception):  # noqa: N818
+    """Raised by the listener of a run after its first epoch."""
+
+
+def first_epoch(line: str) -> None:
+    if line.startswith("epoch 1:"):
+        raise Enough
+
+
+@pytest.mark.parametrize(
+    ("model", "rate"), [("net1d-tiny", 1e-3), ("rhythm-single-lead-edge", 3e-4)]
+)
+def test_fresh_weights_learn_at_1e_3_and_trained_ones_at_3e_4(
+    made: Path, tmp_path: Path, model: str, rate: float
+) -> None:
+    import torch
+
+    with pytest.raises(Enough):
+        labs_mcmed(
+            made / "corpus", tmp_path, tables=made / "data", model=model,
+            preprocessing=RECIPE if model == "net1d-tiny" else None,
+            settings=replace(SETTINGS, epochs=7, seed=2), say=first_epoch,
+        )  # fmt: skip
+    found = torch.load(tmp_path / "last.checkpoint", weights_only=True)["settings"]
+    expected = {
+        "learning_rate": rate, "epochs": 7, "schedule": "cosine", "warmup": 0.05, "seed": 2,
+        "gradient_clip": 1.0, "weight_decay": 0.01, "ema_decay": 0.99, "patience": 3,
+        "monitor": "macro_auroc", "monitor_mode": "max", "checkpoint_every": 1,
+    }  # fmt: skip
+    assert {name: found[name] for name in expected} == expected
 
 
 @pytest.mark.slow

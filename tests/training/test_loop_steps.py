@@ -105,6 +105,9 @@ def test_accumulated_losses_are_a_mean() -> None:
     # v = 0.003996 + 0.036 over 0.001999 = 20.0080040.
     expected = 1.9 - 0.1 * 4.1052632 / 20.0080040**0.5
     assert end(result) == pytest.approx(expected, abs=1e-6)
+    # It is the mean that is clipped: 0.5 stays and 5 becomes 1, as without accumulation.
+    result = walk([0.25, 0.75, 4.0, 6.0], accumulate=2, steps_per_epoch=2, gradient_clip=1.0)
+    assert end(result) == pytest.approx(1.9 - 0.0965182, abs=1e-5)
 
 
 def evaluated(scores: list[float], **settings: object) -> tuple[FitResult, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import json
 import math
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,20 +16,23 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecgfoundry.errors import TrainingError  # noqa: E402
-from ecgfoundry.labs.training import (  # noqa: E402
+from ecgfoundry.leads import LIMB_LEADS, complete_limb_leads  # noqa: E402
+from ecgfoundry.manifest import Manifest, ManifestRow  # noqa: E402
+from ecgfoundry.metrics.calibration import Calibrator  # noqa: E402
+from ecgfoundry.training.pretraining import PretrainSettings  # noqa: E402
+from ecgfoundry.training.recipes import mimic_linkage as linkage  # noqa: E402
+from ecgfoundry.training.recipes import rhythm_single_lead_edge as edge  # noqa: E402
+from ecgfoundry.training.recipes.age_sex import with_age_and_sex  # noqa: E402
+from ecgfoundry.training.recipes.ecgfounder import ecgfounder_pretrain  # noqa: E402
+from ecgfoundry.training.recipes.labs_mcmed import (  # noqa: E402
     PROBE_PENALTIES,
     SEGMENT_AUROC,
     VISIT_AUROC,
 )
-from ecgfoundry.labs.training_data import (  # noqa: E402
+from ecgfoundry.training.recipes.labs_mcmed_data import (  # noqa: E402
     spread_over_visits,
     visit_means,
 )
-from ecgfoundry.manifest import Manifest, ManifestRow  # noqa: E402
-from ecgfoundry.metrics.calibration import Calibrator  # noqa: E402
-from ecgfoundry.training.recipes import mimic_linkage as linkage  # noqa: E402
-from ecgfoundry.training.recipes import rhythm_single_lead_edge as edge  # noqa: E402
-from ecgfoundry.training.recipes.age_sex import with_age_and_sex  # noqa: E402
 from ecgfoundry.training.recipes.ppg_rhythm import deepbeat_manifest  # noqa: E402
 from ecgfoundry.training.recipes.ptbxl_superclass import data as ptbxl  # noqa: E402
 from ecgfoundry.training.recipes.ptbxl_superclass import measuring as ptbxl_measuring  # noqa: E402
@@ -41,6 +46,7 @@ from ecgfoundry.training.recipes.rhythm_single_lead import (  # noqa: E402
 from ecgfoundry.training.recipes.rhythm_single_lead import (  # noqa: E402
     members as rhythm_members,
 )
+from tests.training.small_data import statements_manifest  # noqa: E402
 
 NAN = math.nan
 NOON = datetime(2150, 6, 15, 12)
@@ -52,6 +58,34 @@ def test_where_the_numbers_of_the_recipes_are_from() -> None:
     assert sources["ecgfounder_pretrain"] == sources["ecgfounder_finetune"] == paper
     assert sources["cinc2017_rhythm"] == sources["ptbxl_superclass"] == "ours"
     assert sources["lvef"] == f"task: {paper}; linkage rules: ours"
+
+
+@pytest.mark.parametrize(
+    ("one_lead", "replacement", "architecture", "mode", "leads"),
+    [
+        (True, 0.5, "net1d-1lead", "any-single", ["I"]),  # 0.5: the paper's, relayed
+        (False, 0.0, "net1d-12lead", "exact",
+         ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]),
+    ],
+)  # fmt: skip
+def test_one_lead_pretraining_replaces_leads_with_a_half_chance(
+    tmp_path: Path, one_lead: bool, replacement: float, architecture: str, mode: str,
+    leads: list[str],
+) -> None:  # fmt: skip
+    data = statements_manifest(tmp_path, 4)
+    # A batch that cannot be parted ends the run after its configuration was written.
+    settings = PretrainSettings(batch=7, accumulate=2, validation_share=0.5)
+    with pytest.raises(TrainingError, match="cannot be divided"):
+        ecgfounder_pretrain(data, tmp_path / "run", one_lead=one_lead, settings=settings)
+    document = json.loads((tmp_path / "run" / "configuration.json").read_text())
+    assert document["settings"]["lead_replacement"] == replacement
+    assert document["architecture"] == architecture
+    assert document["input"] == {
+        "lead_mode": mode, "leads": leads, "sampling_rate": 500.0, "samples": 5000,
+        "preprocessing": "ecgfounder-finetune@1",
+    }  # fmt: skip
+    assert document["task"]["kind"] == "positive-unlabelled"
+    assert document["task"]["loss"] == "hill" and len(document["task"]["columns"]) == 150
 
 
 # --- age and sex ----------------------------------------------------------------------------------
@@ -325,6 +359,15 @@ def test_crops_are_augmented_as_often_as_stated(sine_crops: np.ndarray) -> None:
     rough = np.abs(np.diff(sine_crops, n=4, axis=1))
     noisy = np.quantile(rough, 0.995, axis=1) > 0.1
     assert noisy[~cut].mean() == pytest.approx(0.49, abs=0.07)
+    # The noise is uniform up to 0.25 deviations of the crop; the median of its fourth differences
+    # is 0.6745 * sqrt 70 deviations, and a little more where a burst of up to 3 s adds to it.
+    level = np.median(rough, axis=1)[~cut] / (0.6745 * 70**0.5) / sine_crops[~cut].std(axis=1)
+    assert 0.22 < level.max() < 0.32
+    # Bursts alone last 0.5 to 3 s.
+    burst = rough[~cut][(level < 0.002) & (rough[~cut].max(axis=1) > 1.0)] > 0.1
+    extent = burst.shape[1] - burst.argmax(axis=1) - burst[:, ::-1].argmax(axis=1)
+    assert len(extent) > 50
+    assert 90 <= extent.min() <= 150 and 540 <= extent.max() <= 605
     # Slow waves in 0.3 of the clean ones, uniform up to half a deviation.
     clean = sine_crops[~cut & ~noisy]
     clean /= clean.std(axis=1, keepdims=True)
@@ -472,12 +515,14 @@ def test_loss_of_many_and_of_one_lead() -> None:
 
 
 def test_thresholds_are_the_middle_of_the_best() -> None:
-    # Positives at 0.705, negatives at 0.295: of the hundredths 0.30 to 0.70 are best, whichever
-    # patients are drawn, and 0.50 is their middle.
-    probabilities = np.array([[0.705]] * 10 + [[0.295]] * 10)
+    # Positives at 0.705, negatives at 0.305: of the hundredths 0.31 to 0.70 are best, whichever
+    # patients are drawn, and 0.505 is their middle.
+    probabilities = np.array([[0.705]] * 10 + [[0.305]] * 10)
     targets = np.array([[1.0]] * 10 + [[0.0]] * 10, np.float32)
-    found = ptbxl_measuring.best_thresholds(probabilities, targets, np.arange(20), draws=50)
-    assert found == [0.5]
+    find = ptbxl_measuring.best_thresholds
+    assert find(probabilities, targets, np.arange(20), draws=50) == [0.505]
+    # As the bundle's card says.
+    assert inspect.signature(find).parameters["draws"].default == 500
 
 
 def test_calibration_figures_by_hand() -> None:
@@ -552,24 +597,39 @@ def test_views_are_disturbed_slightly() -> None:
 
 
 def test_augmented_copies() -> None:
-    # A 2-Hz sine in all leads: what is left of the length tells the shortening, its frequency the
-    # stretching.
+    """Windows whose parts can be told apart afterwards.
+
+    Chest leads: a 2-Hz sine, whose frequency tells the stretching, and where it ends the length.
+    Frontal plane: 2 Hz along lead I, 5 Hz across it, equally large. Turned by an angle, lead I has
+    5 Hz in the share of its tangent.
+    """
     time = np.arange(2500) / 250.0
-    wave = np.stack([np.sin(2 * np.pi * 2 * time + k) for k in range(12)])
+    along, across = np.sin(2 * np.pi * 2 * time), np.sin(2 * np.pi * 5 * time)
+    limb = {"I": along, "II": (along + 3**0.5 * across) / 2}  # across = (2 II - I) / sqrt 3
+    limb |= complete_limb_leads(limb)
+    wave = np.stack([limb[lead] for lead in LIMB_LEADS] + [along] * 6)
+    wave /= wave.std(axis=1, keepdims=True)
     signal = np.broadcast_to(wave.astype(np.float32), (300, 12, 2500)).copy()
     after = ptbxl_views.augmented(signal, np.random.default_rng(0))
+
     zeros = (after == 0).all(axis=1)
     length = 2500 - zeros[:, ::-1].argmin(axis=1)
     shortened = length < 2500
     assert 29 <= int(shortened.sum()) <= 96  # binomial(300, 0.2), one in a million
     assert length.min() >= 1250 and length[shortened].min() < 1400
-    spectrum = np.abs(np.fft.rfft(after[~shortened, 8], 25_000, axis=1))
-    frequency = spectrum.argmax(axis=1) * 0.01
-    factor = frequency / 2
-    # Twelve hundredths are the most; the deviation of a normal draw cut at 2 deviations is 0.94
-    # (clipped) of it: 0.06 * 0.9595.
+
+    spectrum = np.abs(np.fft.rfft(after[~shortened][:, [0, 8]] * np.hanning(2500), 25_000, axis=2))
+    factor = spectrum[:, 1].argmax(axis=1) * 0.01 / 2
+    # 0.06 times a normal draw that is clipped at 2, of deviation 0.9595.
     assert 0.875 < factor.min() < 0.90 and 1.10 < factor.max() < 1.125
     assert factor.std() == pytest.approx(0.06 * 0.9595, abs=0.006)
+
+    slow, fast = (spectrum[:, 0, a:b].max(axis=1) for a, b in ((150, 250), (420, 600)))
+    angle = np.degrees(np.arctan2(fast, slow))
+    turned = angle > 0.6
+    # 0.7 of them, less those of under 0.6 degrees; 11.5 degrees of deviation.
+    assert turned.mean() == pytest.approx(0.7 * 0.96, abs=0.13)
+    assert np.sqrt((angle[turned] ** 2).mean()) == pytest.approx(11.5, abs=2.0)
 
 
 def test_beats_of_the_views_are_misplaced_and_left_out() -> None:
