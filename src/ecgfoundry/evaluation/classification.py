@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.evaluation.cohort import EvaluationData
 from ecgfoundry.evaluation.settings import Settings
-from ecgfoundry.metrics.auroc_intervals import auroc_interval
+from ecgfoundry.metrics.auroc_intervals import RELIABLE_PATIENTS, auroc_interval
 from ecgfoundry.metrics.bands import auroc_band
 from ecgfoundry.metrics.bootstrap import (
     RankDraws,
@@ -32,6 +32,7 @@ from ecgfoundry.metrics.reliability import calibration_measures
 from ecgfoundry.metrics.resampling import (
     PatientResampling,
     bca_interval,
+    is_little_biased,
     percentile_interval,
     renumbered,
 )
@@ -120,15 +121,18 @@ def _row(
     place: int,
 ) -> dict[str, Any]:
     found = auroc_interval(labels, scores, patients=resampling.member, level=settings.level)
+    area = average_precision(labels, scores)
     nan = float("nan")
     percentile = bca = precision = (nan, nan)
-    redrawn = nan
+    redrawn, precise = nan, False
     if draws is not None:
         values = draws.auroc[0, place]
         percentile = percentile_interval(values, level=settings.level)
         jackknife = auroc_jackknife(labels, scores, resampling.member)
         bca = bca_interval(values, found.auroc, jackknife, level=settings.level)
-        precision = percentile_interval(draws.average_precision[0, place], level=settings.level)
+        areas = draws.average_precision[0, place]
+        precision = percentile_interval(areas, level=settings.level)
+        precise = is_little_biased(areas, area)
         redrawn = float(draws.redrawn[place])
     known = ~(np.isnan(labels) | np.isnan(scores))
     n = found.positives + found.negatives
@@ -139,7 +143,7 @@ def _row(
         "auroc": found.auroc,
         "auroc_low": found.low,
         "auroc_high": found.high,
-        "auprc": average_precision(labels, scores),
+        "auprc": area,
         "auprc_low": precision[0],
         "auprc_high": precision[1],
         "kind": "classification",
@@ -149,6 +153,8 @@ def _row(
         "negative_patients": found.negative_patients,
         "auroc_interval_method": found.method,
         "auroc_interval_reliable": found.reliable,
+        "auprc_interval_reliable": precise
+        and min(found.positive_patients, found.negative_patients) >= RELIABLE_PATIENTS,
         "auroc_standard_error": found.standard_error,
         "auroc_delong_low": found.delong_low,
         "auroc_delong_high": found.delong_high,
@@ -300,7 +306,8 @@ def classification_averages(
 
     Macro is the mean over targets where a measure is defined; weighted weighs each target by its
     positives; micro pools all records and targets. The bootstrap of macro and weighted uses the
-    draws that all targets share.
+    draws that all targets share. ``*_interval_reliable`` is false without an interval, and where
+    the draws lie beside the average (:func:`is_little_biased`): with rare targets, those of AUPRC.
     """
     auroc = np.array([row["auroc"] for row in result.rows])
     area = np.array([row["auprc"] for row in result.rows])
@@ -312,6 +319,7 @@ def classification_averages(
             used = ~np.isnan(values) & (weights > 0)
             cells[measure] = _mean(values, weights, used)
             low = high = float("nan")
+            reliable = False
             if result.draws is not None and used.any():
                 drawn = result.draws.auroc if measure == "auroc" else result.draws.average_precision
                 kept = used & ~np.isnan(drawn[0]).any(axis=1)
@@ -319,7 +327,9 @@ def classification_averages(
                 if kept.sum() == used.sum():
                     means = (weights[kept] @ drawn[0][kept]) / weights[kept].sum()
                     low, high = _varied(means, settings)
+                    reliable = is_little_biased(means, cells[measure])
             cells[f"{measure}_low"], cells[f"{measure}_high"] = low, high
+            cells[f"{measure}_interval_reliable"] = reliable
             if measure == "auroc":
                 cells["targets"] = int(used.sum())
         averages[name] = cells
@@ -350,10 +360,10 @@ def _micro(
         positives.append(s[known & (y == 1.0)])
         negatives.append(s[known & (y == 0.0)])
     nan = float("nan")
-    if not positives:
-        return dict.fromkeys(("auroc", "auroc_low", "auroc_high", "auprc"), nan) | {"targets": 0}
+    auroc = area = nan
     pooled = sum(map(len, positives)) + sum(map(len, negatives))
-    auroc, area = pooled_ranking(np.concatenate(positives), np.concatenate(negatives))
+    if pooled:
+        auroc, area = pooled_ranking(np.concatenate(positives), np.concatenate(negatives))
     cells: dict[str, Any] = {
         "auroc": auroc,
         "auroc_low": nan,
@@ -361,15 +371,18 @@ def _micro(
         "auprc": area,
         "auprc_low": nan,
         "auprc_high": nan,
+        "auroc_interval_reliable": False,
+        "auprc_interval_reliable": False,
         "targets": len(columns),
     }
-    if settings.draws and 0 < pooled <= _MICRO_RECORDS and not np.isnan(auroc):
+    if settings.draws and pooled <= _MICRO_RECORDS and not np.isnan(auroc):
         labels = data.labels[:, list(columns)].T.reshape(-1, 1)
         scores = data.scores[:, list(columns)].T.reshape(-1, 1)
         member = np.tile(resampling.member, len(columns))
         repeated = PatientResampling(member, resampling.patients, resampling.seed)
         drawn = bootstrap_ranks(labels, [scores], repeated, draws=settings.draws)
         cells["auroc_low"], cells["auroc_high"] = _varied(drawn.auroc[0, 0], settings)
+        cells["auroc_interval_reliable"] = is_little_biased(drawn.auroc[0, 0], auroc)
     return cells
 
 

@@ -91,6 +91,13 @@ class EvaluationData:
             )
         if len(set(self.targets)) != len(self.targets):
             raise EvaluationError("a target stands twice")
+        infinite = np.isinf(self.labels).any(axis=0)
+        if infinite.any():
+            named = ", ".join(f"'{self.targets[k]}'" for k in np.flatnonzero(infinite))
+            raise EvaluationError(
+                f"labels of {named} are infinite",
+                remedy="A missing label is an empty cell or NaN; it is left out, never counted",
+            )
 
     def __len__(self) -> int:
         return len(self.patients)

@@ -6,6 +6,7 @@ are called otherwise are named, and text classes become numbers with their names
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -246,9 +247,16 @@ def _number(text: str, where: str, table: Path) -> float | None:
     if text.casefold() in _MISSING:
         return None
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         raise ManifestError(f"{where}: '{text}' is not a number", path=table) from None
+    if not math.isfinite(value):
+        raise ManifestError(
+            f"{where}: '{text}' is not finite",
+            path=table,
+            remedy="Leave the cell empty where the value is missing",
+        )
+    return value
 
 
 def _integer(text: str, where: str, table: Path) -> int | None:
@@ -277,7 +285,9 @@ def _targets(
         words = {cell.casefold() for cell in known}
         numbers = [_is_number(cell) for cell in known]
         if all(numbers):
-            values[name] = [_number(cell, f"line {k + 2}", table) for k, cell in enumerate(cells)]
+            values[name] = [
+                _number(cell, f"line {k + 2}, {column}", table) for k, cell in enumerate(cells)
+            ]
         elif words <= set(_WORDS):
             values[name] = [_WORDS.get(cell.casefold()) for cell in cells]
         else:

@@ -80,16 +80,35 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
 
 
 def cohen_kappa(first: ArrayLike, second: ArrayLike) -> float:
-    """Agreement of two raters beyond chance (Cohen 1960); ``nan`` if chance alone explains all.
+    """Agreement of two raters beyond chance (Cohen 1960), for any number of unordered classes.
 
     Parameters
     ----------
     first, second : array_like (n,)
-        0 or 1.
+        The class that each rater gave, as a number; a record that either left out (NaN) does not
+        count.
+
+    Returns
+    -------
+    float
+        ``nan`` without records, and where chance alone explains all: both gave one and the same
+        class throughout.
+
+    Raises
+    ------
+    SignalError
+        The raters did not rate the same number of records.
     """
-    a, b = np.asarray(first) == 1, np.asarray(second) == 1
-    if len(a) == 0:
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise SignalError(f"ratings {a.shape} and {b.shape} do not belong together")
+    known = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[known], b[known]
+    if not len(a):
+        return float("nan")
+    classes = np.union1d(a, b)
+    if len(classes) == 1:
         return float("nan")
     observed = float((a == b).mean())
-    chance = float(a.mean() * b.mean() + (1 - a.mean()) * (1 - b.mean()))
-    return (observed - chance) / (1.0 - chance) if chance < 1.0 else float("nan")
+    chance = float(sum((a == name).mean() * (b == name).mean() for name in classes))
+    return (observed - chance) / (1.0 - chance)

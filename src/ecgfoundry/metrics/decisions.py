@@ -111,12 +111,15 @@ def summarize_decisions(counts: NDArray[np.int64]) -> Mapping[str, dict[str, flo
 def youden_threshold(labels: ArrayLike, scores: ArrayLike) -> float:
     """Return the threshold with the largest sensitivity + specificity - 1 (Youden 1950).
 
-    Midway between neighbouring scores, as :func:`f1_thresholds` does; ``nan`` with one class.
+    Midway between neighbouring scores, as :func:`f1_thresholds` does, and the highest of equally
+    good ones; ``nan`` with one class.
     """
     curve = roc_curve(labels, scores)
     if curve.positives == 0 or curve.negatives == 0:
         return float("nan")
-    best = int(np.argmax((curve.sensitivity - curve.false_positive_rate)[1:])) + 1
+    # In whole numbers, because rounding would choose among equally good thresholds.
+    gain = curve.true_positives * curve.negatives - curve.false_positives * curve.positives
+    best = int(np.argmax(gain[1:])) + 1
     here = curve.thresholds[best]
     below = curve.thresholds[best + 1] if best + 1 < len(curve.thresholds) else here
     return float((here + below) / 2.0)

@@ -21,11 +21,18 @@ def regression_terms(truth: ArrayLike, predicted: ArrayLike) -> Float64:
 
     Columns: 1, error, absolute error, truth, predicted, truth^2, truth x predicted, predicted^2,
     error^2. Records with NaN contribute nothing.
+
+    Raises
+    ------
+    SignalError
+        The lengths differ, or a value is infinite: no mean of it means anything.
     """
     y = np.asarray(truth, dtype=np.float64)
     p = np.asarray(predicted, dtype=np.float64)
     if y.shape != p.shape or y.ndim != 1:
         raise SignalError(f"truth {y.shape} and predictions {p.shape} do not belong together")
+    if np.isinf(y).any() or np.isinf(p).any():
+        raise SignalError("a true or a predicted quantity is infinite")
     known = ~(np.isnan(y) | np.isnan(p))
     # Centring keeps the sums of squares from cancelling (sodium is 140 with a spread of 4).
     centre = float(y[known].mean()) if known.any() else 0.0

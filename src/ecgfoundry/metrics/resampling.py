@@ -17,12 +17,18 @@ __all__ = [
     "PatientResampling",
     "bca_interval",
     "bootstrap_p_value",
+    "is_little_biased",
     "percentile_interval",
     "renumbered",
 ]
 
 _BLOCK_VALUES = 2**21
 """Draw counts per block: 8 MB in float32, so that a block stays near the processor (our choice)."""
+
+LITTLE_BIAS = 0.25
+"""Bias of bootstrap values, in their standard deviations, that can be ignored (Efron and Tibshirani
+1993, section 10.3). A percentile interval shifted by it holds the truth in 94.3 instead of 95 %, by
+one standard deviation in 83 %."""
 
 Float64 = NDArray[np.float64]
 
@@ -144,6 +150,19 @@ def bca_interval(
     shifted = ndtr(bias + (bias + z) / (1.0 - acceleration * (bias + z)))
     low, high = np.quantile(values, shifted)
     return float(low), float(high)
+
+
+def is_little_biased(values: Float64, estimate: float) -> bool:
+    """Whether bootstrap values lie about the estimate, so that their percentiles can be trusted.
+
+    Average precision of rare targets is larger in draws than in the data, because a positive that
+    is drawn twice stands above itself; a mean over many targets keeps that bias and loses the
+    spread. False where a value or the estimate is undefined, or where no draw differs from another.
+    """
+    spread = float(np.std(values)) if len(values) else 0.0
+    if not spread > 0.0:
+        return False
+    return bool(abs(float(np.mean(values)) - estimate) <= LITTLE_BIAS * spread)
 
 
 def bootstrap_p_value(differences: Float64) -> float:

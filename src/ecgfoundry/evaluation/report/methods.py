@@ -13,6 +13,7 @@ from ecgfoundry.metrics.auroc_intervals import (
     RELIABLE_PATIENTS,
 )
 from ecgfoundry.metrics.bands import MODERATE, STRONG
+from ecgfoundry.metrics.resampling import LITTLE_BIAS
 
 __all__ = ["methods_paragraphs"]
 
@@ -88,6 +89,9 @@ def _intervals(settings: Mapping[str, Any], level: str, known: bool) -> str:
         "share being reported. Intervals of predictive values and the like leave out draws in "
         "which they are undefined; where no draw differs (a specificity of 1), shares have "
         "Wilson's interval with their patients as sample size, and other measures none. "
+        "Intervals of AUPRC and of averages are flagged where the draws lie beside the estimate by "
+        f"more than {LITTLE_BIAS:g} of their standard deviation (Efron and Tibshirani 1993), as "
+        "they do for rare targets. "
         "Calibration slopes have normal intervals from a sandwich "
         "variance clustered by patient."
     )

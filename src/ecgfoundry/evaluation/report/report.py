@@ -118,6 +118,7 @@ def _tiles(document: Mapping[str, Any], classes: Sequence[Mapping[str, Any]]) ->
             inner = f"{name}, {macro['targets']} targets"
             if math.isfinite(low):
                 inner += f" · {low:.3f} to {high:.3f}"
+                inner += "" if macro[f"{measure}_interval_reliable"] else " ‡"
             tiles.append((f"{value:.3f}", inner))
     if classes:
         for field, words in (("band", "by estimate"), ("band_low", "by lower end")):

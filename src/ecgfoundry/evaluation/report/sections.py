@@ -61,7 +61,7 @@ def discrimination_section(document: Row, rows: Sequence[Row]) -> str:
             number_cell(row["n"]),
             number_cell(row["positives"]),
             _flagged(row),
-            interval_cell(row["auprc"], row["auprc_low"], row["auprc_high"]),
+            _flagged_area(row),
             number_cell(row["prevalence"]),
             band_cell(row["band"]),
             band_cell(row["band_low"]),
@@ -77,10 +77,17 @@ def discrimination_section(document: Row, rows: Sequence[Row]) -> str:
         if flagged
         else ""
     )
+    averages, biased = _averages(document), ""
+    if any(map(_biased, [*rows, *document["averages"].values()])):
+        biased = (
+            '<p class="legend">‡ The bootstrap of AUPRC lies beside the estimate by more than a '
+            "quarter of its standard deviation (rare targets), or rests on fewer than 30 patients "
+            "with or without the target: the interval holds the truth less often than it says.</p>"
+        )
     return section(
         "discrimination",
         "Discrimination",
-        table(heads, cells, weak=[_weak(row) for row in rows]) + note + _averages(document),
+        table(heads, cells, weak=[_weak(row) for row in rows]) + note + averages + biased,
     ) + _forest(rows)
 
 
@@ -88,6 +95,18 @@ def _flagged(row: Row) -> Cell:
     cell = interval_cell(row["auroc"], row["auroc_low"], row["auroc_high"])
     if _weak(row) and cell.sort:
         return Cell(f"{cell.html}&nbsp;†", cell.sort)
+    return cell
+
+
+def _biased(row: Row) -> bool:
+    """Whether an interval of AUPRC is there and cannot be trusted."""
+    return math.isfinite(row["auprc_low"]) and not row["auprc_interval_reliable"]
+
+
+def _flagged_area(row: Row) -> Cell:
+    cell = interval_cell(row["auprc"], row["auprc_low"], row["auprc_high"])
+    if _biased(row):
+        return Cell(f"{cell.html}&nbsp;‡", cell.sort)
     return cell
 
 
@@ -102,7 +121,7 @@ def _averages(document: Row) -> str:
             text_cell(name),
             number_cell(cells["targets"]),
             interval_cell(cells["auroc"], cells["auroc_low"], cells["auroc_high"]),
-            interval_cell(cells["auprc"], cells["auprc_low"], cells["auprc_high"]),
+            _flagged_area(cells),
             *(number_cell(cells.get(m, math.nan)) for m in measures),
         ]
         for name, cells in document["averages"].items()
