@@ -204,6 +204,12 @@ def test_wilsons_interval_is_the_published_one(
     assert [float(v) for v in turned] == pytest.approx([1 - high, 1 - low], abs=5.1e-5)
 
 
+def test_wilsons_interval_ends_at_0_and_1_exactly() -> None:
+    n = np.arange(1, 300)
+    assert (decisions.wilson_interval(0 * n, n)[0] == 0.0).all()
+    assert (decisions.wilson_interval(n, n)[1] == 1.0).all()
+
+
 def test_wilsons_interval_of_nothing() -> None:
     assert np.isnan(decisions.wilson_interval(0, 0)).all()
 
