@@ -22,6 +22,7 @@ from ecgfoundry.metrics import (
     resampling,
 )
 from ecgfoundry.metrics.bands import auroc_band
+from ecgfoundry.metrics.bootstrap import bootstrap_ranks
 
 NAN = float("nan")
 Z95 = 1.959963984540054  # standard normal quantile of 0.975, NIST/SEMATECH e-Handbook 1.3.6.7.1
@@ -765,3 +766,41 @@ def test_ten_times_as_many_draws_are_tried() -> None:
         np.arange(3), draws=5,
     )  # fmt: skip
     assert np.isfinite(low) and redrawn == pytest.approx(1 - 5 / 49)
+
+
+def test_a_target_is_given_up_after_ten_times_as_many_draws() -> None:
+    """One positive and one negative among six patients: the only draw with both is number 9 or 10.
+
+    Of draws 0 to 9 the last may be the one that is taken; draw 10 is no longer made.
+    """
+    labels = np.array([[1.0], [0.0], [NAN], [NAN], [NAN], [NAN]])
+    scores = np.arange(6.0)[:, None]
+    wanted = {9: False, 10: False}
+    for seed in range(5000):
+        patients = resampling.PatientResampling.of(np.arange(6), seed=seed)
+        first = next(k for k in range(200) if {0, 1} <= set(patients.draw(k).tolist()))
+        if first not in wanted or wanted[first]:
+            continue
+        wanted[first] = True
+        found = bootstrap_ranks(labels, [scores], patients, draws=1)
+        if first == 9:
+            assert found.auroc[0, 0].tolist() == [0.0]
+            assert found.redrawn.tolist() == [pytest.approx(0.9)]
+        else:
+            assert np.isnan(found.auroc).all() and found.redrawn.tolist() == [1.0]
+        if all(wanted.values()):
+            return
+    pytest.fail("no seed among 5000 has such a draw")
+
+
+def test_the_fast_bootstrap_takes_missing_scores_like_missing_labels() -> None:
+    labels = np.array([[1.0], [0.0], [1.0], [0.0], [1.0]])
+    scores = np.array([[0.9], [0.1], [NAN], [0.4], [0.3]])
+    patients = resampling.PatientResampling.of(np.arange(5), seed=1)
+    found = bootstrap_ranks(labels, [scores], patients, draws=1000, precision=True)
+    gone = np.where(np.isnan(scores), NAN, labels)
+    again = bootstrap_ranks(gone, [np.nan_to_num(scores)], patients, draws=1000, precision=True)
+    np.testing.assert_array_equal(found.auroc, again.auroc)
+    np.testing.assert_array_equal(found.average_precision, again.average_precision)
+    assert found.auroc.shape == (1, 1, 1000)
+    assert bootstrap_ranks(labels, [scores], patients).auroc.shape == (1, 1, 1000)
