@@ -104,7 +104,14 @@ def test_every_split_gets_a_patient() -> None:
 
 @pytest.mark.parametrize(
     "shares",
-    [(0.0, 0.5, 0.5), (1.1, -0.1, 0.0), (0.7, 0.15, 0.1499), (0.7, 0.15, 0.1501), (0.7, 0.2, 0.2)],
+    [
+        (0.0, 0.5, 0.5),
+        (1.1, -0.1, 0.0),
+        (0.7, 0.15, 0.1499),
+        (0.7, 0.15, 0.1501),
+        (0.7, 0.2, 0.2),
+        (0.7, 0.15, 0.15 + 1.1e-9),
+    ],
 )
 def test_shares_that_are_none(shares: tuple[float, float, float]) -> None:
     with pytest.raises(ManifestError, match="do not add up"):
@@ -113,6 +120,7 @@ def test_shares_that_are_none(shares: tuple[float, float, float]) -> None:
 
 def test_shares_that_add_up_but_for_rounding() -> None:
     assert SplitShares(0.1, 0.7, 0.2).test == 0.2  # 0.1 + 0.7 + 0.2 is 0.9999999999999999
+    assert SplitShares(0.7, 0.15, 0.15 - 0.9e-9).train == 0.7
     assert SplitShares(1.0, 0.0, 0.0).train == 1.0
     assert SplitShares() == SplitShares(0.7, 0.15, 0.15)
 

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from ecgfoundry.errors import VocabularyError
 from ecgfoundry.laboratory.catalogue import (
     CATALOGUE_FILE,
     component_key,
+    load_catalogue,
     loinc_check_digit,
     reviewed_catalogue,
 )
@@ -104,6 +106,16 @@ def test_the_check_digits_by_the_rule_of_the_guide() -> None:
     assert [loinc_check_digit(number) for number in ("0", "1", "5", "10", "99999")] == [
         0, 8, 9, 9, 5,
     ]  # fmt: skip
+
+
+def test_an_error_names_the_line_of_the_file(tmp_path: Path) -> None:
+    text = CATALOGUE_FILE.read_text(encoding="utf-8").splitlines()
+    assert text[2].startswith("potassium,Potassium")
+    (tmp_path / "c.csv").write_text(
+        "\n".join([*text[:2], text[2].replace("2823-3", "2823-4")]), encoding="utf-8"
+    )
+    with pytest.raises(VocabularyError, match=r"line 3 \(potassium\)"):
+        load_catalogue(tmp_path / "c.csv")
 
 
 def test_names_are_compared_in_capitals_with_single_blanks() -> None:
