@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from ecgfoundry.laboratory.catalogue import reviewed_catalogue
-from ecgfoundry.laboratory.units import UCUM_UNITS, conversion_factor, ucum_code
+from ecgfoundry.labs.targets.catalogue import reviewed_catalogue
+from ecgfoundry.labs.targets.units import UCUM_UNITS, conversion_factor, ucum_code
 
 # One line per kind of quantity: how much of the first unit one of each of the others is. SI
 # prefixes; 1 mm Hg = 133.322 387 415 Pa and 1 cm H2O = 98.0665 Pa (NIST SP 811, appendix B.8);
