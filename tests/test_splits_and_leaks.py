@@ -28,7 +28,6 @@ from ecgfoundry.manifest.checks import (
 )
 from ecgfoundry.manifest.splits import fold_by_patient
 from ecgfoundry.models.bundle import InputSpec
-from ecgfoundry.preprocessing import get_preprocessing
 
 NAN = float("nan")
 
@@ -341,5 +340,5 @@ TWELVE = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "
 def test_leads_that_a_model_needs(
     mode: str, wanted: tuple[str, ...], given: tuple[str, ...], missing: tuple[str, ...]
 ) -> None:
-    spec = InputSpec(mode, wanted, get_preprocessing("ptbxl-bandpass@1"))
+    spec = InputSpec(mode, wanted, 250.0, 2500, "ptbxl-bandpass@1")
     assert missing_leads(given, spec) == missing
