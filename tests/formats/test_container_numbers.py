@@ -18,15 +18,20 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats import formats, inspect, iterate, read
-from ecgfoundry.formats.channels import channel_kinds, known_non_ecg_kind
-from ecgfoundry.formats.multichannel import plain_text
-from ecgfoundry.formats.signatures import foreign_format
-from ecgfoundry.formats.subjects import key_values, parse_age, parse_sex, subject_from_comments
-from ecgfoundry.formats.wfdb_writer import write_wfdb
-from ecgfoundry.formats.writers import write, writers
-from ecgfoundry.formats.writing import digital, microvolts_per_step
-from ecgfoundry.formats.zip_archive import recordings_in_archive, split_member_path
-from ecgfoundry.formats.zip_directory import is_safe_name, open_archive, stem_of
+from ecgfoundry.formats.common.channels import channel_kinds, known_non_ecg_kind
+from ecgfoundry.formats.common.multichannel import plain_text
+from ecgfoundry.formats.common.signatures import foreign_format
+from ecgfoundry.formats.common.subjects import (
+    key_values,
+    parse_age,
+    parse_sex,
+    subject_from_comments,
+)
+from ecgfoundry.formats.common.writers import write, writers
+from ecgfoundry.formats.common.writing import digital, microvolts_per_step
+from ecgfoundry.formats.wfdb.writer import write_wfdb
+from ecgfoundry.formats.zip.directory import is_safe_name, open_archive, stem_of
+from ecgfoundry.formats.zip.reader import recordings_in_archive, split_member_path
 from ecgfoundry.recording import Recording, Subject
 
 

@@ -26,17 +26,17 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats import inspect, iterate, read
-from ecgfoundry.formats.arrays import READER as ARRAYS
-from ecgfoundry.formats.arrays import sniff as is_array
+from ecgfoundry.formats.arrays.hdf5 import READER as HDF5
+from ecgfoundry.formats.arrays.hdf5_files import is_hdf5
+from ecgfoundry.formats.arrays.numpy import READER as ARRAYS
+from ecgfoundry.formats.arrays.numpy import sniff as is_array
+from ecgfoundry.formats.arrays.stated import load_sidecar
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.delimited import READER as DELIMITED
-from ecgfoundry.formats.delimited import sniff as is_table
-from ecgfoundry.formats.delimited_table import decode_text, detect_layout, iterate_table, load_table
-from ecgfoundry.formats.hdf5 import READER as HDF5
-from ecgfoundry.formats.hdf5_files import is_hdf5
-from ecgfoundry.formats.matlab_files import is_matlab, load_variables
-from ecgfoundry.formats.stated import load_sidecar
-from ecgfoundry.formats.writers import write as write_recording
+from ecgfoundry.formats.common.writers import write as write_recording
+from ecgfoundry.formats.delimited.reader import READER as DELIMITED
+from ecgfoundry.formats.delimited.reader import sniff as is_table
+from ecgfoundry.formats.delimited.table import decode_text, detect_layout, iterate_table, load_table
+from ecgfoundry.formats.matlab.files import is_matlab, load_variables
 from ecgfoundry.recording import Recording, Subject
 
 HERE = Path("x")

@@ -12,9 +12,8 @@ from tests.bundles import make_bundle
 from tests.hand_waves import P, Q, R, build, record, wave
 
 from ecgfoundry.errors import SamplingRateError, SignalError
-from ecgfoundry.inference.live import LIVE_WINDOW_S, LiveStream
-from ecgfoundry.inference.live_buffer import LiveBuffer, SampleClock, StreamCounts
-from ecgfoundry.inference.live_frames import (
+from ecgfoundry.inference.live.buffer import LiveBuffer, SampleClock, StreamCounts
+from ecgfoundry.inference.live.frames import (
     HEADER_BYTES,
     MAXIMUM_SAMPLES,
     LiveFrame,
@@ -22,7 +21,8 @@ from ecgfoundry.inference.live_frames import (
     encode_frame,
     read_header,
 )
-from ecgfoundry.inference.live_state import Smoothing, SteadyState
+from ecgfoundry.inference.live.state import Smoothing, SteadyState
+from ecgfoundry.inference.live.stream import LIVE_WINDOW_S, LiveStream
 from ecgfoundry.inference.predictor import Predictor, load_model
 
 NAN = math.nan

@@ -12,12 +12,12 @@ from tests.bundles import make_bundle
 from tests.hand_waves import P, Q, R, build, record, wave
 
 from ecgfoundry.errors import FileAccessError, ManifestError
-from ecgfoundry.formats.wfdb_writer import write_wfdb
-from ecgfoundry.inference import parts
-from ecgfoundry.inference.batch import as_manifest, as_recordings, infer_batch, interpret_rows
-from ecgfoundry.inference.embedding import embed_manifest
+from ecgfoundry.formats.wfdb.writer import write_wfdb
+from ecgfoundry.inference.batch import resumable as parts
+from ecgfoundry.inference.batch.embed import embed_manifest
+from ecgfoundry.inference.batch.infer import as_manifest, as_recordings, infer_batch, interpret_rows
+from ecgfoundry.inference.batch.resumable import CHUNK, MOST_PARTS, BatchProgress, bundle_digest
 from ecgfoundry.inference.files import FileSource
-from ecgfoundry.inference.parts import CHUNK, MOST_PARTS, BatchProgress, bundle_digest
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.manifest import Manifest, ManifestRow, write_manifest
 from ecgfoundry.recording import Recording

@@ -16,6 +16,15 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecgfoundry.errors import TrainingError  # noqa: E402
+from ecgfoundry.labs.training import (  # noqa: E402
+    PROBE_PENALTIES,
+    SEGMENT_AUROC,
+    VISIT_AUROC,
+)
+from ecgfoundry.labs.training_data import (  # noqa: E402
+    spread_over_visits,
+    visit_means,
+)
 from ecgfoundry.leads import LIMB_LEADS, complete_limb_leads  # noqa: E402
 from ecgfoundry.manifest import Manifest, ManifestRow  # noqa: E402
 from ecgfoundry.metrics.calibration import Calibrator  # noqa: E402
@@ -24,15 +33,6 @@ from ecgfoundry.training.recipes import mimic_linkage as linkage  # noqa: E402
 from ecgfoundry.training.recipes import rhythm_single_lead_edge as edge  # noqa: E402
 from ecgfoundry.training.recipes.age_sex import with_age_and_sex  # noqa: E402
 from ecgfoundry.training.recipes.ecgfounder import ecgfounder_pretrain  # noqa: E402
-from ecgfoundry.training.recipes.labs_mcmed import (  # noqa: E402
-    PROBE_PENALTIES,
-    SEGMENT_AUROC,
-    VISIT_AUROC,
-)
-from ecgfoundry.training.recipes.labs_mcmed_data import (  # noqa: E402
-    spread_over_visits,
-    visit_means,
-)
 from ecgfoundry.training.recipes.ppg_rhythm import deepbeat_manifest  # noqa: E402
 from ecgfoundry.training.recipes.ptbxl_superclass import data as ptbxl  # noqa: E402
 from ecgfoundry.training.recipes.ptbxl_superclass import measuring as ptbxl_measuring  # noqa: E402
