@@ -81,6 +81,13 @@ def test_shares_of_power_are_those_of_squared_amplitudes_between_0_5_and_40_hz()
     assert [found[name] for name in BANDS] == pytest.approx([1 / 14, 4 / 14, 9 / 14], abs=2e-3)
 
 
+@pytest.mark.parametrize(("hz", "low"), [(0.43, 0.0), (0.57, 0.9615)])
+def test_the_lowest_band_begins_at_half_a_hertz(hz: float, low: float) -> None:
+    """A sine of 5 mV beside one of 1 mV at 10 Hz: 25 of 26 parts, or none."""
+    found = of_one_lead(sines((hz, 5.0), (10.0, 1.0), seconds=60.0))
+    assert found["power_low"] == pytest.approx(low, abs=2e-3)
+
+
 def test_entropy_of_the_spectrum() -> None:
     """A tapered sine fills three of 395 bins: 1/6, 2/3, 1/6, so 0.8676 / ln 395; noise nearly all.
 
