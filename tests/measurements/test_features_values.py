@@ -81,6 +81,18 @@ def test_shares_of_power_are_those_of_squared_amplitudes_between_0_5_and_40_hz()
     assert [found[name] for name in BANDS] == pytest.approx([1 / 14, 4 / 14, 9 / 14], abs=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("hz", "shares"),
+    [(0.5, (1, 0, 0)), (5.0, (1 / 6, 5 / 6, 0)), (15.0, (0, 1 / 6, 5 / 6)), (40.0, (0, 0, 1))],
+)
+def test_a_band_holds_its_lower_end_and_not_its_upper_one(
+    hz: float, shares: tuple[float, ...]
+) -> None:
+    """A tapered sine has 1/6 of its power in the bin on either side of its own."""
+    found = of_one_lead(sines((hz, 1.0)))
+    assert [found[name] for name in BANDS] == pytest.approx(shares, abs=0.01)
+
+
 @pytest.mark.parametrize(("hz", "low"), [(0.43, 0.0), (0.57, 0.9615)])
 def test_the_lowest_band_begins_at_half_a_hertz(hz: float, low: float) -> None:
     """A sine of 5 mV beside one of 1 mV at 10 Hz: 25 of 26 parts, or none."""
@@ -190,12 +202,12 @@ def test_how_many_beats_a_figure_needs(beats: int, interval: bool, spread: bool)
 
 
 def test_p_waves_of_a_rhythm() -> None:
-    """Half of them 16 ms earlier: their distances lie 8 ms from the median one."""
+    """Half of them 24 ms earlier: their distances lie 12 ms from the median one."""
     times = [0.8 + 0.8 * k for k in range(12)]
-    early = ((-0.176, 0.015, 0.15), *USUAL[1:])
+    early = ((-0.184, 0.015, 0.15), *USUAL[1:])
     found = of_one_lead(planted(times, {-1: USUAL} | dict.fromkeys(range(6), early), 10.4))
     assert found["p_share"] == 1.0
-    assert found["p_scatter_ms"] == pytest.approx(8, abs=2.1)
+    assert found["p_scatter_ms"] == pytest.approx(12, abs=2.1)
     found = of_one_lead(planted(times, {-1: USUAL} | dict.fromkeys(range(3), USUAL[1:]), 10.4))
     assert found["p_share"] == pytest.approx(0.75)
     assert found["p_scatter_ms"] == pytest.approx(0, abs=1e-6)
@@ -306,6 +318,11 @@ def test_an_unlike_beat_is_counted() -> None:
     upside = tuple((at, width, -height) for at, width, height in USUAL)
     found = of_one_lead(planted(TIMES, {-1: USUAL, 4: upside, 7: upside}, 10.6))
     assert found["unlike_share"] == pytest.approx(2 / 11)
+    # Widths of 12 and 24 ms correlate by 0.88, of 12 and 40 ms by 0.75.
+    broad = {width: ((0.0, width, 1.2), *USUAL[2:]) for width in (0.024, 0.040)}
+    for width, unlike in ((0.024, 0), (0.040, 1)):
+        one = of_one_lead(planted(TIMES, {-1: USUAL, 4: broad[width]}, 10.6))
+        assert one["unlike_share"] == pytest.approx(unlike / 11)
     assert found["beat_likeness"] == pytest.approx(1, abs=1e-3)
 
 
@@ -340,6 +357,21 @@ def test_atrial_waves_need_a_second_of_quiet_stretches() -> None:
     assert math.isnan(of_one_lead(x)["atrial_share"])  # twice 0.8 - 0.39 - 0.04 s
     x = planted([0.8, 1.6, 2.4, 3.2, 4.0], USUAL[1:], 4.8) + sines((6.0, 0.03), seconds=4.8)
     assert math.isfinite(of_one_lead(x)["atrial_share"])  # four of them
+
+
+@pytest.mark.parametrize(("rr", "there"), [(0.40, False), (0.44, True)])
+def test_a_quiet_stretch_has_120_ms(rr: float, there: bool) -> None:
+    """T ends 251 ms behind R (200 + 2.04 sqrt(15^2 + 20^2)), QRS begins 40 ms before the next."""
+    x = planted([0.8 + rr * k for k in range(44)], (QRS, (0.2, 0.015, 0.3)), 20.0)
+    x += sines((6.0, 0.005), seconds=20.0)
+    assert math.isfinite(of_one_lead(x)["atrial_share"]) is there
+
+
+def test_a_drift_is_no_atrial_wave() -> None:
+    """Each stretch is taken less its straight line."""
+    x = planted(SLOW, NARROW, 20.0) + sines((5.0, 0.06), seconds=20.0)
+    x += np.linspace(0.0, 10.0, x.size)
+    assert of_one_lead(x)["atrial_share"] > 0.9
 
 
 # --- quality -------------------------------------------------------------------------------------
