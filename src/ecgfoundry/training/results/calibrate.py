@@ -18,9 +18,9 @@ from ecgfoundry.metrics.calibration import (
     fit_calibrator,
 )
 from ecgfoundry.metrics.classification import auroc, f1_thresholds, grouped_bootstrap
-from ecgfoundry.training.packaging import Metric
+from ecgfoundry.training.data.windows import StoredWindows
+from ecgfoundry.training.results.package import Metric
 from ecgfoundry.training.tasks import TargetScale, Task, patient_means
-from ecgfoundry.training.windows import StoredWindows
 
 __all__ = [
     "COVERAGE",
@@ -220,7 +220,7 @@ def residual_quantiles(physical: Float64, values: Float64) -> list[list[float]] 
         count = len(residual)
         if count < MINIMUM_EACH:
             return None
-        # Rounded: (1 - 0.9) / 2 in floating point is less than 0.05, and 60 times it less than 3.
+        # Rounded: (1 - 0.9) / 2 in floating point is a little less than 0.05.
         low = max(int(np.floor(round((count + 1) * tail, 6))) - 1, 0)
         high = min(int(np.ceil((count + 1) * (1 - tail))) - 1, count - 1)
         result.append([float(residual[low]), float(residual[high])])
