@@ -67,6 +67,7 @@ def test_a_bundle_reads_back(tmp_path: Path) -> None:
     assert bundle.document["files"] == {
         "README.md": "da0f266deed7c2c66f4708aa801d1ecd4aa289d2ee87e9c4525b30c8cba9ac88",
         "model.safetensors": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "preprocessing.json": "aa2dcdd546aa868db8612c71146f606d99b365a426361c78f94f3e79d89ff69a",
     }
     assert bundle.file("README.md") == folder / "README.md"
     with pytest.raises(BundleError, match=r"has no model\.onnx"):
@@ -74,7 +75,7 @@ def test_a_bundle_reads_back(tmp_path: Path) -> None:
     text = (folder / "bundle.json").read_text()
     assert text.endswith("}\n") and text.startswith('{\n  "schema_version": 1,')
     assert sorted(path.name for path in folder.iterdir()) == [
-        "README.md", "bundle.json", "model.safetensors",
+        "README.md", "bundle.json", "model.safetensors", "preprocessing.json",
     ]  # fmt: skip
 
 
