@@ -140,10 +140,10 @@ SUPERCLASS = BundleDescription(
         "Few leads do not show everything: the table gives what is lost for each lead.",
         "One set of thresholds serves all sets of leads; with one lead, findings are missed more "
         "often than with twelve.",
-        "Hypertrophy is read from shape alone and is not reliable outside PTB-XL: on LUDB (173 records, "
-        "124 positive) the AUROC is 0.728 (0.630 to 0.808), and at the threshold 14 of 124 are found. "
-        "LUDB itself scales every lead to 1 mV peak to peak, so that neither the model nor any control "
-        "can use voltages there. Do not use this target.",
+        "Hypertrophy is read from shape alone and is not reliable outside PTB-XL: on LUDB (173 "
+        "records, 124 positive) the AUROC is 0.728 (0.630 to 0.808), and at the threshold 14 of "
+        "124 are found. LUDB itself scales every lead to 1 mV peak to peak, so that neither the "
+        "model nor any control can use voltages there. Do not use this target.",
         "One maker's devices of 1989 to 1996 (Wagner 2020); nothing was measured on newer ones, "
         "nor on children apart.",
     ),
