@@ -118,15 +118,27 @@ def test_decisions_and_their_intervals() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "patients"),
-    [("sensitivity", 12), ("specificity", 20), ("ppv", 12), ("npv", 20), ("accuracy", 32)],
-)
-def test_a_share_of_one_has_wilsons_interval_of_its_patients(name: str, patients: int) -> None:
-    """12 patients with the target and 20 without, two records each, all decided rightly."""
-    y = np.repeat([1.0, 0.0], [24, 40])[:, None]
+    ("name", "missed", "wrong", "patients"),
+    [
+        ("sensitivity", 0, 0, 12), ("specificity", 0, 0, 20), ("ppv", 0, 0, 12),
+        ("npv", 0, 0, 20), ("accuracy", 0, 0, 32),
+        # Five patients without the target called: they are no part of these denominators.
+        ("sensitivity", 0, 5, 12), ("npv", 0, 5, 15),
+        # Three with the target missed.
+        ("specificity", 3, 0, 20), ("ppv", 3, 0, 9),
+    ],
+)  # fmt: skip
+def test_a_share_of_one_has_wilsons_interval_of_its_patients(
+    name: str, missed: int, wrong: int, patients: int
+) -> None:
+    """12 patients with the target and 20 without, two records each."""
+    y = np.repeat([1.0, 0.0], [24, 40])
+    called = y.copy()
+    called[: 2 * missed], called[24 : 24 + 2 * wrong] = 0.0, 1.0
     data = EvaluationData(
-        ("A",), y, y.copy(), np.arange(64) // 2, thresholds=Thresholds({"A": 0.5}, "given")
-    )
+        ("A",), y[:, None], called[:, None], np.arange(64) // 2,
+        thresholds=Thresholds({"A": 0.5}, "given"),
+    )  # fmt: skip
     (row,) = classification_rows(
         data, [0], PatientResampling.of(data.patients), Settings(draws=DRAWS)
     ).rows
@@ -314,6 +326,21 @@ def test_a_control_that_is_better_is_never_beaten_however_sure() -> None:
         assert row["age_sex_beaten"] is False
 
 
+def test_a_q_value_of_the_rate_itself_is_a_gain() -> None:
+    data = cohort()
+    resampling = PatientResampling.of(data.patients)
+    noise = np.random.default_rng(0).uniform(size=data.scores.shape)
+    controls = ControlScores({"age_sex": 0.5 * data.scores + 0.5 * noise}, {}, "-")
+    result = classification_rows(data, [0], resampling, SETTINGS)
+    add_gains(data, [0], result, controls, resampling, SETTINGS)
+    q = result.rows[0]["age_sex_q"]
+    assert 0 < q < 1 and result.rows[0]["age_sex_gain"] > 0
+    for rate, beaten in ((q, True), (np.nextafter(q, 0), False)):
+        settings = Settings(draws=DRAWS, false_discovery_rate=float(rate))
+        add_gains(data, [0], result, controls, resampling, settings)
+        assert result.rows[0]["age_sex_beaten"] is beaten
+
+
 def test_the_prevalence_has_an_area_of_one_half_in_every_draw() -> None:
     data = cohort()
     resampling = PatientResampling.of(data.patients)
@@ -335,6 +362,7 @@ def quantity() -> EvaluationData:
     truth[3] = NAN
     scores = truth + 0.1 * np.where(np.arange(80) % 2, 1, -1)
     scores[3], scores[10] = 4.0, NAN
+    truth[40], scores[40] = NAN, NAN  # neither: a missing label, no missing prediction
     return EvaluationData(("K",), truth[:, None], scores[:, None], np.arange(80) // 2)
 
 
@@ -373,8 +401,8 @@ def test_rows_of_quantities() -> None:
     data = quantity()
     resampling = PatientResampling.of(data.patients)
     (row,) = regression_rows(data, [0], resampling, Settings(draws=DRAWS, level=0.9))
-    assert (row["n"], row["patients"]) == (78, 40)
-    assert (row["missing_labels"], row["missing_predictions"]) == (1, 1)
+    assert (row["n"], row["patients"]) == (77, 40)
+    assert (row["missing_labels"], row["missing_predictions"]) == (2, 1)
     assert row["mae"] == pytest.approx(0.1) and row["kind"] == "regression"
     known = ~np.isnan(data.labels + data.scores)[:, 0]
     values = []

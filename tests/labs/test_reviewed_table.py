@@ -1,6 +1,6 @@
 """The catalogue against a second copy of what was reviewed, and against LOINC's properties.
 
-``tests/fixtures/laboratory/indicators.csv`` holds for every indicator its LOINC code, the property
+``tests/fixtures/labs/indicators.csv`` holds for every indicator its LOINC code, the property
 that LOINC states for that code, its unit, the limits of what can be (our choice, wide), the
 directions and the valence. A number that is changed has to be changed in both, on purpose.
 """
@@ -51,7 +51,7 @@ UNITS_OF_PROPERTY = {
 
 @pytest.fixture(scope="module")
 def reviewed(fixtures: Path) -> dict[str, dict[str, str]]:
-    path = fixtures / "laboratory" / "indicators.csv"
+    path = fixtures / "labs" / "indicators.csv"
     with path.open(newline="", encoding="utf-8") as stream:
         return {row["name"]: row for row in csv.DictReader(stream)}
 

@@ -9,10 +9,11 @@ import pytest
 
 pl = pytest.importorskip("polars")
 
+from ecgfoundry.errors import LeakageError  # noqa: E402
 from ecgfoundry.labs.targets.labels import LabelRule, label_segments  # noqa: E402
-from ecgfoundry.manifest.leakage import check_leakage  # noqa: E402
 from ecgfoundry.labs.targets.results import indicator_results  # noqa: E402
 from ecgfoundry.labs.targets.values import parse_value, parse_values  # noqa: E402
+from ecgfoundry.manifest.leakage import check_leakage  # noqa: E402
 
 WORDS = {
     "negative": "NEG · Negative · None · None seen · none detected · Not detected · not seen · "
@@ -195,6 +196,6 @@ def test_leaks_count_patients_and_not_rows() -> None:
             "split": ["train", "train", "test", "test", "test", "train", "test"],
         }
     )
-    with pytest.raises(Exception, match="^1 patient"):
+    with pytest.raises(LeakageError, match="^1 patient"):
         check_leakage(table)
     check_leakage(table.filter(pl.col("patient") != "a"))

@@ -81,11 +81,10 @@ def independent(m: int, n: int, shift: float, spread: float, seed: int) -> Case:
     return np.repeat([1.0, 0.0], (m, n)), s, np.arange(m + n)
 
 
-def repeated(times: int, seed: int) -> Case:
+def repeated(case: Case, times: int) -> Case:
     """Records that are copies within a patient: the clusters widen the interval."""
-    y, s, who = independent(8, 11, 1.0, 1.0, seed)
-    generator = np.random.default_rng(seed)
-    noise = 1e-6 * generator.normal(size=19 * times)
+    y, s, who = case
+    noise = 1e-6 * np.random.default_rng(2).normal(size=len(y) * times)
     return np.repeat(y, times), np.repeat(s, times) + noise, np.repeat(who, times)
 
 
@@ -108,8 +107,9 @@ CASES = {
     "wide positives": independent(30, 300, 1.0, 6.0, 5),
     "narrow negatives": independent(300, 30, 6.0, 6.0, 6),
     "wide negatives": independent(300, 30, 0.2, 0.3, 6),
-    "copies": repeated(3, 2),
-    "very many copies": repeated(80, 2),
+    "copies": repeated(independent(8, 11, 1.0, 1.0, 2), 3),
+    # So near one that the model counts, 50 times as large as it would be without clusters.
+    "very many copies": repeated(independent(6, 9, 2.8, 1.0, 4), 48),
     "pairs": paired(0),
 }
 
