@@ -362,6 +362,7 @@ def quantity() -> EvaluationData:
     truth[3] = NAN
     scores = truth + 0.1 * np.where(np.arange(80) % 2, 1, -1)
     scores[3], scores[10] = 4.0, NAN
+    truth[40], scores[40] = NAN, NAN  # neither: a missing label, no missing prediction
     return EvaluationData(("K",), truth[:, None], scores[:, None], np.arange(80) // 2)
 
 
@@ -400,8 +401,8 @@ def test_rows_of_quantities() -> None:
     data = quantity()
     resampling = PatientResampling.of(data.patients)
     (row,) = regression_rows(data, [0], resampling, Settings(draws=DRAWS, level=0.9))
-    assert (row["n"], row["patients"]) == (78, 40)
-    assert (row["missing_labels"], row["missing_predictions"]) == (1, 1)
+    assert (row["n"], row["patients"]) == (77, 40)
+    assert (row["missing_labels"], row["missing_predictions"]) == (2, 1)
     assert row["mae"] == pytest.approx(0.1) and row["kind"] == "regression"
     known = ~np.isnan(data.labels + data.scores)[:, 0]
     values = []

@@ -446,6 +446,8 @@ def test_placements_and_curves_by_hand() -> None:
     found = ranking.average_precision([1, 0, 1, 0], [0.9, 0.9, 0.4, 0.1])
     assert found == pytest.approx(0.25 + 1 / 3)
     assert np.isnan(curve.precision[0])
+    # One positive, third of four: precision 1/3 at its only step.
+    assert ranking.average_precision([0, 0, 1, 0], [4, 3, 2, 1]) == pytest.approx(1 / 3)
 
 
 def test_one_class_has_no_area_and_no_curve() -> None:
