@@ -355,6 +355,16 @@ def test_integers_need_their_gain(engine: str) -> None:
         assert caught.value.remedy == "Pass gain=, in mV per unit"
 
 
+def test_no_window_of_a_long_recording_is_lost() -> None:
+    """130 windows of 10 s: window k is a square wave of its own frequency, k + 2 half-waves."""
+    samples = np.arange(1000)
+    x = np.concatenate([np.where(samples * (k + 2) // 1000 % 2, 1.0, -1.0) for k in range(130)])
+    given = standardize(recording_of(x[np.newaxis], 100, ("I",)), "ecgfounder-ptbxl-eval@1", ("I",))
+    assert given.shape == (130, 1, 5000)
+    changes = (np.diff(np.sign(given[:, 0, ::5])) != 0).sum(axis=1)
+    np.testing.assert_array_equal(changes, np.arange(130) + 1)
+
+
 def test_shapes_are_checked() -> None:
     with pytest.raises(SignalError, match=r"shape \(leads, samples\), not \(5000,\)"):
         standardize_window(np.zeros(5000), 500, "ptbxl-bandpass@1")

@@ -59,6 +59,16 @@ def test_the_joint_deviation_gets_1e_8_added(name: str) -> None:
     assert 0.6 < given.std() < 0.75  # 3e-8 / (3e-8 + 1e-8), less what the filters take
 
 
+def test_samples_are_rounded_to_float32_before_the_filters(record: np.ndarray) -> None:
+    """At an offset of 3000 mV that is 0.1 uV and shows: the rule of all engines is one."""
+    x = record[:3] + 3000.0
+    given = standardize_tensor(torch.tensor(x[None]), 500, "ecgfounder-paper@1")[0].numpy()
+    wanted = PLAIN["ecgfounder-paper@1"](x)
+    assert np.abs(given - wanted).max() <= 1e-4
+    exact = PLAIN["ecgfounder-paper@1"](record[:3])
+    assert np.abs(given - exact).max() > 2e-4
+
+
 def test_the_running_median_by_hand() -> None:
     x = torch.tensor([[5.0, 1.0, 4.0, 2.0, 9.0], [-1.0, -2.0, -3.0, -4.0, -5.0]])
     # Of 3, zeros beyond the ends: (0 5 1) (5 1 4) (1 4 2) (4 2 9) (2 9 0).
