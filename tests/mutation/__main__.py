@@ -14,11 +14,12 @@ from pathlib import Path
 
 from tests.mutation import changed, report, verdicts
 from tests.mutation.baseline import BaselineError, run_baseline
-from tests.mutation.choose import Key, Mutant, draw, find_mutants
+from tests.mutation.choose import Key, Mutant, draw
 from tests.mutation.covering import Baseline
-from tests.mutation.execute import Results, execute
+from tests.mutation.execute import Judge, Results, execute
 from tests.mutation.plan import REPOSITORY, Area, Plan, PlanError, data_file, load_plan
 from tests.mutation.session import Outcome, Session
+from tests.mutation.sources import mutants_of
 from tests.mutation.workplace import Workplace, WorkplaceError
 
 SAMPLE = 120
@@ -145,7 +146,7 @@ def _mutants(
         mutant
         for module in area.modules
         if module in wanted and (only is None or module in only)
-        for mutant in find_mutants(plan.source / module, module)
+        for mutant in mutants_of(plan.source, module)
     ]
 
 
@@ -182,6 +183,8 @@ def _run(
         ]
         own = Baseline([], [], {}, set(), [])
         if waiting:
+            if area.build is not None and not all(w.build(area.build) for w in workplaces):
+                raise BaselineError(f"{area.name}: {area.build} fails; is there a C compiler?")
             own, late = run_baseline(plan, area, workplaces, folder / "tests", deadline)
             total = sum(own.seconds)
             print(f"{area.name}: {len(own.tests)} tests judge, {total:.0f} s", flush=True)
@@ -189,7 +192,8 @@ def _run(
                 print(f"judges nothing, it had no time: {name}", flush=True)
             for name in own.failing:
                 print(f"left out, it fails on the unchanged source: {name}", flush=True)
-        results = execute(sample, own, plan, session, workplaces, deadline=deadline, tell=tell)
+        judge = Judge(plan, area, own, deadline)
+        results = execute(sample, judge, session, workplaces, tell)
     for mutant, outcome in results.judged if not waiting else ():
         tell(mutant, outcome)
     print(f"{area.name}: {len(results.judged)} judged in {time.monotonic() - begun:.0f} s; "

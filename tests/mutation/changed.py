@@ -45,7 +45,7 @@ def changed_lines(root: Path, base: str, package: str) -> dict[str, set[int]]:
     for name in new.splitlines():
         count = len((root / name).read_bytes().splitlines())
         found[name.removeprefix(f"{package}/")] = set(range(1, count + 1))
-    return {name: own for name, own in found.items() if name.endswith(".py") and own}
+    return {name: own for name, own in found.items() if name.endswith((".py", ".c")) and own}
 
 
 def _git(root: Path, *arguments: str) -> str | None:

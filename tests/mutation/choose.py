@@ -116,13 +116,17 @@ def find_mutants(path: Path, module: str, source: str | None = None) -> list[Mut
             )
             found.append((spec, name, _qualified_name(node), lines[start[0] - 1].strip()))
     found.sort(key=lambda entry: (entry[0].start_pos, entry[1], entry[0].occurrence))
+    return [Mutant(key, spec, source) for key, spec in numbered(module, found)]
+
+
+def numbered(
+    module: str, found: Iterable[tuple[MutationSpec, str, str, str]]
+) -> Iterator[tuple[Key, MutationSpec]]:
+    """Give keys to changes in the order of the text: (spec, operator, function, line)."""
     seen: Counter[tuple[str, str, str]] = Counter()
-    mutants = []
     for spec, name, function, line in found:
-        key = Key(module, function, name, line, seen[function, name, line])
+        yield Key(module, function, name, line, seen[function, name, line]), spec
         seen[function, name, line] += 1
-        mutants.append(Mutant(key, spec, source))
-    return mutants
 
 
 def draw(mutants: Iterable[Mutant], size: int | None, seed: int) -> list[Mutant]:

@@ -44,6 +44,8 @@ class Baseline:
 
     def judges(self, mutant: Mutant) -> list[str]:
         """Return the node ids that can notice a mutant, in the order in which they run."""
+        if not mutant.key.module.endswith(".py"):  # coverage sees no compiled code
+            return self._ordered(set(range(len(self.tests))))
         lines = self.lines.get(mutant.key.module, {})
         place = statement(mutant.source, mutant.line)
         direct = self._of(lines, place.lines)
@@ -53,6 +55,17 @@ class Baseline:
             near.discard(IMPORTING)
             return self._ordered(near) + self._ordered(set(range(len(self.tests))) - near)
         return self._ordered(direct) + self._ordered(self.starters - direct)
+
+    def limits(self) -> dict[str, float]:
+        """Return the seconds that one test may take on a mutant, by file.
+
+        By the slowest of the file: whichever runs first sets up what they share.
+        """
+        slowest: dict[str, float] = {}
+        for name, seconds in zip(self.tests, self.seconds, strict=True):
+            file = name.partition("::")[0]
+            slowest[file] = max(slowest.get(file, 0.0), seconds)
+        return {file: LEAST_LIMIT_S + PATIENCE * seconds for file, seconds in slowest.items()}
 
     def limit(self, tests: Iterable[str]) -> float:
         """Return the seconds that the tests may take on a mutant."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tests.mutation.choose import Mutant
 from tests.mutation.covering import Baseline
-from tests.mutation.plan import Plan
+from tests.mutation.plan import Area, Plan
 from tests.mutation.session import Outcome, Session
 from tests.mutation.workplace import Workplace, WorkplaceError
 
@@ -28,48 +28,58 @@ class Results:
     skipped: list[Mutant] = field(default_factory=list)
 
 
-def judge(
-    mutant: Mutant, baseline: Baseline, plan: Plan, workplace: Workplace, deadline: float
-) -> Outcome:
-    """Run the tests that execute the changed line, until one fails.
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Runs tests on mutants of an area.
 
-    Raises
-    ------
-    WorkplaceError
-        The fork server is gone.
+    ``deadline`` (of ``time.monotonic``) ends a run in any case; its outcome means nothing.
     """
-    tests = baseline.judges(mutant)
-    if not tests:
-        return Outcome(noticed=False, how="no test")
-    assert mutant.mutated is not None
-    files = tuple(dict.fromkeys(name.partition("::")[0] for name in tests))
-    with workplace.changed(f"{plan.package}/{mutant.key.module}", mutant.mutated):
-        answer = workplace.run(
-            files,
-            baseline.limit(tests),
-            until=deadline,
-            order=tests,
-            known=baseline.tests,
-            left_out=baseline.failing,
-        )
-    seconds = round(answer["seconds"], 3)
-    if answer.get("timed_out"):
-        return Outcome(noticed=True, how="timed out", seconds=seconds)
-    if answer["code"] in _NOTHING_FAILED:
-        return Outcome(noticed=False, how="survived", seconds=seconds)
-    if failed := answer.get("failed"):
-        return Outcome(noticed=True, how="failed", test=failed, seconds=seconds)
-    return Outcome(noticed=True, how="crashed", seconds=seconds)
+
+    plan: Plan
+    area: Area
+    baseline: Baseline
+    deadline: float
+
+    def outcome(self, mutant: Mutant, workplace: Workplace) -> Outcome:
+        """Run the tests that execute the changed line, until one fails.
+
+        Raises
+        ------
+        WorkplaceError
+            The fork server is gone.
+        """
+        tests = self.baseline.judges(mutant)
+        if not tests:
+            return Outcome(noticed=False, how="no test")
+        assert mutant.mutated is not None
+        files = tuple(dict.fromkeys(name.partition("::")[0] for name in tests))
+        with workplace.changed(f"{self.plan.package}/{mutant.key.module}", mutant.mutated):
+            if self.area.build is not None and not workplace.build(self.area.build):
+                return Outcome(noticed=True, how="does not compile")
+            answer = workplace.run(
+                files,
+                self.baseline.limit(tests),
+                until=self.deadline,
+                limits=self.baseline.limits(),
+                order=tests,
+                known=self.baseline.tests,
+                left_out=self.baseline.failing,
+            )
+        seconds = round(answer["seconds"], 3)
+        if answer.get("timed_out"):
+            return Outcome(noticed=True, how="timed out", seconds=seconds)
+        if answer["code"] in _NOTHING_FAILED:
+            return Outcome(noticed=False, how="survived", seconds=seconds)
+        if failed := answer.get("failed"):
+            return Outcome(noticed=True, how="failed", test=failed, seconds=seconds)
+        return Outcome(noticed=True, how="crashed", seconds=seconds)
 
 
 def execute(
     mutants: list[Mutant],
-    baseline: Baseline,
-    plan: Plan,
+    judge: Judge,
     session: Session,
     workplaces: list[Workplace],
-    *,
-    deadline: float,
     tell: Callable[[Mutant, Outcome], None],
 ) -> Results:
     """Judge mutants that have no outcome yet, and return those of all.
@@ -77,14 +87,12 @@ def execute(
     Parameters
     ----------
     mutants : list of Mutant
-    baseline : Baseline
-    plan : Plan
+    judge : Judge
+        No mutant is begun after its deadline.
     session : Session
         Keeps each outcome as soon as it is there.
     workplaces : list of Workplace
         One thread each.
-    deadline : float
-        Of ``time.monotonic``: no mutant is begun, nor an outcome taken, after it.
     tell : callable
         Called with every new outcome.
 
@@ -102,17 +110,17 @@ def execute(
     errors: list[WorkplaceError] = []
 
     def work(workplace: Workplace) -> None:
-        while not errors and time.monotonic() < deadline:
+        while not errors and time.monotonic() < judge.deadline:
             try:
                 mutant = waiting.get_nowait()
-                outcome = judge(mutant, baseline, plan, workplace, deadline)
+                outcome = judge.outcome(mutant, workplace)
             except queue.Empty:
                 return
             except WorkplaceError as error:
                 errors.append(error)
                 return
             with lock:
-                if time.monotonic() < deadline:
+                if time.monotonic() < judge.deadline:
                     tell(mutant, session.record(mutant, outcome))
 
     threads = [threading.Thread(target=work, args=(place,), daemon=True) for place in workplaces]
@@ -121,7 +129,7 @@ def execute(
     for thread in threads:
         while thread.is_alive():  # so that an interruption from the keyboard is seen
             thread.join(0.2)
-            if time.monotonic() > deadline:
+            if time.monotonic() > judge.deadline:
                 break
     if errors:
         raise errors[0]

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
+import mmap
 import multiprocessing.process
+import struct
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +37,39 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             phases=(Phase.explicit, Phase.generate),
         )
         settings.load_profile("mutation")
+
+
+class Clock:
+    """When the test that runs now is to be stopped: written by the child, read by its parent.
+
+    Parameters
+    ----------
+    limits : dict
+        Seconds of a test, by file; other files have no limit of their own.
+    first : float
+        Of ``time.monotonic``: until when the first test has to begin.
+    """
+
+    def __init__(self, limits: dict[str, float], first: float) -> None:
+        self._limits = limits
+        self._shared = mmap.mmap(-1, 8)  # both processes see it after the fork
+        self._set(first if limits else math.inf)
+
+    @property
+    def deadline(self) -> float:
+        """Of ``time.monotonic``."""
+        return float(struct.unpack("d", self._shared[:8])[0])
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Begin a test."""
+        self._set(time.monotonic() + self._limits.get(nodeid.partition("::")[0], math.inf))
+
+    def pytest_sessionfinish(self) -> None:
+        """Leave the end to the limit of the whole."""
+        self._set(math.inf)
+
+    def _set(self, deadline: float) -> None:
+        self._shared[:8] = struct.pack("d", deadline)
 
 
 class Selection:

@@ -19,7 +19,8 @@ class Area:
 
     ``modules`` are paths inside the package and ``tests`` paths inside the repository, both with
     forward slashes; ``preload`` what the fork server imports once for all mutants; ``aim`` the
-    share of the non-equivalent mutants that has to be noticed.
+    share of the non-equivalent mutants that has to be noticed; ``build`` a program inside the
+    repository that compiles the modules, where they are compiled.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Area:
     tests: tuple[str, ...]
     preload: tuple[str, ...]
     aim: float
+    build: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +88,23 @@ def load_plan(root: Path = REPOSITORY) -> Plan:
     owners: dict[str, str] = {}
     for name, entry in document["areas"].items():
         entry = defaults | entry
-        if unknown := entry.keys() - {"modules", "tests", "preload", "aim"}:
+        if unknown := entry.keys() - {"modules", "tests", "preload", "aim", "build"}:
             raise PlanError(f"{file}: area {name} has unknown keys: {', '.join(sorted(unknown))}")
         modules = _resolved(root / package, entry["modules"], f"{file}: area {name}")
         for module in modules:
             if owner := owners.setdefault(module, name) != name and owners[module]:
                 raise PlanError(f"{file}: {module} belongs to {owner} and to {name}")
         tests = _resolved(root, entry["tests"], f"{file}: area {name}")
-        areas.append(Area(name, modules, tests, tuple(entry.get("preload", ())), entry["aim"]))
+        areas.append(
+            Area(
+                name,
+                modules,
+                tests,
+                tuple(entry.get("preload", ())),
+                entry["aim"],
+                entry.get("build"),
+            )
+        )
     return Plan(root, package, tuple(areas))
 
 

@@ -21,6 +21,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+COLLECTION_LIMIT_S = 120.0
+"""Seconds until the first test begins: a mutant may loop while it is imported."""
+
 MEMORY = 8 * 2**30
 """Bytes of private memory that a child may have: a mutant may ask for any amount."""
 
@@ -63,11 +66,12 @@ def _serve(request: dict[str, Any], hooks: Any) -> dict[str, Any]:
     output = Path(request["output"])
     output.unlink(missing_ok=True)
     begun = time.monotonic()
+    clock = hooks.Clock(request.get("limits") or {}, begun + COLLECTION_LIMIT_S)
     child = os.fork()
     if child == 0:
-        _child(request, hooks, output)
+        _child(request, hooks, output, clock)
     _running.append(child)
-    code = _wait(child, min(begun + request["limit"], request["until"]))
+    code = _wait(child, min(begun + request["limit"], request["until"]), clock)
     _running.clear()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)  # what the tests started and left behind
@@ -79,14 +83,14 @@ def _serve(request: dict[str, Any], hooks: Any) -> dict[str, Any]:
     return answer
 
 
-def _wait(child: int, deadline: float) -> int | None:
-    """Return the exit code, or None after the time limit."""
+def _wait(child: int, deadline: float, clock: Any) -> int | None:
+    """Return the exit code, or None after the time limit, the child's or that of one test."""
     pause = 0.002
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > deadline:
+        if time.monotonic() > min(deadline, clock.deadline):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child, signal.SIGKILL)
             with contextlib.suppress(ProcessLookupError):
@@ -97,7 +101,7 @@ def _wait(child: int, deadline: float) -> int | None:
         pause = min(pause * 1.5, 0.05)
 
 
-def _child(request: dict[str, Any], hooks: Any, output: Path) -> None:
+def _child(request: dict[str, Any], hooks: Any, output: Path, clock: Any) -> None:
     """Run pytest; never returns."""
     code = 70
     try:
@@ -112,7 +116,7 @@ def _child(request: dict[str, Any], hooks: Any, output: Path) -> None:
         sys.stdin, sys.stdout, sys.stderr = (
             os.fdopen(0, "r"), os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
         )  # fmt: skip
-        code = _run(request, hooks, output)
+        code = _run(request, hooks, output, clock)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -121,14 +125,14 @@ def _child(request: dict[str, Any], hooks: Any, output: Path) -> None:
         os._exit(code)
 
 
-def _run(request: dict[str, Any], hooks: Any, output: Path) -> int:
+def _run(request: dict[str, Any], hooks: Any, output: Path, clock: Any) -> int:
     import pytest
 
     # Loading the plugins of all installed packages takes longer than most tests.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     sys.dont_write_bytecode = not request.get("record")
     chosen = hooks.Selection(request.get("order"), request.get("known"), request["left_out"])
-    plugins: list[Any] = [hooks, chosen]
+    plugins: list[Any] = [hooks, chosen, clock]
     recorder = None
     if record := request.get("record"):
         recorder = hooks.Recorder(record["include"], record["package"])

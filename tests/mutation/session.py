@@ -20,8 +20,9 @@ from tests.mutation.plan import Area, Plan
 class Outcome:
     """What became of a mutant.
 
-    ``how`` is "failed", "timed out" or "crashed" of a mutant that was noticed, "survived" or
-    "no test" (no test executes the line) of one that was not; ``test`` is what noticed it.
+    ``how`` is "failed", "timed out", "crashed" or "does not compile" of a mutant that was
+    noticed, "survived" or "no test" (no test executes the line) of one that was not; ``test`` is
+    what noticed it.
     """
 
     noticed: bool

@@ -73,5 +73,6 @@ def test_all_tests_judge_what_is_executed_by_importing() -> None:
     ]  # fmt: skip
 
 
-def test_the_time_limit() -> None:
+def test_the_time_limits() -> None:
+    assert BASELINE.limits() == {"a.py": 30.0, "b.py": 20.0, "c.py": 10.5}
     assert BASELINE.limit(["a.py::slow", "b.py::one"]) == 10.0 + 5.0 * 5.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation.choose import find_mutants
 from tests.mutation.plan import REPOSITORY, PlanError, data_file, load_plan
+from tests.mutation.sources import mutants_of
 from tests.mutation.verdicts import load_verdicts
 
 VERDICT = """
@@ -50,9 +50,7 @@ def test_verdicts_belong_to_mutants_that_exist() -> None:
     plan = load_plan()
     verdicts = load_verdicts(data_file(REPOSITORY, "verdicts.toml"))
     modules = {key.module for key in verdicts}
-    keys = {
-        mutant.key for module in modules for mutant in find_mutants(plan.source / module, module)
-    }
+    keys = {mutant.key for module in modules for mutant in mutants_of(plan.source, module)}
     assert not set(verdicts) - keys
 
 

@@ -131,7 +131,10 @@ def test_a_mutant_that_never_ends_is_noticed(
     (tiny / "tests/test_limits.py").write_text(
         "from tiny.limits import count\n\ndef test_count():\n    assert count(3, 1) == 0\n"
     )
-    monkeypatch.setattr(covering, "LEAST_LIMIT_S", 1.0)
+    (tiny / "tests/test_slow.py").write_text(  # the limit of one test holds, not that of all
+        "import time\n\ndef test_slow():\n    time.sleep(1)\n"
+    )
+    monkeypatch.setattr(covering, "LEAST_LIMIT_S", 2.0)
     assert command.main(["--root", str(tiny), "--all"]) == 0
     printed = capsys.readouterr().out
     assert "timed out: src/tiny/limits.py:3 n = n - step -> n = n + step" in printed

@@ -108,6 +108,7 @@ class Workplace:
         limit: float,
         *,
         until: float = float("inf"),
+        limits: dict[str, float] | None = None,
         order: list[str] | None = None,
         known: list[str] | None = None,
         left_out: list[str] | None = None,
@@ -123,6 +124,8 @@ class Workplace:
             Seconds after which the child is stopped.
         until : float
             Of ``time.monotonic``: when it is stopped in any case.
+        limits : dict, optional
+            Seconds after which one test is taken to hang, by file.
         order, known, left_out : list of str, optional
             See ``hooks.Selection``.
         record : bool
@@ -142,6 +145,7 @@ class Workplace:
             "files": list(files),
             "limit": limit,
             "until": until,
+            "limits": limits,
             "order": order,
             "known": known,
             "left_out": left_out or [],
@@ -169,6 +173,11 @@ class Workplace:
             raise WorkplaceError(self._last_words())
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def build(self, program: str) -> bool:
+        """Run a program of the copy that compiles what was changed; whether it succeeded."""
+        command = [sys.executable, str(self.root / program)]
+        return subprocess.run(command, capture_output=True, cwd=self.root).returncode == 0
 
     def _ignored(self, folder: str, names: list[str]) -> set[str]:
         """Return what is not copied: what is built, and the copy itself where it is inside."""
