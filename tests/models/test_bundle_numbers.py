@@ -70,7 +70,6 @@ def test_a_bundle_reads_back(tmp_path: Path) -> None:
         "preprocessing.json": hashlib.sha256(recipe).hexdigest(),
         "README.md": "da0f266deed7c2c66f4708aa801d1ecd4aa289d2ee87e9c4525b30c8cba9ac88",
         "model.safetensors": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        "preprocessing.json": "aa2dcdd546aa868db8612c71146f606d99b365a426361c78f94f3e79d89ff69a",
     }
     assert bundle.file("README.md") == folder / "README.md"
     with pytest.raises(BundleError, match=r"has no model\.onnx"):

@@ -167,7 +167,7 @@ def test_integers_are_multiplied_by_their_gain() -> None:
     given = run(x, KernelSteps(500.0, (), epsilon=1.0), gain=0.01)
     wanted = np.array([[-3.0, -1.0], [1.0, 3.0]]) / (np.sqrt(5.0) + 1.0)
     np.testing.assert_allclose(given[0], wanted, rtol=1e-6)
-    plain = run(x, Steps(500.0, (), epsilon=100.0))  # without a word a unit is 1 mV
+    plain = run(x, KernelSteps(500.0, (), epsilon=100.0))  # without a word a unit is 1 mV
     np.testing.assert_allclose(plain[0], wanted, rtol=1e-6)
     for dtype in (np.float32, np.float64):  # a gain is for integers alone
         given = run(x.astype(dtype) * 0.01, KernelSteps(500.0, (), epsilon=1.0), gain=5.0)
