@@ -8,7 +8,7 @@ recipe in order, in float64, from the same filter designs as the kernels':
 - the running median exactly, from ranks, by a wavelet matrix: one bit of the median's rank per
   pass, all positions at once.
 
-Inference never goes this way: results differ by rounding from those of the other rooms (the tests
+Inference never goes this way: results differ by rounding from those of the other engines (the tests
 hold them to 1e-4 after the z-score), and everything that answers calls one function.
 """
 

@@ -364,7 +364,7 @@ def corpus_sources(path: str | Path, targets: Sequence[str]) -> list[SegmentSour
     Raises
     ------
     MissingExtraError
-        The corpus room or its tables are not installed.
+        The corpus package or its tables are not installed.
     TrainingError
         The index has not the columns.
     """
