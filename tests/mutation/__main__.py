@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 def _areas(plan: Plan, options: argparse.Namespace) -> int:
     """Run samples of whole areas."""
     deadline = _deadline(options)
-    reports = []
+    reports, code = [], 0
     for area in plan.chosen(options.areas):
         sample = draw(_mutants(plan, area, options), None if options.all else options.sample,
                       options.seed)  # fmt: skip
@@ -79,7 +79,12 @@ def _areas(plan: Plan, options: argparse.Namespace) -> int:
             for mutant in sample:
                 print(f"{mutant.key.module}:{mutant.line} {mutant.change()}")
             continue
-        results = _run(plan, area, sample, options, deadline)
+        try:
+            results = _run(plan, area, sample, options, deadline)
+        except BaselineError as error:
+            print(f"mutants: {error}", file=sys.stderr)
+            code = 2
+            continue
         reports.append(report.AreaReport(area, results.judged, _verdicts(plan)))
         if options.docs:
             size = "all mutants" if options.all else f"a sample of {options.sample}"
@@ -87,7 +92,7 @@ def _areas(plan: Plan, options: argparse.Namespace) -> int:
     if reports:
         print(f"\n{report.table(reports)}")
         _templates(reports, options)
-    return 0
+    return code
 
 
 def _changed(plan: Plan, options: argparse.Namespace) -> int:
@@ -181,7 +186,10 @@ def _run(
             stack.enter_context(Workplace(plan.root, plan.package, area.preload))
             for _ in range(max(1, min(options.workers, waiting)) if waiting else 0)
         ]
-        own = Baseline([], [], {}, set(), [])
+        for mutant in sample:
+            if outcome := session.outcome(mutant):
+                tell(mutant, outcome)
+        own, late = Baseline([], [], {}, set(), []), list[str]()
         if waiting:
             if area.build is not None and not all(w.build(area.build) for w in workplaces):
                 raise BaselineError(f"{area.name}: {area.build} fails; is there a C compiler?")
@@ -192,10 +200,8 @@ def _run(
                 print(f"judges nothing, it had no time: {name}", flush=True)
             for name in own.failing:
                 print(f"left out, it fails on the unchanged source: {name}", flush=True)
-        judge = Judge(plan, area, own, deadline)
+        judge = Judge(plan, area, own, deadline, partial=bool(late))
         results = execute(sample, judge, session, workplaces, tell)
-    for mutant, outcome in results.judged if not waiting else ():
-        tell(mutant, outcome)
     print(f"{area.name}: {len(results.judged)} judged in {time.monotonic() - begun:.0f} s; "
           f"{len(results.skipped)} had no time", flush=True)  # fmt: skip
     return results

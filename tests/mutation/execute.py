@@ -33,12 +33,14 @@ class Judge:
     """Runs tests on mutants of an area.
 
     ``deadline`` (of ``time.monotonic``) ends a run in any case; its outcome means nothing.
+    ``partial`` says that not all tests of the area judge.
     """
 
     plan: Plan
     area: Area
     baseline: Baseline
     deadline: float
+    partial: bool = False
 
     def outcome(self, mutant: Mutant, workplace: Workplace) -> Outcome:
         """Run the tests that execute the changed line, until one fails.
@@ -50,7 +52,7 @@ class Judge:
         """
         tests = self.baseline.judges(mutant)
         if not tests:
-            return Outcome(noticed=False, how="no test")
+            return Outcome(noticed=False, how="no test", partial=self.partial)
         assert mutant.mutated is not None
         files = tuple(dict.fromkeys(name.partition("::")[0] for name in tests))
         with workplace.changed(f"{self.plan.package}/{mutant.key.module}", mutant.mutated):
@@ -69,7 +71,7 @@ class Judge:
         if answer.get("timed_out"):
             return Outcome(noticed=True, how="timed out", seconds=seconds)
         if answer["code"] in _NOTHING_FAILED:
-            return Outcome(noticed=False, how="survived", seconds=seconds)
+            return Outcome(False, "survived", seconds=seconds, partial=self.partial)
         if failed := answer.get("failed"):
             return Outcome(noticed=True, how="failed", test=failed, seconds=seconds)
         return Outcome(noticed=True, how="crashed", seconds=seconds)

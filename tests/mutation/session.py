@@ -22,7 +22,7 @@ class Outcome:
 
     ``how`` is "failed", "timed out", "crashed" or "does not compile" of a mutant that was
     noticed, "survived" or "no test" (no test executes the line) of one that was not; ``test`` is
-    what noticed it.
+    what noticed it. ``partial``: some tests had no time, so the next run judges it again.
     """
 
     noticed: bool
@@ -30,6 +30,7 @@ class Outcome:
     test: str = ""
     seconds: float = 0.0
     judges: str = ""
+    partial: bool = False
 
 
 class Session:
@@ -45,11 +46,12 @@ class Session:
         self._known = {item.job_id for item in self._database.work_items}
         self._files = digests_of_tests(plan, area)
         self._all = hashlib.sha256("".join(self._files.values()).encode()).hexdigest()
-        self._outcomes = {
+        kept = {
             name: Outcome(**json.loads(result.output))
             for name, result in self._database.results
             if result.output
         }
+        self._outcomes = {name: outcome for name, outcome in kept.items() if not outcome.partial}
 
     def close(self) -> None:
         """Close the database."""

@@ -184,6 +184,11 @@ def test_how_long_an_outcome_stands(tiny: Path) -> None:
     assert standing() == [True, False, False]
     (tiny / "tests/test_limits.py").write_text("def test_limit(): ...\n")
     assert standing() == [False, False, False]
+    own = session()
+    own.record(survived, Outcome(False, "survived", partial=True))
+    assert own.outcome(survived) is not None  # it counts in this run, and not in the next
+    own.close()
+    assert standing() == [False, False, False]
 
 
 @pytest.mark.slow
