@@ -60,6 +60,12 @@ class FileAccessError(EcgFoundryError):
     code = "file-access"
 
 
+class DiskFullError(FileAccessError):
+    """There is no space, or no quota, left to write a file; nothing of it stays behind."""
+
+    code = "disk-full"
+
+
 class UnknownFormatError(EcgFoundryError):
     """No reader recognises the content of a file."""
 
@@ -170,7 +176,13 @@ class MissingExtraError(EcgFoundryError):
         )
 
 
-class ManifestError(EcgFoundryError):
+class TableError(EcgFoundryError):
+    """A table or a JSON document cannot be read as one, or a cell is not what its column holds."""
+
+    code = "table"
+
+
+class ManifestError(TableError):
     """A manifest breaks its schema or contradicts itself."""
 
     code = "manifest"
