@@ -47,7 +47,7 @@ from ecgfoundry.evaluation.gains import add_gains
 from ecgfoundry.evaluation.settings import MINIMUM_CLAIM, Settings
 from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, load_model
-from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
+from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features
 from ecgfoundry.metrics.resampling import PatientResampling
 from ecgfoundry.models.bundle import find_bundle, load_bundle
@@ -149,7 +149,7 @@ def standardized(
         return {"windows": stored[None]}
     spec = predictor.bundle.input
     leads = InputLeads.choose(spec, recording.leads, lead=lead)
-    prepared = prepare_windows(RecordingSource(recording), spec, leads)
+    prepared = prepare_windows(recording, spec, leads)
     windows = [w.standardized for w in prepared if w.standardized is not None]
     return {"windows": np.stack(windows)} if windows else {"refused": "no window"}
 

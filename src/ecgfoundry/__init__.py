@@ -23,7 +23,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from ecgfoundry.errors import EcgFoundryError
-    from ecgfoundry.formats.registry import read
+    from ecgfoundry.formats.files import EcgFile, read
+    from ecgfoundry.formats.files import open_file as open
     from ecgfoundry.inference.interpretation import Interpretation
     from ecgfoundry.inference.predictor import Predictor, load_model
     from ecgfoundry.models.registry import create_model
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ecgfoundry.samples import sample_path
 
 __all__ = [
+    "EcgFile",
     "EcgFoundryError",
     "Interpretation",
     "Predictor",
@@ -39,19 +41,22 @@ __all__ = [
     "__version__",
     "create_model",
     "load_model",
+    "open",
     "read",
     "sample_path",
     "standardize",
 ]
 
 _HOME = {
+    "EcgFile": "ecgfoundry.formats.files",
     "EcgFoundryError": "ecgfoundry.errors",
     "Interpretation": "ecgfoundry.inference.interpretation",
     "Predictor": "ecgfoundry.inference.predictor",
     "Recording": "ecgfoundry.recording",
     "create_model": "ecgfoundry.models.registry",
     "load_model": "ecgfoundry.inference.predictor",
-    "read": "ecgfoundry.formats.registry",
+    "open": "ecgfoundry.formats.files:open_file",
+    "read": "ecgfoundry.formats.files",
     "sample_path": "ecgfoundry.samples",
     "standardize": "ecgfoundry.preprocessing",
 }
@@ -61,7 +66,8 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'ecgfoundry' has no attribute '{name}'")
-    value = getattr(import_module(home), name)
+    module, _, attribute = home.partition(":")
+    value = getattr(import_module(module), attribute or name)
     globals()[name] = value
     return value
 

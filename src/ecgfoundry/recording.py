@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +27,7 @@ __all__ = [
     "Channel",
     "Recording",
     "Subject",
+    "annotations_between",
     "check_sampling_rate",
     "millivolts_per_unit",
 ]
@@ -146,6 +147,27 @@ class Annotation:
     text: str
     duration_s: float = 0.0
     lead: str | None = None
+
+
+def annotations_between(
+    marks: Iterable[Annotation], begin_s: float, end_s: float, *, origin_s: float
+) -> tuple[Annotation, ...]:
+    """Return the marks that touch ``begin_s`` up to, without it, ``end_s``.
+
+    Parameters
+    ----------
+    marks : iterable of Annotation
+    begin_s, end_s : float
+        Seconds; infinite where the part reaches the start or the end of the recording, so that
+        marks beyond it are kept.
+    origin_s : float
+        Where the times of the result are counted from.
+    """
+    return tuple(
+        replace(mark, time_s=mark.time_s - origin_s) if origin_s else mark
+        for mark in marks
+        if mark.time_s < end_s and mark.time_s + mark.duration_s >= begin_s
+    )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -362,15 +384,20 @@ class Recording:
         return replace(self, signal=signal, leads=wanted)
 
     def slice_samples(self, start: int, stop: int) -> Recording:
-        """Return samples ``start`` to ``stop`` (exclusive); annotations move along."""
+        """Return samples ``start`` to ``stop`` (exclusive); annotations move along.
+
+        A mark on the border of two parts belongs to the later one; what is marked before the first
+        sample or from the end on belongs to the part that reaches there.
+        """
         start = min(max(int(start), 0), self.samples)
         stop = min(max(int(stop), start), self.samples)
         offset = start / self.sampling_rate
         end = stop / self.sampling_rate
-        kept = tuple(
-            replace(mark, time_s=mark.time_s - offset)
-            for mark in self.annotations
-            if mark.time_s < end and mark.time_s + mark.duration_s >= offset
+        kept = annotations_between(
+            self.annotations,
+            -math.inf if start == 0 else offset,
+            math.inf if stop == self.samples else end,
+            origin_s=offset,
         )
         channels = tuple(
             channel
@@ -390,6 +417,22 @@ class Recording:
             start_time=begin,
             annotations=kept,
             other_channels=channels,
+        )
+
+    def part(self, start: int, stop: int) -> Recording:
+        """Return samples ``start`` to ``stop`` of the ECG leads alone, as models read them.
+
+        Annotations and other channels are left out, which is faster than :meth:`slice_samples`.
+        """
+        start = min(max(int(start), 0), self.samples)
+        stop = min(max(int(stop), start), self.samples)
+        return replace(
+            self,
+            signal=self.signal[:, start:stop],
+            start_time=self.start_time
+            and self.start_time + dt.timedelta(seconds=start / self.sampling_rate),
+            annotations=(),
+            other_channels=(),
         )
 
     def window(self, start_s: float, duration_s: float) -> Recording:

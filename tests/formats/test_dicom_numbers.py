@@ -261,7 +261,7 @@ def test_absurd_offsets_and_spans(tmp_path: Path) -> None:
     for offset, samples in ((9.99e8, 999_100), (1e9, 100), (-9.99e8, 999_100), (-1e9, 100)):
         assert inspect(two(tmp_path, split=1, offsets=(0.0, offset), rate=1)).samples == samples
     # 100 samples at 2.9 uHz are 399.1 days, at 2.89 uHz 400.5 days.
-    assert inspect(two(tmp_path, rate=2.9e-6)).samples == 100
+    assert READER.inspect(two(tmp_path, rate=2.9e-6), ReadOptions()).samples == 100
     with pytest.raises(LimitError, match="more than a year"):
         inspect(two(tmp_path, rate=2.89e-6))
 

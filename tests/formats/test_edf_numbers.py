@@ -22,11 +22,11 @@ from ecgfoundry.errors import (
 )
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.common.multichannel import age_between, annotations_between, range_at_rate
+from ecgfoundry.formats.common.multichannel import age_between, part_annotations, range_at_rate
 from ecgfoundry.formats.common.writers import write
 from ecgfoundry.formats.edf.header import read_edf_header
 from ecgfoundry.formats.edf.reader import READER
-from ecgfoundry.recording import Annotation, Channel, Recording, Subject
+from ecgfoundry.recording import Annotation, Channel, Recording, Subject, annotations_between
 
 RAMP = np.arange(40)
 
@@ -137,7 +137,7 @@ def test_many_records_are_read_in_blocks(tmp_path: Path) -> None:
 def test_rates(tmp_path: Path, duration: str, samples: int, rate: float) -> None:
     data = np.zeros(samples, int)
     path = file(tmp_path, one(data=data, samples=samples), records=1, duration=duration)
-    assert inspect(path).sampling_rate == pytest.approx(rate, rel=1e-12)
+    assert READER.inspect(path, ReadOptions()).sampling_rate == pytest.approx(rate, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -398,15 +398,21 @@ def test_annotation_lists(tmp_path: Path) -> None:
     )
     recording = read(path)
     found = [(m.time_s, m.duration_s, m.text) for m in recording.annotations]
-    assert found == [(0.25, 0, "0"), (0.25, 0, "a"), (1, 0, "first")]
+    assert found == [(-0.5, 0, "early"), (0.25, 0, "0"), (0.25, 0, "a"), (1, 0, "first")]
     assert recording.header["damaged_annotations"] == "3"
     assert recording.start_time == dt.datetime(2024, 5, 2, 7, 8, 9)
 
 
 def test_marks_between(tmp_path: Path) -> None:
     marks = [Annotation(t, "note", str(t), d) for t, d in ((0, 1), (0.5, 0.4), (1, 0), (2, 5))]
-    found = annotations_between(marks, 1.0, 2.0)
+    found = annotations_between(marks, 1.0, 2.0, origin_s=1.0)
     assert [(m.text, m.time_s) for m in found] == [("0", -1.0), ("1", 0.0)]
+    beyond = [Annotation(t, "note", str(t)) for t in (-0.5, 0.0, 2.0, 3.0, 3.5)]
+    # 3 s at 10 Hz in parts of 1 s: no mark is lost and none is in two parts.
+    parts = [part_annotations(beyond, n, n + 10, 30, 10.0) for n in (0, 10, 20)]
+    assert [[(m.text, m.time_s) for m in part] for part in parts] == [
+        [("-0.5", -0.5), ("0.0", 0.0)], [], [("2.0", 0.0), ("3.0", 1.0), ("3.5", 1.5)],
+    ]  # fmt: skip
 
 
 def test_ranges_at_another_rate() -> None:

@@ -19,7 +19,8 @@ from ecgfoundry.errors import (
     SignalError,
     UnknownFormatError,
 )
-from ecgfoundry.formats import formats, identify, inspect, iterate, read, registry
+from ecgfoundry.formats import formats, identify, inspect, iterate, open_file, read
+from ecgfoundry.formats.registry import READERS
 
 
 def test_the_package_imports_without_the_readers() -> None:
@@ -128,7 +129,7 @@ def test_unreadable_file(tmp_path: Path) -> None:
 
 def test_format_by_name(fixtures: Path) -> None:
     assert read(fixtures / "sph/SPH00001.h5", format="hdf5").samples == 5000
-    with pytest.raises(UnknownFormatError, match="there are wfdb, matlab"):
+    with pytest.raises(UnknownFormatError, match="no file format 'nonsense'.*wfdb, matlab"):
         read(fixtures / "sph/SPH00001.h5", format="nonsense")
     with pytest.raises(FormatError):
         read(fixtures / "sph/SPH00001.h5", format="wfdb")
@@ -159,9 +160,7 @@ def test_iterate(fixtures: Path, name: str) -> None:
             next(iterate(fixtures / name, window_s))
 
 
-def test_whatever_a_reader_raises_leaves_as_a_typed_error(
-    fixtures: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whatever_a_reader_raises_leaves_as_a_typed_error(fixtures: Path) -> None:
     from dataclasses import replace
 
     from ecgfoundry.formats.wfdb import reader as wfdb
@@ -177,11 +176,13 @@ def test_whatever_a_reader_raises_leaves_as_a_typed_error(
         def broken(*_: object, error: BaseException = raised) -> None:
             raise error
 
-        reader = replace(wfdb.READER, read=broken, inspect=broken)
-        monkeypatch.setattr(registry, "READERS", (reader,))
-        for call in (read, inspect):
-            with pytest.raises(kind, match=r"A00001\.hea") as caught:
-                call(path)
+        reader = replace(wfdb.READER, name="broken", open=broken)
+        for call in (read, inspect, open_file):
+            with (
+                READERS.temporarily(reader, "broken"),
+                pytest.raises(kind, match=r"A00001\.hea") as caught,
+            ):
+                call(path, format="broken")
             assert type(caught.value) is kind
             assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 

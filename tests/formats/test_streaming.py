@@ -12,6 +12,7 @@ from tests.formats.layouts import dicom_file, ecg_like, edf_file, ishne_file
 
 from ecgfoundry.errors import FormatError, SamplingRateError, SignalError
 from ecgfoundry.formats import iterate, read
+from ecgfoundry.formats.delimited.reader import SHORT_BYTES
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.recording import Recording
 
@@ -46,8 +47,17 @@ def make(kind: str, folder: Path, minutes: float, leads: int = 2) -> Path:
 KINDS = ("wfdb", "edf", "ishne", "dicom", "delimited")
 
 
+@pytest.fixture(params=[SHORT_BYTES, 0], ids=["text kept", "text streamed"])
+def text_limit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The size up to which a text is kept: as it is, and 0, so that every text is a long one."""
+    monkeypatch.setattr("ecgfoundry.formats.delimited.reader.SHORT_BYTES", request.param)
+    return int(request.param)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_windows_equal_parts_of_the_whole(kind: str, tmp_path: Path) -> None:
+def test_windows_equal_parts_of_the_whole(kind: str, tmp_path: Path, text_limit: int) -> None:
+    if kind != "delimited" and text_limit == 0:
+        pytest.skip("only text is kept or streamed by its size")
     path = make(kind, tmp_path, 4.55)
     whole = read(path)
     for window_s, start_s, duration_s in ((30.0, 0.0, None), (7.3, 11.1, 100.0), (500.0, 1.0, 9.0)):
@@ -96,7 +106,10 @@ def test_memory_does_not_grow_with_the_length(kind: str, tmp_path: Path) -> None
     assert long < short + 40
 
 
-def test_a_time_column_is_checked_before_the_first_window(tmp_path: Path) -> None:
+def test_a_time_column_is_checked_before_the_first_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgfoundry.formats.delimited.reader.SHORT_BYTES", 0)
     path = make("delimited", tmp_path, 5)
     lines = path.read_text().splitlines()
     del lines[70_000:70_100]

@@ -102,7 +102,7 @@ def test_format_8_is_a_running_sum_from_the_start_of_the_record(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     from ecgfoundry.formats.base import ReadOptions
-    from ecgfoundry.formats.wfdb.reader import read
+    from ecgfoundry.formats.wfdb.reader import READER
 
     folder = tmp_path_factory.mktemp("rec")
     (folder / "a.dat").write_bytes(bytes(d & 0xFF for d in differences))
@@ -114,7 +114,7 @@ def test_format_8_is_a_running_sum_from_the_start_of_the_record(
         value += difference
         expected.append(float(value))
     start = min(start, len(differences) - 1)
-    part = read(folder / "a.hea", ReadOptions(), start, None)
+    part = READER.read(folder / "a.hea", ReadOptions(), start, None)
     assert part.signal[0].tolist() == expected[start:]
 
 

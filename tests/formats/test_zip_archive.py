@@ -23,11 +23,10 @@ from ecgfoundry.errors import (
     UnknownFormatError,
     UnsupportedVariantError,
 )
-from ecgfoundry.formats import identify, inspect, iterate, read
-from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats import identify, inspect, iterate, open_file, read
+from ecgfoundry.formats.registry import recordings_in_archive
 from ecgfoundry.formats.zip import directory as zip_directory
 from ecgfoundry.formats.zip.directory import is_safe_name
-from ecgfoundry.formats.zip.reader import recordings_in_archive
 from ecgfoundry.inference.files import default_model, expand_paths, interpret_files
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.manifest import read_manifest
@@ -114,7 +113,8 @@ def test_folders_and_manifests_over_an_archive(data_set: Path, tmp_path: Path) -
     paths = expand_paths([data_set])
     assert [str(path).partition("::")[2] for path in paths] == list(MEMBERS)
     assert expand_paths([tmp_path]) == paths  # the folder that holds it
-    assert default_model(paths[0], ReadOptions()) == "ptbxl-superclass-12lead"
+    with open_file(paths[0]) as file:
+        assert default_model(file) == "ptbxl-superclass-12lead"
     (tmp_path / "m.csv").write_text(
         "record,path,index\na,set.zip::data/wfdb/E07500.hea,\nb,set.zip,1\n"
     )

@@ -21,7 +21,6 @@ from tests.bundles import make_bundle
 from tests.hand_waves import TARGETS, WEIGHTS, P, Q, R, build, platt, record, wave
 
 from ecgfoundry.inference.predictor import Predictor, SourceTask, is_long, load_model
-from ecgfoundry.inference.windows import RecordingSource
 from ecgfoundry.preprocessing import standardize
 
 pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
@@ -280,7 +279,7 @@ def test_many_at_once_have_the_answers_of_each_alone(tiny: Predictor) -> None:
     flat = record(np.zeros((3, 5000)))
     other = record(wave(P)[:2], ("V5", "V6"))
     recordings = [record(wave(Q)), flat, record(wave(*[P, R] * 4)), other, record(wave(P, Q, R))]
-    tasks = [SourceTask(RecordingSource(r), r, file=str(k)) for k, r in enumerate(recordings)]
+    tasks = [SourceTask(r, r, file=str(k)) for k, r in enumerate(recordings)]
     answers = tiny.interpret_many(tasks)
     assert [a.file for a in answers] == ["0", "1", "2", "3", "4"]
     assert [a.refused.code if a.refused else None for a in answers] == [
@@ -298,7 +297,7 @@ def test_one_lead_on_request(tiny: Predictor) -> None:
     """V1 alone has a deviation of 1: A = -1 + 0.25, B = 5."""
     answer = tiny.interpret(record(wave(P)), lead="V1")
     assert tuple(numbers(answer).values()) == near(0.3208213, 0.9933071, 0.5)
-    tasks = [SourceTask(RecordingSource(record(wave(P))), record(wave(P)), lead="V1", file="x")]
+    tasks = [SourceTask(record(wave(P)), record(wave(P)), lead="V1", file="x")]
     (same,) = tiny.interpret_many(tasks)
     assert numbers(same) == numbers(answer) and same.leads_used == ("V1",)
 

@@ -12,7 +12,6 @@ import pytest
 
 import ecgfoundry
 from ecgfoundry.errors import FileAccessError
-from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.files import (
     default_model,
@@ -97,9 +96,10 @@ def test_folders_and_patterns(tmp_path: Path, fixtures: Path) -> None:
 
 
 def test_the_model_that_suits_a_file(long_record: Path, fixtures: Path) -> None:
-    options = ReadOptions()
-    assert default_model(fixtures / "cinc2021" / "JS20000.hea", options) == (
-        "ptbxl-superclass-12lead"
-    )
-    assert default_model(fixtures / "cinc2017" / "A00001.hea", options) == "rhythm-single-lead"
-    assert default_model(long_record, options) == "rhythm-single-lead"
+    for path, model in (
+        (fixtures / "cinc2021" / "JS20000.hea", "ptbxl-superclass-12lead"),
+        (fixtures / "cinc2017" / "A00001.hea", "rhythm-single-lead"),
+        (long_record, "rhythm-single-lead"),
+    ):
+        with ecgfoundry.open(path) as file:
+            assert default_model(file) == model

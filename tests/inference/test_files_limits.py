@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgfoundry.errors import FileAccessError, SamplingRateError
+from ecgfoundry.errors import FileAccessError, ModelNotFoundError, SamplingRateError
 from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats.files import EcgFile, open_file
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.files import (
-    FileSource,
     default_model,
     expand_paths,
     interpret_files,
     read_excerpt,
-    stated_arguments,
+    window_source,
     without_sidecars,
 )
 from ecgfoundry.recording import Recording
@@ -47,7 +47,8 @@ def test_three_standard_leads_of_a_minute_make_a_diagnosis(
     tmp_path: Path, leads: tuple[str, ...], seconds: float, model: str
 ) -> None:
     path = write(tmp_path, "r", seconds, leads)
-    assert default_model(path, ReadOptions()) == model
+    with open_file(path) as file:
+        assert default_model(file) == model
 
 
 def test_a_drawing_shows_the_first_minute(tmp_path: Path) -> None:
@@ -57,12 +58,12 @@ def test_a_drawing_shows_the_first_minute(tmp_path: Path) -> None:
     assert (part.duration_s, round(float(part.signal[0, 0]), 3)) == (3.0, 0.2)
 
 
-@pytest.mark.parametrize(("seconds", "head"), [(62.0, 6200), (63.0, 100)])
-def test_a_long_file_is_read_part_by_part(tmp_path: Path, seconds: float, head: int) -> None:
-    source = FileSource(write(tmp_path, "r", seconds, LEADS), ReadOptions())
+@pytest.mark.parametrize(("seconds", "kind"), [(62.0, Recording), (63.0, EcgFile)])
+def test_a_long_file_is_read_part_by_part(tmp_path: Path, seconds: float, kind: type) -> None:
+    source = window_source(open_file(write(tmp_path, "r", seconds, LEADS)))
+    assert type(source) is kind
     assert (source.leads, source.sampling_rate) == (LEADS, 100.0)
     assert source.samples == round(seconds * 100)
-    assert source.head.samples == head
     part = source.part(250, 750)
     assert part.samples == 500 and part.leads == LEADS
     np.testing.assert_allclose(part.signal[3], np.arange(250, 750) / 1000, atol=1e-6)
@@ -70,18 +71,9 @@ def test_a_long_file_is_read_part_by_part(tmp_path: Path, seconds: float, head: 
 
 def test_a_rate_that_no_ecg_has_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "r", 30, ("I",), rate=1)
-    assert FileSource(path, ReadOptions()).sampling_rate == 1.0
+    assert window_source(open_file(path)).sampling_rate == 1.0
     with pytest.raises(SamplingRateError):
-        FileSource(path, ReadOptions(sampling_rate=0.5))
-
-
-def test_what_the_caller_states_reaches_the_reader() -> None:
-    options = ReadOptions(
-        leads=("I",), unit="uV", sampling_rate=250.0, index=2, mains_frequency=60.0
-    )
-    assert stated_arguments(options) == {
-        "leads": ("I",), "unit": "uV", "sampling_rate": 250.0, "index": 2, "mains_frequency": 60.0,
-    }  # fmt: skip
+        window_source(open_file(path, sampling_rate=0.5))
 
 
 @pytest.mark.parametrize(
@@ -141,9 +133,10 @@ def test_an_archive_stands_for_its_recordings(tmp_path: Path) -> None:
 
 
 def test_an_error_of_choosing_a_model_is_one_of_the_file(tmp_path: Path) -> None:
-    def choose(path: Path):  # type: ignore[no-untyped-def]
-        raise FileAccessError("is not here", path=path)
+    def choose(file: EcgFile):  # type: ignore[no-untyped-def]
+        raise ModelNotFoundError("no model suits it", path=file.path)
 
-    (result,) = interpret_files(choose, [tmp_path / "x.hea"])
-    assert result.interpretation is None and "is not here" in str(result.error)
-    assert result.file == str(tmp_path / "x.hea")
+    path = write(tmp_path, "x", 5, ("I",))
+    (result,) = interpret_files(choose, [path])
+    assert result.interpretation is None and "no model suits it" in str(result.error)
+    assert result.file == str(path)

@@ -11,7 +11,7 @@ from tests.bundles import make_document
 
 from ecgfoundry.errors import LeadError
 from ecgfoundry.inference.warnings import recording_warnings, trained_on_synthetic
-from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
+from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.models.bundle import Bundle, InputSpec
 from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.recording import Annotation, Recording, Subject
@@ -84,7 +84,7 @@ def test_windows_stand_where_they_should() -> None:
     """25 s at 500 Hz in windows of 10 s: the last one ends with the recording."""
     x = np.random.default_rng(0).normal(0, 0.3, (1, 12_500))
     recording = Recording(x, 500.0, ("II",), annotations=(Annotation(1.0, "beat", "N"),))
-    source = RecordingSource(recording)
+    source = recording
     leads = InputLeads.choose(spec("any-subset", "I", "II"), ("II",))
     windows = list(prepare_windows(source, spec("any-subset", "I", "II"), leads))
     assert [(w.start, w.stop) for w in windows] == [(0, 5000), (5000, 10_000), (7500, 12_500)]

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgfoundry.errors import LeadError, SignalError
-from ecgfoundry.formats.registry import read
+from ecgfoundry.formats.files import read
 from ecgfoundry.inference.live.buffer import LiveBuffer, SampleClock
 from ecgfoundry.inference.live.frames import LiveFrame, decode_frame, encode_frame
 from ecgfoundry.inference.live.state import Smoothing, SteadyState
 from ecgfoundry.inference.live.stream import LiveAnswer, LiveStream, answer_due, prepare_due
 from ecgfoundry.inference.predictor import Predictor, load_model
-from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_window
+from ecgfoundry.inference.windows import InputLeads, prepare_window
 from ecgfoundry.recording import Recording
 from ecgfoundry.samples import sample_path
 
@@ -174,7 +174,7 @@ def test_every_second_has_the_window_of_the_file(
     assert [d.stop for d in due] == list(range(3 * rate, single_lead.samples + 1, rate))
     spec = rhythm.bundle.input
     leads = InputLeads.choose(spec, single_lead.leads)
-    source = RecordingSource(single_lead)
+    source = single_lead
     for d, made in zip(due, prepared, strict=True):
         part = source.part(max(d.stop - 10 * rate, 0), d.stop)
         wanted = prepare_window(part, spec, leads)

@@ -11,7 +11,6 @@ from tests.bundles import make_bundle
 
 from ecgfoundry.errors import ModelNotFoundError
 from ecgfoundry.inference.predictor import load_model
-from ecgfoundry.inference.windows import RecordingSource
 from ecgfoundry.labs.live import LaboratoryTrend, _trends, laboratory_timeline
 from ecgfoundry.models.bundle import Bundle, load_bundle
 from ecgfoundry.recording import Recording
@@ -136,7 +135,7 @@ def test_a_long_recording_is_followed_evenly(tmp_path: Path) -> None:
     recording = Recording.from_array(signal, sampling_rate=250, leads=("I", "II", "V1"), unit="mV")
     folder = make_bundle(tmp_path / "b", WEIGHTS, targets=(POTASSIUM, LACTATE))
     model = load_model(folder)
-    made = laboratory_timeline(model, RecordingSource(recording))
+    made = laboratory_timeline(model, recording)
     assert (made["every_s"], made["span_s"]) == (10.0, 300.0)
     assert [point["time_s"] for point in made["points"]] == list(range(10, 901, 10))
     assert max(point["windows"] for point in made["points"]) == 30

@@ -12,12 +12,12 @@ from tests.bundles import make_bundle
 from tests.hand_waves import P, Q, R, build, record, wave
 
 from ecgfoundry.errors import FileAccessError, ManifestError
+from ecgfoundry.formats.files import EcgFile
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.batch import resumable as parts
 from ecgfoundry.inference.batch.embed import embed_manifest
 from ecgfoundry.inference.batch.infer import as_manifest, as_recordings, infer_batch, interpret_rows
 from ecgfoundry.inference.batch.resumable import CHUNK, MOST_PARTS, BatchProgress, bundle_digest
-from ecgfoundry.inference.files import FileSource
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.manifest import Manifest, ManifestRow, write_manifest
 from ecgfoundry.recording import Recording
@@ -176,14 +176,14 @@ def test_a_disk_that_fails_on_the_way_leaves_the_others_their_answers(
     manifest: Manifest, tiny: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only a disk can fail after the first second was read, so that is played here."""
-    read_part = FileSource.part
+    read_part = EcgFile.part
 
-    def fail(self: FileSource, start: int, stop: int) -> Recording:
+    def fail(self: EcgFile, start: int, stop: int) -> Recording:
         if start == 20_000:
             raise OSError(5, "Input/output error")
         return read_part(self, start, stop)
 
-    monkeypatch.setattr(FileSource, "part", fail)
+    monkeypatch.setattr(EcgFile, "part", fail)
     short, long, flat = interpret_rows(tiny, manifest, manifest.rows[:3])
     assert short.finding("A").probability == pytest.approx(0.549834, abs=5e-5)
     assert isinstance(long, FileAccessError)

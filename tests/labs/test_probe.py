@@ -20,7 +20,6 @@ from ecgfoundry.corpus import build_corpus
 from ecgfoundry.datasets.mc_med import open_mc_med
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.inference.predictor import load_model
-from ecgfoundry.inference.windows import RecordingSource
 from ecgfoundry.labs.estimates import estimate_laboratory
 from ecgfoundry.labs.training import (
     PROBE_PENALTIES,
@@ -104,9 +103,7 @@ def test_only_the_last_layer_learns_and_only_lead_two_is_read(made: Path) -> Non
     for leads in (STANDARD_12_LEADS, ("II",)):
         rows = [STANDARD_12_LEADS.index(lead) for lead in leads]
         recording = Recording(signal[rows], 500.0, tuple(leads))
-        answer = estimate_laboratory(
-            predictor, RecordingSource(recording), recording, synthetic_ok=True
-        )
+        answer = estimate_laboratory(predictor, recording, recording, synthetic_ok=True)
         assert answer.leads_used == ("II",)
         answers.append([e.probability for e in answer.estimates])
     assert answers[0] == answers[1]

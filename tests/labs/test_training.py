@@ -15,7 +15,6 @@ pytest.importorskip("polars")
 from ecgfoundry.cli.main import main
 from ecgfoundry.errors import SyntheticModelError
 from ecgfoundry.inference.predictor import load_model
-from ecgfoundry.inference.windows import RecordingSource
 from ecgfoundry.labs.estimates import estimate_laboratory, refuse_synthetic
 from ecgfoundry.labs.training_data import spread_over_visits, visit_means
 from ecgfoundry.models.bundle import find_bundle, load_bundle
@@ -116,7 +115,7 @@ def test_long_signal_is_averaged(made: Path) -> None:
     predictor = load_model(made / "run" / "bundle", threads=1)
     signal = np.random.default_rng(0).normal(0, 0.2, (1, 500 * 70)).astype(np.float32)
     recording = Recording(signal, 500.0, ("II",))
-    source = RecordingSource(recording)
+    source = recording
     with pytest.raises(SyntheticModelError):
         estimate_laboratory(predictor, source, recording)
     answer = estimate_laboratory(predictor, source, recording, synthetic_ok=True)

@@ -20,7 +20,6 @@ from tests.service.conftest import LocalClient
 
 import ecgfoundry
 from ecgfoundry.inference.live.frames import encode_frame
-from ecgfoundry.inference.windows import RecordingSource
 from ecgfoundry.labs.estimates import estimate_laboratory
 from ecgfoundry.recording import Recording
 from ecgfoundry.service.api import create_app
@@ -78,7 +77,7 @@ def test_estimates_are_those_of_the_library_and_say_synthetic(
     answer = laboratory.post("/v1/labs", json=body(recording, 30)).json()
     short = recording.window(0, 30)
     wanted = estimate_laboratory(
-        ecgfoundry.load_model(model), RecordingSource(short), short, synthetic_ok=True
+        ecgfoundry.load_model(model), short, short, synthetic_ok=True
     ).to_dict()
     assert answer["trained_on_synthetic_data"] is True
     assert answer["caveats"][0].startswith("SYNTHETIC")

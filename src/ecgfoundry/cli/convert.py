@@ -58,7 +58,7 @@ def convert(
     """
     from ecgfoundry.errors import EcgFoundryError
     from ecgfoundry.formats.common.writers import write
-    from ecgfoundry.formats.registry import read
+    from ecgfoundry.formats.files import read
 
     if len(paths) < 2:
         print("ecgfoundry: name at least one input and the output; see: ecgfoundry convert --help",

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from ecgfoundry.formats.base import ReadOptions
+    from ecgfoundry.formats.files import EcgFile
     from ecgfoundry.inference.files import FileResult
     from ecgfoundry.inference.predictor import Predictor
 
@@ -125,8 +126,8 @@ def _interpret(
         transient=True,
     )
 
-    def choose(path: Path) -> Predictor:
-        name = model or default_model(path, options)
+    def choose(file: EcgFile) -> Predictor:
+        name = model or default_model(file)
         if name not in predictors:
             predictors[name] = load_model(name, runtime=runtime, threads=threads)
         return predictors[name]

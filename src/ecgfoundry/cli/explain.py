@@ -69,7 +69,8 @@ def explain(
     from ecgfoundry.errors import FileAccessError
     from ecgfoundry.explanations import explain_recording
     from ecgfoundry.formats.base import ReadOptions
-    from ecgfoundry.inference.files import default_model, read_excerpt
+    from ecgfoundry.formats.files import open_file
+    from ecgfoundry.inference.files import EXCERPT_S, default_model
     from ecgfoundry.inference.predictor import load_model
     from ecgfoundry.samples import sample_path
 
@@ -86,8 +87,9 @@ def explain(
     path = Path(file)
     if file.startswith(SAMPLE_PREFIX):
         path = Path(sample_path(file.removeprefix(SAMPLE_PREFIX)))
-    predictor = load_model(model or default_model(path, options), threads=threads)
-    recording = read_excerpt(path, options)
+    with open_file(path, options) as opened:
+        predictor = load_model(model or default_model(opened), threads=threads)
+        recording = opened.read_seconds(0.0, EXCERPT_S, annotations=False)
     interpretation = predictor.interpret(recording, lead=lead)
     target = target or _most_probable(interpretation)
     saliency = explain_recording(

@@ -44,17 +44,22 @@ def estimate(
     threads
         Threads within one call of the network.
     """
-    from ecgfoundry.formats.base import ReadOptions
-    from ecgfoundry.inference.files import FileSource
+    from ecgfoundry.formats.files import open_file
+    from ecgfoundry.inference.files import window_source
     from ecgfoundry.inference.predictor import load_model
     from ecgfoundry.labs.estimates import estimate_laboratory, refuse_synthetic
 
     predictor = load_model(model, threads=threads)
     refuse_synthetic(predictor.bundle, allowed=synthetic_ok)
-    source = FileSource(file, ReadOptions())
-    answer = estimate_laboratory(
-        predictor, source, source.head, lead=lead, file=str(file), synthetic_ok=synthetic_ok
-    )
+    with open_file(file) as opened:
+        answer = estimate_laboratory(
+            predictor,
+            window_source(opened),
+            opened.part(0, 0),
+            lead=lead,
+            file=str(file),
+            synthetic_ok=synthetic_ok,
+        )
     if json:
         import json as writer
 

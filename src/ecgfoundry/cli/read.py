@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from ecgfoundry.errors import EcgFoundryError
-    from ecgfoundry.formats.base import RecordingInfo
+    from ecgfoundry.formats.files import EcgFile
     from ecgfoundry.recording import Recording
 
 LONG_S = 600.0
@@ -73,20 +73,22 @@ def read(
         Name of the reader (see: ecgfoundry formats), in place of recognising the content.
     """
     from ecgfoundry.errors import EcgFoundryError
+    from ecgfoundry.formats.base import ReadOptions
+    from ecgfoundry.formats.files import open_file
     from ecgfoundry.inference.files import expand_paths
     from ecgfoundry.reports.recording_summary import recording_summary
 
     if not files:
         print("ecgfoundry: no file was given; see: ecgfoundry read --help", file=sys.stderr)
         return 2
-    stated = {
-        "leads": tuple(name.strip() for name in leads.split(",")) if leads else None,
-        "unit": unit,
-        "sampling_rate": sampling_rate,
-        "index": index,
-        "mains_frequency": mains,
-        "format": format,
-    }
+    options = ReadOptions(
+        leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
+        unit=unit,
+        sampling_rate=sampling_rate,
+        index=index,
+        mains_frequency=mains,
+        format=format,
+    )
     paths = [Path(files[0])] if index is not None and len(files) == 1 else expand_paths(files)
     if plot is not None and len(paths) != 1:
         print("ecgfoundry: --plot draws one recording; name one file", file=sys.stderr)
@@ -95,32 +97,30 @@ def read(
     for number, path in enumerate(paths, 1):
         name = f"recording {number}" if no_subject else str(path)
         try:
-            recording, info = _load(path, stated)
-            summary = recording_summary(recording, info, name=name, subject=not no_subject)
-            _print_json(summary) if json else _print_text(summary)
-            if plot is not None:
-                options = {"layout": layout, "speed_mm_s": speed, "gain_mm_mv": gain}
-                _draw(path, plot, stated, start, duration, no_subject, options)
+            with open_file(path, options) as file:
+                summary = recording_summary(
+                    _beginning(file), file.info, name=name, subject=not no_subject
+                )
+                _print_json(summary) if json else _print_text(summary)
+                if plot is not None:
+                    drawing = {"layout": layout, "speed_mm_s": speed, "gain_mm_mv": gain}
+                    _draw(file, plot, start, duration, no_subject, drawing)
         except EcgFoundryError as error:
             failed = True
             _print_failure(error, name, no_subject=no_subject, json=json)
     return 1 if failed else 0
 
 
-def _load(path: Path, stated: Mapping[str, Any]) -> tuple[Recording, RecordingInfo]:
-    """Read a recording, or the beginning of a long one, and what its header says of all of it."""
-    from ecgfoundry.formats import registry
+def _beginning(file: EcgFile) -> Recording:
+    """Read a recording, or the beginning of a long one."""
     from ecgfoundry.reports.recording_summary import QUALITY_SECONDS
 
-    info = registry.inspect(path, **stated)
-    duration = QUALITY_SECONDS if info.duration_s > LONG_S else None
-    return registry.read(path, duration_s=duration, **stated), info
+    return file.read_seconds(0.0, QUALITY_SECONDS if file.duration_s > LONG_S else None)
 
 
 def _draw(
-    path: Path,
+    file: EcgFile,
     target: Path,
-    stated: Mapping[str, Any],
     start: float,
     duration: float | None,
     no_subject: bool,
@@ -128,14 +128,12 @@ def _draw(
 ) -> None:
     from dataclasses import replace
 
-    from ecgfoundry.formats import registry
     from ecgfoundry.reports.paper.files import save_picture
     from ecgfoundry.reports.paper.layout import MAXIMUM_SECONDS
     from ecgfoundry.reports.recording_summary import KEPT_DEVICE
     from ecgfoundry.reports.wording import is_filter_key
 
-    whole = registry.inspect(path, **stated).duration_s
-    part = registry.read(path, start_s=start, duration_s=duration or MAXIMUM_SECONDS, **stated)
+    part = file.read_seconds(start, duration or MAXIMUM_SECONDS)
     title = None
     if no_subject:
         device = {k: v for k, v in part.device.items() if k in KEPT_DEVICE or is_filter_key(k)}
@@ -147,7 +145,7 @@ def _draw(
         title=title,
         duration_s=duration,
         origin_s=start,
-        whole_duration_s=whole,
+        whole_duration_s=file.duration_s,
         **options,
     )
 

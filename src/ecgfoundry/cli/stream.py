@@ -47,7 +47,7 @@ def replay(
     import importlib.util
 
     from ecgfoundry.errors import MissingExtraError
-    from ecgfoundry.formats.registry import read
+    from ecgfoundry.formats.files import read
     from ecgfoundry.samples import sample_path
 
     if importlib.util.find_spec("websockets") is None:

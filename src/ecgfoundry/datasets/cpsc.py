@@ -11,7 +11,7 @@ from ecgfoundry.datasets.metadata_tables import iterate_table, number
 from ecgfoundry.datasets.rhythms import rhythm_intervals
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.base import DEFAULT_LIMITS
-from ecgfoundry.formats.registry import read
+from ecgfoundry.formats.files import read
 from ecgfoundry.formats.wfdb.header import read_header
 from ecgfoundry.manifest import ManifestRow
 

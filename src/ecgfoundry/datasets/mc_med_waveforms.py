@@ -39,7 +39,7 @@ from ecgfoundry.formats.wfdb.storage import (
     read_samples,
     require_bytes,
 )
-from ecgfoundry.formats.zip.reader import MEMBER_SEPARATOR
+from ecgfoundry.formats.zip.names import MEMBER_SEPARATOR
 
 __all__ = [
     "MEMBER_MARK",

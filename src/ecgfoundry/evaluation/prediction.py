@@ -20,7 +20,7 @@ from ecgfoundry.evaluation.embeddings import RandomEmbeddings
 from ecgfoundry.evaluation.inputs import normalized_sex
 from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, is_long
-from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
+from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features
 from ecgfoundry.recording import Recording
 
@@ -137,7 +137,7 @@ def _windows(
         if recording.samples != spec.samples:
             raise EvaluationError("standardized, but not of the model's length")
         return window[None], leads, "good"
-    prepared = list(prepare_windows(RecordingSource(recording), spec, leads))
+    prepared = list(prepare_windows(recording, spec, leads))
     usable = [w.standardized for w in prepared if w.standardized is not None]
     if not usable:
         refusals = [w.refusal.code for w in prepared if w.refusal is not None]

@@ -15,7 +15,6 @@ from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import (
     InputLeads,
     PreparedWindow,
-    RecordingSource,
     prepare_windows,
 )
 from ecgfoundry.measurements.beats import find_beats
@@ -87,7 +86,7 @@ def explain_recording(
         )
     column = names.index(target)
     chosen = InputLeads.choose(bundle.input, recording.leads, lead=lead)
-    windows = list(prepare_windows(RecordingSource(recording), bundle.input, chosen))
+    windows = list(prepare_windows(recording, bundle.input, chosen))
 
     def score(batch: Float32) -> Float64:
         logits = predictor.logits(batch).astype(np.float64)

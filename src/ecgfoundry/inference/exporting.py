@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgfoundry.errors import EcgFoundryError
-from ecgfoundry.formats.registry import read
+from ecgfoundry.formats.files import read
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.inference.windows import InputLeads
 from ecgfoundry.models.bundle import InputSpec

@@ -6,12 +6,12 @@ import glob
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ecgfoundry.errors import EcgFoundryError, FileAccessError
 from ecgfoundry.formats.base import ReadOptions
-from ecgfoundry.formats.registry import identify, inspect, read
-from ecgfoundry.formats.zip.reader import MEMBER_SEPARATOR, recordings_in_archive
+from ecgfoundry.formats.files import EcgFile, open_file, read
+from ecgfoundry.formats.registry import identify, recordings_in_archive
+from ecgfoundry.formats.zip.names import MEMBER_SEPARATOR
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, is_long
 from ecgfoundry.leads import STANDARD_12_LEADS
@@ -19,13 +19,12 @@ from ecgfoundry.recording import MINIMUM_SAMPLING_RATE, Recording, check_samplin
 
 __all__ = [
     "FileResult",
-    "FileSource",
     "default_model",
     "expand_paths",
     "interpret_file",
     "interpret_files",
     "read_excerpt",
-    "stated_arguments",
+    "window_source",
     "without_sidecars",
 ]
 
@@ -37,62 +36,28 @@ EXCERPT_S = 60.0
 _SIDECAR_SUFFIXES = (".dat", ".atr", ".md", ".html", ".xml.bak")
 
 
-class FileSource:
-    """A file as a :class:`~ecgfoundry.inference.windows.WindowSource`, read part by part.
+def window_source(file: EcgFile) -> EcgFile | Recording:
+    """Return what the windows of a file are taken from.
 
-    Formats without random access are read once and kept.
+    A long file is read window by window, any other once. Its windows are then cut in memory.
+
+    Raises
+    ------
+    SamplingRateError
+        No ECG has this rate.
     """
-
-    def __init__(self, path: Path, options: ReadOptions) -> None:
-        self._path, self._stated = path, stated_arguments(options)
-        self._whole: Recording | None = None
-        info = inspect(path, **self._stated)
-        check_sampling_rate(info.sampling_rate, minimum=MINIMUM_SAMPLING_RATE)
-        if not identify(path).random_access or not is_long(info.duration_s):
-            self._whole = read(path, **self._stated)
-            self.leads = self._whole.leads
-            self.sampling_rate = self._whole.sampling_rate
-            self.samples = self._whole.samples
-        else:
-            self.leads = info.leads
-            self.sampling_rate = info.sampling_rate
-            self.samples = info.samples
-
-    @property
-    def head(self) -> Recording:
-        """The recording, or its first second: for subject, device and names."""
-        return self._whole or self.part(0, min(self.samples, round(self.sampling_rate)))
-
-    def part(self, start: int, stop: int) -> Recording:
-        """Return the samples from start to stop."""
-        if self._whole is not None:
-            return self._whole.slice_samples(start, stop)
-        rate = self.sampling_rate
-        return read(
-            self._path, start_s=start / rate, duration_s=(stop - start) / rate, **self._stated
-        )
+    check_sampling_rate(file.sampling_rate, minimum=MINIMUM_SAMPLING_RATE)
+    return file if is_long(file.duration_s) else file.read(annotations=False)
 
 
-def stated_arguments(options: ReadOptions) -> dict[str, Any]:
-    """Return what the caller states about a file, as arguments of the readers."""
-    return {
-        "leads": options.leads,
-        "unit": options.unit,
-        "sampling_rate": options.sampling_rate,
-        "index": options.index,
-        "mains_frequency": options.mains_frequency,
-    }
-
-
-def default_model(path: Path, options: ReadOptions) -> str:
+def default_model(file: EcgFile) -> str:
     """Return the shipped model that suits a file when none was named (our choice).
 
     The twelve-lead model for recordings of up to a minute with at least three standard leads,
     else the single-lead rhythm model.
     """
-    info = inspect(path, **stated_arguments(options))
-    standard = sum(lead in STANDARD_12_LEADS for lead in info.leads)
-    if standard >= MINIMUM_LEADS_FOR_DIAGNOSES and not is_long(info.duration_s):
+    standard = sum(lead in STANDARD_12_LEADS for lead in file.leads)
+    if standard >= MINIMUM_LEADS_FOR_DIAGNOSES and not is_long(file.duration_s):
         return TWELVE_LEAD_MODEL
     return SINGLE_LEAD_MODEL
 
@@ -101,7 +66,7 @@ def read_excerpt(
     path: Path, options: ReadOptions, start_s: float = 0.0, duration_s: float = EXCERPT_S
 ) -> Recording:
     """Return a part of a recording, by default its first minute, for drawing."""
-    return read(path, start_s=start_s, duration_s=duration_s, **stated_arguments(options))
+    return read(path, options, start_s=start_s, duration_s=duration_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,24 +92,33 @@ def interpret_file(
     EcgFoundryError
         The file cannot be read.
     """
-    source = FileSource(Path(path), options or ReadOptions())
-    return predictor.interpret_source(source, recording=source.head, lead=lead, file=str(path))
+    with open_file(path, options) as file:
+        return _interpret(predictor, file, lead=lead, name=str(path))
+
+
+def _interpret(
+    predictor: Predictor, file: EcgFile, *, lead: str | None, name: str
+) -> Interpretation:
+    source = window_source(file)
+    about = file.info if isinstance(source, EcgFile) else source
+    return predictor.interpret_source(source, recording=about, lead=lead, file=name)
 
 
 def interpret_files(
-    choose: Callable[[Path], Predictor],
+    choose: Callable[[EcgFile], Predictor],
     paths: Iterable[Path],
     *,
     options: ReadOptions | None = None,
     lead: str | None = None,
 ) -> Iterator[FileResult]:
-    """Interpret many files; each gives a result or its error, in order.
+    """Interpret many files; each is opened once and gives a result or its error, in order.
 
-    ``choose`` gives the model for a file; an error of its own counts as one of that file.
+    ``choose`` gives the model for an opened file; an error of its own counts as one of that file.
     """
     for path in paths:
         try:
-            answer = interpret_file(choose(path), path, options=options, lead=lead)
+            with open_file(path, options) as file:
+                answer = _interpret(choose(file), file, lead=lead, name=str(path))
         except EcgFoundryError as error:
             yield FileResult(str(path), error=error)
         else:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, LeadError, SignalError
+from ecgfoundry.formats.base import RecordingInfo
 from ecgfoundry.inference.findings import make_findings, window_result
 from ecgfoundry.inference.interpretation import (
     Finding,
@@ -25,7 +26,6 @@ from ecgfoundry.inference.warnings import recording_warnings
 from ecgfoundry.inference.windows import (
     InputLeads,
     PreparedWindow,
-    RecordingSource,
     WindowSource,
     prepare_windows,
 )
@@ -93,7 +93,7 @@ class SourceTask:
     """One recording to answer for; see :meth:`Predictor.interpret_source`."""
 
     source: WindowSource
-    recording: Recording
+    recording: Recording | RecordingInfo
     lead: str | None = None
     file: str | None = None
 
@@ -208,16 +208,15 @@ class Predictor:
         Interpretation
             With findings, or with ``refused`` where the recording cannot be read by this model.
         """
-        source = RecordingSource(recording)
         return self.interpret_source(
-            source, recording=recording, lead=lead, file=file or recording.source
+            recording, recording=recording, lead=lead, file=file or recording.source
         )
 
     def interpret_source(
         self,
         source: WindowSource,
         *,
-        recording: Recording,
+        recording: Recording | RecordingInfo,
         lead: str | None = None,
         file: str | None = None,
     ) -> Interpretation:
@@ -226,8 +225,8 @@ class Predictor:
         Parameters
         ----------
         source : WindowSource
-        recording : Recording
-            For what is said about the whole (subject, device); its signal is not used.
+        recording : Recording or RecordingInfo
+            For what is said about the whole (subject, device).
         lead, file
             As in :meth:`interpret`.
         """
@@ -302,7 +301,7 @@ class Predictor:
     def _answer(
         self,
         source: WindowSource,
-        recording: Recording,
+        recording: Recording | RecordingInfo,
         leads: InputLeads,
         collected: _Collected,
         *,

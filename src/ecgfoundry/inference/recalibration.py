@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import BundleError, EcgFoundryError, ManifestError
 from ecgfoundry.inference.predictor import Predictor
-from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
+from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest import Manifest
 from ecgfoundry.metrics.calibration import Calibrator, fit_calibrator
 from ecgfoundry.metrics.classification import f1_thresholds
@@ -112,7 +112,7 @@ def _record_logits(
     for k, row in enumerate(rows):
         try:
             recording = rows.open(row)
-            source = RecordingSource(recording)
+            source = recording
             leads = InputLeads.choose(spec, source.leads)
             prepared = list(prepare_windows(source, spec, leads))
         except EcgFoundryError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecgfoundry.formats.base import RecordingInfo
 from ecgfoundry.inference.windows import InputLeads
 from ecgfoundry.leads import canonical_lead
 from ecgfoundry.models.bundle import Bundle
@@ -23,13 +24,13 @@ def trained_on_synthetic(bundle: Bundle) -> bool:
 
 
 def recording_warnings(
-    recording: Recording, bundle: Bundle, leads: InputLeads, duration_s: float
+    recording: Recording | RecordingInfo, bundle: Bundle, leads: InputLeads, duration_s: float
 ) -> tuple[Notice, ...]:
     """Return what the reader should know about leads, subject, device and length.
 
     Parameters
     ----------
-    recording : Recording
+    recording : Recording or RecordingInfo
         For its subject and device.
     bundle : Bundle
     leads : InputLeads

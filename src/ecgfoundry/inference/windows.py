@@ -23,7 +23,6 @@ from ecgfoundry.signals.windows import window_bounds
 __all__ = [
     "InputLeads",
     "PreparedWindow",
-    "RecordingSource",
     "WindowSource",
     "prepare_together",
     "prepare_window",
@@ -32,30 +31,30 @@ __all__ = [
 
 
 class WindowSource(Protocol):
-    """Anything that gives parts of a recording by sample number."""
+    """Anything that gives parts of a recording by sample number.
 
-    leads: tuple[str, ...]
-    sampling_rate: float
-    samples: int
+    An opened file (:class:`~ecgfoundry.formats.files.EcgFile`), a recording in memory, and a file
+    whose reading is followed are such sources.
+    """
 
-    def part(self, start: int, stop: int) -> Recording:
-        """Return the samples from start to stop."""
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """ECG leads, in the order of the rows."""
         ...
 
+    @property
+    def sampling_rate(self) -> float:
+        """Hz."""
+        ...
 
-class RecordingSource:
-    """A recording in memory as a :class:`WindowSource`."""
-
-    def __init__(self, recording: Recording) -> None:
-        self.leads = recording.leads
-        self.sampling_rate = recording.sampling_rate
-        self.samples = recording.samples
-        # Marks and other channels would be copied with every window and are not used here.
-        self._recording = replace(recording, annotations=(), other_channels=())
+    @property
+    def samples(self) -> int:
+        """Per lead."""
+        ...
 
     def part(self, start: int, stop: int) -> Recording:
-        """Return the samples from start to stop."""
-        return self._recording.slice_samples(start, stop)
+        """Return the samples from start to stop; annotations are not needed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import FileAccessError, LeakageError, ManifestError, MissingExtraError
-from ecgfoundry.formats.registry import read
+from ecgfoundry.formats.files import read
 from ecgfoundry.recording import Recording
 from ecgfoundry.schemas import load_schema, schema_problems
 

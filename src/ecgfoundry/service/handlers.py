@@ -22,15 +22,11 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, MissingExtraError, ModelNotFoundError, SignalError
 from ecgfoundry.formats.base import ReadOptions
-from ecgfoundry.formats.registry import inspect
-from ecgfoundry.inference.files import (
-    FileSource,
-    default_model,
-    read_excerpt,
-    stated_arguments,
-)
+from ecgfoundry.formats.files import EcgFile, inspect, open_file
+from ecgfoundry.inference.files import EXCERPT_S, default_model, read_excerpt, window_source
 from ecgfoundry.inference.interpretation import Finding, Interpretation
 from ecgfoundry.inference.predictor import Predictor, SourceTask, is_long, load_model
+from ecgfoundry.inference.windows import WindowSource
 from ecgfoundry.labs.estimates import (
     LaboratoryAnswer,
     caveats,
@@ -114,19 +110,33 @@ Tell = Callable[[int, float], None]
 """Called with the number of a request and the share of its recording that is done."""
 
 
-class FollowedSource(FileSource):
-    """A file that tells how far its reading is, at most every half second."""
+class FollowedFile:
+    """An opened file that tells how far its reading is, at most every half second.
 
-    def __init__(self, path: Path, options: ReadOptions, tell: Callable[[float], None]) -> None:
-        super().__init__(path, options)
+    It is a source of windows, like the file itself. Close it when its windows were read.
+    """
+
+    def __init__(self, file: EcgFile, tell: Callable[[float], None]) -> None:
+        self.leads, self.sampling_rate, self.samples = file.leads, file.sampling_rate, file.samples
+        self._file = file
+        self._source = window_source(file)
         self._tell, self._told = tell, time.monotonic()
+
+    @property
+    def head(self) -> Recording:
+        """The recording, or nothing but what its header says: for subject and device."""
+        return self._source if isinstance(self._source, Recording) else self._file.part(0, 0)
 
     def part(self, start: int, stop: int) -> Recording:
         """Return the samples from start to stop."""
         if time.monotonic() - self._told > _TOLD_EVERY_S:
             self._told = time.monotonic()
             self._tell(stop / max(self.samples, 1))
-        return super().part(start, stop)
+        return self._source.part(start, stop)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class Worker:
@@ -187,16 +197,26 @@ class Worker:
             else:
                 results[number] = self._alone(work, partial(tell, number))
         for model, tasks in groups.items():
-            for number, answer in self._answers(model, tasks):
+            try:
+                answers = self._answers(model, tasks)
+            finally:
+                for _, task in tasks:
+                    if isinstance(task.source, FollowedFile):
+                        task.source.close()
+            for number, answer in answers:
                 results[number] = self._dressed(works[number], answer)
         return [results[number] for number in range(len(works))]
 
     def _prepare(self, work: Work, tell: Callable[[float], None]) -> tuple[str, SourceTask]:
-        path = Path(work.path)
-        source = FollowedSource(path, work.options, tell)
-        model = work.model or default_model(path, work.options)
-        self.predictor(model)
-        return model, SourceTask(source, source.head, work.lead, work.name)
+        file = open_file(work.path, work.options)
+        try:
+            model = work.model or default_model(file)
+            self.predictor(model)
+            source = FollowedFile(file, tell)
+            return model, SourceTask(source, source.head, work.lead, work.name)
+        except BaseException:
+            file.close()
+            raise
 
     def _answers(
         self, model: str, tasks: Sequence[tuple[int, SourceTask]]
@@ -253,7 +273,7 @@ def _in_format(work: Work, answer: Interpretation) -> Result:
     if work.format == "fhir":
         from ecgfoundry.reports.fhir import to_fhir
 
-        start = read_excerpt(Path(work.path), work.options, 0.0, 1.0).start_time
+        start = inspect(work.path, work.options).start_time
         document = to_fhir(answer, issued=dt.datetime.now(dt.UTC), effective=start)
         return Result(_json(document), FORMATS["fhir"])
     if work.format in ("html", "pdf"):
@@ -288,23 +308,26 @@ def _labs(worker: Worker, work: Work, tell: Callable[[float], None]) -> Result:
     if work.model is None:
         raise ModelNotFoundError("no model for laboratory values was named")
     predictor = worker.predictor(work.model)
-    source = FollowedSource(Path(work.path), work.options, tell)
-    answer = estimate_laboratory(
-        predictor,
-        source,
-        source.head,
-        lead=work.lead,
-        file=work.name,
-        synthetic_ok=worker.synthetic_ok,
-    )
+    with open_file(work.path, work.options) as file:
+        source = FollowedFile(file, tell)
+        answer = estimate_laboratory(
+            predictor,
+            source,
+            source.head,
+            lead=work.lead,
+            file=work.name,
+            synthetic_ok=worker.synthetic_ok,
+        )
+        trend = None
+        if work.trend and answer.refused is None and is_long(answer.duration_s):
+            trend = laboratory_timeline(predictor, source, lead=work.lead)
     verdict = "refused" if answer.refused else "usable" if answer.refused_windows else "good"
     if work.format != "json":
         result = _in_format(work, _as_interpretation(answer, predictor, verdict))
         return replace(result, verdict=verdict)
     document = answer.to_dict() | {"caveats": caveats(answer)}
-    if work.trend and answer.refused is None and is_long(answer.duration_s):
-        document["trend"] = laboratory_timeline(predictor, source, lead=work.lead)
-        document["trend"]["caveats"] = trend_words(predictor.bundle)
+    if trend is not None:
+        document["trend"] = trend | {"caveats": trend_words(predictor.bundle)}
     return replace(Result(_json(document)), verdict=verdict)
 
 
@@ -345,11 +368,16 @@ def _as_interpretation(
 
 
 def _embed(worker: Worker, work: Work, tell: Callable[[float], None]) -> Result:
+    with open_file(work.path, work.options) as file:
+        return _embedded(worker.predictor(work.model or default_model(file)), file, work, tell)
+
+
+def _embedded(
+    predictor: Predictor, file: EcgFile, work: Work, tell: Callable[[float], None]
+) -> Result:
     from ecgfoundry.inference.windows import InputLeads, prepare_windows
 
-    path = Path(work.path)
-    predictor = worker.predictor(work.model or default_model(path, work.options))
-    source = FollowedSource(path, work.options, tell)
+    source = FollowedFile(file, tell)
     spec = predictor.bundle.input
     leads = InputLeads.choose(spec, source.leads, lead=work.lead)
     windows = []
@@ -384,9 +412,9 @@ def _explain(worker: Worker, work: Work) -> Result:
     """Saliency of one finding, in steps of time that a page can draw; 1 is the largest."""
     from ecgfoundry.explanations.explain import explain_recording
 
-    path = Path(work.path)
-    predictor = worker.predictor(work.model or default_model(path, work.options))
-    recording = read_excerpt(path, work.options)
+    with open_file(work.path, work.options) as file:
+        predictor = worker.predictor(work.model or default_model(file))
+        recording = file.read_seconds(0.0, EXCERPT_S, annotations=False)
     target = work.target
     if target is None:
         answer = predictor.interpret(recording, lead=work.lead)
@@ -410,14 +438,13 @@ def _explain(worker: Worker, work: Work) -> Result:
 def _read(work: Work) -> Result:
     from ecgfoundry.reports.recording_summary import QUALITY_SECONDS, recording_summary
 
-    path = Path(work.path)
-    source = FileSource(path, work.options)
-    info = inspect(path, **stated_arguments(work.options))
-    begun = read_excerpt(path, work.options, 0.0, QUALITY_SECONDS)
-    document: dict[str, Any] = recording_summary(begun, info, name=work.name)
-    if work.samples:
-        document["signal"] = _samples(source, work.start_s, work.duration_s, work.filtered)
-        document["overview"] = _overview(source) if work.duration_s is None else None
+    with open_file(work.path, work.options) as file:
+        source = window_source(file)
+        begun = file.read_seconds(0.0, QUALITY_SECONDS)
+        document: dict[str, Any] = recording_summary(begun, file.info, name=work.name)
+        if work.samples:
+            document["signal"] = _samples(source, work.start_s, work.duration_s, work.filtered)
+            document["overview"] = _overview(source) if work.duration_s is None else None
     return Result(_json(document))
 
 
@@ -432,7 +459,7 @@ def _band_passed(signal: NDArray[np.float64], rate: float) -> NDArray[np.float64
 
 
 def _samples(
-    source: FileSource, start_s: float, duration_s: float | None, filtered: bool
+    source: WindowSource, start_s: float, duration_s: float | None, filtered: bool
 ) -> dict[str, Any]:
     """Samples as int16 with a gain of their own per part, for drawing; -32768 is missing."""
     rate = source.sampling_rate
@@ -456,7 +483,7 @@ def _samples(
     }
 
 
-def _overview(source: FileSource, columns: int = 1200) -> dict[str, Any] | None:
+def _overview(source: WindowSource, columns: int = 1200) -> dict[str, Any] | None:
     """Lowest and highest value of the first lead in equal parts of a long recording, in mV."""
     seconds = source.samples / source.sampling_rate
     if seconds <= DRAWN_S:

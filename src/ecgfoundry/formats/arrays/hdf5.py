@@ -28,18 +28,17 @@ import numpy as np
 from ecgfoundry.errors import FormatError, LeadError, LimitError, SignalError
 from ecgfoundry.formats.arrays.hdf5_files import checked_dataset, is_hdf5, open_hdf5
 from ecgfoundry.formats.arrays.stated import (
+    ArrayFile,
     Stated,
-    build_recording,
-    describe,
     stated_from_mapping,
     with_options,
 )
-from ecgfoundry.formats.base import Limits, Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import FormatFile, Limits, Reader, ReadOptions
 from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.leads import STANDARD_12_LEADS, limb_disagreement
-from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.recording import Subject
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "open_file", "sniff"]
 
 _SPH_RATE = 500.0
 _CODE_RATE = 400.0
@@ -58,35 +57,35 @@ def sniff(path: Path, head: bytes) -> bool:
     return is_hdf5(head)
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`."""
-    array, stated, recordings = _load(path, options, for_inspection=True)
-    return describe(array, stated, path=path, format=READER.name, recordings=recordings)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples of one recording; see :class:`Reader`."""
-    array, stated, _ = _load(path, options, for_inspection=False)
-    return build_recording(
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Open a file and load the recording that is meant; see :class:`Reader`."""
+    array, stated, recordings = _load(path, options)
+    undecided = None
+    if options.index is None and recordings > 1:
+        undecided = SignalError(
+            f"the file holds {recordings} recordings",
+            path=path,
+            remedy="Choose one with index=0 … or --index 0",
+        )
+    return ArrayFile(
         array,
         stated,
-        options,
         path=path,
+        options=options,
         format=READER.name,
-        start=start_sample,
-        stop=stop_sample,
+        recordings=recordings,
+        undecided=undecided,
     )
 
 
-def _load(
-    path: Path, options: ReadOptions, *, for_inspection: bool
-) -> tuple[np.ndarray, Stated, int]:
-    """Return one recording (leads, samples), what is stated, and how many recordings there are."""
+def _load(path: Path, options: ReadOptions) -> tuple[np.ndarray, Stated, int]:
+    """Return one recording (leads, samples), what is stated, and how many recordings there are.
+
+    Of several none is loaded unless the caller chose it; the array then only has the shape.
+    """
     with open_hdf5(path) as file:
         if "tracings" in file:
-            return _load_code(file, path, options, for_inspection)
+            return _load_code(file, path, options)
         name = "ecg" if "ecg" in file else _only_dataset(file, path)
         dataset = checked_dataset(file, name, path)
         _check_one_recording(dataset, path, options)
@@ -125,9 +124,7 @@ def _sph_metadata(path: Path) -> dict[str, str]:
     return {}
 
 
-def _load_code(
-    file: Any, path: Path, options: ReadOptions, for_inspection: bool
-) -> tuple[np.ndarray, Stated, int]:
+def _load_code(file: Any, path: Path, options: ReadOptions) -> tuple[np.ndarray, Stated, int]:
     tracings = checked_dataset(file, "tracings", path)
     if tracings.ndim != 3 or tracings.shape[2] != 12:
         raise FormatError(
@@ -139,14 +136,8 @@ def _load_code(
     header = {"layout": "CODE-15" if has_exams else "CODE-test"}
     stated = Stated(STANDARD_12_LEADS, unit, _CODE_RATE, header=header)
     if options.index is None and count > 1:
-        if for_inspection:
-            padded = np.broadcast_to(np.float32(0), (12, int(tracings.shape[1])))
-            return padded, with_options(stated, options), count
-        raise SignalError(
-            f"the file holds {count} recordings",
-            path=path,
-            remedy="Choose one with index=0 … or --index 0",
-        )
+        padded = np.broadcast_to(np.float32(0), (12, int(tracings.shape[1])))
+        return padded, with_options(stated, options), count
     index = _checked_index(options.index, count, path)
     rows = _values(tracings, (index,), path, options.limits)
     signal = _without_padding(rows, index, path)
@@ -260,6 +251,5 @@ READER = Reader(
     description="HDF5: SPH, CODE-15 %, CODE-test, or one dataset with stated leads, unit and rate",
     extensions=(".h5", ".hdf5"),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
+    open=open_file,
 )

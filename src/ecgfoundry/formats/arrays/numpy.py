@@ -26,17 +26,15 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats.arrays.stated import (
+    ArrayFile,
     Stated,
-    build_recording,
-    describe,
     load_sidecar,
     stated_from_mapping,
     with_options,
 )
-from ecgfoundry.formats.base import Limits, Reader, ReadOptions, RecordingInfo
-from ecgfoundry.recording import Recording
+from ecgfoundry.formats.base import FormatFile, Limits, Reader, ReadOptions
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "open_file", "sniff"]
 
 _NPY_MAGIC = b"\x93NUMPY"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -54,38 +52,29 @@ def sniff(path: Path, head: bytes) -> bool:
     return head[30 : 30 + name_length].endswith(b".npy")
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file and its sidecar say; see :class:`Reader`."""
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Open a file; an NPY file is mapped, not loaded; see :class:`Reader`."""
     array, stated = _load(path, options)
     count = int(array.shape[0]) if array.ndim == 3 else 1
+    undecided = None
+    if options.index is None and count > 1:
+        undecided = SignalError(
+            f"the file holds {count} recordings",
+            path=path,
+            remedy="Choose one with index=0 … or --index 0",
+        )
     if array.ndim == 3:
-        array = array[_index(array, options.index or 0, path)]
-    return describe(array, stated, path=path, format=READER.name, recordings=count)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
-    array, stated = _load(path, options)
-    if array.ndim == 3:
-        if options.index is None and array.shape[0] > 1:
-            raise SignalError(
-                f"the file holds {array.shape[0]} recordings",
-                path=path,
-                remedy="Choose one with index=0 … or --index 0",
-            )
         array = array[_index(array, options.index or 0, path)]
     elif options.index not in (None, 0):
         raise SignalError(f"there is no recording {options.index}; the file holds 1", path=path)
-    return build_recording(
+    return ArrayFile(
         array,
         stated,
-        options,
         path=path,
+        options=options,
         format=READER.name,
-        start=start_sample,
-        stop=stop_sample,
+        recordings=count,
+        undecided=undecided,
     )
 
 
@@ -219,8 +208,7 @@ READER = Reader(
     description="NumPy .npy and .npz with stated leads, unit and sampling rate",
     extensions=(".npy", ".npz"),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
+    open=open_file,
     random_access=True,
     verified_on="arrays written by NumPy",
 )

@@ -12,18 +12,16 @@ from typing import Any
 
 from ecgfoundry.errors import FormatError, LimitError, MissingExtraError
 from ecgfoundry.formats.arrays.stated import (
+    ArrayFile,
     Stated,
-    build_recording,
-    describe,
     load_sidecar,
     stated_from_mapping,
     with_options,
 )
 from ecgfoundry.formats.arrays.writers import PARQUET_METADATA
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
-from ecgfoundry.recording import Recording
+from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "open_file", "sniff"]
 
 _MAGIC = b"PAR1"
 
@@ -33,20 +31,10 @@ def sniff(path: Path, head: bytes) -> bool:
     return head.startswith(_MAGIC)
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`."""
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Open a file, which is loaded as a whole; see :class:`Reader`."""
     array, stated = _load(path, options)
-    return describe(array, stated, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
-    array, stated = _load(path, options)
-    return build_recording(
-        array, stated, options, path=path, format=READER.name, start=start_sample, stop=stop_sample
-    )
+    return ArrayFile(array, stated, path=path, options=options, format=READER.name)
 
 
 def _load(path: Path, options: ReadOptions) -> tuple[Any, Stated]:
@@ -93,8 +81,7 @@ READER = Reader(
     description="Parquet: one column per lead, one row per sample",
     extensions=(".parquet",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
+    open=open_file,
     verified_on="tables written by Polars",
     extra="data",
 )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ecgfoundry.errors import (
+    EcgFoundryError,
     FileAccessError,
     FormatError,
     LeadError,
@@ -23,12 +24,12 @@ from ecgfoundry.errors import (
     SignalError,
     UnitError,
 )
-from ecgfoundry.formats.base import Limits, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import FormatFile, Limits, ReadOptions, RecordingInfo
 from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.recording import Recording, Subject, check_sampling_rate, millivolts_per_unit
 
-__all__ = ["Stated", "build_recording", "describe", "load_sidecar", "with_options"]
+__all__ = ["ArrayFile", "Stated", "build_recording", "describe", "load_sidecar", "with_options"]
 
 _MAXIMUM_SIDECAR_BYTES = 1_000_000
 
@@ -143,6 +144,41 @@ def build_recording(
             format=format,
             mains_frequency=options.mains_frequency,
         )
+
+
+class ArrayFile(FormatFile):
+    """An array (leads, samples), in memory or mapped, of which parts are turned into mV."""
+
+    def __init__(
+        self,
+        array: np.ndarray,
+        stated: Stated,
+        *,
+        path: Path,
+        options: ReadOptions,
+        format: str,
+        recordings: int = 1,
+        undecided: EcgFoundryError | None = None,
+    ) -> None:
+        info = describe(array, stated, path=path, format=format, recordings=recordings)
+        super().__init__(path, options, info, undecided=undecided)
+        self._array, self._stated = array, stated
+
+    def read_segment(self, start: int, stop: int) -> Recording:
+        """Return samples ``start`` to ``stop``, without annotations."""
+        return build_recording(
+            self._array,
+            self._stated,
+            self.options,
+            path=self.path,
+            format=self.info.format,
+            start=start,
+            stop=stop,
+        )
+
+    def close(self) -> None:
+        """Release what the file holds."""
+        self._array = np.empty((0, 0), np.float32)
 
 
 def describe(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, LeadError, LimitError, SignalError
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo, WholeFile
 from ecgfoundry.formats.common.subjects import parse_age
 from ecgfoundry.leads import STANDARD_12_LEADS, normalize_lead_names
 from ecgfoundry.recording import (
@@ -34,6 +34,7 @@ __all__ = [
     "Trace",
     "age_in_years",
     "describe_document",
+    "document_file",
     "document_reader",
     "filter_text",
     "recording_of",
@@ -106,25 +107,34 @@ def document_reader(
 ) -> Reader:
     """Return the :class:`Reader` of a format whose files are parsed as a whole by ``load``."""
 
-    def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-        return describe_document(load(path, options), options, path=path, format=name)
-
-    def read(
-        path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-    ) -> Recording:
-        document = load(path, options)
-        return recording_of(
-            document, options, path=path, format=name, start=start_sample, stop=stop_sample
-        )
+    def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+        return document_file(load(path, options), options, path=path, format=name)
 
     return Reader(
         name=name,
         description=description,
         extensions=extensions,
         sniff=sniff,
-        inspect=inspect,
-        read=read,
+        open=open_file,
         verified_on=verified_on,
+    )
+
+
+def document_file(
+    document: EcgDocument,
+    options: ReadOptions,
+    *,
+    path: Path,
+    format: str,
+    undecided: EcgFoundryError | None = None,
+) -> WholeFile:
+    """Return a parsed document as an opened file; errors as for :func:`recording_of`."""
+    return WholeFile(
+        path,
+        options,
+        describe_document(document, options, path=path, format=format),
+        lambda: recording_of(document, options, path=path, format=format),
+        undecided=undecided,
     )
 
 
@@ -134,10 +144,8 @@ def recording_of(
     *,
     path: Path,
     format: str,
-    start: int = 0,
-    stop: int | None = None,
 ) -> Recording:
-    """Return samples ``start`` to ``stop`` of the document as a recording.
+    """Return the document as a recording.
 
     Raises
     ------
@@ -170,9 +178,7 @@ def recording_of(
         raise
     if document.derive_limb_leads:
         recording = _standard_order(recording)
-    if start == 0 and stop is None:
-        return recording
-    return recording.slice_samples(start, recording.samples if stop is None else stop)
+    return recording
 
 
 def describe_document(

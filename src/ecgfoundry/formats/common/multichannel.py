@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,14 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.recording import Annotation
+from ecgfoundry.recording import Annotation, annotations_between
 
 __all__ = [
     "age_between",
-    "annotations_between",
     "check_samples",
     "named_channels",
     "one_rate",
+    "part_annotations",
     "plain_text",
     "range_at_rate",
     "read_bytes",
@@ -125,14 +125,24 @@ def read_bytes(path: Path, offset: int, count: int) -> NDArray[np.uint8]:
     return raw
 
 
-def annotations_between(
-    marks: Iterable[Annotation], begin_s: float, end_s: float
+def part_annotations(
+    marks: Iterable[Annotation], start: int, stop: int, samples: int, rate: float
 ) -> tuple[Annotation, ...]:
-    """Return the marks that touch a part, their times counted from its first sample."""
-    return tuple(
-        replace(mark, time_s=mark.time_s - begin_s)
-        for mark in marks
-        if mark.time_s < end_s and mark.time_s + mark.duration_s >= begin_s
+    """Return the marks that touch samples ``start`` to ``stop``, counted from ``start``.
+
+    Parameters
+    ----------
+    samples : int
+        Length of the recording: a part that reaches its end or its start also has what is marked
+        beyond it.
+    rate : float
+        Hz, of the samples and of the marks' times.
+    """
+    return annotations_between(
+        marks,
+        -math.inf if start == 0 else start / rate,
+        math.inf if stop == samples else stop / rate,
+        origin_s=start / rate,
     )
 
 

@@ -10,19 +10,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ecgfoundry.formats.arrays.stated import describe
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
-from ecgfoundry.formats.delimited.columns import FORMAT, load, recording_of
-from ecgfoundry.formats.delimited.stream import windows
+from ecgfoundry.formats.arrays.stated import Stated, describe
+from ecgfoundry.formats.base import (
+    HEAD_BYTES,
+    FormatFile,
+    Reader,
+    ReadOptions,
+    RecordingInfo,
+    WholeFile,
+)
+from ecgfoundry.formats.delimited.columns import (
+    FORMAT,
+    Columns,
+    load,
+    recording_of,
+    recording_of_rows,
+)
+from ecgfoundry.formats.delimited.stream import cut_rows, survey
 from ecgfoundry.formats.delimited.table import decode_text, detect_layout
 from ecgfoundry.recording import Recording
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "SHORT_BYTES", "open_file", "sniff"]
 
-_HEAD_BYTES = 4096
+SHORT_BYTES = 16_000_000
+"""A text up to this size (about ten minutes of twelve leads at 500 Hz) is parsed once and kept; of
+a longer one only windows are in memory (our choice)."""
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -32,25 +48,64 @@ def sniff(path: Path, head: bytes) -> bool:
     text = decode_text(head)
     if any(ord(mark) < 32 and mark not in "\t\r\n\f" for mark in text):
         return False
-    return detect_layout(text, whole=len(head) < _HEAD_BYTES) is not None
+    return detect_layout(text, whole=len(head) < HEAD_BYTES) is not None
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the text says; see :class:`Reader`. The whole text is parsed."""
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Open a text: a short one is parsed as a whole, of a long one the rows are counted."""
+    if path.stat().st_size > SHORT_BYTES:
+        return _LongText(path, options)
     columns, stated = load(path, options)
+    return _open_columns(columns, stated, path, options)
+
+
+def _open_columns(columns: Columns, stated: Stated, path: Path, options: ReadOptions) -> WholeFile:
     info = describe(columns.ecg, stated, path=path, format=FORMAT)
-    return replace(info, other_channels=tuple(name for name, _, _ in columns.others))
+    info = replace(info, other_channels=tuple(name for name, _, _ in columns.others))
+    return WholeFile(path, options, info, lambda: recording_of(columns, stated, options, path))
 
 
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`. The whole text is parsed."""
-    recording = recording_of(*load(path, options), options, path)
-    if start_sample == 0 and stop_sample is None:
-        return recording
-    stop = recording.samples if stop_sample is None else stop_sample
-    return recording.slice_samples(start_sample, stop)
+class _LongText(FormatFile):
+    """A text of which windows are read in bounded memory, one pass for all of them.
+
+    A part of its own is cut out of the whole text, which is then kept.
+    """
+
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        plan, rows, example = survey(path, options)
+        recording = recording_of_rows(example, plan, options, path)
+        info = RecordingInfo(
+            format=FORMAT,
+            leads=recording.leads,
+            sampling_rate=recording.sampling_rate,
+            samples=rows,
+            other_channels=tuple(channel.name for channel in recording.other_channels),
+        )
+        super().__init__(path, options, info)
+        self._plan = plan
+        self._begin = recording
+        self._whole: WholeFile | None = None
+
+    def read_segment(self, start: int, stop: int) -> Recording:
+        """Return samples ``start`` to ``stop``, without annotations."""
+        if stop <= self._begin.samples:
+            return self._begin.slice_samples(start, stop)
+        if self._whole is None:
+            columns, stated = load(self.path, self.options)
+            self._whole = _open_columns(columns, stated, self.path, self.options)
+        return self._whole.read_segment(start, stop)
+
+    def read_windows(self, start: int, stop: int, width: int) -> Iterator[Recording]:
+        """Yield samples ``start`` to ``stop`` in parts of ``width``, without annotations."""
+        if self._whole is not None:
+            yield from self._whole.read_windows(start, stop, width)
+            return
+        for values in cut_rows(self.path, start, stop, width):
+            yield recording_of_rows(values, self._plan, self.options, self.path)
+
+    def close(self) -> None:
+        """Release what the file holds."""
+        self._whole = None
 
 
 READER = Reader(
@@ -58,7 +113,6 @@ READER = Reader(
     description="delimited text: CSV, TSV, semicolons or blanks; OpenSignals and BioSPPy text",
     extensions=(".csv", ".tsv", ".txt"),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
-    windows=windows,
+    open=open_file,
+    least_specific=True,
 )

@@ -14,45 +14,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import FormatError, SignalError
+from ecgfoundry.errors import FormatError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.delimited.columns import (
     ColumnPlan,
     check_uniform,
     plan_columns,
     rate_of_step,
-    recording_of_rows,
     time_step,
 )
 from ecgfoundry.formats.delimited.table import iterate_table
-from ecgfoundry.recording import Recording, check_sampling_rate
 
-__all__ = ["windows"]
+__all__ = ["cut_rows", "survey"]
 
-
-def windows(
-    path: Path,
-    options: ReadOptions,
-    window_s: float,
-    start_s: float,
-    duration_s: float | None,
-) -> Iterator[Recording]:
-    """Yield consecutive windows of a text; parameters and errors as in ``registry.iterate``."""
-    plan, rows = _survey(path, options)
-    rate = check_sampling_rate(plan.stated.sampling_rate)
-    begin, width = round(start_s * rate), round(window_s * rate)
-    if begin >= rows:
-        raise SignalError(
-            f"the part starts at {start_s:g} s, the recording has {rows / rate:g} s", path=path
-        )
-    if width < 1:
-        raise SignalError(f"a window of {window_s} s is shorter than one sample", path=path)
-    end = rows if duration_s is None else min(begin + round(duration_s * rate), rows)
-    for values in _cut(path, begin, end, width):
-        yield recording_of_rows(values, plan, options, path)
+_BEGINNING_ROWS = 1000
+"""Kept of a long text, so that its columns can be described (our choice)."""
 
 
-def _cut(path: Path, begin: int, end: int, width: int) -> Iterator[NDArray[np.float64]]:
+def cut_rows(path: Path, begin: int, end: int, width: int) -> Iterator[NDArray[np.float64]]:
     """Yield rows begin to end of a table, ``width`` at a time."""
     waiting: list[NDArray[np.float64]] = []
     held = row = 0
@@ -72,9 +51,15 @@ def _cut(path: Path, begin: int, end: int, width: int) -> Iterator[NDArray[np.fl
         yield np.concatenate(waiting)
 
 
-def _survey(path: Path, options: ReadOptions) -> tuple[ColumnPlan, int]:
-    """Return the plan of the columns with the rate put in, and the number of rows."""
+def survey(path: Path, options: ReadOptions) -> tuple[ColumnPlan, int, NDArray[np.float64]]:
+    """Return the plan of the columns with the rate put in, the number of rows, and the first.
+
+    Raises
+    ------
+    FormatError, SamplingRateError
+    """
     plan: ColumnPlan | None = None
+    beginning = np.empty((0, 0))
     rows = 0
     first = last = np.nan
     finite = True
@@ -82,6 +67,7 @@ def _survey(path: Path, options: ReadOptions) -> tuple[ColumnPlan, int]:
     for layout, block in iterate_table(path):
         if plan is None:
             plan = plan_columns(layout, path, options)
+            beginning = block[:_BEGINNING_ROWS].copy()
         if plan.time is not None and len(block):
             times = block[:, plan.time[0]]
             first, last = (times[0] if rows == 0 else first), times[-1]
@@ -91,7 +77,7 @@ def _survey(path: Path, options: ReadOptions) -> tuple[ColumnPlan, int]:
     if plan is None or rows == 0:
         raise FormatError("the text is no table of numbers", path=path)
     if plan.time is None:
-        return plan, rows
+        return plan, rows, beginning
     number, unit = plan.time
     step = time_step(first, last if finite else np.nan, rows, path)
     row = 0
@@ -99,4 +85,4 @@ def _survey(path: Path, options: ReadOptions) -> tuple[ColumnPlan, int]:
         check_uniform(block[:, number], first, step, row, path)
         row += len(block)
     rate = rate_of_step(step, last - first, np.concatenate(sample), unit, path)
-    return replace(plan, stated=replace(plan.stated, sampling_rate=rate)), rows
+    return replace(plan, stated=replace(plan.stated, sampling_rate=rate)), rows, beginning

@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from ecgfoundry.errors import FormatError, LimitError, TruncatedFileError
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
 from ecgfoundry.formats.common.multichannel import (
     age_between,
-    annotations_between,
     check_samples,
     named_channels,
+    part_annotations,
     plain_text,
     read_bytes,
     require_size,
@@ -40,7 +40,7 @@ from ecgfoundry.recording import (
     millivolts_per_unit,
 )
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "open_file", "sniff"]
 
 _MAGIC = b"ISHNE1.0"
 _ANNOTATION_MAGIC = b"ANN  1.0"
@@ -89,57 +89,70 @@ def sniff(path: Path, head: bytes) -> bool:
     return head.startswith(_MAGIC)
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the header says; see :class:`Reader`."""
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Read the header of a file; see :class:`Reader`."""
     header = _read_header(path)
     names, _ = named_channels(header.names, ["ecg"] * len(header.names), options, path)
-    return RecordingInfo(
+    rate = check_sampling_rate(options.sampling_rate or header.sampling_rate)
+    info = RecordingInfo(
         format=READER.name,
         leads=normalize_lead_names(names),
-        sampling_rate=check_sampling_rate(options.sampling_rate or header.sampling_rate),
+        sampling_rate=rate,
         samples=header.samples,
     )
+    return _IshneFile(path, options, info, header)
 
 
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read samples ``start_sample`` to ``stop_sample``; see :class:`Reader`."""
-    header = _read_header(path)
-    leads = len(header.names)
-    names, _ = named_channels(header.names, ["ecg"] * leads, options, path)
-    rate = check_sampling_rate(options.sampling_rate or header.sampling_rate)
-    start = min(max(start_sample, 0), header.samples)
-    stop = header.samples if stop_sample is None else min(max(stop_sample, start), header.samples)
-    check_samples((stop - start) * leads, options.limits, path)
-    unit = 1e-6 if options.unit is None else millivolts_per_unit(options.unit)
-    signal = np.empty((leads, stop - start), np.float32)
-    step = max(4_000_000 // leads, 1)
-    for begin in range(start, stop, step):
-        end = min(begin + step, stop)
-        raw = read_bytes(path, header.data_offset + begin * leads * 2, (end - begin) * leads * 2)
-        table = raw.view("<i2").reshape(-1, leads).T.astype(np.float64)
-        for row, values, resolution in zip(signal, table, header.resolutions, strict=True):
-            # A unit from the caller stands for one step, in place of the stated resolution.
-            row[begin - start : end - start] = values * (
-                resolution * unit if options.unit is None else unit
-            )
-    marks, state = _annotations(path, header)
-    fields = {**header.fields, **({"annotations": state} if state else {})}
-    begin_s, native = start / rate, header.sampling_rate
-    return Recording(
-        signal=signal,
-        sampling_rate=rate,
-        leads=tuple(names),
-        start_time=header.start_time and header.start_time + dt.timedelta(seconds=begin_s),
-        subject=header.subject,
-        device=header.device,
-        header=fields,
-        annotations=annotations_between(marks, start / native, stop / native),
-        source=str(path),
-        format=READER.name,
-        mains_frequency=options.mains_frequency,
-    )
+class _IshneFile(FormatFile):
+    """An opened ISHNE recording."""
+
+    def __init__(
+        self, path: Path, options: ReadOptions, info: RecordingInfo, header: _Header
+    ) -> None:
+        super().__init__(path, options, info)
+        self._header = header
+        self._beside: list[Annotation] | None = None
+
+    def read_segment(self, start: int, stop: int) -> Recording:
+        """Return samples ``start`` to ``stop``, without annotations."""
+        header, options = self._header, self.options
+        leads = len(header.names)
+        check_samples((stop - start) * leads, options.limits, self.path)
+        unit = 1e-6 if options.unit is None else millivolts_per_unit(options.unit)
+        signal = np.empty((leads, stop - start), np.float32)
+        step = max(4_000_000 // leads, 1)
+        for begin in range(start, stop, step):
+            end = min(begin + step, stop)
+            offset = header.data_offset + begin * leads * 2
+            raw = read_bytes(self.path, offset, (end - begin) * leads * 2)
+            table = raw.view("<i2").reshape(-1, leads).T.astype(np.float64)
+            for row, values, resolution in zip(signal, table, header.resolutions, strict=True):
+                # A unit from the caller stands for one step, in place of the stated resolution.
+                row[begin - start : end - start] = values * (
+                    resolution * unit if options.unit is None else unit
+                )
+        rate = self.info.sampling_rate
+        return Recording(
+            signal=signal,
+            sampling_rate=rate,
+            leads=self.info.leads,
+            start_time=header.start_time and header.start_time + dt.timedelta(seconds=start / rate),
+            subject=header.subject,
+            device=header.device,
+            header=header.fields,
+            source=str(self.path),
+            format=READER.name,
+            mains_frequency=options.mains_frequency,
+        )
+
+    def read_annotations(self, start: int, stop: int) -> tuple[Annotation, ...]:
+        """Return the annotations that touch samples ``start`` to ``stop``."""
+        if self._beside is None:
+            self._beside, state = _annotations(self.path, self._header)
+            self.remarks = {"annotations": state} if state else {}
+        return part_annotations(
+            self._beside, start, stop, self.info.samples, self._header.sampling_rate
+        )
 
 
 def _read_header(path: Path) -> _Header:
@@ -285,7 +298,6 @@ READER = Reader(
     description="ISHNE Holter recordings, with beats from an .ann file beside them",
     extensions=(".ecg",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
+    open=open_file,
     random_access=True,
 )

@@ -18,19 +18,18 @@ from ecgfoundry.errors import (
     MissingExtraError,
     UnsupportedVariantError,
 )
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions
 from ecgfoundry.formats.common.channels import is_voltage, known_non_ecg_kind
 from ecgfoundry.formats.common.document import (
     EcgDocument,
     Trace,
-    describe_document,
+    document_file,
     filter_text,
-    recording_of,
 )
 from ecgfoundry.formats.common.subjects import parse_age, parse_sex
-from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.recording import Subject
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "open_file", "sniff"]
 
 _MAXIMUM_BYTES = 64_000_000
 """The decoder holds every sample as float64: 32 million samples are 256 MB (our choice)."""
@@ -44,23 +43,9 @@ def sniff(path: Path, head: bytes) -> bool:
     return path.suffix.lower() in _ENDINGS and head[:3] in (b"\x01\x01\x00", b"\x01\x01\x01")
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the definitions say; see :class:`Reader`. The whole file is decoded."""
-    return describe_document(_parse(path), options, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`. The whole file is decoded."""
-    return recording_of(
-        _parse(path),
-        options,
-        path=path,
-        format=READER.name,
-        start=start_sample,
-        stop=stop_sample,
-    )
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Open a file, which is decoded as a whole; see :class:`Reader`."""
+    return document_file(_parse(path), options, path=path, format=READER.name)
 
 
 def _parse(path: Path) -> EcgDocument:
@@ -145,8 +130,7 @@ READER = Reader(
     description="MFER (ISO 22077): uncompressed frames",
     extensions=(".mwf",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
+    open=open_file,
     verified_on="specification only",
     extra="formats",
 )

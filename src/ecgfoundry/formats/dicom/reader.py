@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import LimitError, SignalError
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
 from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT, filter_text
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.common.multichannel import (
-    annotations_between,
     check_samples,
     named_channels,
+    part_annotations,
     read_bytes,
 )
 from ecgfoundry.formats.common.subjects import parse_age, parse_sex
@@ -51,7 +51,7 @@ from ecgfoundry.recording import (
     millivolts_per_unit,
 )
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "open_file", "sniff"]
 
 _BLOCK_BYTES = 8_000_000
 _MAXIMUM_SPAN_S = 400 * 86_400.0
@@ -84,10 +84,10 @@ def sniff(path: Path, head: bytes) -> bool:
     return head[128:132] == b"DICM"
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the elements say; see :class:`Reader`."""
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Read the elements of a file, and no samples; see :class:`Reader`."""
     file = _open(path, options)
-    return RecordingInfo(
+    info = RecordingInfo(
         format=READER.name,
         leads=normalize_lead_names([place.name for place in file.ecg]),
         sampling_rate=file.sampling_rate,
@@ -96,47 +96,55 @@ def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
         + tuple(f"{one.name} beat" for one in _beat_channels(file)),
         recordings=file.choices,
     )
+    return _OpenedDicom(path, options, info, file)
 
 
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read samples ``start_sample`` to ``stop_sample``; see :class:`Reader`."""
-    file = _open(path, options)
-    start = min(max(start_sample, 0), file.samples)
-    stop = file.samples if stop_sample is None else min(max(stop_sample, start), file.samples)
-    check_samples((stop - start) * (len(file.ecg) + len(file.others)), options.limits, path)
-    rows = _rows(file, start, stop)
-    signal = np.stack([rows[place] for place in file.ecg])
-    others = [
-        Channel(
-            name=place.name,
-            kind=place.channel.kind,
-            unit=place.channel.unit,
+class _OpenedDicom(FormatFile):
+    """An opened waveform object."""
+
+    def __init__(self, path: Path, options: ReadOptions, info: RecordingInfo, file: _File) -> None:
+        super().__init__(path, options, info)
+        self._file = file
+        self._marks, self._measured = _annotations(file)
+
+    def read_segment(self, start: int, stop: int) -> Recording:
+        """Return samples ``start`` to ``stop``, without annotations."""
+        file, path = self._file, self.path
+        width = len(file.ecg) + len(file.others)
+        check_samples((stop - start) * width, self.options.limits, path)
+        rows = _rows(file, start, stop)
+        signal = np.stack([rows[place] for place in file.ecg])
+        others = [
+            Channel(
+                name=place.name,
+                kind=place.channel.kind,
+                unit=place.channel.unit,
+                sampling_rate=file.sampling_rate,
+                signal=rows[place],
+            )
+            for place in file.others
+        ]
+        begin_s = file.begin_s + start / file.sampling_rate
+        elements = file.dicom.elements
+        begin = _start_time(elements)
+        return Recording(
+            signal=signal,
             sampling_rate=file.sampling_rate,
-            signal=rows[place],
+            leads=tuple(place.name for place in file.ecg),
+            start_time=begin and begin + dt.timedelta(seconds=begin_s),
+            subject=_subject(elements),
+            device=_device(file),
+            header={**_header_fields(file), **self._measured},
+            other_channels=(*others, *_beats(file)),
+            source=str(path),
+            format=READER.name,
+            mains_frequency=self.options.mains_frequency,
         )
-        for place in file.others
-    ]
-    begin_s = start / file.sampling_rate
-    native = file.groups[0].sampling_rate
-    elements = file.dicom.elements
-    begin = _start_time(elements)
-    marks, measured = _annotations(file)
-    return Recording(
-        signal=signal,
-        sampling_rate=file.sampling_rate,
-        leads=tuple(place.name for place in file.ecg),
-        start_time=begin and begin + dt.timedelta(seconds=file.begin_s + begin_s),
-        subject=_subject(elements),
-        device=_device(file),
-        header={**_header_fields(file), **measured},
-        annotations=annotations_between(marks, start / native, stop / native),
-        other_channels=(*others, *_beats(file)),
-        source=str(path),
-        format=READER.name,
-        mains_frequency=options.mains_frequency,
-    )
+
+    def read_annotations(self, start: int, stop: int) -> tuple[Annotation, ...]:
+        """Return the annotations that touch samples ``start`` to ``stop``."""
+        native = self._file.groups[0].sampling_rate
+        return part_annotations(self._marks, start, stop, self._file.samples, native)
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,7 +443,6 @@ READER = Reader(
     description="DICOM waveform objects: 12-lead, general and ambulatory ECG",
     extensions=(".dcm",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
+    open=open_file,
     random_access=True,
 )

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import FormatError, LimitError
-from ecgfoundry.formats.base import Limits
-from ecgfoundry.formats.edf.header import EdfHeader, read_edf_header
+from ecgfoundry.formats.edf.header import EdfHeader
 from ecgfoundry.recording import Annotation
 
-__all__ = ["EdfTimeline", "edf_timeline"]
+__all__ = ["EdfTimeline", "edf_timeline", "first_onset"]
 
 _MAXIMUM_ANNOTATIONS = 2_000_000
 """A 7-day Holter has about 700,000 beats (our choice)."""
@@ -37,26 +34,29 @@ class EdfTimeline:
     damaged: int
 
 
+def first_onset(header: EdfHeader) -> float:
+    """Return when the first record of a continuous file began, in s after the stated start."""
+    column = next((signal for signal in header.signals if signal.is_annotations), None)
+    if column is None:
+        return 0.0
+    with header.path.open("rb") as file:
+        file.seek(header.header_bytes + column.offset)
+        onset, _, _ = _parse(file.read(column.samples * header.sample_bytes))
+    return 0.0 if onset is None else onset
+
+
 def edf_timeline(header: EdfHeader) -> EdfTimeline:
     """Return the annotations and the onsets of a file; empty for plain EDF.
 
-    Every record has to be asked, so the last results are kept, by path, size and time of change:
-    reading a day window by window asks once.
+    Every record has to be asked: an opened file keeps the answer.
     """
+    path = header.path
     if not any(signal.is_annotations for signal in header.signals):
         if header.discontinuous:
             raise FormatError(
-                "the file says it has gaps (EDF+D) but no record says when it began",
-                path=header.path,
+                "the file says it has gaps (EDF+D) but no record says when it began", path=path
             )
         return EdfTimeline((), 0.0, None, 0)
-    state = header.path.stat()
-    return _timeline(str(header.path), state.st_size, state.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=4)
-def _timeline(path: str, size: int, changed_ns: int) -> EdfTimeline:
-    header = read_edf_header(Path(path), Limits())
     onsets = np.full(header.records, np.nan)
     marks: list[Annotation] = []
     damaged = 0

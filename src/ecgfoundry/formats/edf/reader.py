@@ -23,18 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import UnitError
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
 from ecgfoundry.formats.common.channels import is_voltage, known_non_ecg_kind
 from ecgfoundry.formats.common.document import filter_text
 from ecgfoundry.formats.common.multichannel import (
-    annotations_between,
     check_samples,
     named_channels,
     one_rate,
+    part_annotations,
     range_at_rate,
     read_bytes,
 )
-from ecgfoundry.formats.edf.annotations import EdfTimeline, edf_timeline
+from ecgfoundry.formats.edf.annotations import EdfTimeline, edf_timeline, first_onset
 from ecgfoundry.formats.edf.header import (
     BDF_START,
     EDF_START,
@@ -43,9 +43,15 @@ from ecgfoundry.formats.edf.header import (
     read_edf_header,
 )
 from ecgfoundry.leads import canonical_lead, normalize_lead_names
-from ecgfoundry.recording import Channel, Recording, check_sampling_rate, millivolts_per_unit
+from ecgfoundry.recording import (
+    Annotation,
+    Channel,
+    Recording,
+    check_sampling_rate,
+    millivolts_per_unit,
+)
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "open_file", "sniff"]
 
 _BLOCK_BYTES = 8_000_000
 _ECG_LABEL = re.compile(r"^(?:ECG|EKG)(?![A-Z]{3})", re.IGNORECASE)
@@ -62,74 +68,95 @@ def sniff(path: Path, head: bytes) -> bool:
     return head.startswith(EDF_START) and b"\n" not in head[:256] and len(head) >= 256
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the header says; see :class:`Reader`."""
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Read the header of a file; see :class:`Reader`."""
     file = _open(path, options)
-    return RecordingInfo(
+    info = RecordingInfo(
         format=READER.name,
         leads=normalize_lead_names([file.names[n] for n in file.ecg]),
         sampling_rate=file.sampling_rate,
-        samples=file.total(file.signals[file.ecg[0]]),
+        samples=file.total(file.first),
         other_channels=tuple(file.names[n] for n in file.others),
     )
+    return _OpenedEdf(path, options, info, file)
 
 
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read samples ``start_sample`` to ``stop_sample`` of the ECG leads; see :class:`Reader`."""
-    file = _open(path, options)
-    header = file.header
-    first = file.signals[file.ecg[0]]
-    total = file.total(first)
-    start = min(max(start_sample, 0), total)
-    stop = total if stop_sample is None else min(max(stop_sample, start), total)
-    ranges = [
-        range_at_rate(start, stop, first.rate, signal.rate, file.total(signal))
-        for signal in file.signals
-    ]
-    check_samples(sum(high - low for low, high in ranges), options.limits, path)
-    rows = _read_rows(file, ranges)
-    signal = np.stack([rows[number] for number in file.ecg])
-    begin_s, end_s = start / first.rate, stop / first.rate
-    scale = file.sampling_rate / first.rate  # 1 unless the caller states another rate
-    offset = dt.timedelta(seconds=file.timeline.offset_s + begin_s / scale)
-    return Recording(
-        signal=signal,
-        sampling_rate=file.sampling_rate,
-        leads=tuple(file.names[n] for n in file.ecg),
-        start_time=_shifted(header.start_time, offset),
-        subject=header.subject,
-        device=_device(file),
-        header=_header_fields(file),
-        annotations=annotations_between(file.timeline.annotations, begin_s, end_s),
-        other_channels=tuple(
-            Channel(
-                name=file.names[n],
-                kind=file.kinds[n],
-                unit=file.signals[n].unit,
-                sampling_rate=file.signals[n].rate * scale,
-                signal=rows[n],
-            )
-            for n in file.others
-        ),
-        source=str(path),
-        format=READER.name,
-        mains_frequency=options.mains_frequency,
-    )
+class _OpenedEdf(FormatFile):
+    """An opened EDF or BDF file; the annotations of a continuous one are read when asked for."""
+
+    def __init__(self, path: Path, options: ReadOptions, info: RecordingInfo, file: _File) -> None:
+        super().__init__(path, options, info)
+        self._file = file
+        self._timeline = file.timeline
+
+    def read_segment(self, start: int, stop: int) -> Recording:
+        """Return samples ``start`` to ``stop``, without annotations."""
+        file, first = self._file, self._file.first
+        ranges = [
+            range_at_rate(start, stop, first.rate, signal.rate, file.total(signal))
+            for signal in file.signals
+        ]
+        check_samples(sum(high - low for low, high in ranges), self.options.limits, self.path)
+        rows = _read_rows(file, ranges)
+        offset = dt.timedelta(seconds=file.offset_s + start / file.sampling_rate)
+        scale = file.sampling_rate / first.rate  # 1 unless the caller states another rate
+        return Recording(
+            signal=np.stack([rows[number] for number in file.ecg]),
+            sampling_rate=file.sampling_rate,
+            leads=tuple(file.names[n] for n in file.ecg),
+            start_time=_shifted(file.header.start_time, offset),
+            subject=file.header.subject,
+            device=_device(file),
+            header=_header_fields(file),
+            other_channels=tuple(
+                Channel(
+                    name=file.names[n],
+                    kind=file.kinds[n],
+                    unit=file.signals[n].unit,
+                    sampling_rate=file.signals[n].rate * scale,
+                    signal=rows[n],
+                )
+                for n in file.others
+            ),
+            source=str(self.path),
+            format=READER.name,
+            mains_frequency=self.options.mains_frequency,
+        )
+
+    def read_annotations(self, start: int, stop: int) -> tuple[Annotation, ...]:
+        """Return the annotations that touch samples ``start`` to ``stop``."""
+        if self._timeline is None:
+            self._timeline = edf_timeline(self._file.header)
+        if self._timeline.damaged:
+            self.remarks = {"damaged_annotations": str(self._timeline.damaged)}
+        first = self._file.first
+        return part_annotations(
+            self._timeline.annotations, start, stop, self._file.total(first), first.rate
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A header with its signals (annotations left out) sorted into ECG leads and others."""
+    """A header with its signals (annotations left out) sorted into ECG leads and others.
+
+    ``onsets`` in s of every record of a file with gaps, else None; ``timeline`` where it had to be
+    read for them.
+    """
 
     header: EdfHeader
-    timeline: EdfTimeline
+    timeline: EdfTimeline | None
+    onsets: NDArray[np.float64] | None
+    offset_s: float
     signals: tuple[EdfSignal, ...]
     names: list[str]
     kinds: list[str]
     factors: list[float]
     sampling_rate: float
+
+    @property
+    def first(self) -> EdfSignal:
+        """The first ECG lead, whose samples are the time axis."""
+        return self.signals[self.ecg[0]]
 
     @property
     def ecg(self) -> list[int]:
@@ -141,22 +168,24 @@ class _File:
 
     def total(self, signal: EdfSignal) -> int:
         """Samples of a signal from the first to the last record, gaps included."""
-        if self.timeline.onsets is None:
+        if self.onsets is None:
             return self.header.records * signal.samples
-        return round(float(self.timeline.onsets[-1]) * signal.rate) + signal.samples
+        return round(float(self.onsets[-1]) * signal.rate) + signal.samples
 
     def places(self, signal: EdfSignal) -> NDArray[np.int64] | None:
         """Number of the first sample of each record, or None where they follow each other."""
-        if self.timeline.onsets is None:
+        if self.onsets is None:
             return None
-        places = np.rint(self.timeline.onsets * signal.rate).astype(np.int64)
+        places = np.rint(self.onsets * signal.rate).astype(np.int64)
         # Rounded onsets may overlap by a sample; the later record then wins.
         return places
 
 
 def _open(path: Path, options: ReadOptions) -> _File:
     header = read_edf_header(path, options.limits)
-    timeline = edf_timeline(header)
+    timeline = edf_timeline(header) if header.discontinuous else None
+    onsets = None if timeline is None else timeline.onsets
+    offset_s = first_onset(header) if timeline is None else timeline.offset_s
     signals = tuple(signal for signal in header.signals if not signal.is_annotations)
     kinds = _kinds(signals, options.unit)
     labels = [s.label.removeprefix("ECG ") if s.names_lead else s.label for s in signals]
@@ -173,7 +202,7 @@ def _open(path: Path, options: ReadOptions) -> _File:
             ) from None
     if options.sampling_rate is not None:
         rate = check_sampling_rate(options.sampling_rate)
-    return _File(header, timeline, signals, names, kinds, factors, rate)
+    return _File(header, timeline, onsets, offset_s, signals, names, kinds, factors, rate)
 
 
 def _kinds(signals: Sequence[EdfSignal], unit: str | None) -> list[str]:
@@ -195,7 +224,7 @@ def _kinds(signals: Sequence[EdfSignal], unit: str | None) -> list[str]:
 
 def _read_rows(file: _File, ranges: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
     """Return a row of samples for every signal, NaN where no record is."""
-    gaps = file.timeline.onsets is not None
+    gaps = file.onsets is not None
     rows = []
     for low, high in ranges:
         row = np.empty(high - low, np.float32)
@@ -306,8 +335,6 @@ def _header_fields(file: _File) -> dict[str, str]:
         fields["records"] = "counted: the header does not state their number"
     if header.trailing_bytes:
         fields["trailing_bytes"] = str(header.trailing_bytes)
-    if file.timeline.damaged:
-        fields["damaged_annotations"] = str(file.timeline.damaged)
     return fields
 
 
@@ -316,8 +343,7 @@ READER = Reader(
     description="EDF, EDF+ (with gaps), BDF and BDF+",
     extensions=(".edf", ".bdf", ".rec"),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
+    open=open_file,
     random_access=True,
     notes={"channels": "signals labelled as ECG leads are leads; all others are other channels"},
 )

@@ -25,14 +25,14 @@ from typing import Any
 import numpy as np
 
 from ecgfoundry.errors import FormatError, SignalError
-from ecgfoundry.formats.arrays.stated import Stated, build_recording, describe, with_options
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.arrays.stated import ArrayFile, Stated, with_options
+from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions
 from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.formats.matlab.files import is_matlab, load_variables
 from ecgfoundry.leads import STANDARD_12_LEADS, UNNAMED_ECG
-from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.recording import Subject
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "open_file", "sniff"]
 
 _CPSC_RATE = 500.0
 _CPSC2019_SAMPLES = 5000
@@ -45,26 +45,10 @@ def sniff(path: Path, head: bytes) -> bool:
     return is_matlab(head)
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`."""
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Open a file, which is loaded as a whole; see :class:`Reader`."""
     array, stated = _load(path, options)
-    return describe(array, stated, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`. The file is loaded as a whole."""
-    array, stated = _load(path, options)
-    return build_recording(
-        array,
-        stated,
-        options,
-        path=path,
-        format=READER.name,
-        start=start_sample,
-        stop=stop_sample,
-    )
+    return ArrayFile(array, stated, path=path, options=options, format=READER.name)
 
 
 def _load(path: Path, options: ReadOptions) -> tuple[np.ndarray, Stated]:
@@ -146,6 +130,5 @@ READER = Reader(
     description="MATLAB .mat files (v4 to v7.3) without a WFDB header: CPSC, CODE-15 %, matrices",
     extensions=(".mat",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
+    open=open_file,
 )

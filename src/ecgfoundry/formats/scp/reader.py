@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import FormatError, LimitError, TruncatedFileError, UnsupportedVariantError
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
-from ecgfoundry.formats.common.document import EcgDocument, Trace, describe_document, recording_of
+from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions
+from ecgfoundry.formats.common.document import EcgDocument, Trace, document_file
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY
 from ecgfoundry.formats.scp.huffman import HuffmanTable, decode_huffman, huffman_tables, summed
 from ecgfoundry.formats.scp.leads import SCP_LEADS
@@ -35,9 +35,9 @@ from ecgfoundry.formats.scp.sections import (
     read_sections,
     statements,
 )
-from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.recording import Subject
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "open_file", "sniff"]
 
 _OVERFLOW_BYTES = 0xFFFE
 """The largest even length that 16 bits hold: a writer stored what fits and dropped the rest."""
@@ -57,23 +57,9 @@ def sniff(path: Path, head: bytes) -> bool:
     return head[22:32] == struct.pack("<HLL", 0, length, 7)
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the record says; see :class:`Reader`. The whole record is decoded."""
-    return describe_document(_parse(path, options), options, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`. The whole record is decoded."""
-    return recording_of(
-        _parse(path, options),
-        options,
-        path=path,
-        format=READER.name,
-        start=start_sample,
-        stop=stop_sample,
-    )
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Open a file, which is decoded as a whole; see :class:`Reader`."""
+    return document_file(_parse(path, options), options, path=path, format=READER.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +339,6 @@ READER = Reader(
     description="SCP-ECG: plain, Huffman-coded, reference beats, bimodal",
     extensions=(".scp",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
+    open=open_file,
     notes={"verified": "the compressed variants: on the specification only"},
 )

@@ -49,6 +49,7 @@ def read_annotations_beside(
     frame_rate: float,
     begin_s: float,
     end_s: float,
+    origin_s: float,
     total_s: float,
 ) -> tuple[Annotation, ...]:
     """Read ``<record>.atr`` and per-lead files (``<record>.ii`` …, as in LUDB) if they are there.
@@ -63,7 +64,10 @@ def read_annotations_beside(
     frame_rate : float
         Hz, of the annotations' time steps.
     begin_s, end_s : float
-        The window that is read; marks outside are left out, times are relative to ``begin_s``.
+        The window that is read; marks outside are left out. Infinite where it reaches the start or
+        the end of the record: marks beyond it are kept.
+    origin_s : float
+        What the times are relative to.
     total_s : float
         Length of the record, where the last rhythm ends.
 
@@ -90,8 +94,8 @@ def read_annotations_beside(
             )
     if len(leads) > 1:
         marks.sort(key=lambda mark: mark.time_s)
-    if begin_s:
-        marks = [replace(mark, time_s=mark.time_s - begin_s) for mark in marks]
+    if origin_s:
+        marks = [replace(mark, time_s=mark.time_s - origin_s) for mark in marks]
     return tuple(marks)
 
 
@@ -100,7 +104,7 @@ def read_annotation_file(
     frame_rate: float,
     *,
     lead: str | None = None,
-    begin_s: float = 0.0,
+    begin_s: float = -math.inf,
     end_s: float = math.inf,
     total_s: float = math.inf,
 ) -> list[Annotation]:

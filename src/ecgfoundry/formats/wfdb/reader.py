@@ -9,6 +9,7 @@ read as header(5) and signal(5) define them. Equal, sample by sample, to the ``w
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +17,30 @@ from pathlib import Path
 import numpy as np
 
 from ecgfoundry.errors import LeadError
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import HEAD_BYTES, FormatFile, Reader, ReadOptions, RecordingInfo
 from ecgfoundry.formats.common.channels import channel_kinds
 from ecgfoundry.formats.common.subjects import key_values, subject_from_comments
 from ecgfoundry.formats.wfdb.annotations import read_annotations_beside
-from ecgfoundry.formats.wfdb.header import SignalSpec, WfdbHeader, looks_like_header, read_header
+from ecgfoundry.formats.wfdb.header import (
+    SignalSpec,
+    WfdbHeader,
+    looks_like_header,
+    parse_header,
+    read_header,
+)
 from ecgfoundry.formats.wfdb.signals import SignalSource, check_range, open_source
 from ecgfoundry.leads import normalize_lead_names
-from ecgfoundry.recording import Channel, Recording, check_sampling_rate, millivolts_per_unit
+from ecgfoundry.recording import (
+    Annotation,
+    Channel,
+    Recording,
+    Subject,
+    check_sampling_rate,
+    millivolts_per_unit,
+)
 
-__all__ = ["READER", "header_path", "inspect", "read", "sniff"]
+__all__ = ["READER", "header_path", "open_file", "sniff"]
 
-_SNIFF_BYTES = 4096
 _SIGNAL_SUFFIXES = frozenset({".dat", ".mat", ".xyz", ".ecg", ".flac"})
 
 
@@ -42,7 +55,7 @@ def sniff(path: Path, head: bytes) -> bool:
     header = path.with_suffix(".hea")
     try:
         with header.open("rb") as file:
-            content = file.read(_SNIFF_BYTES)
+            content = file.read(HEAD_BYTES)
     except OSError:
         return False
     named = {line.split(maxsplit=1)[0] for line in content.splitlines() if line.strip()}
@@ -55,60 +68,69 @@ def header_path(path: Path) -> Path:
     return beside if path.suffix.lower() != ".hea" and beside.is_file() else path
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the header says; see :class:`Reader`."""
-    record = _open_record(path, options)
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Read the header of a record, and of the layout of segments; see :class:`Reader`."""
+    record = _open_record(path, options, head)
     others = [record.names[number] or f"signal {number}" for number in record.other_numbers]
-    return RecordingInfo(
+    info = RecordingInfo(
         format=READER.name,
         leads=normalize_lead_names([record.names[number] for number in record.ecg_numbers]),
         sampling_rate=record.sampling_rate,
         samples=record.source.frames * record.ratio,
         other_channels=tuple(others),
     )
+    return _OpenedRecord(path, options, info, record)
 
 
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read samples ``start_sample`` to ``stop_sample`` (of the ECG leads); see :class:`Reader`."""
-    record = _open_record(path, options)
-    source, ratio = record.source, record.ratio
-    total = source.frames * ratio
-    start = min(max(start_sample, 0), total)
-    stop = total if stop_sample is None else min(max(stop_sample, start), total)
-    first_frame, last_frame = start // ratio, -(-stop // ratio)
-    check_range(source, first_frame, last_frame, options.limits, path)
-    signal, rows = _allocate(record, last_frame - first_frame)
-    source.read_into(rows, first_frame, last_frame, record.factor)
-    for row, number in enumerate(record.ecg_numbers):
-        if number in record.averaged:
-            np.mean(rows[number].reshape(signal.shape[1], -1), axis=1, out=signal[row])
-    signal = signal[:, start - first_frame * ratio : stop - first_frame * ratio]
-    signal.flags.writeable = False
-    header = record.header
-    leads = tuple(record.names[number] for number in record.ecg_numbers)
-    begin_s = start / record.sampling_rate
-    return Recording(
-        signal=signal,
-        sampling_rate=record.sampling_rate,
-        leads=leads,
-        start_time=header.start_time and header.start_time + dt.timedelta(seconds=begin_s),
-        subject=subject_from_comments(header.comments),
-        header=_header_fields(record),
-        annotations=read_annotations_beside(
-            header.path,
-            leads,
+class _OpenedRecord(FormatFile):
+    """An opened record; its annotation files are looked for when they are asked for."""
+
+    def __init__(
+        self, path: Path, options: ReadOptions, info: RecordingInfo, record: _Record
+    ) -> None:
+        super().__init__(path, options, info)
+        self._record = record
+
+    def read_segment(self, start: int, stop: int) -> Recording:
+        """Return samples ``start`` to ``stop``, without annotations."""
+        record, header = self._record, self._record.header
+        source, ratio = record.source, record.ratio
+        first_frame, last_frame = start // ratio, -(-stop // ratio)
+        check_range(source, first_frame, last_frame, self.options.limits, self.path)
+        signal, rows = _allocate(record, last_frame - first_frame)
+        source.read_into(rows, first_frame, last_frame, record.factor)
+        for row, number in enumerate(record.ecg_numbers):
+            if number in record.averaged:
+                np.mean(rows[number].reshape(signal.shape[1], -1), axis=1, out=signal[row])
+        signal = signal[:, start - first_frame * ratio : stop - first_frame * ratio]
+        signal.flags.writeable = False
+        begin_s = start / record.sampling_rate
+        return Recording(
+            signal=signal,
+            sampling_rate=record.sampling_rate,
+            leads=tuple(record.names[number] for number in record.ecg_numbers),
+            start_time=header.start_time and header.start_time + dt.timedelta(seconds=begin_s),
+            subject=record.subject,
+            header=_header_fields(record),
+            other_channels=_other_channels(record, rows, first_frame, start, stop),
+            source=str(header.path),
+            format=READER.name,
+            mains_frequency=self.options.mains_frequency,
+        )
+
+    def read_annotations(self, start: int, stop: int) -> tuple[Annotation, ...]:
+        """Return the annotations that touch samples ``start`` to ``stop``."""
+        record = self._record
+        begin_s, end_s = start / record.sampling_rate, stop / record.sampling_rate
+        return read_annotations_beside(
+            record.header.path,
+            [record.names[number] for number in record.ecg_numbers],
             frame_rate=record.frame_rate,
-            begin_s=begin_s,
-            end_s=stop / record.sampling_rate,
-            total_s=source.frames / record.frame_rate,
-        ),
-        other_channels=_other_channels(record, rows, first_frame, start, stop),
-        source=str(header.path),
-        format=READER.name,
-        mains_frequency=options.mains_frequency,
-    )
+            begin_s=-math.inf if start == 0 else begin_s,
+            end_s=math.inf if stop == self.info.samples else end_s,
+            origin_s=begin_s,
+            total_s=record.source.frames / record.frame_rate,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +145,7 @@ class _Record:
     unit_option: str | None
     frame_rate: float
     ratio: int
+    subject: Subject
 
     @property
     def ecg_numbers(self) -> list[int]:
@@ -152,8 +175,12 @@ class _Record:
         return millivolts_per_unit(self.unit_option or signal.unit)
 
 
-def _open_record(path: Path, options: ReadOptions) -> _Record:
-    header = read_header(header_path(path), options.limits)
+def _open_record(path: Path, options: ReadOptions, head: bytes | None) -> _Record:
+    place = header_path(path)
+    if head is not None and len(head) < HEAD_BYTES and place == path:
+        header = parse_header(head, path, options.limits)  # it was read as a whole to recognise it
+    else:
+        header = read_header(place, options.limits)
     source = open_source(header, options.limits)
     channels = source.channels
     names = [channel.description for channel in channels]
@@ -189,6 +216,7 @@ def _open_record(path: Path, options: ReadOptions) -> _Record:
         unit_option=options.unit,
         frame_rate=rate / ratio,
         ratio=ratio,
+        subject=subject_from_comments(header.comments),
     )
 
 
@@ -258,8 +286,7 @@ READER = Reader(
     description="WFDB records (PhysioNet): .hea with .dat or .mat, single and multi-segment",
     extensions=(".hea", ".dat", ".mat"),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
+    open=open_file,
     random_access=True,
     notes={"flac": "storage formats 508, 516 and 524 need the extra 'formats'"},
 )

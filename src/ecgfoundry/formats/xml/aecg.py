@@ -17,14 +17,13 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ecgfoundry.errors import FormatError, LimitError, SignalError, UnsupportedVariantError
-from ecgfoundry.formats.base import Limits, Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import FormatFile, Limits, Reader, ReadOptions
 from ecgfoundry.formats.common.document import (
     EcgDocument,
     Trace,
     age_in_years,
-    describe_document,
+    document_file,
     filter_text,
-    recording_of,
 )
 from ecgfoundry.formats.common.subjects import parse_sex
 from ecgfoundry.formats.xml.aecg_annotations import aecg_annotations, aecg_measurements
@@ -37,9 +36,9 @@ from ecgfoundry.formats.xml.xml_safe import (
     root_name,
     text_of,
 )
-from ecgfoundry.recording import Recording, Subject, millivolts_per_unit
+from ecgfoundry.recording import Subject, millivolts_per_unit
 
-__all__ = ["READER", "inspect", "read", "sniff"]
+__all__ = ["READER", "open_file", "sniff"]
 
 _BEAT_CODES = frozenset({"REPRESENTATIVE_BEAT", "MEDIAN_BEAT"})
 _AGE_CODES = frozenset({"21612-7", "30525-0"})  # LOINC: age reported, age
@@ -51,27 +50,23 @@ def sniff(path: Path, head: bytes) -> bool:
     return root_name(head) == "AnnotatedECG"
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the file says; see :class:`Reader`. It is parsed as a whole."""
-    document = _load(path, options, for_inspection=True)
-    return describe_document(document, options, path=path, format=READER.name)
-
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
+def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+    """Open a file, which is parsed as a whole; see :class:`Reader`."""
     document = _load(path, options)
-    return recording_of(
-        document, options, path=path, format=READER.name, start=start_sample, stop=stop_sample
-    )
+    undecided = None
+    if options.index is None and document.recordings > 1:
+        undecided = SignalError(
+            f"the file holds {document.recordings} series",
+            path=path,
+            remedy="Choose one with index=0 … or --index 0",
+        )
+    return document_file(document, options, path=path, format=READER.name, undecided=undecided)
 
 
-def _load(path: Path, options: ReadOptions, *, for_inspection: bool = False) -> EcgDocument:
+def _load(path: Path, options: ReadOptions) -> EcgDocument:
     root = parse_xml(path, options.limits, root="AnnotatedECG")
     rhythms, beats = _series(root)
-    index = 0 if options.index is None and for_inspection else options.index
-    series = _chosen(rhythms, index, path)
+    series = _chosen(rhythms, options.index or 0, path)
     leads = _read_sets(series, options.limits, path)
     own = [s for s in series.iterfind("derivation/derivedSeries") if s in beats]
     beat = (own or (beats if len(rhythms) == 1 else []))[:1]
@@ -109,21 +104,15 @@ def _code(element: Element | None) -> str:
     return found.get("code", "") if found is not None else ""
 
 
-def _chosen(rhythms: Sequence[Element], index: int | None, path: Path) -> Element:
+def _chosen(rhythms: Sequence[Element], index: int, path: Path) -> Element:
     if not rhythms:
         raise FormatError("the document holds no series of waveforms", path=path)
-    if index is None and len(rhythms) > 1:
-        raise SignalError(
-            f"the file holds {len(rhythms)} series",
-            path=path,
-            remedy="Choose one with index=0 … or --index 0",
-        )
-    if index is not None and not 0 <= index < len(rhythms):
+    if not 0 <= index < len(rhythms):
         raise SignalError(
             f"there is no recording {index}; the file holds {len(rhythms)}, numbered from 0",
             path=path,
         )
-    return rhythms[index or 0]
+    return rhythms[index]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -339,6 +328,5 @@ READER = Reader(
     description="HL7 aECG, the annotated ECG of the FDA: rhythm series and representative beats",
     extensions=(".xml",),
     sniff=sniff,
-    inspect=inspect,
-    read=read,
+    open=open_file,
 )

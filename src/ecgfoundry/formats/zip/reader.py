@@ -9,7 +9,7 @@ content, and deleted. What an archive may ask for stands in ``zip_directory``.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -22,7 +22,7 @@ from ecgfoundry.errors import (
     UnknownFormatError,
     UnsupportedVariantError,
 )
-from ecgfoundry.formats.base import Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.base import HEAD_BYTES, FormatFile, Reader, ReadOptions
 from ecgfoundry.formats.zip.directory import (
     ZIP_MAGIC,
     Archive,
@@ -31,39 +31,19 @@ from ecgfoundry.formats.zip.directory import (
     read_head,
     stem_of,
 )
-from ecgfoundry.recording import Recording
+from ecgfoundry.formats.zip.names import MEMBER_SEPARATOR, split_member_path
+from ecgfoundry.recording import Annotation, Recording
 
-__all__ = [
-    "MEMBER_SEPARATOR",
-    "READER",
-    "inspect",
-    "is_member_path",
-    "read",
-    "recordings_in_archive",
-    "sniff",
-    "split_member_path",
-]
+__all__ = ["Identify", "Recognise", "recordings_in_archive", "sniff", "zip_reader"]
 
-MEMBER_SEPARATOR = "::"
-_HEAD_BYTES = 4096
+NAME = "zip"
+Identify = Callable[[Path], tuple[Reader, bytes]]
+Recognise = Callable[[Path, bytes], Reader | None]
+
 _EMPTY_ZIP = b"PK\x05\x06"
 _TABLES_BESIDE = ("metadata.csv", "exams.csv")  # the HDF5 reader looks for the subject there
 _NOT_RECORDINGS = frozenset({"records", "annotators", "reference.csv", "sha256sums.txt"})
 _MAXIMUM_FILES = 2000  # of one WFDB record, all segments together (our choice)
-
-
-def is_member_path(path: str | Path) -> bool:
-    """Whether a path names a recording in an archive (and is no file of that name itself)."""
-    text = str(path)
-    return MEMBER_SEPARATOR in text and not Path(text).exists()
-
-
-def split_member_path(path: str | Path) -> tuple[Path, str | None]:
-    """Return the archive and the member that a path names; None for the archive alone."""
-    if not is_member_path(path):
-        return Path(path), None
-    archive, _, member = str(path).partition(MEMBER_SEPARATOR)
-    return Path(archive), member
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -71,7 +51,7 @@ def sniff(path: Path, head: bytes) -> bool:
     return head.startswith((ZIP_MAGIC, _EMPTY_ZIP))
 
 
-def recordings_in_archive(path: str | Path) -> tuple[str, ...]:
+def recordings_in_archive(path: str | Path, recognise: Recognise) -> tuple[str, ...]:
     """Return the members that are recordings, in the order of the archive.
 
     Of a WFDB record its header is listed; everything else counts if a reader recognises the
@@ -81,11 +61,11 @@ def recordings_in_archive(path: str | Path) -> tuple[str, ...]:
     ------
     FileAccessError, FormatError, LimitError
     """
-    return _recordings(open_archive(Path(path)))
+    return _recordings(open_archive(Path(path)), recognise)
 
 
 @lru_cache(maxsize=4)
-def _recordings(archive: Archive) -> tuple[str, ...]:
+def _recordings(archive: Archive, recognise: Recognise) -> tuple[str, ...]:
     headers = {stem_of(name) for name in archive.members if name.lower().endswith(".hea")}
     found, unknown = [], []
     for name in archive.members:
@@ -96,95 +76,132 @@ def _recordings(archive: Archive) -> tuple[str, ...]:
             found.append(name)
         elif stem_of(name) not in headers and parts[-1].lower() not in _NOT_RECORDINGS:
             unknown.append(name)
-    heads = read_head(archive, unknown, _HEAD_BYTES)
+    heads = read_head(archive, unknown, HEAD_BYTES)
     # The children of a file do not exist, so that a sniffer finds nothing beside it by chance.
-    chosen = {name for name, head in heads.items() if _recognised(archive.path / name, head)}
+    chosen = {
+        name for name, head in heads.items() if _recognised(archive.path / name, head, recognise)
+    }
     order = {name: position for position, name in enumerate(archive.members)}
     return tuple(sorted({*found, *chosen}, key=order.__getitem__))
 
 
-def _recognised(path: Path, head: bytes) -> bool:
-    from ecgfoundry.formats.registry import READERS  # it imports this module
-
+def _recognised(path: Path, head: bytes, recognise: Recognise) -> bool:
     try:
-        return bool(head) and any(
-            reader.sniff(path, head) for reader in READERS if reader.name != READER.name
-        )
+        reader = recognise(path, head) if head else None
     except OSError:
         return False
+    return reader is not None and reader.name != NAME
 
 
-def inspect(path: Path, options: ReadOptions) -> RecordingInfo:
-    """Return what the recording's header says; see :class:`Reader`.
+def zip_reader(identify: Identify, recognise: Recognise) -> Reader:
+    """Return the reader of archives.
 
-    Of an archive with several, without ``index``, the first is described.
+    Parameters
+    ----------
+    identify : callable (path) -> (reader, head)
+        The reader of a file that exists, and its first bytes; raises if there is none.
+    recognise : callable (path, head) -> reader or None
+        The same for a member of which only the first bytes are known.
     """
-    from ecgfoundry.formats import registry
 
-    container, member = split_member_path(path)
-    count = 1 if member is not None else len(recordings_in_archive(container))
-    if member is None and options.index is None:
-        options = replace(options, index=0)
-    with _extracted(path, options) as (file, inner, _):
-        info = registry.reader_of(file).inspect(file, inner)
-    return info if member is not None else replace(info, recordings=count)
+    def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
+        return _Member(path, options, identify, recognise)
 
-
-def read(
-    path: Path, options: ReadOptions, start_sample: int = 0, stop_sample: int | None = None
-) -> Recording:
-    """Read a range of samples; see :class:`Reader`."""
-    from ecgfoundry.formats import registry
-
-    with _extracted(path, options) as (file, inner, place):
-        recording = registry.reader_of(file).read(file, inner, start_sample, stop_sample)
-        return replace(recording, source=place)
+    return Reader(
+        name=NAME,
+        description="ZIP archive of recordings: archive.zip, archive.zip::member, or with index",
+        extensions=(".zip",),
+        sniff=sniff,
+        open=open_file,
+    )
 
 
-@contextmanager
-def _extracted(path: Path, options: ReadOptions) -> Iterator[tuple[Path, ReadOptions, str]]:
-    """Give the recording as a file in a temporary folder, its reader's options, and its name."""
-    from ecgfoundry.formats import registry
+class _Member(FormatFile):
+    """A recording of an archive, opened in a temporary folder that goes when it is closed."""
 
-    container, member = split_member_path(path)
-    archive = open_archive(container)
-    if member is None:
-        name = _numbered(archive, options.index)
-        options = replace(options, index=None)
-    else:
-        name = _named(archive, member)
-    if name.lower().endswith(".zip"):
-        raise UnsupportedVariantError(
-            "an archive within an archive is not opened", path=path, remedy="Unpack the outer one"
-        )
-    place = f"{container}{MEMBER_SEPARATOR}{name}"
-    with tempfile.TemporaryDirectory(prefix="ecgfoundry-") as folder:
+    def __init__(
+        self, path: Path, options: ReadOptions, identify: Identify, recognise: Recognise
+    ) -> None:
+        container, member = split_member_path(path)
+        archive = open_archive(container)
+        undecided: EcgFoundryError | None = None
+        count = 1
+        if member is None:
+            names = _recordings(archive, recognise)
+            name = _numbered(archive, names, options.index)
+            count = len(names)
+            undecided = _several(archive, names) if options.index is None and count > 1 else None
+            options = replace(options, index=None)
+        else:
+            name = _named(archive, member)
+        if name.lower().endswith(".zip"):
+            raise UnsupportedVariantError(
+                "an archive within an archive is not opened",
+                path=path,
+                remedy="Unpack the outer one",
+            )
+        self._container = container
+        self._place = f"{container}{MEMBER_SEPARATOR}{name}"
+        self._folder = tempfile.TemporaryDirectory(prefix="ecgfoundry-")
         try:
-            files = extract(archive, _belonging(archive, name), Path(folder))
-            if registry.reader_of(files[name]).name == READER.name:
-                raise UnsupportedVariantError("an archive within an archive is not opened")
-            yield files[name], options, place
-        except EcgFoundryError as error:
-            if error.path is None or error.path.startswith(folder):
-                raise type(error)(
-                    error.problem.replace(folder, str(container)), path=place, remedy=error.remedy
-                ) from None
+            with self._named_errors():
+                files = extract(archive, _belonging(archive, name), Path(self._folder.name))
+                reader, head = identify(files[name])
+                if reader.name == NAME:
+                    raise UnsupportedVariantError("an archive within an archive is not opened")
+                self._file = reader.open(files[name], replace(options, format=None), head)
+        except BaseException:
+            self._folder.cleanup()
             raise
+        info = self._file.info if member is not None else replace(self._file.info, recordings=count)
+        if undecided is None and self._file.undecided is not None:
+            undecided = self._named(self._file.undecided)
+        super().__init__(path, options, info, undecided=undecided)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Let errors name the member instead of the temporary file."""
+        try:
+            yield
+        except EcgFoundryError as error:
+            raise self._named(error) from None
+
+    def _named(self, error: EcgFoundryError) -> EcgFoundryError:
+        folder = self._folder.name
+        if error.path is not None and not error.path.startswith(folder):
+            return error
+        problem = error.problem.replace(folder, str(self._container))
+        return type(error)(problem, path=self._place, remedy=error.remedy)
+
+    def read_segment(self, start: int, stop: int) -> Recording:
+        """Return samples ``start`` to ``stop``, without annotations."""
+        with self._named_errors():
+            return replace(self._file.read_segment(start, stop), source=self._place)
+
+    def read_annotations(self, start: int, stop: int) -> tuple[Annotation, ...]:
+        """Return the annotations that touch samples ``start`` to ``stop``."""
+        with self._named_errors():
+            marks = self._file.read_annotations(start, stop)
+        self.remarks = self._file.remarks
+        return marks
+
+    def read_windows(self, start: int, stop: int, width: int) -> Iterator[Recording]:
+        """Yield samples ``start`` to ``stop`` in parts of ``width``, without annotations."""
+        with self._named_errors():
+            for window in self._file.read_windows(start, stop, width):
+                yield replace(window, source=self._place)
+
+    def close(self) -> None:
+        """Release what the file holds."""
+        self._file.close()
+        self._folder.cleanup()
 
 
-def _numbered(archive: Archive, index: int | None) -> str:
-    names = _recordings(archive)
+def _numbered(archive: Archive, names: Sequence[str], index: int | None) -> str:
     if not names:
         refused = f" ({len(archive.unsafe)} members have unsafe names)" if archive.unsafe else ""
         raise UnknownFormatError(
             f"the archive holds no recording that can be read{refused}", path=archive.path
-        )
-    if index is None and len(names) > 1:
-        raise SignalError(
-            f"the archive holds {len(names)} recordings",
-            path=archive.path,
-            remedy=f"Choose one, as in '{archive.path}{MEMBER_SEPARATOR}{names[0]}' or with "
-            "index=0 …",
         )
     if index is not None and not 0 <= index < len(names):
         raise SignalError(
@@ -192,6 +209,14 @@ def _numbered(archive: Archive, index: int | None) -> str:
             path=archive.path,
         )
     return names[index or 0]
+
+
+def _several(archive: Archive, names: Sequence[str]) -> SignalError:
+    return SignalError(
+        f"the archive holds {len(names)} recordings",
+        path=archive.path,
+        remedy=f"Choose one, as in '{archive.path}{MEMBER_SEPARATOR}{names[0]}' or with index=0 …",
+    )
 
 
 def _named(archive: Archive, member: str) -> str:
@@ -233,13 +258,3 @@ def _belonging(archive: Archive, name: str) -> list[str]:
                         waiting.append(other)
     # An archive beside the recording under its stem is no part of it.
     return [other for other in wanted if other == name or not other.lower().endswith(".zip")]
-
-
-READER = Reader(
-    name="zip",
-    description="ZIP archive of recordings: archive.zip, archive.zip::member, or with index",
-    extensions=(".zip",),
-    sniff=sniff,
-    inspect=inspect,
-    read=read,
-)

@@ -21,7 +21,7 @@ from ecgfoundry.inference.batch.resumable import (
     write_part,
 )
 from ecgfoundry.inference.predictor import Predictor
-from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
+from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest import ManifestRow
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _embeddings(
     spec = predictor.bundle.input
     recording = recordings.open(row)
     leads = InputLeads.choose(spec, recording.leads)
-    prepared = list(prepare_windows(RecordingSource(recording), spec, leads))
+    prepared = list(prepare_windows(recording, spec, leads))
     arrays = [w.standardized for w in prepared if w.standardized is not None]
     if not arrays:
         reasons = [w.refusal.message for w in prepared if w.refusal is not None]

@@ -12,7 +12,7 @@ from typing import Any
 
 from ecgfoundry.engines import Engine
 from ecgfoundry.errors import EcgFoundryError, FileAccessError
-from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats.files import EcgFile, open_file
 from ecgfoundry.inference.batch.inputs import (
     Recordings,
     corpus_segments,
@@ -29,12 +29,12 @@ from ecgfoundry.inference.batch.resumable import (
     run_in_parts,
     write_part,
 )
-from ecgfoundry.inference.files import FileSource, expand_paths
+from ecgfoundry.inference.files import expand_paths, window_source
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, SourceTask
-from ecgfoundry.inference.windows import RecordingSource
 from ecgfoundry.manifest import Manifest, ManifestRow, read_manifest
 from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
 
 __all__ = [
@@ -122,16 +122,28 @@ def interpret_rows(
     except (EcgFoundryError, OSError):
         # One of them fails on the way; each alone, so that the others keep their answers.
         answers = iter([_alone(predictor, task) for task in tasks])
-    return [next(answers) if result is None else result for result in results]
+    together = [next(answers) if result is None else result for result in results]
+    for task in tasks:
+        if isinstance(task.source, EcgFile):
+            task.source.close()
+    return together
 
 
 def _task(recordings: Recordings, row: ManifestRow) -> SourceTask:
     if row.index is None and row.start_s is None and row.duration_s is None:
         path = Path(row.path)
-        source = FileSource(path if path.is_absolute() else recordings.folder / path, ReadOptions())
-        return SourceTask(source, source.head, file=row.path)
+        file = open_file(path if path.is_absolute() else recordings.folder / path)
+        try:
+            source = window_source(file)
+        except BaseException:
+            file.close()
+            raise
+        if isinstance(source, Recording):
+            file.close()
+            return SourceTask(source, source, file=row.path)
+        return SourceTask(source, file.info, file=row.path)
     recording = recordings.open(row)
-    return SourceTask(RecordingSource(recording), recording, file=row.path)
+    return SourceTask(recording, recording, file=row.path)
 
 
 def _alone(predictor: Predictor, task: SourceTask) -> Interpretation | EcgFoundryError:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.corpus.standardized import input_rows, standardize_segments
 from ecgfoundry.errors import EcgFoundryError, LeadError, TrainingError
-from ecgfoundry.inference.windows import InputLeads, RecordingSource, prepare_windows
+from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.manifest.checks import signal_hash
 from ecgfoundry.models.bundle import InputSpec
@@ -230,7 +230,7 @@ def _windows_of(
         return
     refusal = None
     found = False
-    for window in prepare_windows(RecordingSource(recording), spec, leads):
+    for window in prepare_windows(recording, spec, leads):
         if window.standardized is not None:
             found = True
             yield window.standardized
