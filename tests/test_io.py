@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 
 import pytest
@@ -133,12 +132,12 @@ def test_whole_or_not_at_all(tmp_path: Path) -> None:
         temporary.write_text("x")
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
     with (
         pytest.raises(DiskFullError, match="no space is left"),
         write_atomically(tmp_path / "a.txt"),
-        open("/dev/full", "wb", buffering=0) as stream,
+        Path("/dev/full").open("wb", buffering=0) as stream,
     ):
         stream.write(b"x")
     assert not list(tmp_path.iterdir())

@@ -180,7 +180,7 @@ _WHOLE = re.compile(r"([+-]?)0*(\d+)(?:\.0*)?")
 
 
 def is_missing(text: str | None) -> bool:
-    """Whether a cell says that nothing is known: empty, NA, NaN, null, None, a full stop or ``?``."""
+    """Whether a cell is empty or says NA, NaN, null, None, a full stop or ``?``."""
     return text is None or text.strip().casefold() in _MISSING
 
 

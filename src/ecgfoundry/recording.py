@@ -12,13 +12,18 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.errors import LeadError, SamplingRateError, SignalError, UnitError
 from ecgfoundry.leads import canonical_lead, complete_limb_leads, normalize_lead_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ecgfoundry.formats.common.writing import Written
 
 __all__ = [
     "MAXIMUM_SAMPLING_RATE",
@@ -181,7 +186,7 @@ class Channel:
     signal: NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recording:
     """An ECG as it was recorded.
 
@@ -316,6 +321,19 @@ class Recording:
         signal = (array * factor).astype(np.float32)
         signal[~np.isfinite(signal)] = np.nan
         return cls(signal=signal, sampling_rate=rate, leads=names, **fields)
+
+    def __repr__(self) -> str:
+        """Leads, rate and length; nothing about the person."""
+        leads = ", ".join(self.leads[:3]) + (", …" if len(self.leads) > 3 else "")
+        count = f"{len(self.leads)} lead{'s' * (len(self.leads) != 1)}"
+        parts = [f"{count} ({leads})", f"{self.sampling_rate:g} Hz", f"{self.duration_s:g} s"]
+        if self.other_channels:
+            parts.append(f"{len(self.other_channels)} other channels")
+        if self.annotations:
+            parts.append(f"{len(self.annotations)} annotations")
+        if self.format:
+            parts.append(self.format)
+        return f"<Recording: {', '.join(parts)}>"
 
     @property
     def samples(self) -> int:
@@ -454,3 +472,82 @@ class Recording:
     def without_subject(self) -> Recording:
         """Return a copy without age, sex, identifier, start time and free header text."""
         return replace(self, subject=Subject(), start_time=None, header={})
+
+    # What follows belongs to packages above this one and is imported when it is called.
+
+    def write(
+        self,
+        path: str | Path,
+        *,
+        format: str | None = None,
+        keep_subject: bool = True,
+        overwrite: bool = False,
+    ) -> Written:
+        """Write to a file: :func:`ecgfoundry.formats.common.writers.write`.
+
+        Parameters
+        ----------
+        path : str or Path
+            Its ending names the format unless ``format`` does.
+        format : str, optional
+            "wfdb", "edf", "dicom", "npz" or "parquet".
+        keep_subject : bool
+            False leaves out age, sex, identifier, start time and free header text.
+        overwrite : bool
+            Whether a file that is there may be replaced.
+
+        Returns
+        -------
+        Written
+            The path, the distance of two stored values, and in ``notes`` what the format could
+            not hold.
+        """
+        from ecgfoundry.formats.common.writers import write
+
+        return write(self, path, format=format, keep_subject=keep_subject, overwrite=overwrite)
+
+    def to_frame(self) -> Any:
+        """Return a ``polars.DataFrame``: ``time_s`` and one column per lead, in mV.
+
+        Missing samples are NaN. ``.to_pandas()`` of the result gives a pandas frame.
+
+        Raises
+        ------
+        MissingExtraError
+            The extra ``data`` is not installed.
+        """
+        from ecgfoundry.interoperability import to_frame
+
+        return to_frame(self)
+
+    def to_mne(self) -> Any:
+        """Return an ``mne.io.RawArray`` of the ECG leads, in volts, with annotations and start.
+
+        Annotations are called "kind: text" and keep their lead. A start time without a zone is
+        taken for UTC, since MNE knows no other. Other channels are left out.
+
+        Raises
+        ------
+        MissingExtraError
+            The package ``mne`` is not installed.
+        """
+        from ecgfoundry.interoperability import to_mne
+
+        return to_mne(self)
+
+    def to_wfdb(self, name: str = "recording") -> Any:
+        """Return a ``wfdb.Record`` of the ECG leads with its signal in mV.
+
+        Parameters
+        ----------
+        name : str
+            Of the record; characters that WFDB does not allow become "_".
+
+        Raises
+        ------
+        MissingExtraError
+            The package ``wfdb`` is not installed.
+        """
+        from ecgfoundry.interoperability import to_wfdb
+
+        return to_wfdb(self, name)
