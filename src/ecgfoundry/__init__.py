@@ -23,6 +23,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from ecgfoundry.errors import EcgFoundryError
+    from ecgfoundry.formats.common.writers import write
     from ecgfoundry.formats.files import EcgFile, read
     from ecgfoundry.formats.files import open_file as open
     from ecgfoundry.inference.interpretation import Interpretation
@@ -45,6 +46,7 @@ __all__ = [
     "read",
     "sample_path",
     "standardize",
+    "write",
 ]
 
 _HOME = {
@@ -59,6 +61,7 @@ _HOME = {
     "read": "ecgfoundry.formats.files",
     "sample_path": "ecgfoundry.samples",
     "standardize": "ecgfoundry.preprocessing",
+    "write": "ecgfoundry.formats.common.writers",
 }
 
 

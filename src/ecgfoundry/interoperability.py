@@ -7,22 +7,38 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfoundry.errors import MissingExtraError
 from ecgfoundry.extras import require_polars
-
-if TYPE_CHECKING:
-    from ecgfoundry.recording import Recording
 
 __all__ = ["to_frame", "to_mne", "to_wfdb"]
 
 _VOLTS = 1e-3  # per mV
 
 
-def to_frame(recording: Recording) -> Any:
+class _Recorded(Protocol):
+    """What is used of a :class:`ecgfoundry.Recording`, whose module stands above this one."""
+
+    @property
+    def signal(self) -> NDArray[np.float32]: ...
+    @property
+    def sampling_rate(self) -> float: ...
+    @property
+    def leads(self) -> tuple[str, ...]: ...
+    @property
+    def start_time(self) -> dt.datetime | None: ...
+    @property
+    def annotations(self) -> Sequence[Any]: ...
+    @property
+    def samples(self) -> int: ...
+
+
+def to_frame(recording: _Recorded) -> Any:
     """Return the ECG leads as a table: see :meth:`ecgfoundry.Recording.to_frame`."""
     pl = require_polars("a recording as a table")
     times = np.arange(recording.samples) / recording.sampling_rate
@@ -31,7 +47,7 @@ def to_frame(recording: Recording) -> Any:
     return pl.DataFrame(columns)
 
 
-def to_mne(recording: Recording) -> Any:
+def to_mne(recording: _Recorded) -> Any:
     """Return an ``mne.io.RawArray``: see :meth:`ecgfoundry.Recording.to_mne`."""
     try:
         import mne
@@ -60,7 +76,7 @@ def to_mne(recording: Recording) -> Any:
     return raw
 
 
-def to_wfdb(recording: Recording, name: str = "recording") -> Any:
+def to_wfdb(recording: _Recorded, name: str = "recording") -> Any:
     """Return a ``wfdb.Record``: see :meth:`ecgfoundry.Recording.to_wfdb`."""
     try:
         import wfdb

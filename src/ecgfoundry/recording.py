@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ecgfoundry import interoperability
 from ecgfoundry.errors import LeadError, SamplingRateError, SignalError, UnitError
 from ecgfoundry.leads import canonical_lead, complete_limb_leads, normalize_lead_names
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from ecgfoundry.formats.common.writing import Written
 
 __all__ = [
     "MAXIMUM_SAMPLING_RATE",
@@ -473,7 +472,7 @@ class Recording:
         """Return a copy without age, sex, identifier, start time and free header text."""
         return replace(self, subject=Subject(), start_time=None, header={})
 
-    # What follows belongs to packages above this one and is imported when it is called.
+    # Packages above this one are reached through the public face, which imports on first use.
 
     def write(
         self,
@@ -482,8 +481,8 @@ class Recording:
         format: str | None = None,
         keep_subject: bool = True,
         overwrite: bool = False,
-    ) -> Written:
-        """Write to a file: :func:`ecgfoundry.formats.common.writers.write`.
+    ) -> Any:
+        """Write to a file: :func:`ecgfoundry.write`.
 
         Parameters
         ----------
@@ -498,13 +497,15 @@ class Recording:
 
         Returns
         -------
-        Written
+        ecgfoundry.formats.common.writing.Written
             The path, the distance of two stored values, and in ``notes`` what the format could
             not hold.
         """
-        from ecgfoundry.formats.common.writers import write
+        import ecgfoundry
 
-        return write(self, path, format=format, keep_subject=keep_subject, overwrite=overwrite)
+        return ecgfoundry.write(
+            self, path, format=format, keep_subject=keep_subject, overwrite=overwrite
+        )
 
     def to_frame(self) -> Any:
         """Return a ``polars.DataFrame``: ``time_s`` and one column per lead, in mV.
@@ -516,9 +517,7 @@ class Recording:
         MissingExtraError
             The extra ``data`` is not installed.
         """
-        from ecgfoundry.interoperability import to_frame
-
-        return to_frame(self)
+        return interoperability.to_frame(self)
 
     def to_mne(self) -> Any:
         """Return an ``mne.io.RawArray`` of the ECG leads, in volts, with annotations and start.
@@ -531,9 +530,7 @@ class Recording:
         MissingExtraError
             The package ``mne`` is not installed.
         """
-        from ecgfoundry.interoperability import to_mne
-
-        return to_mne(self)
+        return interoperability.to_mne(self)
 
     def to_wfdb(self, name: str = "recording") -> Any:
         """Return a ``wfdb.Record`` of the ECG leads with its signal in mV.
@@ -548,6 +545,4 @@ class Recording:
         MissingExtraError
             The package ``wfdb`` is not installed.
         """
-        from ecgfoundry.interoperability import to_wfdb
-
-        return to_wfdb(self, name)
+        return interoperability.to_wfdb(self, name)
