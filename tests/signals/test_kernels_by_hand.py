@@ -79,6 +79,10 @@ def test_padding_after_the_z_score_is_zero_and_before_it_takes_part() -> None:
         np.array([[-1.0, 1.0, -2.0, -2.0], [3.0, 5.0, -2.0, -2.0]]) / np.sqrt(6.5),
         rtol=1e-7,
     )
+    # With one zero more for each lead: 16 / 6, squares 84/6 - (16/6)^2.
+    third = run(x, KernelSteps(500.0, (), scaling="joint-padded", epsilon=0.0), output=3)
+    wanted = (np.array([[1.0, 3.0, 0.0], [5.0, 7.0, 0.0]]) - 16 / 6) / np.sqrt(14 - (16 / 6) ** 2)
+    np.testing.assert_allclose(third[0], wanted, rtol=1e-6)
     full = run(x, KernelSteps(500.0, (), scaling="joint-padded", epsilon=0.0), output=2)
     np.testing.assert_allclose(full[0], np.array([[-3.0, -1.0], [1.0, 3.0]]) / np.sqrt(5.0))
     # An epsilon as large as the deviation halves everything, padding too.
@@ -140,6 +144,14 @@ def test_the_running_median_by_hand() -> None:
     left = np.array([4.0, -3.0, 2.0, -2.0, 7.0])
     given = run(x, KernelSteps(500.0, (), median_kernel=3, epsilon=0.0))
     np.testing.assert_allclose(given[0, 0], (left - 1.6) / np.sqrt(82 / 5 - 1.6**2), rtol=1e-7)
+
+
+@pytest.mark.parametrize("kernel", [3, 31, 201])
+def test_the_running_median_is_scipys(kernel: int) -> None:
+    x = np.cumsum(np.random.default_rng(kernel).integers(-3, 4, (1, 2, 997)), axis=-1).astype(float)
+    left = x - np.stack([ss.medfilt(row, kernel) for row in x[0]])
+    given = run(x, KernelSteps(500.0, (), median_kernel=kernel, epsilon=0.0))
+    np.testing.assert_allclose(given, (left - left.mean()) / left.std(), rtol=1e-6, atol=1e-6)
 
 
 def test_linear_resampling_by_hand() -> None:
