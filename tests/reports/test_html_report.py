@@ -80,8 +80,8 @@ def test_one_recording(square_wave, make_interpretation):
 def test_the_bar_and_its_threshold_tick_stand_at_their_numbers(make_interpretation):
     text = html_report([ReportItem(None, make_interpretation())])
     row = text[text.index("Atrial fibrillation") :]
-    assert 'class="fill" y="3" width="91.00"' in row
-    assert 'class="tick" d="M40.00 0V14"' in row
+    assert re.search(r'class="fill-present" fill="#[0-9a-f]{6}" y="3" width="91.00"', row)
+    assert re.search(r'class="tick" stroke="#[0-9a-f]{6}" d="M40.00 0V14"', row)
     assert 'aria-label="probability 0.91, threshold 0.40"' in row
 
 
@@ -193,9 +193,9 @@ def test_an_excerpt_of_a_long_recording_never_passes_for_the_whole(long_interpre
 
 def test_the_episode_bar_stands_at_its_time(long_interpretation):
     text = html_report([ReportItem(None, long_interpretation)])
-    ground = re.search(r'lane-ground" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', text)
+    ground = re.search(r'lane-ground" fill="[^"]+" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', text)
     left, width = map(float, ground.groups())
-    bar = re.search(r'lane-on" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', text)
+    bar = re.search(r'lane-on" fill="[^"]+" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', text)
     x, length = map(float, bar.groups())
     assert (x - left) / width == pytest.approx(300 / 1800, abs=1e-3)
     assert length / width == pytest.approx(445 / 1800, abs=1e-3)

@@ -16,7 +16,7 @@ from typing import Any
 from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports.html.findings import findings_section, notices_list, refusal_box
-from ecgfoundry.reports.html.style import style_sheet
+from ecgfoundry.reports.html.style import PRINTED_ALONE_MM, PRINTED_BESIDE_TEXT_MM, style_sheet
 from ecgfoundry.reports.html.timeline import episodes_section, windows_section
 from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
 from ecgfoundry.reports.wording import (
@@ -272,16 +272,23 @@ def _picture(
             start_s=start_s,
             duration_s=duration_s,
             title=caption,
-            theme="page",
             identifier=identifier,
             origin_s=origin_s,
             whole_duration_s=whole_duration_s,
         )
     except (LeadError, SignalError) as error:
         return f'<p class="muted">No picture: {escape(error)}</p>'
+    height_mm = float(svg.split('height="', 1)[1].split("mm", 1)[0])
+    tall = ' class="tall"' if height_mm > PRINTED_BESIDE_TEXT_MM else ""
+    note = (
+        "<figcaption>Taller than an A4 page: printed smaller than its scale. The pulse before each "
+        "row is 1 mV and 200 ms.</figcaption>"
+        if height_mm > PRINTED_ALONE_MM
+        else ""
+    )
     return (
-        f'<figure><div class="paper" tabindex="0" role="region" aria-label="{escape(caption)}">'
-        f"{svg}</div></figure>"
+        f'<figure{tall}>{note}<div class="paper" tabindex="0" role="region" '
+        f'aria-label="{escape(caption)}">{svg}</div></figure>'
     )
 
 
