@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime as dt
 import hashlib
 import re
@@ -75,6 +76,47 @@ def test_one_recording(square_wave, make_interpretation):
         assert text in page.words, text
     assert page.words.index("Atrial fibrillation") < page.words.index("Normal ECG")
     assert len([svg for svg in page.of("svg") if svg.get("class") == "ecg-paper"]) == 1
+
+
+def test_the_head_says_who_when_and_what_the_device_stated(square_wave, make_interpretation):
+    recording = dataclasses.replace(
+        square_wave,
+        subject=Subject(age=63, sex="female", identifier="A7"),
+        start_time=dt.datetime(2024, 5, 6, 7, 8, 9),
+        header={"heart_rate_bpm": "71", "qrs_axis_deg": "-30", "qt_ms": "402",
+                "statements": "Sinus rhythm\n\nNormal ECG"},
+    )  # fmt: skip
+    words = Page(html_report([ReportItem(recording, make_interpretation())])).words
+    for text in (
+        "Identifier A7", "2024-05-06 07:08:09, time zone not stated",
+        "Stated by the recording device (not checked here)",
+        "ventricular rate, beats per minute 71 /min", "frontal QRS axis -30°",
+        "QT interval 402 ms", "Sinus rhythm Normal ECG",
+    ):  # fmt: skip
+        assert text in words, text
+    zone = dt.timezone(dt.timedelta(hours=5, minutes=45))
+    zoned = dataclasses.replace(
+        square_wave, start_time=dt.datetime(2024, 5, 6, 7, 8, 9, tzinfo=zone)
+    )
+    words = Page(html_report([ReportItem(zoned, make_interpretation())])).words
+    assert "2024-05-06 07:08:09 UTC+05:45" in words and "Identifier not stated" in words
+    assert "Stated by the recording device" not in words
+
+
+def test_kinds_of_episodes_that_have_no_lane_are_named(make_interpretation):
+    """Eight lanes are drawn; the two kinds of the least burden stand in the table alone."""
+    names = [f"kind {number}" for number in range(10)]
+    interpretation = make_interpretation(
+        duration_s=600.0,
+        burden={name: (10 - number) / 20 for number, name in enumerate(names)},
+        episodes=[
+            {"name": name, "start_s": 50.0 * k, "end_s": 50.0 * k + 40, "probability": 0.9}
+            for k, name in enumerate(names)
+        ],
+    )
+    text = html_report([ReportItem(None, interpretation)])
+    assert "only in the table: kind 8, kind 9" in Page(text).words
+    assert text.count('<tr><th scope="row">kind ') == 10
 
 
 def test_the_bar_and_its_threshold_tick_stand_at_their_numbers(make_interpretation):
@@ -307,8 +349,9 @@ def test_hostile_text_stays_text(make_interpretation, make_finding):
         signal=np.zeros((1, 1000), dtype=np.float32),
         sampling_rate=100,
         leads=(hostile,),
-        subject=Subject(sex=hostile),
+        subject=Subject(sex=hostile, identifier=hostile),
         device={hostile: hostile, "filter": hostile},
+        header={"statements": hostile, hostile: hostile},
         source=hostile,
         format=hostile,
     )

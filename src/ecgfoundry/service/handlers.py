@@ -253,8 +253,8 @@ def _in_format(work: Work, answer: Interpretation) -> Result:
     if work.format == "fhir":
         from ecgfoundry.reports.fhir import to_fhir
 
-        start = read_excerpt(Path(work.path), work.options, 0.0, 1.0).start_time
-        document = to_fhir(answer, issued=dt.datetime.now(dt.UTC), effective=start)
+        beginning = read_excerpt(Path(work.path), work.options, 0.0, 1.0)
+        document = to_fhir(answer, issued=dt.datetime.now(dt.UTC), recording=beginning)
         return Result(_json(document), FORMATS["fhir"])
     if work.format in ("html", "pdf"):
         from ecgfoundry.reports.html.report import ReportItem, html_report

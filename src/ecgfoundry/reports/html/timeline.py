@@ -72,7 +72,8 @@ def episodes_section(
     ends += [episode["end_s"] for episode in episodes]
     ends += [window["start_s"] + window["duration_s"] for window in interpretation["windows"]]
     scale = _Scale(max(ends) or 1.0)
-    names = _episode_names(interpretation, episodes)
+    ranked = _episode_names(interpretation, episodes)
+    names = ranked[:MOST_LANES]
     lanes = [
         _episode_lane(name, [item for item in episodes if item["name"] == name], number, scale)
         for number, name in enumerate(names)
@@ -83,6 +84,8 @@ def episodes_section(
     caption = f"Episodes over {duration_text(scale.end_s)}, time in minutes:seconds"
     if scale.end_s >= 3600:
         caption = caption.replace("minutes:seconds", "hours:minutes:seconds")
+    if left_out := ranked[MOST_LANES:]:
+        caption += f"; only in the table: {', '.join(map(escape, left_out))}"
     figure = f"<figure><figcaption>{caption}</figcaption>{drawing}</figure>" if drawing else ""
     return f"<h3>Episodes (unconfirmed)</h3>{figure}{_episode_tables(episodes, start_time)}"
 
@@ -122,7 +125,7 @@ def _episode_names(
 ) -> list[str]:
     burden = interpretation.get("burden", {})
     names = dict.fromkeys(item["name"] for item in episodes)
-    return sorted(names, key=lambda name: -(burden.get(name) or 0.0))[:MOST_LANES]
+    return sorted(names, key=lambda name: -(burden.get(name) or 0.0))
 
 
 def _lane_label(text: str, top: float, kind: str = "lane-text") -> str:
