@@ -286,7 +286,7 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "configuration.json").write_text('{"model": "another"}')
-    with pytest.raises(TrainingError, match="run of another configuration"):
+    with pytest.raises(TrainingError, match="another run, which differs in .*--overwrite"):
         finetune(data, run, model="net1d-tiny", settings=FinetuneSettings(epochs=1))
     with pytest.raises(TrainingError, match="full, last or probe"):
         FinetuneSettings(mode="half")

@@ -19,7 +19,14 @@ from ecgfoundry.preprocessing import Preprocessing
 from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.windows import StoredWindows, store_windows
-from ecgfoundry.training.initialization import Start, freeze_all_but, leads_of, start_from
+from ecgfoundry.training.checks import check_batch, check_device
+from ecgfoundry.training.initialization import (
+    Start,
+    freeze_all_but,
+    leads_of,
+    on_one_lead,
+    start_from,
+)
 from ecgfoundry.training.loop import FitResult, FitSettings, fit
 from ecgfoundry.training.probing import fit_linear_probe, put_into
 from ecgfoundry.training.results.calibrate import (
@@ -30,7 +37,14 @@ from ecgfoundry.training.results.calibrate import (
     window_embeddings,
 )
 from ecgfoundry.training.results.package import BundleDescription, Metric
-from ecgfoundry.training.results.run_folder import Curves, RunFolder, folder_hash
+from ecgfoundry.training.results.run_folder import (
+    Curves,
+    RunFolder,
+    code_versions,
+    folder_hash,
+    labels_hash,
+    weights_hash,
+)
 from ecgfoundry.training.results.save import bundle_name, save_bundle, today
 from ecgfoundry.training.tasks import TargetScale, Task, as_json, infer_task, patient_means
 
@@ -156,6 +170,7 @@ def finetune(
     lead: str | None = None,
     intended_use: str = "Research, by those who trained it.",
     recipe: str = "ecgfoundry finetune",
+    overwrite: bool = False,
     say: Say | None = None,
 ) -> FinetuneResult:
     """Train a network on a manifest and write a bundle with its measured figures.
@@ -181,7 +196,10 @@ def finetune(
     unit : str, optional
         Of a regression.
     lead : str, optional
-        The lead that a one-lead model reads.
+        The lead that a one-lead model is trained on and then reads. None: the first that the
+        recordings share of the start model's own, I and II. Recordings without it are left out.
+    overwrite : bool
+        Train anew where ``output`` holds another run, whose results are deleted first.
     say : callable, optional
         Told what is going on, in lines without anything about a patient.
 
@@ -189,11 +207,14 @@ def finetune(
     ------
     LeakageError
         A patient or a signal stands in two splits; nothing was trained.
-    TrainingError, ModelNotFoundError, ManifestError
+    TrainingError
+        Among others: ``output`` holds a run of other settings, labels, signals or start weights, or
+        one that another process is training.
+    ModelNotFoundError, ManifestError, LeadError
     """
     settings = settings or FinetuneSettings()
     say = say or (lambda line: None)
-    folder = RunFolder(Path(output))
+    check_device(settings.device)
     manifest = data.manifest
     if not isinstance(task, Task):
         task = infer_task(
@@ -201,43 +222,65 @@ def finetune(
             classes=data.classes, kind=task, unit=unit,
         )  # fmt: skip
     manifest = _with_splits(manifest, task, settings)
+    shared = leads_of(manifest)
     start = start_from(
-        model, outputs=task.outputs, leads=leads_of(manifest),
-        preprocessing=preprocessing, seed=settings.seed,
-    )  # fmt: skip
-    folder.configure(
-        {
-            "recipe": recipe,
-            "model": model,
-            "starts_from": start.origin,
-            "architecture": start.architecture,
-            "input": start.spec.to_dict(),
-            "task": as_json(task),
-            "settings": asdict(settings),
-        }
+        model, outputs=task.outputs, leads=shared, preprocessing=preprocessing, seed=settings.seed
     )
-    folder.write_split(manifest)
-    say(f"{task.kind} of {', '.join(task.columns)} from {start.origin} ({start.architecture})")
-    stored = store_windows(manifest, start.spec, folder.path / "cache", lead=lead)
-    _refuse_leaks(manifest, stored, folder)
-    content = _Data(manifest, stored, manifest.targets(task.columns), manifest.groups())
-    training, validation = content.rows("train"), content.rows("validation")
-    _check_enough(task, content, training, validation)
-    say(
-        f"{len(stored)} windows of {len(np.unique(stored.row))} recordings; {len(training)} train, "
-        f"{len(validation)} validate, {len(stored.skipped)} left out"
-    )
-    scale = TargetScale.of(content.values[training]) if task.kind == "regression" else None
-    if settings.mode == "probe":
-        _probe(start, task, content, training, validation, scale, settings)
-    else:
-        result = _train(start, task, content, training, validation, scale, settings, folder, say)
-        say(f"best epoch {result.epoch + 1}")
-    network = round_to_float16(start.network.eval())
-    return _finish(
-        network, start, task, content, scale, settings, folder,
-        name=name, licence=licence, data_name=data_name, intended_use=intended_use, recipe=recipe,
-    )  # fmt: skip
+    start, lead = on_one_lead(start, shared, lead)
+    check_batch(start.network, start.spec, settings.batch, start.takes_presence)
+    folder = RunFolder(Path(output), overwrite=overwrite)
+    configuration = {
+        "recipe": recipe,
+        "model": model,
+        "starts_from": start.origin,
+        "architecture": start.architecture,
+        "input": start.spec.to_dict(),
+        "lead": lead,
+        "task": as_json(task),
+        "settings": asdict(settings),
+        "depends_on": {
+            "labels_and_split": labels_hash(manifest, task.columns),
+            "start_weights": weights_hash(start.network),
+            "versions": code_versions(),
+        },
+    }
+    with folder.locked():
+        # Before the signals are read, which can take long; and again with their hash.
+        folder.refuse_another(configuration)
+        stored = store_windows(manifest, start.spec, folder.path / "cache", lead=lead)
+        raise_on_leak(duplicate_problems(manifest, stored.hashes), manifest.folder)
+        content = _Data(manifest, stored, manifest.targets(task.columns), manifest.groups())
+        training, validation = content.rows("train"), content.rows("validation")
+        _check_enough(task, content, training, validation)
+        configuration["depends_on"]["signals"] = signals_hash(stored)
+        folder.configure(configuration)
+        folder.write_split(manifest)
+        folder.write_json("data.json", _data_document(stored))
+        say(f"{task.kind} of {', '.join(task.columns)} from {start.origin} ({start.architecture})")
+        say(
+            f"{len(stored)} windows of {len(np.unique(stored.row))} recordings"
+            f"{'' if lead is None else f', lead {lead}'}; {len(training)} train, "
+            f"{len(validation)} validate, {len(stored.skipped)} left out"
+        )
+        scale = TargetScale.of(content.values[training]) if task.kind == "regression" else None
+        if settings.mode == "probe":
+            _probe(start, task, content, training, validation, scale, settings)
+        else:
+            result = _train(
+                start, task, content, training, validation, scale, settings, folder, say
+            )
+            say(f"best epoch {result.epoch + 1}")
+        network = round_to_float16(start.network.eval())
+        return _finish(
+            network, start, task, content, scale, settings, folder,
+            name=name, licence=licence, data_name=data_name, intended_use=intended_use,
+            recipe=recipe,
+        )  # fmt: skip
+
+
+def signals_hash(stored: StoredWindows) -> str:
+    """Return one SHA-256 for what was read of every recording, and for which could not be."""
+    return folder_hash({**stored.hashes, **{f"left out {k}": "" for k in stored.skipped}})
 
 
 def _with_splits(manifest: Manifest, task: Task, settings: FinetuneSettings) -> Manifest:
@@ -257,18 +300,14 @@ def _with_splits(manifest: Manifest, task: Task, settings: FinetuneSettings) -> 
     return manifest
 
 
-def _refuse_leaks(manifest: Manifest, stored: StoredWindows, folder: RunFolder) -> None:
-    folder.write_json(
-        "data.json",
-        {
-            "sha256": folder_hash(stored.hashes),
-            "recordings": len(stored.hashes),
-            "windows": len(stored),
-            "signals": stored.hashes,
-            "left_out": stored.skipped,
-        },
-    )
-    raise_on_leak(duplicate_problems(manifest, stored.hashes), manifest.folder)
+def _data_document(stored: StoredWindows) -> dict[str, Any]:
+    return {
+        "sha256": folder_hash(stored.hashes),
+        "recordings": len(stored.hashes),
+        "windows": len(stored),
+        "signals": stored.hashes,
+        "left_out": stored.skipped,
+    }
 
 
 def _check_enough(

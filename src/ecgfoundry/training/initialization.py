@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from ecgfoundry.errors import EcgFoundryError, ModelNotFoundError, TrainingError
-from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS
+from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS, canonical_lead
 from ecgfoundry.manifest import Manifest
 from ecgfoundry.models.bundle import InputSpec, available_bundles, find_bundle, load_bundle
 from ecgfoundry.models.loading import load_network
 from ecgfoundry.models.registry import ARCHITECTURES, Architecture, create_model
-from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
+from ecgfoundry.preprocessing import Preprocessing, choose_single_lead, get_preprocessing
 
 __all__ = [
     "Start",
@@ -24,6 +24,7 @@ __all__ = [
     "classifier_of",
     "freeze_all_but",
     "leads_of",
+    "on_one_lead",
     "start_from",
     "training_stages",
 ]
@@ -160,6 +161,48 @@ def start_from(
         takes_presence,
         f"the weights of {bundle.name} {bundle.version}",
     )
+
+
+def on_one_lead(
+    start: Start, shared: Sequence[str], lead: str | None
+) -> tuple[Start, str | None]:
+    """Settle which lead a one-lead network is trained on, so that its bundle can say it.
+
+    Parameters
+    ----------
+    start : Start
+    shared : sequence of str
+        Leads that the recordings have or let derive.
+    lead : str or None
+        The wanted one. None: the first that is shared of the start's own, I and II.
+
+    Returns
+    -------
+    start, lead
+        The start with the lead in its ``spec``; None for a network of several leads.
+
+    Raises
+    ------
+    TrainingError
+        ``lead`` was named for a network of several leads.
+    LeadError
+        No lead was named, and several are shared, of which none is a usual one.
+    """
+    spec = start.spec
+    if spec.lead_mode != "any-single":
+        if lead is not None:
+            raise TrainingError(
+                f"{start.architecture} reads {len(spec.leads)} leads, not lead {lead} alone",
+                remedy="Leave --lead out, or start from a one-lead model: --model "
+                "rhythm-single-lead or --model rhythm-net",
+            )
+        return start, None
+    if lead is not None:
+        # Recordings without it are left out one by one; others may have it.
+        chosen = canonical_lead(lead) or lead
+    else:
+        chosen = choose_single_lead(shared, trained=spec.leads)
+    return replace(start, spec=replace(spec, leads=(chosen,))), chosen
 
 
 def _fresh(
