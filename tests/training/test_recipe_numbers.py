@@ -74,7 +74,7 @@ def test_one_lead_pretraining_replaces_leads_with_a_half_chance(
 ) -> None:  # fmt: skip
     data = statements_manifest(tmp_path, 4)
     # A batch that cannot be parted ends the run after its configuration was written.
-    settings = PretrainSettings(batch=7, accumulate=2, validation_share=0.5)
+    settings = PretrainSettings.of(batch=7, accumulate=2, validation_share=0.5)
     with pytest.raises(TrainingError, match="cannot be divided"):
         ecgfounder_pretrain(data, tmp_path / "run", one_lead=one_lead, settings=settings)
     document = json.loads((tmp_path / "run" / "configuration.json").read_text())

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from ecgfoundry.errors import TrainingError
+from ecgfoundry.errors import EcgFoundryError, TrainingError
 from ecgfoundry.models.bundle import InputSpec
 
 __all__ = ["check_batch", "check_device", "check_input"]
@@ -41,8 +41,8 @@ def check_input(network: nn.Module, spec: InputSpec, takes_presence: bool) -> No
     try:
         with torch.no_grad():
             copy.deepcopy(network).eval()(*_example(spec, 2, takes_presence))
-    except RuntimeError as error:
-        words = str(error).splitlines()[0]
+    except (RuntimeError, EcgFoundryError) as error:
+        words = getattr(error, "problem", str(error)).splitlines()[0]
         raise TrainingError(
             f"the network does not take {spec.rows} lead(s) of {spec.samples} samples ({words})",
             remedy="Choose the leads with --leads (a one-lead network: --leads I), or another "

@@ -46,6 +46,8 @@ class Start:
     takes_presence : bool
     origin : str
         Where the weights are from, for the card.
+    named : str or None
+        What the user named.
     """
 
     network: nn.Module
@@ -53,6 +55,7 @@ class Start:
     spec: InputSpec
     takes_presence: bool
     origin: str
+    named: str | None = None
 
 
 def leads_of(manifest: Manifest) -> tuple[str, ...]:
@@ -163,9 +166,7 @@ def start_from(
     )
 
 
-def on_one_lead(
-    start: Start, shared: Sequence[str], lead: str | None
-) -> tuple[Start, str | None]:
+def on_one_lead(start: Start, shared: Sequence[str], lead: str | None) -> tuple[Start, str | None]:
     """Settle which lead a one-lead network is trained on, so that its bundle can say it.
 
     Parameters

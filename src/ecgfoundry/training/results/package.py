@@ -21,7 +21,7 @@ from ecgfoundry.models.safe_checkpoint import match_state_dict
 from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
 from ecgfoundry.vocabularies import Vocabulary, load_vocabulary
 
-__all__ = ["DISCLAIMER", "BundleDescription", "Metric", "package"]
+__all__ = ["DISCLAIMER", "BundleDescription", "Metric", "RunCard", "package"]
 
 DISCLAIMER = "Not a medical device. For research; findings are unconfirmed."
 
@@ -38,11 +38,36 @@ class Metric:
     target: str | None = None
     leads: str | None = None
     records: int | None = None
+    note: str | None = None
+    """Why the figure, or its interval, is to be read with care."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, without what is not stated."""
         document = {k: v for k, v in vars(self).items() if v is not None}
         return {"name": self.name, "value": self.value, "data": self.data} | document
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCard:
+    """What a run's owner says of it, for the card.
+
+    Attributes
+    ----------
+    recipe : str
+        The command or function that trained.
+    name : str, optional
+        Of the bundle; None: the folder's.
+    licence : str
+        Of the data and the weights.
+    data_name : str
+    intended_use : str, optional
+    """
+
+    recipe: str
+    name: str | None = None
+    licence: str = "the owner's"
+    data_name: str = "the owner's recordings"
+    intended_use: str | None = None
 
 
 @dataclass(frozen=True)
