@@ -143,10 +143,10 @@ def _load_network(
     from ecgfoundry.models.safe_checkpoint import load_published_checkpoint, match_state_dict
 
     configuration: dict[str, Any] = {"classes": classes}
-    known = ARCHITECTURES.get(architecture)
-    if known is not None and "leads" in known.defaults:
+    known = ARCHITECTURES[architecture]
+    if "leads" in known.defaults:
         configuration["leads"] = leads
-    elif known is not None and (known.takes_presence or known.example_shape[0] != leads):
+    elif known.takes_presence or known.example_shape[0] != leads:
         raise CheckpointError(
             f"{architecture} is no network for exactly {leads} lead(s); only networks for all "
             "twelve leads or for one are imported",

@@ -14,7 +14,8 @@ from ecgfoundry.errors import EcgFoundryError, ModelNotFoundError, TrainingError
 from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS, canonical_lead
 from ecgfoundry.manifest import Manifest
 from ecgfoundry.models.bundle import InputSpec, available_bundles, find_bundle, load_bundle
-from ecgfoundry.models.loading import load_network
+from ecgfoundry.models.loading import OWN, load_network
+from ecgfoundry.models.networks.own import OwnNetwork
 from ecgfoundry.models.registry import ARCHITECTURES, Architecture, create_model
 from ecgfoundry.preprocessing import Preprocessing, choose_single_lead, get_preprocessing
 
@@ -96,15 +97,11 @@ def architecture_entry(name: str) -> Architecture:
     ModelNotFoundError
         There is none of this name.
     """
-    if name not in ARCHITECTURES:
-        raise ModelNotFoundError(
-            f"there is no architecture '{name}'", remedy=f"Known are: {', '.join(ARCHITECTURES)}"
-        )
     return ARCHITECTURES[name]
 
 
 def start_from(
-    model: str | None,
+    model: str | Path | nn.Module | None,
     *,
     outputs: int,
     leads: Sequence[str],
@@ -115,9 +112,14 @@ def start_from(
 
     Parameters
     ----------
-    model : str or None
+    model : str, path, nn.Module or None
         A shipped or pulled bundle, a bundle folder, or an architecture (random weights). None: the
         shipped 12-lead bundle for three or more standard leads, else the shipped one-lead bundle.
+        A module takes float32 (batch, leads, samples), all leads that the recordings share in the
+        order of the standard twelve, and returns features: (batch, features) or (batch, features,
+        time); a linear classifier is put on them. It must be exportable by ``torch.onnx``: tensor
+        operations only, nothing that depends on values. A module with ``forward_features``,
+        ``reset_classifier`` and ``config`` is taken as it is.
     outputs : int
         Logits of the new classifier.
     leads : sequence of str
@@ -138,6 +140,10 @@ def start_from(
         several = sum(lead in STANDARD_12_LEADS for lead in leads) >= 3
         model = "ptbxl-superclass-12lead" if several else "rhythm-single-lead"
     torch.manual_seed(seed)
+    if isinstance(model, nn.Module):
+        return _own(model, outputs, leads, preprocessing)
+    named = str(model)
+    model = named
     if model in ARCHITECTURES and model not in available_bundles():
         return _fresh(model, outputs, leads, preprocessing)
     try:
@@ -163,6 +169,7 @@ def start_from(
         spec,
         takes_presence,
         f"the weights of {bundle.name} {bundle.version}",
+        named,
     )
 
 
@@ -206,6 +213,29 @@ def on_one_lead(start: Start, shared: Sequence[str], lead: str | None) -> tuple[
     return replace(start, spec=replace(spec, leads=(chosen,))), chosen
 
 
+def _own(
+    module: nn.Module,
+    outputs: int,
+    leads: Sequence[str],
+    preprocessing: str | Path | Preprocessing | None,
+) -> Start:
+    """Take somebody's own network; its weights are what they are."""
+    recipe = get_preprocessing(preprocessing or "ecgfounder-finetune@1")
+    standard = tuple(lead for lead in STANDARD_12_LEADS if lead in leads) or tuple(leads[:1])
+    mode = "exact" if len(standard) > 1 else "any-single"
+    spec = InputSpec(mode, standard, recipe)
+    whole = all(
+        hasattr(module, name) for name in ("forward_features", "reset_classifier", "config")
+    )
+    if whole:
+        module.reset_classifier(outputs)
+        network = module
+    else:
+        network = OwnNetwork.around(module, leads=spec.rows, samples=spec.samples, classes=outputs)
+    kind = type(module).__name__
+    return Start(network, OWN, spec, False, f"the network {kind} as it was given", kind)
+
+
 def _fresh(
     architecture: str,
     outputs: int,
@@ -229,7 +259,7 @@ def _fresh(
         configuration["leads"] = 1 if mode == "any-single" else len(names)
     spec = InputSpec(mode, tuple(names), recipe)
     network = create_model(architecture, **configuration)
-    return Start(network, architecture, spec, entry.takes_presence, "random weights")
+    return Start(network, architecture, spec, entry.takes_presence, "random weights", architecture)
 
 
 def classifier_of(network: nn.Module) -> nn.Linear:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from ecgfoundry.models.registry import ARCHITECTURES, create_model
 from ecgfoundry.models.safe_checkpoint import match_state_dict
 from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
 from ecgfoundry.vocabularies import Vocabulary, load_vocabulary
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["DISCLAIMER", "BundleDescription", "Metric", "RunCard", "package"]
 
@@ -113,6 +116,7 @@ def package(
     *,
     metrics: Sequence[Metric],
     notes: Sequence[str] = (),
+    network: nn.Module | None = None,
 ) -> Path:
     """Make the bundle of a finished recipe.
 
@@ -128,6 +132,8 @@ def package(
         All figures, in the order of the card.
     notes : sequence of str
         Paragraphs for the card's results section.
+    network : nn.Module, optional
+        The network itself, where no architecture of the registry can build it.
 
     Returns
     -------
@@ -150,12 +156,14 @@ def package(
             )
     configuration = json.loads((results / "config.json").read_text())["configuration"]
     fitted = json.loads((results / "calibration.json").read_text())
-    network = create_model(description.architecture, **configuration)
+    registered = network is None
+    if network is None:
+        network = create_model(description.architecture, **configuration)
     match_state_dict(network, load_file(results / "model.safetensors"))
     network.eval()
     spec = description.input
-    architecture = ARCHITECTURES[description.architecture]
-    takes_presence = architecture.takes_presence
+    architecture = ARCHITECTURES[description.architecture] if registered else None
+    takes_presence = architecture is not None and architecture.takes_presence
     document = {
         "schema_version": 1,
         "name": description.name,
@@ -195,7 +203,7 @@ def package(
             takes_presence=takes_presence,
             path=graph,
             float16_weights=True,
-            free_samples=architecture.masks_padding,
+            free_samples=architecture is not None and architecture.masks_padding,
         )
         _verify_graph(network, graph, spec, takes_presence=takes_presence)
         card.write_text(_card(description, document, notes), encoding="utf-8")
