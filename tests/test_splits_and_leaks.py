@@ -28,6 +28,7 @@ from ecgfoundry.manifest.checks import (
 )
 from ecgfoundry.manifest.splits import fold_by_patient
 from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.preprocessing import get_preprocessing
 
 NAN = float("nan")
 
@@ -64,7 +65,7 @@ def test_patients_stand_in_the_order_of_their_hash() -> None:
 
 # The first four digits of ``printf 0:p0 | sha256sum`` and so on: c7d9 fc79 0e1d cb57 55df 7a4a e92f
 # 3ab4 ce6a fddb 2476 b85c; training up to 0.7 (b333), validation up to 0.85 (d999).
-TWELVE = "v x t v t t x t v x t v".split()
+BY_HASH = "v x t v t t x t v x t v".split()
 SPLITS = {"t": "train", "v": "validation", "x": "test"}
 
 
@@ -75,7 +76,7 @@ def splits_of(manifest: Manifest, **more: SplitShares) -> dict[str | None, str |
 def test_the_split_of_a_person_is_a_hash_of_the_person() -> None:
     manifest = table_of({f"p{k}": [[], []] for k in range(12)}, ())
     parted = split_by_patient(manifest)
-    assert splits_of(manifest) == {f"p{k}": SPLITS[s] for k, s in enumerate(TWELVE)}
+    assert splits_of(manifest) == {f"p{k}": SPLITS[s] for k, s in enumerate(BY_HASH)}
     assert all(parted.rows[2 * k].split == parted.rows[2 * k + 1].split for k in range(12))
     halves = splits_of(manifest, shares=SplitShares(0.5, 0.0, 0.5))
     assert [p for p, split in halves.items() if split == "train"] == ["p2", "p4", "p5", "p7", "p10"]
@@ -370,5 +371,5 @@ TWELVE = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "
 def test_leads_that_a_model_needs(
     mode: str, wanted: tuple[str, ...], given: tuple[str, ...], missing: tuple[str, ...]
 ) -> None:
-    spec = InputSpec(mode, wanted, 250.0, 2500, "ptbxl-bandpass@1")
+    spec = InputSpec(mode, wanted, get_preprocessing("ptbxl-bandpass@1"))
     assert missing_leads(given, spec) == missing

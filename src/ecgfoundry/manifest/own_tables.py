@@ -305,9 +305,20 @@ def _targets(
                     path=table,
                     remedy="Leave the cell empty where the value is missing",
                 )
-            classes[name] = ordered_classes(name, sorted(set(known)), mapping.positive)
+            texts = sorted(set(known))
+            named = mapping.positive if mapping.positive in texts else None
+            classes[name] = ordered_classes(name, texts, named)
             place = {text: float(k) for k, text in enumerate(classes[name])}
             values[name] = [place.get(cell) for cell in cells]
+    if mapping.positive is not None and not any(
+        mapping.positive in own for own in classes.values()
+    ):
+        shown = "; ".join(f"{name}: {', '.join(own)}" for name, own in classes.items())
+        raise ManifestError(
+            f"no target has the class '{mapping.positive}'",
+            path=table,
+            remedy=f"There are {shown}" if shown else "No target of this table has text classes",
+        )
     return values, classes
 
 
