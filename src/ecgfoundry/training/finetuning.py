@@ -183,6 +183,11 @@ def finetune(
     start, lead = on_one_lead(start, shared, lead)
     check_batch(start.network, start.spec, settings.data.batch, start.takes_presence)
     folder = RunFolder(Path(output), overwrite=overwrite)
+    depends_on: dict[str, Any] = {
+        "labels_and_split": labels_hash(manifest, task.columns),
+        "start_weights": weights_hash(start.network),
+        "versions": code_versions(),
+    }
     configuration = {
         "recipe": card.recipe,
         "model": start.named,
@@ -192,11 +197,7 @@ def finetune(
         "lead": lead,
         "task": as_json(task),
         "settings": settings.to_dict(),
-        "depends_on": {
-            "labels_and_split": labels_hash(manifest, task.columns),
-            "start_weights": weights_hash(start.network),
-            "versions": code_versions(),
-        },
+        "depends_on": depends_on,
     }
     with folder.locked():
         # Before the signals are read, which can take long; and again with their hash.
@@ -206,7 +207,7 @@ def finetune(
         content = _Data(manifest, stored, manifest.targets(task.columns), manifest.groups())
         training, validation = content.rows("train"), content.rows("validation")
         _check_enough(task, content, training, validation)
-        configuration["depends_on"]["signals"] = signals_hash(stored)
+        depends_on["signals"] = signals_hash(stored)
         folder.configure(configuration)
         folder.write_split(manifest)
         folder.write_json("data.json", _data_document(stored))

@@ -392,7 +392,7 @@ class PretrainComputeSettings(ComputeSettings):
 class PretrainOptimizerSettings(OptimizerSettings):
     """AdamW, as ECGFounder's authors used it."""
 
-    learning_rate: float = setting(1e-3, "Peak rate (ECGFounder).", low=1e-12)  # type: ignore[assignment]
+    learning_rate: float = setting(1e-3, "Peak rate (ECGFounder).", low=1e-12)
     ema_decay: float | None = setting(
         None, "Decay of the averaged weights; none: no average (ECGFounder names none).",
         low=0, high=1,
@@ -403,7 +403,7 @@ class PretrainOptimizerSettings(OptimizerSettings):
 class PretrainScheduleSettings(ScheduleSettings):
     """How long, and how the rate runs."""
 
-    epochs: int = setting(20, "Passes over the data, at most (ECGFounder).", low=1)  # type: ignore[assignment]
+    epochs: int = setting(20, "Passes over the data, at most (ECGFounder).", low=1)
     schedule: str = setting(
         "step", "Course of the rate: step, cosine, one-cycle, constant or plateau (ECGFounder)."
     )
