@@ -19,6 +19,7 @@ from types import NoneType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from ecgfoundry.errors import TrainingError
+from ecgfoundry.training.schedules import Schedule
 
 __all__ = [
     "AugmentationSettings",
@@ -311,9 +312,7 @@ class ScheduleSettings(Settings):
     epochs: int | None = setting(
         None, "Passes over the training data, at most. None: 30 (ECGFounder's fine-tuning).", low=1
     )
-    schedule: str = setting(
-        "cosine", "Course of the rate: cosine, one-cycle, constant, step or plateau (our choice)."
-    )
+    schedule: Schedule = setting("cosine", "Course of the rate (our choice).")  # noqa: RUF009
     warmup: float = setting(
         0.05, "Share of all steps in which the rate rises (our choice).", low=0, high=1
     )
@@ -404,9 +403,7 @@ class PretrainScheduleSettings(ScheduleSettings):
     """How long, and how the rate runs."""
 
     epochs: int = setting(20, "Passes over the data, at most (ECGFounder).", low=1)
-    schedule: str = setting(
-        "step", "Course of the rate: step, cosine, one-cycle, constant or plateau (ECGFounder)."
-    )
+    schedule: Schedule = setting("step", "Course of the rate (ECGFounder).")  # noqa: RUF009
     warmup: float = setting(0.0, "Share of all steps in which the rate rises.", low=0, high=1)
     step_epochs: int = setting(
         5, "Epochs between two falls of the schedule step (ECGFounder).", low=1
