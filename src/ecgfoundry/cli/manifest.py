@@ -22,6 +22,7 @@ def check(
     path_column: str | None = None,
     patient_column: str | None = None,
     split_column: str | None = None,
+    positive: str | None = None,
     open_files: bool = True,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -45,23 +46,35 @@ def check(
         Column of the patients.
     split_column
         Column of the splits.
+    positive
+        Of two text classes: the one that is looked for.
     open_files
         Read every recording: unreadable files, duplicated signals and unit mistakes.
     json
         One JSON object per problem.
     """
-    from ecgfoundry.manifest import ColumnMapping, check_manifest, map_table
+    from ecgfoundry.manifest import (
+        ColumnMapping,
+        check_manifest,
+        class_counts,
+        map_table,
+        target_problems,
+    )
     from ecgfoundry.models.bundle import find_bundle, load_bundle
 
     names = tuple(part for entry in target or () for part in entry.split(",") if part)
     mapping = ColumnMapping(
-        path=path_column, patient=patient_column, split=split_column, targets=names
-    )
+        path=path_column, patient=patient_column, split=split_column, targets=names,
+        positive=positive,
+    )  # fmt: skip
     data = map_table(manifest, mapping, records=records, check=False)
     spec = load_bundle(find_bundle(model)).input if model is not None else None
     problems = check_manifest(
         data.manifest, targets=data.targets, model_input=spec, open_files=open_files
     )
+    problems = [*target_problems(data), *problems]
+    for line in class_counts(data):
+        print(line, file=sys.stderr)
     for problem in problems:
         print(json_module.dumps(problem.to_dict()) if json else problem)
     rows, patients = len(data.manifest), len(set(data.manifest.groups()))
@@ -87,7 +100,7 @@ def split(
     path_column: str | None = None,
     patient_column: str | None = None,
 ) -> None:
-    """Write the manifest with a column 'split': by patient, stratified, seeded.
+    """Write the manifest with a column 'split': by patient, by a hash that moves nobody later.
 
     Parameters
     ----------
@@ -96,7 +109,7 @@ def split(
     output
         The new manifest.
     target
-        Columns whose distribution the splits share.
+        Columns to keep, for a table that is no manifest.
     validation
         Share of the patients.
     test
@@ -124,7 +137,7 @@ def split(
     mapping = ColumnMapping(path=path_column, patient=patient_column, targets=names)
     data = map_table(manifest, mapping, records=records, check=False)
     shares = SplitShares(1.0 - validation - test, validation, test)
-    parted = split_by_patient(data.manifest, data.targets, shares=shares, seed=seed)
+    parted = split_by_patient(data.manifest, shares=shares, seed=seed)
     folder = data.manifest.folder
     rows = [replace(row, path=str((folder / row.path).resolve())) for row in parted.rows]
     write_manifest(output, rows)

@@ -11,6 +11,12 @@ from ecgfoundry.manifest.checks import Problem, check_manifest, signal_hashes
 from ecgfoundry.manifest.own_tables import ColumnMapping, MappedManifest, map_table
 from ecgfoundry.manifest.splits import SplitShares, split_by_patient
 from ecgfoundry.manifest.table import Manifest, ManifestRow, read_manifest, write_manifest
+from ecgfoundry.manifest.targets import (
+    class_counts,
+    class_warnings,
+    mark_problem,
+    target_problems,
+)
 
 __all__ = [
     "ColumnMapping",
@@ -20,9 +26,13 @@ __all__ = [
     "Problem",
     "SplitShares",
     "check_manifest",
+    "class_counts",
+    "class_warnings",
     "map_table",
+    "mark_problem",
     "read_manifest",
     "signal_hashes",
     "split_by_patient",
+    "target_problems",
     "write_manifest",
 ]

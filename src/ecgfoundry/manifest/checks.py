@@ -112,7 +112,7 @@ def check_manifest(
     ``signal-of-two-patients``, ``no-patient``, ``constant-target``, ``unlabelled-target``,
     ``unlabelled-record``, ``large-amplitude``, ``small-amplitude`` (warnings).
     """
-    problems = [*_split_problems(manifest), *_target_problems(manifest, targets)]
+    problems = [*split_problems(manifest), *_target_problems(manifest, targets)]
     seen = _look(manifest, model_input, open_files, progress)
     problems += _file_problems(seen, len(manifest))
     problems += duplicate_problems(manifest, seen.hashes)
@@ -141,20 +141,42 @@ def signal_hashes(manifest: Manifest) -> dict[str, str]:
     return _look(manifest, None, True, None).hashes
 
 
-def _split_problems(manifest: Manifest) -> list[Problem]:
+def split_problems(manifest: Manifest) -> list[Problem]:
+    """Return what is wrong with patients and splits, without opening a file."""
     problems = []
-    splits: dict[str, set[str]] = defaultdict(set)
+    rows_of: dict[str, list[ManifestRow]] = defaultdict(list)
     for row in manifest.rows:
-        if row.patient is not None and row.split is not None:
-            splits[row.patient].add(row.split)
-    torn = [patient for patient, own in splits.items() if len(own) > 1]
+        if row.patient is not None:
+            rows_of[row.patient].append(row)
+    torn = []
+    for own in rows_of.values():
+        first = {row.split: row.record for row in reversed(own) if row.split is not None}
+        if len(first) > 1:
+            torn.append(" and ".join(f"{first[s]} in {s}" for s in sorted(first)))
     if torn:
         problems.append(
             Problem(
                 "patient-in-two-splits", "leak",
                 f"{len(torn)} patient(s) stand in more than one split", len(torn),
-                tuple(f"a patient in {' and '.join(sorted(splits[p]))}" for p in torn[:EXAMPLES]),
+                tuple(f"of one person, {rows}" for rows in torn[:EXAMPLES]),
                 "Split by patient; nothing was trained or scored",
+            )
+        )  # fmt: skip
+    spelled: dict[str, set[str]] = defaultdict(set)
+    for patient in rows_of:
+        spelled[_plain_id(patient)].add(patient)
+    alike = [sorted(names) for names in spelled.values() if len(names) > 1]
+    if alike:
+        problems.append(
+            Problem(
+                "patient-spelling", "warning",
+                f"{len(alike)} patient(s) are written in more than one way and count as different "
+                "people", len(alike),
+                tuple(
+                    " and ".join(rows_of[name][0].record for name in names[:2])
+                    for names in alike[:EXAMPLES]
+                ),
+                "Write each in one way: 9012, 9012.0 and 09012 are three",
             )
         )  # fmt: skip
     nameless = [row.record for row in manifest.rows if row.patient is None]
@@ -168,6 +190,15 @@ def _split_problems(manifest: Manifest) -> list[Problem]:
             )
         )  # fmt: skip
     return problems
+
+
+def _plain_id(name: str) -> str:
+    """Return an identifier without leading zeros, ".0", case and spaces."""
+    text = name.strip().casefold()
+    whole, point, rest = text.partition(".")
+    if point and not rest.strip("0") and whole.isdecimal():
+        text = whole
+    return text.lstrip("0") or "0" if text.isdecimal() else text
 
 
 def _target_problems(manifest: Manifest, targets: Sequence[str] | None) -> list[Problem]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecgfoundry.errors import FileAccessError, ManifestError
+from ecgfoundry.manifest.classes import ordered_classes
 from ecgfoundry.manifest.table import (
     TARGET_PREFIX,
     Manifest,
@@ -47,6 +48,8 @@ class ColumnMapping:
         Columns. ``start`` is in seconds.
     targets : sequence of str
         Columns to learn; empty: all ``target:NAME`` columns of a manifest.
+    positive : str, optional
+        Of a target with two text classes: the one that is looked for.
     """
 
     path: str | None = None
@@ -55,6 +58,7 @@ class ColumnMapping:
     index: str | None = None
     start: str | None = None
     targets: tuple[str, ...] = ()
+    positive: str | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def map_table(
         "index": _column(columns, mapping.index, INDEX_NAMES, "index", table),
         "start_s": _column(columns, mapping.start, START_NAMES, "start", table),
     }
-    values, classes = _targets(mapping.targets, columns, lines, table)
+    values, classes = _targets(mapping, columns, lines, table)
     rows = []
     seen: dict[str, int] = {}
     for k, line in enumerate(lines):
@@ -265,14 +269,14 @@ def _integer(text: str, where: str, table: Path) -> int | None:
 
 
 def _targets(
-    names: Sequence[str],
+    mapping: ColumnMapping,
     columns: Sequence[str],
     lines: Sequence[Mapping[str, str | None]],
     table: Path,
 ) -> tuple[dict[str, list[float | None]], dict[str, tuple[str, ...]]]:
     values: dict[str, list[float | None]] = {}
     classes: dict[str, tuple[str, ...]] = {}
-    for name in names:
+    for name in mapping.targets:
         column = name if name in columns else TARGET_PREFIX + name
         if column not in columns:
             raise ManifestError(
@@ -301,9 +305,20 @@ def _targets(
                     path=table,
                     remedy="Leave the cell empty where the value is missing",
                 )
-            classes[name] = tuple(sorted(set(known)))
+            texts = sorted(set(known))
+            named = mapping.positive if mapping.positive in texts else None
+            classes[name] = ordered_classes(name, texts, named)
             place = {text: float(k) for k, text in enumerate(classes[name])}
             values[name] = [place.get(cell) for cell in cells]
+    if mapping.positive is not None and not any(
+        mapping.positive in own for own in classes.values()
+    ):
+        shown = "; ".join(f"{name}: {', '.join(own)}" for name, own in classes.items())
+        raise ManifestError(
+            f"no target has the class '{mapping.positive}'",
+            path=table,
+            remedy=f"There are {shown}" if shown else "No target of this table has text classes",
+        )
     return values, classes
 
 

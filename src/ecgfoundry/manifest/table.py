@@ -113,18 +113,18 @@ class Manifest:
         if not self.rows:
             raise ManifestError("the manifest has no rows", path=self.folder)
         seen: set[str] = set()
-        split_of: dict[str, str] = {}
+        first_of: dict[str, ManifestRow] = {}
         for row in self.rows:
             if row.record in seen:
                 raise ManifestError(f"the record '{row.record}' stands twice", path=self.folder)
             seen.add(row.record)
             if row.patient is None or row.split is None:
                 continue
-            other = split_of.setdefault(row.patient, row.split)
-            if other != row.split:
+            other = first_of.setdefault(row.patient, row)
+            if other.split != row.split:
                 raise LeakageError(
-                    f"one patient stands in the splits {other} and {row.split} "
-                    f"(record '{row.record}')",
+                    f"one patient stands in two splits ({other.record} in {other.split}, "
+                    f"{row.record} in {row.split})",
                     remedy="Split by patient; nothing was trained or scored",
                 )
 
