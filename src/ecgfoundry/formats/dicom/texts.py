@@ -1,4 +1,4 @@
-"""Text of DICOM elements: specific character sets (0008,0005) with code extensions (PS3.3 C.12.1.1.2).
+"""Text of DICOM elements: character sets (0008,0005) with code extensions (PS3.3 C.12.1.1.2).
 
 >>> decode_text(bytes.fromhex("5bc5bb5d"), ("ISO_IR 192",))
 '[Ż]'
