@@ -430,7 +430,7 @@ class _Run:
     def _never_positive(self) -> list[str]:
         if self.task.kind in ("regression", "multiclass"):
             return []
-        positive: list[bool] = list((self.values[self.training] > 0.5).any(axis=0))
+        positive = np.atleast_1d((self.values[self.training] > 0.5).any(axis=0)).tolist()
         return [n for n, found in zip(self.task.columns, positive, strict=True) if not found]
 
 
