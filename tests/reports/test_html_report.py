@@ -134,7 +134,7 @@ def test_decisions_differ_in_words_and_shape(make_interpretation, make_finding):
         make_finding("C", 0.3, None, None),
     ]
     text = html_report([ReportItem(None, make_interpretation(findings=findings))])
-    rows = re.findall(r'<tr[^>]*><th scope="row">.*?</tr>', text)
+    rows = re.findall(r'<tr[^>]*><th scope="row">.*?</tr>', text, re.DOTALL)
     shapes = [re.search(r'<(rect|circle|path) class="icon', row).group(1) for row in rows]
     assert shapes == ["rect", "path", "circle"]  # C before B: the higher number
     words = [re.search(r'class="piece">([a-z ]+)', row).group(1).strip() for row in rows]
@@ -329,7 +329,7 @@ def test_several_items_have_an_index_whose_anchors_exist(
 
 
 def test_hostile_text_stays_text(make_interpretation, make_finding):
-    hostile = "<script>alert('1')</script><img src=x onerror=alert(1)>\x1b[2J"
+    hostile = "<script>alert('1')</script><img src=x onerror=alert(1)>\x1b[2J\u202e"
     interpretation = make_interpretation(
         file=hostile,
         model=hostile,
@@ -361,11 +361,28 @@ def test_hostile_text_stays_text(make_interpretation, make_finding):
     page = Page(text)
     assert not page.of("script")
     assert not page.of("img")
-    assert "\x1b" not in text
+    assert "\x1b" not in text and "\u202e" not in text
     assert not [
         key for _, attributes in page.elements for key in attributes if key.startswith("on")
     ]
     assert "<script>alert('1')" in page.words
+
+
+def test_hostile_names_of_episodes_stay_text(make_interpretation):
+    names = [f"<img src=x onerror=alert({k})>\x1b[2J\u202e\"'" for k in range(10)]
+    interpretation = make_interpretation(
+        duration_s=600.0,
+        burden=dict.fromkeys(names, 0.1),
+        episodes=[
+            {"name": name, "start_s": 50.0 * k, "end_s": 50.0 * k + 40, "probability": 0.9}
+            for k, name in enumerate(names)
+        ],
+    )
+    text = html_report([ReportItem(None, interpretation)])
+    page = Page(text)
+    assert not page.of("img")
+    assert "\x1b" not in text and "\u202e" not in text
+    assert page.words.count("<img src=x onerror=alert(9)>") == 2  # left out of the lanes; a row
 
 
 def test_nothing_is_loaded_and_the_policy_names_the_one_style_sheet(

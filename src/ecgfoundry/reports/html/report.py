@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.formats.common.measurements import MEASUREMENTS, STATEMENTS_KEY, device_measurements
 from ecgfoundry.recording import Recording
-from ecgfoundry.reports.html.findings import findings_section, notices_list, refusal_box
+from ecgfoundry.reports.html.environment import drawn, render
+from ecgfoundry.reports.html.findings import findings_section, notices_box
 from ecgfoundry.reports.html.style import PRINTED_ALONE_MM, PRINTED_BESIDE_TEXT_MM, style_sheet
 from ecgfoundry.reports.html.timeline import episodes_section, windows_section
 from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
@@ -26,7 +29,6 @@ from ecgfoundry.reports.wording import (
     device_filters,
     device_name,
     duration_text,
-    escape,
     failure_fields,
     file_name,
     is_long,
@@ -37,6 +39,8 @@ from ecgfoundry.reports.wording import (
 )
 
 __all__ = ["ReportItem", "html_report"]
+
+_Fact = tuple[str, str]
 
 _STRIP_SECONDS = 10.0
 _MOST_EPISODE_STRIPS = 3
@@ -87,50 +91,17 @@ def html_report(
         A complete HTML document, to be stored as UTF-8. With more than one item it begins with an
         index.
     """
-    failed = [failure_fields(failure) for failure in failures]
     style = style_sheet()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    several = len(items) > 1
-    front = (_index(items) if several else "") + _failures(failed)
-    records = "".join(_record(item, number, several) for number, item in enumerate(items, start=1))
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-        f'<header class="masthead"><h1>{escape(title)}</h1>'
-        f'<p class="disclaimer">{DISCLAIMER}</p></header>\n'
-        f"<main>{front}{records}</main>\n"
-        f'<footer class="foot"><p class="disclaimer">{DISCLAIMER} Findings come from a '
-        "statistical model and need the judgement of a qualified person.</p></footer>\n"
-        "</body>\n</html>\n"
-    )
-
-
-def _index(items: Sequence[ReportItem]) -> str:
-    rows = "".join(_index_row(item, number) for number, item in enumerate(items, start=1))
-    return (
-        '<nav class="card" aria-label="Recordings"><table>'
-        f"<caption>{len(items)} recordings</caption><thead><tr>"
-        '<th scope="col">Recording</th><th scope="col">Present</th>'
-        f'<th scope="col">Quality</th></tr></thead><tbody>{rows}</tbody></table></nav>'
-    )
-
-
-def _index_row(item: ReportItem, number: int) -> str:
-    interpretation = item.interpretation
-    refused = interpretation["refused"]
-    warnings = len(notices_of(interpretation))
-    quality = escape(interpretation["quality"]["verdict"])
-    if warnings:
-        quality += f", {warnings} warning{'s' * (warnings != 1)}"
-    return (
-        f'<tr><th scope="row"><a href="#recording-{number}">'
-        f"{escape(file_name(interpretation['file']))}</a></th>"
-        f"<td>{'Not interpreted' if refused else escape(_present_summary(interpretation))}</td>"
-        f"<td>{quality}</td></tr>"
+    return render(
+        "report",
+        title=title,
+        disclaimer=DISCLAIMER,
+        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'",
+        style=drawn(style),
+        failures=[failure_fields(failure) for failure in failures],
+        records=[_record(item, number) for number, item in enumerate(items, start=1)],
     )
 
 
@@ -150,55 +121,48 @@ def _present_summary(interpretation: Mapping[str, Any]) -> str:
     return "none"
 
 
-def _failures(failed: Sequence[Mapping[str, str]]) -> str:
-    if not failed:
-        return ""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(entry["file"])}</th><td>{escape(entry["message"])}'
-        f'<span class="code">{escape(entry["code"])}</span></td></tr>'
-        for entry in failed
-    )
-    count = f"{len(failed)} file{'s' * (len(failed) != 1)} could not be worked on"
-    return (
-        f'<section class="card" aria-label="Failures"><h2 class="refusal">{count}</h2>'
-        f'<table><caption>Failures</caption><thead><tr><th scope="col">File</th>'
-        f'<th scope="col">Reason</th></tr></thead><tbody>{rows}</tbody></table></section>'
+@dataclass(frozen=True)
+class _Record:
+    """What the page says about one recording."""
+
+    anchor: str
+    name: str
+    verdict: str
+    summary: str
+    quality: str
+    facts: list[_Fact]
+    notices: Markup
+    body: Markup
+    stated_facts: list[_Fact]
+    statements: list[str]
+    provenance: list[_Fact]
+
+
+def _record(item: ReportItem, number: int) -> _Record:
+    interpretation, recording = item.interpretation, item.recording
+    verdict = interpretation["quality"]["verdict"]
+    warnings = len(notices_of(interpretation))
+    header: Mapping[str, str] = {} if recording is None else recording.header
+    measured = device_measurements(header)
+    return _Record(
+        anchor=f"recording-{number}",
+        name=file_name(interpretation["file"]),
+        verdict=verdict,
+        summary="Not interpreted"
+        if interpretation["refused"]
+        else _present_summary(interpretation),
+        quality=f"{verdict}, {warnings} warning{'s' * (warnings != 1)}" if warnings else verdict,
+        facts=_stated(_recording_facts(recording, interpretation)),
+        notices=notices_box(interpretation),
+        body=_body(item, number),
+        stated_facts=[(MEASUREMENTS[key], _measured_text(key, measured[key])) for key in measured],
+        statements=[line for line in header.get(STATEMENTS_KEY, "").splitlines() if line.strip()],
+        provenance=_stated(_provenance(interpretation)),
     )
 
 
-def _record(item: ReportItem, number: int, several: bool) -> str:
-    interpretation = item.interpretation
-    refused = interpretation["refused"]
-    anchor = f"recording-{number}"
-    to_index = ' · <a href="#top">Index</a>'
-    return (
-        f'<article class="card record" id="{anchor}" aria-labelledby="{anchor}-name">'
-        f'<div class="record-head"><h2 id="{anchor}-name">'
-        f"{escape(file_name(interpretation['file']))}</h2>"
-        f'<span class="verdict">Signal quality: {escape(interpretation["quality"]["verdict"])}'
-        f"{to_index if several else ''}</span></div>"
-        f"{_facts(_recording_facts(item.recording, interpretation))}"
-        f"{refusal_box(refused) if refused else ''}{notices_list(interpretation)}"
-        f"{_body(item, number)}{_stated_by_device(item.recording)}"
-        f"{_provenance(interpretation)}</article>\n"
-    )
-
-
-def _stated_by_device(recording: Recording | None) -> str:
-    """Return what the file carries of the device's own measurements and statements."""
-    if recording is None:
-        return ""
-    measured = device_measurements(recording.header)
-    lines = recording.header.get(STATEMENTS_KEY, "").splitlines()
-    stated = "".join(f"<li>{escape(line)}</li>" for line in lines if line.strip())
-    if not measured and not stated:
-        return ""
-    facts = _facts((MEASUREMENTS[key], _measured_text(key, measured[key])) for key in measured)
-    return (
-        '<section class="below device" aria-label="Stated by the device">'
-        "<h3>Stated by the recording device (not checked here)</h3>"
-        f"{facts}{f'<ul>{stated}</ul>' if stated else ''}</section>"
-    )
+def _stated(facts: Iterable[tuple[str, str | None]]) -> list[_Fact]:
+    return [(name, value) for name, value in facts if value]
 
 
 def _measured_text(key: str, value: float) -> str:
@@ -206,7 +170,7 @@ def _measured_text(key: str, value: float) -> str:
     return f"{value:g}{unit}"
 
 
-def _body(item: ReportItem, number: int) -> str:
+def _body(item: ReportItem, number: int) -> Markup:
     """Put picture and results together: side by side where the screen is wide enough."""
     interpretation, recording = item.interpretation, item.recording
     if interpretation["refused"]:
@@ -214,32 +178,36 @@ def _body(item: ReportItem, number: int) -> str:
     findings = findings_section(interpretation)
     if is_long(interpretation):
         start_time = recording.start_time if recording is not None else None
-        episodes = episodes_section(interpretation, start_time)
-        strips = _strips_of_long(item, number)
-        return f'<div class="body even"><div>{episodes}</div><div>{findings}</div></div>{strips}'
-    picture = _beginning(item, f"ecg{number}", "ECG as recorded")
-    windows = windows_section(interpretation)
-    if not picture:
-        return findings + windows
-    return f'<div class="body wide">{picture}<div>{findings}</div></div>{windows}'
+        return render(
+            "body_long",
+            findings=findings,
+            episodes=episodes_section(interpretation, start_time),
+            strips=_strips_of_long(item, number),
+        )
+    return render(
+        "body",
+        findings=findings,
+        picture=_beginning(item, f"ecg{number}", "ECG as recorded"),
+        windows=windows_section(interpretation),
+    )
 
 
 def _beginning(
     item: ReportItem, identifier: str, caption: str, duration_s: float | None = None
-) -> str:
+) -> Markup:
     if item.recording is None:
-        return ""
+        return Markup()
     whole_s = item.interpretation.get("duration_s")
     return _picture(
         item.recording, caption, identifier, duration_s=duration_s, whole_duration_s=whole_s
     )
 
 
-def _strips_of_long(item: ReportItem, number: int) -> str:
+def _strips_of_long(item: ReportItem, number: int) -> Markup:
     """Draw where the longest episode of each kind begins, and the start of the recording."""
     recording = item.recording
     if recording is None:
-        return ""
+        return Markup()
     parts = [
         _episode_strip(item, episode, f"ecg{number}e{count}")
         for count, episode in enumerate(_longest_episodes(item.interpretation), start=1)
@@ -247,10 +215,10 @@ def _strips_of_long(item: ReportItem, number: int) -> str:
     # One lead wraps into rows; several stay on one page width.
     length = _LONG_OVERVIEW_SECONDS if len(recording.leads) == 1 else _STRIP_SECONDS
     parts.append(_beginning(item, f"ecg{number}", "Start of the recording", length))
-    return f'<div class="below"><h3>Strips as recorded</h3>{"".join(parts)}</div>'
+    return Markup().join(parts)
 
 
-def _episode_strip(item: ReportItem, episode: Mapping[str, Any], identifier: str) -> str:
+def _episode_strip(item: ReportItem, episode: Mapping[str, Any], identifier: str) -> Markup:
     begin = episode["start_s"]
     caption = f"{episode['name']}: start of its longest episode, {clock_text(begin)}"
     recording, start_s, origin_s = item.recording, begin, 0.0
@@ -258,7 +226,7 @@ def _episode_strip(item: ReportItem, episode: Mapping[str, Any], identifier: str
     if item.read_part is not None and begin + _STRIP_SECONDS > held_s:
         recording, start_s, origin_s = item.read_part(begin, _STRIP_SECONDS), 0.0, begin
     if recording is None or start_s >= recording.duration_s:
-        return ""
+        return Markup()
     return _picture(
         recording,
         caption,
@@ -291,7 +259,7 @@ def _picture(
     duration_s: float | None = None,
     origin_s: float = 0.0,
     whole_duration_s: float | None = None,
-) -> str:
+) -> Markup:
     try:
         svg = ecg_paper_svg(
             recording,
@@ -303,28 +271,15 @@ def _picture(
             whole_duration_s=whole_duration_s,
         )
     except (LeadError, SignalError) as error:
-        return f'<p class="muted">No picture: {escape(error)}</p>'
+        return render("no_picture", problem=error)
     height_mm = float(svg.split('height="', 1)[1].split("mm", 1)[0])
-    tall = ' class="tall"' if height_mm > PRINTED_BESIDE_TEXT_MM else ""
-    note = (
-        "<figcaption>Taller than an A4 page: printed smaller than its scale. The pulse before each "
-        "row is 1 mV and 200 ms.</figcaption>"
-        if height_mm > PRINTED_ALONE_MM
-        else ""
+    return render(
+        "picture",
+        svg=drawn(svg),
+        caption=caption,
+        tall=height_mm > PRINTED_BESIDE_TEXT_MM,
+        reduced=height_mm > PRINTED_ALONE_MM,
     )
-    return (
-        f'<figure{tall}>{note}<div class="paper" tabindex="0" role="region" '
-        f'aria-label="{escape(caption)}">{svg}</div></figure>'
-    )
-
-
-def _facts(facts: Iterable[tuple[str, str | None]]) -> str:
-    entries = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-        for name, value in facts
-        if value
-    )
-    return f'<dl class="facts">{entries}</dl>' if entries else ""
 
 
 def _recording_facts(
@@ -347,12 +302,12 @@ def _recording_facts(
     ]
 
 
-def _provenance(interpretation: Mapping[str, Any]) -> str:
+def _provenance(interpretation: Mapping[str, Any]) -> list[tuple[str, str | None]]:
     model = interpretation["model"]
     if model and interpretation.get("model_version"):
         model = f"{model} {interpretation['model_version']}"
     calibrated = interpretation.get("calibrated")
-    facts = [
+    return [
         ("Model", model or "none"),
         ("Preprocessing of the model", interpretation.get("preprocessing")),
         ("Runtime", interpretation["runtime"]),
@@ -361,8 +316,3 @@ def _provenance(interpretation: Mapping[str, Any]) -> str:
         ("Leads derived", ", ".join(interpretation.get("leads_derived", ()))),
         ("File", interpretation["file"]),
     ]
-    return (
-        f'<div class="provenance">{_facts(facts)}'
-        f'<p class="muted small">{DISCLAIMER} The picture shows the signal as recorded; the model '
-        "saw it after the preprocessing named here.</p></div>"
-    )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from markupsafe import Markup
+
+from ecgfoundry.reports.html.environment import drawn
 from ecgfoundry.reports.paper.drawing import THEMES
 
 __all__ = ["DARK", "LIGHT", "PAINTS", "painted", "style_sheet"]
@@ -86,14 +89,14 @@ _PAPER_PAINTS = {
 """The classes of the ECG paper (``reports.paper.drawing.Theme``)."""
 
 
-def painted(name: str) -> str:
+def painted(name: str) -> Markup:
     """Return the class attribute of a part of a drawing, and its colour on a light page.
 
     Both, because WeasyPrint applies the style sheet of a page to no SVG in it: without a colour of
     their own, all drawings of a PDF would be black.
     """
     prop, colour = PAINTS[name]
-    return f'class="{name}" {prop}="{LIGHT[colour]}"'
+    return drawn(f'class="{name}" {prop}="{LIGHT[colour]}"')
 
 
 PRINTED_BESIDE_TEXT_MM = 165
@@ -166,13 +169,14 @@ details{margin-top:8px}summary{cursor:pointer;color:var(--accent);padding:4px 0}
 .provenance{border-top:1px solid var(--line);padding-top:10px;margin-top:6px}
 .provenance .facts{margin:0 0 8px;font-size:.85rem}.provenance p{margin:0}
 .below{margin-top:20px}
+.print-only{display:none}
 .foot{padding-top:8px;padding-bottom:36px}
 @media (min-width:1480px){.body.wide{grid-template-columns:auto minmax(330px,1fr)}
  .body.even{grid-template-columns:minmax(0,1fr) 380px}}
 @media (max-width:640px){main,.masthead,.foot{padding-left:12px;padding-right:12px}
  .card{padding:14px 12px;border-radius:10px}.facts div{margin-right:18px}}
 @page{size:A4 landscape;margin:8mm}
-@media print{body{background:#fff;font-size:10.5pt}
+@media print{.print-only{display:block}body{background:#fff;font-size:10.5pt}
  main,.masthead,.foot{max-width:none;padding:0}
  .masthead{display:flex;justify-content:space-between;align-items:baseline;padding-bottom:1mm}
  h1{font-size:11pt;margin:0}h2{font-size:12.5pt}

@@ -5,8 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
+from ecgfoundry.reports.html.environment import drawn, render
 from ecgfoundry.reports.html.style import painted
 from ecgfoundry.reports.wording import (
     clock_text,
@@ -34,11 +38,11 @@ EPISODES_SHOWN = 20
 _TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 
 
-def windows_section(interpretation: Mapping[str, Any]) -> str:
+def windows_section(interpretation: Mapping[str, Any]) -> Markup:
     """Return the timeline of a recording with several windows, or nothing for one window."""
     windows = interpretation["windows"]
     if len(windows) < 2:
-        return ""
+        return Markup()
     end = max(window["start_s"] + window["duration_s"] for window in windows)
     scale = _Scale(end)
     names = _window_names(interpretation)
@@ -46,17 +50,17 @@ def windows_section(interpretation: Mapping[str, Any]) -> str:
     refused = [window for window in windows if window.get("refused")]
     if refused:
         lanes.append(_refused_lane(refused, len(lanes), scale))
-    note = "The height of a bar is its value from 0 to 1; a square marks present."
-    return (
-        f"<figure><figcaption>Windows: {len(windows)} of "
-        f"{duration_text(windows[0]['duration_s'])}. {note}</figcaption>"
-        f"{_drawing('Timeline of the windows', lanes, scale)}</figure>"
+    length = duration_text(windows[0]["duration_s"])
+    return render(
+        "windows",
+        caption=f"Windows: {len(windows)} of {length}.",
+        drawing=_drawing("Timeline of the windows", lanes, scale),
     )
 
 
 def episodes_section(
     interpretation: Mapping[str, Any], start_time: dt.datetime | None = None
-) -> str:
+) -> Markup:
     """Return the timeline and the table of the episodes of a recording beyond 60 s.
 
     Parameters
@@ -80,14 +84,42 @@ def episodes_section(
     ]
     if refused:
         lanes.append(_refused_lane(refused, len(lanes), scale))
-    drawing = _drawing("Timeline of the episodes", lanes, scale) if lanes else ""
-    caption = f"Episodes over {duration_text(scale.end_s)}, time in minutes:seconds"
-    if scale.end_s >= 3600:
-        caption = caption.replace("minutes:seconds", "hours:minutes:seconds")
-    if left_out := ranked[MOST_LANES:]:
-        caption += f"; only in the table: {', '.join(map(escape, left_out))}"
-    figure = f"<figure><figcaption>{caption}</figcaption>{drawing}</figure>" if drawing else ""
-    return f"<h3>Episodes (unconfirmed)</h3>{figure}{_episode_tables(episodes, start_time)}"
+    return render(
+        "episodes",
+        drawing=_drawing("Timeline of the episodes", lanes, scale) if lanes else None,
+        length=duration_text(scale.end_s),
+        unit="hours:minutes:seconds" if scale.end_s >= 3600 else "minutes:seconds",
+        left_out=", ".join(ranked[MOST_LANES:]),
+        count=f"{len(episodes)} episode{'s' * (len(episodes) != 1)}, in order of time",
+        with_time_of_day=start_time is not None,
+        first=[_episode(episode, start_time) for episode in episodes[:EPISODES_SHOWN]],
+        later=[_episode(episode, start_time) for episode in episodes[EPISODES_SHOWN:]],
+    )
+
+
+@dataclass(frozen=True)
+class _Episode:
+    """A row of the table."""
+
+    name: str
+    begin: str
+    end: str
+    time_of_day: str
+    length: str
+    probability: str
+
+
+def _episode(episode: Mapping[str, Any], start_time: dt.datetime | None) -> _Episode:
+    begin, end = episode["start_s"], episode["end_s"]
+    moment = "" if start_time is None else f"{start_time + dt.timedelta(seconds=begin):%H:%M:%S}"
+    return _Episode(
+        name=episode["name"],
+        begin=clock_text(begin),
+        end=clock_text(end),
+        time_of_day=moment,
+        length=duration_text(end - begin),
+        probability=number_text(episode["probability"]),
+    )
 
 
 class _Scale:
@@ -227,7 +259,7 @@ def _merged(refused: Sequence[Mapping[str, Any]]) -> list[tuple[float, float, st
     return spans
 
 
-def _drawing(label: str, lanes: Sequence[str], scale: _Scale) -> str:
+def _drawing(label: str, lanes: Sequence[str], scale: _Scale) -> Markup:
     axis = len(lanes) * _LANE + 2
     ticks = "".join(
         f'<path {painted("lane-axis")} d="M{scale.x(second):.1f} {axis:.1f}v5"/>'
@@ -235,49 +267,10 @@ def _drawing(label: str, lanes: Sequence[str], scale: _Scale) -> str:
         f'font-size="12" text-anchor="middle">{clock_text(second)}</text>'
         for second in scale.ticks()
     )
-    return (
+    return drawn(
         f'<div class="lanes" tabindex="0" role="region" aria-label="{escape(label)}">'
         f'<svg viewBox="0 0 {_WIDTH:.0f} {axis + _AXIS:.0f}" role="img" '
         f'aria-label="{escape(label)}">{"".join(lanes)}'
         f'<path {painted("lane-axis")} d="M{_LABEL:.0f} {axis:.1f}h{scale.width:.1f}" fill="none"/>'
         f"{ticks}</svg></div>"
-    )
-
-
-def _episode_tables(episodes: Sequence[Mapping[str, Any]], start_time: dt.datetime | None) -> str:
-    if not episodes:
-        return "<p>No episode was found.</p>"
-
-    def table(part: Sequence[Mapping[str, Any]], caption: str) -> str:
-        day = '<th scope="col">Time of day</th>' if start_time else ""
-        rows = "".join(_episode_row(episode, start_time) for episode in part)
-        return (
-            f'<div class="scroll"><table><caption>{caption}</caption><thead><tr>'
-            f'<th scope="col">Episode</th>'
-            f'<th scope="col">From</th><th scope="col">To</th>{day}<th scope="col">Length</th>'
-            f'<th scope="col">Mean probability</th></tr></thead><tbody>{rows}</tbody></table></div>'
-        )
-
-    first, rest = episodes[:EPISODES_SHOWN], episodes[EPISODES_SHOWN:]
-    count = f"{len(episodes)} episode{'s' * (len(episodes) != 1)}, in order of time"
-    more = (
-        f"<details><summary>{len(rest)} later episodes</summary>"
-        f"{table(rest, 'Later episodes')}</details>"
-        if rest
-        else ""
-    )
-    return f"{table(first, count)}{more}"
-
-
-def _episode_row(episode: Mapping[str, Any], start_time: dt.datetime | None) -> str:
-    begin, end = episode["start_s"], episode["end_s"]
-    day = ""
-    if start_time:
-        moment = start_time + dt.timedelta(seconds=begin)
-        day = f'<td class="number">{moment:%H:%M:%S}</td>'
-    return (
-        f'<tr><th scope="row">{escape(episode["name"])}</th>'
-        f'<td class="number">{clock_text(begin)}</td><td class="number">{clock_text(end)}</td>{day}'
-        f'<td class="number">{duration_text(end - begin)}</td>'
-        f'<td class="number">{escape(number_text(episode["probability"]))}</td></tr>'
     )
