@@ -184,7 +184,7 @@ def test_wrong_use(fixtures: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     run(["read"], capsys, code=2)
     run(["read", good, good + "x", "--plot", str(tmp_path / "x.svg")], capsys, code=2)
     _, err = run(["read", good, "--plot", str(tmp_path / "x.bmp")], capsys, code=1)
-    assert ".svg, .png, .html" in err
+    assert ".svg, .png, .pdf, .html" in err
     _, err = run(["read", good, "--plot", str(tmp_path / "x.svg"), "--speed", "0"], capsys, code=1)
     assert "speed" in err
 

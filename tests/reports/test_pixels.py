@@ -24,9 +24,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ecgfoundry.errors import MissingExtraError, SignalError
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports import ReportItem, ecg_paper_svg, html_report
-from ecgfoundry.reports.paper.files import svg_to_png
+from ecgfoundry.reports.paper.files import plot, svg_to_png
+from ecgfoundry.reports.pdf import html_to_pdf
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -105,16 +107,31 @@ def page(square_wave: Recording, make_interpretation: Callable[..., dict[str, An
 
 def weasyprint_pdf(page: str) -> bytes:
     try:
-        import weasyprint
-    except (ImportError, OSError) as error:
-        pytest.skip(f"no WeasyPrint: {error}")
-    document: bytes = weasyprint.HTML(string=page).write_pdf()
-    return document
+        return html_to_pdf(page)
+    except MissingExtraError as error:
+        pytest.skip(str(error))
 
 
 def test_png(square_wave: Recording) -> None:
     pytest.importorskip("resvg_py")
     assert_the_square_wave_is_seen(pixels_of_png(svg_to_png(ecg_paper_svg(square_wave), dpi=254)))
+
+
+def test_a_plot_as_pdf_png_and_svg(square_wave: Recording, tmp_path: Path) -> None:
+    """The PDF is one page of the size of the sheet, 276 x 55 mm."""
+    pytest.importorskip("resvg_py")
+    weasyprint_pdf("<p>a</p>")
+    drawn = plot(square_wave, title="")
+    assert drawn._repr_svg_() == ecg_paper_svg(square_wave, title="")
+    pdf = pixels_of_pdf(drawn.save(tmp_path / "a.pdf").read_bytes())
+    assert pdf.shape[:2] == pytest.approx((550, 2760), abs=1)
+    assert_the_square_wave_is_seen(pdf)
+    assert drawn.save(tmp_path / "deep/a.png").read_bytes().startswith(b"\x89PNG")
+    assert drawn.save(tmp_path / "a.SVG").read_text("utf-8").endswith("</svg>\n")
+    with pytest.raises(SignalError, match="'.bmp'"):
+        drawn.save(tmp_path / "a.bmp")
+    with pytest.raises(SignalError, match="layout"):
+        plot(square_wave, layout="7x7")
 
 
 @pytest.mark.slow
@@ -129,7 +146,7 @@ def test_pdf_of_the_service(page: str) -> None:
 @pytest.mark.slow
 def test_pdf_by_the_oldest_weasyprint_that_is_allowed(page: str, tmp_path: Path) -> None:
     project = Path(__file__).parents[2] / "pyproject.toml"
-    wanted = tomllib.loads(project.read_text())["project"]["optional-dependencies"]["serve"]
+    wanted = tomllib.loads(project.read_text())["project"]["optional-dependencies"]["plot"]
     (oldest,) = [line.split(">=")[1] for line in wanted if line.startswith("weasyprint")]
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv/bin/python"

@@ -48,7 +48,8 @@ def read(
         Nothing that may tell who it is: no file name, identifier, age, sex, start time, free text,
         serial number or institution; neither in the text nor in the picture.
     plot
-        Also draw the recording on ECG paper, as .svg, .png (extra 'plot') or .html.
+        Also draw the recording on ECG paper, as .svg or .html; .png or .pdf need
+        the extra 'plot'.
     layout
         3x4 with a rhythm strip, 6x2, 12x1, 1x (a row per recorded lead), or auto.
     start

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import EcgFoundryError, MissingExtraError, ModelNotFoundError, SignalError
+from ecgfoundry.errors import EcgFoundryError, ModelNotFoundError, SignalError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.files import EcgFile, open_file
 from ecgfoundry.inference.files import EXCERPT_S, default_model, read_excerpt, window_source
@@ -283,24 +283,10 @@ def _in_format(work: Work, answer: Interpretation) -> Result:
         page = html_report([ReportItem(read_part(), answer.to_dict(), read_part)])
         if work.format == "html":
             return Result(page.encode(), FORMATS["html"])
-        return Result(_pdf(page), FORMATS["pdf"])
+        from ecgfoundry.reports.pdf import html_to_pdf
+
+        return Result(html_to_pdf(page), FORMATS["pdf"])
     return Result(_json(answer.to_dict()))
-
-
-def _pdf(page: str) -> bytes:
-    try:
-        import weasyprint
-    except (ImportError, OSError) as error:  # OSError: Pango is not on the machine
-        missing = MissingExtraError.for_extra("PDF reports", "serve")
-        raise MissingExtraError(missing.problem, remedy=f"{missing.remedy} ({error})") from None
-
-    def refuse(url: str, *_: Any, **__: Any) -> Any:
-        if url.startswith("data:"):
-            return weasyprint.default_url_fetcher(url)
-        raise ValueError("nothing is fetched for a report")
-
-    document: bytes = weasyprint.HTML(string=page, url_fetcher=refuse).write_pdf()
-    return document
 
 
 def _labs(worker: Worker, work: Work, tell: Callable[[float], None]) -> Result:

@@ -1,45 +1,110 @@
-"""A sheet of ECG paper as a file: SVG, PNG or a page of HTML, written whole or not at all."""
+"""A sheet of ECG paper to show or to keep: SVG, PNG, PDF or a page of HTML."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecgfoundry.errors import FileAccessError, MissingExtraError, SignalError
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
+from ecgfoundry.reports.pdf import html_to_pdf
 from ecgfoundry.reports.wording import DISCLAIMER, escape
 
-__all__ = ["PICTURE_SUFFIXES", "save_picture", "svg_to_png"]
+__all__ = ["PICTURE_SUFFIXES", "Plot", "plot", "save_picture", "svg_to_png"]
 
-PICTURE_SUFFIXES = (".svg", ".png", ".html")
+PICTURE_SUFFIXES = (".svg", ".png", ".pdf", ".html")
 PNG_DPI = 200.0
 """Dots per inch: a 1-mm square of the paper has 8 pixels (our choice)."""
 
 _SVG_DPI = 96.0  # of the CSS pixel, in which a rasteriser measures millimetres
 
 
-def save_picture(recording: Recording, path: str | Path, **options: Any) -> Path:
-    """Draw a recording on ECG paper and write it to ``path``.
+@dataclass(frozen=True)
+class Plot:
+    """A drawn sheet. A notebook shows it by itself.
+
+    Attributes
+    ----------
+    svg : str
+        Self-contained, at true physical size.
+    title : str
+        Of the page, where it is saved as HTML.
+    """
+
+    svg: str
+    title: str = "ECG"
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def save(self, path: str | Path) -> Path:
+        """Write the sheet to ``path``, whole or not at all; the ending decides the format.
+
+        PNG has 200 dots per inch; PDF is one page of the size of the sheet.
+
+        Raises
+        ------
+        SignalError
+            The ending is none of .svg, .png, .pdf, .html.
+        MissingExtraError
+            PNG or PDF without the extra "plot".
+        FileAccessError
+        """
+        path = Path(path)
+        _check_suffix(path)
+        make: dict[str, Callable[[], bytes]] = {
+            ".svg": lambda: f'<?xml version="1.0" encoding="UTF-8"?>\n{self.svg}\n'.encode(),
+            ".html": lambda: _page(self.svg, self.title).encode(),
+            ".png": lambda: svg_to_png(self.svg),
+            ".pdf": lambda: html_to_pdf(_sheet_page(self.svg, self.title)),
+        }
+        content = make[path.suffix.lower()]()
+        temporary = path.with_name(f".{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except OSError as error:
+            raise FileAccessError(
+                f"the picture cannot be written ({error.strerror})", path=path
+            ) from error
+        return path
+
+
+def plot(recording: Recording, **options: Any) -> Plot:
+    """Draw a recording on ECG paper, to look at or to save.
 
     Parameters
     ----------
     recording : Recording
-    path : str or Path
-        Ends in .svg, .png or .html.
     **options
         As for :func:`~ecgfoundry.reports.paper.ecg_paper.ecg_paper_svg`
-        (``layout=``, ``title=`` …).
+        (``layout=``, ``start_s=``, ``title=`` …).
 
     Raises
     ------
     SignalError
-        Another ending, or an option that is none.
-    MissingExtraError
-        A PNG is asked for without the extra "plot".
-    FileAccessError
+        An option that is none, or nothing to draw in the asked part.
+    LeadError
+        No lead to draw.
     """
-    path = Path(path)
+    try:
+        svg = ecg_paper_svg(recording, **options)
+    except ValueError as error:  # an unknown layout, a speed of 0
+        raise SignalError(str(error)) from None
+    return Plot(svg, str(options.get("title") or "ECG"))
+
+
+def save_picture(recording: Recording, path: str | Path, **options: Any) -> Path:
+    """Draw a recording on ECG paper and write it: see :func:`plot` and :meth:`Plot.save`."""
+    _check_suffix(Path(path))  # before anything is drawn
+    return plot(recording, **options).save(path)
+
+
+def _check_suffix(path: Path) -> None:
     kind = path.suffix.lower()
     if kind not in PICTURE_SUFFIXES:
         raise SignalError(
@@ -47,25 +112,6 @@ def save_picture(recording: Recording, path: str | Path, **options: Any) -> Path
             path=path,
             remedy=f"Use a name that ends in {', '.join(PICTURE_SUFFIXES)}",
         )
-    try:
-        svg = ecg_paper_svg(recording, **options)
-    except ValueError as error:  # an unknown layout, a speed of 0
-        raise SignalError(str(error)) from None
-    content = {
-        ".svg": lambda: f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}\n'.encode(),
-        ".html": lambda: _page(svg, str(options.get("title") or "ECG")).encode(),
-        ".png": lambda: svg_to_png(svg),
-    }[kind]()
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise FileAccessError(
-            f"the picture cannot be written ({error.strerror})", path=path
-        ) from error
-    return path
 
 
 def svg_to_png(svg: str, *, dpi: float = PNG_DPI) -> bytes:
@@ -92,4 +138,15 @@ def _page(svg: str, title: str) -> str:
         "svg{max-width:100%;height:auto}p{color:#555;font-size:9pt}"
         "@page{size:A4 landscape;margin:5mm}@media print{body{padding:0}svg{max-width:none}}"
         f"</style></head><body>{svg}<p>{escape(DISCLAIMER)}</p></body></html>\n"
+    )
+
+
+def _sheet_page(svg: str, title: str) -> str:
+    """Return a page that prints as one sheet of the size of the drawing, with no margin."""
+    sizes = (svg.split(f'{name}="', 1)[1].split('"', 1)[0] for name in ("width", "height"))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title><style>@page{{size:{' '.join(sizes)};margin:0}}"
+        "body{margin:0}svg{display:block}</style>"
+        f"</head><body>{svg}</body></html>\n"
     )
