@@ -154,8 +154,9 @@ def test_words_that_are_no_ecg(kind: str) -> None:
 
 
 def test_chest_letters_among_eeg_electrodes() -> None:
-    assert channel_kinds(["C3", "C4", "C1"], ["uV"] * 3) == ["ecg"] * 3
-    assert channel_kinds(["C3", "C4", "C1", "Oz"], ["uV"] * 4) == ["other", "other", "ecg", "other"]
+    assert channel_kinds(["C3", "C4", "C1"], ["uV"] * 3) == ["other"] * 3
+    assert channel_kinds(["C3", "C4", "C1", "II"], ["uV"] * 4) == ["ecg"] * 4
+    assert channel_kinds(["C3", "C4", "C1", "Oz"], ["uV"] * 4) == ["other"] * 4
     assert channel_kinds(["ECG", "ECG"], ["uV", None]) == ["ecg", "other"]
 
 
@@ -176,6 +177,10 @@ def test_ages_and_sexes() -> None:
 def test_fixed_width_texts() -> None:
     assert plain_text(b" Name \0rest") == "Name"
     assert plain_text(b"\x01Na\x7fme\xe9 ") == "Nameé"
+    # UTF-8 where it is; a character that the end of the field cut is dropped.
+    assert plain_text("µV".encode()) == plain_text("µV".encode("latin-1")) == "µV"
+    assert plain_text("Müller, Jé".encode()[:-1]) == "Müller, J"
+    assert plain_text(b"Andr\xe9") == "André"
 
 
 # Steps of writers

@@ -293,13 +293,14 @@ def test_filters(tmp_path: Path, text: str, device: dict) -> None:
     [
         ("ECG", "uV", ("ECG",)), ("EKG2", "uV", ("EKG2",)), ("ecg x1", "uV", ("ecg x1",)),
         ("ECGRATE", "uV", None), ("ECGab", "uV", ("ECGab",)), ("II", "mmHg", None),
-        ("C3", "uV", ("V3",)), ("Resp", "uV", None), ("V", "uV", None), ("II", "%", None),
+        ("C3", "uV", None), ("Resp", "uV", None), ("V", "uV", None), ("II", "%", None),
     ],
 )  # fmt: skip
 def test_labels_of_leads(tmp_path: Path, label: str, unit: str, leads: tuple | None) -> None:
     path = file(tmp_path, one(label, unit=unit))
     if leads is None:
-        with pytest.raises(EcgFoundryError, match="no ECG lead"):
+        reason = "no ECG lead" if unit == "uV" else f"its unit is '{unit}'"
+        with pytest.raises(EcgFoundryError, match=reason):
             read(path)
     else:
         assert read(path).leads == leads
@@ -313,8 +314,8 @@ def test_chest_letters_beside_eeg_electrodes(tmp_path: Path, electrode: str) -> 
     letters = [one(f"C{n}") for n in range(1, 7)]
     path = file(tmp_path, *letters, one(electrode), one("ECG"))
     assert read(path).leads == ("ECG",)
-    beside = file(tmp_path, *letters, one("EMG"))
-    assert read(beside).leads == ("V1", "V2", "V3", "V4", "V5", "V6")
+    beside = file(tmp_path, *letters, one("EMG"), one("aVF"))
+    assert read(beside).leads == ("V1", "V2", "V3", "V4", "V5", "V6", "aVF")
 
 
 def test_what_our_own_files_say_in_the_free_part(tmp_path: Path) -> None:

@@ -185,17 +185,19 @@ def test_windows_put_together_are_the_record(fixtures: Path) -> None:
     )
 
 
-def test_leads_of_several_rates_are_averaged_as_wfdb_does(tmp_path: Path) -> None:
+def test_leads_of_several_rates_keep_theirs(tmp_path: Path) -> None:
     frames = np.random.default_rng(0).integers(-2000, 2000, (500, 3)).astype("<i2")
     (tmp_path / "r.dat").write_bytes(frames.tobytes())
     (tmp_path / "r.hea").write_text(
         "r 2 250 500\nr.dat 16 200/mV 16 0 0 0 0 I\nr.dat 16x2 200/mV 16 0 0 0 0 II\n"
     )
     recording = read(tmp_path / "r.hea")
-    oracle = wfdb.rdrecord(str(tmp_path / "r"), smooth_frames=True)
-    assert recording.sampling_rate == oracle.fs == 250
-    assert recording.header["averaged_leads"] == "II"
-    np.testing.assert_allclose(recording.signal, oracle.p_signal.T, atol=0.5 / 200 + 1e-6)
-    np.testing.assert_allclose(recording.signal[1], frames[:, 1:].mean(axis=1) / 200, atol=1e-6)
+    oracle = wfdb.rdrecord(str(tmp_path / "r"), smooth_frames=False)
+    assert (recording.sampling_rate, recording.leads) == (500, ("II",))
+    assert recording.header["leads_at_other_rates"] == "I"
+    np.testing.assert_allclose(recording.signal[0], oracle.e_p_signal[1], atol=1e-6)
+    (slow,) = recording.other_channels
+    assert slow.sampling_rate == 250
+    np.testing.assert_allclose(slow.signal, oracle.e_p_signal[0], atol=1e-6)
     part = read(tmp_path / "r.hea", start_s=0.5, duration_s=0.3)
-    np.testing.assert_array_equal(part.signal, recording.signal[:, 125:200])
+    np.testing.assert_array_equal(part.signal, recording.signal[:, 250:400])

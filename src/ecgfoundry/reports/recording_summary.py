@@ -27,12 +27,12 @@ KEPT_DEVICE = ("manufacturer", "model", "software", "muse_version")
 
 KEPT_HEADER = (
     *MEASUREMENTS,
-    "averaged_leads",
     "calibration_pulse",
     "checksum",
     "derived_leads",
     "document_type",
     "layout",
+    "leads_at_other_rates",
     "missing_samples",
     "series",
     "unapplied_offsets",

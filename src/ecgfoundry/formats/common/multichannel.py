@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import math
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats.base import Limits, ReadOptions
+from ecgfoundry.formats.common.channels import distinct_names, no_lead_error
 from ecgfoundry.recording import Annotation, annotations_between
 
 __all__ = [
@@ -30,20 +32,31 @@ __all__ = [
     "range_at_rate",
     "read_bytes",
     "require_size",
+    "with_distinct_leads",
 ]
 
 
 def named_channels(
-    names: Sequence[str], kinds: Sequence[str], options: ReadOptions, path: Path
+    names: Sequence[str],
+    kinds: Sequence[str],
+    options: ReadOptions,
+    path: Path,
+    *,
+    units: Sequence[str | None] | None = None,
 ) -> tuple[list[str], list[str]]:
     """Return names and kinds of the channels with the caller's lead names put in.
 
     As many names as there are channels make every channel an ECG lead; as many as there are ECG
-    channels rename those.
+    channels rename those. Leads of one name are numbered.
+
+    Parameters
+    ----------
+    units : sequence of str, optional
+        As the file states them, so that an error can say that one is the reason.
 
     Raises
     ------
-    LeadError
+    LeadError, UnitError
         No channel is an ECG lead, or the number of names fits neither.
     """
     ecg = [number for number, kind in enumerate(kinds) if kind == "ecg"]
@@ -61,12 +74,17 @@ def named_channels(
             path=path,
         )
     if not ecg:
-        raise LeadError(
-            f"the file has no ECG lead among its channels ({', '.join(names)[:200]})",
-            path=path,
-            remedy="If they are ECG, name all channels in order with --leads or leads=",
-        )
-    return list(names), list(kinds)
+        raise no_lead_error(names, units or [None] * len(names), path)
+    return with_distinct_leads(names, kinds), list(kinds)
+
+
+def with_distinct_leads(names: Sequence[str], kinds: Sequence[str]) -> list[str]:
+    """Return the names with the ECG leads among them told apart by numbers."""
+    ecg = [number for number, kind in enumerate(kinds) if kind == "ecg"]
+    result = list(names)
+    for number, name in zip(ecg, distinct_names([names[n] for n in ecg]), strict=True):
+        result[number] = name
+    return result
 
 
 def one_rate(names: Sequence[str], rates: Sequence[float], path: Path) -> float:
@@ -154,9 +172,23 @@ def age_between(born: dt.date | None, on: dt.date | None) -> float | None:
     return float(age) if 0 <= age <= 120 else None
 
 
-def plain_text(raw: bytes, encoding: str = "latin-1") -> str:
-    """Decode a fixed-width text field: up to its first NUL, control characters taken out."""
-    text = raw.split(b"\0", 1)[0].decode(encoding, errors="replace").strip()
+def plain_text(raw: bytes, encoding: str | None = None) -> str:
+    """Decode a fixed-width text field: up to its first NUL, control characters taken out.
+
+    Without ``encoding`` it is UTF-8 where it can be, as current writers store it, else Latin-1. A
+    character that the width of the field cut is dropped.
+    """
+    raw = raw.split(b"\0", 1)[0]
+    if encoding is not None:
+        text = raw.decode(encoding, errors="replace")
+    else:
+        try:
+            text = codecs.getincrementaldecoder("utf-8")().decode(raw)
+        except UnicodeDecodeError:
+            text = ""
+        if text.isascii():  # nothing in it speaks for UTF-8
+            text = raw.decode("latin-1")
+    text = text.strip()
     if text.isprintable():
         return text
     return "".join(mark for mark in text if mark.isprintable()).strip()

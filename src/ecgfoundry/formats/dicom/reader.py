@@ -106,6 +106,7 @@ class _OpenedDicom(FormatFile):
         super().__init__(path, options, info)
         self._file = file
         self._marks, self._measured = _annotations(file)
+        self._beats: list[Channel] | None = None
 
     def read_segment(self, start: int, stop: int) -> Recording:
         """Return samples ``start`` to ``stop``, without annotations."""
@@ -124,6 +125,8 @@ class _OpenedDicom(FormatFile):
             )
             for place in file.others
         ]
+        if self._beats is None:
+            self._beats = _beats(file)
         begin_s = file.begin_s + start / file.sampling_rate
         elements = file.dicom.elements
         begin = _start_time(elements)
@@ -135,7 +138,7 @@ class _OpenedDicom(FormatFile):
             subject=_subject(elements),
             device=_device(file),
             header={**_header_fields(file), **self._measured},
-            other_channels=(*others, *_beats(file)),
+            other_channels=(*others, *self._beats),
             source=str(path),
             format=READER.name,
             mains_frequency=self.options.mains_frequency,
@@ -191,7 +194,11 @@ def _open(path: Path, options: ReadOptions) -> _File:
     channels = [(group, n) for group in group_set for n in range(len(group.channels))]
     kinds = [group.channels[n].kind for group, n in channels]
     names, kinds = named_channels(
-        [group.channels[n].name for group, n in channels], kinds, options, path
+        [group.channels[n].name for group, n in channels],
+        kinds,
+        options,
+        path,
+        units=[group.channels[n].unit for group, n in channels],
     )
     places = [
         (kind, _Place(group, n, name, _factor(group.channels[n], kind, options)))
@@ -300,6 +307,7 @@ def _beats(file: _File) -> list[Channel]:
     for group in file.beats:
         if group.samples * len(group.channels) > 1_000_000:
             continue  # no beat is that long
+        tables = [table for _, table in _blocks(file.dicom, group, 0, group.samples)]
         for number, channel in enumerate(group.channels):
             factor = millivolts_per_unit(channel.unit) if channel.kind == "ecg" else 1.0
             place = _Place(group, number, channel.name, factor)
@@ -310,10 +318,7 @@ def _beats(file: _File) -> list[Channel]:
                     unit="mV" if channel.kind == "ecg" else channel.unit,
                     sampling_rate=group.sampling_rate,
                     signal=np.concatenate(
-                        [
-                            _physical(table[:, number], place, group.padding)
-                            for _, table in _blocks(file.dicom, group, 0, group.samples)
-                        ]
+                        [_physical(table[:, number], place, group.padding) for table in tables]
                     ),
                 )
             )

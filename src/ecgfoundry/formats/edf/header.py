@@ -85,6 +85,8 @@ class EdfHeader:
     start_time: dt.datetime | None
     subject: Subject
     equipment: str
+    stated_date: str
+    """The start date of EDF+ in full; it may be a year alone where a person must not be known."""
     trailing_bytes: int
 
 
@@ -138,6 +140,7 @@ def read_edf_header(path: Path, limits: Limits) -> EdfHeader:
         start_time=start_time,
         subject=_subject(patient, start_time) if plus else Subject(),
         equipment=_equipment(recording) if plus else "",
+        stated_date=_stated_date(recording) if plus else "",
         trailing_bytes=size - header_bytes - records * record_bytes,
     )
 
@@ -259,22 +262,31 @@ def _integer(raw: bytes, what: str, path: Path) -> int:
 
 
 def _start_time(date: bytes, time: bytes, recording: str) -> dt.datetime | None:
-    days = re.fullmatch(r"(\d\d)[.\-/ :](\d\d)[.\-/ :](\d\d)", plain_text(date))
+    days = re.fullmatch(r"(\d\d)[.\-/ :](\d\d)[.\-/ :](\d\d|yy)", plain_text(date))
     clock = re.fullmatch(r"(\d\d)[.\-/ :](\d\d)[.\-/ :](\d\d)", plain_text(time))
     if days is None or clock is None:
         return None
-    day, month, year = (int(part) for part in days.groups())
-    year += 1900 if year >= _CLIPPING_YEAR else 2000
-    if recording.startswith("Startdate X ") and (day, month, year) == (1, 1, 1985):
+    stated = _plus_date(_stated_date(recording))
+    if days[3] == "yy":  # EDF+ 2.1.3.2: from 2085 on only the recording field has the year
+        if stated is None:
+            return None
+        year = stated.year
+    else:
+        year = int(days[3]) + (1900 if int(days[3]) >= _CLIPPING_YEAR else 2000)
+    day, month = int(days[1]), int(days[2])
+    if stated is None and recording.startswith("Startdate ") and (day, month, year) == (1, 1, 1985):
         return None  # EDF+ 2.1.3.2: how an unknown date is written
-    plus = re.match(r"Startdate (\d\d-[A-Z]{3}-\d{4})(?: |$)", recording)
-    stated = _plus_date(plus[1]) if plus else None
     hour, minute, second = (int(part) for part in clock.groups())
     try:
-        begin = dt.datetime(year, month, day, hour, minute, second)
-        return begin.replace(year=stated.year) if stated else begin
+        return dt.datetime(stated.year if stated else year, month, day, hour, minute, second)
     except ValueError:
         return None
+
+
+def _stated_date(recording: str) -> str:
+    """Return what follows "Startdate" in the recording field of EDF+: ``02-MAY-1951``, ``X`` …"""
+    words = recording.split(" ")
+    return words[1] if len(words) > 1 and words[0] == "Startdate" else ""
 
 
 def _plus_date(text: str) -> dt.date | None:

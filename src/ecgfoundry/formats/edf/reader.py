@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import UnitError
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
-from ecgfoundry.formats.common.channels import is_voltage, known_non_ecg_kind
+from ecgfoundry.formats.common.channels import channel_kinds, lead_label
 from ecgfoundry.formats.common.document import filter_text
 from ecgfoundry.formats.common.multichannel import (
     check_samples,
@@ -42,7 +42,7 @@ from ecgfoundry.formats.edf.header import (
     EdfSignal,
     read_edf_header,
 )
-from ecgfoundry.leads import canonical_lead, normalize_lead_names
+from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.recording import (
     Annotation,
     Channel,
@@ -54,9 +54,6 @@ from ecgfoundry.recording import (
 __all__ = ["READER", "open_file", "sniff"]
 
 _BLOCK_BYTES = 8_000_000
-_ECG_LABEL = re.compile(r"^(?:ECG|EKG)(?![A-Z]{3})", re.IGNORECASE)
-_EEG_ONLY = frozenset("FP1 FP2 FPZ F3 F4 F7 F8 FZ CZ P3 P4 P7 P8 PZ O1 O2 OZ T3 T4 T5 T6".split())
-_CHEST_IN_EEG = frozenset({"C1", "C2", "C3", "C4", "C5", "C6"})
 _PREFILTER = re.compile(r"\b(HP|LP|N)\s*:?\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _FILTER_KEYS = {"HP": "highpass", "LP": "lowpass", "N": "notch"}
 
@@ -188,8 +185,12 @@ def _open(path: Path, options: ReadOptions) -> _File:
     offset_s = first_onset(header) if timeline is None else timeline.offset_s
     signals = tuple(signal for signal in header.signals if not signal.is_annotations)
     kinds = _kinds(signals, options.unit)
-    labels = [s.label.removeprefix("ECG ") if s.names_lead else s.label for s in signals]
-    names, kinds = named_channels(labels, kinds, options, path)
+    labels = [
+        s.label.removeprefix("ECG ") if s.names_lead else lead_label(s.label) for s in signals
+    ]
+    names, kinds = named_channels(
+        labels, kinds, options, path, units=[signal.unit for signal in signals]
+    )
     ecg = [n for n, kind in enumerate(kinds) if kind == "ecg"]
     rate = one_rate([names[n] for n in ecg], [signals[n].rate for n in ecg], path)
     factors = [1.0] * len(signals)
@@ -206,20 +207,11 @@ def _open(path: Path, options: ReadOptions) -> _File:
 
 
 def _kinds(signals: Sequence[EdfSignal], unit: str | None) -> list[str]:
-    """Return the kind of every signal from its label and unit (rule: module docstring)."""
-    words = {w for s in signals for w in re.split(r"[^A-Z0-9]+", s.label.upper())}
-    has_eeg = bool(words & _EEG_ONLY)
-    kinds = []
-    for signal in signals:
-        label = signal.label.strip()
-        is_lead = canonical_lead(label) is not None or _ECG_LABEL.match(label) is not None
-        is_lead = is_lead or signal.names_lead
-        if has_eeg and label.upper() in _CHEST_IN_EEG:
-            is_lead = False  # among electrodes of the 10-20 system they are those
-        # An ECG label without a unit stays an ECG lead, so that the missing unit is reported.
-        voltage = unit is not None or signal.unit == "" or is_voltage(signal.unit)
-        kinds.append("ecg" if is_lead and voltage else known_non_ecg_kind(label) or "other")
-    return kinds
+    """Return the kind of every signal from its label, unit and company."""
+    # An ECG label without a unit stays an ECG lead, so that the missing unit is reported.
+    units = [unit or signal.unit or "mV" for signal in signals]
+    kinds = channel_kinds([signal.label for signal in signals], units, unknown_is_ecg=False)
+    return ["ecg" if s.names_lead else kind for s, kind in zip(signals, kinds, strict=True)]
 
 
 def _read_rows(file: _File, ranges: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
@@ -333,6 +325,15 @@ def _header_fields(file: _File) -> dict[str, str]:
     fields = {"variant": kind}
     if not header.records_stated:
         fields["records"] = "counted: the header does not state their number"
+    if header.start_time is None and header.stated_date not in ("", "X"):
+        fields["start_date"] = header.stated_date
+    renamed = [
+        f"{file.names[n]} ('{file.signals[n].label}' in the file)"
+        for n in file.ecg
+        if file.names[n].startswith(f"{lead_label(file.signals[n].label)} ")
+    ]
+    if renamed:
+        fields["renamed_leads"] = ", ".join(renamed)
     if header.trailing_bytes:
         fields["trailing_bytes"] = str(header.trailing_bytes)
     return fields

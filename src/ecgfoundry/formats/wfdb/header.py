@@ -271,7 +271,8 @@ def _parse_signal_line(line: str, path: Path) -> SignalSpec:
 
 def _take_gain(rest: str, path: Path) -> tuple[float, bool, int | None, str, str]:
     """Split the gain field off: gain, whether assumed, baseline, unit, remaining text."""
-    token, _, remaining = rest.partition(" ")
+    token, *after = rest.split(maxsplit=1) or [""]
+    remaining = after[0] if after else ""
     match = _GAIN.match(token)
     if not token or match is None:
         return DEFAULT_GAIN, True, None, "", rest

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,13 @@ import numpy as np
 
 from ecgfoundry.errors import LeadError
 from ecgfoundry.formats.base import HEAD_BYTES, FormatFile, Reader, ReadOptions, RecordingInfo
-from ecgfoundry.formats.common.channels import channel_kinds
+from ecgfoundry.formats.common.channels import (
+    channel_kinds,
+    lead_label,
+    no_lead_error,
+    says_ecg,
+)
+from ecgfoundry.formats.common.multichannel import with_distinct_leads
 from ecgfoundry.formats.common.subjects import key_values, subject_from_comments
 from ecgfoundry.formats.wfdb.annotations import read_annotations_beside
 from ecgfoundry.formats.wfdb.header import (
@@ -99,9 +106,6 @@ class _OpenedRecord(FormatFile):
         check_range(source, first_frame, last_frame, self.options.limits, self.path)
         signal, rows = _allocate(record, last_frame - first_frame)
         source.read_into(rows, first_frame, last_frame, record.factor)
-        for row, number in enumerate(record.ecg_numbers):
-            if number in record.averaged:
-                np.mean(rows[number].reshape(signal.shape[1], -1), axis=1, out=signal[row])
         signal = signal[:, start - first_frame * ratio : stop - first_frame * ratio]
         signal.flags.writeable = False
         begin_s = start / record.sampling_rate
@@ -146,6 +150,8 @@ class _Record:
     frame_rate: float
     ratio: int
     subject: Subject
+    slow: tuple[int, ...]
+    """ECG channels at another rate than the leads; they are among the others."""
 
     @property
     def ecg_numbers(self) -> list[int]:
@@ -158,15 +164,6 @@ class _Record:
     @property
     def sampling_rate(self) -> float:
         return self.frame_rate * self.ratio
-
-    @property
-    def averaged(self) -> list[int]:
-        """ECG leads with more samples in a frame than the others: each frame is averaged.
-
-        That is what the WFDB library does by default with signals of several rates.
-        """
-        channels = self.source.channels
-        return [n for n in self.ecg_numbers if channels[n].samples_per_frame != self.ratio]
 
     def factor(self, number: int, signal: SignalSpec) -> float:
         """Return the factor to mV for an ECG lead, 1 for any other channel."""
@@ -183,15 +180,15 @@ def _open_record(path: Path, options: ReadOptions, head: bytes | None) -> _Recor
         header = read_header(place, options.limits)
     source = open_source(header, options.limits)
     channels = source.channels
-    names = [channel.description for channel in channels]
+    labels = [channel.description for channel in channels]
     units = [channel.unit for channel in channels]
-    if options.leads is not None and len(options.leads) == len(channels):
-        names = list(options.leads)
+    all_named = options.leads is not None and len(options.leads) == len(channels)
+    names = list(options.leads or ()) if all_named else [lead_label(label) for label in labels]
     # A unit from the caller says that what carries a lead name is a voltage after all.
-    stated = [options.unit or unit for unit in units] if options.unit else units
-    kinds = channel_kinds(names, stated)
+    stated = [options.unit or unit for unit in units]
+    kinds = channel_kinds(names, stated, by_caller=all_named)
     ecg = [number for number, kind in enumerate(kinds) if kind == "ecg"]
-    if options.leads is not None and len(options.leads) != len(channels):
+    if options.leads is not None and not all_named:
         if len(options.leads) != len(ecg):
             raise LeadError(
                 f"{len(options.leads)} lead names are given for {len(ecg)} ECG channels "
@@ -200,13 +197,16 @@ def _open_record(path: Path, options: ReadOptions, head: bytes | None) -> _Recor
             )
         for number, name in zip(ecg, options.leads, strict=True):
             names[number] = name
-    _check_ecg(ecg, names, units, path)
-    ratios = {channels[number].samples_per_frame for number in ecg}
-    ratio = ratios.pop() if len(ratios) == 1 else 1
-    if options.sampling_rate is not None:
-        rate = check_sampling_rate(options.sampling_rate)
-    else:
-        rate = check_sampling_rate(header.frame_rate * ratio)
+    if not ecg:
+        raise no_lead_error(names, units, path, what="record")
+    ratio = _lead_ratio({number: channels[number].samples_per_frame for number in ecg}, names)
+    for number in ecg:
+        if channels[number].samples_per_frame != ratio:
+            kinds[number] = "other"
+    if options.leads is None:
+        names = with_distinct_leads(names, kinds)
+    rate = options.sampling_rate
+    rate = check_sampling_rate(header.frame_rate * ratio if rate is None else rate)
     return _Record(
         header=header,
         source=source,
@@ -217,25 +217,26 @@ def _open_record(path: Path, options: ReadOptions, head: bytes | None) -> _Recor
         frame_rate=rate / ratio,
         ratio=ratio,
         subject=subject_from_comments(header.comments),
+        slow=tuple(n for n in ecg if kinds[n] != "ecg"),
     )
 
 
-def _check_ecg(ecg: Sequence[int], names: Sequence[str], units: Sequence[str], path: Path) -> None:
-    if ecg:
-        return
-    listed = ", ".join(f"{name} in {unit}" for name, unit in zip(names, units, strict=True))
-    raise LeadError(
-        f"the record has no ECG lead among its channels ({listed[:200]})",
-        path=path,
-        remedy="If one of them is an ECG, name all channels with leads= and give unit=",
-    )
+def _lead_ratio(ratios: Mapping[int, int], names: Sequence[str]) -> int:
+    """Return the samples per frame of the ECG leads; ``ratios`` by the number of the channel.
+
+    Channels that are named as leads decide, then the larger number of them, then the higher rate:
+    an ECG is never averaged down to the rate of something slow.
+    """
+    named = [ratio for number, ratio in ratios.items() if says_ecg(names[number])]
+    counts = Counter(named or ratios.values())
+    return max(counts, key=lambda ratio: (counts[ratio], ratio))
 
 
 def _allocate(record: _Record, frames: int) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the ECG array (leads, samples), and a row per channel: one of its rows or its own."""
     ecg = record.ecg_numbers
     signal = np.empty((len(ecg), frames * record.ratio), np.float32)
-    own = {n: row for n, row in zip(ecg, signal, strict=True) if n not in record.averaged}
+    own = dict(zip(ecg, signal, strict=True))
     rows = [
         own[number] if number in own else np.empty(frames * channel.samples_per_frame, np.float32)
         for number, channel in enumerate(record.source.channels)
@@ -274,8 +275,16 @@ def _header_fields(record: _Record) -> dict[str, str]:
     fields["storage_format"] = ", ".join(map(str, storages))
     if any(signal.gain_assumed for signal in ecg):
         fields["gain"] = "assumed"  # header(5): 200 units per mV where none is stated
-    if record.averaged:
-        fields["averaged_leads"] = ", ".join(record.names[number] for number in record.averaged)
+    if record.slow:
+        fields["leads_at_other_rates"] = ", ".join(record.names[number] for number in record.slow)
+    renamed = [
+        f"{record.names[number]} ('{label}' in the file)"
+        for number in record.ecg_numbers
+        if (label := record.source.channels[number].description)
+        and record.names[number].startswith(f"{lead_label(label)} ")
+    ]
+    if renamed:
+        fields["renamed_leads"] = ", ".join(renamed)
     if record.source.checksum_state is not None:
         fields["checksum"] = record.source.checksum_state
     return fields

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import FormatError, LimitError, UnsupportedVariantError
 from ecgfoundry.formats.base import Limits
 from ecgfoundry.formats.wfdb.flac import FLAC_INVALID, flac_frames, read_flac
-from ecgfoundry.formats.wfdb.header import SignalSpec, WfdbHeader, read_header
+from ecgfoundry.formats.wfdb.header import SegmentSpec, SignalSpec, WfdbHeader, read_header
 from ecgfoundry.formats.wfdb.storage import (
     STORAGE_FORMATS,
     StorageFormat,
@@ -28,6 +28,9 @@ from ecgfoundry.formats.wfdb.storage import (
 )
 
 __all__ = ["Factor", "SignalSource", "check_range", "open_source"]
+
+_KEPT_SEGMENTS = 64
+"""Opened segments of a record that are kept; a header has about 1 kB (our choice)."""
 
 Digital = NDArray[np.signedinteger[Any]]
 Physical = NDArray[np.float32]
@@ -113,11 +116,7 @@ def _group_by_file(header: WfdbHeader) -> list[_FileGroup]:
                 f"the signals of '{name}' have different storage formats", path=header.path
             )
         if storage == 0:
-            raise UnsupportedVariantError(
-                f"the signals of '{name}' are not stored (storage format 0)",
-                path=header.path,
-                remedy="If this is the layout of a multi-segment record, read its master header",
-            )
+            continue  # header(5): a null signal, of which nothing is stored
         if storage not in STORAGE_FORMATS and storage not in FLAC_INVALID:
             raise UnsupportedVariantError(
                 f"storage format {storage} is not read",
@@ -134,8 +133,14 @@ class _SingleSource:
     def __init__(self, header: WfdbHeader) -> None:
         if not header.signals:
             raise FormatError("the WFDB record has no signals", path=header.path)
-        self._header = header
+        self.path = header.path
         self._groups = _group_by_file(header)
+        if not self._groups:
+            raise UnsupportedVariantError(
+                "the signals of the record are not stored (storage format 0)",
+                path=header.path,
+                remedy="If this is the layout of a multi-segment record, read its master header",
+            )
         self.channels = header.signals
         self.frames = header.frames or min(_stored_frames(group) for group in self._groups)
         self.checksum_state: str | None = None
@@ -147,6 +152,12 @@ class _SingleSource:
     def read_into(self, rows: Rows, start: int, stop: int, factor: Factor) -> None:
         whole = start == 0 and stop == self.frames
         mismatches: list[str] = []
+        stored = {number for group in self._groups for number in group.members}
+        for number, row in enumerate(rows):
+            if number not in stored:
+                row[:] = np.nan
+        if stop <= start:
+            return
         for group in self._groups:
             reach = max(signal.skew for signal in group.signals)
             last = max(min(stop + reach, self.frames), start)
@@ -180,6 +191,8 @@ class _SegmentedSource:
             self._layout = self._open_header(first.name)
             segments = segments[1:]
         self._segments = segments
+        self._headers: dict[str, WfdbHeader] = {}
+        self._opened: dict[str, tuple[_SingleSource | None, list[int]]] = {}
         self.frames = sum(segment.frames for segment in segments)
         self.checksum_state: str | None = None
         if header.frames is not None and header.frames != self.frames:
@@ -194,6 +207,8 @@ class _SegmentedSource:
         if self._layout is None and named is None:
             raise FormatError("the WFDB record consists of gaps only", path=header.path)
         reference = self._layout or self._open_header(named.name if named else "")
+        if self._layout is None:
+            self._headers[reference.path.stem] = reference
         self.channels = reference.signals
         if len(self.channels) != header.signal_count:
             raise FormatError(
@@ -224,15 +239,30 @@ class _SegmentedSource:
                 break
             if not segment.is_gap and end > start:
                 low, high = max(start, begin), min(stop, end)
-                header = self._open_header(segment.name)
-                header = replace(header, frames=header.frames or segment.frames)
-                places = self._places(header)
+                source, places = self._open_segment(segment)
                 parts = []
                 for place in places:
                     ratio = self.channels[place].samples_per_frame
                     parts.append(rows[place][(low - start) * ratio : (high - start) * ratio])
-                _read_segment(header, parts, low - begin, high - begin, places, factor)
+                if source is not None:
+                    _read_segment(source, parts, low - begin, high - begin, places, factor)
             begin = end
+
+    def _open_segment(self, segment: SegmentSpec) -> tuple[_SingleSource | None, list[int]]:
+        """Return a segment's samples and the places of its signals; None where none is stored.
+
+        The last segments are kept: neighbouring windows come out of one.
+        """
+        if segment.name not in self._opened:
+            header = self._headers.pop(segment.name, None) or self._open_header(segment.name)
+            header = replace(header, frames=header.frames or segment.frames)
+            places = self._places(header)
+            # A null record, all of whose signals have the storage format 0, is a gap.
+            is_null = bool(header.signals) and all(s.storage == 0 for s in header.signals)
+            while len(self._opened) >= _KEPT_SEGMENTS:
+                self._opened.pop(next(iter(self._opened)))
+            self._opened[segment.name] = (None if is_null else _SingleSource(header)), places
+        return self._opened[segment.name]
 
     def _places(self, header: WfdbHeader) -> list[int]:
         """Return the number of each of the segment's signals among the record's channels."""
@@ -258,13 +288,17 @@ class _SegmentedSource:
 
 
 def _read_segment(
-    header: WfdbHeader, rows: Rows, start: int, stop: int, places: Sequence[int], factor: Factor
+    source: _SingleSource,
+    rows: Rows,
+    start: int,
+    stop: int,
+    places: Sequence[int],
+    factor: Factor,
 ) -> None:
-    source = _SingleSource(header)
     if stop > source.frames:
         raise FormatError(
             f"the segment has {source.frames} samples, the record expects {stop}",
-            path=header.path,
+            path=source.path,
         )
     source.read_into(rows, start, stop, lambda number, signal: factor(places[number], signal))
 
