@@ -15,7 +15,8 @@ from tests.formats import layouts
 
 from benchmarks.formats_documents import archive_rows, document_rows
 from benchmarks.measure import Row, compare
-from ecgfoundry.formats import read
+from ecgfoundry.formats import ReadOptions, open_file, read
+from ecgfoundry.formats.wfdb.reader import READER as WFDB
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.recording import Recording
 
@@ -63,6 +64,43 @@ def wfdb_rows(folder: Path) -> list[Row]:
             start_s=12 * 3600.0,
             duration_s=10.0,
         ),
+    ]
+
+
+def window_rows(folder: Path) -> list[Row]:
+    """Half an hour in windows of 10 s: what the way through ``iterate`` adds to an opened record.
+
+    The record has the size of those of MIT-BIH: two leads at 360 Hz.
+    """
+    minute = layouts.ecg_like(2, 60 * 360, 360)
+    x = np.tile(minute, (1, 30))
+    recording = Recording.from_array(x, sampling_rate=360, leads=("MLII", "V5"), unit="uV")
+    path = write_wfdb(recording, folder, "half-hour")
+    opened = WFDB.open(path, ReadOptions(), None)
+    width, samples = 3600, opened.info.samples
+
+    def segments() -> float:
+        return sum(
+            opened.read_segment(start, min(start + width, samples)).signal[0, 0]
+            for start in range(0, samples, width)
+        )
+
+    def handle() -> float:
+        with open_file(path) as file:
+            return sum(window.signal[0, 0] for window in file.windows(10.0))
+
+    def anew() -> float:
+        return sum(
+            read(path, start_s=start / 360, duration_s=10.0).signal[0, 0]
+            for start in range(0, samples, width)
+        )
+
+    return [
+        compare(name, ours=ours, reference=segments, reference_name="an opened record")
+        for name, ours in (
+            ("WFDB, 30 min in windows of 10 s, EcgFile", handle),
+            ("WFDB, 30 min in windows of 10 s, opened for each", anew),
+        )
     ]
 
 
@@ -133,6 +171,7 @@ def main() -> None:
         folder = Path(name)
         for part in (
             lambda: wfdb_rows(folder),
+            lambda: window_rows(folder),
             lambda: edf_rows(folder, signal),
             lambda: other_rows(folder, signal),
             lambda: document_rows(folder),

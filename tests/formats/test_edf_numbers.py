@@ -576,3 +576,44 @@ def test_a_rate_that_eight_characters_hold(tmp_path: Path) -> None:
     assert read(write(recording(999.5, 1999), tmp_path / "a.edf").path).sampling_rate == 999.5
     with pytest.raises(UnsupportedVariantError, match="eight characters"):
         write(recording(311.0123457, 997), tmp_path / "b.edf")
+
+
+# --------------------------------------------------------------- headers as they are written today
+
+
+def test_texts_in_utf8_and_latin_1(tmp_path: Path) -> None:
+    """A unit of "µV" in either encoding: 1 step of 1 uV is 0.001 mV."""
+    for encoding in ("utf-8", "latin-1"):
+        path = file(tmp_path, one("ECG I", unit="uV"))
+        content = path.read_bytes()
+        place = content.index(b"uV      ")
+        unit = "µV".encode(encoding).ljust(8)
+        path.write_bytes(content[:place] + unit + content[place + 8 :])
+        recording = read(path)
+        assert recording.leads == ("I",)
+        assert recording.signal[0, 1] - recording.signal[0, 0] == pytest.approx(0.001, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("date", "stated", "start", "field"),
+    [
+        ("02.05.24", "02-MAY-2024", dt.datetime(2024, 5, 2, 7, 8, 9), None),
+        ("02.05.yy", "02-MAY-2091", dt.datetime(2091, 5, 2, 7, 8, 9), None),
+        ("02.05.yy", "X", None, None),
+        ("02.05.yy", "2091", None, "2091"),  # a year alone, as some tools leave it
+        ("01.01.85", "2024", None, "2024"),
+        ("01.01.85", "X", None, None),
+        ("29.02.24", "29-FEB-2024", dt.datetime(2024, 2, 29, 7, 8, 9), None),
+    ],
+)
+def test_start_dates_in_full_and_of_a_year_alone(
+    tmp_path: Path, date: str, stated: str, start: dt.datetime | None, field: str | None
+) -> None:
+    path = file(tmp_path, one(), reserved="EDF+C")
+    content = bytearray(path.read_bytes())
+    content[88:168] = f"Startdate {stated} X X X".encode().ljust(80)
+    content[168:184] = f"{date}07.08.09".encode()
+    path.write_bytes(content)
+    recording = read(path)
+    assert (recording.start_time, recording.header.get("start_date")) == (start, field)
+    assert recording.samples == 40

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from ecgfoundry.errors import (
     UnknownFormatError,
 )
 from ecgfoundry.formats import formats, identify, inspect, iterate, open_file, read
+from ecgfoundry.formats.builtin import BUILTIN
 from ecgfoundry.formats.registry import READERS
 
 
@@ -161,8 +163,6 @@ def test_iterate(fixtures: Path, name: str) -> None:
 
 
 def test_whatever_a_reader_raises_leaves_as_a_typed_error(fixtures: Path) -> None:
-    from dataclasses import replace
-
     from ecgfoundry.formats.wfdb import reader as wfdb
 
     path = fixtures / "cinc2017/A00001.hea"
@@ -191,3 +191,44 @@ def test_errors_without_a_path_get_it(fixtures: Path) -> None:
     with pytest.raises(FormatError) as caught:
         read(fixtures / "README.md", format="delimited")
     assert caught.value.path is not None
+
+
+# ------------------------------------------------------------------- formats of other packages
+
+
+def test_another_package_adds_a_format(tmp_path: Path) -> None:
+    """``tests/plugins`` has an entry point in the group ``ecgfoundry.formats``."""
+    path = tmp_path / "x.txt"
+    path.write_text("RAMP I,aVF 250 1000 END")
+    assert identify(path).name == "plugin-ramp"
+    with open_file(path) as file:
+        assert (file.leads, file.duration_s) == (("I", "aVF"), 4.0)
+        part = file.read_seconds(1.0, 0.012)
+    np.testing.assert_allclose(part.signal, [[0.250, 0.251, 0.252]] * 2, rtol=1e-6)
+    assert READERS.origin("plugin-ramp") == "ecgfoundry-plugin 1.0"
+    assert [reader.name for reader in formats()][-2:] == ["plugin-ramp", "delimited"]
+
+
+def test_a_format_is_added_while_the_program_runs(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("1,2\n3,4\n5,6\n")
+    reader = replace(READERS["plugin-ramp"], name="mine", sniff=lambda path, head: True)
+    with READERS.temporarily(reader, "mine"):
+        assert identify(path).name == "mine"  # the least specific format is asked last
+    assert identify(path).name == "delimited"
+    with pytest.raises(UnknownFormatError, match="duplicate file format 'wfdb'"):
+        READERS.add(reader, "wfdb")
+    with pytest.raises(UnknownFormatError, match="as a Reader, not as str"):
+        READERS.add("mine", "mine")
+
+
+def test_no_reader_takes_what_its_signs_do_not_fit(fixtures: Path) -> None:
+    """The signs by which a reader is chosen to be imported fit whatever the reader takes."""
+    files = [path for path in fixtures.rglob("*") if path.is_file()]
+    assert len(files) > 30
+    for path in files:
+        with path.open("rb") as stream:
+            head = stream.read(4096)
+        for name, signs in BUILTIN.items():
+            if READERS[name].sniff(path, head):
+                assert signs.fit(path, head), (path, name)

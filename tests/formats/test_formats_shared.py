@@ -37,6 +37,11 @@ def shipped(name: str) -> Callable[[Path, Path], Path]:
     return lambda fixtures, _: fixtures / name
 
 
+def as_ramp(fixtures: Path, folder: Path) -> Path:
+    (folder / "x.ramp").write_text("RAMP I,II 250 1000 END")
+    return folder / "x.ramp"
+
+
 def as_npy(fixtures: Path, folder: Path) -> Path:
     np.save(folder / "x.npy", read(fixtures / "cinc2021/JS20000").signal)
     return folder / "x.npy"
@@ -152,6 +157,7 @@ SAMPLES = {
         "arrays", as_npy, TWELVE, 500, 5000, {"leads": TWELVE, "unit": "mV", "sampling_rate": 500}
     ),
     "NPZ": Sample("arrays", as_npz, TWELVE, 500, 5000),
+    "format of another package": Sample("plugin-ramp", as_ramp, ("I", "II"), 250, 1000),
     "CSV": Sample("delimited", as_csv, TWELVE, 500, 5000),
     "OpenSignals": Sample(
         "delimited", shipped("csv/ecg_10s.txt"), ("ECG",), 1000, 10_000, {"unit": "1 uV"}

@@ -23,7 +23,7 @@ from ecgfoundry.errors import (
 )
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.wfdb.annotations import read_annotation_file
+from ecgfoundry.formats.wfdb.annotations import parse_annotation_file, read_annotation_file
 from ecgfoundry.formats.wfdb.flac import FLAC_INVALID
 from ecgfoundry.formats.wfdb.header import (
     WfdbHeader,
@@ -608,10 +608,10 @@ def test_marks_within_a_window(tmp_path: Path) -> None:
     path = tmp_path / "r.atr"
     path.write_bytes(words((28, 0), (63, 2)) + b"(N" + words(*[(1, 10)] * 4, (0, 0)))
     # 0 s, and beats at 10, 20, 30 and 40 s; the end belongs to the next window.
-    marks = read_annotation_file(path, 1.0, begin_s=20.0, end_s=40.0, total_s=50.0)
+    marks = parse_annotation_file(path, 1.0, total_s=50.0).between(20.0, 40.0)
     assert [(mark.text, mark.time_s) for mark in marks] == [("(N", 0), ("N", 20), ("N", 30)]
     # A delineation file (its lead is named) has waves only, and no rhythm that lasts.
-    waves = read_annotation_file(path, 1.0, lead="II", begin_s=20.0, end_s=40.0, total_s=50.0)
+    waves = parse_annotation_file(path, 1.0, lead="II", total_s=50.0).between(20.0, 40.0)
     assert [(mark.kind, mark.lead, mark.time_s) for mark in waves] == [
         ("wave", "II", 20), ("wave", "II", 30),
     ]  # fmt: skip

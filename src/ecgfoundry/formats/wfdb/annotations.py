@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfoundry.errors import FileAccessError, FormatError, LimitError
 from ecgfoundry.leads import canonical_lead, is_standard_lead
 from ecgfoundry.recording import Annotation
 
-__all__ = ["read_annotation_file", "read_annotations_beside"]
+__all__ = [
+    "AnnotationFile",
+    "annotation_files_beside",
+    "marks_between",
+    "parse_annotation_file",
+    "read_annotation_file",
+]
 
 _SKIP, _AUX = 59, 63
 _NOTE = 22
@@ -42,17 +50,38 @@ _WAVES = frozenset((24, 26, 27, 29, 31, 37, 39, 40))
 _TIME_RESOLUTION = "## time resolution:"
 
 
-def read_annotations_beside(
-    header: Path,
-    leads: Sequence[str],
-    *,
-    frame_rate: float,
-    begin_s: float,
-    end_s: float,
-    origin_s: float,
-    total_s: float,
-) -> tuple[Annotation, ...]:
-    """Read ``<record>.atr`` and per-lead files (``<record>.ii`` …, as in LUDB) if they are there.
+@dataclass(frozen=True, slots=True, eq=False)
+class AnnotationFile:
+    """A parsed annotation file: times and durations in s, codes, and texts by number of the mark.
+
+    ``lead`` is the lead that a delineation file is about: all its marks are then of kind "wave".
+    """
+
+    times: NDArray[np.float64]
+    durations: NDArray[np.float64]
+    codes: NDArray[np.integer[Any]]
+    texts: Mapping[int, str]
+    lead: str | None
+
+    def between(self, begin_s: float, end_s: float) -> list[Annotation]:
+        """Return the marks that touch a part, in file order; times are those of the record."""
+        inside = (self.times < end_s) & (self.times + self.durations >= begin_s)
+        return [
+            _annotation(
+                float(self.times[n]),
+                int(self.codes[n]),
+                self.texts.get(n, ""),
+                float(self.durations[n]),
+                self.lead,
+            )
+            for n in np.flatnonzero(inside & (self.codes > 0)).tolist()
+        ]
+
+
+def annotation_files_beside(
+    header: Path, leads: Sequence[str], *, frame_rate: float, total_s: float
+) -> list[AnnotationFile]:
+    """Parse ``<record>.atr`` and per-lead files (``<record>.ii`` …, as in LUDB) if they are there.
 
     Parameters
     ----------
@@ -63,11 +92,6 @@ def read_annotations_beside(
         for.
     frame_rate : float
         Hz, of the annotations' time steps.
-    begin_s, end_s : float
-        The window that is read; marks outside are left out. Infinite where it reaches the start or
-        the end of the record: marks beyond it are kept.
-    origin_s : float
-        What the times are relative to.
     total_s : float
         Length of the record, where the last rhythm ends.
 
@@ -80,19 +104,29 @@ def read_annotations_beside(
     files += [
         (f"{stem}.{lead.lower()}", canonical_lead(lead) or "") for lead in leads if lead.isalnum()
     ]
-    marks: list[Annotation] = []
-    for name, lead in files:
+    return [
+        parse_annotation_file(Path(name), frame_rate, lead=lead, total_s=total_s)
+        for name, lead in files
         # Path.is_file is 8 x slower, and there are 13 look-ups per 12-lead record.
-        if os.path.isfile(name) and (lead is None or is_standard_lead(lead)):  # noqa: PTH113
-            marks += read_annotation_file(
-                Path(name),
-                frame_rate,
-                lead=lead,
-                begin_s=begin_s,
-                end_s=end_s,
-                total_s=total_s,
-            )
-    if len(leads) > 1:
+        if os.path.isfile(name) and (lead is None or is_standard_lead(lead))  # noqa: PTH113
+    ]
+
+
+def marks_between(
+    files: Sequence[AnnotationFile], begin_s: float, end_s: float, *, origin_s: float
+) -> tuple[Annotation, ...]:
+    """Return the marks of all files that touch a part, sorted by time.
+
+    Parameters
+    ----------
+    begin_s, end_s : float
+        Infinite where the part reaches the start or the end of the record: marks beyond it are
+        kept.
+    origin_s : float
+        What the times of the result are relative to.
+    """
+    marks = [mark for file in files for mark in file.between(begin_s, end_s)]
+    if len(files) > 1:
         marks.sort(key=lambda mark: mark.time_s)
     if origin_s:
         marks = [replace(mark, time_s=mark.time_s - origin_s) for mark in marks]
@@ -100,33 +134,38 @@ def read_annotations_beside(
 
 
 def read_annotation_file(
-    path: Path,
-    frame_rate: float,
-    *,
-    lead: str | None = None,
-    begin_s: float = -math.inf,
-    end_s: float = math.inf,
-    total_s: float = math.inf,
+    path: Path, frame_rate: float, *, total_s: float = math.inf
 ) -> list[Annotation]:
-    """Read one annotation file.
+    """Read one annotation file; parameters, errors and kinds as for :func:`parse_annotation_file`.
+
+    Returns
+    -------
+    list of Annotation
+        All marks, in file order.
+    """
+    return parse_annotation_file(path, frame_rate, total_s=total_s).between(-math.inf, math.inf)
+
+
+def parse_annotation_file(
+    path: Path, frame_rate: float, *, lead: str | None = None, total_s: float = math.inf
+) -> AnnotationFile:
+    """Parse one annotation file.
+
+    The text of a mark is the annotation string for rhythms and notes ("(AFIB"), else the mnemonic
+    of the code ("N", "V", "p", "("). A rhythm lasts until the next one or the end of the record.
 
     Parameters
     ----------
     frame_rate : float
         Hz; a time resolution that the file itself states wins.
     lead : str, optional
-        The lead that a delineation file is about: all its marks are then of kind "wave".
-    begin_s, end_s : float
-        Marks outside are left out; times stay relative to the start of the record.
+        The lead that a delineation file is about.
     total_s : float
         Length of the record.
 
-    Returns
-    -------
-    list of Annotation
-        In file order. ``text`` is the annotation string for rhythms and notes ("(AFIB"), else
-        the mnemonic of the code ("N", "V", "p", "("). A rhythm lasts until the next one or the
-        end of the record.
+    Raises
+    ------
+    FileAccessError, FormatError, LimitError
     """
     samples, codes, texts = _parse_words(_words(path), path)
     if len(codes) and codes[0] == _NOTE and texts.get(0, "").startswith(_TIME_RESOLUTION):
@@ -139,11 +178,7 @@ def read_annotation_file(
         ends = np.append(times[rhythms[1:]], total_s)[: len(rhythms)]
         durations[rhythms] = np.maximum(ends - times[rhythms], 0.0)
         durations[~np.isfinite(durations)] = 0.0
-    chosen = np.flatnonzero((codes > 0) & (times < end_s) & (times + durations >= begin_s))
-    return [
-        _annotation(float(times[n]), int(codes[n]), texts.get(n, ""), float(durations[n]), lead)
-        for n in chosen.tolist()
-    ]
+    return AnnotationFile(times, durations, codes, texts, lead)
 
 
 def _words(path: Path) -> np.ndarray:

@@ -27,7 +27,11 @@ from ecgfoundry.formats.common.channels import (
 )
 from ecgfoundry.formats.common.multichannel import with_distinct_leads
 from ecgfoundry.formats.common.subjects import key_values, subject_from_comments
-from ecgfoundry.formats.wfdb.annotations import read_annotations_beside
+from ecgfoundry.formats.wfdb.annotations import (
+    AnnotationFile,
+    annotation_files_beside,
+    marks_between,
+)
 from ecgfoundry.formats.wfdb.header import (
     SignalSpec,
     WfdbHeader,
@@ -97,6 +101,7 @@ class _OpenedRecord(FormatFile):
     ) -> None:
         super().__init__(path, options, info)
         self._record = record
+        self._marks: list[AnnotationFile] | None = None
 
     def read_segment(self, start: int, stop: int) -> Recording:
         """Return samples ``start`` to ``stop``, without annotations."""
@@ -124,16 +129,19 @@ class _OpenedRecord(FormatFile):
 
     def read_annotations(self, start: int, stop: int) -> tuple[Annotation, ...]:
         """Return the annotations that touch samples ``start`` to ``stop``."""
-        record = self._record
-        begin_s, end_s = start / record.sampling_rate, stop / record.sampling_rate
-        return read_annotations_beside(
-            record.header.path,
-            [record.names[number] for number in record.ecg_numbers],
-            frame_rate=record.frame_rate,
-            begin_s=-math.inf if start == 0 else begin_s,
-            end_s=math.inf if stop == self.info.samples else end_s,
-            origin_s=begin_s,
-            total_s=record.source.frames / record.frame_rate,
+        record, rate = self._record, self.info.sampling_rate
+        if self._marks is None:
+            self._marks = annotation_files_beside(
+                record.header.path,
+                [record.names[number] for number in record.ecg_numbers],
+                frame_rate=record.frame_rate,
+                total_s=record.source.frames / record.frame_rate,
+            )
+        return marks_between(
+            self._marks,
+            -math.inf if start == 0 else start / rate,
+            math.inf if stop == self.info.samples else stop / rate,
+            origin_s=start / rate,
         )
 
 
