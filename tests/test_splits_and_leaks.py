@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgfoundry.errors import LeakageError, ManifestError
+from ecgfoundry.errors import LeakageError, ManifestError, TableError
 from ecgfoundry.manifest import (
     ColumnMapping,
     Manifest,
     ManifestRow,
     SplitShares,
     check_manifest,
-    map_table,
+    read_recordings,
     split_by_patient,
 )
 from ecgfoundry.manifest.checks import (
@@ -28,6 +28,8 @@ from ecgfoundry.manifest.checks import (
 )
 from ecgfoundry.manifest.splits import fold_by_patient
 from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.preprocessing import get_preprocessing
+from ecgfoundry.preprocessing import get_preprocessing
 
 NAN = float("nan")
 
@@ -171,11 +173,11 @@ def test_of_several_targets_the_rarest_positive_one_decides() -> None:
 @pytest.mark.parametrize("text", ["inf", "-inf", "1e999", "Infinity"])
 def test_an_infinite_target_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.csv").write_text(f"file,potassium\na,4.1\nb,{text}\n")
-    with pytest.raises(ManifestError, match="line 3, potassium: .* is not finite"):
-        map_table(tmp_path / "t.csv", ColumnMapping(targets=("potassium",)))
+    with pytest.raises(TableError, match="line 3, potassium: .* is not finite"):
+        read_recordings(tmp_path / "t.csv", ColumnMapping(targets=("potassium",)))
     (tmp_path / "t.csv").write_text(f"file,start,age\na,{text},1\n")
-    with pytest.raises(ManifestError, match="line 2: .* is not finite"):
-        map_table(tmp_path / "t.csv", ColumnMapping(targets=("age",)))
+    with pytest.raises(ManifestError, match="line 2, start_s: .* is not finite"):
+        read_recordings(tmp_path / "t.csv", ColumnMapping(targets=("age",)))
 
 
 # --- leaks ---------------------------------------------------------------------------------------
@@ -262,6 +264,7 @@ def test_targets_that_nothing_can_be_learned_from() -> None:
     found = check_manifest(Manifest(rows, Path()), open_files=False)
     said = [p.message for p in found if p.code != "missing-file"]
     assert said == [
+        "there is a train split, and no row of the split validation",
         "'both' has fewer than two different values in the split test",
         "'flat' is 0 in all 3 labelled rows: nothing can be learned or measured",
         "'none' has no value at all",
@@ -340,5 +343,5 @@ TWELVE = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "
 def test_leads_that_a_model_needs(
     mode: str, wanted: tuple[str, ...], given: tuple[str, ...], missing: tuple[str, ...]
 ) -> None:
-    spec = InputSpec(mode, wanted, 250.0, 2500, "ptbxl-bandpass@1")
+    spec = InputSpec(mode, wanted, get_preprocessing("ptbxl-bandpass@1"))
     assert missing_leads(given, spec) == missing

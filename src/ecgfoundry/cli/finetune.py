@@ -120,7 +120,7 @@ def finetune(
         Of your data and the weights, for the card.
     """
     from ecgfoundry.extras import require_torch
-    from ecgfoundry.manifest import ColumnMapping, map_table
+    from ecgfoundry.manifest import ColumnMapping, read_recordings
 
     require_torch("fine-tuning")
     from ecgfoundry.training.finetuning import FinetuneSettings
@@ -131,7 +131,7 @@ def finetune(
     mapping = ColumnMapping(
         path=path_column, patient=patient_column, split=split_column, targets=names
     )
-    data = map_table(manifest, mapping, records=records)
+    data = read_recordings(manifest, mapping, records=records)
     wanted = infer_task(
         data.manifest.targets(data.targets),
         data.targets,

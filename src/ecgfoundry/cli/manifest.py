@@ -9,6 +9,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from ecgfoundry.cli.table_options import TableOptions
+
 app = App(name="manifest", help="Check a table of recordings, and split it by patient.")
 
 
@@ -16,12 +18,8 @@ app = App(name="manifest", help="Check a table of recordings, and split it by pa
 def check(
     manifest: Path,
     *,
-    target: Annotated[list[str] | None, Parameter(negative="")] = None,
+    table: TableOptions | None = None,
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
-    records: Path | None = None,
-    path_column: str | None = None,
-    patient_column: str | None = None,
-    split_column: str | None = None,
     open_files: bool = True,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -32,36 +30,24 @@ def check(
     Parameters
     ----------
     manifest
-        CSV or Parquet.
-    target
-        Columns to learn, for a table that is no manifest.
+        CSV, Parquet or a sheet; see docs/training.md for the columns.
     model
         Check the leads against this bundle.
-    records
-        Folder that the paths are relative to, or one NumPy file.
-    path_column
-        Column of the files.
-    patient_column
-        Column of the patients.
-    split_column
-        Column of the splits.
     open_files
         Read every recording: unreadable files, duplicated signals and unit mistakes.
     json
-        One JSON object per problem.
+        One JSON object per target (its classes) and per problem.
     """
-    from ecgfoundry.manifest import ColumnMapping, check_manifest, map_table
+    from ecgfoundry.manifest import check_manifest, summarize_targets
     from ecgfoundry.models.bundle import find_bundle, load_bundle
 
-    names = tuple(part for entry in target or () for part in entry.split(",") if part)
-    mapping = ColumnMapping(
-        path=path_column, patient=patient_column, split=split_column, targets=names
-    )
-    data = map_table(manifest, mapping, records=records, check=False)
+    data = (table or TableOptions()).read(manifest, check=False)
     spec = load_bundle(find_bundle(model)).input if model is not None else None
     problems = check_manifest(
         data.manifest, targets=data.targets, model_input=spec, open_files=open_files
     )
+    for summary in summarize_targets(data):
+        print(json_module.dumps(summary.to_dict()) if json else summary)
     for problem in problems:
         print(json_module.dumps(problem.to_dict()) if json else problem)
     rows, patients = len(data.manifest), len(set(data.manifest.groups()))
@@ -79,50 +65,35 @@ def split(
     manifest: Path,
     *,
     output: Path,
-    target: Annotated[list[str] | None, Parameter(negative="")] = None,
+    table: TableOptions | None = None,
     validation: float = 0.15,
     test: float = 0.15,
     seed: int = 0,
-    records: Path | None = None,
-    path_column: str | None = None,
-    patient_column: str | None = None,
 ) -> None:
     """Write the manifest with a column 'split': by patient, stratified, seeded.
 
     Parameters
     ----------
     manifest
-        CSV or Parquet.
+        CSV, Parquet or a sheet; see docs/training.md for the columns.
     output
         The new manifest.
-    target
-        Columns whose distribution the splits share.
     validation
         Share of the patients.
     test
         Share of the patients.
     seed
         Another seed is another split.
-    records
-        Folder that the paths are relative to, or one NumPy file.
-    path_column
-        Column of the files.
-    patient_column
-        Column of the patients.
     """
     from dataclasses import replace
 
     from ecgfoundry.manifest import (
-        ColumnMapping,
         SplitShares,
-        map_table,
         split_by_patient,
         write_manifest,
     )
 
-    names = tuple(part for entry in target or () for part in entry.split(",") if part)
-    mapping = ColumnMapping(path=path_column, patient=patient_column, targets=names)
-    data = map_table(manifest, mapping, records=records, check=False)
+    data = (table or TableOptions()).read(manifest, check=False)
     shares = SplitShares(1.0 - validation - test, validation, test)
     parted = split_by_patient(data.manifest, data.targets, shares=shares, seed=seed)
     folder = data.manifest.folder

@@ -24,7 +24,7 @@ from ecgfoundry.errors import EvaluationError
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData
 from ecgfoundry.evaluation.controls import CONTROLS
 from ecgfoundry.evaluation.evaluate import Evaluation, evaluate
-from ecgfoundry.evaluation.inputs import normalized_sex
+from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.evaluation.report.methods import methods_paragraphs
 from ecgfoundry.evaluation.report.report import page
 from ecgfoundry.evaluation.report.sections import (

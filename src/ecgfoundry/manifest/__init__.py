@@ -1,28 +1,42 @@
 """The table of recordings: read, mapped from one's own columns, checked, split by patient, written.
 
-``table`` holds the rows and their file forms, ``mapping`` turns other people's tables, folders and
-arrays into rows, ``checks`` says what is wrong before anything is trained, ``splits`` parts by
+``table`` holds the rows, ``reading`` is the one reader of tables of recordings for every command,
+``checks`` says what is wrong before anything is trained, ``splits`` parts by
 patient.
 """
 
 from __future__ import annotations
 
-from ecgfoundry.manifest.checks import Problem, check_manifest, signal_hashes
-from ecgfoundry.manifest.own_tables import ColumnMapping, MappedManifest, map_table
+from ecgfoundry.manifest.checks import (
+    Problem,
+    check_manifest,
+    signal_hashes,
+    summarize_targets,
+)
+from ecgfoundry.manifest.model_labels import ModelLabels, labels_of_model
+from ecgfoundry.manifest.reading import (
+    ColumnMapping,
+    MappedManifest,
+    read_manifest,
+    read_recordings,
+)
 from ecgfoundry.manifest.splits import SplitShares, split_by_patient
-from ecgfoundry.manifest.table import Manifest, ManifestRow, read_manifest, write_manifest
+from ecgfoundry.manifest.table import Manifest, ManifestRow, write_manifest
 
 __all__ = [
     "ColumnMapping",
     "Manifest",
     "ManifestRow",
     "MappedManifest",
+    "ModelLabels",
     "Problem",
     "SplitShares",
     "check_manifest",
-    "map_table",
+    "labels_of_model",
     "read_manifest",
+    "read_recordings",
     "signal_hashes",
     "split_by_patient",
+    "summarize_targets",
     "write_manifest",
 ]

@@ -164,7 +164,7 @@ def finetune(
     ----------
     data : MappedManifest
         Recordings, targets and the names of text classes
-        (:func:`ecgfoundry.manifest.map_table`).
+        (:func:`ecgfoundry.manifest.read_recordings`).
     output : path
         The run's folder; an interrupted run continues from it. The bundle is ``output/bundle``.
     model : str, optional
