@@ -17,8 +17,8 @@ from ecgfoundry.manifest import (
     ManifestRow,
     SplitShares,
     check_manifest,
-    read_recordings,
     read_manifest,
+    read_recordings,
     split_by_patient,
     write_manifest,
 )

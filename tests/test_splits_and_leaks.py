@@ -29,7 +29,6 @@ from ecgfoundry.manifest.checks import (
 from ecgfoundry.manifest.splits import fold_by_patient
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.preprocessing import get_preprocessing
-from ecgfoundry.preprocessing import get_preprocessing
 
 NAN = float("nan")
 

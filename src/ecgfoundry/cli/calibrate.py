@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-
 from ecgfoundry.cli.table_options import TableOptions
 
 

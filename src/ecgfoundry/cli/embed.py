@@ -32,7 +32,8 @@ def embed(
     Parameters
     ----------
     manifest
-        Any table that finetune takes; or a corpus (its folder or URL), of which every segment is embedded.
+        Any table that finetune takes; or a corpus (its folder or URL), of which every segment is
+        embedded.
     model
         A shipped or pulled bundle, or a bundle folder; ECGFounder gives 1024 numbers.
     output
@@ -84,4 +85,6 @@ def embed(
         )
     for record, reason in summary.failures:
         print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
+    if summary.finished_before:
+        print("ecgfoundry: the table is finished already; nothing was computed", file=sys.stderr)
     print(f"{output}: {summary.records - len(summary.failures)} recordings")

@@ -139,7 +139,9 @@ def evaluate(
             name = title or f"Evaluation of {predictions.name}"
         else:
             assert model is not None and manifest is not None  # noqa: S101 - checked above
-            data = _predict(model, manifest, table or TableOptions(), split, lead, controls, runtime, show)
+            data = _predict(
+                model, manifest, table or TableOptions(), split, lead, controls, runtime, show
+            )
             name = title or f"{model} on {manifest.stem}"
         settings = Settings.of(draws=draws, seed=seed, controls=controls)
         result = run(data, settings, title=name, internal=home, progress=show)

@@ -1,4 +1,4 @@
-"""The options that say what the columns of a table of recordings are; the same for every command."""
+"""The options that say what the columns of a table are; the same for every command."""
 
 from __future__ import annotations
 

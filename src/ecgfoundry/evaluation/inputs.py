@@ -410,4 +410,3 @@ def choose_thresholds(validation: EvaluationData, *, criterion: str = "f1") -> T
             )
     words = {"f1": "largest F1", "youden": "largest sensitivity + specificity"}[criterion]
     return Thresholds(values, f"chosen on {len(validation)} validation records: {words}")
-

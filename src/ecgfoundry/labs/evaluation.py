@@ -24,7 +24,6 @@ from ecgfoundry.errors import EvaluationError
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData
 from ecgfoundry.evaluation.controls import CONTROLS
 from ecgfoundry.evaluation.evaluate import Evaluation, evaluate
-from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.evaluation.report.methods import methods_paragraphs
 from ecgfoundry.evaluation.report.report import page
 from ecgfoundry.evaluation.report.sections import (
@@ -46,6 +45,7 @@ from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
 from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.labs.estimates import pooling_of
+from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.measurements.features import FEATURE_NAMES, feature_matrix
 from ecgfoundry.reports.wording import escape
 

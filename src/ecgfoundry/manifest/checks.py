@@ -182,9 +182,7 @@ def summarize_targets(data: MappedManifest) -> list[TargetSummary]:
     ]
 
 
-def _summary(
-    name: str, values: NDArray[np.float64], texts: Sequence[str] | None
-) -> TargetSummary:
+def _summary(name: str, values: NDArray[np.float64], texts: Sequence[str] | None) -> TargetSummary:
     known = values[~np.isnan(values)]
     missing = len(values) - len(known)
     levels = np.unique(known)

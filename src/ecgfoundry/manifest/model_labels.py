@@ -77,7 +77,10 @@ def labels_of_model(
         )
     table = np.stack([columns[name] for name in names], axis=1)
     rows = tuple(
-        replace(row, targets={n: None if np.isnan(v) else float(v) for n, v in zip(names, own, strict=True)})
+        replace(
+            row,
+            targets={n: None if np.isnan(v) else float(v) for n, v in zip(names, own, strict=True)},
+        )
         for row, own in zip(data.manifest.rows, table, strict=True)
     )
     return ModelLabels(names, table, tuple(unused), Manifest(rows, data.manifest.folder))

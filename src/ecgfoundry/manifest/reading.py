@@ -242,7 +242,9 @@ def _read(
     found = _found_columns(table, mapping, array is not None)
     values, classes = _targets(tuple(dict.fromkeys((*targets, *own))), table)
     if strict and classes:
-        raise ManifestError(_first_text(table, TARGET_PREFIX + next(iter(classes))), path=table.path)
+        raise ManifestError(
+            _first_text(table, TARGET_PREFIX + next(iter(classes))), path=table.path
+        )
     reader = _Rows(table, found, folder, array, strict)
     rows = tuple(
         reader.row(k, {name: column[k] for name, column in values.items()})
@@ -346,7 +348,7 @@ class _Rows:
         return row
 
     def _named_once(self, name: str) -> str:
-        # A file may stand in several rows (several labels of one person); the leak checks look at it.
+        # A file may stand in several rows (several labels of one person): the leak checks see it.
         self._seen[name] += 1
         return name if self._seen[name] == 1 else f"{name}#{self._seen[name]}"
 
@@ -470,4 +472,3 @@ def _first_text(table: Table, column: str) -> str:
         if number_of(cell, decimal_comma=table.decimal_comma) is None
     )
     return f"line {line}, {column}: '{text}' is not a number"
-
