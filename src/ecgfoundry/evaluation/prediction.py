@@ -20,6 +20,7 @@ from ecgfoundry.evaluation.embeddings import RandomEmbeddings
 from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, is_long
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
+from ecgfoundry.manifest.fingerprints import FINGERPRINTS_FILE, fingerprint, known_to
 from ecgfoundry.manifest.model_labels import labels_of_model
 from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features
@@ -52,6 +53,9 @@ class Answers:
         Reason -> rows.
     random_encoder_missing : str or None
         Why the random encoder could not be run.
+    fingerprints : tuple of int or None
+        Of every row (:func:`ecgfoundry.manifest.fingerprints.fingerprint`); None where there is
+        none, or the model does not say what it learned from.
     """
 
     scores: Float64
@@ -60,6 +64,7 @@ class Answers:
     quality: list[str]
     skipped: Counter[str]
     random_encoder_missing: str | None = None
+    fingerprints: tuple[int | None, ...] = ()
 
 
 def predict_rows(
@@ -91,8 +96,11 @@ def predict_rows(
     embeddings = RandomEmbeddings(predictor.bundle)
     quality: list[str] = []
     skipped: Counter[str] = Counter()
+    marks: list[int | None] = []
+    says_what_it_learned = FINGERPRINTS_FILE in predictor.bundle.document["files"]
     for k, row in enumerate(manifest):
         quality.append("")
+        marks.append(None)
         try:
             recording = manifest.open(row)
             windows, leads, verdict = _windows(predictor, recording, row, lead)
@@ -102,6 +110,8 @@ def predict_rows(
         finally:
             if progress is not None:
                 progress("records", k + 1, len(manifest))
+        if says_what_it_learned:
+            marks[k] = fingerprint(recording)
         scores[k] = _answer(predictor, windows, leads)
         quality[k] = verdict
         if with_features:
@@ -112,7 +122,9 @@ def predict_rows(
         if with_random_encoder:
             embeddings.add(k, windows)
     found_random = embeddings.table(len(manifest))
-    return Answers(scores, features, found_random, quality, skipped, embeddings.not_computed)
+    return Answers(
+        scores, features, found_random, quality, skipped, embeddings.not_computed, tuple(marks)
+    )
 
 
 def _windows(
@@ -219,6 +231,12 @@ def evaluation_data_of_manifest(
             )
         )
     scored, answers = _data_of_rows(predictor, rows, names, lead, controls, progress)
+    known = known_to(bundle, answers.fingerprints)
+    if known is not None:
+        notes.append(
+            f"{len(known)} of the {len(rows)} records trained this model or the model it started "
+            "from."
+        )
     count = len(rows)
     for reason, number in answers.skipped.most_common():
         count -= number

@@ -13,6 +13,12 @@ from ecgfoundry.manifest.checks import (
     signal_hashes,
     summarize_targets,
 )
+from ecgfoundry.manifest.fingerprints import (
+    FINGERPRINTS_FILE,
+    fingerprint,
+    fingerprints,
+    write_fingerprints,
+)
 from ecgfoundry.manifest.model_labels import ModelLabels, labels_of_model
 from ecgfoundry.manifest.reading import (
     ColumnMapping,
@@ -24,6 +30,7 @@ from ecgfoundry.manifest.splits import SplitShares, split_by_patient
 from ecgfoundry.manifest.table import Manifest, ManifestRow, write_manifest
 
 __all__ = [
+    "FINGERPRINTS_FILE",
     "ColumnMapping",
     "Manifest",
     "ManifestRow",
@@ -32,11 +39,14 @@ __all__ = [
     "Problem",
     "SplitShares",
     "check_manifest",
+    "fingerprint",
+    "fingerprints",
     "labels_of_model",
     "read_manifest",
     "read_recordings",
     "signal_hashes",
     "split_by_patient",
     "summarize_targets",
+    "write_fingerprints",
     "write_manifest",
 ]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, LeakageError, ManifestError
 from ecgfoundry.leads import LIMB_LEADS
+from ecgfoundry.manifest.fingerprints import fingerprint, similar_pairs
 from ecgfoundry.manifest.reading import MappedManifest, mark_among_classes
 from ecgfoundry.manifest.table import Manifest, ManifestRow
 from ecgfoundry.models.bundle import InputSpec
@@ -86,6 +87,7 @@ class _Seen:
     """What opening the recordings showed."""
 
     hashes: dict[str, str] = field(default_factory=dict)  # record -> hash of its signal
+    fingerprints: dict[str, int] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     large: dict[str, float] = field(default_factory=dict)
@@ -120,12 +122,14 @@ def check_manifest(
     ``unreadable-file``, ``missing-leads``, ``missing-split``, ``nothing-to-learn``,
     ``mark-among-classes`` (errors: training stops at the last three); ``duplicated-signal``,
     ``signal-of-two-patients``, ``no-patient``, ``constant-target``, ``unlabelled-target``,
-    ``unlabelled-record``, ``large-amplitude``, ``small-amplitude`` (warnings).
+    ``unlabelled-record``, ``large-amplitude``, ``small-amplitude``,
+    ``similar-signal-in-two-splits`` (warnings).
     """
     problems = [*_split_problems(manifest, targets), *_target_problems(manifest, targets)]
     seen = _look(manifest, model_input, open_files, progress)
     problems += _file_problems(seen, len(manifest))
     problems += duplicate_problems(manifest, seen.hashes)
+    problems += similar_problems(manifest, seen.fingerprints, seen.hashes)
     order = {"leak": 0, "error": 1, "warning": 2}
     return sorted(problems, key=lambda problem: order[problem.severity])
 
@@ -363,6 +367,9 @@ def _look_at(
         seen.unreadable[row.record] = error.problem
         return
     seen.hashes[row.record] = signal_hash(recording.signal)
+    found = fingerprint(recording)
+    if found is not None:
+        seen.fingerprints[row.record] = found
     if row.standardized_as is None:
         size = _amplitude(recording.signal)
         if size > LARGE_MV:
@@ -470,6 +477,38 @@ def duplicate_problems(manifest: Manifest, hashes: Mapping[str, str]) -> list[Pr
             )
         )  # fmt: skip
     return result
+
+
+def similar_problems(
+    manifest: Manifest, fingerprints: Mapping[str, int], hashes: Mapping[str, str]
+) -> list[Problem]:
+    """Return what one ECG in two splits means that does not agree sample for sample."""
+    of_split: dict[str, list[str]] = defaultdict(list)
+    for row in manifest.rows:
+        if row.split is not None and row.record in fingerprints:
+            of_split[row.split].append(row.record)
+    names = sorted(of_split)
+    found = []
+    for k, first in enumerate(names):
+        for second in names[k + 1 :]:
+            pairs = similar_pairs(
+                [fingerprints[record] for record in of_split[first]],
+                [fingerprints[record] for record in of_split[second]],
+            )
+            for i, j in pairs:
+                a, b = of_split[first][i], of_split[second][j]
+                if hashes.get(a) != hashes.get(b):
+                    found.append(f"{a} in {first} = {b} in {second}")
+    if not found:
+        return []
+    return [
+        Problem(
+            "similar-signal-in-two-splits", "warning",
+            f"{len(found)} pair(s) of recordings in different splits are nearly the same signal "
+            "(scaled, shifted or written with other rounding)", len(found), tuple(found[:EXAMPLES]),
+            "Give the recordings of one ECG one patient, or delete the copies",
+        )
+    ]  # fmt: skip
 
 
 def require_rows(manifest: Manifest) -> None:
