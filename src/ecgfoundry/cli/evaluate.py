@@ -213,7 +213,10 @@ def _summary(document: dict[str, object]) -> str:
     macro = (document["averages"] or {}).get("macro", {})  # type: ignore[attr-defined]
     value = macro.get("auroc", math.nan)
     if math.isfinite(value):
-        words += f", macro AUROC {value:.4f}"
+        rows = document["targets"]
+        classes = sum(row["kind"] == "classification" for row in rows)  # type: ignore[attr-defined]
+        over = "" if macro["targets"] == classes else f" of {macro['targets']} of {classes} targets"
+        words += f", macro AUROC{over} {value:.4f}"
         if math.isfinite(macro["auroc_low"]):
             words += f" [{macro['auroc_low']:.4f}, {macro['auroc_high']:.4f}]"
     return f"{words}; see report.html, metrics.csv, metrics.json"
