@@ -43,7 +43,7 @@ def test_a_plain_table_becomes_a_manifest(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(
         "File,subject_id,age,sex,rhythm,split\nr1,7,61,male,AF,train\nr2.hea,8,,female,,val\n"
     )
-    mapping = ColumnMapping(targets=("age", "sex", "rhythm"))
+    mapping = ColumnMapping(targets=("age", "sex", "rhythm"), positive="male")
     data = read_recordings(tmp_path / "t.csv", mapping)
     first, second = data.manifest.rows
     assert (first.path, first.patient, first.split) == ("r1.hea", "7", "train")
@@ -151,26 +151,25 @@ def test_a_patient_is_in_one_split(patients: list[int], seed: int) -> None:
     )
     if len(set(patients)) < 3:
         return
-    parted = split_by_patient(Manifest(rows, Path()), ("a",), seed=seed)
+    parted = split_by_patient(Manifest(rows, Path()), seed=seed)
     parted.check()  # raises if a patient is torn
     assert {row.split for row in parted} == {"train", "validation", "test"}
 
 
-def test_splits_are_stratified_seeded_and_independent_of_order() -> None:
+def test_splits_are_seeded_and_independent_of_order() -> None:
     rows = [
         ManifestRow(str(k), "-", patient=f"p{k}", targets={"rare": float(k < 100), "b": 1.0})
         for k in range(1000)
     ]
-    first = split_by_patient(Manifest(tuple(rows), Path()), ("rare", "b"), seed=1)
-    turned = split_by_patient(Manifest(tuple(rows[::-1]), Path()), ("rare", "b"), seed=1)
-    other = split_by_patient(Manifest(tuple(rows), Path()), ("rare", "b"), seed=2)
+    first = split_by_patient(Manifest(tuple(rows), Path()), seed=1)
+    turned = split_by_patient(Manifest(tuple(rows[::-1]), Path()), seed=1)
+    other = split_by_patient(Manifest(tuple(rows), Path()), seed=2)
     where = {row.record: row.split for row in first}
     assert where == {row.record: row.split for row in turned}
     assert where != {row.record: row.split for row in other}
     for split, share in (("train", 0.7), ("validation", 0.15), ("test", 0.15)):
         own = first.of_split(split)
-        assert len(own) == pytest.approx(1000 * share, abs=5)
-        assert sum(row.targets["rare"] for row in own) == pytest.approx(100 * share, abs=3)
+        assert len(own) == pytest.approx(1000 * share, abs=43)  # 3 standard deviations
     with pytest.raises(ManifestError, match="add up"):
         SplitShares(0.5, 0.1, 0.1)
 

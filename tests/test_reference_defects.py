@@ -147,7 +147,7 @@ def test_the_labels_of_the_test_split_change_nothing_but_its_figures(tmp_path: P
         replace(row, targets={"a": 1.0 - row.targets["a"]}) if row.split == "test" else row
         for row in data.manifest.rows
     )
-    settings = FinetuneSettings(epochs=2, batch=8, threads=1)
+    settings = FinetuneSettings.of(epochs=2, batch=8, threads=1)
     results = [
         finetune(which, tmp_path / name, model="net1d-tiny", settings=settings, name="same")
         for name, which in (

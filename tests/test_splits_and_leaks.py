@@ -63,44 +63,74 @@ def test_patients_stand_in_the_order_of_their_hash() -> None:
     assert ranks(manifest, seed=5) == by_hash([f"p{k}" for k in range(12)], 5)
 
 
-# Fractions of k * 0.618034 + 0.5 for k from 0: .50 .12 .74 .35 .97 .59 .21 .83 .44 .06 .68 .30 .92
-# .53 .15 .77 .39 .01 .62 .24 .86; training up to .7, validation up to .85.
-TWENTY_ONE = "t t v t x t t v t t t t x t t v t t t t x"
+# The first four digits of ``printf 0:p0 | sha256sum`` and so on: c7d9 fc79 0e1d cb57 55df 7a4a e92f
+# 3ab4 ce6a fddb 2476 b85c; training up to 0.7 (b333), validation up to 0.85 (d999).
+BY_HASH = "v x t v t t x t v x t v".split()
+SPLITS = {"t": "train", "v": "validation", "x": "test"}
 
 
-def test_the_golden_ratio_parts_every_run_of_patients() -> None:
-    manifest = table_of({f"p{k}": [[], []] for k in range(21)}, ())
+def splits_of(manifest: Manifest, **more: SplitShares) -> dict[str | None, str | None]:
+    return {row.patient: row.split for row in split_by_patient(manifest, **more)}
+
+
+def test_the_split_of_a_person_is_a_hash_of_the_person() -> None:
+    manifest = table_of({f"p{k}": [[], []] for k in range(12)}, ())
     parted = split_by_patient(manifest)
-    split_of = {row.patient: row.split for row in parted}
-    word = {"t": "train", "v": "validation", "x": "test"}
-    assert [split_of[p] for p in ranks(manifest)] == [word[k] for k in TWENTY_ONE.split()]
-    assert all(parted.rows[2 * k].split == parted.rows[2 * k + 1].split for k in range(21))
-    parts = split_by_patient(manifest, shares=SplitShares(0.5, 0.0, 0.5))
-    # 0.5 itself is no longer training.
-    wanted = ["test" if (k * 0.6180339887498949 + 0.5) % 1 >= 0.5 else "train" for k in range(21)]
-    split_of = {row.patient: row.split for row in parts}
-    assert [split_of[p] for p in ranks(manifest)] == wanted
+    assert splits_of(manifest) == {f"p{k}": SPLITS[s] for k, s in enumerate(BY_HASH)}
+    assert all(parted.rows[2 * k].split == parted.rows[2 * k + 1].split for k in range(12))
+    halves = splits_of(manifest, shares=SplitShares(0.5, 0.0, 0.5))
+    assert [p for p, split in halves.items() if split == "train"] == ["p2", "p4", "p5", "p7", "p10"]
+
+
+def test_adding_people_and_correcting_labels_moves_nobody() -> None:
+    few = table_of({f"p{k}": [[float(k % 4 == 0)]] for k in range(80)}, ("a",))
+    more = table_of({f"p{k}": [[float(k % 5 == 0)]] for k in range(200)}, ("a",))
+    before, after = splits_of(few), splits_of(more)
+    assert all(after[patient] == split for patient, split in before.items())
 
 
 def test_the_usual_shares_of_a_thousand_patients() -> None:
     manifest = table_of({f"p{k}": [[]] for k in range(1000)}, ())
     parted = split_by_patient(manifest)
-    assert [len(parted.of_split(s)) for s in ("train", "validation", "test")] == [700, 150, 150]
+    sizes = [len(parted.of_split(s)) for s in ("train", "validation", "test")]
+    # Three standard deviations of a binomial share of 1,000: 43 and 34.
+    assert sizes == pytest.approx([700, 150, 150], abs=43)
     assert len(set(fold_by_patient(manifest).tolist())) == 5
 
 
 def test_every_split_gets_a_patient() -> None:
-    """Three patients: .50 and .12 train, .74 validates; the first of training goes to the test."""
+    """sha256sum: 0:a 9df3 (0.62), 0:b e021 (0.88), 0:c be08 (0.74)."""
     manifest = table_of({"a": [[]], "b": [[]], "c": [[]]}, ())
-    first, second, third = ranks(manifest)
-    split_of = {row.patient: row.split for row in split_by_patient(manifest)}
-    assert split_of == {first: "test", second: "train", third: "validation"}
+    assert splits_of(manifest) == {"a": "train", "b": "test", "c": "validation"}
+    # 0.62, 0.74 and 0.88 are all below 0.95: the first of them by hash fills the empty split.
+    filled = splits_of(manifest, shares=SplitShares(0.95, 0.0, 0.05))
+    assert filled == {"a": "test", "b": "train", "c": "train"}
     with pytest.raises(ManifestError, match="2 patient.* into 3 splits"):
         split_by_patient(Manifest(manifest.rows[:2], Path()))
-    two = split_by_patient(Manifest(manifest.rows[:2], Path()), shares=SplitShares(0.9, 0.0, 0.1))
-    assert {row.split for row in two} == {"train", "test"}
     with pytest.raises(ManifestError, match="3 patient.* into 4 folds"):
         fold_by_patient(manifest, folds=4)
+
+
+def test_one_person_in_several_spellings_is_warned_of() -> None:
+    rows = tuple(
+        ManifestRow(f"r{k}", "-", patient=patient)
+        for k, patient in enumerate(("9012", "9012.0", "09012", "P7", "p7", "70"))
+    )
+    found = {p.code: p for p in check_manifest(Manifest(rows, Path()), open_files=False)}
+    assert found["patient-spelling"].count == 2
+    assert found["patient-spelling"].examples == ("r2 and r0", "r3 and r4")
+
+
+def test_a_torn_patient_is_named_by_rows_not_by_name() -> None:
+    rows = (
+        ManifestRow("r0", "-", patient="Mary", split="train"),
+        ManifestRow("r1", "-", patient="Mary", split="test"),
+    )
+    found = check_manifest(Manifest(rows, Path()), open_files=False)[0]
+    assert found.code == "patient-in-two-splits"
+    assert found.examples == ("of one person, r1 in test and r0 in train",)
+    with pytest.raises(LeakageError, match="r0 in train, r1 in test"):
+        Manifest(rows, Path()).check()
 
 
 @pytest.mark.parametrize(
@@ -272,7 +302,7 @@ def test_targets_that_nothing_can_be_learned_from() -> None:
         "1 of 4 rows have no target",
     ]
     only = check_manifest(Manifest(rows[:2], Path()), targets=("both",), open_files=False)
-    assert [p.code for p in only] == ["missing-file"]
+    assert [p.code for p in only] == ["missing-split", "missing-file"]
 
 
 # --- amplitudes ----------------------------------------------------------------------------------

@@ -32,17 +32,24 @@ if TYPE_CHECKING:
     from ecgfoundry.preprocessing import standardize
     from ecgfoundry.recording import Recording
     from ecgfoundry.samples import sample_path
+    from ecgfoundry.training.finetuning import finetune
+    from ecgfoundry.training.pretraining import pretrain_table as pretrain
+    from ecgfoundry.training.settings import FinetuneSettings, PretrainSettings
 
 __all__ = [
     "EcgFile",
     "EcgFoundryError",
+    "FinetuneSettings",
     "Interpretation",
     "Predictor",
+    "PretrainSettings",
     "Recording",
     "__version__",
     "create_model",
+    "finetune",
     "load_model",
     "open",
+    "pretrain",
     "read",
     "sample_path",
     "standardize",
@@ -52,12 +59,16 @@ __all__ = [
 _HOME = {
     "EcgFile": "ecgfoundry.formats.files",
     "EcgFoundryError": "ecgfoundry.errors",
+    "FinetuneSettings": "ecgfoundry.training.settings",
     "Interpretation": "ecgfoundry.inference.interpretation",
     "Predictor": "ecgfoundry.inference.predictor",
+    "PretrainSettings": "ecgfoundry.training.settings",
     "Recording": "ecgfoundry.recording",
     "create_model": "ecgfoundry.models.registry",
+    "finetune": "ecgfoundry.training.finetuning",
     "load_model": "ecgfoundry.inference.predictor",
     "open": "ecgfoundry.formats.files:open_file",
+    "pretrain": "ecgfoundry.training.pretraining:pretrain_table",
     "read": "ecgfoundry.formats.files",
     "sample_path": "ecgfoundry.samples",
     "standardize": "ecgfoundry.preprocessing",

@@ -218,6 +218,12 @@ class TrainingError(EcgFoundryError):
     code = "training"
 
 
+class DivergenceError(TrainingError):
+    """The loss of a training run is not finite any more, or explodes."""
+
+    code = "divergence"
+
+
 class EvaluationError(EcgFoundryError):
     """Predictions, targets or what stands beside them cannot be evaluated together."""
 

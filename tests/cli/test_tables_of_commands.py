@@ -53,7 +53,7 @@ def test_the_table_of_training_serves_every_command(
 ) -> None:
     table, bundle = folder / "m.csv", folder / "tiny"
     assert run("manifest", "check", table, *options(folder)) == 0
-    assert "A: 15 0, 15 1; positive is 1" in capsys.readouterr().out
+    assert "A: 15 0, 15 1; '1' is positive" in capsys.readouterr().err
     ways = ("--runtime", "onnxruntime", "--workers", "1")
     scored = tmp_path / "out.csv"
     assert run("infer", table, *options(folder), "-m", bundle, "-o", scored, *ways) == 0

@@ -10,6 +10,7 @@ from ecgfoundry.models.registry import (
     Architecture,
     available_architectures,
     create_model,
+    register_network,
 )
 
 NET1D = ("ecgfoundry.models.networks.net1d", "Net1D")
@@ -69,3 +70,24 @@ def test_a_fault_of_a_module_is_not_taken_for_a_missing_torch() -> None:
     wrong = Architecture("a", "ecgfoundry.nowhere", "n", "d", False, (1, 2))
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
         wrong.build()
+
+
+def test_a_class_is_registered_and_built() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Small(torch.nn.Linear):  # type: ignore[misc]
+        """A linear layer."""
+
+        def __init__(self, classes: int, leads: int = 12) -> None:
+            super().__init__(leads, classes)
+
+    try:
+        decorated = register_network("small-for-a-test", example_shape=(3, 500), leads=3)(Small)
+        assert decorated is Small
+        built = create_model("small-for-a-test", classes=2)
+        assert (built.in_features, built.out_features) == (3, 2)
+        assert ARCHITECTURES["small-for-a-test"].description == "A linear layer."
+        with pytest.raises(ModelNotFoundError, match="duplicate architecture 'small-for-a-test'"):
+            register_network("small-for-a-test", example_shape=(3, 500))(Small)
+    finally:
+        del ARCHITECTURES._entries["small-for-a-test"]

@@ -37,6 +37,10 @@ class Sheet:
     def trace(self, strip: ElementTree.Element) -> list[NDArray[np.float64]]:
         """Return the unbroken runs of a strip, each (points, 2) in mm."""
         path = next(p for p in strip.iter(f"{_SVG}path") if p.get("class") == "trace")
+        return self.lines(path)
+
+    def lines(self, path: ElementTree.Element) -> list[NDArray[np.float64]]:
+        """Return the unbroken runs of a path, each (points, 2) in mm."""
         return polylines(path.get("d") or "")
 
     def words(self) -> str:

@@ -40,14 +40,19 @@ def test_the_sheet_has_its_physical_size(square_wave, read_sheet):
 
 def test_grid_of_1_mm_with_bold_5_mm_lines_that_meet_the_baseline(square_wave, read_sheet):
     sheet = read_sheet(ecg_paper_svg(square_wave))
-    pattern = next(sheet.root.iter("{http://www.w3.org/2000/svg}pattern"))
-    assert (pattern.get("width"), pattern.get("height")) == ("5", "5")
-    minor, bold = list(pattern)
-    assert minor.get("d").count("M") == 8
+    (minor,), (bold,) = sheet.paths("minor"), sheet.paths("major")
     assert float(bold.get("stroke-width")) > 2 * float(minor.get("stroke-width"))
+    lines = {kind.get("class"): sheet.lines(kind) for kind in (minor, bold)}
+    across = {k: [line[0, 0] for line in v if np.ptp(line[:, 0]) == 0] for k, v in lines.items()}
+    down = {k: [line[0, 1] for line in v if np.ptp(line[:, 1]) == 0] for k, v in lines.items()}
+    # The grid is 270 x 35 mm, from (3, 12): bold lines on its edges, four thin ones between two.
+    assert across["major"] == [3.0 + 5 * k for k in range(55)]
+    assert down["major"] == [12.0 + 5 * k for k in range(8)]
+    assert across["minor"] == [3.0 + k for k in range(270) if k % 5]
+    assert down["minor"] == [12.0 + k for k in range(35) if k % 5]
     (strip,) = sheet.strips()
-    assert (float(strip.get("data-baseline")) - float(pattern.get("y"))) % 5 == 0
-    assert (float(strip.get("data-x")) - float(pattern.get("x"))) % 5 == 0
+    assert float(strip.get("data-baseline")) in down["major"]
+    assert float(strip.get("data-x")) in across["major"]
 
 
 @pytest.mark.parametrize(("speed", "gain"), [(25, 10), (50, 20), (12.5, 5)])
@@ -232,7 +237,7 @@ def test_nothing_is_loaded_from_elsewhere(square_wave, theme):
 def test_the_drawing_is_deterministic_and_its_ids_follow_the_content(square_wave, twelve_leads):
     assert ecg_paper_svg(square_wave) == ecg_paper_svg(square_wave)
     ids = [
-        re.search(r'pattern id="([^"]+)"', ecg_paper_svg(r)) for r in (square_wave, twelve_leads)
+        re.search(r'clipPath id="([^"]+)"', ecg_paper_svg(r)) for r in (square_wave, twelve_leads)
     ]
     assert ids[0].group(1) != ids[1].group(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 import ecgfoundry
 from ecgfoundry.inference.interpretation import Episode, Finding, Interpretation
-from ecgfoundry.recording import Recording
+from ecgfoundry.recording import Recording, Subject
 from ecgfoundry.reports.fhir import to_fhir
 from ecgfoundry.samples import sample_path
 from ecgfoundry.signals.quality import Notice
@@ -107,10 +108,72 @@ def test_values_limits_and_units() -> None:
         "system": "http://unitsofmeasure.org",
         "code": "mmol/L",
     }
-    assert observation["category"][0]["coding"][0]["code"] == "laboratory"
+    # An estimate must never be filed as a measurement: neither by its category nor by its code.
+    assert [c["text"] for c in observation["category"]] == ["Estimate from an ECG", "Procedure"]
+    assert "laboratory" not in json.dumps(observation["category"])
+    assert observation["code"] == {"text": "Estimated from an ECG: potassium"}
+    assert "nothing was measured in blood" in observation["method"]["text"]
+    assert any("LOINC 2823-3" in note["text"] for note in observation["note"])
     assert observation["subject"] == {"reference": "Patient/7"}
     parts = {c["code"]["text"]: c["valueQuantity"]["value"] for c in observation["component"]}
     assert parts == {"lower limit": 3.5, "upper limit": 5.0}
+
+
+def test_low_and_high_estimates_have_different_codes() -> None:
+    findings = tuple(
+        Finding(
+            Target(f"potassium {side}", "laboratory indicator", codes={"LOINC": "2823-3"}),
+            present=True,
+        )
+        for side in ("low", "high")
+    )
+    found = check(to_fhir(interpretation(findings=findings), issued=NOW))["Observation"]
+    assert [o["code"] for o in found] == [
+        {"text": "Estimated from an ECG: potassium low"},
+        {"text": "Estimated from an ECG: potassium high"},
+    ]
+
+
+def test_the_head_of_a_recording_and_what_its_device_stated() -> None:
+    start = dt.datetime(2020, 1, 2, 3, 4, 5)
+    recording = Recording(
+        np.zeros((1, 500), np.float32), 500.0, ("I",),
+        start_time=start,
+        subject=Subject(age=63, sex="female", identifier="A<7>"),
+        device={"manufacturer": "Maker", "model": "M1"},
+        header={"heart_rate_bpm": "71", "qt_ms": "402", "statements": "Sinus rhythm\nNormal ECG"},
+    )  # fmt: skip
+    resources = check(to_fhir(interpretation(), issued=NOW, recording=recording))
+    (report,) = resources["DiagnosticReport"]
+    person = {"identifier": {"value": "A<7>"}, "type": "Patient", "display": "63 years, female"}
+    assert report["subject"] == person
+    assert report["effectiveDateTime"] == "2020-01-02"  # no time without a zone in FHIR
+    for words in (
+        "Person: 63 years, female. Identifier: A&lt;7&gt;.",
+        "Start of the recording: 2020-01-02 03:04:05, time zone not stated.",
+        "Device: Maker M1.",
+    ):
+        assert words in report["text"]["div"]
+    recorder = resources["Device"][1]
+    assert recorder["deviceName"][0]["name"] == "Maker M1"
+    rate, qt, words = resources["Observation"]
+    for stated in (rate, qt, words):
+        assert stated["device"]["reference"] == f"urn:uuid:{recorder['id']}"
+        assert "Stated by the recording device" in stated["method"]["text"]
+        assert stated["subject"] == person
+    ucum = "http://unitsofmeasure.org"
+    assert rate["code"]["coding"] == [{"system": "http://loinc.org", "code": "8867-4"}]
+    assert rate["valueQuantity"] == {"value": 71, "unit": "/min", "system": ucum, "code": "/min"}
+    assert qt["code"]["coding"] == [{"system": "http://loinc.org", "code": "8634-8"}]
+    assert qt["valueQuantity"] == {"value": 402, "unit": "ms", "system": ucum, "code": "ms"}
+    assert words["valueString"] == "Sinus rhythm\nNormal ECG"
+    zone = dt.timezone(dt.timedelta(hours=-3, minutes=-30))
+    zoned = dataclasses.replace(recording, start_time=start.replace(tzinfo=zone), header={})
+    resources = check(to_fhir(interpretation(), issued=NOW, recording=zoned))
+    (report,) = resources["DiagnosticReport"]
+    assert report["effectiveDateTime"] == "2020-01-02T03:04:05-03:30"
+    assert "2020-01-02 03:04:05 UTC-03:30" in report["text"]["div"]
+    assert len(resources["Device"]) == 1 and "Observation" not in resources
 
 
 def test_a_refusal_and_an_undecided_finding() -> None:

@@ -113,13 +113,12 @@ def test_a_decided_finding(present: bool, code: str, display: str) -> None:
         {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
          "code": code, "display": display},
     ]  # fmt: skip
-    # SCP-ECG has no official address, so its code is left out.
+    # SCP-ECG has no official address, so its code is left out. Our name is no display.
     assert found["code"] == {
         "text": "atrial fibrillation",
         "coding": [
-            {"system": "http://snomed.info/sct", "code": "164889003",
-             "display": "atrial fibrillation"},
-            {"system": "http://loinc.org", "code": "1-8", "display": "atrial fibrillation"},
+            {"system": "http://snomed.info/sct", "code": "164889003"},
+            {"system": "http://loinc.org", "code": "1-8"},
         ],
     }  # fmt: skip
     assert found["category"][0] == {
@@ -162,7 +161,8 @@ def test_a_measured_value_and_its_limits() -> None:
     bare = observation(Finding(Target("x", "measurement"), value=0.0))
     assert bare["valueQuantity"] == {"value": 0.0}
     lab = observation(Finding(Target("K", "laboratory indicator"), value=4.0))
-    assert lab["category"][0]["coding"][0]["code"] == "laboratory"
+    assert lab["category"][0] == {"text": "Estimate from an ECG"}
+    assert lab["category"][1]["coding"][0]["code"] == "procedure"
 
 
 def test_a_burden_and_its_episodes() -> None:

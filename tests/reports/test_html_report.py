@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime as dt
 import hashlib
 import re
@@ -77,11 +78,52 @@ def test_one_recording(square_wave, make_interpretation):
     assert len([svg for svg in page.of("svg") if svg.get("class") == "ecg-paper"]) == 1
 
 
+def test_the_head_says_who_when_and_what_the_device_stated(square_wave, make_interpretation):
+    recording = dataclasses.replace(
+        square_wave,
+        subject=Subject(age=63, sex="female", identifier="A7"),
+        start_time=dt.datetime(2024, 5, 6, 7, 8, 9),
+        header={"heart_rate_bpm": "71", "qrs_axis_deg": "-30", "qt_ms": "402",
+                "statements": "Sinus rhythm\n\nNormal ECG"},
+    )  # fmt: skip
+    words = Page(html_report([ReportItem(recording, make_interpretation())])).words
+    for text in (
+        "Identifier A7", "2024-05-06 07:08:09, time zone not stated",
+        "Stated by the recording device (not checked here)",
+        "ventricular rate, beats per minute 71 /min", "frontal QRS axis -30°",
+        "QT interval 402 ms", "Sinus rhythm Normal ECG",
+    ):  # fmt: skip
+        assert text in words, text
+    zone = dt.timezone(dt.timedelta(hours=5, minutes=45))
+    zoned = dataclasses.replace(
+        square_wave, start_time=dt.datetime(2024, 5, 6, 7, 8, 9, tzinfo=zone)
+    )
+    words = Page(html_report([ReportItem(zoned, make_interpretation())])).words
+    assert "2024-05-06 07:08:09 UTC+05:45" in words and "Identifier not stated" in words
+    assert "Stated by the recording device" not in words
+
+
+def test_kinds_of_episodes_that_have_no_lane_are_named(make_interpretation):
+    """Eight lanes are drawn; the two kinds of the least burden stand in the table alone."""
+    names = [f"kind {number}" for number in range(10)]
+    interpretation = make_interpretation(
+        duration_s=600.0,
+        burden={name: (10 - number) / 20 for number, name in enumerate(names)},
+        episodes=[
+            {"name": name, "start_s": 50.0 * k, "end_s": 50.0 * k + 40, "probability": 0.9}
+            for k, name in enumerate(names)
+        ],
+    )
+    text = html_report([ReportItem(None, interpretation)])
+    assert "only in the table: kind 8, kind 9" in Page(text).words
+    assert text.count('<tr><th scope="row">kind ') == 10
+
+
 def test_the_bar_and_its_threshold_tick_stand_at_their_numbers(make_interpretation):
     text = html_report([ReportItem(None, make_interpretation())])
     row = text[text.index("Atrial fibrillation") :]
-    assert 'class="fill" y="3" width="91.00"' in row
-    assert 'class="tick" d="M40.00 0V14"' in row
+    assert re.search(r'class="fill-present" fill="#[0-9a-f]{6}" y="3" width="91.00"', row)
+    assert re.search(r'class="tick" stroke="#[0-9a-f]{6}" d="M40.00 0V14"', row)
     assert 'aria-label="probability 0.91, threshold 0.40"' in row
 
 
@@ -193,9 +235,9 @@ def test_an_excerpt_of_a_long_recording_never_passes_for_the_whole(long_interpre
 
 def test_the_episode_bar_stands_at_its_time(long_interpretation):
     text = html_report([ReportItem(None, long_interpretation)])
-    ground = re.search(r'lane-ground" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', text)
+    ground = re.search(r'lane-ground" fill="[^"]+" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', text)
     left, width = map(float, ground.groups())
-    bar = re.search(r'lane-on" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', text)
+    bar = re.search(r'lane-on" fill="[^"]+" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', text)
     x, length = map(float, bar.groups())
     assert (x - left) / width == pytest.approx(300 / 1800, abs=1e-3)
     assert length / width == pytest.approx(445 / 1800, abs=1e-3)
@@ -307,8 +349,9 @@ def test_hostile_text_stays_text(make_interpretation, make_finding):
         signal=np.zeros((1, 1000), dtype=np.float32),
         sampling_rate=100,
         leads=(hostile,),
-        subject=Subject(sex=hostile),
+        subject=Subject(sex=hostile, identifier=hostile),
         device={hostile: hostile, "filter": hostile},
+        header={"statements": hostile, hostile: hostile},
         source=hostile,
         format=hostile,
     )

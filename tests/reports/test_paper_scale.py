@@ -298,6 +298,20 @@ def test_where_the_names_of_the_leads_stand() -> None:
     assert svg.count("<tspan") == 1 and ">0:10</tspan>" in svg
 
 
+def test_a_label_goes_where_no_trace_runs() -> None:
+    """A tall wave stands in the corner, from 0 to 0.2 s (18 to 23 mm): the name moves behind it.
+
+    The name is at most 5.2 mm wide, and 0.5 mm stay free: it begins at 24.2 mm, in whole
+    millimetres from the corner at 19.2 mm.
+    """
+    tall = np.where(np.arange(1000) < 20, 1.4, 0.0)
+    row = Row((Strip("II", "II", 0.0, 10.0, 0.0, tall, np.arange(1000) / 100, 0.0),), 15.0, 10.0)
+    frame = plan_frame(sheet_of(row), 25.0, 10.0)
+    svg = labels_svg(sheet_of(row), frame, THEMES["paper"])
+    assert re.findall(r'<text x="([\d.]+)" y="([\d.]+)">', svg) == [("24.2", "21")]
+    assert "stroke" not in svg  # no halo, which would rub out what is below
+
+
 def test_marks_where_a_trace_leaves_its_band() -> None:
     """The grid reaches from 12 to 47 mm; 2.0 mV is at 12 mm and -1.5 mV at 47 mm."""
     row = Row((strip((0.0, 2.0, 2.1, 0.0, -1.5, -1.6)),), 15.0, 10.0)
@@ -311,10 +325,9 @@ def test_marks_where_a_trace_leaves_its_band() -> None:
 
 
 def test_colours() -> None:
-    assert sorted(THEMES) == ["dark", "page", "paper", "plain"]
+    assert sorted(THEMES) == ["dark", "paper", "plain"]
     assert THEMES["plain"].trace == "#000000" and THEMES["plain"].background == "#ffffff"
-    assert THEMES["page"].trace == "var(--ecg-trace, #171717)"
-    assert THEMES["page"].minor == "var(--ecg-minor, #f8dfda)"
+    assert THEMES["paper"].trace == "#171717" and THEMES["paper"].minor == "#f8dfda"
 
 
 def test_size_of_a_printed_sheet(square_wave: Recording, read_sheet: Any) -> None:

@@ -46,7 +46,7 @@ def beats(count: int, *, leads: int = 2, seed: int = 0) -> ArraySource:
 
 def main(output: Path, batch: int, epochs: int, windows: int) -> None:
     """Run, or continue, and write the losses of each epoch."""
-    settings = PretrainSettings(
+    settings = PretrainSettings.of(
         epochs=epochs, batch=batch, learning_rate=3e-3, patience=None, validation_share=0.15,
         lead_replacement=0.0 if batch == 16 else 0.5, checkpoint_every=1, ema_decay=0.9,
         deterministic=True, threads=1, seed=3,

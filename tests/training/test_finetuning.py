@@ -286,10 +286,10 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "configuration.json").write_text('{"model": "another"}')
-    with pytest.raises(TrainingError, match="run of another configuration"):
-        finetune(data, run, model="net1d-tiny", settings=FinetuneSettings(epochs=1))
-    with pytest.raises(TrainingError, match="full, last or probe"):
-        FinetuneSettings(mode="half")
+    with pytest.raises(TrainingError, match="another run, which differs in .*--overwrite"):
+        finetune(data, run, model="net1d-tiny", settings=FinetuneSettings.of(epochs=1))
+    with pytest.raises(TrainingError, match="no mode 'half'. Use full, last, probe"):
+        FinetuneSettings.of(mode="half")
 
 
 def test_a_corpus_is_a_source(tmp_path: Path) -> None:

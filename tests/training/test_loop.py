@@ -200,5 +200,5 @@ def test_wrong_runs_are_named() -> None:
             settings=replace(SETTINGS, monitor="auroc"),
             evaluate=lambda network: {"f1": 1.0},
         )
-    with pytest.raises(TrainingError, match="epoch 0, step 0"):
+    with pytest.raises(TrainingError, match="step 1 of epoch 1"):
         fit(make_network(), batches, lambda o, t: o.mean() * math.nan, settings=SETTINGS)

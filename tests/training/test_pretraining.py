@@ -111,7 +111,7 @@ def test_validation_patients_do_not_change_when_the_corpus_grows() -> None:
 
 
 def test_it_learns_and_ends_as_a_bundle(tmp_path: Path) -> None:
-    settings = PretrainSettings(
+    settings = PretrainSettings.of(
         epochs=5, batch=16, learning_rate=5e-3, schedule="cosine", patience=None,
         validation_share=0.3, lead_replacement=0.5, threads=1, augmentations=("scale",),
     )  # fmt: skip
@@ -130,7 +130,7 @@ def test_it_learns_and_ends_as_a_bundle(tmp_path: Path) -> None:
 
 def test_wrong_runs_are_named(tmp_path: Path) -> None:
     def run(**changes: object) -> None:
-        settings = PretrainSettings(**{"epochs": 1, "batch": 8} | changes)
+        settings = PretrainSettings.of(**{"epochs": 1, "batch": 8} | changes)
         pretrain(
             [beats(8, leads=1)], tmp_path / str(changes), architecture="net1d-tiny", task=TASK,
             spec=SPEC, configuration=NETWORK, settings=settings,

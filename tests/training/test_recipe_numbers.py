@@ -73,13 +73,16 @@ def test_one_lead_pretraining_replaces_leads_with_a_half_chance(
     leads: list[str],
 ) -> None:  # fmt: skip
     data = statements_manifest(tmp_path, 4)
-    # A batch that cannot be parted ends the run after its configuration was written.
-    settings = PretrainSettings(batch=7, accumulate=2, validation_share=0.5)
-    with pytest.raises(TrainingError, match="cannot be divided"):
+    # A checkpoint of other settings ends the run after its configuration was written.
+    (tmp_path / "run").mkdir()
+    torch.save({"settings": {"seed": 99}}, tmp_path / "run" / "last.checkpoint")
+    settings = PretrainSettings.of(batch=8, validation_share=0.5)
+    with pytest.raises(TrainingError, match="under other settings"):
         ecgfounder_pretrain(data, tmp_path / "run", one_lead=one_lead, settings=settings)
     document = json.loads((tmp_path / "run" / "configuration.json").read_text())
-    assert document["settings"]["lead_replacement"] == replacement
+    assert document["settings"]["augmentation"]["lead_replacement"] == replacement
     assert document["architecture"] == architecture
+    assert len(document["input"].pop("preprocessing_sha256")) == 64
     assert document["input"] == {
         "lead_mode": mode, "leads": leads, "sampling_rate": 500.0, "samples": 5000,
         "preprocessing": "ecgfounder-finetune@1",

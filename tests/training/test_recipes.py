@@ -34,7 +34,7 @@ WANTED = {
     "labs_mcmed",
 }  # fmt: skip
 GOLDEN = Path(__file__).parent / "golden_losses"
-FEW = FinetuneSettings(
+FEW = FinetuneSettings.of(
     epochs=2, batch=8, threads=1, augmentations=(), ema_decay=None, learning_rate=1e-3,
     schedule="constant", warmup=0.0, deterministic=True,
 )  # fmt: skip
@@ -124,7 +124,7 @@ def test_pretraining_recipe(tmp_path: Path) -> None:
             configuration={
                 "leads": 1 if one_lead else 12, "widths": (16, 16), "blocks": (1, 1),
             },
-            settings=PretrainSettings(
+            settings=PretrainSettings.of(
                 epochs=2, batch=8, validation_share=0.3, threads=1, deterministic=True
             ),
         )  # fmt: skip

@@ -26,9 +26,9 @@ from tests.training.small_pretraining import NETWORK, SPEC, TASK, beats  # noqa:
 
 
 def test_defaults_of_fine_tuning() -> None:
-    settings = dataclasses.asdict(FinetuneSettings())
-    assert settings.pop("shares") == {"train": 0.7, "validation": 0.15, "test": 0.15}
-    assert settings == {
+    assert FinetuneSettings().flat() == {
+        "train_share": 0.7, "validation_share": 0.15, "test_share": 0.15,
+        "step_epochs": 5, "step_factor": 0.1, "checkpoint_every": 200,
         "mode": "full", "last_stages": 1, "epochs": None, "batch": 32, "learning_rate": None,
         "schedule": "cosine", "warmup": 0.05, "weight_decay": 0.01, "gradient_clip": 1.0,
         "ema_decay": 0.99, "patience": 8, "precision": "fp32", "accumulate": 1, "compile": False,
@@ -41,10 +41,8 @@ def test_defaults_of_fine_tuning() -> None:
 def test_ecgfounders_fine_tuning() -> None:
     """Relayed from the paper (arXiv 2410.04133) and the released code: Adam at 1e-4 without decay,
     batch 256, 30 epochs, times 0.1 after 10 evaluations without improvement."""
-    plain = dataclasses.asdict(FinetuneSettings())
-    changed = {
-        name: value for name, value in dataclasses.asdict(FINETUNE).items() if value != plain[name]
-    }
+    plain = FinetuneSettings().flat()
+    changed = {name: value for name, value in FINETUNE.flat().items() if value != plain[name]}
     assert changed == {
         "epochs": 30, "batch": 256, "learning_rate": 1e-4, "schedule": "plateau", "warmup": 0.0,
         "weight_decay": 0.0, "ema_decay": None, "patience": None, "augmentations": (),
@@ -53,13 +51,13 @@ def test_ecgfounders_fine_tuning() -> None:
 
 def test_ecgfounders_pretraining() -> None:
     """Relayed from the paper: AdamW at 1e-3 times 0.1 every 5 epochs, batch 1024, 20 epochs."""
-    assert dataclasses.asdict(PRETRAIN) == {
+    assert PRETRAIN.flat() == {
         "epochs": 20, "batch": 1024, "learning_rate": 1e-3, "schedule": "step", "step_epochs": 5,
         "step_factor": 0.1, "warmup": 0.0, "patience": 3, "validation_share": 0.05,
-        "lead_replacement": 0.0, "augmentations": (), "accumulate": 1, "weight_decay": 0.01,
+        "lead_replacement": None, "augmentations": (), "accumulate": 1, "weight_decay": 0.01,
         "gradient_clip": 1.0, "ema_decay": None, "precision": "fp32", "compile": False,
         "deterministic": False, "channels_last": False, "threads": None, "checkpoint_every": 500,
-        "workers": 0, "seed": 0,
+        "workers": 0, "seed": 0, "device": "auto",
     }  # fmt: skip
 
 
@@ -113,24 +111,26 @@ def test_pretrained_weights_are_fine_tuned_at_3e_4(ages: MappedManifest, tmp_pat
 
 
 def test_random_weights_are_trained_at_1e_3(ages: MappedManifest, tmp_path: Path) -> None:
-    chosen = FinetuneSettings(batch=4, epochs=7, augmentations=(), seed=5, weight_decay=0.2)
+    chosen = FinetuneSettings.of(batch=4, epochs=7, augmentations=(), seed=5, weight_decay=0.2)
     with pytest.raises(Enough):
         finetune(ages, tmp_path, model="net1d-tiny", settings=chosen, say=first_epoch)
     found = settings_in(tmp_path)
     assert (found["learning_rate"], found["epochs"], found["seed"]) == (1e-3, 7, 5)
     assert found["weight_decay"] == 0.2
     training = (tmp_path / "split.csv").read_text().count(",train,")
-    assert training in (8, 9)  # 70 % of 12
+    # sha256sum of 5:p0 to 5:p11: e42c c518 2d13 e440 9aee 6a50 665b 872b fb1c f136 b2fc a0bd; seven
+    # are below 0.7 (b333).
+    assert training == 7
     assert found["steps_per_epoch"] == -(-training // 4)
     # A rate that is given is the one that is used.
-    chosen = dataclasses.replace(chosen, learning_rate=2e-5, epochs=3)
+    chosen = chosen.change(learning_rate=2e-5, epochs=3)
     with pytest.raises(Enough):
         finetune(ages, tmp_path / "b", model="net1d-tiny", settings=chosen, say=first_epoch)
     assert settings_in(tmp_path / "b")["learning_rate"] == 2e-5
 
 
 def test_pretraining_hands_its_settings_on(tmp_path: Path) -> None:
-    chosen = PretrainSettings(
+    chosen = PretrainSettings.of(
         epochs=4, batch=8, learning_rate=2e-3, step_epochs=2, step_factor=0.3, patience=2,
         validation_share=0.4, weight_decay=0.03, gradient_clip=0.5, accumulate=2, ema_decay=0.9,
         checkpoint_every=17, seed=3, warmup=0.1,
@@ -175,7 +175,7 @@ def test_batches_are_shared_among_accumulated_steps(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="a batch of 8 cannot be divided by 3 accumulated"):
         pretrain(
             [beats(40)], tmp_path, architecture="net1d-tiny", task=TASK, spec=SPEC,
-            settings=PretrainSettings(batch=8, accumulate=3, validation_share=0.4),
+            settings=PretrainSettings.of(batch=8, accumulate=3, validation_share=0.4),
         )  # fmt: skip
 
 

@@ -36,9 +36,9 @@ def check(
     open_files
         Read every recording: unreadable files, duplicated signals and unit mistakes.
     json
-        One JSON object per target (its classes) and per problem.
+        One JSON object per problem.
     """
-    from ecgfoundry.manifest import check_manifest, summarize_targets
+    from ecgfoundry.manifest import check_manifest, class_counts, target_problems
     from ecgfoundry.models.bundle import find_bundle, load_bundle
 
     data = (table or TableOptions()).read(manifest, check=False)
@@ -46,8 +46,9 @@ def check(
     problems = check_manifest(
         data.manifest, targets=data.targets, model_input=spec, open_files=open_files
     )
-    for summary in summarize_targets(data):
-        print(json_module.dumps(summary.to_dict()) if json else summary)
+    problems = [*target_problems(data), *problems]
+    for line in class_counts(data):
+        print(line, file=sys.stderr)
     for problem in problems:
         print(json_module.dumps(problem.to_dict()) if json else problem)
     rows, patients = len(data.manifest), len(set(data.manifest.groups()))
@@ -70,7 +71,7 @@ def split(
     test: float = 0.15,
     seed: int = 0,
 ) -> None:
-    """Write the manifest with a column 'split': by patient, stratified, seeded.
+    """Write the manifest with a column 'split': by patient, by a hash that moves nobody later.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def split(
 
     data = (table or TableOptions()).read(manifest, check=False)
     shares = SplitShares(1.0 - validation - test, validation, test)
-    parted = split_by_patient(data.manifest, data.targets, shares=shares, seed=seed)
+    parted = split_by_patient(data.manifest, shares=shares, seed=seed)
     folder = data.manifest.folder
     rows = [replace(row, path=str((folder / row.path).resolve())) for row in parted.rows]
     write_manifest(output, rows)

@@ -196,6 +196,7 @@ def import_model(
     output: Path,
     architecture: str = "net1d",
     leads: int = 12,
+    lead: str = "I",
     vocabulary: str = "ecgfounder-150",
     preprocessing: str = "ecgfounder-finetune@1",
 ) -> None:
@@ -211,6 +212,8 @@ def import_model(
         The network that the weights belong to.
     leads
         12 or 1.
+    lead
+        With --leads 1: the lead that the weights were trained on; it is read where it is there.
     vocabulary
         What the outputs mean.
     preprocessing
@@ -222,6 +225,7 @@ def import_model(
         checkpoint,
         architecture=architecture,
         leads=leads,
+        lead=lead,
         vocabulary=vocabulary,
         output=output,
         preprocessing=preprocessing,

@@ -35,6 +35,8 @@ class TableOptions:
         Column of the rows of an array, where it is not called index.
     start_column
         Column of the starts in seconds, where it is not called start_s.
+    positive
+        Of two text classes: the one that is looked for.
     """
 
     target: Annotated[list[str] | None, Parameter(negative="")] = None
@@ -44,6 +46,7 @@ class TableOptions:
     split_column: str | None = None
     index_column: str | None = None
     start_column: str | None = None
+    positive: str | None = None
 
     def read(
         self,
@@ -51,7 +54,6 @@ class TableOptions:
         *,
         need_targets: bool = False,
         check: bool = True,
-        any_numbers: bool = False,
     ) -> MappedManifest:
         """Read a table; what had to be supposed is said on standard error.
 
@@ -68,7 +70,7 @@ class TableOptions:
             index=self.index_column,
             start=self.start_column,
             targets=tuple(part for entry in self.target or () for part in entry.split(",") if part),
-            any_numbers=any_numbers,
+            positive=self.positive,
         )
         found = read_recordings(
             table, columns, records=self.records, need_targets=need_targets, check=check

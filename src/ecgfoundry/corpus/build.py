@@ -6,13 +6,12 @@ cut by the input alone, a committed task is whole, and any other is made again.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from ecgfoundry.corpus.tasks import TaskSpec, run_task
 from ecgfoundry.engines import Engine, process_pool
 from ecgfoundry.errors import CorpusError
 from ecgfoundry.extras import require_polars
+from ecgfoundry.locks import locked
 from ecgfoundry.manifest import Manifest
 
 __all__ = ["BuildOptions", "BuildResult", "build_corpus"]
@@ -124,16 +124,11 @@ def build_corpus(
     return BuildResult(root, len(specs), len(open_specs), content)
 
 
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    with (root / ".lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CorpusError(
-                "another build is running here", path=root, remedy="Wait for it, or stop it"
-            ) from None
-        yield
+def _locked(root: Path) -> AbstractContextManager[None]:
+    refusal = CorpusError(
+        "another build is running here", path=root, remedy="Wait for it, or stop it"
+    )
+    return locked(root / ".lock", refusal)
 
 
 def _fresh_work(root: Path) -> Path:

@@ -20,7 +20,8 @@ from ecgfoundry.evaluation.tables import (
     read_text,
 )
 from ecgfoundry.io import read_json, sha256_of
-from ecgfoundry.manifest.reading import PATIENT_NAMES, mark_among_classes, normalized_sex
+from ecgfoundry.manifest.reading import PATIENT_NAMES, normalized_sex
+from ecgfoundry.manifest.targets import mark_problem
 from ecgfoundry.metrics.classification import f1_thresholds
 from ecgfoundry.metrics.decisions import youden_threshold
 
@@ -197,13 +198,9 @@ def _say_which_pairs_are_no_classes(names: Sequence[str], labels: Float64, notes
     for k, name in enumerate(names):
         if target_kind(labels[:, k]) == "classification":
             continue
-        mark = mark_among_classes(labels[:, k].tolist())
-        if mark is not None:
-            raise EvaluationError(
-                f"the label of '{name}' is {mark[0]:g} in {mark[1]} record(s), and else 0 or 1: it "
-                "looks like a mark for a missing or uncertain label",
-                remedy="Leave the cell empty where the label is unknown",
-            )
+        problem = mark_problem(name, labels[:, k])
+        if problem is not None:
+            raise problem
         values = np.unique(labels[~np.isnan(labels[:, k]), k])
         if len(values) == 2:
             notes.notes.append(

@@ -83,8 +83,10 @@ class InputLeads:
             not have them; or none of a model's leads is there.
         """
         if spec.lead_mode == "any-single":
-            chosen = choose_single_lead(available, lead=lead)
-            return cls(rows=(chosen,), recorded=(chosen,), derived=(), absent=())
+            chosen = choose_single_lead(available, lead=lead, trained=spec.leads)
+            if chosen in available:
+                return cls(rows=(chosen,), recorded=(chosen,), derived=(), absent=())
+            return cls(rows=(chosen,), recorded=(), derived=(chosen,), absent=())
         if lead is not None:
             # One lead out of several, as if nothing else had been recorded.
             available = (choose_single_lead(available, lead=lead),)

@@ -207,7 +207,7 @@ def estimate_laboratory(
         "refused_windows": len(refusals),
         "pooling": pooling_of(bundle),
         "effective_windows": float(1.0 / (weights**2).sum()) if len(weights) else None,
-        "leads_used": leads.recorded,
+        "leads_used": leads.recorded + leads.derived,
         "warnings": warnings,
     }
     if not len(logits):

@@ -11,7 +11,7 @@ augmentations; see :mod:`ecgfoundry.labs.training_data` for labels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +209,8 @@ def labs_mcmed(
             remedy="Use a one-lead bundle or architecture, such as net1d-1lead or net1d-tiny, or "
             "one that takes any subset of leads",
         )
+    if start.spec.lead_mode == "any-single":
+        start = replace(start, spec=replace(start.spec, leads=("II",)))
     if settings.pooling not in ("mean", "attention"):
         raise TrainingError(
             f"segments are not joined by '{settings.pooling}'", remedy="mean or attention"

@@ -147,6 +147,11 @@ class LaboratorySource:
         """Patient of each segment."""
         return [str(patient) for patient in self.data.patients]
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash that changes with any signal."""
+        return str(self.data.corpus.document["commits_sha256"])
+
     def __len__(self) -> int:
         return len(self.data)
 

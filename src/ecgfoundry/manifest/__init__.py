@@ -11,7 +11,6 @@ from ecgfoundry.manifest.checks import (
     Problem,
     check_manifest,
     signal_hashes,
-    summarize_targets,
 )
 from ecgfoundry.manifest.fingerprints import (
     FINGERPRINTS_FILE,
@@ -28,6 +27,12 @@ from ecgfoundry.manifest.reading import (
 )
 from ecgfoundry.manifest.splits import SplitShares, split_by_patient
 from ecgfoundry.manifest.table import Manifest, ManifestRow, write_manifest
+from ecgfoundry.manifest.targets import (
+    class_counts,
+    class_warnings,
+    mark_problem,
+    target_problems,
+)
 
 __all__ = [
     "FINGERPRINTS_FILE",
@@ -39,14 +44,17 @@ __all__ = [
     "Problem",
     "SplitShares",
     "check_manifest",
+    "class_counts",
+    "class_warnings",
     "fingerprint",
     "fingerprints",
     "labels_of_model",
+    "mark_problem",
     "read_manifest",
     "read_recordings",
     "signal_hashes",
     "split_by_patient",
-    "summarize_targets",
+    "target_problems",
     "write_fingerprints",
     "write_manifest",
 ]

@@ -15,18 +15,15 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import EcgFoundryError, LeakageError, ManifestError
 from ecgfoundry.leads import LIMB_LEADS
 from ecgfoundry.manifest.fingerprints import fingerprint, similar_pairs
-from ecgfoundry.manifest.reading import MappedManifest, mark_among_classes
 from ecgfoundry.manifest.table import Manifest, ManifestRow
 from ecgfoundry.models.bundle import InputSpec
 
 __all__ = [
     "Problem",
-    "TargetSummary",
     "check_manifest",
     "raise_on_leak",
     "signal_hash",
     "signal_hashes",
-    "summarize_targets",
 ]
 
 EXAMPLES = 3
@@ -119,90 +116,20 @@ def check_manifest(
     Notes
     -----
     Problems: ``patient-in-two-splits``, ``signal-in-two-splits`` (leaks); ``missing-file``,
-    ``unreadable-file``, ``missing-leads``, ``missing-split``, ``nothing-to-learn``,
-    ``mark-among-classes`` (errors: training stops at the last three); ``duplicated-signal``,
+    ``unreadable-file``, ``missing-leads``, ``missing-split``, ``nothing-to-learn`` (errors:
+    training stops at the last two); ``duplicated-signal``,
     ``signal-of-two-patients``, ``no-patient``, ``constant-target``, ``unlabelled-target``,
     ``unlabelled-record``, ``large-amplitude``, ``small-amplitude``,
     ``similar-signal-in-two-splits`` (warnings).
     """
-    problems = [*_split_problems(manifest, targets), *_target_problems(manifest, targets)]
+    problems = [*split_problems(manifest), *_missing_split(manifest, targets)]
+    problems += _target_problems(manifest, targets)
     seen = _look(manifest, model_input, open_files, progress)
     problems += _file_problems(seen, len(manifest))
     problems += duplicate_problems(manifest, seen.hashes)
     problems += similar_problems(manifest, seen.fingerprints, seen.hashes)
     order = {"leak": 0, "error": 1, "warning": 2}
     return sorted(problems, key=lambda problem: order[problem.severity])
-
-
-@dataclass(frozen=True, slots=True)
-class TargetSummary:
-    """What the values of one target are.
-
-    Attributes
-    ----------
-    target : str
-    kind : {"classes", "quantity"}
-    rows, missing : int
-        Rows with a value, and without one.
-    counts : mapping
-        Class -> rows; empty of a quantity.
-    positive : str or None
-        The class that counts as present, of two; in text the second in alphabetical order.
-    low, high : float or None
-        Range of a quantity.
-    """
-
-    target: str
-    kind: str
-    rows: int
-    missing: int
-    counts: Mapping[str, int]
-    positive: str | None = None
-    low: float | None = None
-    high: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    def __str__(self) -> str:
-        absent = f", {self.missing} missing" if self.missing else ""
-        if self.kind == "quantity":
-            return f"{self.target}: {self.rows} values, {self.low:g} to {self.high:g}{absent}"
-        classes = ", ".join(f"{count} {name}" for name, count in self.counts.items())
-        positive = f"; positive is {self.positive}" if self.positive is not None else ""
-        return f"{self.target}: {classes}{absent}{positive}"
-
-
-_MOST_LEVELS = 10
-"""Of whole numbers, beyond which a target is shown as a quantity, as training takes it."""
-
-
-def summarize_targets(data: MappedManifest) -> list[TargetSummary]:
-    """Return what the values of each chosen target are, for a look before training."""
-    values = data.manifest.targets(data.targets)
-    return [
-        _summary(name, values[:, k], data.classes.get(name)) for k, name in enumerate(data.targets)
-    ]
-
-
-def _summary(name: str, values: NDArray[np.float64], texts: Sequence[str] | None) -> TargetSummary:
-    known = values[~np.isnan(values)]
-    missing = len(values) - len(known)
-    levels = np.unique(known)
-    whole = bool((levels == np.round(levels)).all()) and len(levels) <= _MOST_LEVELS
-    if texts is None and len(levels) and not whole:
-        return TargetSummary(
-            name, "quantity", len(known), missing, {}, None, float(levels[0]), float(levels[-1])
-        )
-    shown = [f"{level:g}" if texts is None else texts[int(level)] for level in levels]
-    counts = {text: int((known == level).sum()) for text, level in zip(shown, levels, strict=True)}
-    positive = None
-    if texts is not None and len(texts) == 2:
-        positive = texts[1]
-    elif texts is None and set(levels) <= {0.0, 1.0}:
-        positive = "1"
-    return TargetSummary(name, "classes", len(known), missing, counts, positive)
 
 
 def raise_on_leak(problems: Iterable[Problem], path: Path) -> None:
@@ -226,35 +153,42 @@ def signal_hashes(manifest: Manifest) -> dict[str, str]:
     return _look(manifest, None, True, None).hashes
 
 
-def _split_problems(manifest: Manifest, targets: Sequence[str] | None) -> list[Problem]:
+def split_problems(manifest: Manifest) -> list[Problem]:
+    """Return what is wrong with patients and splits, without opening a file."""
     problems = []
-    splits: dict[str, dict[str, str]] = defaultdict(dict)  # patient -> split -> its first record
+    rows_of: dict[str, list[ManifestRow]] = defaultdict(list)
     for row in manifest.rows:
-        if row.patient is not None and row.split is not None:
-            splits[row.patient].setdefault(row.split, row.record)
-    torn = [patient for patient, own in splits.items() if len(own) > 1]
+        if row.patient is not None:
+            rows_of[row.patient].append(row)
+    torn = []
+    for own in rows_of.values():
+        first = {row.split: row.record for row in reversed(own) if row.split is not None}
+        if len(first) > 1:
+            torn.append(" and ".join(f"{first[s]} in {s}" for s in sorted(first)))
     if torn:
         problems.append(
             Problem(
                 "patient-in-two-splits", "leak",
                 f"{len(torn)} patient(s) stand in more than one split", len(torn),
-                tuple(
-                    "of one patient: "
-                    + " and ".join(f"{splits[p][split]} in {split}" for split in sorted(splits[p]))
-                    for p in torn[:EXAMPLES]
-                ),
+                tuple(f"of one person, {rows}" for rows in torn[:EXAMPLES]),
                 "Split by patient; nothing was trained or scored",
             )
         )  # fmt: skip
-    there = {row.split for row in manifest.rows}
-    named = targets if targets is not None else manifest.target_names
-    if named and "train" in there and "validation" not in there:
+    spelled: dict[str, set[str]] = defaultdict(set)
+    for patient in rows_of:
+        spelled[_plain_id(patient)].add(patient)
+    alike = [sorted(names) for names in spelled.values() if len(names) > 1]
+    if alike:
         problems.append(
             Problem(
-                "missing-split", "error",
-                "there is a train split, and no row of the split validation", 1, (),
-                "Give all of train, validation and test, or no split at all; the test split never "
-                "serves for stopping or choosing",
+                "patient-spelling", "warning",
+                f"{len(alike)} patient(s) are written in more than one way and count as different "
+                "people", len(alike),
+                tuple(
+                    " and ".join(rows_of[name][0].record for name in names[:2])
+                    for names in alike[:EXAMPLES]
+                ),
+                "Write each in one way: 9012, 9012.0 and 09012 are three",
             )
         )  # fmt: skip
     nameless = [row.record for row in manifest.rows if row.patient is None]
@@ -268,6 +202,31 @@ def _split_problems(manifest: Manifest, targets: Sequence[str] | None) -> list[P
             )
         )  # fmt: skip
     return problems
+
+
+def _missing_split(manifest: Manifest, targets: Sequence[str] | None) -> list[Problem]:
+    """Return what training stops with; a table of test rows alone is one to measure on."""
+    there = {row.split for row in manifest.rows}
+    named = targets if targets is not None else manifest.target_names
+    if not named or "train" not in there or "validation" in there:
+        return []
+    return [
+        Problem(
+            "missing-split", "error",
+            "there is a train split, and no row of the split validation", 1, (),
+            "Give all of train, validation and test, or no split at all; the test split never "
+            "serves for stopping or choosing",
+        )
+    ]  # fmt: skip
+
+
+def _plain_id(name: str) -> str:
+    """Return an identifier without leading zeros, ".0", case and spaces."""
+    text = name.strip().casefold()
+    whole, point, rest = text.partition(".")
+    if point and not rest.strip("0") and whole.isdecimal():
+        text = whole
+    return text.lstrip("0") or "0" if text.isdecimal() else text
 
 
 def _target_problems(manifest: Manifest, targets: Sequence[str] | None) -> list[Problem]:
@@ -287,18 +246,6 @@ def _target_problems(manifest: Manifest, targets: Sequence[str] | None) -> list[
             )  # fmt: skip
     for k, name in enumerate(names):
         known = values[:, k][~np.isnan(values[:, k])]
-        mark = mark_among_classes(values[:, k].tolist())
-        if mark is not None:
-            marked = np.flatnonzero(values[:, k] == mark[0])
-            problems.append(
-                Problem(
-                    "mark-among-classes", "error",
-                    f"'{name}' is {mark[0]:g} in {mark[1]} row(s), and else 0 or 1: it looks like "
-                    "a mark for a missing or uncertain label", mark[1],
-                    tuple(manifest.rows[row].record for row in marked[:EXAMPLES]),
-                    "Leave the cell empty where the label is unknown",
-                )
-            )  # fmt: skip
         if known.size == 0:
             problems.append(
                 Problem("unlabelled-target", "warning", f"'{name}' has no value at all", 1)

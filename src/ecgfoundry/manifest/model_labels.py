@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import ManifestError
 from ecgfoundry.manifest.reading import MappedManifest
 from ecgfoundry.manifest.table import Manifest
+from ecgfoundry.manifest.targets import mark_problem
 from ecgfoundry.vocabularies import Vocabulary
 
 __all__ = ["ModelLabels", "labels_of_model"]
@@ -62,6 +63,9 @@ def labels_of_model(
     unused = []
     for name in data.targets or data.manifest.target_names:
         values = data.manifest.targets([name])[:, 0]
+        problem = mark_problem(name, values)
+        if problem is not None:
+            raise problem
         found = _outputs_of(name, values, data.classes.get(name), vocabulary, multiclass, data)
         if not found:
             unused.append(name)

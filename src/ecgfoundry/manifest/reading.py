@@ -16,6 +16,7 @@ from typing import Any
 
 from ecgfoundry.errors import FileAccessError, ManifestError
 from ecgfoundry.io import Table, is_missing, number_of, read_table, whole_number
+from ecgfoundry.manifest.classes import ordered_classes
 from ecgfoundry.manifest.table import COLUMNS, TARGET_PREFIX, Manifest, ManifestRow
 from ecgfoundry.schemas import load_schema, schema_problems
 
@@ -23,7 +24,6 @@ __all__ = [
     "RECORD_NAMES",
     "ColumnMapping",
     "MappedManifest",
-    "mark_among_classes",
     "normalized_sex",
     "read_manifest",
     "read_recordings",
@@ -42,9 +42,6 @@ _SPLITS = {
     "holdout": "test",
 }  # fmt: skip
 _SUFFIXES = (".hea", ".xml", ".dcm", ".edf", ".mat", ".npy", ".csv", ".scp")
-_MARKS = frozenset((-1.0, -2.0, -9.0, -99.0, -999.0, 9.0, 99.0, 999.0))
-"""What tables write for "unknown" or "uncertain" beside 0 and 1: CheXpert's -1, the 9 and 99 of
-epidemiological code books, the -9 of genetics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +54,8 @@ class ColumnMapping:
         Columns. ``start`` is in seconds.
     targets : sequence of str
         Columns to learn; empty: all ``target:NAME`` columns of a manifest.
-    any_numbers : bool
-        The user has said that the targets are quantities or numbered classes, so that a -1 among 0
-        and 1 is one of them and no mark for "unknown".
+    positive : str, optional
+        Of a target with two text classes: the one that is looked for.
     """
 
     path: str | None = None
@@ -68,7 +64,7 @@ class ColumnMapping:
     index: str | None = None
     start: str | None = None
     targets: tuple[str, ...] = ()
-    any_numbers: bool = False
+    positive: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,7 @@ def read_manifest(path: str | Path, *, check: bool = True) -> Manifest:
     path = Path(path)
     table = read_table(path)
     _check_columns(table.columns, path)
-    found = _read(table, ColumnMapping(any_numbers=True), None, strict=True)
+    found = _read(table, ColumnMapping(), None, strict=True)
     if check:
         found.manifest.check()
     return found.manifest
@@ -143,8 +139,8 @@ def read_recordings(
     need_targets : bool
         Whether a table without a named target is refused.
     check : bool
-        Refuse a manifest that contradicts itself (a patient in two splits) or a mark for "unknown"
-        among 0 and 1; :func:`ecgfoundry.manifest.check_manifest` reports such things instead.
+        Refuse a manifest that contradicts itself (a patient in two splits);
+        :func:`ecgfoundry.manifest.check_manifest` reports such things instead.
 
     Raises
     ------
@@ -155,41 +151,7 @@ def read_recordings(
     found = _read(read_table(table), mapping, records, need_targets=need_targets)
     if check:
         found.manifest.check()
-        if not mapping.any_numbers:
-            _refuse_marks(found, Path(table))
     return found
-
-
-def mark_among_classes(values: Sequence[float]) -> tuple[float, int] | None:
-    """Return a number that looks like a mark for "unknown" among 0 and 1, and how often it stands.
-
-    Parameters
-    ----------
-    values : sequence of float
-        Of one target; NaN is missing.
-    """
-    counts = Counter(value for value in values if not math.isnan(value))
-    others = set(counts) - {0.0, 1.0}
-    if not others or not others <= _MARKS or not set(counts) & {0.0, 1.0}:
-        return None
-    mark = max(others, key=lambda value: counts[value])
-    return mark, counts[mark]
-
-
-def _refuse_marks(found: MappedManifest, path: Path) -> None:
-    for name in found.targets:
-        if name in found.classes:
-            continue
-        values = [row.targets.get(name) for row in found.manifest.rows]
-        mark = mark_among_classes([math.nan if value is None else value for value in values])
-        if mark is not None:
-            raise ManifestError(
-                f"'{name}' is {mark[0]:g} in {mark[1]} row(s), and else 0 or 1: it looks like a "
-                "mark for a missing or uncertain label",
-                path=path,
-                remedy="Leave the cell empty where the label is unknown; or, if it is a quantity "
-                "or a class, say so with --task regression or multiclass",
-            )
 
 
 def normalized_sex(text: str) -> str:
@@ -240,7 +202,7 @@ def _read(
     if not folder.is_dir():
         raise FileAccessError("there is no such folder", path=folder)
     found = _found_columns(table, mapping, array is not None)
-    values, classes = _targets(tuple(dict.fromkeys((*targets, *own))), table)
+    values, classes = _targets(tuple(dict.fromkeys((*targets, *own))), table, mapping.positive)
     if strict and classes:
         raise ManifestError(
             _first_text(table, TARGET_PREFIX + next(iter(classes))), path=table.path
@@ -435,7 +397,7 @@ def _found_file(name: str, folder: Path) -> str:
 
 
 def _targets(
-    names: Sequence[str], table: Table
+    names: Sequence[str], table: Table, positive: str | None
 ) -> tuple[dict[str, list[float | None]], dict[str, tuple[str, ...]]]:
     values: dict[str, list[float | None]] = {}
     classes: dict[str, tuple[str, ...]] = {}
@@ -459,9 +421,17 @@ def _targets(
                 remedy="Leave the cell empty where the value is missing",
             )
         else:
-            classes[name] = tuple(sorted(set(known)))
+            texts = sorted(set(known))
+            classes[name] = ordered_classes(name, texts, positive if positive in texts else None)
             place = {text: float(k) for k, text in enumerate(classes[name])}
             values[name] = [place.get(cell) for cell in cells]
+    if positive is not None and not any(positive in own for own in classes.values()):
+        shown = "; ".join(f"{name}: {', '.join(own)}" for name, own in classes.items())
+        raise ManifestError(
+            f"no target has the class '{positive}'",
+            path=table.path,
+            remedy=f"There are {shown}" if shown else "No target of this table has text classes",
+        )
     return values, classes
 
 

@@ -1,10 +1,10 @@
-"""Splits by patient: stratified, seeded, the same on every machine."""
+"""Splits by patient: seeded, the same on every machine, and for good."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,7 +40,6 @@ class SplitShares:
 
 def split_by_patient(
     manifest: Manifest,
-    targets: Sequence[str] = (),
     *,
     shares: SplitShares | None = None,
     seed: int = 0,
@@ -51,18 +50,16 @@ def split_by_patient(
     ----------
     manifest : Manifest
         Existing splits are replaced.
-    targets : sequence of str
-        Targets whose distribution the splits share. A patient belongs to the stratum of the
-        rarest target that he or she is positive for; of a numeric first target, to the bin of his
-        or her mean.
     shares : SplitShares, optional
     seed : int
 
     Returns
     -------
     Manifest
-        All rows of a patient are in one split. The order of patients within a stratum is that of
-        the SHA-256 of ``"{seed}:{patient}"``: it depends on no library and on no other patient.
+        All rows of a patient are in one split: that in whose share the SHA-256 of
+        ``"{seed}:{patient}"`` falls (its first 48 bits as a number in [0, 1)). No other patient and
+        no label has a part in it: adding people or correcting labels moves nobody. The shares hold
+        on average; where a split would be empty, one person of the largest fills it.
 
     Raises
     ------
@@ -79,28 +76,31 @@ def split_by_patient(
         )
         if share > 0
     ]
-    position = _positions(manifest, targets, seed=seed)
-    if len(position) < len(wanted):
+    points = {patient: _point(patient, seed) for patient in manifest.groups()}
+    if len(points) < len(wanted):
         raise ManifestError(
-            f"{len(position)} patient(s) cannot be parted into {len(wanted)} splits",
+            f"{len(points)} patient(s) cannot be parted into {len(wanted)} splits",
             path=manifest.folder,
             remedy="Add patients, or give the splits yourself in a column 'split'",
         )
-    # Patients stand in one line, stratum after stratum; every run of consecutive patients is cut
-    # by the golden-ratio sequence, so that each stratum is parted in the wanted shares.
     ends = np.cumsum([share for _, share in wanted])
-    split_of: dict[str, str] = {}
-    for rank, patient in enumerate(position):
-        point = (rank * 0.6180339887498949 + 0.5) % 1.0
-        split_of[patient] = wanted[min(int(np.searchsorted(ends, point, "right")), len(ends) - 1)][
-            0
-        ]
-    _fill_empty(split_of, [name for name, _ in wanted])
+    ends[-1] = 1.0
+    split_of = {
+        patient: wanted[int(np.searchsorted(ends, point, "right"))][0]
+        for patient, point in points.items()
+    }
+    _fill_empty(split_of, points, [name for name, _ in wanted])
     rows = tuple(
         replace(row, split=split_of[patient])
         for row, patient in zip(manifest.rows, manifest.groups(), strict=True)
     )
     return Manifest(rows, manifest.folder)
+
+
+def _point(patient: str, seed: int) -> float:
+    """A number in [0, 1) that only the person and the seed decide."""
+    digest = hashlib.sha256(f"{seed}:{patient}".encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def fold_by_patient(
@@ -163,11 +163,13 @@ def _strata(table: NDArray[np.float64]) -> list[int]:
     ]
 
 
-def _fill_empty(split_of: dict[str, str], wanted: Sequence[str]) -> None:
-    """Give every wanted split at least one patient, from the largest one."""
+def _fill_empty(
+    split_of: dict[str, str], points: Mapping[str, float], wanted: Sequence[str]
+) -> None:
+    """Give every wanted split at least one patient: of the largest one, the first by hash."""
     for name in wanted:
         counts = {other: sum(s == other for s in split_of.values()) for other in wanted}
         if counts[name] == 0:
             largest = max(wanted, key=lambda other: counts[other])
-            patient = next(p for p, s in split_of.items() if s == largest)
-            split_of[patient] = name
+            own = [patient for patient, split in split_of.items() if split == largest]
+            split_of[min(own, key=lambda patient: points[patient])] = name

@@ -21,7 +21,7 @@ def figure_row(metric: Mapping[str, Any]) -> str:
     value = "undefined" if metric["value"] is None else f"{metric['value']:.3f}"
     if metric.get("low") is not None and metric.get("high") is not None:
         value += f" ({metric['low']:.3f}–{metric['high']:.3f})"
+    data = f"{metric['data']} ({metric['note']})" if metric.get("note") else metric["data"]
     return (
-        f"| {what} | {metric.get('leads', '')} | {value} | {metric['data']} | "
-        f"{metric.get('records', '')} |"
+        f"| {what} | {metric.get('leads', '')} | {value} | {data} | {metric.get('records', '')} |"
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ecgfoundry._version import __version__
 from ecgfoundry.errors import CheckpointError, MissingExtraError
 from ecgfoundry.io import sha256_of
-from ecgfoundry.leads import STANDARD_12_LEADS
+from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
 from ecgfoundry.models.bundle import InputSpec, write_bundle
 from ecgfoundry.models.cards import imported_card, upstream_statement
 from ecgfoundry.models.published import published_with_hash
@@ -38,6 +38,7 @@ def import_checkpoint(
     preprocessing: str | Path | Preprocessing = "ecgfounder-finetune@1",
     onnx: bool = True,
     name: str | None = None,
+    lead: str = "I",
 ) -> Path:
     """Make a bundle of a checkpoint, without running anything that it contains.
 
@@ -52,7 +53,7 @@ def import_checkpoint(
     architecture : str
         One of :func:`ecgfoundry.models.registry.available_architectures`.
     leads : int
-        12 (I, II, III, aVR, aVL, aVF, V1-V6, in this order) or 1 (trained on lead I).
+        12 (I, II, III, aVR, aVL, aVF, V1-V6, in this order) or 1.
     vocabulary : str
         What the outputs mean; one of :func:`ecgfoundry.vocabularies.available_vocabularies`.
     output : str or Path
@@ -63,6 +64,8 @@ def import_checkpoint(
         Write the graph too.
     name : str, optional
         Of the bundle; None: that of the published weights with this hash, else the folder's.
+    lead : str
+        With one lead: the one that the weights were trained on, and that is read where it is there.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def import_checkpoint(
         The graph does not agree with the weights; no bundle is written.
     """
     checkpoint, output = Path(checkpoint), Path(output)
-    spec = _input_spec(leads, get_preprocessing(preprocessing))
+    spec = _input_spec(leads, lead, get_preprocessing(preprocessing))
     targets = load_vocabulary(vocabulary)
     network, metadata = _load_network(
         checkpoint, architecture=architecture, leads=leads, classes=len(targets)
@@ -122,8 +125,9 @@ def import_checkpoint(
         return write_bundle(output, document=document, files=files, recipe=spec.recipe)
 
 
-def _input_spec(leads: int, recipe: Preprocessing) -> InputSpec:
-    modes = {12: ("exact", STANDARD_12_LEADS), 1: ("any-single", ("I",))}
+def _input_spec(leads: int, lead: str, recipe: Preprocessing) -> InputSpec:
+    one = (canonical_lead(lead) or lead,)
+    modes = {12: ("exact", STANDARD_12_LEADS), 1: ("any-single", one)}
     if leads not in modes:
         raise CheckpointError(
             f"a checkpoint with {leads} leads cannot be imported",
@@ -140,10 +144,10 @@ def _load_network(
     from ecgfoundry.models.safe_checkpoint import load_published_checkpoint, match_state_dict
 
     configuration: dict[str, Any] = {"classes": classes}
-    known = ARCHITECTURES.get(architecture)
-    if known is not None and "leads" in known.defaults:
+    known = ARCHITECTURES[architecture]
+    if "leads" in known.defaults:
         configuration["leads"] = leads
-    elif known is not None and (known.takes_presence or known.example_shape[0] != leads):
+    elif known.takes_presence or known.example_shape[0] != leads:
         raise CheckpointError(
             f"{architecture} is no network for exactly {leads} lead(s); only networks for all "
             "twelve leads or for one are imported",

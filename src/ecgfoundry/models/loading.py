@@ -7,7 +7,10 @@ from typing import Any
 from ecgfoundry.errors import BundleError, CheckpointError
 from ecgfoundry.models.bundle import Bundle
 
-__all__ = ["load_network"]
+__all__ = ["OWN", "load_network"]
+
+OWN = "own"
+"""Architecture of bundles whose network was given as a module."""
 
 
 def load_network(bundle: Bundle) -> tuple[Any, bool]:
@@ -29,6 +32,14 @@ def load_network(bundle: Bundle) -> tuple[Any, bool]:
     from ecgfoundry.models.safe_checkpoint import match_state_dict
 
     description = bundle.document["architecture"]
+    if description["name"] == OWN:
+        raise BundleError(
+            f"its network is the class {description['configuration']['encoder']}, which is no part "
+            "of ecgfoundry",
+            path=bundle.folder,
+            remedy="Its answers come from the ONNX graph; to train it on, give the module itself, "
+            "or register its class with ecgfoundry.models.registry.register_network",
+        )
     network = create_model(description["name"], **description["configuration"])
     try:
         match_state_dict(network, load_file(bundle.file("model.safetensors")))

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ecgfoundry.errors import MissingExtraError, ModelNotFoundError
+from ecgfoundry.registry import Registry
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "Architecture", "available_architectures", "create_model"]
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "available_architectures",
+    "create_model",
+    "register_network",
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,8 @@ class Architecture:
     masks_padding : bool
         Whether zeros at the right end of a window change nothing, however many there are, so that
         a runtime may leave them out.
+    made_by : type, optional
+        The class itself, where it is at hand already.
     defaults : mapping
         Settings that differ from those of the class.
     pooling : str
@@ -56,6 +65,7 @@ class Architecture:
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
     pooling: str = "mean"
     masks_padding: bool = False
+    made_by: type[nn.Module] | None = None
 
     def build(self, **configuration: Any) -> nn.Module:
         """Build the network, with the given settings instead of the default ones.
@@ -68,7 +78,7 @@ class Architecture:
             The architecture has no such setting.
         """
         try:
-            network = getattr(import_module(self.module), self.network)
+            network: Any = self.made_by or getattr(import_module(self.module), self.network)
         except ModuleNotFoundError as error:
             if error.name != "torch":
                 raise
@@ -109,56 +119,117 @@ def _s4(name: str, description: str, **defaults: Any) -> Architecture:
     )
 
 
-ARCHITECTURES: Mapping[str, Architecture] = {
-    architecture.name: architecture
-    for architecture in (
-        _net1d("net1d", "Net1D of any width; as it stands, the released ECGFounder"),
-        _net1d("net1d-12lead", "the released 12-lead ECGFounder: 30.8 M parameters"),
-        _net1d("net1d-1lead", "the released one-lead ECGFounder: 30.8 M parameters", leads=1),
-        # The widths of both smaller ones are named in the authors' code.
-        _net1d(
-            "net1d-small",
-            "Net1D with half the width: 8.1 M parameters",
-            widths=(32, 64, 64, 160, 160, 512, 512),
-        ),
-        _net1d(
-            "net1d-tiny",
-            "Net1D with a quarter of the width and two blocks a stage: 1.3 M parameters",
-            widths=(16, 32, 32, 80, 80, 256, 256),
-            blocks=(2, 2, 2, 2, 2, 2, 2),
-        ),
-        Architecture(
-            name="net1d-attention",
-            module="ecgfoundry.models.networks.segment_attention",
-            network="SegmentAttentionNet",
-            description="one-lead Net1D whose windows are joined over a visit by gated attention",
-            takes_presence=False,
-            example_shape=(1, 5000),
-            pooling="attention",
-        ),
-        Architecture(
-            name="rhythm-net",
-            module="ecgfoundry.models.networks.rhythm",
-            network="RhythmNet",
-            description="rhythm from one lead of any length",
-            takes_presence=False,
-            example_shape=(1, 6000),
-            preprocessing="single-lead-rhythm@1",
-            masks_padding=True,
-        ),
-        _s4("s4", "state-space network of the published benchmark's size, inputs at 100 Hz"),
-        _s4("s4-small", "state-space network with a quarter of the width", width=128),
-        Architecture(
-            name="lead-subset-net",
-            module="ecgfoundry.models.networks.lead_subset",
-            network="LeadSubsetNet",
-            description="multilabel classification from any subset of the twelve leads",
-            takes_presence=True,
-            example_shape=(12, 2500),
-            preprocessing="ptbxl-bandpass@1",
-        ),
-    )
-}
+_OWN = (
+    _net1d("net1d", "Net1D of any width; as it stands, the released ECGFounder"),
+    _net1d("net1d-12lead", "the released 12-lead ECGFounder: 30.8 M parameters"),
+    _net1d("net1d-1lead", "the released one-lead ECGFounder: 30.8 M parameters", leads=1),
+    # The widths of both smaller ones are named in the authors' code.
+    _net1d(
+        "net1d-small",
+        "Net1D with half the width: 8.1 M parameters",
+        widths=(32, 64, 64, 160, 160, 512, 512),
+    ),
+    _net1d(
+        "net1d-tiny",
+        "Net1D with a quarter of the width and two blocks a stage: 1.3 M parameters",
+        widths=(16, 32, 32, 80, 80, 256, 256),
+        blocks=(2, 2, 2, 2, 2, 2, 2),
+    ),
+    Architecture(
+        name="net1d-attention",
+        module="ecgfoundry.models.networks.segment_attention",
+        network="SegmentAttentionNet",
+        description="one-lead Net1D whose windows are joined over a visit by gated attention",
+        takes_presence=False,
+        example_shape=(1, 5000),
+        pooling="attention",
+    ),
+    Architecture(
+        name="rhythm-net",
+        module="ecgfoundry.models.networks.rhythm",
+        network="RhythmNet",
+        description="rhythm from one lead of any length",
+        takes_presence=False,
+        example_shape=(1, 6000),
+        preprocessing="single-lead-rhythm@1",
+        masks_padding=True,
+    ),
+    _s4("s4", "state-space network of the published benchmark's size, inputs at 100 Hz"),
+    _s4("s4-small", "state-space network with a quarter of the width", width=128),
+    Architecture(
+        name="lead-subset-net",
+        module="ecgfoundry.models.networks.lead_subset",
+        network="LeadSubsetNet",
+        description="multilabel classification from any subset of the twelve leads",
+        takes_presence=True,
+        example_shape=(12, 2500),
+        preprocessing="ptbxl-bandpass@1",
+    ),
+)
+
+
+def _add_own(registry: Registry[Architecture]) -> None:
+    for architecture in _OWN:
+        registry.add(architecture, origin="ecgfoundry")
+
+
+ARCHITECTURES: Registry[Architecture] = Registry(
+    "architecture",
+    error=ModelNotFoundError,
+    group="ecgfoundry.networks",
+    builtin=_add_own,
+    name_of=lambda architecture: architecture.name,
+)
+"""All architectures by name: those of this package, those that :func:`register_network` added, and
+those of other packages, whose entry points in the group ``ecgfoundry.networks`` give an
+:class:`Architecture`."""
+
+
+def register_network(
+    name: str,
+    *,
+    example_shape: tuple[int, int],
+    preprocessing: str = "ecgfounder-finetune@1",
+    description: str = "",
+    takes_presence: bool = False,
+    **defaults: Any,
+) -> Callable[[type[nn.Module]], type[nn.Module]]:
+    """Return a decorator that makes the class below it an architecture.
+
+    The class has ``forward`` (logits), ``forward_features`` (embedding, called once by
+    ``forward``), ``reset_classifier(classes)`` and ``config``, the settings with which an equal
+    network can be built; one of its parameters is ``classes``, and one ``leads`` where it takes any
+    number of them.
+
+    Parameters
+    ----------
+    name, example_shape, preprocessing, description, takes_presence
+        As of :class:`Architecture`.
+    **defaults
+        Settings that differ from those of the class.
+
+    Examples
+    --------
+    >>> @register_network("my-net", example_shape=(12, 5000))        # doctest: +SKIP
+    ... class MyNet(torch.nn.Module): ...
+    """
+
+    def decorate(network: type[nn.Module]) -> type[nn.Module]:
+        architecture = Architecture(
+            name=name,
+            module=network.__module__,
+            network=network.__qualname__,
+            description=description or (network.__doc__ or name).strip().splitlines()[0],
+            takes_presence=takes_presence,
+            example_shape=example_shape,
+            preprocessing=preprocessing,
+            defaults=defaults,
+            made_by=network,
+        )
+        ARCHITECTURES.add(architecture, origin=network.__module__)
+        return network
+
+    return decorate
 
 
 def available_architectures() -> tuple[str, ...]:
@@ -187,9 +258,4 @@ def create_model(name: str, **configuration: Any) -> nn.Module:
     --------
     >>> network = create_model("net1d-tiny", classes=2, leads=1)  # doctest: +SKIP
     """
-    if name not in ARCHITECTURES:
-        raise ModelNotFoundError(
-            f"there is no architecture '{name}'",
-            remedy=f"Known are: {', '.join(ARCHITECTURES)}",
-        )
     return ARCHITECTURES[name].build(**configuration)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import LeadError, SignalError
+from ecgfoundry.leads import LIMB_LEADS, canonical_lead
 from ecgfoundry.preprocessing.document import MINIMUM_WINDOW_S
 from ecgfoundry.preprocessing.native import KernelSteps, Plan, plan, standardize_natively
 from ecgfoundry.preprocessing.recipe import Preprocessing, get_preprocessing
@@ -28,34 +29,57 @@ SINGLE_LEAD_PREFERENCE = ("I", "II", "MLII")
 """A one-lead model takes the first of these that is there. MLII is the modified lead II of Holter
 and monitor electrodes (our choice; the answer carries a warning)."""
 
+_NEAREST = {"II": ("MLII",), "MLII": ("II",)}
+
 _ROWS_TOGETHER = 256
 """Rows of one call where rows do not depend on each other: 10 MB of float64 at 500 Hz."""
 
 
-def choose_single_lead(leads: Sequence[str], *, lead: str | None = None) -> str:
-    """Return the lead that a one-lead model reads: ``lead``, or I, else II, else the only one.
+def choose_single_lead(
+    leads: Sequence[str], *, lead: str | None = None, trained: Sequence[str] = ()
+) -> str:
+    """Return the lead that a one-lead model reads.
+
+    That is ``lead``; else the first of ``trained`` that was recorded or can be derived from two
+    limb leads; else I, II or MLII; else the only one.
+
+    Parameters
+    ----------
+    leads : sequence of str
+        What was recorded.
+    lead : str, optional
+        The reader's own choice.
+    trained : sequence of str
+        What the model was trained on. Modified lead II (MLII) and II stand for each other.
 
     Raises
     ------
     LeadError
-        ``lead`` is not there, or none was named and there are several of which none is I or II.
+        ``lead`` is not there, or none was named and there are several of which none is one that
+        the model was trained on, I or II.
     """
+    derivable = LIMB_LEADS if sum(name in LIMB_LEADS for name in leads) >= 2 else ()
     if lead is not None:
-        from ecgfoundry.leads import canonical_lead
-
         wanted = canonical_lead(lead) or lead
-        if wanted not in leads:
+        if wanted not in leads and wanted not in derivable:
             raise LeadError(
                 f"there is no lead {lead}", remedy=f"The recording has {', '.join(leads)}"
             )
         return wanted
+    for name in trained:
+        for found in (name, *_NEAREST.get(name, ())):
+            if found in leads:
+                return found
+        if name in derivable:
+            return name
     for preferred in SINGLE_LEAD_PREFERENCE:
         if preferred in leads:
             return preferred
     if len(leads) == 1:
         return leads[0]
+    asked = ", ".join(dict.fromkeys((*trained, "I", "II")))
     raise LeadError(
-        f"this model reads one lead, and the recording has neither I nor II but {', '.join(leads)}",
+        f"this model reads one lead, and the recording has none of {asked} but {', '.join(leads)}",
         remedy="Name the lead to read with --lead or lead=",
     )
 

@@ -2,8 +2,14 @@
 
 Nothing that a model says is a confirmed result, so every status is ``preliminary``; a refused
 recording is ``cancelled`` with the reason. Only code systems with an official address are used
-(SNOMED CT, LOINC, UCUM and HL7's own); a target without such a code has a text. The patient is
-named only by a reference that the caller gives.
+(SNOMED CT, LOINC, UCUM and HL7's own); a target without such a code has a text. Our own words
+stand in ``text``; a ``display`` is written only where it is known to be the terminology's own.
+
+What a model estimates about a laboratory value is no measurement of blood: it has a category and
+a method of its own, and its code is a text, never the LOINC code of the measurement.
+
+With the recording, the answer says whose it is and when it was taken, as far as the file states
+it, and what the recording device itself measured and stated, marked as the device's.
 
 References: HL7 FHIR R4 (4.0.1), DiagnosticReport and Observation; LOINC 11524-6 "EKG study". The
 use of components for probability, threshold, burden and limits is ours.
@@ -17,7 +23,10 @@ import uuid
 from typing import Any
 
 from ecgfoundry._version import __version__
+from ecgfoundry.formats.common.measurements import MEASUREMENTS, STATEMENTS_KEY, device_measurements
 from ecgfoundry.inference.interpretation import Finding, Interpretation
+from ecgfoundry.recording import Recording
+from ecgfoundry.reports.wording import device_name, person_text, printable, start_text
 from ecgfoundry.signals.quality import Notice
 
 __all__ = ["to_fhir"]
@@ -26,6 +35,20 @@ _SYSTEMS = {"SNOMED CT": "http://snomed.info/sct", "LOINC": "http://loinc.org"}
 _UCUM = "http://unitsofmeasure.org"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 _NAMESPACE = uuid.UUID("8a8f5f0e-6c1f-5d0b-9a4e-0d5a1c6b7e21")  # ours, for stable identifiers
+_LABORATORY = "laboratory indicator"
+_MEASUREMENT_CODES = {
+    "heart_rate_bpm": "8867-4",
+    "pr_ms": "8625-6",
+    "qrs_ms": "8633-0",
+    "qt_ms": "8634-8",
+    "qtc_ms": "8636-3",
+    "p_axis_deg": "8626-4",
+    "qrs_axis_deg": "8632-2",
+    "t_axis_deg": "8638-9",
+}
+"""LOINC codes of what devices measure."""
+_MEASUREMENT_UNITS = {"bpm": "/min", "ms": "ms", "deg": "deg", "count": "1"}
+"""The last part of a key of ``MEASUREMENTS`` -> UCUM."""
 DISCLAIMER = "Automatic and unconfirmed. Not a medical device; for research only."
 
 
@@ -35,6 +58,7 @@ def to_fhir(
     issued: dt.datetime,
     effective: dt.datetime | None = None,
     subject: str | None = None,
+    recording: Recording | None = None,
 ) -> dict[str, Any]:
     """Return a FHIR R4 Bundle of type ``collection``.
 
@@ -48,6 +72,9 @@ def to_fhir(
         need one and it must not be guessed.
     subject : str, optional
         Reference to the patient, as ``Patient/123``.
+    recording : Recording, optional
+        What was interpreted, or its beginning: gives identifier, age and sex of the person, the
+        start (unless ``effective`` does) and what the device stated.
 
     Returns
     -------
@@ -62,9 +89,13 @@ def to_fhir(
     if issued.tzinfo is None:
         raise ValueError("the time of issue needs a time zone")
     key = json.dumps(interpretation.to_dict(), sort_keys=True) + (subject or "")
+    if recording is not None:
+        key += f"\n{recording.subject.identifier}\n{recording.start_time}"
     common: dict[str, Any] = {}
-    if subject is not None:
-        common["subject"] = {"reference": subject}
+    if person := _subject(subject, recording):
+        common["subject"] = person
+    if effective is None and recording is not None:
+        effective = recording.start_time
     if effective is not None:
         common["effectiveDateTime"] = _time(effective)
     device = _device(interpretation, key)
@@ -72,7 +103,11 @@ def to_fhir(
         _observation(finding, interpretation, common, device["id"], key, index)
         for index, finding in enumerate(interpretation.findings)
     ]
-    report = _report(interpretation, common, observations, issued, key)
+    devices = [device]
+    if recording is not None and (stated := _stated(recording, common, key)):
+        devices.append(_recorder(recording, key))
+        observations += stated
+    report = _report(interpretation, common, observations, issued, key, recording)
     return {
         "resourceType": "Bundle",
         "id": _identifier(key, "bundle"),
@@ -80,7 +115,7 @@ def to_fhir(
         "timestamp": issued.isoformat(timespec="seconds"),
         "entry": [
             {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource}
-            for resource in (report, device, *observations)
+            for resource in (report, *devices, *observations)
         ],
     }
 
@@ -120,6 +155,61 @@ def _narrative(lines: list[str]) -> dict[str, str]:
     }
 
 
+def _subject(reference: str | None, recording: Recording | None) -> dict[str, Any]:
+    """Return a reference to the person: as given, by the identifier in the file, and in words."""
+    result: dict[str, Any] = {} if reference is None else {"reference": reference}
+    person = None if recording is None else recording.subject
+    if person is None or person == type(person)():
+        return result
+    if person.identifier:
+        result["identifier"] = {"value": printable(person.identifier)}
+    return {**result, "type": "Patient", "display": person_text(person)}
+
+
+def _recorder(recording: Recording, key: str) -> dict[str, Any]:
+    return {
+        "resourceType": "Device",
+        "id": _identifier(key, "recorder"),
+        "deviceName": [
+            {"name": device_name(recording.device) or "not stated", "type": "user-friendly-name"}
+        ],
+        "type": _concept("Electrocardiograph that made the recording"),
+    }
+
+
+def _stated(recording: Recording, common: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return what the recording device measured and stated, each marked as the device's."""
+
+    def observation(name: str, code: dict[str, Any], **value: Any) -> dict[str, Any]:
+        return {
+            "resourceType": "Observation",
+            "id": _identifier(key, f"stated {name}"),
+            "status": "preliminary",
+            "category": [_category("procedure", "Procedure")],
+            "code": code,
+            **common,
+            "device": {"reference": f"urn:uuid:{_identifier(key, 'recorder')}"},
+            "method": _concept("Stated by the recording device, not checked by ecgfoundry"),
+            **value,
+        }
+
+    found = []
+    for name, value in device_measurements(recording.header).items():
+        codes = [(_SYSTEMS["LOINC"], c, "") for c in [_MEASUREMENT_CODES.get(name)] if c]
+        unit = next((u for part, u in _MEASUREMENT_UNITS.items() if name.endswith(part)), None)
+        words = _concept(f"{MEASUREMENTS[name]}, stated by the device", *codes)
+        found.append(observation(name, words, valueQuantity=_quantity(value, unit)))
+    lines = [printable(line) for line in recording.header.get(STATEMENTS_KEY, "").splitlines()]
+    if any(line.strip() for line in lines):
+        words = _concept("Statements of the recording device")
+        found.append(observation("statements", words, valueString="\n".join(lines)))
+    return found
+
+
+def _category(code: str, display: str) -> dict[str, Any]:
+    return _concept(display, (f"{_TERMINOLOGY}/observation-category", code, display))
+
+
 def _device(interpretation: Interpretation, key: str) -> dict[str, Any]:
     return {
         "resourceType": "Device",
@@ -143,6 +233,7 @@ def _report(
     observations: list[dict[str, Any]],
     issued: dt.datetime,
     key: str,
+    recording: Recording | None,
 ) -> dict[str, Any]:
     if interpretation.refused is not None:
         conclusion = f"Not interpreted: {interpretation.refused.message}."
@@ -156,7 +247,7 @@ def _report(
     report: dict[str, Any] = {
         "resourceType": "DiagnosticReport",
         "id": _identifier(key, "report"),
-        "text": _narrative(lines),
+        "text": _narrative([*_head(recording), *lines]),
         "status": "cancelled" if interpretation.refused is not None else "preliminary",
         "category": [_concept("Electrocardiography", (f"{_TERMINOLOGY}/v2-0074", "EC", ""))],
         "code": _concept("EKG study", (_SYSTEMS["LOINC"], "11524-6", "EKG study")),
@@ -167,6 +258,18 @@ def _report(
     if observations:
         report["result"] = [{"reference": f"urn:uuid:{o['id']}"} for o in observations]
     return report
+
+
+def _head(recording: Recording | None) -> list[str]:
+    """Say whose recording it is and when it was taken; a FHIR time cannot lack its zone."""
+    if recording is None:
+        return []
+    return [
+        f"Person: {person_text(recording.subject)}. "
+        f"Identifier: {printable(recording.subject.identifier or 'not stated')}.",
+        f"Start of the recording: {start_text(recording.start_time)}.",
+        f"Device: {device_name(recording.device) or 'not stated'}.",
+    ]
 
 
 def _words(notices: tuple[Notice, ...]) -> list[str]:
@@ -182,21 +285,29 @@ def _observation(
     index: int,
 ) -> dict[str, Any]:
     codings = [
-        (_SYSTEMS[system], code, finding.name)
+        (_SYSTEMS[system], code, "")
         for system, code in finding.target.codes.items()
         if system in _SYSTEMS
     ]
-    laboratory = finding.target.kind == "laboratory indicator"
-    category = ("laboratory", "Laboratory") if laboratory else ("procedure", "Procedure")
+    estimate = finding.target.kind == _LABORATORY
+    procedure = _category("procedure", "Procedure")
     result: dict[str, Any] = {
         "resourceType": "Observation",
         "id": _identifier(key, f"observation {index}"),
         "status": "preliminary",
-        "category": [_concept(category[1], (f"{_TERMINOLOGY}/observation-category", *category))],
-        "code": _concept(finding.name, *codings),
+        "category": [_concept("Estimate from an ECG"), procedure] if estimate else [procedure],
+        "code": _concept(f"Estimated from an ECG: {finding.name}")
+        if estimate
+        else _concept(finding.name, *codings),
         **common,
         "device": {"reference": f"urn:uuid:{device}"},
     }
+    if estimate:
+        result["method"] = _concept(
+            f"Estimate of a statistical model ({interpretation.model} "
+            f"{interpretation.model_version}) from an electrocardiogram; nothing was measured in "
+            "blood or urine"
+        )
     if finding.value is not None:
         result["valueQuantity"] = _quantity(finding.value, finding.target.unit)
     elif finding.present is not None:
@@ -214,6 +325,11 @@ def _observation(
     if component:
         result["component"] = component
     notes = [text for text in (finding.target.description, finding.target.caveat) if text]
+    if estimate:
+        notes += [
+            f"The measurement that is estimated, not made: {system} {code}."
+            for system, code in finding.target.codes.items()
+        ]
     notes += [
         f"From {episode.start_s:.1f} s to {episode.end_s:.1f} s after the start of the recording."
         for episode in interpretation.episodes or ()

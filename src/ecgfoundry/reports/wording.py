@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import math
 import re
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.recording import Subject
 
 __all__ = [
     "DISCLAIMER",
@@ -26,10 +28,12 @@ __all__ = [
     "is_long",
     "notices_of",
     "number_text",
+    "person_text",
     "printable",
     "ranked_findings",
     "share_text",
     "shortened",
+    "start_text",
 ]
 
 DISCLAIMER = "Not a medical device. Research use only. Unconfirmed."
@@ -132,6 +136,24 @@ def share_text(value: float | None) -> str:
     if 0.99 < value < 1:
         return ">99 %"
     return f"{100 * value:.0f} %"
+
+
+def person_text(person: Subject) -> str:
+    """Return age and sex in words; each "unknown" where the file does not state it."""
+    age = f"{person.age:.3g} years" if person.age is not None else "age unknown"
+    return printable(f"{age}, {person.sex or 'sex unknown'}")
+
+
+def start_text(start: dt.datetime | None) -> str:
+    """Return date and time of day of a start, with its zone or that none is stated."""
+    if start is None:
+        return "not stated"
+    offset = start.utcoffset()
+    if offset is None:
+        return f"{start:%Y-%m-%d %H:%M:%S}, time zone not stated"
+    minutes = round(offset.total_seconds() / 60)
+    sign, minutes = "-" if minutes < 0 else "+", abs(minutes)
+    return f"{start:%Y-%m-%d %H:%M:%S} UTC{sign}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def _words(key: str) -> str:

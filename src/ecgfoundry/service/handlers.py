@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, MissingExtraError, ModelNotFoundError, SignalError
 from ecgfoundry.formats.base import ReadOptions
-from ecgfoundry.formats.files import EcgFile, inspect, open_file
+from ecgfoundry.formats.files import EcgFile, open_file
 from ecgfoundry.inference.files import EXCERPT_S, default_model, read_excerpt, window_source
 from ecgfoundry.inference.interpretation import Finding, Interpretation
 from ecgfoundry.inference.predictor import Predictor, SourceTask, is_long, load_model
@@ -273,8 +273,8 @@ def _in_format(work: Work, answer: Interpretation) -> Result:
     if work.format == "fhir":
         from ecgfoundry.reports.fhir import to_fhir
 
-        start = inspect(work.path, work.options).start_time
-        document = to_fhir(answer, issued=dt.datetime.now(dt.UTC), effective=start)
+        beginning = read_excerpt(Path(work.path), work.options, 0.0, 1.0)
+        document = to_fhir(answer, issued=dt.datetime.now(dt.UTC), recording=beginning)
         return Result(_json(document), FORMATS["fhir"])
     if work.format in ("html", "pdf"):
         from ecgfoundry.reports.html.report import ReportItem, html_report

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ecgfoundry.errors import TrainingError
 
-__all__ = ["ALONE", "World", "joined_world"]
+__all__ = ["ALONE", "World", "best_device", "joined_world"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,11 @@ class World:
 ALONE = World()
 
 
+def best_device(local: int = 0) -> str:
+    """Return the GPU of this local rank if there is one, else the CPU."""
+    return f"cuda:{local}" if torch.cuda.is_available() else "cpu"
+
+
 @contextmanager
 def joined_world(*, device: str = "auto") -> Iterator[World]:
     """Join the processes that ``torchrun`` started; one process alone is a world too.
@@ -101,7 +106,7 @@ def joined_world(*, device: str = "auto") -> Iterator[World]:
     """
     local = int(os.environ.get("LOCAL_RANK", "0"))
     if device == "auto":
-        device = f"cuda:{local}" if torch.cuda.is_available() else "cpu"
+        device = best_device(local)
     elif device == "cuda":
         device = f"cuda:{local}"
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,31 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import TrainingError
-from ecgfoundry.manifest import Manifest, MappedManifest, SplitShares, split_by_patient
-from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak
+from ecgfoundry.manifest import (
+    ColumnMapping,
+    Manifest,
+    MappedManifest,
+    SplitShares,
+    class_counts,
+    class_warnings,
+    mark_problem,
+    read_recordings,
+    split_by_patient,
+)
+from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak, split_problems
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.preprocessing import Preprocessing
 from ecgfoundry.training.channels_last import fast_form
+from ecgfoundry.training.checks import check_batch, check_device
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.windows import StoredWindows, store_windows
-from ecgfoundry.training.initialization import Start, freeze_all_but, leads_of, start_from
+from ecgfoundry.training.initialization import (
+    Start,
+    freeze_all_but,
+    leads_of,
+    on_one_lead,
+    start_from,
+)
 from ecgfoundry.training.loop import FitResult, FitSettings, fit
 from ecgfoundry.training.probing import fit_linear_probe, put_into
 from ecgfoundry.training.results.calibrate import (
@@ -29,75 +46,25 @@ from ecgfoundry.training.results.calibrate import (
     residual_quantiles,
     window_embeddings,
 )
-from ecgfoundry.training.results.package import BundleDescription, Metric
-from ecgfoundry.training.results.run_folder import Curves, RunFolder, folder_hash
+from ecgfoundry.training.results.package import BundleDescription, Metric, RunCard
+from ecgfoundry.training.results.run_folder import (
+    Curves,
+    RunFolder,
+    code_versions,
+    folder_hash,
+    labels_hash,
+    weights_hash,
+)
 from ecgfoundry.training.results.save import bundle_name, save_bundle, today
+from ecgfoundry.training.settings import FinetuneSettings
 from ecgfoundry.training.tasks import TargetScale, Task, as_json, infer_task, patient_means
 
-__all__ = ["FinetuneResult", "FinetuneSettings", "finetune"]
+__all__ = ["FinetuneResult", "FinetuneSettings", "finetune", "mapped", "task_of"]
+
+FINETUNE_CARD = RunCard(recipe="ecgfoundry finetune")
 
 Float64 = NDArray[np.float64]
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinetuneSettings:
-    """How to fine-tune.
-
-    Attributes
-    ----------
-    mode : {"full", "last", "probe"}
-        Train everything; the last ``last_stages`` stages and the classifier; or one linear layer
-        on cached embeddings.
-    last_stages : int
-        For "last".
-    epochs, batch, learning_rate : int, int, float or None
-        None: 30 epochs (ECGFounder's fine-tuning, relayed), 32 windows, 3e-4 from pretrained
-        weights and 1e-3 from random ones (our choices).
-    schedule, warmup, weight_decay, gradient_clip, ema_decay, patience, precision, accumulate,
-    compile, deterministic, threads
-        As in :class:`ecgfoundry.training.loop.FitSettings`.
-    augmentations : tuple of str
-        Names out of ``training.augmentation.AUGMENTATIONS``.
-    channels_last : bool
-        Compute Net1D in channels-last layout.
-    shares : SplitShares
-        Where the manifest has no splits.
-    test_figures : bool
-        Measure on the test split, once, at the end.
-    device : str
-    workers : int
-        Threads that prepare batches ahead.
-    seed : int
-    """
-
-    mode: str = "full"
-    last_stages: int = 1
-    epochs: int | None = None
-    batch: int = 32
-    learning_rate: float | None = None
-    schedule: str = "cosine"
-    warmup: float = 0.05
-    weight_decay: float = 0.01
-    gradient_clip: float | None = 1.0
-    ema_decay: float | None = 0.99
-    patience: int | None = 8
-    precision: str = "fp32"
-    accumulate: int = 1
-    compile: bool = False
-    deterministic: bool = False
-    threads: int | None = None
-    augmentations: tuple[str, ...] = ("shift", "scale", "noise", "masking")
-    channels_last: bool = False
-    shares: SplitShares = field(default_factory=SplitShares)
-    test_figures: bool = True
-    device: str = "cpu"
-    workers: int = 0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.mode not in ("full", "last", "probe"):
-            raise TrainingError(f"the mode is full, last or probe, not '{self.mode}'")
 
 
 @dataclass(frozen=True)
@@ -142,46 +109,47 @@ class _Data:
 
 
 def finetune(
-    data: MappedManifest,
+    data: str | Path | Manifest | MappedManifest,
     output: str | Path,
     *,
-    model: str | None = None,
+    targets: Sequence[str] = (),
+    model: str | Path | torch.nn.Module | None = None,
     task: Task | str = "auto",
     settings: FinetuneSettings | None = None,
     preprocessing: str | Path | Preprocessing | None = None,
-    name: str | None = None,
-    licence: str = "the owner's",
-    data_name: str = "the owner's recordings",
-    unit: str | None = None,
+    card: RunCard = FINETUNE_CARD,
     lead: str | None = None,
-    intended_use: str = "Research, by those who trained it.",
-    recipe: str = "ecgfoundry finetune",
+    overwrite: bool = False,
     say: Say | None = None,
 ) -> FinetuneResult:
     """Train a network on a manifest and write a bundle with its measured figures.
 
     Parameters
     ----------
-    data : MappedManifest
-        Recordings, targets and the names of text classes
-        (:func:`ecgfoundry.manifest.read_recordings`).
+    data : path, Manifest or MappedManifest
+        A table of recordings and labels (CSV, Parquet or a sheet), a manifest, or one with the
+        names of its text classes (:func:`ecgfoundry.manifest.read_recordings`, which also takes
+        the names of columns).
+    targets : sequence of str
+        Columns to learn. Empty: all of a manifest, or those that were mapped.
     output : path
         The run's folder; an interrupted run continues from it. The bundle is ``output/bundle``.
-    model : str, optional
-        Bundle or architecture; see :func:`ecgfoundry.training.initialization.start_from`.
+    model : str, path or torch.nn.Module, optional
+        A bundle's name or folder, the name of an architecture, or one's own network; see
+        :func:`ecgfoundry.training.initialization.start_from`. None: the shipped bundle that fits
+        the leads.
     task : Task or str
-        A task, or its kind; "auto" looks at the values.
+        A task (:func:`task_of` takes the unit of a measured value, the loss and more), or its kind;
+        "auto" looks at the values.
     settings : FinetuneSettings, optional
     preprocessing : str, Path or Preprocessing, optional
         For an architecture: a name, or the file of a recipe.
-    name : str, optional
-        Of the bundle; the folder's by default.
-    licence, data_name, intended_use, recipe : str
-        For the card.
-    unit : str, optional
-        Of a regression.
+    card : RunCard
     lead : str, optional
-        The lead that a one-lead model reads.
+        The lead that a one-lead model is trained on and then reads. None: the first that the
+        recordings share of the start model's own, I and II. Recordings without it are left out.
+    overwrite : bool
+        Train anew where ``output`` holds another run, whose results are deleted first.
     say : callable, optional
         Told what is going on, in lines without anything about a patient.
 
@@ -189,62 +157,130 @@ def finetune(
     ------
     LeakageError
         A patient or a signal stands in two splits; nothing was trained.
-    TrainingError, ModelNotFoundError, ManifestError
+    TrainingError
+        Among others: ``output`` holds a run of other settings, labels, signals or start weights, or
+        one that another process is training.
+    ModelNotFoundError, ManifestError, LeadError
     """
     settings = settings or FinetuneSettings()
     say = say or (lambda line: None)
-    folder = RunFolder(Path(output))
+    check_device(settings.compute.device)
+    data = mapped(data, targets)
     manifest = data.manifest
+    for line in class_counts(data):
+        say(line)
+    for line in class_warnings(data):
+        say(f"warning: {line}")
+    for found in split_problems(manifest):
+        if found.code == "patient-spelling":
+            say(str(found))
     if not isinstance(task, Task):
-        task = infer_task(
-            manifest.targets(data.targets), data.targets,
-            classes=data.classes, kind=task, unit=unit,
-        )  # fmt: skip
+        task = task_of(data, task)
     manifest = _with_splits(manifest, task, settings)
+    shared = leads_of(manifest)
     start = start_from(
-        model, outputs=task.outputs, leads=leads_of(manifest),
-        preprocessing=preprocessing, seed=settings.seed,
-    )  # fmt: skip
-    folder.configure(
-        {
-            "recipe": recipe,
-            "model": model,
-            "starts_from": start.origin,
-            "architecture": start.architecture,
-            "input": start.spec.to_dict(),
-            "task": as_json(task),
-            "settings": asdict(settings),
-        }
+        model, outputs=task.outputs, leads=shared, preprocessing=preprocessing, seed=settings.seed
     )
-    folder.write_split(manifest)
-    say(f"{task.kind} of {', '.join(task.columns)} from {start.origin} ({start.architecture})")
-    stored = store_windows(manifest, start.spec, folder.path / "cache", lead=lead)
-    _refuse_leaks(manifest, stored, folder)
-    content = _Data(manifest, stored, manifest.targets(task.columns), manifest.groups())
-    training, validation = content.rows("train"), content.rows("validation")
-    _check_enough(task, content, training, validation)
-    say(
-        f"{len(stored)} windows of {len(np.unique(stored.row))} recordings; {len(training)} train, "
-        f"{len(validation)} validate, {len(stored.skipped)} left out"
-    )
-    scale = TargetScale.of(content.values[training]) if task.kind == "regression" else None
-    if settings.mode == "probe":
-        _probe(start, task, content, training, validation, scale, settings)
-    else:
-        result = _train(start, task, content, training, validation, scale, settings, folder, say)
-        say(f"best epoch {result.epoch + 1}")
-    network = round_to_float16(start.network.eval())
-    return _finish(
-        network, start, task, content, scale, settings, folder,
-        name=name, licence=licence, data_name=data_name, intended_use=intended_use, recipe=recipe,
-    )  # fmt: skip
+    start, lead = on_one_lead(start, shared, lead)
+    check_batch(start.network, start.spec, settings.data.batch, start.takes_presence)
+    folder = RunFolder(Path(output), overwrite=overwrite)
+    depends_on: dict[str, Any] = {
+        "labels_and_split": labels_hash(manifest, task.columns),
+        "start_weights": weights_hash(start.network),
+        "versions": code_versions(),
+    }
+    configuration = {
+        "recipe": card.recipe,
+        "model": start.named,
+        "starts_from": start.origin,
+        "architecture": start.architecture,
+        "input": start.spec.to_dict(),
+        "lead": lead,
+        "task": as_json(task),
+        "settings": settings.to_dict(),
+        "depends_on": depends_on,
+    }
+    with folder.locked():
+        # Before the signals are read, which can take long; and again with their hash.
+        folder.refuse_another(configuration)
+        stored = store_windows(manifest, start.spec, folder.path / "cache", lead=lead)
+        raise_on_leak(duplicate_problems(manifest, stored.hashes), manifest.folder)
+        content = _Data(manifest, stored, manifest.targets(task.columns), manifest.groups())
+        training, validation = content.rows("train"), content.rows("validation")
+        _check_enough(task, content, training, validation)
+        depends_on["signals"] = signals_hash(stored)
+        folder.configure(configuration)
+        folder.write_split(manifest)
+        folder.write_json("data.json", _data_document(stored))
+        say(f"{task.kind} of {', '.join(task.columns)} from {start.origin} ({start.architecture})")
+        say(
+            f"{len(stored)} windows of {len(np.unique(stored.row))} recordings"
+            f"{'' if lead is None else f', lead {lead}'}; {len(training)} train, "
+            f"{len(validation)} validate, {len(stored.skipped)} left out"
+        )
+        scale = TargetScale.of(content.values[training]) if task.kind == "regression" else None
+        if settings.mode == "probe":
+            _probe(start, task, content, training, validation, scale, settings)
+        else:
+            result = _train(
+                start, task, content, training, validation, scale, settings, folder, say
+            )
+            say(f"best epoch {result.epoch + 1}")
+        network = round_to_float16(start.network.eval())
+        return _finish(network, start, task, content, scale, settings, folder, card)
+
+
+def mapped(
+    data: str | Path | Manifest | MappedManifest, targets: Sequence[str] = ()
+) -> MappedManifest:
+    """Return a table, a manifest or a mapped one as a mapped manifest of these targets."""
+    if isinstance(data, str | Path):
+        return read_recordings(data, ColumnMapping(targets=tuple(targets)))
+    if isinstance(data, Manifest):
+        return MappedManifest(data, tuple(targets) or data.target_names)
+    return replace(data, targets=tuple(targets)) if targets else data
+
+
+def task_of(data: MappedManifest, kind: str = "auto", **more: Any) -> Task:
+    """Make a task from the values of the targets.
+
+    Parameters
+    ----------
+    data : MappedManifest
+    kind : str
+        See :func:`ecgfoundry.training.tasks.infer_task`.
+    **more
+        ``unit``, ``loss``, ``balance``, ``aggregate``, as there.
+
+    Raises
+    ------
+    ManifestError
+        A target is 0 and 1 but for marks such as -1 or 9, and the kind does not say that these are
+        values or classes.
+    TrainingError
+        The values do not fit the kind.
+    """
+    values = data.manifest.targets(data.targets)
+    if kind not in ("regression", "multiclass"):
+        for name, column in zip(data.targets, values.T, strict=True):
+            problem = mark_problem(name, column)
+            if problem is not None:
+                raise problem
+    return infer_task(values, data.targets, classes=data.classes, kind=kind, **more)
+
+
+def signals_hash(stored: StoredWindows) -> str:
+    """Return one SHA-256 for what was read of every recording, and for which could not be."""
+    return folder_hash({**stored.hashes, **{f"left out {k}": "" for k in stored.skipped}})
 
 
 def _with_splits(manifest: Manifest, task: Task, settings: FinetuneSettings) -> Manifest:
     """Keep the given splits; make them where there are none at all."""
     splits = {row.split for row in manifest.rows}
     if splits == {None}:
-        return split_by_patient(manifest, task.columns, shares=settings.shares, seed=settings.seed)
+        chosen = settings.split
+        shares = SplitShares(chosen.train_share, chosen.validation_share, chosen.test_share)
+        return split_by_patient(manifest, shares=shares, seed=settings.seed)
     for wanted in ("train", "validation"):
         if wanted not in splits:
             raise TrainingError(
@@ -257,18 +293,14 @@ def _with_splits(manifest: Manifest, task: Task, settings: FinetuneSettings) -> 
     return manifest
 
 
-def _refuse_leaks(manifest: Manifest, stored: StoredWindows, folder: RunFolder) -> None:
-    folder.write_json(
-        "data.json",
-        {
-            "sha256": folder_hash(stored.hashes),
-            "recordings": len(stored.hashes),
-            "windows": len(stored),
-            "signals": stored.hashes,
-            "left_out": stored.skipped,
-        },
-    )
-    raise_on_leak(duplicate_problems(manifest, stored.hashes), manifest.folder)
+def _data_document(stored: StoredWindows) -> dict[str, Any]:
+    return {
+        "sha256": folder_hash(stored.hashes),
+        "recordings": len(stored.hashes),
+        "windows": len(stored),
+        "signals": stored.hashes,
+        "left_out": stored.skipped,
+    }
 
 
 def _check_enough(
@@ -306,7 +338,7 @@ def _train(
     def evaluate(network: torch.nn.Module) -> dict[str, float]:
         outputs = record_outputs(
             network, data.stored, validation,
-            takes_presence=start.takes_presence, device=settings.device,
+            takes_presence=start.takes_presence, device=settings.compute.device,
         ).records  # fmt: skip
         truth = wanted
         if task.aggregate == "patient":
@@ -315,25 +347,13 @@ def _train(
         return task.figures(outputs, truth, scale=scale)
 
     fresh = start.origin == "random weights"
-    chosen = FitSettings(
-        epochs=settings.epochs or 30,
+    chosen = FitSettings.of(
+        settings,
+        epochs=settings.schedule.epochs or 30,
         steps_per_epoch=batches.steps,
-        learning_rate=settings.learning_rate or (1e-3 if fresh else 3e-4),
-        schedule=settings.schedule,  # type: ignore[arg-type]
-        warmup=settings.warmup,
-        weight_decay=settings.weight_decay,
-        gradient_clip=settings.gradient_clip,
-        ema_decay=settings.ema_decay,
-        seed=settings.seed,
-        threads=settings.threads,
+        learning_rate=settings.optimizer.learning_rate or (1e-3 if fresh else 3e-4),
         monitor=monitor,
-        monitor_mode=direction,  # type: ignore[arg-type]
-        patience=settings.patience,
-        precision=settings.precision,  # type: ignore[arg-type]
-        accumulate=settings.accumulate,
-        compile=settings.compile,
-        deterministic=settings.deterministic,
-        checkpoint_every=200,
+        monitor_mode=direction,
     )
     tensorboard = Curves(folder.path / "tensorboard")
 
@@ -350,9 +370,9 @@ def _train(
         evaluate=evaluate,
         checkpoint=folder.checkpoint,
         curves=folder.curves,
-        device=settings.device,
+        device=settings.compute.device,
         report=report,
-        forward=fast_form if settings.channels_last else None,
+        forward=fast_form if settings.compute.channels_last else None,
     )
 
 
@@ -370,13 +390,13 @@ def _batches(
         windows=data.stored,
         positions=positions,
         targets=targets,
-        batch=min(settings.batch, max(1, len(positions) // settings.accumulate)),
+        batch=min(settings.data.batch, max(1, len(positions) // settings.data.accumulate)),
         sampling_rate=start.spec.sampling_rate,
         takes_presence=start.takes_presence,
-        augmentations=settings.augmentations,
+        augmentations=settings.augmentation.augmentations,
         seed=settings.seed,
-        accumulate=settings.accumulate,
-        workers=settings.workers,
+        accumulate=settings.data.accumulate,
+        workers=settings.data.workers,
     )
 
 
@@ -399,14 +419,14 @@ def _probe(
     settings: FinetuneSettings,
 ) -> None:
     """Fit the classifier on cached embeddings, each recording the mean of its windows."""
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    if settings.compute.threads:
+        torch.set_num_threads(settings.compute.threads)
 
     def embedded(rows: NDArray[np.intp]) -> NDArray[np.float32]:
         positions = np.flatnonzero(np.isin(data.stored.row, rows))
         values = window_embeddings(
             start.network, data.stored, positions,
-            takes_presence=start.takes_presence, device=settings.device,
+            takes_presence=start.takes_presence, device=settings.compute.device,
         )  # fmt: skip
         _, owner = np.unique(data.stored.row[positions], return_inverse=True)
         sums = np.zeros((owner.max() + 1, values.shape[1]))
@@ -429,12 +449,7 @@ def _finish(
     scale: TargetScale | None,
     settings: FinetuneSettings,
     folder: RunFolder,
-    *,
-    name: str | None,
-    licence: str,
-    data_name: str,
-    intended_use: str,
-    recipe: str,
+    card: RunCard,
 ) -> FinetuneResult:
     """Calibrate on the validation split, measure, and write the bundle."""
     parts: dict[str, tuple[Any, Float64, list[str]]] = {}
@@ -443,7 +458,7 @@ def _finish(
         if len(rows) and (split == "validation" or settings.test_figures):
             outputs = record_outputs(
                 network, data.stored, rows,
-                takes_presence=start.takes_presence, device=settings.device,
+                takes_presence=start.takes_presence, device=settings.compute.device,
             )  # fmt: skip
             parts[split] = (outputs, data.values[rows], [data.groups[k] for k in rows])
     outputs, values, groups = parts["validation"]
@@ -466,10 +481,7 @@ def _finish(
         task, outputs.records, values, groups, scale=scale,
         data="validation split, which also chose the weights", calibrated=calibration is not None,
     )  # fmt: skip
-    description = _description(
-        start, task, data, settings, folder, regression,
-        name=name, licence=licence, data_name=data_name, intended_use=intended_use, recipe=recipe,
-    )  # fmt: skip
+    description = _description(start, task, data, settings, folder, regression, card)
     bundle = save_bundle(
         network, description, folder,
         calibration=calibration, thresholds=thresholds, metrics=metrics, notes=_notes(task),
@@ -496,7 +508,8 @@ def _coverage(
 
 def _notes(task: Task) -> list[str]:
     common = (
-        "Intervals: 500 bootstrap draws of patients. Splits are by patient. The validation split "
+        "Intervals are those of `ecgfoundry evaluate`, clustered by patient. Splits are by "
+        "patient. The validation split "
         "chose the weights and the calibration, so its figures are optimistic; the test split was "
         "measured once, at the end."
     )
@@ -515,12 +528,7 @@ def _description(
     settings: FinetuneSettings,
     folder: RunFolder,
     regression: dict[str, Any] | None,
-    *,
-    name: str | None,
-    licence: str,
-    data_name: str,
-    intended_use: str,
-    recipe: str,
+    card: RunCard,
 ) -> BundleDescription:
     counts = {split: len(data.rows(split)) for split in ("train", "validation", "test")}
     how = {
@@ -531,7 +539,7 @@ def _description(
     spec = start.spec
     targets = ", ".join(target.name for target in task.vocabulary.targets[:8])
     return BundleDescription(
-        name=bundle_name(name or folder.path.resolve().name),
+        name=bundle_name(card.name or folder.path.resolve().name),
         version="1.0.0",
         title=f"{task.kind.capitalize()} of {targets}, from {start.origin}.",
         architecture=start.architecture,
@@ -542,21 +550,21 @@ def _description(
         target_kind=task.target_kind,
         training_data=(
             {
-                "name": data_name,
-                "licence": licence,
+                "name": card.data_name,
+                "licence": card.licence,
                 "records": int(sum(counts.values())),
                 "use": f"{counts['train']} training, {counts['validation']} validation, "
                 f"{counts['test']} test; split by patient. SHA-256 of all signals: "
                 f"{folder_hash(data.stored.hashes)}.",
             },
         ),
-        recipe=recipe,
+        recipe=card.recipe,
         seed=settings.seed,
         created=today(),
-        intended_use=intended_use,
+        intended_use=card.intended_use or "Research, by those who trained it.",
         known_failures=_failures(task, data, counts),
         references=(),
-        licence=licence,
+        licence=card.licence,
         method=f"From {start.origin}; {how}. Loss: {task.loss}. The resolved configuration, the "
         "environment and the split stand beside the bundle in the run's folder.",
         regression=regression,

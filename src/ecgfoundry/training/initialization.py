@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from ecgfoundry.errors import EcgFoundryError, ModelNotFoundError, TrainingError
-from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS
+from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS, canonical_lead
 from ecgfoundry.manifest import Manifest
 from ecgfoundry.models.bundle import InputSpec, available_bundles, find_bundle, load_bundle
-from ecgfoundry.models.loading import load_network
+from ecgfoundry.models.loading import OWN, load_network
+from ecgfoundry.models.networks.own import OwnNetwork
 from ecgfoundry.models.registry import ARCHITECTURES, Architecture, create_model
-from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
+from ecgfoundry.preprocessing import Preprocessing, choose_single_lead, get_preprocessing
 
 __all__ = [
     "Start",
@@ -24,6 +25,7 @@ __all__ = [
     "classifier_of",
     "freeze_all_but",
     "leads_of",
+    "on_one_lead",
     "start_from",
     "training_stages",
 ]
@@ -45,6 +47,8 @@ class Start:
     takes_presence : bool
     origin : str
         Where the weights are from, for the card.
+    named : str or None
+        What the user named.
     """
 
     network: nn.Module
@@ -52,6 +56,7 @@ class Start:
     spec: InputSpec
     takes_presence: bool
     origin: str
+    named: str | None = None
 
 
 def leads_of(manifest: Manifest) -> tuple[str, ...]:
@@ -92,15 +97,11 @@ def architecture_entry(name: str) -> Architecture:
     ModelNotFoundError
         There is none of this name.
     """
-    if name not in ARCHITECTURES:
-        raise ModelNotFoundError(
-            f"there is no architecture '{name}'", remedy=f"Known are: {', '.join(ARCHITECTURES)}"
-        )
     return ARCHITECTURES[name]
 
 
 def start_from(
-    model: str | None,
+    model: str | Path | nn.Module | None,
     *,
     outputs: int,
     leads: Sequence[str],
@@ -111,9 +112,14 @@ def start_from(
 
     Parameters
     ----------
-    model : str or None
+    model : str, path, nn.Module or None
         A shipped or pulled bundle, a bundle folder, or an architecture (random weights). None: the
         shipped 12-lead bundle for three or more standard leads, else the shipped one-lead bundle.
+        A module takes float32 (batch, leads, samples), all leads that the recordings share in the
+        order of the standard twelve, and returns features: (batch, features) or (batch, features,
+        time); a linear classifier is put on them. It must be exportable by ``torch.onnx``: tensor
+        operations only, nothing that depends on values. A module with ``forward_features``,
+        ``reset_classifier`` and ``config`` is taken as it is.
     outputs : int
         Logits of the new classifier.
     leads : sequence of str
@@ -134,6 +140,10 @@ def start_from(
         several = sum(lead in STANDARD_12_LEADS for lead in leads) >= 3
         model = "ptbxl-superclass-12lead" if several else "rhythm-single-lead"
     torch.manual_seed(seed)
+    if isinstance(model, nn.Module):
+        return _own(model, outputs, leads, preprocessing)
+    named = str(model)
+    model = named
     if model in ARCHITECTURES and model not in available_bundles():
         return _fresh(model, outputs, leads, preprocessing)
     try:
@@ -159,7 +169,71 @@ def start_from(
         spec,
         takes_presence,
         f"the weights of {bundle.name} {bundle.version}",
+        named,
     )
+
+
+def on_one_lead(start: Start, shared: Sequence[str], lead: str | None) -> tuple[Start, str | None]:
+    """Settle which lead a one-lead network is trained on, so that its bundle can say it.
+
+    Parameters
+    ----------
+    start : Start
+    shared : sequence of str
+        Leads that the recordings have or let derive.
+    lead : str or None
+        The wanted one. None: the first that is shared of the start's own, I and II.
+
+    Returns
+    -------
+    start, lead
+        The start with the lead in its ``spec``; None for a network of several leads.
+
+    Raises
+    ------
+    TrainingError
+        ``lead`` was named for a network of several leads.
+    LeadError
+        No lead was named, and several are shared, of which none is a usual one.
+    """
+    spec = start.spec
+    if spec.lead_mode != "any-single":
+        if lead is not None:
+            raise TrainingError(
+                f"{start.architecture} reads {len(spec.leads)} leads, not lead {lead} alone",
+                remedy="Leave --lead out, or start from a one-lead model: --model "
+                "rhythm-single-lead or --model rhythm-net",
+            )
+        return start, None
+    if lead is not None:
+        # Recordings without it are left out one by one; others may have it.
+        chosen = canonical_lead(lead) or lead
+    else:
+        chosen = choose_single_lead(shared, trained=spec.leads)
+    return replace(start, spec=replace(spec, leads=(chosen,))), chosen
+
+
+def _own(
+    module: nn.Module,
+    outputs: int,
+    leads: Sequence[str],
+    preprocessing: str | Path | Preprocessing | None,
+) -> Start:
+    """Take somebody's own network; its weights are what they are."""
+    recipe = get_preprocessing(preprocessing or "ecgfounder-finetune@1")
+    standard = tuple(lead for lead in STANDARD_12_LEADS if lead in leads) or tuple(leads[:1])
+    mode = "exact" if len(standard) > 1 else "any-single"
+    spec = InputSpec(mode, standard, recipe)
+    whole = all(
+        hasattr(module, name) for name in ("forward_features", "reset_classifier", "config")
+    )
+    if whole:
+        module.reset_classifier(outputs)
+        network = module
+    else:
+        network = OwnNetwork.around(module, leads=spec.rows, samples=spec.samples, classes=outputs)
+    kind = type(module).__name__
+    return Start(network, OWN, spec, False, f"the network {kind} as it was given", kind)
 
 
 def _fresh(
@@ -185,7 +259,7 @@ def _fresh(
         configuration["leads"] = 1 if mode == "any-single" else len(names)
     spec = InputSpec(mode, tuple(names), recipe)
     network = create_model(architecture, **configuration)
-    return Start(network, architecture, spec, entry.takes_presence, "random weights")
+    return Start(network, architecture, spec, entry.takes_presence, "random weights", architecture)
 
 
 def classifier_of(network: nn.Module) -> nn.Linear:

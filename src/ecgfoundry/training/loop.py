@@ -23,9 +23,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecgfoundry.errors import TrainingError
+from ecgfoundry.errors import DivergenceError, TrainingError
 from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.schedules import SCHEDULES, Schedule, learning_rate_at
+from ecgfoundry.training.settings import Settings
 
 __all__ = [
     "Batch",
@@ -51,6 +52,11 @@ All randomness must come from ``generator``; only then is an interrupted run rep
 that also has ``from_batch(epoch, first)`` yields from any batch on without making those before, and
 ``accumulate * steps_per_epoch`` batches make an epoch.
 """
+
+
+EXPLODED = 100.0
+"""A mean loss of an epoch so many times that of the first step (or 1) is a training that diverged
+(our choice: a loss of the usual kinds stays within ten times)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +150,20 @@ class FitSettings:
             )
         if self.precision not in ("fp32", "bf16"):
             raise TrainingError(f"the precision is fp32 or bf16, not '{self.precision}'")
+
+    @classmethod
+    def of(cls, settings: Settings, **own: Any) -> FitSettings:
+        """Take over what a run's settings and this class both name.
+
+        Parameters
+        ----------
+        settings : Settings
+        **own
+            What only the run knows (steps per epoch, the figure to watch), or what it decides.
+        """
+        names = {one.name for one in fields(cls)}
+        shared = {name: value for name, value in settings.flat().items() if name in names}
+        return cls(**{**shared, **own})
 
 
 @dataclass(kw_only=True)
@@ -280,8 +300,8 @@ def fit(
     Raises
     ------
     TrainingError
-        The loss is no longer finite, the checkpoint belongs to other settings, ``monitor`` is not
-        among the figures, or an epoch has too few batches.
+        The loss diverges (:class:`ecgfoundry.errors.DivergenceError`), the checkpoint belongs to
+        other settings, ``monitor`` is not among the figures, or an epoch has too few batches.
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -335,6 +355,7 @@ def _epoch(
             f"epoch {run.epoch} gave {run.position} steps, steps_per_epoch asks for "
             f"{settings.steps_per_epoch}"
         )
+    run.refuse_explosion()
     row: dict[str, Any] = {
         "epoch": run.epoch,
         "loss": run.loss_sum / run.position,
@@ -427,6 +448,7 @@ class _Run:
     epoch: int = 0
     position: int = 0
     loss_sum: float = 0.0
+    first_loss: float | None = None
     stopped: bool = False
     stale: int = 0
     rate_factor: float = 1.0
@@ -436,8 +458,8 @@ class _Run:
     best_figures: dict[str, float] = field(default_factory=dict)
     curves: list[dict[str, Any]] = field(default_factory=list)
 
-    _COUNTERS = ("epoch", "position", "loss_sum", "stopped", "stale", "rate_factor", "rate_stale",
-                 "best_epoch", "best_state", "best_figures", "curves")  # fmt: skip
+    _COUNTERS = ("epoch", "position", "loss_sum", "first_loss", "stopped", "stale", "rate_factor",
+                 "rate_stale", "best_epoch", "best_state", "best_figures", "curves")  # fmt: skip
 
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.AdamW(
@@ -455,10 +477,9 @@ class _Run:
         """Take one step with the gradients that stand; ``values`` are the losses behind them."""
         value = self.world.mean(torch.stack(values).mean())
         if not torch.isfinite(value):
-            raise TrainingError(
-                f"the loss is {value.item()} in epoch {self.epoch}, step {self.position}",
-                remedy="Lower learning_rate or set gradient_clip",
-            )
+            raise self._diverged(f"the loss is {value.item()} in step {self.position + 1}")
+        if self.first_loss is None:
+            self.first_loss = value.item()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         if self.settings.gradient_clip is not None:
@@ -469,6 +490,23 @@ class _Run:
             self.average.update(self.network)
         self.loss_sum += value.item()
         self.position += 1
+
+    def refuse_explosion(self) -> None:
+        """Stop a run whose mean loss is far beyond that of the untrained network."""
+        mean = self.loss_sum / self.position
+        if mean > EXPLODED * max(self.first_loss or 0.0, 1.0):
+            raise self._diverged(
+                f"the mean loss is {mean:.3g}, at first it was {self.first_loss:.3g}"
+            )
+
+    def _diverged(self, what: str) -> DivergenceError:
+        rate = self.settings.learning_rate
+        return DivergenceError(
+            f"{what} of epoch {self.epoch + 1}: the training diverged at a learning rate of "
+            f"{rate:g}",
+            remedy=f"Lower it, for example --learning-rate {rate / 10:g} with another --output or "
+            "--overwrite",
+        )
 
     def end_epoch(self, row: dict[str, Any], figures: dict[str, float] | None) -> None:
         self.curves.append(row)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,83 +14,47 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import TrainingError
+from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
+from ecgfoundry.manifest import read_manifest
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.models.registry import ARCHITECTURES, create_model
+from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
 from ecgfoundry.training.channels_last import fast_form
+from ecgfoundry.training.checks import check_batch, check_device, check_input
 from ecgfoundry.training.data.batches import WindowBatches
-from ecgfoundry.training.data.sources import SegmentSource, SourcePool
+from ecgfoundry.training.data.sources import SegmentSource, SourcePool, open_sources
 from ecgfoundry.training.data.windows import FreshWindows, InputWindows
-from ecgfoundry.training.distributed import ALONE, World
+from ecgfoundry.training.distributed import ALONE, World, best_device
+from ecgfoundry.training.initialization import architecture_entry, leads_of
 from ecgfoundry.training.loop import FitResult, FitSettings, fit
 from ecgfoundry.training.results.calibrate import Outputs, fit_calibration, measured
-from ecgfoundry.training.results.package import BundleDescription
-from ecgfoundry.training.results.run_folder import Curves, RunFolder
+from ecgfoundry.training.results.package import BundleDescription, RunCard
+from ecgfoundry.training.results.run_folder import (
+    Curves,
+    RunFolder,
+    code_versions,
+    weights_hash,
+)
 from ecgfoundry.training.results.save import bundle_name, save_bundle, today
+from ecgfoundry.training.settings import PretrainSettings
 from ecgfoundry.training.tasks import TargetScale, Task, as_json
+from ecgfoundry.vocabularies import Target, Vocabulary, load_vocabulary
 
-__all__ = ["PretrainResult", "PretrainSettings", "pretrain", "validation_positions"]
+__all__ = [
+    "PretrainResult",
+    "PretrainSettings",
+    "pretrain",
+    "pretrain_table",
+    "validation_positions",
+]
+
+ECGFOUNDER_REPLACEMENT = 0.5
+"""Probability that lead I is replaced by another frontal axis (arXiv 2410.04133)."""
+PRETRAIN_CARD = RunCard(recipe="ecgfoundry pretrain")
 
 Positions = NDArray[np.intp]
 Float64 = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PretrainSettings:
-    """How to pretrain. The defaults are ECGFounder's where they are known (relayed).
-
-    Attributes
-    ----------
-    epochs : int
-        At most 20.
-    batch : int
-        Windows per step over all processes: 1024.
-    learning_rate, schedule, step_epochs, step_factor
-        AdamW at 1e-3, times 0.1 every 5 epochs.
-    patience : int or None
-        Epochs without a lower validation loss before stopping; the paper stops early on it, the
-        number is our choice.
-    validation_share : float
-        Share of the patients that validate, chosen by the hash of their names (our choice).
-    lead_replacement : float
-        For one lead: probability of another frontal axis, 0.5 in the paper.
-    augmentations : tuple of str
-        Further ones, on standardized windows.
-    accumulate : int
-        Batches per step; ``batch`` is divided by it and by the processes.
-    weight_decay, gradient_clip, ema_decay, precision, compile, deterministic, threads
-        As in :class:`ecgfoundry.training.loop.FitSettings`.
-    channels_last : bool
-    checkpoint_every : int
-        Steps.
-    workers : int
-        Threads that standardize ahead.
-    seed : int
-    """
-
-    epochs: int = 20
-    batch: int = 1024
-    learning_rate: float = 1e-3
-    schedule: str = "step"
-    step_epochs: int = 5
-    step_factor: float = 0.1
-    warmup: float = 0.0
-    patience: int | None = 3
-    validation_share: float = 0.05
-    lead_replacement: float = 0.0
-    augmentations: tuple[str, ...] = ()
-    accumulate: int = 1
-    weight_decay: float = 0.01
-    gradient_clip: float | None = 1.0
-    ema_decay: float | None = None
-    precision: str = "fp32"
-    compile: bool = False
-    deterministic: bool = False
-    channels_last: bool = False
-    threads: int | None = None
-    checkpoint_every: int = 500
-    workers: int = 0
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,10 +89,8 @@ def pretrain(
     configuration: Mapping[str, Any] | None = None,
     settings: PretrainSettings | None = None,
     world: World = ALONE,
-    name: str | None = None,
-    licence: str = "the owner's",
-    data_name: str = "the owner's recordings",
-    recipe: str = "ecgfoundry pretrain",
+    card: RunCard = PRETRAIN_CARD,
+    overwrite: bool = False,
     say: Callable[[str], None] | None = None,
     windows: InputWindows | None = None,
 ) -> PretrainResult:
@@ -151,8 +114,9 @@ def pretrain(
     settings : PretrainSettings, optional
     world : World
         From :func:`ecgfoundry.training.distributed.joined_world` under ``torchrun``.
-    name, licence, data_name, recipe : str
-        For the card.
+    card : RunCard
+    overwrite : bool
+        Train anew where ``output`` holds another run, whose results are deleted first.
     say : callable, optional
         Told what is going on, on the first process.
     windows : InputWindows, optional
@@ -165,138 +129,346 @@ def pretrain(
     """
     settings = settings or PretrainSettings()
     tell = say if say is not None and world.first else (lambda line: None)
+    share = _share_of_batch(settings, world)
     pool = SourcePool(tuple(sources))
-    inputs = windows or FreshWindows(pool, spec, settings.lead_replacement)
-    held = validation_positions(pool.groups, settings.validation_share, settings.seed)
+    settings = settings.change(lead_replacement=_replacement(settings, spec, pool))
+    replacement = settings.augmentation.lead_replacement or 0.0
+    inputs = windows or FreshWindows(pool, spec, replacement)
+    held = validation_positions(pool.groups, settings.data.validation_share, settings.seed)
     training, validation = np.flatnonzero(~held), np.flatnonzero(held)
     if not len(training) or not len(validation):
         raise TrainingError(
             f"{len(training)} windows train and {len(validation)} validate",
-            remedy="Raise validation_share, or give more patients",
+            remedy="Raise --validation-share, or give more patients",
         )
     values = pool.targets(np.arange(len(pool)))
+    _refuse_unlabelled(task, values[training])
     scale = TargetScale.of(values[training]) if task.kind == "regression" else None
-    folder = RunFolder(Path(output))
-    if world.first:
-        folder.configure(
-            {
-                "recipe": recipe,
-                "architecture": architecture,
-                "configuration": dict(configuration or {}),
-                "input": spec.to_dict(),
-                "task": as_json(task),
-                "settings": asdict(settings),
-                "processes": world.size,
-            }
-        )
-        folder.write_json("data.json", _data_document(pool, values, training, validation))
     torch.manual_seed(settings.seed)
     network = create_model(architecture, **{"classes": task.outputs, **(configuration or {})})
     takes_presence = ARCHITECTURES[architecture].takes_presence
-    batches = WindowBatches(
-        windows=inputs,
-        positions=training,
-        targets=task.network_targets(values, scale)[training],
-        batch=_share_of_batch(settings, world),
-        sampling_rate=spec.sampling_rate,
-        takes_presence=takes_presence,
-        augmentations=settings.augmentations,
-        seed=settings.seed,
-        accumulate=settings.accumulate,
-        workers=settings.workers,
+    check_input(network, spec, takes_presence)
+    check_batch(network, spec, share, takes_presence)
+    folder = RunFolder(Path(output), overwrite=overwrite)
+    run = _Run(
+        task, spec, architecture, settings, world, tell, pool, inputs,
+        # Validation windows are not augmented.
+        inputs if windows is not None else FreshWindows(pool, spec),
+        values, training, validation, scale, network, takes_presence,
+    )  # fmt: skip
+    with folder.locked() if world.first else nullcontext():
+        if world.first:
+            folder.configure(
+                {
+                    "recipe": card.recipe,
+                    "architecture": architecture,
+                    "configuration": dict(configuration or {}),
+                    "input": spec.to_dict(),
+                    "task": as_json(task),
+                    "settings": settings.to_dict(),
+                    "processes": world.size,
+                    "depends_on": {
+                        "labels_and_split": _labels_hash(values, pool.groups, held),
+                        "signals": pool.fingerprint,
+                        "start_weights": weights_hash(network),
+                        "versions": code_versions(),
+                    },
+                }
+            )
+            folder.write_json("data.json", _data_document(pool, training, validation))
+        fitted = run.fit(folder, share)
+        return PretrainResult(fitted, run.finish(folder, card) if world.first else None)
+
+
+def pretrain_table(
+    source: str | Path,
+    output: str | Path,
+    *,
+    model: str = "net1d-12lead",
+    targets: Sequence[str] = (),
+    vocabulary: str = "ecgfounder-150",
+    task: str = "positive-unlabelled",
+    loss: str = "",
+    leads: Sequence[str] = STANDARD_12_LEADS,
+    lead_mode: str | None = None,
+    preprocessing: str | Path | Preprocessing | None = None,
+    settings: PretrainSettings | None = None,
+    card: RunCard = PRETRAIN_CARD,
+    overwrite: bool = False,
+    world: World = ALONE,
+    say: Callable[[str], None] | None = None,
+) -> PretrainResult:
+    """Pretrain on a manifest or a corpus: what ``ecgfoundry pretrain`` does.
+
+    Parameters
+    ----------
+    source : path
+        A manifest (CSV or Parquet) or a corpus folder.
+    output : path
+        The run's folder.
+    model : str
+        An architecture.
+    targets : sequence of str
+        Columns, instead of those of ``vocabulary``.
+    vocabulary, task, loss : str
+        What is learned.
+    leads : sequence of str
+        Rows of the input, in order; for a one-lead network the lead that it reads.
+    lead_mode : str, optional
+        None: what the architecture is for.
+    preprocessing : str, Path or Preprocessing, optional
+        None: the architecture's.
+    settings, card, overwrite, world, say
+        As in :func:`pretrain`.
+
+    Raises
+    ------
+    TrainingError
+        The leads do not fit the architecture; the source lacks a target; and as :func:`pretrain`.
+    """
+    settings = settings or PretrainSettings()
+    entry = architecture_entry(model)
+    if world is ALONE:
+        device = settings.compute.device
+        world = World(device=best_device() if device == "auto" else device)
+    check_device(world.device)
+    rows = tuple(canonical_lead(lead) or lead for lead in leads)
+    fixed = "leads" not in entry.defaults and not entry.takes_presence
+    if fixed and entry.example_shape[0] == 1 and len(rows) > 1:
+        raise TrainingError(
+            f"{model} reads one lead, and {len(rows)} were named",
+            remedy="Name the one with --leads, for example --leads I",
+        )
+    mode = lead_mode or (
+        "any-subset" if entry.takes_presence else "any-single" if len(rows) == 1 else "exact"
+    )
+    spec = InputSpec(mode, rows, get_preprocessing(preprocessing or entry.preprocessing))
+    names = tuple(targets)
+    words = (
+        Vocabulary("-".join(names)[:80], tuple(Target(name, "diagnosis") for name in names))
+        if names
+        else load_vocabulary(vocabulary)
+    )
+    columns = names or words.names
+    sources = open_sources(
+        Path(source),
+        Path(output) / "cache",
+        leads=("I", "II") if _can_replace(settings, spec, Path(source)) else rows,
+        window_s=spec.window_s,
+        targets=columns,
+        need_all=mode != "any-subset",
         world=world,
     )
-    tell(
-        f"{len(training)} windows train, {len(validation)} validate; {batches.steps} steps an "
-        f"epoch on {world.size} process(es)"
-    )
-    # Validation windows are not augmented.
-    plain = inputs if windows is not None else FreshWindows(pool, spec)
-    loss = task.make_loss(values[training])
-
-    def evaluate(candidate: torch.nn.Module) -> dict[str, float]:
-        outputs = _outputs(candidate, plain, validation, takes_presence, world.device)
-        wanted = task.network_targets(values[validation], scale)
-        error = loss(torch.from_numpy(outputs.astype(np.float32)), torch.from_numpy(wanted))
-        figures = task.figures(outputs, values[validation], scale=scale)
-        return {**figures, "loss": float(error)}
-
-    tensorboard = Curves(folder.path / "tensorboard")
-
-    def report(row: dict[str, Any]) -> None:
-        tensorboard(row)
-        tell(f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, {row['seconds']:.1f} s")
-
-    result = fit(
-        network,
-        batches,
-        loss,
-        settings=_fit_settings(settings, batches.steps),
-        evaluate=evaluate,
-        checkpoint=folder.checkpoint,
-        curves=folder.curves,
-        device=world.device,
-        report=report,
-        forward=fast_form if settings.channels_last else None,
+    return pretrain(
+        sources,
+        output,
+        architecture=model,
+        task=Task(kind=task, columns=columns, vocabulary=words, loss=loss),
+        spec=spec,
+        configuration={"leads": spec.rows} if "leads" in entry.defaults else {},
+        settings=settings,
         world=world,
+        card=card,
+        overwrite=overwrite,
+        say=say,
     )
-    if not world.first:
-        return PretrainResult(result, None)
-    rounded = round_to_float16(network.to("cpu").eval())
-    outputs = _outputs(rounded, plain, validation, takes_presence, "cpu")
-    wanted = values[validation]
-    calibration, thresholds = fit_calibration(
-        task, Outputs(validation, outputs, outputs, np.arange(len(validation))), wanted
-    )
-    groups = [pool.groups[k] for k in validation]
-    metrics = measured(
-        task, outputs, wanted, groups, scale=scale, intervals=task.outputs <= 20,
-        data="windows of the validation patients, which also chose the weights",
-    )  # fmt: skip
-    description = _description(
-        folder, architecture, task, spec, settings, len(training), len(validation), scale,
-        name=name, licence=licence, data_name=data_name, recipe=recipe,
-    )  # fmt: skip
-    bundle = save_bundle(
-        rounded, description, folder,
-        calibration=calibration, thresholds=thresholds, metrics=metrics,
-    )  # fmt: skip
-    return PretrainResult(result, bundle)
+
+
+def _can_replace(settings: PretrainSettings, spec: InputSpec, source: Path) -> bool:
+    """Whether lead replacement is wanted and, where that was left open, the data allow it."""
+    wanted = settings.augmentation.lead_replacement
+    if wanted is not None:
+        return wanted > 0
+    if spec.lead_mode != "any-single" or spec.leads != ("I",) or source.is_dir():
+        return False
+    return {"I", "II"} <= set(leads_of(read_manifest(source)))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The parts of a run that belong together."""
+
+    task: Task
+    spec: InputSpec
+    architecture: str
+    settings: PretrainSettings
+    world: World
+    tell: Callable[[str], None]
+    pool: SourcePool
+    inputs: InputWindows
+    plain: InputWindows
+    values: Float64
+    training: Positions
+    validation: Positions
+    scale: TargetScale | None
+    network: torch.nn.Module
+    takes_presence: bool
+
+    def fit(self, folder: RunFolder, batch: int) -> FitResult:
+        """Train; the network ends with the weights of the lowest validation loss."""
+        settings, world, task = self.settings, self.world, self.task
+        batches = WindowBatches(
+            windows=self.inputs,
+            positions=self.training,
+            targets=task.network_targets(self.values, self.scale)[self.training],
+            batch=batch,
+            sampling_rate=self.spec.sampling_rate,
+            takes_presence=self.takes_presence,
+            augmentations=settings.augmentation.augmentations,
+            seed=settings.seed,
+            accumulate=settings.data.accumulate,
+            workers=settings.data.workers,
+            world=world,
+        )
+        self.tell(
+            f"{len(self.training)} windows train, {len(self.validation)} validate; "
+            f"{batches.steps} steps an epoch on {world.size} process(es)"
+        )
+        if settings.augmentation.lead_replacement:
+            share = settings.augmentation.lead_replacement
+            self.tell(f"lead I is replaced by another frontal axis with probability {share:g}")
+        loss = task.make_loss(self.values[self.training])
+
+        def evaluate(candidate: torch.nn.Module) -> dict[str, float]:
+            outputs, truth = self.outputs(candidate, world.device), self.values[self.validation]
+            wanted = task.network_targets(truth, self.scale)
+            error = loss(torch.from_numpy(outputs.astype(np.float32)), torch.from_numpy(wanted))
+            return {**task.figures(outputs, truth, scale=self.scale), "loss": float(error)}
+
+        tensorboard = Curves(folder.path / "tensorboard")
+
+        def report(row: dict[str, Any]) -> None:
+            tensorboard(row)
+            self.tell(f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, {row['seconds']:.1f} s")
+
+        return fit(
+            self.network,
+            batches,
+            loss,
+            settings=FitSettings.of(
+                settings, steps_per_epoch=batches.steps, monitor="loss", monitor_mode="min"
+            ),
+            evaluate=evaluate,
+            checkpoint=folder.checkpoint,
+            curves=folder.curves,
+            device=world.device,
+            report=report,
+            forward=fast_form if settings.compute.channels_last else None,
+            world=world,
+        )
+
+    def outputs(self, network: torch.nn.Module, device: str) -> Float64:
+        """Logits of the validation windows."""
+        return _outputs(network, self.plain, self.validation, self.takes_presence, device)
+
+    def finish(self, folder: RunFolder, card: RunCard) -> Path:
+        """Calibrate and measure on the validation windows, and write the bundle."""
+        rounded = round_to_float16(self.network.to("cpu").eval())
+        outputs, wanted = self.outputs(rounded, "cpu"), self.values[self.validation]
+        owner = np.arange(len(self.validation))
+        calibration, thresholds = fit_calibration(
+            self.task, Outputs(self.validation, outputs, outputs, owner), wanted
+        )
+        groups = self.pool.groups
+        metrics = measured(
+            self.task, outputs, wanted, [groups[k] for k in self.validation], scale=self.scale,
+            intervals=self.task.outputs <= 20,
+            data="windows of the validation patients, which also chose the weights",
+        )  # fmt: skip
+        return save_bundle(
+            rounded, self.describe(folder, card), folder,
+            calibration=calibration, thresholds=thresholds, metrics=metrics,
+        )  # fmt: skip
+
+    def describe(self, folder: RunFolder, card: RunCard) -> BundleDescription:
+        """Say what the bundle is."""
+        trained, validated = len(self.training), len(self.validation)
+        failures = [
+            "Nothing was measured on other hospitals, devices or populations than those of the "
+            "training data.",
+            "There was no test split: figures are from the validation patients.",
+        ]
+        never = self._never_positive()
+        if never:
+            failures.append(f"No training window was positive for: {', '.join(never)}.")
+        if self.task.kind == "positive-unlabelled":
+            failures.append("Targets that were not annotated were not known to be absent.")
+        return BundleDescription(
+            name=bundle_name(card.name or folder.path.resolve().name),
+            version="1.0.0",
+            title=f"{self.architecture} pretrained on {len(self.task.columns)} targets.",
+            architecture=self.architecture,
+            lead_mode=self.spec.lead_mode,
+            leads=self.spec.leads,
+            preprocessing=self.spec.recipe,
+            vocabulary=self.task.vocabulary.name,
+            target_kind=self.task.target_kind,
+            training_data=(
+                {
+                    "name": card.data_name,
+                    "licence": card.licence,
+                    "records": trained + validated,
+                    "use": f"{trained} windows trained, {validated} validated; by patient.",
+                },
+            ),
+            recipe=card.recipe,
+            seed=self.settings.seed,
+            created=today(),
+            intended_use=card.intended_use or "Research: embeddings and fine-tuning.",
+            known_failures=tuple(failures),
+            references=("https://arxiv.org/abs/2410.04133", "https://arxiv.org/abs/2112.07368"),
+            licence=card.licence,
+            method=f"Random weights; loss: {self.task.loss}. The resolved configuration and the "
+            "environment stand beside the bundle in the run's folder.",
+            regression=None
+            if self.scale is None
+            else {"scale": list(self.scale.scale), "offset": list(self.scale.offset)},
+            targets=self.task.vocabulary,
+            repeat="`ecgfoundry pretrain` and the run's configuration.json",
+        )
+
+    def _never_positive(self) -> list[str]:
+        if self.task.kind in ("regression", "multiclass"):
+            return []
+        positive = (self.values[self.training] > 0.5).any(axis=0).tolist()
+        return [n for n, found in zip(self.task.columns, positive, strict=True) if not found]
 
 
 def _share_of_batch(settings: PretrainSettings, world: World) -> int:
-    parts = settings.accumulate * world.size
-    if settings.batch % parts:
+    parts = settings.data.accumulate * world.size
+    if settings.data.batch % parts:
         raise TrainingError(
-            f"a batch of {settings.batch} cannot be divided by {settings.accumulate} accumulated "
-            f"batches on {world.size} process(es)"
+            f"a batch of {settings.data.batch} cannot be divided by {settings.data.accumulate} "
+            f"accumulated batches on {world.size} process(es)"
         )
-    return settings.batch // parts
+    return settings.data.batch // parts
 
 
-def _fit_settings(settings: PretrainSettings, steps: int) -> FitSettings:
-    return FitSettings(
-        epochs=settings.epochs,
-        steps_per_epoch=steps,
-        learning_rate=settings.learning_rate,
-        schedule=settings.schedule,  # type: ignore[arg-type]
-        step_epochs=settings.step_epochs,
-        step_factor=settings.step_factor,
-        warmup=settings.warmup,
-        weight_decay=settings.weight_decay,
-        gradient_clip=settings.gradient_clip,
-        ema_decay=settings.ema_decay,
-        seed=settings.seed,
-        threads=settings.threads,
-        monitor="loss",
-        monitor_mode="min",
-        patience=settings.patience,
-        precision=settings.precision,  # type: ignore[arg-type]
-        accumulate=settings.accumulate,
-        compile=settings.compile,
-        deterministic=settings.deterministic,
-        checkpoint_every=settings.checkpoint_every,
-    )
+def _replacement(settings: PretrainSettings, spec: InputSpec, pool: SourcePool) -> float:
+    """The probability of lead replacement: ECGFounder's where it was left open and can be done."""
+    wanted = settings.augmentation.lead_replacement
+    if wanted is not None:
+        return wanted
+    possible = spec.lead_mode == "any-single" and spec.leads == ("I",)
+    both = all({"I", "II"} <= set(source.leads) for source in pool.sources)
+    return ECGFOUNDER_REPLACEMENT if possible and both else 0.0
+
+
+def _refuse_unlabelled(task: Task, training: Float64) -> None:
+    bare = [n for n, c in zip(task.columns, training.T, strict=True) if np.isnan(c).all()]
+    if bare:
+        raise TrainingError(
+            f"'{bare[0]}'{f' and {len(bare) - 1} more targets have' if len(bare) > 1 else ' has'} "
+            "no label in any training window",
+            remedy="Name the others with --target, or add labels",
+        )
+
+
+def _labels_hash(values: Float64, groups: Sequence[str], held: NDArray[np.bool_]) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(values).tobytes())
+    digest.update(held.tobytes())
+    digest.update("\0".join(groups).encode())
+    return digest.hexdigest()
 
 
 def _outputs(
@@ -321,13 +493,8 @@ def _outputs(
     return np.concatenate(pieces)
 
 
-def _data_document(
-    pool: SourcePool, values: Float64, training: Positions, validation: Positions
-) -> dict[str, Any]:
-    """Sizes, and a hash of what every 1,000th window and all targets contain."""
-    digest = hashlib.sha256(np.ascontiguousarray(values).tobytes())
-    for source, own, _ in pool.split(np.arange(0, len(pool), 1000)):
-        digest.update(source.read(own).tobytes())
+def _data_document(pool: SourcePool, training: Positions, validation: Positions) -> dict[str, Any]:
+    """Sizes, and the hash of all signals."""
     return {
         "sources": [
             {"windows": len(s), "sampling_rate": s.sampling_rate, "leads": list(s.leads)}
@@ -335,63 +502,5 @@ def _data_document(
         ],
         "training": len(training),
         "validation": len(validation),
-        "sha256": digest.hexdigest(),
-        "hashed": "all targets and every 1,000th window",
+        "sha256": pool.fingerprint,
     }
-
-
-def _description(
-    folder: RunFolder,
-    architecture: str,
-    task: Task,
-    spec: InputSpec,
-    settings: PretrainSettings,
-    training: int,
-    validation: int,
-    scale: TargetScale | None,
-    *,
-    name: str | None,
-    licence: str,
-    data_name: str,
-    recipe: str,
-) -> BundleDescription:
-    failures = [
-        "Nothing was measured on other hospitals, devices or populations than those of the "
-        "training data.",
-        "There was no test split: figures are from the validation patients.",
-    ]
-    if task.kind == "positive-unlabelled":
-        failures.append("Targets that were not annotated were not known to be absent.")
-    return BundleDescription(
-        name=bundle_name(name or folder.path.resolve().name),
-        version="1.0.0",
-        title=f"{architecture} pretrained on {len(task.columns)} targets.",
-        architecture=architecture,
-        lead_mode=spec.lead_mode,
-        leads=spec.leads,
-        preprocessing=spec.recipe,
-        vocabulary=task.vocabulary.name,
-        target_kind=task.target_kind,
-        training_data=(
-            {
-                "name": data_name,
-                "licence": licence,
-                "records": training + validation,
-                "use": f"{training} windows trained, {validation} validated; by patient.",
-            },
-        ),
-        recipe=recipe,
-        seed=settings.seed,
-        created=today(),
-        intended_use="Research: embeddings and fine-tuning.",
-        known_failures=tuple(failures),
-        references=("https://arxiv.org/abs/2410.04133", "https://arxiv.org/abs/2112.07368"),
-        licence=licence,
-        method=f"Random weights; loss: {task.loss}. The resolved configuration and the "
-        "environment stand beside the bundle in the run's folder.",
-        regression=None
-        if scale is None
-        else {"scale": list(scale.scale), "offset": list(scale.offset)},
-        targets=task.vocabulary,
-        repeat="`ecgfoundry pretrain` and the run's configuration.json",
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ecgfoundry.reports.html.style import painted
 from ecgfoundry.reports.wording import (
     duration_text,
     escape,
@@ -25,16 +26,16 @@ SHOWN_AT_LEAST = 10
 _ICON = '<svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">{}</svg>'
 _ICONS = {
     True: _ICON.format(
-        '<rect class="icon-on" width="16" height="16" rx="4"/><path class="icon-check" '
+        f'<rect {painted("icon-on")} width="16" height="16" rx="4"/><path {painted("icon-check")} '
         'd="M3.8 8.3l2.9 2.9 5.5-6.2" fill="none" stroke-width="2.2" stroke-linecap="round" '
         'stroke-linejoin="round"/>'
     ),
     False: _ICON.format(
-        '<circle class="icon-off" cx="8" cy="8" r="6.2" fill="none" stroke-width="1.4"/>'
+        f'<circle {painted("icon-off")} cx="8" cy="8" r="6.2" fill="none" stroke-width="1.4"/>'
     ),
     None: _ICON.format(
-        '<path class="icon-off" d="M8 1.2L14.8 8 8 14.8 1.2 8z" fill="none" stroke-width="1.4" '
-        'stroke-dasharray="2.4 1.8"/>'
+        f'<path {painted("icon-off")} d="M8 1.2L14.8 8 8 14.8 1.2 8z" fill="none" '
+        'stroke-width="1.4" stroke-dasharray="2.4 1.8"/>'
     ),
 }
 _DECISIONS = {True: "present", False: "not present", None: "not decided"}
@@ -67,7 +68,13 @@ def _of_leads(notice: Mapping[str, Any]) -> str:
     return f" ({'lead' if len(leads) == 1 else 'leads'} {escape(', '.join(leads))})"
 
 
-def share_bar(value: float | None, label: str, threshold: float | None = None) -> str:
+def share_bar(
+    value: float | None,
+    label: str,
+    threshold: float | None = None,
+    *,
+    present: bool | None = None,
+) -> str:
     """Return a bar from 0 to 1 with a tick at the threshold, as an SVG that also prints.
 
     Parameters
@@ -78,20 +85,23 @@ def share_bar(value: float | None, label: str, threshold: float | None = None) -
         What a screen reader says.
     threshold : float, optional
         0 to 1.
+    present : bool, optional
+        Whether the finding is; its bar is the darker one.
     """
     if value is None:
         return ""
     tick = (
-        f'<path class="tick" d="M{100 * threshold:.2f} 0V14" stroke-width="2" '
+        f'<path {painted("tick")} d="M{100 * threshold:.2f} 0V14" stroke-width="2" '
         f'vector-effect="non-scaling-stroke"/>'
         if threshold is not None
         else ""
     )
+    fill = painted("fill-present" if present else "fill")
     return (
         f'<svg class="bar" viewBox="0 0 100 14" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(label)}"><rect class="track" y="3" width="100" height="8"/>'
-        f'<rect class="fill" y="3" width="{100 * min(max(value, 0.0), 1.0):.2f}" height="8"/>'
-        f"{tick}</svg>"
+        f'aria-label="{escape(label)}"><rect {painted("track")} y="3" width="100" '
+        f'height="8"/><rect {fill} y="3" width="{100 * min(max(value, 0.0), 1.0):.2f}" '
+        f'height="8"/>{tick}</svg>'
     )
 
 
@@ -212,7 +222,8 @@ def _probability_row(interpretation: Mapping[str, Any], finding: Mapping[str, An
         else ""
     )
     label = f"{'score' if uncalibrated else 'probability'} {number}"
-    bar = share_bar(probability, f"{label}, {limit}" if limit else label, threshold)
+    words = f"{label}, {limit}" if limit else label
+    bar = share_bar(probability, words, threshold, present=finding["present"])
     return (
         f'{_opening(finding)}<td>{bar}<span class="number">{escape(number)}</span>'
         f'{tag}<span class="limit">{escape(limit)}</span></td></tr>'
@@ -228,10 +239,8 @@ def _burden_row(interpretation: Mapping[str, Any], finding: Mapping[str, Any]) -
         if burden and readable
         else ""
     )
-    return (
-        f"{_opening(finding)}<td>{share_bar(burden, f'burden {text}')}"
-        f'<span class="number">{escape(text)}</span>{time}</td></tr>'
-    )
+    bar = share_bar(burden, f"burden {text}", present=finding["present"])
+    return f'{_opening(finding)}<td>{bar}<span class="number">{escape(text)}</span>{time}</td></tr>'
 
 
 def _value_row(interpretation: Mapping[str, Any], finding: Mapping[str, Any]) -> str:

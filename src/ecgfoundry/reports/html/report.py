@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecgfoundry.errors import LeadError, SignalError
+from ecgfoundry.formats.common.measurements import MEASUREMENTS, STATEMENTS_KEY, device_measurements
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports.html.findings import findings_section, notices_list, refusal_box
-from ecgfoundry.reports.html.style import style_sheet
+from ecgfoundry.reports.html.style import PRINTED_ALONE_MM, PRINTED_BESIDE_TEXT_MM, style_sheet
 from ecgfoundry.reports.html.timeline import episodes_section, windows_section
 from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
 from ecgfoundry.reports.wording import (
@@ -30,7 +31,9 @@ from ecgfoundry.reports.wording import (
     file_name,
     is_long,
     notices_of,
+    person_text,
     ranked_findings,
+    start_text,
 )
 
 __all__ = ["ReportItem", "html_report"]
@@ -176,8 +179,31 @@ def _record(item: ReportItem, number: int, several: bool) -> str:
         f"{to_index if several else ''}</span></div>"
         f"{_facts(_recording_facts(item.recording, interpretation))}"
         f"{refusal_box(refused) if refused else ''}{notices_list(interpretation)}"
-        f"{_body(item, number)}{_provenance(interpretation)}</article>\n"
+        f"{_body(item, number)}{_stated_by_device(item.recording)}"
+        f"{_provenance(interpretation)}</article>\n"
     )
+
+
+def _stated_by_device(recording: Recording | None) -> str:
+    """Return what the file carries of the device's own measurements and statements."""
+    if recording is None:
+        return ""
+    measured = device_measurements(recording.header)
+    lines = recording.header.get(STATEMENTS_KEY, "").splitlines()
+    stated = "".join(f"<li>{escape(line)}</li>" for line in lines if line.strip())
+    if not measured and not stated:
+        return ""
+    facts = _facts((MEASUREMENTS[key], _measured_text(key, measured[key])) for key in measured)
+    return (
+        '<section class="below device" aria-label="Stated by the device">'
+        "<h3>Stated by the recording device (not checked here)</h3>"
+        f"{facts}{f'<ul>{stated}</ul>' if stated else ''}</section>"
+    )
+
+
+def _measured_text(key: str, value: float) -> str:
+    unit = {"bpm": " /min", "ms": " ms", "deg": "°"}.get(key.rsplit("_", 1)[-1], "")
+    return f"{value:g}{unit}"
 
 
 def _body(item: ReportItem, number: int) -> str:
@@ -272,16 +298,23 @@ def _picture(
             start_s=start_s,
             duration_s=duration_s,
             title=caption,
-            theme="page",
             identifier=identifier,
             origin_s=origin_s,
             whole_duration_s=whole_duration_s,
         )
     except (LeadError, SignalError) as error:
         return f'<p class="muted">No picture: {escape(error)}</p>'
+    height_mm = float(svg.split('height="', 1)[1].split("mm", 1)[0])
+    tall = ' class="tall"' if height_mm > PRINTED_BESIDE_TEXT_MM else ""
+    note = (
+        "<figcaption>Taller than an A4 page: printed smaller than its scale. The pulse before each "
+        "row is 1 mV and 200 ms.</figcaption>"
+        if height_mm > PRINTED_ALONE_MM
+        else ""
+    )
     return (
-        f'<figure><div class="paper" tabindex="0" role="region" aria-label="{escape(caption)}">'
-        f"{svg}</div></figure>"
+        f'<figure{tall}>{note}<div class="paper" tabindex="0" role="region" '
+        f'aria-label="{escape(caption)}">{svg}</div></figure>'
     )
 
 
@@ -301,11 +334,10 @@ def _recording_facts(
     if recording is None:
         return [("Duration", duration_text(stated_s) if stated_s is not None else None)]
     subject = recording.subject
-    age = f"{subject.age:g} years" if subject.age is not None else "age unknown"
-    begin = recording.start_time
     return [
-        ("Person", f"{age}, {subject.sex or 'sex unknown'}"),
-        ("Start", f"{begin:%Y-%m-%d %H:%M:%S}" if begin else "not stated"),
+        ("Identifier", subject.identifier or "not stated"),
+        ("Person", person_text(subject)),
+        ("Start", start_text(recording.start_time)),
         ("Duration", duration_text(max(recording.duration_s, stated_s or 0.0))),
         ("Leads", ", ".join(recording.leads)),
         ("Sampling rate", f"{recording.sampling_rate:g} Hz"),

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["DARK", "LIGHT", "style_sheet"]
+from dataclasses import asdict
+
+from ecgfoundry.reports.paper.drawing import THEMES
+
+__all__ = ["DARK", "LIGHT", "PAINTS", "painted", "style_sheet"]
+
+
+def _paper(theme: str) -> dict[str, str]:
+    return {f"ecg-{name}": colour for name, colour in asdict(THEMES[theme]).items()}
+
 
 LIGHT = {
     "page": "#f4f3f0",
@@ -20,12 +29,7 @@ LIGHT = {
     "refusal": "#7c1612",
     "refusal-back": "#fdeae7",
     "refusal-line": "#c5473d",
-    "ecg-background": "#fffdfb",
-    "ecg-minor": "#f8dfda",
-    "ecg-major": "#eeb4ab",
-    "ecg-trace": "#171717",
-    "ecg-text": "#262626",
-    "ecg-muted": "#5f5a57",
+    **_paper("paper"),
 }
 """Colours on a light page; text on its ground has a contrast of at least 4.5 (WCAG 2.1, AA)."""
 
@@ -45,14 +49,59 @@ DARK = {
     "refusal": "#ffb8b0",
     "refusal-back": "#331a18",
     "refusal-line": "#b5493f",
-    "ecg-background": "#10161b",
-    "ecg-minor": "#212c34",
-    "ecg-major": "#36454f",
-    "ecg-trace": "#e9f0ec",
-    "ecg-text": "#e4eaec",
-    "ecg-muted": "#a3b0b8",
+    **_paper("dark"),
 }
 """Colours on a dark page, with the same keys and the same promise."""
+
+PAINTS = {
+    "track": ("fill", "bar-track"),
+    "fill": ("fill", "bar-quiet"),
+    "fill-present": ("fill", "bar"),
+    "tick": ("stroke", "text"),
+    "icon-on": ("fill", "accent"),
+    "icon-check": ("stroke", "card"),
+    "icon-off": ("stroke", "muted"),
+    "lane-ground": ("fill", "bar-track"),
+    "lane-on": ("fill", "bar"),
+    "lane-text": ("fill", "text"),
+    "lane-mark": ("fill", "text"),
+    "lane-muted": ("fill", "muted"),
+    "lane-refused": ("stroke", "refusal-line"),
+    "lane-axis": ("stroke", "muted"),
+}
+"""How each class of the drawings is painted: the SVG property and the name of its colour."""
+
+_PAPER_PAINTS = {
+    "ground": ("fill", "ecg-background"),
+    "minor": ("stroke", "ecg-minor"),
+    "major": ("stroke", "ecg-major"),
+    "trace": ("stroke", "ecg-trace"),
+    "calibration": ("stroke", "ecg-trace"),
+    "separator": ("stroke", "ecg-trace"),
+    "off-scale": ("fill", "ecg-trace"),
+    "labels": ("fill", "ecg-text"),
+    "words": ("fill", "ecg-text"),
+    "quiet": ("fill", "ecg-muted"),
+}
+"""The classes of the ECG paper (``reports.paper.drawing.Theme``)."""
+
+
+def painted(name: str) -> str:
+    """Return the class attribute of a part of a drawing, and its colour on a light page.
+
+    Both, because WeasyPrint applies the style sheet of a page to no SVG in it: without a colour of
+    their own, all drawings of a PDF would be black.
+    """
+    prop, colour = PAINTS[name]
+    return f'class="{name}" {prop}="{LIGHT[colour]}"'
+
+
+PRINTED_BESIDE_TEXT_MM = 165
+"""Height of a sheet up to which it stands below its heading on one A4 landscape page."""
+
+PRINTED_ALONE_MM = 185
+"""Height of a sheet up to which it fits on a page of its own, at true scale; a taller one is
+printed smaller, and the page says so."""
 
 _RULES = """
 *{box-sizing:border-box}
@@ -73,8 +122,8 @@ a{color:var(--accent)}
 .record-head{display:flex;flex-wrap:wrap;gap:4px 20px;align-items:baseline;
  justify-content:space-between;margin-bottom:10px}
 .verdict{font-size:.85rem;color:var(--muted)}
-.facts{display:flex;flex-wrap:wrap;gap:6px 26px;margin:0 0 14px}
-.facts div{min-width:0}
+.facts{display:flex;flex-wrap:wrap;margin:0 0 8px}
+.facts div{min-width:0;margin:0 26px 6px 0}
 .facts dt{font-size:.75rem;color:var(--muted)}
 .facts dd{margin:0;overflow-wrap:anywhere}
 .body{display:grid;grid-template-columns:minmax(0,1fr);gap:20px;align-items:start}
@@ -100,9 +149,6 @@ td:last-child,th:last-child{padding-right:0}
 .finding{display:flex;gap:9px}.finding svg{flex:none;margin-top:4px}
 .piece{white-space:nowrap}
 .bar{display:block;width:100%;min-width:84px;height:14px;margin-top:3px}
-.track{fill:var(--bar-track)}.fill{fill:var(--bar-quiet)}.is-present .fill{fill:var(--bar)}
-.tick{stroke:var(--text)}
-.icon-on{fill:var(--accent)}.icon-check{stroke:var(--card)}.icon-off{stroke:var(--muted)}
 .tag{display:inline-block;border:1px solid var(--warning-line);color:var(--warning);
  background:var(--warning-back);border-radius:4px;padding:0 6px;font-size:.75rem;font-weight:550}
 .notices{list-style:none;margin:0 0 14px;padding:0}
@@ -116,10 +162,6 @@ td:last-child,th:last-child{padding-right:0}
 .lanes svg{display:block;width:100%;min-width:760px;max-width:1040px;height:auto}
 .scroll{overflow-x:auto}
 .limit{display:block;font-size:.82rem;line-height:1.3;color:var(--muted)}
-.lane-ground{fill:var(--bar-track)}.lane-on{fill:var(--bar)}.lane-text{fill:var(--text)}
-.lane-mark{fill:var(--text)}
-.lane-muted{fill:var(--muted)}.lane-refused{stroke:var(--refusal-line)}
-.lane-axis{stroke:var(--muted)}
 details{margin-top:8px}summary{cursor:pointer;color:var(--accent);padding:4px 0}
 .provenance{border-top:1px solid var(--line);padding-top:10px;margin-top:6px}
 .provenance .facts{margin:0 0 8px;font-size:.85rem}.provenance p{margin:0}
@@ -128,21 +170,23 @@ details{margin-top:8px}summary{cursor:pointer;color:var(--accent);padding:4px 0}
 @media (min-width:1480px){.body.wide{grid-template-columns:auto minmax(330px,1fr)}
  .body.even{grid-template-columns:minmax(0,1fr) 380px}}
 @media (max-width:640px){main,.masthead,.foot{padding-left:12px;padding-right:12px}
- .card{padding:14px 12px;border-radius:10px}.facts{gap:6px 18px}}
+ .card{padding:14px 12px;border-radius:10px}.facts div{margin-right:18px}}
 @page{size:A4 landscape;margin:8mm}
 @media print{body{background:#fff;font-size:10.5pt}
  main,.masthead,.foot{max-width:none;padding:0}
  .masthead{display:flex;justify-content:space-between;align-items:baseline;padding-bottom:1mm}
- h1{font-size:11pt;margin:0}h2{font-size:12.5pt}.masthead p{margin:0}
+ h1{font-size:11pt;margin:0}h2{font-size:12.5pt}
+ .masthead h1{flex:1 1 auto}.masthead p{margin:0;flex:none}
  .record-head{margin-bottom:1mm}.notices{margin-bottom:2mm}
  .notices li{padding:.6mm 3mm;margin-bottom:1mm;font-size:9.5pt;line-height:1.3}
  .card{border:0;border-radius:0;padding:0;margin:0 0 4mm}
  .card.record{break-before:page}.masthead+main>.card.record:first-child{break-before:auto}
  .body{display:block}.body>*{margin-bottom:4mm}.paper,.lanes,.scroll{overflow:visible;border-radius:0}
- .paper svg{max-width:100%;max-height:165mm}
+ .paper svg{max-width:100%;max-height:{BESIDE}mm}.tall .paper svg{max-height:{ALONE}mm}
+ .tall{break-before:page}
  figure,tr,.refusal,.notices li{break-inside:avoid}h3{break-after:avoid}
  .limit{display:inline;margin-left:2mm}
- .facts{gap:.5mm 7mm;margin-bottom:2mm;line-height:1.3}
+ .facts{margin-bottom:1.5mm;line-height:1.3}.facts div{margin:0 7mm .5mm 0}
  .lanes svg{min-width:0}td,tbody th{padding-top:1.2mm;padding-bottom:1.2mm}}
 """
 
@@ -153,9 +197,15 @@ def _variables(colours: dict[str, str]) -> str:
 
 def style_sheet() -> str:
     """Return the CSS of the report, as the text of its one ``<style>`` element."""
+    drawings = "".join(f".{name}{{{p}:var(--{c})}}" for name, (p, c) in PAINTS.items())
+    drawings += "".join(
+        f".ecg-paper .{name}{{{p}:var(--{c})}}" for name, (p, c) in _PAPER_PAINTS.items()
+    )
+    rules = _RULES.replace("{BESIDE}", str(PRINTED_BESIDE_TEXT_MM))
+    rules = rules.replace("{ALONE}", str(PRINTED_ALONE_MM))
     return (
         f":root{{color-scheme:light dark;{_variables(LIGHT)}}}"
         # Only on screens: what is printed is always dark on white.
         f"@media screen and (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}"
-        f"{_RULES}"
+        f"{rules}{drawings}"
     )

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ecgfoundry.reports.html.style import painted
 from ecgfoundry.reports.wording import (
     clock_text,
     duration_text,
@@ -71,7 +72,8 @@ def episodes_section(
     ends += [episode["end_s"] for episode in episodes]
     ends += [window["start_s"] + window["duration_s"] for window in interpretation["windows"]]
     scale = _Scale(max(ends) or 1.0)
-    names = _episode_names(interpretation, episodes)
+    ranked = _episode_names(interpretation, episodes)
+    names = ranked[:MOST_LANES]
     lanes = [
         _episode_lane(name, [item for item in episodes if item["name"] == name], number, scale)
         for number, name in enumerate(names)
@@ -82,6 +84,8 @@ def episodes_section(
     caption = f"Episodes over {duration_text(scale.end_s)}, time in minutes:seconds"
     if scale.end_s >= 3600:
         caption = caption.replace("minutes:seconds", "hours:minutes:seconds")
+    if left_out := ranked[MOST_LANES:]:
+        caption += f"; only in the table: {', '.join(map(escape, left_out))}"
     figure = f"<figure><figcaption>{caption}</figcaption>{drawing}</figure>" if drawing else ""
     return f"<h3>Episodes (unconfirmed)</h3>{figure}{_episode_tables(episodes, start_time)}"
 
@@ -121,20 +125,20 @@ def _episode_names(
 ) -> list[str]:
     burden = interpretation.get("burden", {})
     names = dict.fromkeys(item["name"] for item in episodes)
-    return sorted(names, key=lambda name: -(burden.get(name) or 0.0))[:MOST_LANES]
+    return sorted(names, key=lambda name: -(burden.get(name) or 0.0))
 
 
 def _lane_label(text: str, top: float, kind: str = "lane-text") -> str:
     text = shortened(printable(text), 28)
     return (
-        f'<text class="{kind}" x="{_LABEL - 12:.0f}" y="{top + _BAR - 4.5:.1f}" font-size="13" '
+        f'<text {painted(kind)} x="{_LABEL - 12:.0f}" y="{top + _BAR - 4.5:.1f}" font-size="13" '
         f'text-anchor="end">{escape(text)}</text>'
     )
 
 
 def _ground(top: float, scale: _Scale) -> str:
     return (
-        f'<rect class="lane-ground" x="{_LABEL:.0f}" y="{top:.1f}" width="{scale.width:.1f}" '
+        f'<rect {painted("lane-ground")} x="{_LABEL:.0f}" y="{top:.1f}" width="{scale.width:.1f}" '
         f'height="{_BAR}" rx="2"/>'
     )
 
@@ -155,20 +159,20 @@ def _window_lane(
         height = max(0.6, _BAR * min(max(value, 0.0), 1.0))
         title = f"{name}, {clock_text(begin)}: {number_text(value)}{', present' * present}"
         mark = (
-            f'<rect class="lane-mark" x="{left + 4:.1f}" y="{top + 5.5:.1f}" width="7" height="7" '
-            f'rx="1.5"/>'
+            f'<rect {painted("lane-mark")} x="{left + 4:.1f}" y="{top + 5.5:.1f}" width="7" '
+            f'height="7" rx="1.5"/>'
             if present
             else ""
         )
         text = (
-            f'<text class="lane-text" x="{(left + right) / 2:.1f}" y="{top + _BAR - 4.5:.1f}" '
+            f'<text {painted("lane-text")} x="{(left + right) / 2:.1f}" y="{top + _BAR - 4.5:.1f}" '
             f'font-size="12" text-anchor="middle">{escape(number_text(value))}</text>'
             if len(windows) <= MOST_NUMBERED_WINDOWS
             else ""
         )
         opacity = ' fill-opacity="0.5"' if text else ""
         parts.append(
-            f'<g><title>{escape(title)}</title><rect class="lane-on" x="{left + 0.8:.1f}" '
+            f'<g><title>{escape(title)}</title><rect {painted("lane-on")} x="{left + 0.8:.1f}" '
             f'y="{top + _BAR - height:.1f}" width="{max(right - left - 1.6, 0.8):.1f}" '
             f'height="{height:.1f}"{opacity}/>{mark}{text}</g>'
         )
@@ -184,7 +188,7 @@ def _episode_lane(
         left, right = scale.x(episode["start_s"]), scale.x(episode["end_s"])
         title = f"{name}, {clock_text(episode['start_s'])} to {clock_text(episode['end_s'])}"
         parts.append(
-            f'<rect class="lane-on" x="{left:.1f}" y="{top:.1f}" '
+            f'<rect {painted("lane-on")} x="{left:.1f}" y="{top:.1f}" '
             f'width="{max(right - left, 2.0):.1f}" height="{_BAR}" rx="1.5">'
             f"<title>{escape(title)}</title></rect>"
         )
@@ -205,8 +209,9 @@ def _refused_lane(refused: Sequence[Mapping[str, Any]], number: int, scale: _Sca
             for at in range(0, int(width), 6)
         )
         parts.append(
-            f'<path class="lane-refused" d="M{left:.1f} {top:.1f}h{width:.1f}v{_BAR}h-{width:.1f}z'
-            f'{strokes}" fill="none" stroke-width="1"><title>{escape(title)}</title></path>'
+            f'<path {painted("lane-refused")} d="M{left:.1f} {top:.1f}h{width:.1f}v{_BAR}'
+            f'h-{width:.1f}z{strokes}" fill="none" stroke-width="1">'
+            f"<title>{escape(title)}</title></path>"
         )
     return "".join(parts)
 
@@ -225,16 +230,16 @@ def _merged(refused: Sequence[Mapping[str, Any]]) -> list[tuple[float, float, st
 def _drawing(label: str, lanes: Sequence[str], scale: _Scale) -> str:
     axis = len(lanes) * _LANE + 2
     ticks = "".join(
-        f'<path class="lane-axis" d="M{scale.x(second):.1f} {axis:.1f}v5"/>'
-        f'<text class="lane-muted" x="{scale.x(second):.1f}" y="{axis + 18:.1f}" font-size="12" '
-        f'text-anchor="middle">{clock_text(second)}</text>'
+        f'<path {painted("lane-axis")} d="M{scale.x(second):.1f} {axis:.1f}v5"/>'
+        f'<text {painted("lane-muted")} x="{scale.x(second):.1f}" y="{axis + 18:.1f}" '
+        f'font-size="12" text-anchor="middle">{clock_text(second)}</text>'
         for second in scale.ticks()
     )
     return (
         f'<div class="lanes" tabindex="0" role="region" aria-label="{escape(label)}">'
         f'<svg viewBox="0 0 {_WIDTH:.0f} {axis + _AXIS:.0f}" role="img" '
         f'aria-label="{escape(label)}">{"".join(lanes)}'
-        f'<path class="lane-axis" d="M{_LABEL:.0f} {axis:.1f}h{scale.width:.1f}" fill="none"/>'
+        f'<path {painted("lane-axis")} d="M{_LABEL:.0f} {axis:.1f}h{scale.width:.1f}" fill="none"/>'
         f"{ticks}</svg></div>"
     )
 

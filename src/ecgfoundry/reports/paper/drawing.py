@@ -6,6 +6,7 @@ All numbers are millimetres on the sheet unless a name says otherwise.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from ecgfoundry.reports.paper.traces import trace_path
 from ecgfoundry.reports.wording import escape
 
 __all__ = ["THEMES", "Frame", "Theme", "labels_svg", "mm", "plan_frame", "row_band", "row_svg"]
+
+Float64 = NDArray[np.float64]
 
 CALIBRATION_SECONDS = 0.2
 CALIBRATION_MV = 1.0
@@ -31,11 +34,17 @@ _LEAST_GRID_WIDTH = 170.0  # what is printed below a short trace needs it
 _OVERFLOW = 7.5
 _TRACE_WIDTH = 0.28
 _MARK_EVERY_MM = 3.0
+_LABEL_SIZE = 3.5
+_LABEL_GAP = 1.2
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The colours of a sheet, as SVG paint values."""
+    """The colours of a sheet, literal: printers of PDF know neither ``var()`` nor the page's CSS.
+
+    Every element has a class beside its colour, by which the style sheet of a page may repaint it
+    (``reports.html.style`` lists them).
+    """
 
     background: str
     minor: str
@@ -45,18 +54,12 @@ class Theme:
     muted: str
 
 
-def _themes() -> dict[str, Theme]:
-    paper = Theme("#fffdfb", "#f8dfda", "#eeb4ab", "#171717", "#262626", "#5f5a57")
-    dark = Theme("#10161b", "#212c34", "#36454f", "#e9f0ec", "#e4eaec", "#a3b0b8")
-    plain = Theme("#ffffff", "#e6e6e6", "#bdbdbd", "#000000", "#1a1a1a", "#595959")
-    names = ("background", "minor", "major", "trace", "text", "muted")
-    page = Theme(*(f"var(--ecg-{name}, {getattr(paper, name)})" for name in names))
-    return {"paper": paper, "dark": dark, "plain": plain, "page": page}
-
-
-THEMES = _themes()
-"""Colours by name. "page" takes the CSS properties ``--ecg-background``, ``--ecg-minor``,
-``--ecg-major``, ``--ecg-trace``, ``--ecg-text`` and ``--ecg-muted`` of the page it stands in."""
+THEMES = {
+    "paper": Theme("#fffdfb", "#f8dfda", "#eeb4ab", "#171717", "#262626", "#5f5a57"),
+    "dark": Theme("#10161b", "#212c34", "#36454f", "#e9f0ec", "#e4eaec", "#a3b0b8"),
+    "plain": Theme("#ffffff", "#e6e6e6", "#bdbdbd", "#000000", "#1a1a1a", "#595959"),
+}
+"""Colours by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +163,7 @@ def _strip_svg(
     clip: str,
 ) -> str:
     x0 = frame.trace_x + strip.x_s * frame.speed
-    x = frame.trace_x + strip.times_s * frame.speed
-    y = baseline - strip.values * frame.gain
+    x, y = _positions(strip, baseline, frame)
     path = (
         f'<path class="trace" clip-path="url(#{clip})" d="{trace_path(x, y)}" fill="none" '
         f'stroke="{colours.trace}" stroke-width="{_TRACE_WIDTH}" stroke-linejoin="round" '
@@ -178,12 +180,19 @@ def _strip_svg(
 
 
 def labels_svg(sheet: Sheet, frame: Frame, colours: Theme) -> str:
-    """Return the lead names of all rows. They go below every trace, so that none hides a wave."""
+    """Return the lead names of all rows, each where no trace runs if there is such a place.
+
+    They go below every trace, so that none hides a wave, and have no halo, which would.
+    """
+    traces = [
+        _positions(strip, baseline, frame)
+        for row, baseline in zip(sheet.rows, frame.baselines, strict=True)
+        for strip in row.strips
+    ]
     parts = []
     for row, baseline in zip(sheet.rows, frame.baselines, strict=True):
-        y = baseline - row.above_mm + 4
         for strip in row.strips:
-            x = frame.trace_x + strip.x_s * frame.speed + 1.2
+            x, y = _label_place(strip, row, baseline, frame, traces)
             note = (
                 f'<tspan dx="1.5" font-weight="400" font-size="2.7">{escape(strip.note)}</tspan>'
                 if strip.note
@@ -191,10 +200,52 @@ def labels_svg(sheet: Sheet, frame: Frame, colours: Theme) -> str:
             )
             parts.append(f'<text x="{mm(x)}" y="{mm(y)}">{escape(strip.label)}{note}</text>')
     return (
-        f'<g class="labels" font-size="3.5" font-weight="600" fill="{colours.text}" '
-        f'stroke="{colours.background}" stroke-width="0.9" stroke-linejoin="round" '
-        f'paint-order="stroke">{"".join(parts)}</g>'
+        f'<g class="labels" font-size="{_LABEL_SIZE}" font-weight="600" '
+        f'fill="{colours.text}">{"".join(parts)}</g>'
     )
+
+
+def _positions(strip: Strip, baseline: float, frame: Frame) -> tuple[Float64, Float64]:
+    """Return where the samples of a strip stand on the sheet, in mm."""
+    x = frame.trace_x + strip.times_s * frame.speed
+    return x, baseline - strip.values * frame.gain
+
+
+def _label_place(
+    strip: Strip,
+    row: Row,
+    baseline: float,
+    frame: Frame,
+    traces: Sequence[tuple[Float64, Float64]],
+) -> tuple[float, float]:
+    """Return where the text of a label begins: in the upper left corner of its strip, or further
+    along its first half, where the least trace runs.
+    """
+    left = frame.trace_x + strip.x_s * frame.speed + _LABEL_GAP
+    y = baseline - row.above_mm + 4.0
+    width = 2.6 * len(strip.label) + 1.7 * len(strip.note)  # wider than the fonts of the sheet
+    room = max(strip.duration_s * frame.speed / 2 - width, 0.0)
+
+    def crossings(x: float) -> int:
+        box = (x - 0.5, x + width + 0.5, y - _LABEL_SIZE, y + 0.5)
+        return sum(_segments_in(box, *trace) for trace in traces)
+
+    best, fewest = left, crossings(left)
+    for shift in range(1, int(room) + 1):
+        if not fewest:
+            break
+        if (count := crossings(left + shift)) < fewest:
+            best, fewest = left + shift, count
+    return best, y
+
+
+def _segments_in(box: tuple[float, float, float, float], x: Float64, y: Float64) -> int:
+    """Count the steps of a trace whose extent meets ``box`` (left, right, top, bottom; mm)."""
+    left, right, top, bottom = box
+    first = max(int(np.searchsorted(x, left)) - 1, 0)
+    part = y[first : int(np.searchsorted(x, right, side="right")) + 1]
+    low, high = np.minimum(part[:-1], part[1:]), np.maximum(part[:-1], part[1:])
+    return int(np.count_nonzero((low <= bottom) & (high >= top)))  # a gap (NaN) meets nothing
 
 
 def _seconds(value: float) -> str:

@@ -83,8 +83,7 @@ def ecg_paper_svg(
         which part of the recording it shows.
     title : str, optional
         Printed at the top; by default the name of the source file. "" prints none.
-    theme : {"paper", "dark", "plain", "page"}
-        "page" takes its colours from CSS properties of the surrounding page (see ``THEMES``).
+    theme : {"paper", "dark", "plain"}
     identifier : str, optional
         Prefix of the ids in the SVG, for several on one page; by default derived from the content.
     origin_s, whole_duration_s : float
@@ -125,8 +124,8 @@ def ecg_paper_svg(
     heading = file_name(recording.source) if title is None and recording.source else title or ""
     parts = [
         _opening(recording, sheet, frame, heading, prefix, whole_s),
-        _definitions(sheet, frame, colours, prefix),
-        _paper(frame, colours, prefix),
+        _clips(sheet, frame, prefix),
+        _paper(frame, colours),
         overlay(sheet, frame) if overlay is not None else "",
         labels_svg(sheet, frame, colours),
         *(row_svg(row, number, frame, colours, prefix) for number, row in enumerate(sheet.rows)),
@@ -179,8 +178,7 @@ def _opening(
     )
 
 
-def _definitions(sheet: Sheet, frame: Frame, colours: Theme, prefix: str) -> str:
-    minor = "".join(f"M{step} 0V5M0 {step}H5" for step in range(1, 5))
+def _clips(sheet: Sheet, frame: Frame, prefix: str) -> str:
     clips = "".join(
         f'<clipPath id="{prefix}-row{number}">'
         f'<rect x="{mm(frame.grid_x)}" y="{mm(top)}" width="{mm(frame.grid_width)}" '
@@ -190,26 +188,27 @@ def _definitions(sheet: Sheet, frame: Frame, colours: Theme, prefix: str) -> str
             for row, baseline in zip(sheet.rows, frame.baselines, strict=True)
         )
     )
-    # The bold lines are drawn half outside the tile on every side: neighbours complete them.
-    return (
-        f'<defs><pattern id="{prefix}-grid" width="5" height="5" patternUnits="userSpaceOnUse" '
-        f'x="{mm(frame.grid_x)}" y="{mm(frame.grid_y)}">'
-        f'<path d="{minor}" fill="none" stroke="{colours.minor}" stroke-width="0.12"/>'
-        f'<path d="M0 0H5V5H0Z" fill="none" stroke="{colours.major}" stroke-width="0.3"/>'
-        f"</pattern>{clips}</defs>"
-    )
+    return f"<defs>{clips}</defs>"
 
 
-def _paper(frame: Frame, colours: Theme, prefix: str) -> str:
-    box = (
-        f'x="{mm(frame.grid_x)}" y="{mm(frame.grid_y)}" width="{mm(frame.grid_width)}" '
-        f'height="{mm(frame.grid_height)}"'
-    )
+def _paper(frame: Frame, colours: Theme) -> str:
+    """Draw the ground and the grid, line by line: WeasyPrint prints no ``<pattern>``."""
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    for step in range(round(frame.grid_width) + 1):
+        lines[step % 5 == 0].append(
+            f"M{mm(frame.grid_x + step)} {mm(frame.grid_y)}v{mm(frame.grid_height)}"
+        )
+    for step in range(round(frame.grid_height) + 1):
+        lines[step % 5 == 0].append(
+            f"M{mm(frame.grid_x)} {mm(frame.grid_y + step)}h{mm(frame.grid_width)}"
+        )
     return (
-        f'<rect width="{mm(frame.width)}" height="{mm(frame.height)}" rx="1.5" '
-        f'fill="{colours.background}"/>\n'
-        f'<rect class="grid" {box} fill="url(#{prefix}-grid)"/>'
-        f'<rect {box} fill="none" stroke="{colours.major}" stroke-width="0.3"/>'
+        f'<rect class="ground" width="{mm(frame.width)}" height="{mm(frame.height)}" rx="1.5" '
+        f'fill="{colours.background}"/>\n<g class="grid" fill="none">'
+        f'<path class="minor" d="{"".join(lines[False])}" stroke="{colours.minor}" '
+        f'stroke-width="0.12"/>'
+        f'<path class="major" d="{"".join(lines[True])}" stroke="{colours.major}" '
+        f'stroke-width="0.3" stroke-linecap="square"/></g>'
     )
 
 
@@ -250,11 +249,11 @@ def _imprint(
     filters = _filter_text(recording, filter_room)
     return "\n".join(
         (
-            _text(left, top, shortened(heading, max(heading_room, 10)), 4.0, colours.text, 600),
-            _text(right, top, status, 2.9, colours.muted, end=True),
-            _text(left, bottom, scale, 3.2, colours.text, 600),
-            _text(left + 42.0, bottom, filters, 2.9, colours.muted),
-            _text(right, bottom, details, 2.9, colours.muted, end=True),
+            _text(left, top, shortened(heading, max(heading_room, 10)), 4.0, colours),
+            _text(right, top, status, 2.9, colours, quiet=True, end=True),
+            _text(left, bottom, scale, 3.2, colours),
+            _text(left + 42.0, bottom, filters, 2.9, colours, quiet=True),
+            _text(right, bottom, details, 2.9, colours, quiet=True, end=True),
         )
     )
 
@@ -264,15 +263,16 @@ def _text(
     y: float,
     text: str,
     size: float,
-    colour: str,
-    weight: int = 400,
+    colours: Theme,
     *,
+    quiet: bool = False,
     end: bool = False,
 ) -> str:
     if not text:
         return ""
     anchor = ' text-anchor="end"' if end else ""
+    kind, colour, weight = ("quiet", colours.muted, 400) if quiet else ("words", colours.text, 600)
     return (
-        f'<text x="{mm(x)}" y="{mm(y)}" font-size="{size}" font-weight="{weight}" '
+        f'<text class="{kind}" x="{mm(x)}" y="{mm(y)}" font-size="{size}" font-weight="{weight}" '
         f'fill="{colour}"{anchor} xml:space="preserve">{escape(text)}</text>'
     )

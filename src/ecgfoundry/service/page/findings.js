@@ -1,5 +1,7 @@
 // Findings as a table a person can read.
 
+const MOST_EPISODES = 500; // in the list; a browser stays quick with them
+
 function element(name, text, className) {
   const made = document.createElement(name);
   if (text !== undefined) made.textContent = text;
@@ -87,7 +89,7 @@ export function showAnswer(answer, jump) {
   const events = document.getElementById("events");
   const episodes = answer.episodes || [];
   events.hidden = episodes.length === 0;
-  document.getElementById("event-list").replaceChildren(...episodes.slice(0, 500).map((episode) => {
+  document.getElementById("event-list").replaceChildren(...episodes.slice(0, MOST_EPISODES).map((episode) => {
     const item = element("li");
     const button = element("button", `${clock(episode.start_s)} – ${clock(episode.end_s)}`);
     button.type = "button";
@@ -95,6 +97,11 @@ export function showAnswer(answer, jump) {
     item.append(button, element("span", ` ${episode.name}`));
     return item;
   }));
+  const left = episodes.length - MOST_EPISODES;
+  if (left > 0) {
+    const words = `${left} later episodes are not listed here. The report and the JSON hold all.`;
+    document.getElementById("event-list").append(element("li", words));
+  }
 }
 
 export function clock(seconds) {

@@ -7,7 +7,9 @@ of all of them in one row.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.corpus.standardized import Caches, Input
 from ecgfoundry.errors import EcgFoundryError, MissingExtraError, TrainingError
-from ecgfoundry.manifest import Manifest, read_manifest
+from ecgfoundry.manifest import Manifest, ManifestRow, read_manifest
 from ecgfoundry.preprocessing import Preprocessing
 from ecgfoundry.signals.quality import assess_window
 from ecgfoundry.signals.windows import window_bounds
@@ -71,6 +73,11 @@ class SegmentSource(Protocol):
         """Return (n, targets), NaN = missing."""
         ...
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash that changes with any signal."""
+        ...
+
 
 @dataclass(frozen=True)
 class ArraySource:
@@ -96,6 +103,8 @@ class ArraySource:
     values: Float64
     groups: Sequence[str]
     records: Sequence[str] = ()
+    sha256: str = ""
+    """Of the signals, where it is known already."""
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 3 or self.signal.shape[1] != len(self.leads):
@@ -112,6 +121,16 @@ class ArraySource:
 
     def __len__(self) -> int:
         return len(self.signal)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all signals: what a run depends on."""
+        if self.sha256:
+            return self.sha256
+        digest = hashlib.sha256(repr((self.signal.shape, str(self.signal.dtype))).encode())
+        for start in range(0, len(self.signal), 1024):
+            digest.update(np.ascontiguousarray(self.signal[start : start + 1024]).tobytes())
+        return digest.hexdigest()
 
     def read(self, positions: Positions) -> Float32:
         """See :class:`SegmentSource`."""
@@ -145,6 +164,12 @@ class SourcePool:
         """Patient of each window."""
         return [str(group) for source in self.sources for group in source.groups]
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash that changes with any signal of any source."""
+        parts = [(len(s), s.sampling_rate, *s.leads, s.fingerprint) for s in self.sources]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
     def split(self, positions: Positions) -> list[tuple[SegmentSource, Positions, Positions]]:
         """Return (source, positions within it, places in ``positions``) of each source."""
         ends = np.cumsum([len(source) for source in self.sources])
@@ -177,6 +202,7 @@ class _Group:
     leads: tuple[str, ...]
     rate: float
     rows: list[int] = field(default_factory=list)
+    digest: Any = field(default_factory=hashlib.sha256)
 
 
 def cache_manifest(
@@ -195,7 +221,8 @@ def cache_manifest(
     ----------
     manifest : Manifest
     folder : Path
-        For the cache; a finished one of the same manifest is used as it is.
+        For the caches; a finished one of the same recordings (files by path, size and time of
+        change) and the same cut is used as it is.
     leads : sequence of str
         Rows of a window. Derivable limb leads are derived; absent ones are NaN.
     window_s : float
@@ -216,17 +243,20 @@ def cache_manifest(
     """
     if storage not in ("float32", "int16"):
         raise TrainingError(f"a cache holds float32 or int16, not {storage}")
-    folder.mkdir(parents=True, exist_ok=True)
-    index_path = folder / "index.json"
     wanted = {
         "rows": [
-            [row.record, row.path, row.index, row.start_s, row.duration_s] for row in manifest
+            [row.record, row.path, row.index, row.start_s, row.duration_s, _stamp(manifest, row)]
+            for row in manifest
         ],
         "leads": list(leads),
         "window_s": window_s,
         "storage": storage,
         "need_all": need_all,
     }
+    # Under its own name, so that the cache of a finished run is never written over.
+    folder = folder / hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    index_path = folder / "index.json"
     if index_path.is_file():
         index = json.loads(index_path.read_text())
         if index["of"] == wanted:
@@ -236,6 +266,16 @@ def cache_manifest(
     temporary.write_text(json.dumps(index))
     temporary.replace(index_path)
     return _cached_sources(manifest, folder, index, targets), index["skipped"]
+
+
+def _stamp(manifest: Manifest, row: ManifestRow) -> list[int] | None:
+    path = Path(row.path)
+    path = path if path.is_absolute() else manifest.folder / path
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -265,7 +305,9 @@ def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) ->
                     continue
                 window = np.full((len(leads), group.samples), np.nan, dtype=np.float32)
                 window[:, : stop - start] = cut
-                group.file.write(_stored(window, storage).tobytes())
+                content = _stored(window, storage).tobytes()
+                group.file.write(content)
+                group.digest.update(content)
                 group.rows.append(number)
     finally:
         for group in groups.values():
@@ -273,7 +315,7 @@ def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) ->
     return {
         "skipped": skipped,
         "groups": [
-            {"rate": g.rate, "samples": g.samples, "rows": g.rows}
+            {"rate": g.rate, "samples": g.samples, "rows": g.rows, "sha256": g.digest.hexdigest()}
             for g in groups.values()
             if g.rows
         ],
@@ -311,6 +353,7 @@ def _cached_sources(
                 values[group["rows"]],
                 [groups[row] for row in group["rows"]],
                 [manifest.rows[row].record for row in group["rows"]],
+                group["sha256"],
             )
         )
     return sources
@@ -342,6 +385,7 @@ def open_sources(
     if path.is_dir():
         return corpus_sources(path, targets)
     manifest = read_manifest(path)
+    _require_targets(manifest, targets, path)
     for turn in (True, False):
         if world.first is turn:
             sources, _ = cache_manifest(
@@ -349,6 +393,21 @@ def open_sources(
             )
         world.wait()
     return sources
+
+
+def _require_targets(manifest: Manifest, targets: Sequence[str], path: Path) -> None:
+    """Refuse targets that no row knows: their outputs would be trained on nothing."""
+    known = set(manifest.target_names)
+    gone = [name for name in targets if name not in known]
+    if gone:
+        own = [name for name in targets if name in known]
+        raise TrainingError(
+            f"the manifest has {len(own)} of the {len(targets)} targets; '{gone[0]}'"
+            f"{f' and {len(gone) - 1} more are' if len(gone) > 1 else ' is'} not among its columns",
+            path=path,
+            remedy="Pretrain on those that it has: "
+            + (f"--target {shlex.quote(','.join(own))}" if own else "name them with --target"),
+        )
 
 
 def corpus_sources(path: str | Path, targets: Sequence[str]) -> list[SegmentSource]:
@@ -426,6 +485,12 @@ class _CorpusSource:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all shards, and which segments of them."""
+        rows = hashlib.sha256(np.ascontiguousarray(self.rows).tobytes()).hexdigest()
+        return f"{self.corpus.document['commits_sha256']} {rows}"
 
     def standardized(
         self, positions: Positions, recipe: Preprocessing, leads: Sequence[str]

@@ -98,7 +98,15 @@ class FreshWindows:
 
     def __post_init__(self) -> None:
         if self.lead_replacement and self.spec.rows != 1:
-            raise TrainingError("lead replacement is for one-lead models")
+            raise TrainingError(
+                "lead replacement is for one-lead models",
+                remedy="Leave --lead-replacement out, or pretrain with --leads I",
+            )
+        if self.lead_replacement and self.spec.leads != ("I",):
+            raise TrainingError(
+                f"lead replacement replaces lead I, and the model is to read {self.spec.leads[0]}",
+                remedy="Pretrain with --leads I, or with --lead-replacement 0",
+            )
         for source in self.pool.sources:
             if self.lead_replacement and not {"I", "II"} <= set(source.leads):
                 raise LeadError(

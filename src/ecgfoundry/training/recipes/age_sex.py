@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.manifest import Manifest, MappedManifest, read_manifest
-from ecgfoundry.training.finetuning import FinetuneResult, FinetuneSettings, finetune
+from ecgfoundry.training.finetuning import FinetuneResult, finetune
+from ecgfoundry.training.results.package import RunCard
+from ecgfoundry.training.settings import FinetuneSettings
 
 __all__ = ["age_sex", "with_age_and_sex"]
 
@@ -64,7 +66,7 @@ def age_sex(
             output / name,
             model=model,
             settings=settings,
-            recipe="ecgfoundry.training.recipes.age_sex.age_sex",
+            card=RunCard(recipe="ecgfoundry.training.recipes.age_sex.age_sex"),
         )
         for name, column in (("age", "age"), ("sex", "male"))
     }

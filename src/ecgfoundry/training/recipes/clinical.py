@@ -10,9 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecgfoundry.manifest import MappedManifest
-from ecgfoundry.training.finetuning import FinetuneResult, FinetuneSettings, finetune
+from ecgfoundry.training.finetuning import FinetuneResult, finetune, task_of
 from ecgfoundry.training.recipes.ecgfounder import FINETUNE
 from ecgfoundry.training.recipes.mimic_linkage import link_mimic
+from ecgfoundry.training.results.package import RunCard
+from ecgfoundry.training.settings import FinetuneSettings
 
 __all__ = ["chd", "ckd", "lvef", "nt_probnp"]
 
@@ -28,16 +30,19 @@ def _run(
     settings: FinetuneSettings | None,
     unit: str | None = None,
 ) -> FinetuneResult:
+    linked = MappedManifest(link_mimic(data, name), (column,))
     return finetune(
-        MappedManifest(link_mimic(data, name), (column,)),
+        linked,
         output,
         model=model,
         settings=settings or FINETUNE,
-        unit=unit,
-        name=name.replace("_", "-"),
-        licence=_LICENCE,
-        data_name="MIMIC-IV-ECG 1.0, linked with MIMIC-IV",
-        recipe=f"ecgfoundry.training.recipes.clinical.{name}",
+        task=task_of(linked, unit=unit),
+        card=RunCard(
+            recipe=f"ecgfoundry.training.recipes.clinical.{name}",
+            name=name.replace("_", "-"),
+            licence=_LICENCE,
+            data_name="MIMIC-IV-ECG 1.0, linked with MIMIC-IV",
+        ),
     )
 
 

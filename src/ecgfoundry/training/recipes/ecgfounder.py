@@ -20,15 +20,17 @@ from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.training.data.sources import open_sources
 from ecgfoundry.training.distributed import ALONE, World
-from ecgfoundry.training.finetuning import FinetuneResult, FinetuneSettings, finetune
-from ecgfoundry.training.pretraining import PretrainResult, PretrainSettings, pretrain
+from ecgfoundry.training.finetuning import FinetuneResult, finetune
+from ecgfoundry.training.pretraining import PretrainResult, pretrain
+from ecgfoundry.training.results.package import RunCard
+from ecgfoundry.training.settings import FinetuneSettings, PretrainSettings
 from ecgfoundry.training.tasks import Task
 from ecgfoundry.vocabularies import load_vocabulary
 
 __all__ = ["FINETUNE", "PRETRAIN", "ecgfounder_finetune", "ecgfounder_pretrain", "ecgfounder_probe"]
 
 PRETRAIN = PretrainSettings()
-FINETUNE = FinetuneSettings(
+FINETUNE = FinetuneSettings.of(
     epochs=30,
     batch=256,
     learning_rate=1e-4,
@@ -68,8 +70,8 @@ def ecgfounder_pretrain(
     world : World
     """
     settings = settings or PRETRAIN
-    if one_lead and not settings.lead_replacement:
-        settings = replace(settings, lead_replacement=0.5)
+    if one_lead and settings.augmentation.lead_replacement is None:
+        settings = settings.change(lead_replacement=0.5)
     vocabulary = load_vocabulary("ecgfounder-150")
     leads = ("I",) if one_lead else STANDARD_12_LEADS
     recipe = get_preprocessing("ecgfounder-finetune@1")
@@ -92,7 +94,7 @@ def ecgfounder_pretrain(
         spec=spec,
         settings=settings,
         world=world,
-        recipe="ecgfoundry.training.recipes.ecgfounder.ecgfounder_pretrain",
+        card=RunCard(recipe="ecgfoundry.training.recipes.ecgfounder.ecgfounder_pretrain"),
     )
 
 
@@ -123,7 +125,7 @@ def ecgfounder_finetune(
         output,
         model=model,
         settings=settings or FINETUNE,
-        recipe="ecgfoundry.training.recipes.ecgfounder.ecgfounder_finetune",
+        card=RunCard(recipe="ecgfoundry.training.recipes.ecgfounder.ecgfounder_finetune"),
     )
 
 
@@ -141,5 +143,5 @@ def ecgfounder_probe(
         output,
         model=model,
         settings=replace(settings or FINETUNE, mode="probe"),
-        recipe="ecgfoundry.training.recipes.ecgfounder.ecgfounder_probe",
+        card=RunCard(recipe="ecgfoundry.training.recipes.ecgfounder.ecgfounder_probe"),
     )

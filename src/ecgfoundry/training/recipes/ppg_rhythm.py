@@ -21,7 +21,9 @@ import numpy as np
 
 from ecgfoundry.errors import FileAccessError, TrainingError
 from ecgfoundry.manifest import Manifest, ManifestRow, MappedManifest
-from ecgfoundry.training.finetuning import FinetuneResult, FinetuneSettings, finetune
+from ecgfoundry.training.finetuning import FinetuneResult, finetune
+from ecgfoundry.training.results.package import RunCard
+from ecgfoundry.training.settings import FinetuneSettings
 
 __all__ = ["deepbeat_manifest", "ppg_rhythm"]
 
@@ -112,8 +114,10 @@ def ppg_rhythm(
         model=model,
         task="binary",
         settings=settings,
-        name="ppg-rhythm",
-        licence="DeepBeat data use agreement (non-commercial)",
-        data_name="DeepBeat",
-        recipe="ecgfoundry.training.recipes.ppg_rhythm.ppg_rhythm",
+        card=RunCard(
+            recipe="ecgfoundry.training.recipes.ppg_rhythm.ppg_rhythm",
+            name="ppg-rhythm",
+            licence="DeepBeat data use agreement (non-commercial)",
+            data_name="DeepBeat",
+        ),
     )

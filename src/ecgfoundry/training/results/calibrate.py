@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ecgfoundry.metrics.auroc_intervals import RELIABLE_PATIENTS, AurocInterval, auroc_interval
 from ecgfoundry.metrics.calibration import (
     Calibrator,
     calibration_error,
@@ -238,7 +239,10 @@ def measured(
     calibrated: bool = False,
     intervals: bool = True,
 ) -> list[Metric]:
-    """Return the figures of one split for the card, with intervals by patient bootstrap.
+    """Return the figures of one split for the card, with the intervals that evaluate gives.
+
+    AUROC: :func:`ecgfoundry.metrics.auroc_intervals.auroc_interval`, clustered by patient, with a
+    note where it does not hold. Mean absolute error: bootstrap of patients.
 
     Parameters
     ----------
@@ -256,22 +260,36 @@ def measured(
         outputs, values, patients = patient_means(outputs, values, groups)
         groups = patients
     metrics: list[Metric] = []
-    unit = "patients" if task.aggregate == "patient" else "recordings"
     where = f"{data}, per {task.aggregate}"
 
-    def add(name: str, value: float, target: str | None, rows: Any, statistic: Any) -> None:
+    def add_error(name: str, target: str, rows: Any, error: Float64) -> None:
+        own = np.asarray(groups)[rows]
         low = high = None
-        if intervals and not np.isnan(value):
+        if intervals and len(np.unique(own)) > 1:
             low, high, _ = grouped_bootstrap(
-                statistic, np.asarray(groups)[rows], draws=BOOTSTRAP_DRAWS
+                lambda drawn: float(error[drawn].mean()), own, draws=BOOTSTRAP_DRAWS
             )
         metrics.append(
             Metric(
-                name, _number(value), where, _number(low), _number(high), target, None, len(rows)
+                name, _number(float(error.mean())), where, _number(low), _number(high), target,
+                None, len(rows),
             )
-        )
+        )  # fmt: skip
 
-    del unit
+    def add_auroc(target: str, rows: Any, y: Float64, z: Float64) -> None:
+        value = auroc(y, z)
+        if not intervals or np.isnan(value):
+            metrics.append(Metric("AUROC", _number(value), where, target=target, records=len(rows)))
+            return
+        _, member = np.unique(np.asarray(groups)[rows], return_inverse=True)
+        found = auroc_interval(y, z, patients=member)
+        metrics.append(
+            Metric(
+                "AUROC", value, where, _number(found.low), _number(found.high), target, None,
+                len(rows), None if found.reliable else _unreliable(found),
+            )
+        )  # fmt: skip
+
     for k, target in enumerate(task.vocabulary.targets):
         if task.kind == "multiclass":
             rows = np.flatnonzero(~np.isnan(values[:, 0]))
@@ -286,13 +304,7 @@ def measured(
             answer = z * scale.scale[k] + scale.offset[k]
             error = np.abs(answer - y)
             name = f"mean absolute error ({target.unit})" if target.unit else "mean absolute error"
-            add(
-                name,
-                float(error.mean()),
-                target.name,
-                rows,
-                lambda own, e=error: float(e[own].mean()),
-            )
+            add_error(name, target.name, rows, error)
             blind = float(np.abs(y - scale.offset[k]).mean())
             metrics.append(
                 Metric(
@@ -301,12 +313,17 @@ def measured(
                 )
             )  # fmt: skip
         elif len(task.vocabulary) <= 40 or np.unique(y).size > 1:
-            add(
-                "AUROC", auroc(y, z), target.name, rows, lambda own, y=y, z=z: auroc(y[own], z[own])
-            )
+            add_auroc(target.name, rows, y, z)
     if calibrated and task.kind != "regression":
         metrics += _calibration_metrics(task, outputs, values, groups, where)
     return metrics
+
+
+def _unreliable(found: AurocInterval) -> str:
+    people = min(found.positive_patients, found.negative_patients)
+    if people < RELIABLE_PATIENTS:
+        return f"{people} people in the smaller class; from {RELIABLE_PATIENTS} on intervals hold"
+    return "outside the range in which intervals of this kind were shown to hold"
 
 
 def _calibration_metrics(

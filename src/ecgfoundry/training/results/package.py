@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,10 @@ from ecgfoundry.models.safe_checkpoint import match_state_dict
 from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
 from ecgfoundry.vocabularies import Vocabulary, load_vocabulary
 
-__all__ = ["DISCLAIMER", "BundleDescription", "Metric", "package"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["DISCLAIMER", "BundleDescription", "Metric", "RunCard", "package"]
 
 DISCLAIMER = "Not a medical device. For research; findings are unconfirmed."
 
@@ -38,11 +41,36 @@ class Metric:
     target: str | None = None
     leads: str | None = None
     records: int | None = None
+    note: str | None = None
+    """Why the figure, or its interval, is to be read with care."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, without what is not stated."""
         document = {k: v for k, v in vars(self).items() if v is not None}
         return {"name": self.name, "value": self.value, "data": self.data} | document
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCard:
+    """What a run's owner says of it, for the card.
+
+    Attributes
+    ----------
+    recipe : str
+        The command or function that trained.
+    name : str, optional
+        Of the bundle; None: the folder's.
+    licence : str
+        Of the data and the weights.
+    data_name : str
+    intended_use : str, optional
+    """
+
+    recipe: str
+    name: str | None = None
+    licence: str = "the owner's"
+    data_name: str = "the owner's recordings"
+    intended_use: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +116,7 @@ def package(
     *,
     metrics: Sequence[Metric],
     notes: Sequence[str] = (),
+    network: nn.Module | None = None,
 ) -> Path:
     """Make the bundle of a finished recipe.
 
@@ -103,6 +132,8 @@ def package(
         All figures, in the order of the card.
     notes : sequence of str
         Paragraphs for the card's results section.
+    network : nn.Module, optional
+        The network itself, where no architecture of the registry can build it.
 
     Returns
     -------
@@ -125,12 +156,14 @@ def package(
             )
     configuration = json.loads((results / "config.json").read_text())["configuration"]
     fitted = json.loads((results / "calibration.json").read_text())
-    network = create_model(description.architecture, **configuration)
+    registered = network is None
+    if network is None:
+        network = create_model(description.architecture, **configuration)
     match_state_dict(network, load_file(results / "model.safetensors"))
     network.eval()
     spec = description.input
-    architecture = ARCHITECTURES[description.architecture]
-    takes_presence = architecture.takes_presence
+    architecture = ARCHITECTURES[description.architecture] if registered else None
+    takes_presence = architecture is not None and architecture.takes_presence
     document = {
         "schema_version": 1,
         "name": description.name,
@@ -170,7 +203,7 @@ def package(
             takes_presence=takes_presence,
             path=graph,
             float16_weights=True,
-            free_samples=architecture.masks_padding,
+            free_samples=architecture is not None and architecture.masks_padding,
         )
         _verify_graph(network, graph, spec, takes_presence=takes_presence)
         card.write_text(_card(description, document, notes), encoding="utf-8")

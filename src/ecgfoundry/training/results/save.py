@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from ecgfoundry.models.loading import OWN
 from ecgfoundry.models.onnx_graph import fits_float16
 from ecgfoundry.training.results.package import BundleDescription, Metric, package
 from ecgfoundry.training.results.run_folder import RunFolder
@@ -49,7 +50,11 @@ def save_bundle(
     folder.write_json("config.json", {"configuration": network.config})
     folder.write_json("calibration.json", {"calibration": calibration, "thresholds": thresholds})
     folder.write_json("metrics.json", {"metrics": [metric.to_dict() for metric in metrics]})
-    return package(description, folder.path, folder.path / "bundle", metrics=metrics, notes=notes)
+    own = network if description.architecture == OWN else None
+    return package(
+        description, folder.path, folder.path / "bundle",
+        metrics=metrics, notes=notes, network=own,
+    )  # fmt: skip
 
 
 def bundle_name(text: str) -> str:
