@@ -41,7 +41,8 @@ def check(
     from ecgfoundry.manifest import check_manifest, class_counts, target_problems
     from ecgfoundry.models.bundle import find_bundle, load_bundle
 
-    data = (table or TableOptions()).read(manifest, check=False)
+    table = table or TableOptions()
+    data = table.read(manifest, check=False, need_targets=table.target is not None)
     spec = load_bundle(find_bundle(model)).input if model is not None else None
     problems = check_manifest(
         data.manifest, targets=data.targets, model_input=spec, open_files=open_files

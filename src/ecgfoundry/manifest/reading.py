@@ -137,7 +137,9 @@ def read_recordings(
         default), or one NumPy file whose row k belongs to the k-th line of the table (or to the
         line whose index column says k).
     need_targets : bool
-        Whether a table without a named target is refused.
+        The table is for learning: one without a named target is refused, and so are two text
+        classes of which nothing says which is the positive one. For measuring, classes are
+        compared by their names, and their order is that of the alphabet.
     check : bool
         Refuse a manifest that contradicts itself (a patient in two splits);
         :func:`ecgfoundry.manifest.check_manifest` reports such things instead.
@@ -202,7 +204,9 @@ def _read(
     if not folder.is_dir():
         raise FileAccessError("there is no such folder", path=folder)
     found = _found_columns(table, mapping, array is not None)
-    values, classes = _targets(tuple(dict.fromkeys((*targets, *own))), table, mapping.positive)
+    values, classes = _targets(
+        tuple(dict.fromkeys((*targets, *own))), table, mapping.positive, need_targets
+    )
     if strict and classes:
         raise ManifestError(
             _first_text(table, TARGET_PREFIX + next(iter(classes))), path=table.path
@@ -397,7 +401,7 @@ def _found_file(name: str, folder: Path) -> str:
 
 
 def _targets(
-    names: Sequence[str], table: Table, positive: str | None
+    names: Sequence[str], table: Table, positive: str | None, to_learn: bool
 ) -> tuple[dict[str, list[float | None]], dict[str, tuple[str, ...]]]:
     values: dict[str, list[float | None]] = {}
     classes: dict[str, tuple[str, ...]] = {}
@@ -422,7 +426,9 @@ def _targets(
             )
         else:
             texts = sorted(set(known))
-            classes[name] = ordered_classes(name, texts, positive if positive in texts else None)
+            named = positive if positive in texts else None
+            to_order = to_learn or named is not None
+            classes[name] = ordered_classes(name, texts, named) if to_order else tuple(texts)
             place = {text: float(k) for k, text in enumerate(classes[name])}
             values[name] = [place.get(cell) for cell in cells]
     if positive is not None and not any(positive in own for own in classes.values()):
