@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgfoundry.errors import LeakageError, ManifestError
+from ecgfoundry.errors import LeakageError, ManifestError, TableError
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.manifest import (
     ColumnMapping,
@@ -17,8 +17,8 @@ from ecgfoundry.manifest import (
     ManifestRow,
     SplitShares,
     check_manifest,
-    map_table,
     read_manifest,
+    read_recordings,
     split_by_patient,
     write_manifest,
 )
@@ -44,7 +44,7 @@ def test_a_plain_table_becomes_a_manifest(tmp_path: Path) -> None:
         "File,subject_id,age,sex,rhythm,split\nr1,7,61,male,AF,train\nr2.hea,8,,female,,val\n"
     )
     mapping = ColumnMapping(targets=("age", "sex", "rhythm"), positive="male")
-    data = map_table(tmp_path / "t.csv", mapping)
+    data = read_recordings(tmp_path / "t.csv", mapping)
     first, second = data.manifest.rows
     assert (first.path, first.patient, first.split) == ("r1.hea", "7", "train")
     assert (second.path, second.split) == ("r2.hea", "validation")
@@ -71,8 +71,8 @@ def test_what_is_wrong_with_a_table_is_said(
     tmp_path: Path, text: str, mapping: dict[str, object], message: str
 ) -> None:
     (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(ManifestError, match=message):
-        map_table(tmp_path / "t.csv", ColumnMapping(**mapping))
+    with pytest.raises(TableError, match=message):
+        read_recordings(tmp_path / "t.csv", ColumnMapping(**mapping))
 
 
 def test_an_array_and_its_labels(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_an_array_and_its_labels(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", array)
     (tmp_path / "x.json").write_text('{"leads": ["I"], "sampling_rate": 100, "unit": "mV"}')
     (tmp_path / "t.csv").write_text("patient,age\n1,50\n1,51\n2,70\n")
-    data = map_table(
+    data = read_recordings(
         tmp_path / "t.csv", ColumnMapping(targets=("age",)), records=tmp_path / "x.npy"
     )
     assert [row.index for row in data.manifest] == [0, 1, 2]

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgfoundry.errors import LeakageError, ManifestError
+from ecgfoundry.errors import LeakageError, ManifestError, TableError
 from ecgfoundry.manifest import (
     ColumnMapping,
     Manifest,
     ManifestRow,
     SplitShares,
     check_manifest,
-    map_table,
+    read_recordings,
     split_by_patient,
 )
 from ecgfoundry.manifest.checks import (
@@ -202,11 +202,11 @@ def test_of_several_targets_the_rarest_positive_one_decides() -> None:
 @pytest.mark.parametrize("text", ["inf", "-inf", "1e999", "Infinity"])
 def test_an_infinite_target_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.csv").write_text(f"file,potassium\na,4.1\nb,{text}\n")
-    with pytest.raises(ManifestError, match="line 3, potassium: .* is not finite"):
-        map_table(tmp_path / "t.csv", ColumnMapping(targets=("potassium",)))
+    with pytest.raises(TableError, match="line 3, potassium: .* is not finite"):
+        read_recordings(tmp_path / "t.csv", ColumnMapping(targets=("potassium",)))
     (tmp_path / "t.csv").write_text(f"file,start,age\na,{text},1\n")
-    with pytest.raises(ManifestError, match="line 2: .* is not finite"):
-        map_table(tmp_path / "t.csv", ColumnMapping(targets=("age",)))
+    with pytest.raises(ManifestError, match="line 2, start_s: .* is not finite"):
+        read_recordings(tmp_path / "t.csv", ColumnMapping(targets=("age",)))
 
 
 # --- leaks ---------------------------------------------------------------------------------------
@@ -293,6 +293,7 @@ def test_targets_that_nothing_can_be_learned_from() -> None:
     found = check_manifest(Manifest(rows, Path()), open_files=False)
     said = [p.message for p in found if p.code != "missing-file"]
     assert said == [
+        "there is a train split, and no row of the split validation",
         "'both' has fewer than two different values in the split test",
         "'flat' is 0 in all 3 labelled rows: nothing can be learned or measured",
         "'none' has no value at all",
@@ -301,7 +302,7 @@ def test_targets_that_nothing_can_be_learned_from() -> None:
         "1 of 4 rows have no target",
     ]
     only = check_manifest(Manifest(rows[:2], Path()), targets=("both",), open_files=False)
-    assert [p.code for p in only] == ["missing-file"]
+    assert [p.code for p in only] == ["missing-split", "missing-file"]
 
 
 # --- amplitudes ----------------------------------------------------------------------------------

@@ -7,7 +7,12 @@ from typing import Any
 
 from ecgfoundry.errors import MissingExtraError
 
-__all__ = ["require_polars", "require_torch"]
+__all__ = ["is_installed", "require_polars", "require_torch"]
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported; it is looked up, not imported."""
+    return importlib.util.find_spec(module) is not None
 
 
 def require_torch(purpose: str) -> None:
@@ -19,7 +24,7 @@ def require_torch(purpose: str) -> None:
     ------
     MissingExtraError
     """
-    if importlib.util.find_spec("torch") is None:
+    if not is_installed("torch"):
         raise MissingExtraError.for_extra(purpose, "torch")
 
 

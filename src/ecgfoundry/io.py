@@ -32,10 +32,12 @@ from ecgfoundry.errors import (
 from ecgfoundry.extras import require_polars
 
 __all__ = [
+    "MISSING_WORDS",
     "PARQUET_SUFFIXES",
     "TABLE_SUFFIXES",
     "Table",
     "TableForm",
+    "columns_of",
     "is_missing",
     "number_of",
     "read_json",
@@ -171,7 +173,7 @@ def read_json(path: str | Path, *, limit: int = LARGEST_JSON) -> Any:
 
 # --- cells ------------------------------------------------------------------------------------
 
-_MISSING = frozenset(("", "na", "n/a", "nan", "nat", "null", "none", ".", "?", "<na>", "#n/a"))
+MISSING_WORDS = frozenset(("", "na", "n/a", "nan", "nat", "null", "none", ".", "?", "<na>", "#n/a"))
 _WORDS = {
     "true": 1.0, "yes": 1.0, "positive": 1.0, "false": 0.0, "no": 0.0, "negative": 0.0,
 }  # fmt: skip
@@ -180,8 +182,8 @@ _WHOLE = re.compile(r"([+-]?)0*(\d+)(?:\.0*)?")
 
 
 def is_missing(text: str | None) -> bool:
-    """Whether a cell is empty or says NA, NaN, null, None, a full stop or ``?``."""
-    return text is None or text.strip().casefold() in _MISSING
+    """Whether a cell says that nothing is known: empty, NA, NaN, null, None, a stop or ``?``."""
+    return text is None or text.strip().casefold() in MISSING_WORDS
 
 
 def number_of(text: str, *, decimal_comma: bool = False) -> float | None:
@@ -196,7 +198,7 @@ def number_of(text: str, *, decimal_comma: bool = False) -> float | None:
     """
     text = text.strip()
     folded = text.casefold()
-    if folded in _MISSING:
+    if folded in MISSING_WORDS:
         return math.nan
     if decimal_comma and _DECIMAL_COMMA.fullmatch(text):
         text = text.replace(",", ".")
@@ -419,6 +421,39 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(value)
     return str(value).strip()
+
+
+def columns_of(path: str | Path) -> tuple[str, ...]:
+    """Return the names of the columns of a table, without reading all of it where that can be.
+
+    Raises
+    ------
+    As :func:`read_table`.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in _EXCEL_SUFFIXES:
+        return read_table(path).columns
+    if suffix in PARQUET_SUFFIXES:
+        return _checked_columns(_parquet_schema(path), path)
+    form = table_form(path)
+    with path.open(encoding=form.encoding, errors="replace", newline="") as stream:
+        for _ in range(form.skipped_lines):
+            stream.readline()
+        for cells in csv.reader(stream, delimiter=form.delimiter):
+            if any(cell.strip() for cell in cells):
+                return _checked_columns(cells, path)
+    raise TableError("is empty", path=path)
+
+
+def _parquet_schema(path: Path) -> list[str]:
+    polars = require_polars("reading a Parquet table")
+    if not path.is_file():
+        raise FileAccessError("cannot be opened: no such file", path=path)
+    try:
+        return list(polars.read_parquet_schema(path))
+    except Exception as error:  # polars raises its own unrelated exception types
+        raise TableError(f"is not a Parquet table: {error}", path=path) from None
 
 
 def table_form(path: str | Path) -> TableForm:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from ecgfoundry.errors import EvaluationError
+from ecgfoundry.errors import EvaluationError, TableError
 from ecgfoundry.evaluation.cohort import EvaluationData, Thresholds
 from ecgfoundry.evaluation.comparison import ComparedModel, compare_models, compare_sets
 from ecgfoundry.evaluation.controls import CONTROLS, patient_folds
@@ -68,7 +68,8 @@ def test_ids_are_text_or_numbers_and_columns_in_any_order(tmp_path: Path) -> Non
     assert "1 records with predictions have no row" in words and "extra" in words
     assert "1 labels have no prediction" in words
     assert [step.left_out for step in data.cohort] == [0, 1, 1]
-    assert match_ids(["007", "x"], ["7", "x"]).tolist() == [-1, 1]  # text once one is text
+    assert match_ids(["9012", "x"], ["9012.0", "x"]).tolist() == [0, 1]
+    assert match_ids(["007", "7"], ["7", "07"]).tolist() == [-1, 0]  # never two records as one
 
 
 def test_the_fast_reader_reads_what_the_careful_one_does(tmp_path: Path, monkeypatch) -> None:
@@ -78,11 +79,11 @@ def test_the_fast_reader_reads_what_the_careful_one_does(tmp_path: Path, monkeyp
     path = write(tmp_path / "p.csv", "\ufeffA,id,B\n0.1234567890123,a,\n1e-3,b,NaN\n-2,c,3\n")
     slow = read_numbers(path, ["B", "A"])
     monkeypatch.setattr(tables, "_POLARS_FROM_BYTES", 0)
-    fast = tables._read_with_polars(path, tables.header_of(path), ["B", "A"])
+    fast = tables._read_with_polars(path, tables.header_of(path), {"B": "B", "A": "A"})
     assert fast is not None and fast.ids == slow.ids
     np.testing.assert_array_equal(fast.values, slow.values)
     bad = write(tmp_path / "bad.csv", "id,A\nx,0.5\ny,oops\n")
-    with pytest.raises(EvaluationError, match="line 3, A: 'oops'"):
+    with pytest.raises(TableError, match="line 3, A: 'oops'"):
         tables.read_numbers(bad, ["A"])
 
 

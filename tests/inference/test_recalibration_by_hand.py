@@ -17,7 +17,7 @@ from ecgfoundry.errors import BundleError, ManifestError
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.recalibration import MINIMUM_EACH, recalibrate
-from ecgfoundry.manifest import Manifest, ManifestRow
+from ecgfoundry.manifest import Manifest, ManifestRow, MappedManifest
 from ecgfoundry.models.bundle import load_bundle
 
 pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
@@ -40,6 +40,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     return build(tmp_path_factory.mktemp("hand"))
 
 
+def mapped(manifest: Manifest) -> MappedManifest:
+    return MappedManifest(manifest, manifest.target_names)
+
+
 def row(
     number: int, file: str, a: float | None, b: float | None = None, split: str | None = None
 ) -> ManifestRow:
@@ -58,28 +62,37 @@ def test_a_target_needs_ten_of_each(folder: Path, tiny: Predictor, tmp_path: Pat
     assert MINIMUM_EACH == 10
     done: list[tuple[int, int]] = []
     rows = [row(200, "flat", 1.0), row(201, "gone", 1.0), *table(10, 10)]
-    skipped = recalibrate(
-        tiny, Manifest(tuple(rows), folder), tmp_path / "new", progress=lambda *k: done.append(k)
+    result = recalibrate(
+        tiny,
+        mapped(Manifest(tuple(rows), folder)),
+        tmp_path / "new",
+        progress=lambda *k: done.append(k),
     )
+    skipped = result.skipped
     assert list(skipped) == ["200", "201"]
     assert skipped["200"].startswith("every lead is flat") and "gone.hea" in skipped["201"]
     assert done == [(k, 22) for k in range(1, 23)]
     document = load_bundle(tmp_path / "new").document
     record_level, window_level = (document["calibration"][key] for key in ("record", "window"))
-    assert record_level == window_level
+    reduced = document["calibration"]["reduced_leads"]
     assert record_level["method"] == "platt"
-    # B has ten negatives and nine positives; H and the modifier have no column.
-    assert record_level["scale"] == [pytest.approx(SCALE, rel=2e-3), 1, 1, 1]
-    assert record_level["offset"] == [pytest.approx(OFFSET, rel=2e-3), 0, 0, 0]
+    # B has ten negatives and nine positives; H and the modifier have no column: they keep theirs.
+    for level, others in (
+        (record_level, [0.5, 0, 0]), (window_level, [-1, 0, 0]), (reduced, [0, 0, 0])
+    ):  # fmt: skip
+        assert level["scale"] == [pytest.approx(SCALE, rel=2e-3), 1, 1, 1]
+        assert level["offset"] == [pytest.approx(OFFSET, rel=2e-3), *others]
     assert document["thresholds"]["values"] == [
-        pytest.approx(THRESHOLD, abs=2e-3), None, None, None,
+        pytest.approx(THRESHOLD, abs=2e-3), 0.99, 0.5, 0.5,
     ]  # fmt: skip
-    words = "20 recordings of the owner; 1 of 4 targets"
+    assert result.fitted == ("A",)
+    assert document["uncalibrated"] == {} and len(result.kept) == 3
+    words = "20 recordings of the owner; 1 of 4 targets (A)"
     assert document["calibration"]["fitted_on"] == words
     assert document["thresholds"] | {"values": 0} == {
-        "values": 0, "criterion": "largest F1", "fitted_on": words,
+        "values": 0, "criterion": "largest F1 (A); the others: -",
+        "fitted_on": f"{words}; the others: -",
     }  # fmt: skip
-    assert "reduced_leads" not in document["calibration"]
     answer = load_model(tmp_path / "new").interpret(record(wave(P, R)))
     assert answer.finding("A").probability == pytest.approx(0.941108, abs=2e-3)
     assert answer.finding("A").present is True
@@ -91,7 +104,7 @@ def test_nine_are_too_few(
 ) -> None:
     few = Manifest(tuple(table(positives, negatives)), folder)
     with pytest.raises(ManifestError, match="no target has 10 positives and 10 negatives"):
-        recalibrate(tiny, few, tmp_path / "new")
+        recalibrate(tiny, mapped(few), tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
@@ -102,9 +115,11 @@ def test_only_the_validation_part_is_used_where_there_is_one(
     turned = [row(300 + k, "p" if k % 2 else "r", float(1 - k % 2), split="train")
               for k in range(40)]  # fmt: skip
     rows = [*turned, *table(11, 11, split="validation")]
-    recalibrate(tiny, Manifest(tuple(rows), folder), tmp_path / "new")
+    recalibrate(tiny, mapped(Manifest(tuple(rows), folder)), tmp_path / "new")
     document = load_bundle(tmp_path / "new").document
-    assert document["calibration"]["fitted_on"] == "22 recordings of the owner; 2 of 4 targets"
+    assert (
+        document["calibration"]["fitted_on"] == "22 recordings of the owner; 2 of 4 targets (A, B)"
+    )
     assert document["calibration"]["record"]["scale"][0] == pytest.approx(SCALE, rel=2e-3)
 
 
@@ -113,7 +128,21 @@ def test_other_columns_and_other_kinds_are_refused(
 ) -> None:
     rows = tuple(ManifestRow(str(k), "p.hea", targets={"Z": 1.0}) for k in range(3))
     with pytest.raises(ManifestError, match="no target column"):
-        recalibrate(tiny, Manifest(rows, folder), tmp_path / "new")
+        recalibrate(tiny, mapped(Manifest(rows, folder)), tmp_path / "new")
     single = load_model("rhythm-single-lead", threads=1)
     with pytest.raises(BundleError, match="only multilabel bundles are calibrated, not multiclass"):
-        recalibrate(single, Manifest(rows, folder), tmp_path / "new")
+        recalibrate(single, mapped(Manifest(rows, folder)), tmp_path / "new")
+
+
+def test_a_target_without_labels_stays_uncalibrated(folder: Path, tmp_path: Path) -> None:
+    bare = build(tmp_path, calibration=None, thresholds=None)
+    data = mapped(Manifest(tuple(table(10, 10)), folder))
+    result = recalibrate(bare, data, tmp_path / "new")
+    assert result.fitted == ("A",)
+    assert result.kept["B"] == "fewer than 10 positives or negatives with a label"
+    bundle = load_bundle(tmp_path / "new")
+    assert bundle.calibrated == (True, False, False, False)
+    assert bundle.thresholds[1:] == [None, None, None]
+    answer = load_model(tmp_path / "new").interpret(record(wave(P, R)))
+    assert answer.finding("A").calibrated and not answer.finding("B").calibrated
+    assert not answer.calibrated

@@ -17,7 +17,7 @@ from ecgfoundry.inference.verification import (
     compare_runtimes,
     probe_windows,
 )
-from ecgfoundry.manifest import ManifestRow, read_manifest, write_manifest
+from ecgfoundry.manifest import ManifestRow, read_manifest, read_recordings, write_manifest
 from ecgfoundry.models.bundle import load_bundle, shipped_folder
 from ecgfoundry.recording import Recording
 
@@ -101,15 +101,17 @@ def test_recipes_are_compared_on_a_manifest(tmp_path: Path) -> None:
 
 def test_calibration_is_fitted_and_the_weights_stay(tmp_path: Path) -> None:
     before = load_model(make_bundle(tmp_path / "b", WEIGHTS))
-    manifest = read_manifest(make_manifest(tmp_path))
-    skipped = recalibrate(before, manifest, tmp_path / "calibrated")
-    assert list(skipped) == ["gone"]
+    data = read_recordings(make_manifest(tmp_path))
+    manifest = data.manifest
+    result = recalibrate(before, data, tmp_path / "calibrated")
+    assert list(result.skipped) == ["gone"]
     after = load_model(tmp_path / "calibrated")
     assert after.bundle.document["files"] == before.bundle.document["files"]
     spiky, smooth = manifest.open(manifest.rows[1]), manifest.open(manifest.rows[0])
     assert after.interpret(spiky).finding("A").present is True
     assert after.interpret(smooth).finding("A").present is False
     assert after.interpret(spiky).finding("A").calibrated
+    assert not after.interpret(spiky).finding("B").calibrated
     assert after.interpret(spiky).finding("B").present is None  # it had no labels
     with pytest.raises(BundleError, match="only multilabel"):
-        recalibrate(load_model("rhythm-single-lead"), manifest, tmp_path / "no")
+        recalibrate(load_model("rhythm-single-lead"), data, tmp_path / "no")

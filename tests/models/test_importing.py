@@ -24,8 +24,9 @@ from ecgfoundry.errors import (  # noqa: E402
     PreprocessingError,
     VocabularyError,
 )
+from ecgfoundry.io import sha256_of  # noqa: E402
 from ecgfoundry.models import importing, published  # noqa: E402
-from ecgfoundry.models.bundle import load_bundle, sha256_of  # noqa: E402
+from ecgfoundry.models.bundle import load_bundle  # noqa: E402
 from ecgfoundry.models.importing import import_checkpoint  # noqa: E402
 from ecgfoundry.models.loading import load_network  # noqa: E402
 from ecgfoundry.models.registry import create_model  # noqa: E402

@@ -20,7 +20,8 @@ from ecgfoundry.corpus.standardized import Input
 from ecgfoundry.errors import BundleError, FileAccessError, IntegrityError, PreprocessingError
 from ecgfoundry.inference.exporting import export_bundle
 from ecgfoundry.inference.predictor import load_model
-from ecgfoundry.models.bundle import InputSpec, load_bundle, sha256_of
+from ecgfoundry.io import sha256_of
+from ecgfoundry.models.bundle import InputSpec, load_bundle
 from ecgfoundry.models.importing import import_checkpoint
 from ecgfoundry.preprocessing import PREPROCESSINGS, get_preprocessing, standardize_windows
 from ecgfoundry.recording import Recording

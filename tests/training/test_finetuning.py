@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from ecgfoundry.errors import ModelNotFoundError, TrainingError  # noqa: E402
 from ecgfoundry.formats.wfdb.writer import write_wfdb  # noqa: E402
 from ecgfoundry.leads import STANDARD_12_LEADS, project_frontal  # noqa: E402
-from ecgfoundry.manifest import ColumnMapping, Manifest, ManifestRow, map_table  # noqa: E402
+from ecgfoundry.manifest import ColumnMapping, Manifest, ManifestRow, read_recordings  # noqa: E402
 from ecgfoundry.models.bundle import InputSpec  # noqa: E402
 from ecgfoundry.models.registry import ARCHITECTURES, create_model  # noqa: E402
 from ecgfoundry.preprocessing import get_preprocessing  # noqa: E402
@@ -282,7 +282,7 @@ def test_arrays_that_do_not_belong_together() -> None:
 
 def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     table = age_table(tmp_path, 12, per_patient=1, rate=250.0)
-    data = map_table(table, ColumnMapping(targets=("age",)))
+    data = read_recordings(table, ColumnMapping(targets=("age",)))
     run = tmp_path / "run"
     run.mkdir()
     (run / "configuration.json").write_text('{"model": "another"}')

@@ -22,7 +22,7 @@ from ecgfoundry.errors import (  # noqa: E402
 )
 from ecgfoundry.inference.predictor import load_model  # noqa: E402
 from ecgfoundry.leads import STANDARD_12_LEADS  # noqa: E402
-from ecgfoundry.manifest import ColumnMapping, MappedManifest, map_table  # noqa: E402
+from ecgfoundry.manifest import ColumnMapping, MappedManifest, read_recordings  # noqa: E402
 from ecgfoundry.manifest.classes import ordered_classes  # noqa: E402
 from ecgfoundry.metrics.classification import auroc  # noqa: E402
 from ecgfoundry.models.bundle import load_bundle  # noqa: E402
@@ -78,7 +78,7 @@ def work(tmp_path: Path) -> Path:
 
 def data(work: Path, name: str = "table.csv", **more: str) -> MappedManifest:
     mapping = ColumnMapping(targets=("wide",), **more)
-    return map_table(work / name, mapping, records=work / "x.npy")
+    return read_recordings(work / name, mapping, records=work / "x.npy")
 
 
 # --- the lead that was trained is the lead that is read -------------------------------------------

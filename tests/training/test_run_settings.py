@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from ecgfoundry.errors import TrainingError  # noqa: E402
 from ecgfoundry.labs.training import LaboratorySettings  # noqa: E402
-from ecgfoundry.manifest import ColumnMapping, MappedManifest, map_table  # noqa: E402
+from ecgfoundry.manifest import ColumnMapping, MappedManifest, read_recordings  # noqa: E402
 from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
 from ecgfoundry.training.pretraining import (  # noqa: E402
     PretrainSettings,
@@ -94,7 +94,7 @@ def settings_in(run: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def ages(tmp_path_factory: pytest.TempPathFactory) -> MappedManifest:
     table = age_table(tmp_path_factory.mktemp("ages"), 12, per_patient=1, rate=250.0)
-    return map_table(table, ColumnMapping(targets=("age",)))
+    return read_recordings(table, ColumnMapping(targets=("age",)))
 
 
 def test_pretrained_weights_are_fine_tuned_at_3e_4(ages: MappedManifest, tmp_path: Path) -> None:

@@ -5,8 +5,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ecgfoundry.cli.table_options import TableOptions
 
-def calibrate(model: str, manifest: Path, *, output: Path, runtime: str = "auto") -> None:
+
+def calibrate(
+    model: str,
+    manifest: Path,
+    *,
+    output: Path,
+    table: TableOptions | None = None,
+    runtime: str = "auto",
+) -> None:
     """Fit calibration and thresholds of a multilabel model on your own labelled recordings.
 
     Parameters
@@ -14,7 +23,7 @@ def calibrate(model: str, manifest: Path, *, output: Path, runtime: str = "auto"
     model
         A shipped or pulled name, or a bundle folder.
     manifest
-        CSV with record, path and target:NAME columns; recordings the model did not learn from.
+        Recordings that the model did not learn from, and labels: any table that finetune takes.
     output
         The new bundle folder.
     runtime
@@ -25,18 +34,19 @@ def calibrate(model: str, manifest: Path, *, output: Path, runtime: str = "auto"
 
     from ecgfoundry.inference.predictor import load_model
     from ecgfoundry.inference.recalibration import recalibrate
-    from ecgfoundry.manifest import read_manifest
 
     predictor = load_model(model, runtime=runtime)
-    rows = read_manifest(manifest)
+    data = (table or TableOptions()).read(manifest)
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Scoring", total=len(rows))
-        skipped = recalibrate(
+        task = bar.add_task("Scoring", total=len(data.manifest))
+        result = recalibrate(
             predictor,
-            rows,
+            data,
             output,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    for record, reason in skipped.items():
+    for record, reason in result.skipped.items():
         print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
-    print(f"{output}: calibrated; use it with --model {output}")
+    for name, reason in result.kept.items():
+        print(f"ecgfoundry: {name}: {reason}", file=sys.stderr)
+    print(f"{output}: {', '.join(result.fitted)} calibrated; use it with --model {output}")

@@ -71,7 +71,7 @@ def build(
     from ecgfoundry.corpus.quality_gate import Gate
     from ecgfoundry.datasets.mc_med import open_mc_med
     from ecgfoundry.engines import make_engine
-    from ecgfoundry.manifest import read_manifest
+    from ecgfoundry.manifest import read_recordings
 
     runs = make_engine(engine, workers=workers, address=ray_address)
     if Path(source).is_dir():
@@ -80,7 +80,7 @@ def build(
         for issue in data.issues:
             print(f"ecgfoundry: {issue.count} x {issue.message}", file=sys.stderr)
     else:
-        manifest = read_manifest(source)
+        manifest = read_recordings(source, need_targets=False).manifest
         sites = {row.site or "" for row in manifest.rows}
         synthetic = any("synthetic" in site for site in sites)
         provenance = {"data_set": Path(source).name, "synthetic": synthetic}

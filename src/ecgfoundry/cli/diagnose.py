@@ -70,6 +70,9 @@ def diagnose(
     if not files:
         print("ecgfoundry: no file was given; see: ecgfoundry diagnose --help", file=sys.stderr)
         return 2
+    if json and csv:
+        print("ecgfoundry: give --json or --csv, not both", file=sys.stderr)
+        return 2
     options = ReadOptions(
         leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
         unit=unit,

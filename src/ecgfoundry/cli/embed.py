@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.table_options import TableOptions
+
 if TYPE_CHECKING:
     from ecgfoundry.inference.batch.resumable import BatchProgress
 
@@ -18,36 +20,26 @@ def embed(
     model: Annotated[str, Parameter(name=["--model", "-m"])],
     output: Path,
     windows: bool = False,
-    records: Path | None = None,
-    path_column: str | None = None,
-    patient_column: str | None = None,
-    target: Annotated[list[str] | None, Parameter(negative="")] = None,
+    table: TableOptions | None = None,
     runtime: str = "auto",
     threads: int | None = None,
     workers: int | None = None,
     engine: Literal["processes", "ray"] = "processes",
     ray_address: str | None = None,
 ) -> None:
-    """Write the embedding of every recording to a Parquet file; resumes where it was.
+    """Write the embedding of every recording to a table; resumes where it was.
 
     Parameters
     ----------
     manifest
-        CSV or Parquet; or a corpus (its folder or URL), of which every segment is embedded.
+        Any table that finetune takes; or a corpus (its folder or URL), of which every segment is
+        embedded.
     model
         A shipped or pulled bundle, or a bundle folder; ECGFounder gives 1024 numbers.
     output
-        The Parquet file: record, patient, split, targets, embedding.
+        The file, .csv or .parquet: record, patient, split, targets, embedding.
     windows
         One row per window instead of the mean of each recording.
-    records
-        Folder that the paths are relative to, or one NumPy file.
-    path_column
-        Column of the files.
-    patient_column
-        Column of the patients.
-    target
-        Columns to carry along, for a table that is no manifest.
     runtime
         auto, onnxruntime or torch.
     threads
@@ -66,7 +58,6 @@ def embed(
     from ecgfoundry.inference.batch.embed import embed_manifest
     from ecgfoundry.inference.batch.infer import as_recordings
     from ecgfoundry.inference.batch.inputs import is_corpus
-    from ecgfoundry.manifest import ColumnMapping, map_table
 
     chosen = None
     if engine == "ray" or ray_address is not None:
@@ -74,11 +65,7 @@ def embed(
     if is_corpus(manifest):
         recordings = as_recordings([manifest])
     else:
-        names = tuple(part for entry in target or () for part in entry.split(",") if part)
-        mapping = ColumnMapping(path=path_column, patient=patient_column, targets=names)
-        recordings = map_table(
-            Path(manifest), mapping, records=records, need_targets=False
-        ).manifest
+        recordings = (table or TableOptions()).read(manifest).manifest
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Embedding", total=len(recordings))
 
@@ -98,4 +85,6 @@ def embed(
         )
     for record, reason in summary.failures:
         print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
+    if summary.finished_before:
+        print("ecgfoundry: the table is finished already; nothing was computed", file=sys.stderr)
     print(f"{output}: {summary.records - len(summary.failures)} recordings")

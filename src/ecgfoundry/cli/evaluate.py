@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.table_options import TableOptions
+
 if TYPE_CHECKING:
     from ecgfoundry.evaluation.cohort import EvaluationData
 
@@ -16,6 +18,7 @@ def evaluate(
     model: Annotated[str | None, Parameter(name=["BUNDLE"])] = None,
     manifest: Annotated[Path | None, Parameter(name=["MANIFEST"])] = None,
     *,
+    table: TableOptions | None = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     predictions: Path | None = None,
     targets: Path | None = None,
@@ -46,21 +49,21 @@ def evaluate(
     model
         A shipped or pulled model, or a bundle folder, to predict with.
     manifest
-        Its recordings: CSV with record, path and target:NAME columns.
+        Its recordings and labels: any table that finetune takes, or the split.csv of a run.
     output
         Folder for the results.
     predictions
-        CSV: id and one column per target; an empty cell is missing.
+        A table with id and one column per target, or what infer writes; empty is missing.
     targets
-        CSV of the same form: 0, 1 or a quantity.
+        A table of the same form: 0, 1 or a quantity.
     groups
-        CSV: id, patient. Intervals resample patients.
+        Table: id, patient. Intervals resample patients.
     covariates
-        CSV: id, age, sex, heart_rate, site, device, quality; set, split, period or year.
+        Table: id, age, sex, heart_rate, site, device, quality; set, split, period or year.
     thresholds
         JSON {target: number}.
     validation_predictions
-        CSV: thresholds are chosen, and controls fitted, on these records.
+        Table: thresholds are chosen, and controls fitted, on these records.
     validation_targets
         Their targets.
     criterion
@@ -98,7 +101,7 @@ def evaluate(
 
     from_files = predictions is not None and targets is not None
     from_bundle = model is not None and manifest is not None
-    if from_files == from_bundle or (from_files and (model or manifest)):
+    if from_files == from_bundle or (from_files and (model or manifest or table)):
         print(
             "ecgfoundry: give either --predictions and --targets, or BUNDLE MANIFEST; "
             "see: ecgfoundry evaluate --help",
@@ -136,7 +139,9 @@ def evaluate(
             name = title or f"Evaluation of {predictions.name}"
         else:
             assert model is not None and manifest is not None  # noqa: S101 - checked above
-            data = _predict(model, manifest, split, lead, controls, runtime, show)
+            data = _predict(
+                model, manifest, table or TableOptions(), split, lead, controls, runtime, show
+            )
             name = title or f"{model} on {manifest.stem}"
         settings = Settings.of(draws=draws, seed=seed, controls=controls)
         result = run(data, settings, title=name, internal=home, progress=show)
@@ -157,6 +162,7 @@ def evaluate(
 def _predict(
     model: str,
     manifest: Path,
+    table: TableOptions,
     split: str | None,
     lead: str | None,
     controls: bool,
@@ -165,11 +171,10 @@ def _predict(
 ) -> EvaluationData:
     from ecgfoundry.evaluation.prediction import evaluation_data_of_manifest
     from ecgfoundry.inference.predictor import load_model
-    from ecgfoundry.manifest import read_manifest
 
     return evaluation_data_of_manifest(
         load_model(model, runtime=runtime),
-        read_manifest(manifest),
+        table.read(manifest),
         split=split,
         lead=lead,
         controls=controls,
@@ -208,7 +213,10 @@ def _summary(document: dict[str, object]) -> str:
     macro = (document["averages"] or {}).get("macro", {})  # type: ignore[attr-defined]
     value = macro.get("auroc", math.nan)
     if math.isfinite(value):
-        words += f", macro AUROC {value:.4f}"
+        rows = document["targets"]
+        classes = sum(row["kind"] == "classification" for row in rows)  # type: ignore[attr-defined]
+        over = "" if macro["targets"] == classes else f" of {macro['targets']} of {classes} targets"
+        words += f", macro AUROC{over} {value:.4f}"
         if math.isfinite(macro["auroc_low"]):
             words += f" [{macro['auroc_low']:.4f}, {macro['auroc_high']:.4f}]"
     return f"{words}; see report.html, metrics.csv, metrics.json"

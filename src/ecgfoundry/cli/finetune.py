@@ -86,7 +86,7 @@ def finetune(
         Of your data and the weights, for the card.
     """
     from ecgfoundry.extras import require_torch
-    from ecgfoundry.manifest import ColumnMapping, map_table
+    from ecgfoundry.manifest import ColumnMapping, read_recordings
 
     require_torch("fine-tuning")
     from ecgfoundry.models.card_metrics import HEADER, figure_row
@@ -99,7 +99,7 @@ def finetune(
         path=path_column, patient=patient_column, split=split_column, targets=names,
         positive=positive,
     )  # fmt: skip
-    data = map_table(manifest, mapping, records=records)
+    data = read_recordings(manifest, mapping, records=records)
     result = run(
         data,
         output,

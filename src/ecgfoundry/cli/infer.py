@@ -1,4 +1,4 @@
-"""``ecgfoundry infer``: many recordings to one Parquet table."""
+"""``ecgfoundry infer``: many recordings to one table."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.table_options import TableOptions
+
 if TYPE_CHECKING:
     from ecgfoundry.inference.batch.infer import BatchProgress
+    from ecgfoundry.inference.batch.inputs import Recordings
 
 SHOWN_FAILURES = 20
 
@@ -18,23 +21,24 @@ def infer(
     *recordings: str,
     model: Annotated[str, Parameter(name=["--model", "-m"])],
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    table: TableOptions | None = None,
     runtime: str = "auto",
     workers: int | None = None,
     windows: Annotated[bool, Parameter(negative="")] = False,
     engine: Literal["processes", "ray"] = "processes",
     ray_address: str | None = None,
 ) -> int:
-    """Interpret a manifest, folders of ECGs or a corpus into one Parquet table; resumes.
+    """Interpret a manifest, folders of ECGs or a corpus into one table; resumes.
 
     Parameters
     ----------
     recordings
-        A manifest (CSV); files, folders and patterns; or a corpus (its folder or URL), of which
-        every segment is answered for itself.
+        Any table of recordings that finetune takes; files, folders and patterns; or a corpus (its
+        folder or URL), of which every segment is answered for itself.
     model
         A shipped or pulled model, or a bundle folder.
     output
-        The .parquet file to write.
+        The .csv or .parquet file to write; evaluate --predictions and compare take both.
     runtime
         auto, fastest, onnxruntime, openvino, openvino-bf16, torch, torch-compiled or torch-bf16.
     workers
@@ -59,7 +63,16 @@ def infer(
     runs = None
     if engine == "ray" or ray_address is not None:
         runs = make_engine(engine, workers=workers, address=ray_address)
-    chosen = as_recordings(recordings)
+    chosen: Recordings
+    if table is not None and table.given:
+        if len(recordings) != 1:
+            print("ecgfoundry: the options of a table go with one table", file=sys.stderr)
+            return 2
+        chosen = table.read(recordings[0]).manifest
+    else:
+        chosen = as_recordings(
+            recordings, say=lambda note: print(f"ecgfoundry: {note}", file=sys.stderr)
+        )
     with Progress(
         TextColumn("Interpreting"),
         BarColumn(),
@@ -88,6 +101,12 @@ def infer(
     if len(summary.failures) > SHOWN_FAILURES:
         more = len(summary.failures) - SHOWN_FAILURES
         print(f"ecgfoundry: … and {more} more; see the column 'status'", file=sys.stderr)
+    if summary.finished_before:
+        print(
+            f"{summary.output}: is finished already ({summary.records} recordings, "
+            f"{len(summary.failures)} without an answer); nothing was computed"
+        )
+        return 1 if summary.failures else 0
     done = summary.records - summary.resumed
     print(
         f"{summary.output}: {summary.records} recordings ({done} now, "

@@ -385,6 +385,7 @@ def _print_counted(folder: Path, split: str, minimum: int, output: Path | None) 
 
 
 def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    from ecgfoundry.io import write_atomically
+
+    with write_atomically(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -149,9 +149,9 @@ def _compare(model: str, path: Path) -> None:
 
     from ecgfoundry.inference.predictor import load_model
     from ecgfoundry.inference.verification import compare_preprocessing
-    from ecgfoundry.manifest import read_manifest
+    from ecgfoundry.manifest import read_recordings
 
-    manifest = read_manifest(path)
+    manifest = read_recordings(path).manifest
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Scoring", total=len(manifest))
         scores = compare_preprocessing(

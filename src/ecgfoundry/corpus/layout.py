@@ -15,7 +15,6 @@ whole; everything else is made again, to the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -36,7 +35,6 @@ __all__ = [
     "json_bytes",
     "publish",
     "read_json",
-    "sha256_of",
     "task_name",
 ]
 
@@ -100,12 +98,3 @@ def committed(root: Path, number: int) -> dict[str, Any] | None:
         if not file.is_file() or file.stat().st_size != entry["bytes"]:
             return None  # made again
     return commit
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

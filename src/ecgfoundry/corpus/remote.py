@@ -16,6 +16,7 @@ from typing import Any
 from ecgfoundry.corpus import layout
 from ecgfoundry.corpus.shards import shard_shape
 from ecgfoundry.errors import CorpusError, DownloadError, IntegrityError, MissingExtraError
+from ecgfoundry.io import sha256_of
 
 __all__ = ["Cache", "copy_corpus", "is_url", "open_cache"]
 
@@ -111,7 +112,7 @@ class Cache:
 
 def _check(path: Path, entry: dict[str, Any], name: str) -> None:
     digest = entry.get("sha256")  # tables have one; a shard is checked against its index
-    right = digest is None or layout.sha256_of(path) == digest
+    right = digest is None or sha256_of(path) == digest
     if path.stat().st_size != entry["bytes"] or not right:
         raise IntegrityError("does not have the recorded size and hash", path=name)
     if digest is None:

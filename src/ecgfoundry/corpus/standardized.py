@@ -34,6 +34,7 @@ from ecgfoundry.corpus.shards import npy_header, shard_shape
 from ecgfoundry.corpus.store import Corpus
 from ecgfoundry.engines import Engine, process_pool
 from ecgfoundry.errors import CorpusError, EcgFoundryError
+from ecgfoundry.io import sha256_of
 from ecgfoundry.leads import LIMB_LEADS, complete_limb_leads
 from ecgfoundry.preprocessing import Preprocessing, get_preprocessing, standardize_windows
 
@@ -250,7 +251,7 @@ def _standardize_shard(task: _Task) -> str:
         content = {
             "source": task.digest,
             "bytes": part.stat().st_size,
-            "sha256": layout.sha256_of(part),
+            "sha256": sha256_of(part),
             "failed": failed,
         }
         temporary = note.with_name(f".{note.name}.{mark}")
@@ -483,6 +484,6 @@ def _damage(data: Path, note: Path, shown: str, dtype: str) -> list[str]:
         shard_shape(data, dtype)
     except EcgFoundryError as error:
         return [f"{shown}: {error.problem}"]
-    if layout.sha256_of(data) != layout.read_json(note)["sha256"]:
+    if sha256_of(data) != layout.read_json(note)["sha256"]:
         return [f"{shown}: its content is not what was written"]
     return []

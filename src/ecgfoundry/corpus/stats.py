@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.corpus.quality_gate import REASONS
+from ecgfoundry.io import write_atomically
 
 if TYPE_CHECKING:
     from ecgfoundry.corpus.store import Corpus
@@ -163,7 +164,6 @@ def _traces(corpus: Corpus) -> list[str]:
 def write_page(corpus: Corpus, path: str | Path) -> Path:
     """Write :func:`statistics_page`, whole or not at all."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(statistics_page(corpus), encoding="utf-8")
-    temporary.replace(path)
+    with write_atomically(path) as temporary:
+        temporary.write_text(statistics_page(corpus), encoding="utf-8")
     return path

@@ -26,6 +26,7 @@ from ecgfoundry.corpus.shards import ShardWriter, group_name
 from ecgfoundry.engines import is_orphaned
 from ecgfoundry.errors import CorpusError, EcgFoundryError
 from ecgfoundry.extras import require_polars
+from ecgfoundry.io import sha256_of
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.signals.windows import window_bounds
 
@@ -248,7 +249,7 @@ class _Output:
             os.fsync(stream.fileno())
         entry = {
             "bytes": temporary.stat().st_size,
-            "sha256": layout.sha256_of(temporary),
+            "sha256": sha256_of(temporary),
         }
         target = self._spec.root / folder / f"{name}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from ecgfoundry.corpus import layout
 from ecgfoundry.corpus.shards import segment_checksums, shard_shape
 from ecgfoundry.errors import CorpusError, EcgFoundryError
 from ecgfoundry.extras import require_polars
+from ecgfoundry.io import sha256_of
 
 __all__ = ["Verification", "verify_corpus"]
 
@@ -99,7 +100,7 @@ def _file_problems(root: Path, name: str, entry: dict[str, Any], *, hashes: bool
         except EcgFoundryError as error:
             return [f"{name}: {error.problem}"]
     digest = entry.get("sha256")
-    if hashes and digest is not None and layout.sha256_of(path) != digest:
+    if hashes and digest is not None and sha256_of(path) != digest:
         return [f"{name}: its content is not what was written"]
     return []
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgfoundry.errors import DatasetError, FileAccessError
+from ecgfoundry.io import write_atomically
 from ecgfoundry.manifest import Manifest, ManifestRow
 
 __all__ = [
@@ -266,13 +267,14 @@ def rows_relative_to(
 def write_intervals(path: str | Path, intervals: Iterable[Interval]) -> Path:
     """Write ``record,start_s,end_s,label`` as CSV, whole or not at all."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        write_atomically(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.writer(stream)
         writer.writerow(("record", "start_s", "end_s", "label"))
         for mark in intervals:
             writer.writerow((mark.record, f"{mark.start_s:.6g}", f"{mark.end_s:.6g}", mark.label))
-    temporary.replace(path)
     return path
 
 

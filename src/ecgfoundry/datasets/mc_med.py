@@ -8,7 +8,6 @@ cohort flow from all rows to the visits that enter a corpus.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from ecgfoundry.datasets.mc_med_tables import (
 from ecgfoundry.datasets.mc_med_waveforms import Waveform, describe_waveform, find_waveforms
 from ecgfoundry.errors import EcgFoundryError, ManifestError
 from ecgfoundry.extras import require_polars
+from ecgfoundry.io import write_json
 from ecgfoundry.manifest import Manifest, ManifestRow
 
 if TYPE_CHECKING:
@@ -299,9 +299,7 @@ def _labs(
 def write_report(data: McMed, path: str | Path) -> Path:
     """Write the cohort flow and the issues as JSON, whole or not at all."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(json.dumps(data.report(), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_json(path, data.report())
     return path
 
 

@@ -107,6 +107,11 @@ def evaluate(
         missing["sensitivity, specificity, PPV, NPV, F1, MCC"] = (
             "no thresholds: they are given or chosen on validation data, never on the evaluated"
         )
+    undefined = [row["target"] for row in result.rows if np.isnan(row["auroc"])]
+    if undefined:
+        missing[f"AUROC of {', '.join(undefined)}"] = (
+            "one class only among the records; the averages are over the other targets"
+        )
     if not data.patients_known:
         missing["intervals by patient"] = "no patients were given; every record stands alone"
     _say_what_is_no_probability(data, classes, missing)

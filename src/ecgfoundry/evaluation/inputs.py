@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import EvaluationError, FileAccessError
+from ecgfoundry.errors import EvaluationError
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds, target_kind
 from ecgfoundry.evaluation.readers import check_decisions
 from ecgfoundry.evaluation.tables import (
@@ -21,6 +19,9 @@ from ecgfoundry.evaluation.tables import (
     read_numbers,
     read_text,
 )
+from ecgfoundry.io import read_json, sha256_of
+from ecgfoundry.manifest.reading import PATIENT_NAMES, normalized_sex
+from ecgfoundry.manifest.targets import mark_problem
 from ecgfoundry.metrics.classification import f1_thresholds
 from ecgfoundry.metrics.decisions import youden_threshold
 
@@ -28,12 +29,12 @@ __all__ = [
     "InputFiles",
     "choose_thresholds",
     "load_evaluation_data",
-    "normalized_sex",
     "read_thresholds",
 ]
 
 NUMERIC_COVARIATES = ("age", "heart_rate")
-PATIENT_COLUMNS = ("patient", "patient_id", "subject", "subject_id")
+ASIDE = ("", "split", "path", "file", "index", "start_s")
+"""Columns of a table of recordings that are never meant as targets."""
 
 Float64 = NDArray[np.float64]
 
@@ -101,7 +102,7 @@ def load_evaluation_data(files: InputFiles) -> EvaluationData:
         **{f"reader {name}": path for name, path in files.readers.items()},
     }
     provenance = {
-        name: {"file": str(path), "sha256": _digest(path)}
+        name: {"file": str(path), "sha256": sha256_of(path)}
         for name, path in named.items()
         if path is not None
     }
@@ -197,6 +198,9 @@ def _say_which_pairs_are_no_classes(names: Sequence[str], labels: Float64, notes
     for k, name in enumerate(names):
         if target_kind(labels[:, k]) == "classification":
             continue
+        problem = mark_problem(name, labels[:, k])
+        if problem is not None:
+            raise problem
         values = np.unique(labels[~np.isnan(labels[:, k]), k])
         if len(values) == 2:
             notes.notes.append(
@@ -207,7 +211,7 @@ def _say_which_pairs_are_no_classes(names: Sequence[str], labels: Float64, notes
 
 def _decisions_of(name: str, path: Path, data: EvaluationData) -> Float64:
     """Return a reader's decisions on the evaluated records; NaN where there is none."""
-    offered = set(header_of(path).names)
+    offered = set(header_of(path).targets)
     columns = [target for target in data.targets if target in offered]
     if not columns:
         raise EvaluationError(
@@ -226,9 +230,9 @@ def _decisions_of(name: str, path: Path, data: EvaluationData) -> Float64:
 
 def _common_targets(predictions: Path, targets: Path, notes: _Notes) -> list[str]:
     asked, answered = header_of(targets), header_of(predictions)
-    aside = {"", "patient", "patient_id", "split"}
-    wanted = [n for n in asked.names if n != asked.id_column and n not in aside]
-    offered = [n for n in answered.names if n != answered.id_column and n not in aside]
+    aside = {*ASIDE, *PATIENT_NAMES}
+    wanted = [n for n in asked.targets if n.casefold() not in aside]
+    offered = [n for n in answered.targets if n.casefold() not in aside]
     names = [name for name in wanted if name in set(offered)]
     if not names:
         raise EvaluationError(
@@ -258,7 +262,7 @@ def _patients(
     tables = [path for path in (files.groups, files.covariates) if path is not None]
     for path in tables:
         table = read_text(path)
-        column = next((c for c in PATIENT_COLUMNS if c in table.columns), None)
+        column = next((c for c in PATIENT_NAMES if c in table.columns), None)
         if column is None and path == files.groups and len(table.columns) == 1:
             column = next(iter(table.columns))
         if column is None:
@@ -284,14 +288,6 @@ def _column_for(table: TextTable, column: str, ids: Sequence[str]) -> list[str]:
     return [cells[k] if k >= 0 else "" for k in place]
 
 
-def normalized_sex(text: str) -> str:
-    """Return female, male or the text itself; "0" and "1" mean different things in each set."""
-    first = text.strip().lower()
-    if first in ("f", "female", "w", "woman"):
-        return "female"
-    return "male" if first in ("m", "male", "man") else text.strip()
-
-
 def _covariates(
     files: InputFiles, ids: Sequence[str], notes: _Notes
 ) -> dict[str, NDArray[np.generic]]:
@@ -304,7 +300,7 @@ def _covariates(
         notes.notes.append(f"{absent} records have no row in {files.covariates.name}.")
     result: dict[str, NDArray[np.generic]] = {}
     for name, cells in table.columns.items():
-        if name in PATIENT_COLUMNS:
+        if name in PATIENT_NAMES:
             continue
         own = [cells[k] if k >= 0 else "" for k in place]
         key = name.strip().lower().replace(" ", "_")
@@ -365,12 +361,7 @@ def read_thresholds(path: Path, targets: Sequence[str], notes: list[str]) -> Thr
     ------
     FileAccessError, EvaluationError
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise FileAccessError(f"cannot be opened: {error.strerror}", path=path) from None
-    except ValueError as error:
-        raise EvaluationError(f"is not JSON: {error}", path=path) from None
+    document = read_json(path)
     if isinstance(document, dict) and isinstance(document.get("thresholds"), dict):
         document = document["thresholds"]
     if not isinstance(document, dict):
@@ -416,11 +407,3 @@ def choose_thresholds(validation: EvaluationData, *, criterion: str = "f1") -> T
             )
     words = {"f1": "largest F1", "youden": "largest sensitivity + specificity"}[criterion]
     return Thresholds(values, f"chosen on {len(validation)} validation records: {words}")
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

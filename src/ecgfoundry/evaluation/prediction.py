@@ -17,15 +17,17 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import EcgFoundryError, EvaluationError
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds
 from ecgfoundry.evaluation.embeddings import RandomEmbeddings
-from ecgfoundry.evaluation.inputs import normalized_sex
 from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, is_long
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
+from ecgfoundry.manifest.fingerprints import FINGERPRINTS_FILE, fingerprint, known_to
+from ecgfoundry.manifest.model_labels import labels_of_model
+from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features
 from ecgfoundry.recording import Recording
 
 if TYPE_CHECKING:
-    from ecgfoundry.manifest import Manifest, ManifestRow
+    from ecgfoundry.manifest import Manifest, ManifestRow, MappedManifest
 
 __all__ = ["Answers", "evaluation_data_of_manifest", "predict_rows"]
 
@@ -51,6 +53,9 @@ class Answers:
         Reason -> rows.
     random_encoder_missing : str or None
         Why the random encoder could not be run.
+    fingerprints : tuple of int or None
+        Of every row (:func:`ecgfoundry.manifest.fingerprints.fingerprint`); None where there is
+        none, or the model does not say what it learned from.
     """
 
     scores: Float64
@@ -59,6 +64,7 @@ class Answers:
     quality: list[str]
     skipped: Counter[str]
     random_encoder_missing: str | None = None
+    fingerprints: tuple[int | None, ...] = ()
 
 
 def predict_rows(
@@ -90,8 +96,11 @@ def predict_rows(
     embeddings = RandomEmbeddings(predictor.bundle)
     quality: list[str] = []
     skipped: Counter[str] = Counter()
+    marks: list[int | None] = []
+    says_what_it_learned = FINGERPRINTS_FILE in predictor.bundle.document["files"]
     for k, row in enumerate(manifest):
         quality.append("")
+        marks.append(None)
         try:
             recording = manifest.open(row)
             windows, leads, verdict = _windows(predictor, recording, row, lead)
@@ -101,6 +110,8 @@ def predict_rows(
         finally:
             if progress is not None:
                 progress("records", k + 1, len(manifest))
+        if says_what_it_learned:
+            marks[k] = fingerprint(recording)
         scores[k] = _answer(predictor, windows, leads)
         quality[k] = verdict
         if with_features:
@@ -111,7 +122,9 @@ def predict_rows(
         if with_random_encoder:
             embeddings.add(k, windows)
     found_random = embeddings.table(len(manifest))
-    return Answers(scores, features, found_random, quality, skipped, embeddings.not_computed)
+    return Answers(
+        scores, features, found_random, quality, skipped, embeddings.not_computed, tuple(marks)
+    )
 
 
 def _windows(
@@ -165,7 +178,7 @@ def _reason(error: EcgFoundryError) -> str:
 
 def evaluation_data_of_manifest(
     predictor: Predictor,
-    manifest: Manifest,
+    data: MappedManifest,
     *,
     split: str | None = None,
     lead: str | None = None,
@@ -177,8 +190,8 @@ def evaluation_data_of_manifest(
     Parameters
     ----------
     predictor : Predictor
-    manifest : Manifest
-        With ``target:NAME`` columns; only names that are targets of the bundle are scored.
+    data : MappedManifest
+        Only what is a target of the bundle is scored (:func:`ecgfoundry.manifest.labels_of_model`).
     split : str, optional
         Evaluate the rows of this split. Without it: of "test" if there are any, else all rows.
         Rows of "validation" beside them serve to fit the controls.
@@ -189,22 +202,18 @@ def evaluation_data_of_manifest(
 
     Raises
     ------
+    ManifestError
+        No target column is a target of the bundle.
     EvaluationError
-        No row is left, or no target column is a target of the bundle.
+        No row is left.
     """
     bundle = predictor.bundle
-    names = [name for name in bundle.vocabulary.names if name in set(manifest.target_names)]
-    notes, missing = [], {}
-    if not names:
-        raise EvaluationError(
-            f"no target column is a target of {bundle.name} ({', '.join(bundle.vocabulary.names)})",
-            remedy="Map the labels to the bundle's vocabulary first: ecgfoundry datasets manifest "
-            "NAME FOLDER --vocabulary VOCABULARY --output MANIFEST",
-        )
-    extra = [name for name in manifest.target_names if name not in set(names)]
-    if extra:
+    labels = labels_of_model(data, bundle.vocabulary, multiclass=bundle.multiclass)
+    manifest, names = labels.manifest, list(labels.names)
+    notes, missing = list(data.notes), {}
+    if labels.unused:
         notes.append(
-            f"Targets of the manifest that the bundle does not answer: {', '.join(extra)}."
+            f"Targets of the manifest that the bundle does not answer: {', '.join(labels.unused)}."
         )
     unasked = [name for name in bundle.vocabulary.names if name not in set(names)]
     if unasked:
@@ -221,15 +230,21 @@ def evaluation_data_of_manifest(
                 f"of the split {chosen}", len(rows), len(manifest) - len(rows), "other splits"
             )
         )
-    data, answers = _data_of_rows(predictor, rows, names, lead, controls, progress)
+    scored, answers = _data_of_rows(predictor, rows, names, lead, controls, progress)
+    known = known_to(bundle, answers.fingerprints)
+    if known is not None:
+        notes.append(
+            f"{len(known)} of the {len(rows)} records trained this model or the model it started "
+            "from."
+        )
     count = len(rows)
     for reason, number in answers.skipped.most_common():
         count -= number
         steps.append(CohortStep("readable", count, number, reason))
-    if not len(data):
+    if not len(scored):
         raise EvaluationError("no record could be scored", path=manifest.folder)
     steps.append(
-        CohortStep("with a label", len(data), count - len(data), "no label of a scored target")
+        CohortStep("with a label", len(scored), count - len(scored), "no label of a scored target")
     )
     fit = None
     validation = manifest.of_split("validation")
@@ -241,16 +256,16 @@ def evaluation_data_of_manifest(
         values = {name: float(t) for name in names if (t := given[name]) is not None}
         if values:
             thresholds = Thresholds(values, f"those of the bundle {bundle.name} {bundle.version}")
-    if "random_encoder" not in data.features:
+    if "random_encoder" not in scored.features:
         reason = answers.random_encoder_missing or "no record could be embedded"
         missing["random_encoder"] = reason if controls else "switched off"
     return EvaluationData(
-        targets=data.targets,
-        labels=data.labels,
-        scores=data.scores,
-        patients=data.patients,
-        covariates=data.covariates,
-        features=data.features,
+        targets=scored.targets,
+        labels=scored.labels,
+        scores=scored.scores,
+        patients=scored.patients,
+        covariates=scored.covariates,
+        features=scored.features,
         fit=fit if fit is not None and len(fit) else None,
         thresholds=thresholds,
         multiclass=bundle.multiclass,
@@ -261,8 +276,8 @@ def evaluation_data_of_manifest(
             "runtime": predictor.runtime.name,
             "preprocessing": bundle.input.preprocessing,
         },
-        records=data.records,
-        patients_known=data.patients_known,
+        records=scored.records,
+        patients_known=scored.patients_known,
         not_computed=missing,
     )
 

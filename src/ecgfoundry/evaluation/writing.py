@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecgfoundry.errors import FileAccessError
+from ecgfoundry.io import write_atomically
 
 __all__ = ["csv_text", "json_text", "plain", "write_text"]
 
@@ -73,15 +74,13 @@ def write_text(folder: Path, files: Mapping[str, str] | Iterable[tuple[str, str]
     ------
     FileAccessError
     """
-    written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in dict(files).items():
-            path = folder / name
-            temporary = folder / f".{name}.part"
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-            written.append(path)
     except OSError as error:
         raise FileAccessError(f"cannot be written: {error.strerror}", path=folder) from None
+    written = []
+    for name, text in dict(files).items():
+        with write_atomically(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        written.append(folder / name)
     return written

@@ -137,11 +137,23 @@ def expand_paths(arguments: Sequence[str | Path]) -> list[Path]:
     FileAccessError
         A pattern or a folder gives nothing, so that a typing mistake does not pass silently.
     """
+    return find_recordings(arguments)[0]
+
+
+def find_recordings(arguments: Sequence[str | Path]) -> tuple[list[Path], list[Path]]:
+    """Return the recordings as :func:`expand_paths` does, and the files of folders that are none.
+
+    Raises
+    ------
+    FileAccessError
+    """
     result: dict[Path, None] = {}
+    unknown: dict[Path, None] = {}
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            found = _recordings_below(path)
+            found, others = _recordings_below(path)
+            unknown.update(dict.fromkeys(others))
             problem = "the folder holds no recording that can be read"
         elif glob.has_magic(str(argument)) and not path.exists():
             names = glob.glob(str(argument), recursive=True)  # noqa: PTH207 (absolute patterns)
@@ -154,7 +166,7 @@ def expand_paths(arguments: Sequence[str | Path]) -> list[Path]:
         if not found:
             raise FileAccessError(problem or "the archive holds no recording", path=path)
         result.update(dict.fromkeys(found))
-    return list(result)
+    return list(result), list(unknown)
 
 
 def _archive_members(path: Path) -> list[Path]:
@@ -170,21 +182,22 @@ def _archive_members(path: Path) -> list[Path]:
     return [Path(f"{path}{MEMBER_SEPARATOR}{member}") for member in members]
 
 
-def _recordings_below(folder: Path) -> list[Path]:
+def _recordings_below(folder: Path) -> tuple[list[Path], list[Path]]:
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     visible = [
         path
         for path in files
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
-    recordings = []
+    recordings, unknown = [], []
     for path in without_sidecars(visible):
         try:
             identify(path)
         except EcgFoundryError:
+            unknown.append(path)
             continue
         recordings.append(path)
-    return recordings
+    return recordings, unknown
 
 
 def without_sidecars(paths: Sequence[Path]) -> list[Path]:

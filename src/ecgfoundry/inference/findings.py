@@ -54,7 +54,6 @@ def make_findings(
         Target -> share of the time, beyond 60 s.
     """
     targets = bundle.vocabulary.targets
-    calibrated = bundle.document["calibration"] is not None
     if bundle.target_kind == "regression":
         return _regression_findings(bundle, logits)
     if logits is None:
@@ -67,7 +66,9 @@ def make_findings(
                 calibrated=calibrated,
                 burden=share,
             )
-            for target, threshold in zip(targets, bundle.thresholds, strict=True)
+            for target, threshold, calibrated in zip(
+                targets, bundle.thresholds, bundle.calibrated, strict=True
+            )
             if target.standalone
             for share in (shares.get(target.name),)
         )
@@ -79,7 +80,7 @@ def make_findings(
             probability=float(values[k]),
             threshold=bundle.thresholds[k],
             present=present[k],
-            calibrated=calibrated,
+            calibrated=bundle.calibrated[k],
         )
         for k, target in enumerate(targets)
         if target.standalone

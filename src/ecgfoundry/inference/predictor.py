@@ -365,7 +365,7 @@ class Predictor:
             "preprocessing": bundle.input.preprocessing,
             "runtime": self.runtime.name,
             "target_kind": bundle.target_kind,
-            "calibrated": bundle.document["calibration"] is not None,
+            "calibrated": all(bundle.calibrated),
             "duration_s": source.samples / source.sampling_rate,
         }
 

@@ -201,7 +201,7 @@ def estimate_laboratory(
         "model": bundle.name,
         "model_version": bundle.version,
         "synthetic": trained_on_synthetic(bundle),
-        "calibrated": bundle.document["calibration"] is not None,
+        "calibrated": all(bundle.calibrated),
         "duration_s": duration,
         "windows": len(logits),
         "refused_windows": len(refusals),

@@ -24,7 +24,6 @@ from ecgfoundry.errors import EvaluationError
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData
 from ecgfoundry.evaluation.controls import CONTROLS
 from ecgfoundry.evaluation.evaluate import Evaluation, evaluate
-from ecgfoundry.evaluation.inputs import normalized_sex
 from ecgfoundry.evaluation.report.methods import methods_paragraphs
 from ecgfoundry.evaluation.report.report import page
 from ecgfoundry.evaluation.report.sections import (
@@ -45,7 +44,9 @@ from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
 from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.io import write_atomically
 from ecgfoundry.labs.estimates import pooling_of
+from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.measurements.features import FEATURE_NAMES, feature_matrix
 from ecgfoundry.reports.wording import escape
 
@@ -359,10 +360,8 @@ def _features(
     result = np.concatenate(pieces)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_name(f".{kept.name}.part")
-        with partial.open("wb") as stream:
+        with write_atomically(kept) as temporary, temporary.open("wb") as stream:
             np.save(stream, result)
-        partial.replace(kept)
     return result
 
 

@@ -1,16 +1,32 @@
 """The table of recordings: read, mapped from one's own columns, checked, split by patient, written.
 
-``table`` holds the rows and their file forms, ``mapping`` turns other people's tables, folders and
-arrays into rows, ``checks`` says what is wrong before anything is trained, ``splits`` parts by
+``table`` holds the rows, ``reading`` is the one reader of tables of recordings for every command,
+``checks`` says what is wrong before anything is trained, ``splits`` parts by
 patient.
 """
 
 from __future__ import annotations
 
-from ecgfoundry.manifest.checks import Problem, check_manifest, signal_hashes
-from ecgfoundry.manifest.own_tables import ColumnMapping, MappedManifest, map_table
+from ecgfoundry.manifest.checks import (
+    Problem,
+    check_manifest,
+    signal_hashes,
+)
+from ecgfoundry.manifest.fingerprints import (
+    FINGERPRINTS_FILE,
+    fingerprint,
+    fingerprints,
+    write_fingerprints,
+)
+from ecgfoundry.manifest.model_labels import ModelLabels, labels_of_model
+from ecgfoundry.manifest.reading import (
+    ColumnMapping,
+    MappedManifest,
+    read_manifest,
+    read_recordings,
+)
 from ecgfoundry.manifest.splits import SplitShares, split_by_patient
-from ecgfoundry.manifest.table import Manifest, ManifestRow, read_manifest, write_manifest
+from ecgfoundry.manifest.table import Manifest, ManifestRow, write_manifest
 from ecgfoundry.manifest.targets import (
     class_counts,
     class_warnings,
@@ -19,20 +35,26 @@ from ecgfoundry.manifest.targets import (
 )
 
 __all__ = [
+    "FINGERPRINTS_FILE",
     "ColumnMapping",
     "Manifest",
     "ManifestRow",
     "MappedManifest",
+    "ModelLabels",
     "Problem",
     "SplitShares",
     "check_manifest",
     "class_counts",
     "class_warnings",
-    "map_table",
+    "fingerprint",
+    "fingerprints",
+    "labels_of_model",
     "mark_problem",
     "read_manifest",
+    "read_recordings",
     "signal_hashes",
     "split_by_patient",
     "target_problems",
+    "write_fingerprints",
     "write_manifest",
 ]

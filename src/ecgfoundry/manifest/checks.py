@@ -14,10 +14,17 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, LeakageError, ManifestError
 from ecgfoundry.leads import LIMB_LEADS
+from ecgfoundry.manifest.fingerprints import fingerprint, similar_pairs
 from ecgfoundry.manifest.table import Manifest, ManifestRow
 from ecgfoundry.models.bundle import InputSpec
 
-__all__ = ["Problem", "check_manifest", "raise_on_leak", "signal_hash", "signal_hashes"]
+__all__ = [
+    "Problem",
+    "check_manifest",
+    "raise_on_leak",
+    "signal_hash",
+    "signal_hashes",
+]
 
 EXAMPLES = 3
 LARGE_MV = 20.0
@@ -77,6 +84,7 @@ class _Seen:
     """What opening the recordings showed."""
 
     hashes: dict[str, str] = field(default_factory=dict)  # record -> hash of its signal
+    fingerprints: dict[str, int] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     large: dict[str, float] = field(default_factory=dict)
@@ -108,14 +116,18 @@ def check_manifest(
     Notes
     -----
     Problems: ``patient-in-two-splits``, ``signal-in-two-splits`` (leaks); ``missing-file``,
-    ``unreadable-file``, ``missing-leads`` (errors); ``duplicated-signal``,
+    ``unreadable-file``, ``missing-leads``, ``missing-split``, ``nothing-to-learn`` (errors:
+    training stops at the last two); ``duplicated-signal``,
     ``signal-of-two-patients``, ``no-patient``, ``constant-target``, ``unlabelled-target``,
-    ``unlabelled-record``, ``large-amplitude``, ``small-amplitude`` (warnings).
+    ``unlabelled-record``, ``large-amplitude``, ``small-amplitude``,
+    ``similar-signal-in-two-splits`` (warnings).
     """
-    problems = [*split_problems(manifest), *_target_problems(manifest, targets)]
+    problems = [*split_problems(manifest), *_missing_split(manifest, targets)]
+    problems += _target_problems(manifest, targets)
     seen = _look(manifest, model_input, open_files, progress)
     problems += _file_problems(seen, len(manifest))
     problems += duplicate_problems(manifest, seen.hashes)
+    problems += similar_problems(manifest, seen.fingerprints, seen.hashes)
     order = {"leak": 0, "error": 1, "warning": 2}
     return sorted(problems, key=lambda problem: order[problem.severity])
 
@@ -192,6 +204,22 @@ def split_problems(manifest: Manifest) -> list[Problem]:
     return problems
 
 
+def _missing_split(manifest: Manifest, targets: Sequence[str] | None) -> list[Problem]:
+    """Return what training stops with; a table of test rows alone is one to measure on."""
+    there = {row.split for row in manifest.rows}
+    named = targets if targets is not None else manifest.target_names
+    if not named or "train" not in there or "validation" in there:
+        return []
+    return [
+        Problem(
+            "missing-split", "error",
+            "there is a train split, and no row of the split validation", 1, (),
+            "Give all of train, validation and test, or no split at all; the test split never "
+            "serves for stopping or choosing",
+        )
+    ]  # fmt: skip
+
+
 def _plain_id(name: str) -> str:
     """Return an identifier without leading zeros, ".0", case and spaces."""
     text = name.strip().casefold()
@@ -205,6 +233,17 @@ def _target_problems(manifest: Manifest, targets: Sequence[str] | None) -> list[
     names = tuple(targets) if targets is not None else manifest.target_names
     problems = []
     values = manifest.targets(names)
+    training = [row.split in ("train", None) for row in manifest.rows]
+    if names and any(training):
+        varied = [len(np.unique(own[~np.isnan(own)])) > 1 for own in values[training].T]
+        if not any(varied):
+            problems.append(
+                Problem(
+                    "nothing-to-learn", "error",
+                    f"{', '.join(names)}: fewer than two different values to learn from", 1, (),
+                    "Add recordings or labels",
+                )
+            )  # fmt: skip
     for k, name in enumerate(names):
         known = values[:, k][~np.isnan(values[:, k])]
         if known.size == 0:
@@ -275,6 +314,9 @@ def _look_at(
         seen.unreadable[row.record] = error.problem
         return
     seen.hashes[row.record] = signal_hash(recording.signal)
+    found = fingerprint(recording)
+    if found is not None:
+        seen.fingerprints[row.record] = found
     if row.standardized_as is None:
         size = _amplitude(recording.signal)
         if size > LARGE_MV:
@@ -382,6 +424,38 @@ def duplicate_problems(manifest: Manifest, hashes: Mapping[str, str]) -> list[Pr
             )
         )  # fmt: skip
     return result
+
+
+def similar_problems(
+    manifest: Manifest, fingerprints: Mapping[str, int], hashes: Mapping[str, str]
+) -> list[Problem]:
+    """Return what one ECG in two splits means that does not agree sample for sample."""
+    of_split: dict[str, list[str]] = defaultdict(list)
+    for row in manifest.rows:
+        if row.split is not None and row.record in fingerprints:
+            of_split[row.split].append(row.record)
+    names = sorted(of_split)
+    found = []
+    for k, first in enumerate(names):
+        for second in names[k + 1 :]:
+            pairs = similar_pairs(
+                [fingerprints[record] for record in of_split[first]],
+                [fingerprints[record] for record in of_split[second]],
+            )
+            for i, j in pairs:
+                a, b = of_split[first][i], of_split[second][j]
+                if hashes.get(a) != hashes.get(b):
+                    found.append(f"{a} in {first} = {b} in {second}")
+    if not found:
+        return []
+    return [
+        Problem(
+            "similar-signal-in-two-splits", "warning",
+            f"{len(found)} pair(s) of recordings in different splits are nearly the same signal "
+            "(scaled, shifted or written with other rounding)", len(found), tuple(found[:EXAMPLES]),
+            "Give the recordings of one ECG one patient, or delete the copies",
+        )
+    ]  # fmt: skip
 
 
 def require_rows(manifest: Manifest) -> None:

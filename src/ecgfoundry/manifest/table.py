@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import FileAccessError, LeakageError, ManifestError, MissingExtraError
+from ecgfoundry.errors import LeakageError, ManifestError
+from ecgfoundry.extras import require_polars
 from ecgfoundry.formats.files import read
+from ecgfoundry.io import PARQUET_SUFFIXES, table_suffix, write_atomically, write_frame
 from ecgfoundry.recording import Recording
-from ecgfoundry.schemas import load_schema, schema_problems
+from ecgfoundry.schemas import load_schema
 
-__all__ = ["Manifest", "ManifestRow", "read_manifest", "read_table", "write_manifest"]
+__all__ = ["COLUMNS", "TARGET_PREFIX", "Manifest", "ManifestRow", "write_manifest"]
 
 TARGET_PREFIX = "target:"
 
@@ -46,12 +48,11 @@ class ManifestRow:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as the schema describes it."""
-        result = {name: getattr(self, name) for name in _COLUMNS}
+        result = {name: getattr(self, name) for name in COLUMNS}
         return result | {f"{TARGET_PREFIX}{name}": v for name, v in self.targets.items()}
 
 
-_COLUMNS = tuple(f.name for f in fields(ManifestRow) if f.name != "targets")
-_NUMBERS = ("start_s", "duration_s", "age")
+COLUMNS = tuple(f.name for f in fields(ManifestRow) if f.name != "targets")
 
 
 @dataclass(frozen=True)
@@ -129,138 +130,6 @@ class Manifest:
                 )
 
 
-def read_manifest(path: str | Path, *, check: bool = True) -> Manifest:
-    """Read a CSV or Parquet manifest and check every row against the schema.
-
-    Parameters
-    ----------
-    path : path
-    check : bool
-        Also check what one row alone cannot show (:meth:`Manifest.check`).
-
-    Raises
-    ------
-    FileAccessError, ManifestError, LeakageError
-        With the line number and the column.
-    MissingExtraError
-        A Parquet file, and the extra "data" is not installed.
-    """
-    path = Path(path)
-    columns, table = read_table(path)
-    _check_columns(columns, path)
-    rows = tuple(_parse_row(cells, line, path) for line, cells in enumerate(table, 2))
-    manifest = Manifest(rows, path.parent)
-    if check:
-        manifest.check()
-    return manifest
-
-
-def read_table(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
-    """Read a CSV or Parquet table as text cells, the header first.
-
-    Parameters
-    ----------
-    path : Path
-        ``.parquet`` is Parquet; everything else is CSV in UTF-8.
-
-    Returns
-    -------
-    columns : list of str
-    rows : list of dict
-        Column -> text; empty or None is missing. A row that is longer than the header has the key
-        None.
-
-    Raises
-    ------
-    FileAccessError, ManifestError, MissingExtraError
-    """
-    if path.suffix.lower() in (".parquet", ".pq"):
-        return _read_parquet(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            return list(reader.fieldnames or []), list(reader)
-    except OSError as error:
-        raise FileAccessError(f"cannot be opened: {error.strerror}", path=path) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"is not a CSV table in UTF-8: {error}", path=path) from None
-
-
-def _read_parquet(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
-    try:
-        import polars
-    except ImportError:
-        raise MissingExtraError.for_extra("reading a Parquet table", "data") from None
-    if not path.is_file():
-        raise FileAccessError("cannot be opened: no such file", path=path)
-    try:
-        frame = polars.read_parquet(path)
-    except Exception as error:  # polars raises its own unrelated exception types
-        raise ManifestError(f"is not a Parquet table: {error}", path=path) from None
-    rows = [
-        {name: None if value is None else _text(value) for name, value in row.items()}
-        for row in frame.iter_rows(named=True)
-    ]
-    return list(frame.columns), rows
-
-
-def _text(value: Any) -> str:
-    """A cell as it would stand in CSV: True is 1, NaN is missing."""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float) and np.isnan(value):
-        return ""
-    return str(value)
-
-
-def _check_columns(columns: Sequence[str], path: Path) -> None:
-    unknown = [c for c in columns if c not in _COLUMNS and not c.startswith(TARGET_PREFIX)]
-    if unknown:
-        raise ManifestError(
-            f"unknown column(s) {', '.join(unknown)}",
-            path=path,
-            remedy=f"Known are {', '.join(_COLUMNS)} and {TARGET_PREFIX}NAME",
-        )
-    missing = [c for c in load_schema("manifest")["required"] if c not in columns]
-    if missing:
-        raise ManifestError(f"the column(s) {', '.join(missing)} are missing", path=path)
-
-
-def _parse_row(cells: Mapping[str, str | None], line: int, path: Path) -> ManifestRow:
-    values: dict[str, Any] = {}
-    targets: dict[str, float | None] = {}
-    for column, cell in cells.items():
-        if column is None:
-            raise ManifestError(f"line {line} has more cells than the header", path=path)
-        text = (cell or "").strip()
-        if column.startswith(TARGET_PREFIX):
-            targets[column[len(TARGET_PREFIX) :]] = _number(text, column, line, path)
-        elif column in _NUMBERS:
-            values[column] = _number(text, column, line, path)
-        elif column == "index":
-            number = _number(text, column, line, path)
-            values[column] = None if number is None else int(number)
-        else:
-            values[column] = text or None
-    document = values | {f"{TARGET_PREFIX}{name}": value for name, value in targets.items()}
-    problems = schema_problems("manifest", document)
-    if problems:
-        raise ManifestError(f"line {line}: {problems[0]}", path=path)
-    return ManifestRow(**values, targets=targets)
-
-
-def _number(text: str, column: str, line: int, path: Path) -> float | None:
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        raise ManifestError(f"line {line}, {column}: '{text}' is not a number", path=path) from None
-    if not np.isfinite(value):
-        raise ManifestError(f"line {line}, {column}: '{text}' is not finite", path=path)
-    return value
-
-
 def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> Path:
     """Write rows as CSV or Parquet (by suffix), whole or not at all.
 
@@ -271,24 +140,17 @@ def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> Path:
     names = list(dict.fromkeys(name for document in documents for name in document))
     required = load_schema("manifest")["required"]
     used = [n for n in names if n in required or any(d.get(n) is not None for d in documents)]
-    temporary = path.with_name(f".{path.name}.part")
-    if path.suffix.lower() in (".parquet", ".pq"):
-        _write_parquet(temporary, documents, used)
-        temporary.replace(path)
+    if table_suffix(path, accepted=(".csv", *PARQUET_SUFFIXES)) in PARQUET_SUFFIXES:
+        polars = require_polars("writing a Parquet table")
+        columns = {name: [document.get(name) for document in documents] for name in used}
+        write_frame(path, polars.DataFrame(columns, infer_schema_length=None, strict=False))
         return path
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        write_atomically(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.DictWriter(stream, used, extrasaction="ignore")
         writer.writeheader()
         for document in documents:
             writer.writerow({n: "" if (v := document.get(n)) is None else v for n in used})
-    temporary.replace(path)
     return path
-
-
-def _write_parquet(path: Path, documents: Sequence[Mapping[str, Any]], names: list[str]) -> None:
-    try:
-        import polars
-    except ImportError:
-        raise MissingExtraError.for_extra("writing a Parquet table", "data") from None
-    columns = {name: [document.get(name) for document in documents] for name in names}
-    polars.DataFrame(columns, infer_schema_length=None, strict=False).write_parquet(path)

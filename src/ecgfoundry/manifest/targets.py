@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import ManifestError
 from ecgfoundry.manifest.checks import Problem
 from ecgfoundry.manifest.classes import plain_word
-from ecgfoundry.manifest.own_tables import MappedManifest
+from ecgfoundry.manifest.reading import MappedManifest
 
 __all__ = ["class_counts", "class_warnings", "mark_problem", "target_problems"]
 

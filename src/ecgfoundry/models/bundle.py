@@ -9,7 +9,6 @@ not the recorded one is refused.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgfoundry.errors import BundleError, IntegrityError, ModelNotFoundError
+from ecgfoundry.io import sha256_of
 from ecgfoundry.metrics.calibration import Calibrator
 from ecgfoundry.preprocessing import PREPROCESSINGS, Preprocessing, get_preprocessing
 from ecgfoundry.schemas import schema_problems
@@ -158,6 +158,13 @@ class Bundle:
         return self._calibrators.get(level) or self._calibrators.get("record")
 
     @cached_property
+    def calibrated(self) -> tuple[bool, ...]:
+        """Whether each target's probability is calibrated."""
+        without = self.document.get("uncalibrated", {})
+        some = self.document["calibration"] is not None
+        return tuple(some and name not in without for name in self.vocabulary.names)
+
+    @cached_property
     def _calibrators(self) -> dict[str, Calibrator]:
         calibration = self.document["calibration"] or {}
         known = ("record", "window", "reduced_leads")
@@ -186,15 +193,6 @@ class Bundle:
         if name not in self.document["files"]:
             raise BundleError(f"the bundle has no {name}", path=self.folder)
         return self.folder / name
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def load_bundle(folder: str | Path, *, verify: bool = True) -> Bundle:
@@ -268,6 +266,13 @@ def _check_content(document: Mapping[str, Any], recipe: Preprocessing, path: Pat
             path=path,
         )
     targets = len(document["vocabulary"]["targets"])
+    strange = set(document.get("uncalibrated", {})) - {
+        target["name"] for target in document["vocabulary"]["targets"]
+    }
+    if strange:
+        raise BundleError(
+            f"'uncalibrated' names no target: {', '.join(sorted(strange))}", path=path
+        )
     lists: dict[str, Any] = {}
     if document["thresholds"] is not None:
         lists["thresholds"] = document["thresholds"]["values"]

@@ -26,7 +26,8 @@ from ecgfoundry.errors import (
     MissingExtraError,
     ModelNotFoundError,
 )
-from ecgfoundry.models.bundle import cache_folder, load_bundle, sha256_of
+from ecgfoundry.io import sha256_of
+from ecgfoundry.models.bundle import cache_folder, load_bundle
 from ecgfoundry.models.published import PUBLISHED, PublishedWeights
 
 __all__ = ["DEFAULT_ENDPOINT", "PUBLISHED", "PublishedWeights", "download", "pull", "url_of"]

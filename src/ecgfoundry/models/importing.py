@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ecgfoundry._version import __version__
 from ecgfoundry.errors import CheckpointError, MissingExtraError
+from ecgfoundry.io import sha256_of
 from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
-from ecgfoundry.models.bundle import InputSpec, sha256_of, write_bundle
+from ecgfoundry.models.bundle import InputSpec, write_bundle
 from ecgfoundry.models.cards import imported_card, upstream_statement
 from ecgfoundry.models.published import published_with_hash
 from ecgfoundry.preprocessing import Preprocessing, get_preprocessing

@@ -14,7 +14,6 @@ import contextlib
 import io
 import logging
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import MissingExtraError, VerificationError
+from ecgfoundry.io import write_atomically
 
 if TYPE_CHECKING:
     import onnx
@@ -353,9 +353,5 @@ def _relative_difference(wanted: NDArray[Any], answer: NDArray[Any]) -> float:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with write_atomically(path) as temporary:
         temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

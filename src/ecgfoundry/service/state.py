@@ -112,7 +112,8 @@ class ServiceState:
         """Return the models in a few words each."""
         result = []
         for name in self._folders():
-            document = self.bundle(name).document
+            bundle = self.bundle(name)
+            document = bundle.document
             result.append(
                 {
                     "name": name,
@@ -122,7 +123,7 @@ class ServiceState:
                     "input": document["input"],
                     "kinds": sorted({t["kind"] for t in document["vocabulary"]["targets"]}),
                     "targets": [target["name"] for target in document["vocabulary"]["targets"]],
-                    "calibrated": document["calibration"] is not None,
+                    "calibrated": all(bundle.calibrated),
                     "licence": document["licence"],
                 }
             )

@@ -19,8 +19,8 @@ from ecgfoundry.manifest import (
     SplitShares,
     class_counts,
     class_warnings,
-    map_table,
     mark_problem,
+    read_recordings,
     split_by_patient,
 )
 from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak, split_problems
@@ -127,8 +127,9 @@ def finetune(
     Parameters
     ----------
     data : path, Manifest or MappedManifest
-        A table of recordings and labels (CSV or Parquet), a manifest, or one with the names of its
-        text classes (:func:`ecgfoundry.manifest.map_table`, which also takes the names of columns).
+        A table of recordings and labels (CSV, Parquet or a sheet), a manifest, or one with the
+        names of its text classes (:func:`ecgfoundry.manifest.read_recordings`, which also takes
+        the names of columns).
     targets : sequence of str
         Columns to learn. Empty: all of a manifest, or those that were mapped.
     output : path
@@ -234,7 +235,7 @@ def mapped(
 ) -> MappedManifest:
     """Return a table, a manifest or a mapped one as a mapped manifest of these targets."""
     if isinstance(data, str | Path):
-        return map_table(data, ColumnMapping(targets=tuple(targets)))
+        return read_recordings(data, ColumnMapping(targets=tuple(targets)))
     if isinstance(data, Manifest):
         return MappedManifest(data, tuple(targets) or data.target_names)
     return replace(data, targets=tuple(targets)) if targets else data

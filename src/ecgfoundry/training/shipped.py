@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ecgfoundry.corpus.layout import sha256_of
 from ecgfoundry.errors import TrainingError
+from ecgfoundry.io import sha256_of
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.training.results.package import BundleDescription, Metric, package
 

@@ -16,6 +16,7 @@ from ecgfoundry.inference.batch.resumable import (
     BatchSummary,
     PartJob,
     PartResult,
+    note_of,
     predictor_of,
     run_in_parts,
     write_part,
@@ -43,7 +44,7 @@ def embed_manifest(
     chunk: int | None = None,
     progress: Callable[[BatchProgress], None] | None = None,
 ) -> BatchSummary:
-    """Write the embeddings of every recording, or every segment of a corpus, to Parquet.
+    """Write the embeddings of every recording, or every segment of a corpus, to a table.
 
     Parameters
     ----------
@@ -52,9 +53,10 @@ def embed_manifest(
     model : str or Path
         A shipped or pulled name, or a bundle folder.
     output : str or Path
-        Columns ``record``, ``patient``, ``split``, the targets, ``windows`` (how many were
-        averaged) or ``start_s`` (of a window), and ``embedding``: a list of float32, 1024 long for
-        ECGFounder. Recordings that cannot be read are left out and named in the summary.
+        The ``.parquet`` or ``.csv`` file. Columns ``record``, ``patient``, ``split``, the targets,
+        ``windows`` (how many were averaged) or ``start_s`` (of a window), and ``embedding``: a
+        list of float32 (in CSV a JSON array), 1024 long for ECGFounder. Recordings that cannot be
+        read are left out and named in the summary.
     windows : bool
         One row per window; else the mean over the windows of each recording.
     threads : int, optional
@@ -76,7 +78,7 @@ def embed_manifest(
         return table.filter(polars.col("failure").is_null()).drop("failure")
 
     Path(output).absolute().parent.mkdir(parents=True, exist_ok=True)
-    summary, failed = run_in_parts(
+    summary = run_in_parts(
         write_embeddings,
         without_failures,
         recordings,
@@ -91,10 +93,11 @@ def embed_manifest(
         chunk=chunk,
         progress=progress,
     )
-    if len(failed) == len(recordings):
+    if len(summary.failures) == len(recordings):
         Path(output).unlink()
+        note_of(Path(output)).unlink()
         raise ManifestError(
-            f"no recording could be embedded: {failed['failure'][0]}", path=recordings.folder
+            f"no recording could be embedded: {summary.failures[0][1]}", path=recordings.folder
         )
     return summary
 

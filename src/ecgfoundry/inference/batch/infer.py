@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgfoundry.engines import Engine
-from ecgfoundry.errors import EcgFoundryError, FileAccessError
+from ecgfoundry.errors import EcgFoundryError, FileAccessError, TableError
 from ecgfoundry.formats.files import EcgFile, open_file
 from ecgfoundry.inference.batch.inputs import (
     Recordings,
@@ -29,10 +29,12 @@ from ecgfoundry.inference.batch.resumable import (
     run_in_parts,
     write_part,
 )
-from ecgfoundry.inference.files import expand_paths, window_source
+from ecgfoundry.inference.files import find_recordings, window_source
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, SourceTask
-from ecgfoundry.manifest import Manifest, ManifestRow, read_manifest
+from ecgfoundry.io import TABLE_SUFFIXES, columns_of
+from ecgfoundry.manifest import Manifest, ManifestRow, read_recordings
+from ecgfoundry.manifest.reading import PATH_NAMES
 from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
@@ -44,50 +46,69 @@ __all__ = [
     "as_recordings",
     "infer_batch",
     "interpret_rows",
+    "is_table",
     "write_answers",
 ]
 
 
-def as_manifest(arguments: Sequence[str | Path]) -> Manifest:
-    """Turn manifests (CSV), folders, patterns and files into one table of recordings.
+def as_manifest(
+    arguments: Sequence[str | Path], *, say: Callable[[str], None] | None = None
+) -> Manifest:
+    """Turn tables of recordings, folders, patterns and files into one table of recordings.
 
     Parameters
     ----------
     arguments : sequence of str or Path
-        A single ``.csv`` file whose header is a manifest's is read as one; everything else stands
-        for recordings, named by their paths.
+        A single table with a column that names files is read as one
+        (:func:`ecgfoundry.manifest.read_recordings`); everything else stands for recordings, named
+        by their paths.
+    say : callable (str), optional
+        Told how many files of a folder are no recordings, and what was supposed in reading a table.
 
     Raises
     ------
-    ManifestError, FileAccessError
+    ManifestError, TableError, FileAccessError
     """
-    if len(arguments) == 1 and _looks_like_manifest(Path(arguments[0])):
-        return read_manifest(arguments[0])
+    say = say or (lambda note: None)
+    if len(arguments) == 1 and is_table(Path(arguments[0])):
+        found = read_recordings(arguments[0], need_targets=False)
+        for note in found.notes:
+            say(note)
+        return found.manifest
     folder = Path.cwd()
-    rows = tuple(
-        ManifestRow(record=str(path), path=str(path.resolve())) for path in expand_paths(arguments)
-    )
+    paths, unknown = find_recordings(arguments)
+    if unknown:
+        say(
+            f"{len(unknown)} file(s) are of no format that is read here and were skipped (for "
+            f"example {unknown[0]})"
+        )
+    rows = tuple(ManifestRow(record=str(path), path=str(path.resolve())) for path in paths)
     return Manifest(rows, folder)
 
 
-def as_recordings(arguments: Sequence[str | Path]) -> Recordings:
+def as_recordings(
+    arguments: Sequence[str | Path], *, say: Callable[[str], None] | None = None
+) -> Recordings:
     """Turn what a user names into recordings: as :func:`as_manifest`, or one corpus.
 
     Raises
     ------
-    ManifestError, FileAccessError, CorpusError
+    ManifestError, TableError, FileAccessError, CorpusError
     """
     if len(arguments) == 1 and is_corpus(arguments[0]):
         return corpus_segments(arguments[0])
-    return as_manifest(arguments)
+    return as_manifest(arguments, say=say)
 
 
-def _looks_like_manifest(path: Path) -> bool:
-    if path.suffix.lower() != ".csv" or not path.is_file():
+def is_table(path: Path) -> bool:
+    """Whether this is a table of recordings and no recording: one of its columns names files."""
+    if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
         return False
-    with path.open(encoding="utf-8-sig", errors="replace") as stream:
-        names = {name.strip().strip('"') for name in stream.readline(100_000).split(",")}
-    return {"record", "path"} <= names
+    try:
+        names = {name.casefold() for name in columns_of(path)}
+    except TableError:
+        return False
+    return bool(names & set(PATH_NAMES) - {"record"})
 
 
 def interpret_rows(
@@ -291,8 +312,9 @@ def infer_batch(
     model : str or Path
         A shipped or pulled name, or a bundle folder.
     output : str or Path
-        The ``.parquet`` file. While the run goes on, its parts are in ``OUTPUT.parts``; the same
-        call again goes on with what is missing.
+        The ``.parquet`` or ``.csv`` file. While the run goes on, its parts are in
+        ``OUTPUT.parts``; the same call again goes on with what is missing, and computes nothing
+        where the table is finished and neither model nor recordings have changed.
     runtime : str
         See :mod:`ecgfoundry.inference.runtimes.base`.
     workers : int, optional
@@ -321,7 +343,7 @@ def infer_batch(
     FileAccessError
         The output cannot be written.
     """
-    summary, _ = run_in_parts(
+    return run_in_parts(
         write_answers,
         lambda table: table.drop("failure"),
         recordings,
@@ -335,4 +357,3 @@ def infer_batch(
         chunk=chunk,
         progress=progress,
     )
-    return summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ecgfoundry.recording import Recording, Subject
 __all__ = [
     "CorpusSegments",
     "Recordings",
+    "contents_of",
     "corpus_segments",
     "identity_of",
     "is_corpus",
@@ -129,3 +131,22 @@ def identity_of(recordings: Recordings) -> dict[str, Any]:
             for r in recordings.rows
         ],
     }  # fmt: skip
+
+
+def contents_of(recordings: Recordings) -> str:
+    """Return a hash of the size and the time of change of every file of a table.
+
+    A corpus is told by its document (:func:`identity_of`).
+    """
+    if isinstance(recordings, CorpusSegments):
+        return ""
+    digest = hashlib.sha256()
+    for path in dict.fromkeys(recordings.folder / row.path for row in recordings.rows):
+        # The samples of a WFDB record stand beside its header.
+        for file in (path, path.with_suffix(".dat")):
+            try:
+                found = file.stat()
+            except OSError:
+                continue
+            digest.update(f"{file} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

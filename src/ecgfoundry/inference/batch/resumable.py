@@ -13,18 +13,26 @@ import json
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgfoundry.engines import Engine, process_pool
-from ecgfoundry.errors import EngineError, FileAccessError, ManifestError, MissingExtraError
-from ecgfoundry.inference.batch.inputs import Recordings, identity_of, part_of
+from ecgfoundry.errors import DiskFullError, EngineError, FileAccessError, ManifestError
+from ecgfoundry.extras import require_polars
+from ecgfoundry.inference.batch.inputs import Recordings, contents_of, identity_of, part_of
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.runtimes.base import choose_runtime
 from ecgfoundry.inference.runtimes.hardware import usable_cores
+from ecgfoundry.io import (
+    read_json,
+    sha256_of,
+    table_suffix,
+    write_atomically,
+    write_frame,
+    write_json,
+)
 from ecgfoundry.models.bundle import Bundle, find_bundle, load_bundle
 
 if TYPE_CHECKING:
@@ -37,6 +45,7 @@ __all__ = [
     "PartJob",
     "PartResult",
     "bundle_digest",
+    "note_of",
     "predictor_of",
     "run_in_parts",
     "write_part",
@@ -65,7 +74,8 @@ class BatchProgress:
 @dataclass(frozen=True)
 class BatchSummary:
     """What a run has written. ``failures`` are (record, message) of the recordings without an
-    answer, those of an earlier run included.
+    answer, those of an earlier run included. ``finished_before``: an earlier call has written the
+    table, of the same recordings by the same model, and nothing was computed.
     """
 
     output: Path
@@ -74,6 +84,7 @@ class BatchSummary:
     seconds: float
     runtime: str
     failures: tuple[tuple[str, str], ...] = field(default=())
+    finished_before: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,13 +178,14 @@ def write_part(table: pl.DataFrame, part: Path) -> None:
     ------
     FileAccessError
     """
-    temporary = part.with_name(f".{part.name}.{uuid.uuid4().hex}")
     try:
-        table.write_parquet(temporary)
-        temporary.replace(part)
-    except OSError as error:
+        with write_atomically(part) as temporary:
+            table.write_parquet(temporary)
+    except DiskFullError:
+        raise
+    except FileAccessError as error:
         raise FileAccessError(
-            f"cannot be written on {os.uname().nodename} ({error.strerror or error})",
+            f"{error.problem} (on {os.uname().nodename})",
             path=part,
             remedy="The folder must be there, and be shared by all nodes of a cluster",
         ) from None
@@ -194,7 +206,7 @@ def run_in_parts(
     windows: bool = False,
     chunk: int | None = None,
     progress: Callable[[BatchProgress], None] | None = None,
-) -> tuple[BatchSummary, pl.DataFrame]:
+) -> BatchSummary:
     """Make a table of many recordings in parts.
 
     Parameters
@@ -216,13 +228,13 @@ def run_in_parts(
     Returns
     -------
     BatchSummary
-    DataFrame
-        ``record`` and ``failure`` of everything that has one.
 
     Raises
     ------
     ManifestError
         There are no rows, or ``OUTPUT.parts`` belongs to another run.
+    TableError
+        The suffix of the output is neither .csv nor .parquet.
     MissingExtraError
         polars is not installed.
     EngineError
@@ -230,8 +242,9 @@ def run_in_parts(
     FileAccessError
         The output cannot be written.
     """
-    _require_polars()
+    require_polars("writing a table of many recordings")
     output = Path(output)
+    table_suffix(output)
     count = len(recordings)
     if count == 0:
         raise ManifestError("there are no recordings", path=recordings.folder)
@@ -240,7 +253,11 @@ def run_in_parts(
     runtime = choose_runtime(bundle, runtime)
     parts = output.absolute().with_name(f"{output.name}.parts")
     wanted = {"kind": kind, "runtime": runtime, "windows": windows, "chunk": chunk}
-    _prepare_parts(parts, _fingerprint(recordings, bundle, wanted))
+    fingerprint = _fingerprint(recordings, bundle, wanted)
+    files_digest = contents_of(recordings)
+    if (before := _finished(output, fingerprint, files_digest)) is not None:
+        return BatchSummary(output, count, count, 0.0, runtime, before, finished_before=True)
+    _prepare_parts(parts, fingerprint)
     starts = range(0, count, chunk)
     files = [parts / f"part-{number:06d}.parquet" for number in range(len(starts))]
     alone = engine is None and (workers or usable_cores()) == 1
@@ -269,18 +286,36 @@ def run_in_parts(
             path=parts,
             remedy="Write to a folder that all nodes share",
         )
-    failed = _finish(files, parts, output, finish)
-    failures = tuple(dict(failed.iter_rows()).items())
+    failures = _finish(files, parts, output, finish)
+    document = {
+        "fingerprint": fingerprint,
+        "files": files_digest,
+        "sha256": sha256_of(output),
+        "failures": [list(failure) for failure in failures],
+    }
+    write_json(note_of(output), document)
     seconds = time.monotonic() - started
-    return BatchSummary(output, count, resumed, seconds, runtime, failures), failed
+    return BatchSummary(output, count, resumed, seconds, runtime, failures)
 
 
-def _require_polars() -> Any:
-    try:
-        import polars
-    except ImportError:
-        raise MissingExtraError.for_extra("writing Parquet", "data") from None
-    return polars
+def note_of(output: Path) -> Path:
+    """Return the hidden file beside a finished table that says what it was made from."""
+    return output.with_name(f".{output.name}.run.json")
+
+
+def _finished(
+    output: Path, fingerprint: str, files_digest: str
+) -> tuple[tuple[str, str], ...] | None:
+    """Return the failures of a finished table of just this run; None if there is none."""
+    note = note_of(output)
+    if not note.is_file() or not output.is_file():
+        return None
+    document = read_json(note)
+    if (document["fingerprint"], document["files"]) != (fingerprint, files_digest):
+        return None
+    if document["sha256"] != sha256_of(output):
+        return None
+    return tuple((record, reason) for record, reason in document["failures"])
 
 
 @dataclass
@@ -320,33 +355,30 @@ def _prepare_parts(parts: Path, fingerprint: str) -> None:
     try:
         parts.mkdir(parents=True, exist_ok=True)
         if note.exists():
-            if json.loads(note.read_text(encoding="utf-8")).get("fingerprint") == fingerprint:
+            if read_json(note).get("fingerprint") == fingerprint:
                 return
             raise ManifestError(
                 "holds the parts of another run (other recordings, model or settings)",
                 path=parts,
                 remedy="Delete this folder to start anew, or choose another output",
             )
-        temporary = note.with_name(".run.json.part")
-        temporary.write_text(json.dumps({"fingerprint": fingerprint}), encoding="utf-8")
-        temporary.replace(note)
+        write_json(note, {"fingerprint": fingerprint})
     except OSError as error:
         raise FileAccessError(f"cannot be written: {error.strerror}", path=parts) from None
 
 
 def _finish(
     files: list[Path], parts: Path, output: Path, finish: Callable[[pl.LazyFrame], pl.LazyFrame]
-) -> pl.DataFrame:
-    polars = _require_polars()
+) -> tuple[tuple[str, str], ...]:
+    """Write the table, and return (record, reason) of everything without an answer."""
+    import polars
+
     table = polars.scan_parquet(files)
-    temporary = output.with_name(f".{output.name}.part")
-    try:
-        finish(table).sink_parquet(temporary)
-        temporary.replace(output)
-    except OSError as error:
-        raise FileAccessError(f"cannot be written: {error.strerror}", path=output) from None
+    write_frame(output, finish(table))
     has_failed = polars.col("failure").is_not_null()
     failing = table.filter(has_failed).select("record", "failure").collect()
-    failed: pl.DataFrame = failing.unique("record", keep="first", maintain_order=True)
+    failures = tuple(
+        dict(failing.unique("record", keep="first", maintain_order=True).iter_rows()).items()
+    )
     shutil.rmtree(parts)
-    return failed
+    return failures

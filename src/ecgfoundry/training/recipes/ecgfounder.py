@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ecgfoundry.leads import STANDARD_12_LEADS
-from ecgfoundry.manifest import ColumnMapping, map_table
+from ecgfoundry.manifest import ColumnMapping, read_recordings
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.training.data.sources import open_sources
@@ -111,7 +111,7 @@ def ecgfounder_finetune(
     Parameters
     ----------
     data : Path
-        A table; see :func:`ecgfoundry.manifest.map_table`.
+        A table; see :func:`ecgfoundry.manifest.read_recordings`.
     output : Path
         Of the run.
     targets : tuple of str
@@ -121,7 +121,7 @@ def ecgfounder_finetune(
     settings : FinetuneSettings, optional
     """
     return finetune(
-        map_table(data, ColumnMapping(targets=targets)),
+        read_recordings(data, ColumnMapping(targets=targets)),
         output,
         model=model,
         settings=settings or FINETUNE,
@@ -139,7 +139,7 @@ def ecgfounder_probe(
 ) -> FinetuneResult:
     """Fit a linear layer on the embeddings; parameters as in :func:`ecgfounder_finetune`."""
     return finetune(
-        map_table(data, ColumnMapping(targets=targets)),
+        read_recordings(data, ColumnMapping(targets=targets)),
         output,
         model=model,
         settings=replace(settings or FINETUNE, mode="probe"),

@@ -1,0 +1,85 @@
+"""The options that say what the columns of a table are; the same for every command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from ecgfoundry.manifest import MappedManifest
+
+__all__ = ["TableOptions"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TableOptions:
+    """What the columns of a table of recordings are.
+
+    Parameters
+    ----------
+    target
+        Column to learn or to measure; repeat it for several.
+    records
+        Folder that the paths are relative to, or one NumPy file (row k of the table is record k).
+    path_column
+        Column of the files, where it is not called path or file.
+    patient_column
+        Column of the patients, where it is not called patient or patient_id.
+    split_column
+        Column of the splits, where it is not called split.
+    index_column
+        Column of the rows of an array, where it is not called index.
+    start_column
+        Column of the starts in seconds, where it is not called start_s.
+    positive
+        Of two text classes: the one that is looked for.
+    """
+
+    target: Annotated[list[str] | None, Parameter(negative="")] = None
+    records: Path | None = None
+    path_column: str | None = None
+    patient_column: str | None = None
+    split_column: str | None = None
+    index_column: str | None = None
+    start_column: str | None = None
+    positive: str | None = None
+
+    def read(
+        self,
+        table: str | Path,
+        *,
+        need_targets: bool = False,
+        check: bool = True,
+    ) -> MappedManifest:
+        """Read a table; what had to be supposed is said on standard error.
+
+        See :func:`ecgfoundry.manifest.read_recordings` for the parameters and errors.
+        """
+        import sys
+
+        from ecgfoundry.manifest import ColumnMapping, read_recordings
+
+        columns = ColumnMapping(
+            path=self.path_column,
+            patient=self.patient_column,
+            split=self.split_column,
+            index=self.index_column,
+            start=self.start_column,
+            targets=tuple(part for entry in self.target or () for part in entry.split(",") if part),
+            positive=self.positive,
+        )
+        found = read_recordings(
+            table, columns, records=self.records, need_targets=need_targets, check=check
+        )
+        for note in found.notes:
+            print(f"ecgfoundry: {note}", file=sys.stderr)
+        return found
+
+    @property
+    def given(self) -> bool:
+        """Whether any option was."""
+        return self != TableOptions()

@@ -1,0 +1,123 @@
+"""The one reader of tables of recordings: what finetune takes, every command takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgfoundry.errors import LeakageError, ManifestError
+from ecgfoundry.manifest import (
+    ColumnMapping,
+    Manifest,
+    ManifestRow,
+    check_manifest,
+    labels_of_model,
+    read_recordings,
+    write_manifest,
+)
+from ecgfoundry.vocabularies import Target, Vocabulary
+
+AGE = ColumnMapping(targets=("age",))
+
+
+def table(folder: Path, text: str | bytes, name: str = "t.csv") -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbffile,patient,age\r\ndata\\a.npy,p1,60\r\n",
+        b"file;patient;age\r\ndata/a.npy;p1;60\r\n",
+        b"file\tpatient\tage\ndata/a.npy\tp1\t60,0\n",
+    ],
+)
+def test_tables_of_windows(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "data").mkdir()
+    np.save(tmp_path / "data" / "a.npy", np.zeros((1, 10)))
+    found = read_recordings(table(tmp_path, data), AGE)
+    (row,) = found.manifest.rows
+    assert (row.path, row.patient, dict(row.targets)) == ("data/a.npy", "p1", {"age": 60.0})
+
+
+def test_a_sheet_of_excel(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"file": ["a.npy", "b.npy"], "age": [60.5, None]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    assert [r.targets["age"] for r in read_recordings(tmp_path / "t.parquet", AGE).manifest] == [
+        60.5, None,
+    ]  # fmt: skip
+
+
+def test_one_person_in_three_spellings(tmp_path: Path) -> None:
+    text = "file,patient,age,split\na,9012,1,train\nb,9012.0,2,test\n"
+    with pytest.raises(LeakageError, match="a in train, b in test"):
+        read_recordings(table(tmp_path, text), AGE)
+    text = "file,patient,age\na,9012,1\nb,9012.0,2\nc,09012,3\nd,A09,3\n"
+    patients = [row.patient for row in read_recordings(table(tmp_path, text), AGE).manifest]
+    assert patients == ["9012", "9012", "9012", "A09"]
+
+
+def test_a_mark_is_never_a_label(tmp_path: Path) -> None:
+    path = table(tmp_path, "file,wide\na,0\nb,1\nc,-1\n")
+    data = read_recordings(path, ColumnMapping(targets=("wide",)))
+    wide = Vocabulary("v", (Target("wide", "diagnosis"),), "")
+    with pytest.raises(ManifestError, match="'wide' is 0, 1 and -1"):
+        labels_of_model(data, wide, multiclass=False)
+
+
+def test_what_training_refuses_the_check_refuses() -> None:
+    def codes(*splits: str | None, values: tuple[float, ...] = (0, 1, 0, 1)) -> set[str]:
+        rows = tuple(
+            ManifestRow(str(k), "-", patient=str(k), split=split, targets={"a": values[k]})
+            for k, split in enumerate(splits)
+        )
+        found = check_manifest(Manifest(rows, Path()), open_files=False)
+        return {p.code for p in found if p.severity == "error"} - {"missing-file"}
+
+    assert codes("train", "train", "test", "test") == {"missing-split"}
+    assert codes("train", "train", "validation", "test") == set()
+    assert codes("test", "test") == set()  # a table to measure on
+    assert codes(None, None, values=(1, 1)) == {"nothing-to-learn"}
+    assert codes("train", "validation", values=(1, 0)) == {"nothing-to-learn"}
+
+
+def test_the_columns_beside_the_targets_are_kept(tmp_path: Path) -> None:
+    text = "ecg_id,file,sex,age,site,duration_s\n7,a,M,61,Ulm,10\n8,b,?,90+,,nan\n"
+    data = read_recordings(table(tmp_path, text), ColumnMapping(targets=()), need_targets=False)
+    first, second = data.manifest.rows
+    assert (first.record, first.sex, first.age, first.site) == ("7", "male", 61.0, "Ulm")
+    assert first.duration_s == 10 and second.duration_s is None
+    assert (second.sex, second.age) == (None, None)
+    assert data.notes == ("1 cell(s) of 'age' hold no age and count as missing.",)
+
+
+def test_text_classes_as_the_outputs_of_a_model(tmp_path: Path) -> None:
+    path = table(tmp_path, "file,rhythm,sex\na,O,f\nb,AF,m\nc,,\n")
+    rhythm = Vocabulary("rhythm", tuple(Target(n, "diagnosis") for n in ("AF", "N", "O")), "")
+    data = read_recordings(path, ColumnMapping(targets=("rhythm", "sex")), need_targets=False)
+    found = labels_of_model(data, rhythm, multiclass=True)
+    assert found.names == ("AF", "N", "O") and found.unused == ("sex",)
+    wanted = [[0, 0, 1], [1, 0, 0], [np.nan] * 3]
+    np.testing.assert_array_equal(found.values, wanted)
+    # The run writes the position of each class among its own, here AF = 0 and O = 2.
+    rows = [
+        ManifestRow(n, n, targets={"rhythm": v, "sex": s})
+        for n, v, s in (("a", 2.0, 0.0), ("b", 0.0, 1.0), ("c", None, None))
+    ]
+    split = read_recordings(write_manifest(tmp_path / "split.csv", rows))
+    found = labels_of_model(split, rhythm, multiclass=True)
+    np.testing.assert_array_equal(found.values, wanted)
+    sex = Vocabulary("sex", (Target("sex: m", "diagnosis"),), "")
+    for given in (data, split):
+        found = labels_of_model(given, sex, multiclass=False)
+        np.testing.assert_array_equal(found.values, [[0], [1], [np.nan]])
+    with pytest.raises(ManifestError, match="holds the class 'XX'"):
+        other = table(tmp_path, "file,rhythm\na,O\nb,XX\nc,AF\n", "o.csv")
+        labels_of_model(
+            read_recordings(other, ColumnMapping(targets=("rhythm",))), rhythm, multiclass=True
+        )
