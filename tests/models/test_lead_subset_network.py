@@ -291,13 +291,14 @@ def steps_at(places):
 
 
 def test_energy_is_smoothed_by_a_triangle_of_33_samples():
-    """Two steps of heights 1 and h, 20 samples apart, add up.
+    """Two steps 8 samples apart add up as far as the triangle 17, 16, ... 1 reaches.
 
-    A triangle that falls from 17 to 0 in 17 samples lets the one 20 samples away add nothing to the
-    height; with 8 samples it adds 9 / 17. So a beat of two steps of 0.38, 8 samples apart, has
-    0.1444 (1 + 9 / 17) = 0.2208 of the energy of one step of 1 and is found; 0.34 has 0.177.
+    A step has its slope energy at two samples side by side: 17 + 16 = 33 at the most. Two steps
+    have it at 0, 1, 8 and 9: 4 * 17 - 16 = 52 between them. So they are a beat beside steps of 1
+    from sqrt(0.2 * 33 / 52) = 0.3563 of their height on. Averages over 13 or 25 samples would
+    make that sqrt(0.2 * 25 / 36) = 0.3727 and sqrt(0.2 * 49 / 84) = 0.3416.
     """
-    for height, found in ((0.38, 10), (0.34, 9)):
+    for height, found in ((0.364, 10), (0.349, 9)):
         places = [250 * k + 105 for k in range(10) if k != 4]
         x = steps_at(places) + height * (steps_at([1105]) + steps_at([1113]))
         assert len(located(x)) == found

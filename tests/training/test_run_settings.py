@@ -189,4 +189,9 @@ def test_a_figure_states_only_what_is_known() -> None:
         "name": "AUROC", "value": None, "data": "test", "low": 0.1, "high": 0.2, "target": "a",
         "leads": "II", "records": 7,
     }  # fmt: skip
+    # A figure of 0 is known.
+    nothing = Metric("AUROC", 0.0, "test", low=0.0, high=0.5, records=0).to_dict()
+    assert nothing == {
+        "name": "AUROC", "value": 0.0, "data": "test", "low": 0.0, "high": 0.5, "records": 0,
+    }  # fmt: skip
     assert DISCLAIMER == "Not a medical device. For research; findings are unconfirmed."
