@@ -85,9 +85,7 @@ def data(work: Path, name: str = "table.csv", **more: str) -> MappedManifest:
 
 
 def test_a_marker_in_one_lead_is_found_in_use_as_on_the_card(work: Path) -> None:
-    result = finetune(
-        data(work), work / "run", model="rhythm-net", lead="avl", settings=QUICK
-    )
+    result = finetune(data(work), work / "run", model="rhythm-net", lead="avl", settings=QUICK)
     assert load_bundle(result.bundle).input.leads == ("aVL",)
     stated = json.loads((work / "run" / "configuration.json").read_text())
     assert stated["lead"] == "aVL" and stated["input"]["leads"] == ["aVL"]
@@ -104,9 +102,7 @@ def test_a_marker_in_one_lead_is_found_in_use_as_on_the_card(work: Path) -> None
 
 
 def test_another_lead_is_warned_of(work: Path) -> None:
-    result = finetune(
-        data(work), work / "run", model="rhythm-net", lead="V2", settings=QUICK
-    )
+    result = finetune(data(work), work / "run", model="rhythm-net", lead="V2", settings=QUICK)
     recording = data(work).manifest.open(data(work).manifest.rows[0]).select(["I", "V5"])
     answer = load_model(str(result.bundle)).interpret(recording)
     assert answer.leads_used == ("I",)
