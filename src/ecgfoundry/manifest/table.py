@@ -124,8 +124,8 @@ class Manifest:
             other = first_of.setdefault(row.patient, row)
             if other.split != row.split:
                 raise LeakageError(
-                    f"one patient stands in two splits ({other.record} in {other.split}, "
-                    f"{row.record} in {row.split})",
+                    f"one patient stands in the splits {other.split} and {row.split} "
+                    f"({other.record} in {other.split}, {row.record} in {row.split})",
                     remedy="Split by patient; nothing was trained or scored",
                 )
 

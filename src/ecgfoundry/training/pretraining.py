@@ -430,8 +430,8 @@ class _Run:
     def _never_positive(self) -> list[str]:
         if self.task.kind in ("regression", "multiclass"):
             return []
-        positive = np.atleast_1d((self.values[self.training] > 0.5).any(axis=0)).tolist()
-        return [n for n, found in zip(self.task.columns, positive, strict=True) if not found]
+        columns = zip(self.task.columns, self.values[self.training].T, strict=True)
+        return [name for name, column in columns if not (column > 0.5).any()]
 
 
 def _share_of_batch(settings: PretrainSettings, world: World) -> int:
