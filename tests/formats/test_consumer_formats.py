@@ -145,7 +145,7 @@ def test_lost_packets_become_gaps(lost: set, seed: int, shuffled: bool, jitter: 
     shift[0] = 0
     clock = (times(len(values)) + shift)[kept]
     order = generator.permutation(kept.sum()) if shuffled else np.arange(kept.sum())
-    grid, rate = regular_grid(clock[order], values[kept][order], Limits(), Path("x"))
+    grid, rate, _ = regular_grid(clock[order], values[kept][order], Limits(), Path("x"))
     assert rate == pytest.approx(130, rel=2e-3)
     np.testing.assert_array_equal(grid, np.where(kept, values, np.nan))
 

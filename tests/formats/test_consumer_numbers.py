@@ -106,6 +106,15 @@ def test_apple_classification_stands_behind_the_date(tmp_path: Path) -> None:
         assert read(write(tmp_path, apple(*lines))).header.get("statements") == expected
 
 
+@pytest.mark.parametrize("name", ["Sam Lee III", "II", "Lead V3", "aVF"])
+def test_apple_names_are_no_leads(tmp_path: Path, name: str) -> None:
+    text = apple(f"Name,{name}", "Rate,512 hertz", "Lead,Lead I", "Unit,mV")
+    assert read(write(tmp_path, text)).leads == ("I",)
+    text = apple(f"Nom,{name}", "Taux,512 hertz", "Dérivation,Dérivation II", "Unité,mV")
+    assert read(write(tmp_path, text)).leads == ("II",)
+    assert read(write(tmp_path, apple(f"Nom,{name}", "Taux,512 hertz", "Unité,mV"))).leads == ("I",)
+
+
 def test_apple_leads(tmp_path: Path) -> None:
     for stated, lead in (("Lead II", "II"), ("V2", "V2"), ("Ableitung I", "I"), ("", "I"),
                          ("a lead called II", "II")):  # fmt: skip
@@ -238,7 +247,7 @@ def clock(*steps: float) -> np.ndarray:
 
 def grid(times: np.ndarray, limits: Limits | None = None) -> tuple[list[float], float]:
     values = np.arange(len(times), dtype=float)
-    found, rate = regular_grid(times, values, limits or Limits(), HERE)
+    found, rate, _ = regular_grid(times, values, limits or Limits(), HERE)
     return found.tolist(), rate
 
 
@@ -256,7 +265,33 @@ def test_lost_samples_and_their_places() -> None:
         assert len(grid(times)[0]) == length
     assert grid(clock(5)) == ([0.0], 130.0)
     twice = np.array([*clock(0, 1, 1, 2, 3)], np.int64)
-    assert grid(twice)[0] == [0.0, 1.0, 3.0, 4.0]  # of equal times the first counts
+    assert grid(twice)[0] == [0.0, 1.0, 2.0, 3.0, 4.0]  # no place is free: in order of arrival
+    found, _, unclear = regular_grid(twice, np.array([5.0, 6, 6, 7, 8]), Limits(), HERE)
+    assert (found.tolist(), unclear) == ([5.0, 6.0, 7.0, 8.0], 0)  # the same sample sent twice
+
+
+@pytest.mark.parametrize(
+    ("steps", "length", "unclear", "gaps"),
+    [
+        # Packet 2 (5 to 9) carries the times of packet 1, or such that lie between them.
+        ([*range(5), *range(5), *range(10, 30)], 30, 5, []),
+        ([*range(5), *(n - 2.5 for n in range(5)), *range(10, 30)], 30, 5, []),
+        # Three samples are lost behind it.
+        ([*range(5), *range(5), *range(13, 33)], 33, 5, [10, 11, 12]),
+        # The clock was set back for good; a later gap is counted by the new clock.
+        ([*range(10), *range(5, 20), *range(22, 30)], 35, 5, [25, 26]),
+        # The last packet.
+        ([*range(20), *range(5)], 25, 5, []),
+    ],
+)
+def test_a_clock_that_goes_back_never_changes_the_rate(
+    steps: list[float], length: int, unclear: int, gaps: list[int]
+) -> None:
+    values = np.arange(len(steps), dtype=float)
+    found, rate, told = regular_grid(clock(*steps), values, Limits(), HERE)
+    assert (rate, len(found), told) == (130.0, length, unclear)
+    assert missing(found.tolist()) == gaps
+    assert found[~np.isnan(found)].tolist() == values.tolist()
 
 
 @pytest.mark.parametrize(
@@ -284,7 +319,7 @@ def test_short_runs_leave_more_doubt_about_the_rate() -> None:
 
 def test_the_longest_gap_is_a_day() -> None:
     day = 86_400 * 130
-    found, _ = regular_grid(clock(0, 1, 2, 2 + day), np.zeros(4), Limits(), HERE)
+    found, *_ = regular_grid(clock(0, 1, 2, 2 + day), np.zeros(4), Limits(), HERE)
     assert len(found) == day + 3
     with pytest.raises(FormatError, match="more than a day"):
         grid(clock(0, 1, 2, 3 + day))

@@ -33,7 +33,7 @@ def test_the_keys_are_those_of_every_stored_header() -> None:
         ("77.25", "77.25"),
         ("-30", "-30"),
         ("0", "0"),
-        ("1e3", "1000"),
+        ("1e2", "100"),
         (0.1 + 0.2, "0.3"),  # as a device states it, not as binary numbers have it
         ("Failed", None),
         ("Indeterminate", None),
@@ -66,3 +66,24 @@ def test_numbers_of_a_header_come_in_the_order_of_the_keys() -> None:
     assert measured == {"heart_rate_bpm": 77.5, "qt_ms": 402.0, "t_axis_deg": -12.0}
     assert list(measured) == ["heart_rate_bpm", "qt_ms", "t_axis_deg"]
     assert device_measurements({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "codes"),
+    [
+        # Figures that devices write in place of a value.
+        ("heart_rate_bpm", (0, -1, 999, 29_999, 32_767, 65_535)),
+        ("pr_ms", (0, -1, 9_999, 19_999, 29_998, 29_999, 32_767, -32_768, 65_535)),
+        ("qtc_ms", ("0", "0.0", "-1")),
+        ("qrs_count", (0, -1, 32_767, 65_535)),
+        ("p_axis_deg", (999, -999, 361, 29_999, 32_767, -32_768)),
+    ],
+)
+def test_codes_for_not_measured_are_no_measurements(key: str, codes: tuple) -> None:
+    assert [stated_measurements({key: code}) for code in codes] == [{}] * len(codes)
+
+
+def test_an_axis_may_be_zero_or_negative() -> None:
+    assert stated_measurements({"t_axis_deg": 0, "p_axis_deg": -1}) == {
+        "t_axis_deg": "0", "p_axis_deg": "-1"
+    }  # fmt: skip

@@ -83,7 +83,7 @@ BUILTIN: Mapping[str, Signs] = {
         magic=((128, b"DICM"),),
         endings=(".dcm",),
         # Without the preamble the first element of group 2 or 8 stands at the beginning.
-        pattern=re.compile(rb"\A(?:[\x02\x08]\0|\0[\x02\x08])"),
+        pattern=re.compile(rb"\A(?:[\x02\x08]\0|\0[\x02\x08]|DICM)"),
     ),
     "ishne": Signs("devices.ishne", magic=((0, b"ISHNE1.0"),)),
     "scp": Signs("scp.reader", magic=((16, b"SCPECG"), (8, b"\0\0")), endings=(".scp",)),
@@ -95,6 +95,9 @@ BUILTIN: Mapping[str, Signs] = {
     "mortara": Signs("xml.mortara", pattern=_element("ECG")),
     "ge-cardiosoft": Signs("xml.ge_cardiosoft", pattern=_element("CardiologyXML")),
     "kardia": Signs("devices.kardia", pattern=re.compile(rb"\A(?:\xef\xbb\xbf)?\s*\{")),
+    "health-auto-export": Signs(
+        "devices.health_auto_export", pattern=re.compile(rb"\A(?:\xef\xbb\xbf)?\s*\{")
+    ),
     "apple-health": Signs("devices.apple_health", text=True),
     "polar": Signs("devices.polar", pattern=re.compile(rb"sensor timestamp", re.IGNORECASE)),
     "opensignals": Signs("devices.opensignals", pattern=re.compile(rb"# OpenSignals")),

@@ -13,6 +13,9 @@ __all__ = ["key_values", "parse_age", "parse_sex", "subject_from_comments"]
 MAXIMUM_AGE_YEARS = 120.0
 """Above it an age is a code for "unknown" or "over 89" (300 in PTB-XL), not an age (our choice)."""
 
+_AGE_STRING = re.compile(r"^(\d{1,3})([DWMY])$")
+_PER_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
+
 _SEXES = {"f": "female", "female": "female", "w": "female", "m": "male", "male": "male"}
 
 # "Age: 82", "<age>: 51", "age = 70 years"; several on one line, as in "<age>: 25  <sex>: M".
@@ -25,9 +28,19 @@ _KEY_VALUE = re.compile(r"^<?([A-Za-z][A-Za-z0-9 _()./-]{0,60}?)>?\s*[:=]\s*(\S.
 
 
 def parse_age(text: object) -> float | None:
-    """Return an age in years, or None for anything that is none (NaN, "Unknown", -1, 300)."""
+    """Return an age in years, or None for anything that is none (NaN, "Unknown", -1, 300).
+
+    Understands the age strings of DICOM (PS3.5, AS), with or without leading zeros.
+
+    Examples
+    --------
+    >>> parse_age("82"), parse_age("050Y"), parse_age("006M"), parse_age("-1")
+    (82.0, 50.0, 0.5, None)
+    """
+    words = str(text).strip()
+    stated = _AGE_STRING.match(words)
     try:
-        age = float(str(text).strip())
+        age = round(int(stated[1]) / _PER_YEAR[stated[2]], 2) if stated else float(words)
     except ValueError:
         return None
     return age if math.isfinite(age) and 0 <= age <= MAXIMUM_AGE_YEARS else None

@@ -29,7 +29,7 @@ from ecgfoundry.formats.delimited.table import decode_text
 from ecgfoundry.leads import canonical_lead
 from ecgfoundry.recording import Subject
 
-__all__ = ["READER", "decimal_numbers", "sniff"]
+__all__ = ["READER", "decimal_numbers", "parse_moment", "sniff"]
 
 MAXIMUM_BYTES = 16_000_000
 """An ECG of 30 s has about 0.15 MB (our choice)."""
@@ -38,7 +38,9 @@ _MAXIMUM_PREAMBLE_LINES = 40
 _PAIR = re.compile(r'^("(?:[^"]|"")*"|[^,;\t"]+)[,;\t](.*)$')
 _VALUE = re.compile(r"^[+-]?\d[\d.,'\u00a0\u202f ]*$")
 _RATE = re.compile(r"^(\d{2,4}(?:[.,]\d+)?)\s*[^\W\d_]{2,}\.?$")
-_MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?: ?[+-]\d{4})?$")
+_MOMENT = re.compile(
+    r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?: ?(?:Z|[+-]\d{2}:?\d{2}))?$"
+)
 _UNITS = {"µV": "uV", "μV": "uV", "uV": "uV", "mV": "mV"}
 _MINUS = str.maketrans({"\u2212": "-", "\ufe63": "-", "\uff0d": "-"})
 _BIRTH_FORMATS = ("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%Y-%m-%d", "%d.%m.%Y")
@@ -63,22 +65,25 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     if len(lines) > options.limits.samples:
         raise LimitError(f"the file has {len(lines)} values", path=path)
     texts = [value for _, value in pairs]
-    moments = [n for n, text in enumerate(texts) if _MOMENT.match(text)]
-    start = _moment(texts[moments[0]]) if moments else None
+    moments = [n for n, text in enumerate(texts) if parse_moment(text) is not None]
+    # A date of birth may have a time, too; nobody is recorded before.
+    recorded = max(moments, key=lambda n: texts[n][:19].replace("T", " "), default=None)
+    start = None if recorded is None else parse_moment(texts[recorded])
     unit = next((_UNITS[text] for text in texts if text in _UNITS), None)
     rates = (_RATE.match(text) for text in texts)
     rate = next((float(match[1].replace(",", ".")) for match in rates if match), None)
     named = {key.strip().lower(): value for key, value in pairs}
-    birth = next(filter(None, (_birth(text) for text in texts if not _MOMENT.match(text))), None)
+    births = (_birth(text) for n, text in enumerate(texts) if n != recorded)
+    birth = next(filter(None, births), None)
     # The line behind the date is the classification, whatever the language.
-    position = moments[0] + 1 if moments else None
+    position = None if recorded is None else recorded + 1
     classification = named.get("classification") or (
         texts[position] if position is not None and position < len(texts) else ""
     )
     if _RATE.match(classification) or classification in _UNITS:
         classification = ""
     return EcgDocument(
-        traces=[Trace(_lead(texts), decimal_numbers(lines, path), 1.0, unit)],
+        traces=[Trace(_lead(pairs), decimal_numbers(lines, path), 1.0, unit)],
         sampling_rate=rate,
         start_time=start,
         subject=Subject(
@@ -175,23 +180,38 @@ def decimal_numbers(lines: list[str], path: Path | None = None) -> NDArray[np.fl
     return values
 
 
-def _lead(texts: list[str]) -> str:
-    for text in texts:
-        words = text.split()
-        for name in (text, words[-1] if words else ""):
-            lead = canonical_lead(name) if len(name) <= 12 else None
-            if lead is not None and lead != "ECG":
-                return lead
+def _lead(pairs: list[tuple[str, str]]) -> str:
+    """Return the lead of the field that states it, else I, which the watch records.
+
+    In another language the field is the one whose value repeats its key ("Ableitung,Ableitung I")
+    beside the unit. No other field counts: a name may end in III.
+    """
+    stated = next((value for key, value in pairs if key.strip().lower() == "lead"), None)
+    if stated:
+        return canonical_lead(stated) or canonical_lead(stated.split()[-1]) or stated
+    unit = next((n for n, (_, value) in enumerate(pairs) if value in _UNITS), 0)
+    for key, value in pairs[max(unit - 1, 0) : unit + 2]:
+        name = value[len(key) :].strip() if value.startswith(key) else value
+        lead = canonical_lead(name) if len(name) <= 12 else None
+        if lead is not None and lead != "ECG":
+            return lead
     return "I"
 
 
-def _moment(text: str) -> dt.datetime | None:
-    for pattern in ("%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M:%S"):
-        try:
-            return dt.datetime.strptime(text, pattern)
-        except ValueError:
-            continue
-    return None
+def parse_moment(text: str) -> dt.datetime | None:
+    """Return a date with a time of day as Apple and ISO 8601 write it, or None.
+
+    Examples
+    --------
+    >>> parse_moment("2024-03-02 10:20:30 +0200").isoformat()
+    '2024-03-02T10:20:30+02:00'
+    """
+    if not _MOMENT.match(text):
+        return None
+    try:
+        return dt.datetime.fromisoformat(text.replace(" ", "T", 1).replace(" ", ""))
+    except ValueError:
+        return None
 
 
 def _birth(text: str) -> dt.date | None:
@@ -202,7 +222,8 @@ def _birth(text: str) -> dt.date | None:
             return dt.datetime.strptime(text, pattern).date()
         except ValueError:
             continue
-    return None
+    moment = parse_moment(text)
+    return moment and moment.date()
 
 
 READER = document_reader(

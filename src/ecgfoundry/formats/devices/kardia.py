@@ -22,7 +22,7 @@ from ecgfoundry.formats.common.document import EcgDocument, Trace, document_read
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.recording import Subject
 
-__all__ = ["READER", "sniff"]
+__all__ = ["READER", "load_json", "mapping", "number", "sniff", "text"]
 
 MAXIMUM_JSON_BYTES = 32_000_000
 """Five minutes of six leads at 300 Hz have 4 MB as JSON (our choice)."""
@@ -38,19 +38,19 @@ def sniff(path: Path, head: bytes) -> bool:
 
 
 def _load(path: Path, options: ReadOptions) -> EcgDocument:
-    content = _json(path, options.limits)
+    content = load_json(path, options.limits)
     if "data12L" in content:
         raise UnsupportedVariantError(
             "12-lead Kardia recordings do not state the size of their steps", path=path
         )
-    raw = _mapping(_mapping(content.get("data")).get("raw"))
-    samples = _mapping(raw.get("samples"))
+    raw = mapping(mapping(content.get("data")).get("raw"))
+    samples = mapping(raw.get("samples"))
     if not samples:
         raise FormatError("there are no samples in data.raw", path=path)
     steps = raw.get("amplitudeResolution")
-    stated = _number(steps)
-    mains = _number(raw.get("mainsFrequency"))
-    device = _mapping(content.get("deviceInfo"))
+    stated = number(steps)
+    mains = number(raw.get("mainsFrequency"))
+    device = mapping(content.get("deviceInfo"))
     return EcgDocument(
         traces=[
             Trace(
@@ -61,20 +61,26 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
             )
             for name, values in samples.items()
         ],
-        sampling_rate=_number(raw.get("frequency")),
+        sampling_rate=number(raw.get("frequency")),
         start_time=_moment(content.get("recordedAt")),
-        subject=Subject(identifier=_text(content.get("patientID")) or None),
+        subject=Subject(identifier=text(content.get("patientID")) or None),
         device={
             "manufacturer": "AliveCor",
-            "model": _text(device.get("hardwareType")),
-            "software": _text(device.get("firmwareRevision")),
+            "model": text(device.get("hardwareType")),
+            "software": text(device.get("firmwareRevision")),
         },
         header=_header(content, device),
         mains_frequency=mains if mains in (50.0, 60.0) else None,
     )
 
 
-def _json(path: Path, limits: Limits) -> Mapping[str, Any]:
+def load_json(path: Path, limits: Limits) -> Mapping[str, Any]:
+    """Return the JSON object of a file.
+
+    Raises
+    ------
+    FormatError, LimitError, FileAccessError
+    """
     limit = min(MAXIMUM_JSON_BYTES, limits.text_bytes)
     try:
         size = path.stat().st_size
@@ -90,15 +96,18 @@ def _json(path: Path, limits: Limits) -> Mapping[str, Any]:
     return content
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def mapping(value: object) -> Mapping[str, Any]:
+    """Return the object, or an empty one for anything else."""
     return value if isinstance(value, dict) else {}
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """Return a text or a number as text; "" for anything else."""
     return str(value).strip() if isinstance(value, str | int | float) else ""
 
 
-def _number(value: object) -> float | None:
+def number(value: object) -> float | None:
+    """Return a finite number, also where it is written as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
@@ -128,7 +137,7 @@ def _values(values: object, name: str, limits: Limits, path: Path) -> np.ndarray
 
 def _moment(value: object) -> dt.datetime | None:
     try:
-        return dt.datetime.fromisoformat(_text(value))
+        return dt.datetime.fromisoformat(text(value))
     except ValueError:
         return None
 
@@ -136,19 +145,19 @@ def _moment(value: object) -> dt.datetime | None:
 def _header(content: Mapping[str, Any], device: Mapping[str, Any]) -> dict[str, str]:
     intervals = {
         str(key).lower(): entry.get("Value") if isinstance(entry, dict) else entry
-        for key, entry in _mapping(content.get("qtMeasurement")).items()
+        for key, entry in mapping(content.get("qtMeasurement")).items()
     }
     header = stated_measurements(
         {
-            "heart_rate_bpm": _text(content.get("heartRate")),
-            "rr_ms": _text(intervals.get("rr")),
-            "qt_ms": _text(intervals.get("qt")),
-            "qtc_bazett_ms": _text(intervals.get("qtcb")),
-            "qtc_fridericia_ms": _text(intervals.get("qtcf")),
+            "heart_rate_bpm": text(content.get("heartRate")),
+            "rr_ms": text(intervals.get("rr")),
+            "qt_ms": text(intervals.get("qt")),
+            "qtc_bazett_ms": text(intervals.get("qtcb")),
+            "qtc_fridericia_ms": text(intervals.get("qtcf")),
         }
     )
-    header[STATEMENTS_KEY] = _text(content.get("algorithmDetermination"))
-    header["device_serial"] = _text(device.get("serialNumber"))
+    header[STATEMENTS_KEY] = text(content.get("algorithmDetermination"))
+    header["device_serial"] = text(device.get("serialNumber"))
     return header
 
 

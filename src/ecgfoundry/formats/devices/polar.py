@@ -1,7 +1,8 @@
 """Reader of Polar Sensor Logger text: the ECG of a chest strap (H10), one line per sample.
 
 ``Phone timestamp;sensor timestamp [ns];timestamp [ms];ecg [uV]``. Packets are lost on the way, so
-the samples are put on a regular grid by the clock of the sensor; what was lost is NaN. The nominal
+the samples are put on a regular grid by the clock of the sensor; what was lost is NaN. Where the
+clock goes back to times that were there already, the order of arrival counts. The nominal
 rate is 130 Hz; where the clock of the sensor says otherwise by more than 0.05 %, the rate is what
 it says (our choice). Facts: public descriptions of the logger; no real file was at hand.
 """
@@ -67,7 +68,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         raise FormatError(
             f"one of the lines 2 to {len(rows) + 1} does not fit the columns", path=path
         ) from None
-    grid, rate = regular_grid(times, values, options.limits, path)
+    grid, rate, unclear = regular_grid(times, values, options.limits, path)
     stated = _MOMENT.match(rows[0][0].strip()) if names[0].startswith("phone") else None
     gaps = int(np.isnan(grid).sum())
     return EcgDocument(
@@ -75,7 +76,12 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         sampling_rate=rate,
         start_time=dt.datetime.fromisoformat(stated[0]) if stated else None,
         device={"manufacturer": "Polar"},
-        header={"missing_samples": str(gaps)} if gaps else {},
+        header={
+            "missing_samples": str(gaps or ""),
+            "clock": f"{unclear} samples whose clock went back stand in the order of their arrival"
+            if unclear
+            else "",
+        },
     )
 
 
@@ -93,31 +99,32 @@ def _text(path: Path, limits: Limits) -> str:
 
 def regular_grid(
     times_ns: NDArray[np.int64], values: NDArray[np.float64], limits: Limits, path: Path
-) -> tuple[NDArray[np.float64], float]:
+) -> tuple[NDArray[np.float64], float, int]:
     """Put samples with uneven times on a regular grid; lost ones are NaN.
 
     Parameters
     ----------
     times_ns : ndarray (samples,)
-        Clock of the sensor, nanoseconds. Packets may come late: they are sorted by it; of samples
-        with the same time the first counts.
+        Clock of the sensor, nanoseconds. Packets that come late, into a gap that they fill, are
+        sorted by it. Of samples that come twice, the second ones are left out.
     values : ndarray (samples,)
 
     Returns
     -------
-    (grid, sampling_rate)
+    (grid, sampling_rate, unclear)
         Each interval is a whole number of steps, so that a sample never falls between two places.
+        ``unclear`` samples had times that were there already, and stand in the order of arrival.
 
     Raises
     ------
     SamplingRateError, FormatError, LimitError
     """
-    unique, first = np.unique(times_ns, return_index=True)
-    values = values[first]
-    if len(unique) < 2:
-        return values, NOMINAL_RATE_HZ
-    steps = np.diff(unique.astype(np.float64)) * (NOMINAL_RATE_HZ / 1e9)
-    typical = float(np.median(steps))
+    times, values, unclear = _in_order(times_ns, values)
+    steps = np.diff(times.astype(np.float64)) * (NOMINAL_RATE_HZ / 1e9)
+    forward = steps > 0
+    if not forward.any():
+        return values, NOMINAL_RATE_HZ, unclear
+    typical = float(np.median(steps[forward]))
     if abs(typical - 1.0) > RATE_TOLERANCE:
         raise SamplingRateError(
             f"the clock of the sensor gives {NOMINAL_RATE_HZ / typical:.4g} Hz, not about "
@@ -127,23 +134,64 @@ def regular_grid(
         )
     if steps.max() > LONGEST_GAP_S * NOMINAL_RATE_HZ:
         raise FormatError("the clock of the sensor jumps by more than a day", path=path)
-    near = steps < SHORTEST_GAP_STEPS * typical
+    near = forward & (steps < SHORTEST_GAP_STEPS * typical)
     # Judged without the gaps, which tell nothing about the rate.
     rate = NOMINAL_RATE_HZ / float(steps[near].mean())
     # Jitter at both ends of each run of samples looks like drift where the runs are short.
     runs = 1 + int((~near).sum())
+    if not near.any():
+        raise SamplingRateError("no two samples follow each other", path=path)
     doubt = max(DRIFT_TOLERANCE, 0.5 * runs / int(near.sum()))
     if abs(rate - NOMINAL_RATE_HZ) <= doubt * NOMINAL_RATE_HZ:
         rate = NOMINAL_RATE_HZ
     # A late sample that ends no gap is jitter; rounding it would add up along the recording.
-    whole = np.where(near, 1.0, np.rint(steps * (rate / NOMINAL_RATE_HZ)))
+    whole = np.where(near | ~forward, 1.0, np.rint(steps * (rate / NOMINAL_RATE_HZ)))
+    if unclear:
+        whole = _after_returns(whole, times, rate)
     total = whole.sum() + 1
     if total > limits.samples:
         raise LimitError(f"the recording spans {total:.0f} samples", path=path)
     places = np.concatenate(([0], np.cumsum(whole)))
     grid = np.full(int(places[-1]) + 1, np.nan)
     grid[places.astype(np.int64)] = values
-    return grid, rate
+    return grid, rate, unclear
+
+
+def _in_order(
+    times: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+    """Return times and values in the order that counts, and how many times are not to be trusted.
+
+    By the clock where that puts no two samples into one place, else as they arrived.
+    """
+    order = np.argsort(times, kind="stable")
+    taken = np.diff(times[order]) < 0.5e9 / NOMINAL_RATE_HZ
+    again = taken & (np.diff(times[order]) == 0) & (np.diff(values[order]) == 0)
+    if not taken.any() or bool((again == taken).all()):
+        kept = np.concatenate(([True], ~taken))
+        return times[order][kept], values[order][kept], 0
+    behind = times[1:] <= np.maximum.accumulate(times)[:-1]
+    return times, values, int(behind.sum())
+
+
+def _after_returns(
+    whole: NDArray[np.float64], times: NDArray[np.int64], rate: float
+) -> NDArray[np.float64]:
+    """Count gaps behind a packet whose clock went back from the last time that was in order."""
+    result = whole.copy()
+    high, since = 0, -1  # the latest time before the clock went back, and the steps since
+    for place in np.flatnonzero((whole != 1.0) | (np.diff(times) <= 0)).tolist():
+        before, after = int(times[place]), int(times[place + 1])
+        if since >= 0 and before > high:
+            since = -1
+        if after <= before:
+            if since < 0:
+                high, since = before, place
+        elif since >= 0 and after > high:
+            placed = float(result[since:place].sum())
+            result[place] = max(float(np.rint((after - high) * rate / 1e9)) - placed, 1.0)
+            since = -1
+    return result
 
 
 READER = document_reader(

@@ -82,12 +82,13 @@ def _parse(path: Path, options: ReadOptions) -> EcgDocument:
         if number not in sections:
             raise UnsupportedVariantError(f"the record has no section {number} ({what})", path=path)
     leads, flags = lead_ranges(sections[3], path)
-    total = sum(lead.samples for lead in leads)
+    total = sum(lead.samples for lead in leads)  # at most one too many per lead, see below
     if total > options.limits.samples:
         raise LimitError(f"{total} samples; the limit is {options.limits.samples}", path=path)
     tables = huffman_tables(sections[2], path) if sections.get(2) else None
     located = qrs_locations(sections[4], path) if sections.get(4) else None
     rhythm = _data_section(sections[6], len(leads), 6, path)
+    leads = _from_one(leads, rhythm, bool(flags & 1), tables, path)
     beats = _reference_beats(sections.get(5), leads, located, tables, path)
     header: dict[str, str] = {"checksum": checksum}
     values, interval_us, unit_nv = _rhythm(
@@ -117,6 +118,44 @@ def _parse(path: Path, options: ReadOptions) -> EcgDocument:
         beats_sampling_rate=1e6 / beats.interval_us if beats is not None else None,
         mains_frequency=about.mains_frequency,
     )
+
+
+def _from_one(
+    leads: list[LeadRange],
+    rhythm: _Data,
+    subtracted: bool,
+    tables: list[HuffmanTable] | None,
+    path: Path,
+) -> list[LeadRange]:
+    """Return the leads counted from 1, where a writer counted from 0.
+
+    Some of those state the last sample (0 to 999), some the number of samples (0 to 1000 for
+    1000): what is stored tells which.
+    """
+    if all(lead.first > 0 for lead in leads):
+        return leads
+    if any(lead.first > 0 for lead in leads) or subtracted or rhythm.bimodal:
+        raise UnsupportedVariantError(
+            "the leads are counted from sample 0, so it is not clear where their beats stand",
+            path=path,
+        )
+    return [
+        LeadRange(lead.code, 1, _stored(chunk, lead.last, tables, rhythm.differences, path))
+        for lead, chunk in zip(leads, rhythm.chunks, strict=True)
+    ]
+
+
+def _stored(
+    chunk: bytes, last: int, tables: list[HuffmanTable] | None, differences: int, path: Path
+) -> int:
+    """Return ``last`` + 1 if so many samples are stored, else ``last``."""
+    if tables is None:
+        return last + 1 if len(chunk) // 2 > last else max(last, 1)
+    try:
+        _decoded(chunk, last + 1, tables, differences, path)
+    except (FormatError, TruncatedFileError):
+        return max(last, 1)
+    return last + 1
 
 
 def _names(leads: list[LeadRange]) -> list[str]:

@@ -29,7 +29,8 @@ __all__ = [
 
 HEADER_BYTES = 16
 _MAXIMUM_SECTIONS = 4096
-_UNDEFINED = 29_999
+_CODES = 19_999
+"""Times from here on are codes: 19999 lead rejected, 29998 not found, 29999 not calculated."""
 _MANUFACTURERS = (
     # EN 1064, section 1 tag 14: codes of manufacturers, for records that do not spell them.
     *("", "Burdick", "Cambridge", "Compumed", "Datamed", "Fukuda", "Hewlett-Packard"),
@@ -41,7 +42,7 @@ _MANUFACTURERS = (
 
 @dataclass(frozen=True, slots=True)
 class LeadRange:
-    """One lead of section 3: its code and its first and last sample, from 1."""
+    """One lead of section 3: its code and its first and last sample, from 1 (0 as some write)."""
 
     code: int
     first: int
@@ -133,7 +134,7 @@ def lead_ranges(body: bytes, path: Path) -> tuple[list[LeadRange], int]:
     leads = []
     for number in range(body[0]):
         first, last, code = struct.unpack_from("<LLB", body, 2 + 9 * number)
-        if not 1 <= first <= last:
+        if first > last:
             raise FormatError(f"lead {number + 1} has the samples {first} to {last}", path=path)
         leads.append(LeadRange(code, first, last))
     if not leads:
@@ -235,13 +236,11 @@ def measurements(body: bytes) -> dict[str, str]:
     if len(body) < 6:
         return {}
     blocks, spikes, rr, _ = struct.unpack_from("<BBHH", body)
-    values: dict[str, object] = {}
-    if 0 < rr < _UNDEFINED:
-        values["rr_ms"] = rr
+    values: dict[str, object] = {"rr_ms": rr}
     if blocks and len(body) >= 22:
         p_on, p_off, qrs_on, qrs_off, t_off, *axes = struct.unpack_from("<5H3h", body, 6)
         known = {
-            n: v for n, v in enumerate((p_on, p_off, qrs_on, qrs_off, t_off)) if v < _UNDEFINED
+            n: v for n, v in enumerate((p_on, p_off, qrs_on, qrs_off, t_off)) if v < _CODES
         }
         for key, first, last in (
             ("p_ms", 0, 1),
@@ -251,21 +250,13 @@ def measurements(body: bytes) -> dict[str, str]:
         ):
             if first in known and last in known and known[last] > known[first]:
                 values[key] = known[last] - known[first]
-        for key, axis in zip(("p_axis_deg", "qrs_axis_deg", "t_axis_deg"), axes, strict=True):
-            if abs(axis) <= 360:
-                values[key] = axis
+        values |= zip(("p_axis_deg", "qrs_axis_deg", "t_axis_deg"), axes, strict=True)
     position = 6 + 16 * blocks + 10 * spikes
     if position + 2 <= len(body):
         position += 2 + struct.unpack_from("<H", body, position)[0]
         if position + 7 <= len(body):
             rate, atrial, qtc = struct.unpack_from("<3H", body, position)
-            for key, value in (
-                ("heart_rate_bpm", rate),
-                ("atrial_rate_bpm", atrial),
-                ("qtc_ms", qtc),
-            ):
-                if 0 < value < _UNDEFINED:
-                    values[key] = value
+            values |= {"heart_rate_bpm": rate, "atrial_rate_bpm": atrial, "qtc_ms": qtc}
     return stated_measurements(values)
 
 

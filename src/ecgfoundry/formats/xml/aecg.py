@@ -27,7 +27,12 @@ from ecgfoundry.formats.common.document import (
 )
 from ecgfoundry.formats.common.subjects import parse_sex
 from ecgfoundry.formats.xml.aecg_annotations import aecg_annotations, aecg_measurements
-from ecgfoundry.formats.xml.times import increment_rate, parse_hl7_time, seconds_of
+from ecgfoundry.formats.xml.times import (
+    increment_rate,
+    parse_hl7_date,
+    parse_hl7_time,
+    seconds_of,
+)
 from ecgfoundry.formats.xml.xml_safe import (
     child_text,
     number,
@@ -255,7 +260,7 @@ def _subject(root: Element, start: dt.datetime | None) -> Subject:
     identifier = trial.find("id") if trial is not None else None
     gender = person.find("administrativeGenderCode") if person is not None else None
     birth_time = person.find("birthTime") if person is not None else None
-    birth = parse_hl7_time(birth_time.get("value") if birth_time is not None else None)
+    birth = parse_hl7_date(birth_time.get("value") if birth_time is not None else None)
     age_value = age_unit = ""
     for observation in root.iterfind("controlVariable/relatedObservation"):
         if _code(observation) in _AGE_CODES:
@@ -266,7 +271,7 @@ def _subject(root: Element, start: dt.datetime | None) -> Subject:
         age=age_in_years(
             age_value,
             age_unit,
-            birth.date() if birth else None,
+            birth,
             start.date() if start else None,
         ),
         sex=parse_sex(gender.get("code", "") if gender is not None else ""),

@@ -248,6 +248,8 @@ def _header(root: Element) -> dict[str, str]:
         {key: child_text(measured, tag) for key, tag in _MEASUREMENTS.items()}
         | {"rr_ms": child_text(root, "QRSTimesTypes/GlobalRR")}
     )
+    if header.get("p_axis_deg") == "-1" and "pr_ms" not in header:
+        del header["p_axis_deg"]  # no P wave was found: -1 is no angle here
     lines = _statements(root.find("Diagnosis")) or _statements(root.find("OriginalDiagnosis"))
     header[STATEMENTS_KEY] = "\n".join(lines)
     header["status"] = child_text(root, "TestDemographics/Status")

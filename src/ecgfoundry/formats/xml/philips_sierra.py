@@ -25,7 +25,11 @@ from ecgfoundry.formats.common.document import (
     document_reader,
     filter_text,
 )
-from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
+from ecgfoundry.formats.common.measurements import (
+    STATEMENTS_KEY,
+    is_measured,
+    stated_measurements,
+)
 from ecgfoundry.formats.common.subjects import parse_sex
 from ecgfoundry.formats.xml.philips_xli import decode_xli
 from ecgfoundry.formats.xml.xml_safe import (
@@ -297,7 +301,7 @@ def _header(root: Element, document_type: str) -> dict[str, str]:
     values = {}
     for key, tags in _MEASUREMENTS.items():
         texts = [child_text(block, tag) for tag in tags for block in blocks]
-        values[key] = next((text for text in texts if number(text) is not None), "")
+        values[key] = next((text for text in texts if is_measured(key, text)), "")
     header = stated_measurements(values)
     lines = []
     for statement in root.findall("interpretations/interpretation/statement")[:_MAXIMUM_STATEMENTS]:

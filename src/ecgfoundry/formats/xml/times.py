@@ -12,11 +12,15 @@ from xml.etree.ElementTree import Element
 
 from ecgfoundry.formats.xml.xml_safe import number
 
-__all__ = ["increment_rate", "milliseconds", "parse_hl7_time", "seconds_of"]
+__all__ = ["increment_rate", "milliseconds", "parse_hl7_date", "parse_hl7_time", "seconds_of"]
 
 _TIME = re.compile(
     r"^(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:\.(\d{1,9}))?(?:([+-])(\d{2})(\d{2}))?$"
 )
+_ISO_DATE = re.compile(r"^(\d{4})([-/.])(\d{1,2})(?:\2(\d{1,2})(?!\d))?")
+_MIDDLE = 7, 1
+"""A date of birth without its month stands for 1 July, without its day for the 15th: the age is
+then off by at most half a year (our choice)."""
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "min": 60.0, "h": 3600.0}
 
 
@@ -25,8 +29,12 @@ def parse_hl7_time(text: str | None) -> dt.datetime | None:
 
     A value without a day is no moment and gives None; missing hours count as 0.
     """
-    match = _TIME.match((text or "").strip())
-    if match is None or match[3] is None:
+    words = (text or "").strip()
+    match = _TIME.match(words)
+    if match is None:
+        # No TS, but written by exports all the same: 2024-03-02T10:20:30+08:00.
+        return _iso_moment(words)
+    if match[3] is None:
         return None
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     microsecond = int((match[7] or "0")[:6].ljust(6, "0"))
@@ -37,6 +45,37 @@ def parse_hl7_time(text: str | None) -> dt.datetime | None:
             zone = dt.timezone(offset if match[8] == "+" else -offset)
     try:
         return dt.datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone)
+    except ValueError:
+        return None
+
+
+def _iso_moment(text: str) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(text) if _ISO_DATE.match(text) else None
+    except ValueError:
+        return None
+
+
+def parse_hl7_date(text: str | None) -> dt.date | None:
+    """Return the day of an HL7 ``TS`` or of a date with dashes; the middle where it is partial.
+
+    Examples
+    --------
+    >>> parse_hl7_date("1974-03-02"), parse_hl7_date("197403")
+    (datetime.date(1974, 3, 2), datetime.date(1974, 3, 15))
+    """
+    words = (text or "").strip()
+    iso, compact = _ISO_DATE.match(words), _TIME.match(words)
+    if iso is not None:
+        year, month, day = iso[1], iso[3], iso[4]
+    elif compact is not None:
+        year, month, day = compact[1], compact[2], compact[3]
+    else:
+        return None
+    if not month or int(month) == 0:
+        month, day = (str(part) for part in _MIDDLE)
+    try:
+        return dt.date(int(year), int(month), int(day or 0) or 15)
     except ValueError:
         return None
 

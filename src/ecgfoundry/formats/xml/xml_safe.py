@@ -9,6 +9,7 @@ it, and a document that needs it for its content is not well-formed without it.
 
 from __future__ import annotations
 
+import codecs
 import re
 import warnings
 from pathlib import Path
@@ -36,6 +37,17 @@ MAXIMUM_ELEMENTS = 200_000
 
 MAXIMUM_ATTRIBUTES = 500_000
 """All elements together (our choice)."""
+
+_DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z][\w.:-]{0,30})["']""")
+_CODECS = {
+    # What expat cannot read itself, by the name that Python gives a declared encoding, and the
+    # codec to read it with: of a family the largest set, since exports declare the smaller one.
+    "gb2312": "gb18030", "gbk": "gb18030", "gb18030": "gb18030", "hz": "hz",
+    "shift_jis": "cp932", "cp932": "cp932", "euc_jp": "euc_jp", "iso2022_jp": "iso2022_jp",
+    "euc_kr": "cp949", "cp949": "cp949", "johab": "johab",
+    "big5": "cp950", "cp950": "cp950", "big5hkscs": "big5hkscs",
+}  # fmt: skip
+_ALIASES = {"windows-31j": "cp932", "x-sjis": "cp932", "x-gbk": "gbk", "x-euc-jp": "euc_jp"}
 
 _ROOT = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s>/]")
 _NOT_ROOT = re.compile(r"<!--.*?(?:-->|$)|<\?.*?(?:\?>|$)|<![^\[>]*(?:\[.*?\]\s*)?>", re.DOTALL)
@@ -88,8 +100,9 @@ def parse_xml(path: Path, limits: Limits, *, root: str | None = None) -> Element
     FileAccessError
     """
     content = _content(path, min(limits.text_bytes, MAXIMUM_XML_BYTES))
+    content, encoding = _readable(content)
     try:
-        found = _parse(content, None, path)
+        found = _parse(content, encoding, path)
     except expat.ExpatError as first:
         found = _parse_otherwise(content, first, path)
     if root is not None and found.tag != root:
@@ -109,6 +122,19 @@ def _content(path: Path, limit: int) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FileAccessError(f"the file cannot be read ({error.strerror})", path=path) from error
+
+
+def _readable(content: bytes) -> tuple[bytes, str | None]:
+    """Return what expat can read: the bytes as they are, or as UTF-8 where several make a sign."""
+    match = _DECLARED.match(content[:400])
+    if match is None:
+        return content, None
+    name = match[1].decode().lower()
+    try:
+        codec = _CODECS.get(codecs.lookup(_ALIASES.get(name, name)).name)
+        return (content, None) if codec is None else (content.decode(codec).encode(), "utf-8")
+    except (LookupError, UnicodeError):
+        return content, None  # unknown, or not what is declared: tried otherwise
 
 
 def _parse_otherwise(content: bytes, first: expat.ExpatError, path: Path) -> Element:

@@ -1,0 +1,126 @@
+"""Reader of Health Auto Export: ECGs of an Apple Watch as JSON (``data.ecg[]``).
+
+Each ECG states ``samplingFrequency`` in Hz and ``voltageMeasurements``, a list of objects with
+``date``, ``voltage`` and ``units`` ("mcV" is microvolts). Several need an ``index``. An Apple Watch
+records lead I. Facts: the JSON that the app's documentation shows; no real file was at hand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import FormatError, LimitError, SignalError, UnitError
+from ecgfoundry.formats.base import Limits, ReadOptions
+from ecgfoundry.formats.common.document import EcgDocument, Trace, document_reader
+from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
+from ecgfoundry.formats.devices.apple_health import parse_moment
+from ecgfoundry.formats.devices.kardia import load_json, mapping, number, text
+
+__all__ = ["READER", "sniff"]
+
+_KEYS = (b'"voltageMeasurements"', b'"samplingFrequency"', b'"numberOfVoltageMeasurements"')
+_UNITS = {"mcv": "uV", "µv": "uV", "μv": "uV", "uv": "uV", "mv": "mV", "v": "V"}
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Whether the content is a JSON object with an ECG of this export near its beginning."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return start.startswith(b"{") and b'"ecg"' in head and any(key in head for key in _KEYS)
+
+
+def _load(path: Path, options: ReadOptions) -> EcgDocument:
+    content = load_json(path, options.limits)
+    listed = mapping(content.get("data")).get("ecg")
+    recordings = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    if not recordings:
+        raise FormatError("there is no ECG in data.ecg", path=path)
+    if options.index is None and len(recordings) > 1:
+        raise SignalError(
+            f"the file holds {len(recordings)} recordings",
+            path=path,
+            remedy="Choose one with index=0 … or --index 0",
+        )
+    index = options.index or 0
+    if not 0 <= index < len(recordings):
+        raise SignalError(
+            f"there is no recording {index}; the file holds {len(recordings)}, numbered from 0",
+            path=path,
+        )
+    chosen = recordings[index]
+    rate = number(chosen.get("samplingFrequency"))
+    values, unit = _voltages(chosen, rate, options.limits, path)
+    return EcgDocument(
+        traces=[Trace("I", values, 1.0, unit)],
+        sampling_rate=rate,
+        start_time=parse_moment(text(chosen.get("start"))),
+        device={"manufacturer": "Apple", "model": text(chosen.get("source"))},
+        header=stated_measurements({"heart_rate_bpm": text(chosen.get("averageHeartRate"))})
+        | {STATEMENTS_KEY: text(chosen.get("classification"))},
+        recordings=len(recordings),
+    )
+
+
+def _voltages(
+    ecg: Mapping[str, Any], rate: float | None, limits: Limits, path: Path
+) -> tuple[NDArray[np.float64], str | None]:
+    """Return the samples on their grid, lost ones NaN, and their unit."""
+    listed = ecg.get("voltageMeasurements")
+    if not isinstance(listed, list) or not listed:
+        raise FormatError("the ECG has no voltageMeasurements", path=path)
+    entries = [mapping(entry) for entry in listed]
+    units = {text(entry.get("units")) for entry in entries}
+    if len(units) > 1:
+        raise UnitError(f"the samples have different units ({', '.join(sorted(units))})", path=path)
+    found = [number(entry.get("voltage")) for entry in entries]
+    values = np.array([math.nan if value is None else value for value in found])
+    stated = number(ecg.get("numberOfVoltageMeasurements"))
+    if stated is not None and stated != len(values):
+        raise FormatError(
+            f"{len(values)} samples are stored, {stated:g} are announced",
+            path=path,
+            remedy="Export the file again",
+        )
+    unit = units.pop()
+    unit_name = _UNITS.get(unit.lower(), unit or None)
+    times = [number(entry.get("date")) for entry in entries]
+    if rate is None or not rate > 0 or any(time is None for time in times):
+        return values, unit_name
+    return _on_grid(np.array(times, dtype=np.float64), values, rate, limits, path), unit_name
+
+
+def _on_grid(
+    times: NDArray[np.float64],
+    values: NDArray[np.float64],
+    rate: float,
+    limits: Limits,
+    path: Path,
+) -> NDArray[np.float64]:
+    """Put missing samples where the times leave a gap; the stated rate stands."""
+    steps = np.diff(times) * rate
+    # Jitter of less than half a sample is none; times in whole seconds tell nothing.
+    if not len(steps) or not 0.5 < float(np.median(steps)) < 1.5 or not (steps > 0).all():
+        return values
+    whole = np.where(steps < 1.5, 1.0, np.rint(steps))
+    total = whole.sum() + 1
+    if total > limits.samples:
+        raise LimitError(f"the recording spans {total:.0f} samples", path=path)
+    places = np.concatenate(([0], np.cumsum(whole))).astype(np.int64)
+    grid = np.full(int(total), np.nan)
+    grid[places] = values
+    return grid
+
+
+READER = document_reader(
+    _load,
+    name="health-auto-export",
+    description="Health Auto Export JSON of Apple Watch ECGs",
+    extensions=(".json",),
+    sniff=sniff,
+    verified_on="specification only",
+)
