@@ -601,7 +601,11 @@ ROWS = "1;10\n2;20\n3;30\n"
         ("elapsed time", (5, 5.01, 5.02, 5.03), 100.0),
         ("time", (0, 0.004, 0.008, 0.012, 0.016, 0.02), 250.0),
         ("time", (0, 0.05, 0.1, 0.15), 20.0),
-        ("time", (0, 0.0625, 0.125, 0.1875), 16_000.0),
+        # 16 Hz in seconds or 16 kHz in milliseconds: either may be meant.
+        ("time", (0, 0.0625, 0.125, 0.1875), None),
+        ("time", (0, 0.06, 0.12, 0.18), None),
+        ("time", (0, 0.2, 0.4, 0.6), None),
+        ("time", (0, 0.25, 0.5, 0.75), 4000.0),
         ("time", (0, 50, 100, 150), 20.0),
         ("time", (0, 51, 102, 153), None),
         ("time", (0, 0.0001, 0.0002, 0.0003), 10_000.0),
@@ -645,6 +649,68 @@ def test_how_far_a_time_may_be_off(tmp_path: Path, late: float, fits: bool) -> N
             table(tmp_path, text)
         with pytest.raises(SamplingRateError, match="from sample 5 on"):
             list(iterate(tmp_path / "x.csv", 0.05))
+
+
+@pytest.mark.parametrize(
+    ("times", "rate", "start"),
+    [
+        # 360 Hz in whole milliseconds, 250 Hz, 257 Hz in microseconds, in a zone, as a clock.
+        ([f"2024-03-02T10:20:{30 + n / 360:06.3f}" for n in range(1000)], 360.0,
+         "2024-03-02T10:20:30"),
+        ([f"2024-03-02 23:59:{59 + n / 250:06.3f}" if n < 250 else
+          f"2024-03-03 00:00:{n / 250 - 1:06.3f}" for n in range(1000)], 250.0,
+         "2024-03-02T23:59:59"),
+        ([f"2024-03-02T10:20:{30 + n / 257:09.6f}+02:00" for n in range(1000)], 257.0,
+         "2024-03-02T10:20:30+02:00"),
+        ([f"2024-03-02T10:20:{30 + n / 500:06.3f}Z" for n in range(1000)], 500.0,
+         "2024-03-02T10:20:30+00:00"),
+        ([f"0:{n / 360:06.3f}" for n in range(1000)], 360.0, None),
+    ],
+)  # fmt: skip
+def test_times_of_day(tmp_path: Path, times: list[str], rate: float, start: str | None) -> None:
+    text = "timestamp,II [mV]\n" + "".join(f"{t},{n}\n" for n, t in enumerate(times))
+    recording = table(tmp_path, text)
+    assert (recording.sampling_rate, recording.samples, recording.leads) == (rate, 1000, ("II",))
+    begin = recording.start_time
+    assert (begin and begin.isoformat()) == start
+    second = list(iterate(tmp_path / "x.csv", 1.0))[1]
+    assert second.sampling_rate == rate
+    assert second.signal[0, 0] == rate
+    if begin is not None and second.start_time is not None:
+        assert (second.start_time - begin).total_seconds() == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 500])
+def test_lost_samples_never_change_the_rate(tmp_path: Path, lost: int) -> None:
+    """One lost sample of 2000 used to give 249.9 Hz."""
+    times = [n / 250 for n in range(2000) if not 1000 <= n < 1000 + lost]
+    text = "time [s],II [mV]\n" + "".join(f"{t:.3f},1\n" for t in times)
+    words = f"from sample 1000 on: 3.996 is followed by {(1000 + lost) / 250:.9g}"
+    with pytest.raises(SamplingRateError, match=words):
+        table(tmp_path, text)
+    with pytest.raises(SamplingRateError, match=words):
+        list(iterate(tmp_path / "x.csv", 1.0))
+
+
+@pytest.mark.parametrize("mark", [";", "\t", ","])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_tables_of_spreadsheets(tmp_path: Path, mark: str, encoding: str, end: str) -> None:
+    comma = "." if mark == "," else ","
+    rows = [f"{n / 250:.3f}{mark}{n / 8:.3f}".replace(".", comma) for n in range(1000)]
+    path = tmp_path / "x.csv"
+    lines = [f"sep={mark}", f"time [s]{mark}I [mV]", *rows, ""]
+    path.write_bytes(end.join(lines).encode(encoding))
+    recording = read(path)
+    assert (recording.leads, recording.sampling_rate, recording.samples) == (("I",), 250.0, 1000)
+    assert recording.signal[0, 7] == 0.875
+    assert sum(window.samples for window in iterate(path, 1.0)) == 1000
+
+
+def test_an_inferred_unit_of_time_is_said(tmp_path: Path) -> None:
+    rows = "".join(f"{4 * n},1\n" for n in range(10))
+    assert "time_column" in table(tmp_path, "time,II [mV]\n" + rows).header
+    assert "time_column" not in table(tmp_path, "time [ms],II [mV]\n" + rows).header
 
 
 def test_columns_of_text(tmp_path: Path) -> None:

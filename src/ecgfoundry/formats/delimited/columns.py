@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from ecgfoundry.errors import LeadError, SamplingRateError, UnitError
 from ecgfoundry.formats.arrays.stated import Stated, build_recording, load_sidecar, with_options
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.common.channels import channel_kinds, is_voltage, known_non_ecg_kind
-from ecgfoundry.formats.delimited.table import TableLayout, load_table
+from ecgfoundry.formats.delimited.table import TableLayout, load_table, moment_of
 from ecgfoundry.leads import canonical_lead
 from ecgfoundry.recording import Channel, Recording
 
@@ -23,13 +24,17 @@ __all__ = [
     "FORMAT",
     "ColumnPlan",
     "Columns",
+    "check_gap",
     "check_uniform",
+    "first_gap",
     "load",
     "plan_columns",
     "rate_of_step",
     "recording_of",
     "recording_of_rows",
     "time_step",
+    "typical_step",
+    "with_rate",
 ]
 
 FORMAT = "delimited"
@@ -47,6 +52,12 @@ _TIME_FACTORS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "
 _PLAUSIBLE_RATES = (20.0, 20_000.0)
 """Hz; a time column without a unit is in seconds or milliseconds, whichever gives a rate in this
 range. It spans a factor of 1000, so at most one does (our choice)."""
+_SLOWEST_IN_SECONDS = 5.0
+"""Hz; from here to 20 Hz a column may be in seconds after all, of a slow recording, so that
+milliseconds (5 to 20 kHz) are not taken for granted (our choice)."""
+_GAP_STEPS = 1.76
+"""A step as long as this is no late sample (0.75 of a step) but a lost one (our choice)."""
+_TYPICAL_ROWS = 65_536
 _RATE_COMMENT = re.compile(r"^sampling rate\s*\(hz\)\s*:=\s*(\S+)", re.IGNORECASE)
 _LABELS_COMMENT = re.compile(r"^labels\s*:=\s*(.+)$", re.IGNORECASE)
 _UNITS_COMMENT = re.compile(r"^units\s*:=\s*(.+)$", re.IGNORECASE)
@@ -65,13 +76,15 @@ class Columns:
 
     ecg: np.ndarray
     others: tuple[tuple[str, str, np.ndarray], ...]
+    start: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
     """What the lines before the numbers, the sidecar and the caller say about the columns.
 
-    ``time`` is the number and unit of the time column that the rate has to come from, or None.
+    ``time`` is the number and unit of the time column that the rate has to come from, or None;
+    ``clock`` as in :class:`TableLayout`, where it has a date.
     """
 
     names: list[str] | None
@@ -79,6 +92,7 @@ class ColumnPlan:
     keep: list[int]
     stated: Stated
     time: tuple[int, str | None] | None
+    clock: tuple[int, dt.datetime] | None = None
 
 
 def plan_columns(layout: TableLayout, path: Path, options: ReadOptions) -> ColumnPlan:
@@ -97,6 +111,9 @@ def plan_columns(layout: TableLayout, path: Path, options: ReadOptions) -> Colum
     stated = with_options(stated, options)
     keep = list(range(layout.columns))
     time = None
+    if layout.clock is not None:
+        keep.remove(layout.clock[0])
+        time = (layout.clock[0], "s") if stated.sampling_rate is None else None
     if names is not None:
         for number in list(keep):
             role = _column_role(names[number])
@@ -105,7 +122,9 @@ def plan_columns(layout: TableLayout, path: Path, options: ReadOptions) -> Colum
             keep.remove(number)
             if role == "time" and stated.sampling_rate is None and time is None:
                 time = number, _time_unit(names, units, number)
-    return ColumnPlan(names, units, keep, stated, time)
+    dated = layout.clock is not None and layout.clock[1] is not None
+    clock = (layout.clock[0], layout.clock[1]) if dated and layout.clock else None
+    return ColumnPlan(names, units, keep, stated, time, clock)
 
 
 def load(path: Path, options: ReadOptions) -> tuple[Columns, Stated]:
@@ -115,8 +134,16 @@ def load(path: Path, options: ReadOptions) -> tuple[Columns, Stated]:
     if plan.time is not None:
         number, unit = plan.time
         rate = _rate_from_times(table.values[:, number], unit, path)
-        plan = replace(plan, stated=replace(plan.stated, sampling_rate=rate))
+        plan = with_rate(plan, rate)
     return _sorted_columns(table.values, plan, path)
+
+
+def with_rate(plan: ColumnPlan, rate: float) -> ColumnPlan:
+    """Return the plan with the rate of its time column, and a word where the unit was inferred."""
+    header = dict(plan.stated.header)
+    if plan.time is not None and plan.time[1] is None:
+        header["time_column"] = "states no unit; it is read so that the rate is 20 Hz to 20 kHz"
+    return replace(plan, stated=replace(plan.stated, sampling_rate=rate, header=header))
 
 
 def recording_of_rows(
@@ -140,7 +167,7 @@ def recording_of(columns: Columns, stated: Stated, options: ReadOptions, path: P
             )
             for name, unit, values in columns.others
         )
-    return replace(recording, other_channels=channels)
+    return replace(recording, other_channels=channels, start_time=columns.start)
 
 
 def _names_and_units(layout: TableLayout) -> tuple[list[str] | None, list[str]]:
@@ -200,6 +227,7 @@ def _rate_from_times(times: np.ndarray, unit: str | None, path: Path) -> float:
     if not np.isfinite(times).all():
         last = math.nan
     step = time_step(first, last, len(times), path)
+    check_gap(first_gap(times, typical_step(times)), path)
     check_uniform(times, first, step, 0, path)
     return rate_of_step(step, (last - first), times, unit, path)
 
@@ -213,6 +241,41 @@ def time_step(first: float, last: float, count: int, path: Path) -> float:
             remedy="Supply the rate with --sampling-rate or sampling_rate=, if it is uniform",
         )
     return (last - first) / (count - 1)
+
+
+def typical_step(times: np.ndarray) -> float:
+    """Return the mean step of the first rows without what may be gaps; NaN below two rows."""
+    steps = np.diff(times[:_TYPICAL_ROWS])
+    if not len(steps):
+        return math.nan
+    usual = (steps >= 0) & (steps <= 2.5 * np.median(steps))
+    return float(steps[usual].mean()) if usual.any() else math.nan
+
+
+def first_gap(times: np.ndarray, step: float, row: int = 0) -> tuple[int, float, float] | None:
+    """Return the first sample behind a gap or a return of the clock, and the times around it.
+
+    ``row`` is the number of the first of ``times`` in the table.
+    """
+    steps = np.diff(times)
+    places = np.flatnonzero((steps > _GAP_STEPS * step) | (steps < 0))
+    if not len(places):
+        return None
+    place = int(places[0])
+    return row + place + 1, float(times[place]), float(times[place + 1])
+
+
+def check_gap(gap: tuple[int, float, float] | None, path: Path) -> None:
+    """Raise SamplingRateError that names the place of a gap."""
+    if gap is None:
+        return
+    sample, before, after = gap
+    raise SamplingRateError(
+        f"the time column is not uniform (from sample {sample} on: {before:.9g} is followed by "
+        f"{after:.9g})",
+        path=path,
+        remedy="Resample it to a uniform rate, or read the parts between gaps",
+    )
 
 
 def check_uniform(times: np.ndarray, first: float, step: float, row: int, path: Path) -> None:
@@ -243,9 +306,10 @@ def _time_factor(rate: float, unit: str | None, path: Path) -> float:
     if unit is not None:
         return _TIME_FACTORS[unit]
     low, high = _PLAUSIBLE_RATES
-    for factor in (1.0, 1e-3):
-        if low <= rate / factor < high:
-            return factor
+    if low <= rate < high:
+        return 1.0
+    if low <= rate * 1e3 < high and rate < _SLOWEST_IN_SECONDS:
+        return 1e-3
     raise SamplingRateError(
         f"the time column gives {rate:g} Hz in seconds and {rate * 1e3:g} Hz in milliseconds",
         path=path,
@@ -254,13 +318,18 @@ def _time_factor(rate: float, unit: str | None, path: Path) -> float:
 
 
 def _resolution(times: np.ndarray) -> float:
-    """Return the decimal place to which the times are rounded, in their unit."""
+    """Return the decimal place to which the times are rounded, in their unit.
+
+    Without one, the distance of two numbers as large as the times.
+    """
     sample = times[:: max(len(times) // 200, 1)]
-    tolerance = 1e-11 * (1.0 + float(np.max(np.abs(sample))))
+    noise = 2.0 * float(np.spacing(np.max(np.abs(sample))))
+    sample = sample - sample[0]
+    tolerance = 1e-11 * (1.0 + float(np.max(np.abs(sample)))) + noise
     for digits in range(10):
         if np.max(np.abs(sample - np.round(sample, digits))) <= tolerance:
-            return float(10.0**-digits)
-    return 0.0
+            return max(float(10.0**-digits), noise)
+    return noise
 
 
 def _sorted_columns(values: np.ndarray, plan: ColumnPlan, path: Path) -> tuple[Columns, Stated]:
@@ -286,7 +355,14 @@ def _sorted_columns(values: np.ndarray, plan: ColumnPlan, path: Path) -> tuple[C
     others = tuple(
         (names[n], units[n], values[:, n]) for n in keep if n not in ecg and names is not None
     )
-    return Columns(np.ascontiguousarray(values[:, ecg].T), others), stated
+    start = None
+    if plan.clock is not None and np.isfinite(values[0, plan.clock[0]]):
+        # In the zone of the first cell; seconds are counted as in the table.
+        number, moment = plan.clock
+        zone = moment.tzinfo
+        start = moment_of(float(values[0, number])).astimezone(zone or dt.UTC)
+        start = start if zone is not None else start.replace(tzinfo=None)
+    return Columns(np.ascontiguousarray(values[:, ecg].T), others, start), stated
 
 
 def _common_unit(units: Sequence[str], path: Path) -> str | None:

@@ -8,7 +8,6 @@ window is given out. The windows equal parts of what a read of the whole text gi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +17,14 @@ from ecgfoundry.errors import FormatError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.delimited.columns import (
     ColumnPlan,
+    check_gap,
     check_uniform,
+    first_gap,
     plan_columns,
     rate_of_step,
     time_step,
+    typical_step,
+    with_rate,
 )
 from ecgfoundry.formats.delimited.table import iterate_table
 
@@ -63,6 +66,8 @@ def survey(path: Path, options: ReadOptions) -> tuple[ColumnPlan, int, NDArray[n
     rows = 0
     first = last = np.nan
     finite = True
+    typical = np.nan
+    gap: tuple[int, float, float] | None = None
     sample: list[NDArray[np.float64]] = []
     for layout, block in iterate_table(path):
         if plan is None:
@@ -70,6 +75,9 @@ def survey(path: Path, options: ReadOptions) -> tuple[ColumnPlan, int, NDArray[n
             beginning = block[:_BEGINNING_ROWS].copy()
         if plan.time is not None and len(block):
             times = block[:, plan.time[0]]
+            typical = typical_step(times) if rows == 0 else typical
+            joined = times if rows == 0 else np.concatenate(([last], times))
+            gap = gap or first_gap(joined, typical, max(rows - 1, 0))
             first, last = (times[0] if rows == 0 else first), times[-1]
             finite = finite and bool(np.isfinite(times).all())
             sample = [*sample[:8], times[:: max(len(times) // 200, 1)].copy()]
@@ -80,9 +88,10 @@ def survey(path: Path, options: ReadOptions) -> tuple[ColumnPlan, int, NDArray[n
         return plan, rows, beginning
     number, unit = plan.time
     step = time_step(first, last if finite else np.nan, rows, path)
+    check_gap(gap, path)
     row = 0
     for _, block in iterate_table(path):
         check_uniform(block[:, number], first, step, row, path)
         row += len(block)
     rate = rate_of_step(step, last - first, np.concatenate(sample), unit, path)
-    return replace(plan, stated=replace(plan.stated, sampling_rate=rate)), rows, beginning
+    return with_rate(plan, rate), rows, beginning

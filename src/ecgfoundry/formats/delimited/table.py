@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,17 @@ import numpy as np
 from ecgfoundry.errors import FileAccessError, FormatError, LimitError
 from ecgfoundry.formats.base import Limits
 
-__all__ = ["Table", "TableLayout", "detect_layout", "iterate_table", "load_table"]
+__all__ = ["Table", "TableLayout", "detect_layout", "iterate_table", "load_table", "moment_of"]
 
 _MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "-", "?"})
 _NUMBER = re.compile(r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
 _DECIMAL_COMMA = re.compile(r"^[+-]?\d*,\d+(?:[eE][+-]?\d+)?$")
+_SEPARATOR_LINE = re.compile(r"^\"?sep=(.)\"?$")  # as spreadsheets write it for themselves
+_MOMENT = re.compile(
+    r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?(?:Z|[+-]\d{2}:?\d{2}))?$"
+)
+_CLOCK = re.compile(r"^(?:(\d{1,2}):)?(\d{1,2}):(\d{2}(?:[.,]\d{1,9})?)$")
+_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _DELIMITERS = (";", "\t", ",", None)  # None: any run of blanks
 _MINIMUM_ROWS = 3  # fewer numeric lines are no signal, and plain text often has one or two
 _MAXIMUM_HEADER_LINES = 64
@@ -43,6 +50,9 @@ class TableLayout:
         Cells of the header line and of a line of units below it.
     first_line : int
         Number of the first line of numbers, from 0.
+    clock : tuple (column, datetime or None), or None
+        The column that states the time of day, and the moment of its first cell where that has a
+        date. Its numbers are seconds.
     """
 
     delimiter: str | None
@@ -52,6 +62,7 @@ class TableLayout:
     names: tuple[str, ...] | None
     units: tuple[str, ...] | None
     first_line: int
+    clock: tuple[int, dt.datetime | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,10 @@ def detect_layout(text: str, *, whole: bool) -> TableLayout | None:
         for number, line in enumerate(lines)
         if line.strip() and not line.startswith("#")
     ]
-    for delimiter in _DELIMITERS:
+    separator = _SEPARATOR_LINE.match(content[0][1].strip("\ufeff \r\n")) if content else None
+    if separator is not None:
+        content = content[1:]
+    for delimiter in (separator[1],) if separator is not None else _DELIMITERS:
         for decimal_comma in (False,) if delimiter == "," else (False, True):
             layout = _try_layout(content, comments, delimiter, decimal_comma)
             if layout is not None:
@@ -120,7 +134,47 @@ def _try_layout(
         names=tuple(header[0]) if header else None,
         units=tuple(header[1]) if len(header) > 1 else None,
         first_line=content[first][0],
+        clock=_clock_column(rows[first]),
     )
+
+
+def _clock_column(row: Sequence[str]) -> tuple[int, dt.datetime | None] | None:
+    for number, cell in enumerate(row):
+        if _MOMENT.match(cell):
+            return number, _moment(cell)
+        if _CLOCK.match(cell):
+            return number, None
+    return None
+
+
+def _moment(cell: str) -> dt.datetime | None:
+    text = cell.replace(",", ".").replace(" ", "T", 1).replace(" ", "")
+    head, point, tail = text.partition(".")
+    digits = len(tail) - len(tail.lstrip("0123456789"))
+    try:
+        return dt.datetime.fromisoformat(head + point + tail[: min(digits, 6)] + tail[digits:])
+    except ValueError:
+        return None
+
+
+def moment_of(seconds: float) -> dt.datetime:
+    """Return the moment, in UTC, that a clock column holds as a number of seconds."""
+    return _EPOCH + dt.timedelta(microseconds=round(seconds * 1e6))
+
+
+def _seconds(cell: str) -> float | None:
+    """Return a time of day, with or without its date, in seconds; None for anything else."""
+    if _MOMENT.match(cell):
+        moment = _moment(cell)
+        if moment is None:
+            return None
+        moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
+        return (moment - _EPOCH) / dt.timedelta(seconds=1)
+    match = _CLOCK.match(cell)
+    if match is None:
+        return None
+    hour, minute, second = match.groups(default="0")
+    return 3600.0 * int(hour) + 60.0 * int(minute) + float(second.replace(",", "."))
 
 
 def _cells(line: str, delimiter: str | None) -> list[str]:
@@ -135,6 +189,8 @@ def _is_numeric(row: Sequence[str], decimal_comma: bool, *, allow_missing: bool 
     for cell in row:
         if _NUMBER.match(cell) or (decimal_comma and _DECIMAL_COMMA.match(cell)):
             numbers += 1
+        elif _seconds(cell) is not None:
+            continue
         elif cell.lower() not in _MISSING:
             return False
     return numbers > 0 or (allow_missing and bool(row))
@@ -292,4 +348,7 @@ def _number(cell: str, decimal_comma: bool) -> float:
     except ValueError:
         if cell.lower() in _MISSING:
             return float("nan")
+        seconds = _seconds(cell)
+        if seconds is not None:
+            return seconds
         raise
