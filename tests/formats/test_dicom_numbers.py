@@ -27,6 +27,7 @@ from ecgfoundry.formats.common.measurements import device_measurements
 from ecgfoundry.formats.common.writers import write
 from ecgfoundry.formats.dicom.elements import open_dicom, text_of
 from ecgfoundry.formats.dicom.reader import READER
+from ecgfoundry.formats.dicom.texts import decode_text
 from ecgfoundry.recording import Recording, Subject
 
 pydicom = pytest.importorskip("pydicom", reason="the writer of the test files is not installed")
@@ -50,6 +51,10 @@ def two(folder: Path, edit: Callable[[Any], None] | None = None, **fields: Any) 
     return path if edit is None else edited(path, edit)
 
 
+def zone(hours: float) -> dt.timezone:
+    return dt.timezone(dt.timedelta(hours=hours))
+
+
 def channels(data: Any) -> Any:
     return data.WaveformSequence[0].ChannelDefinitionSequence
 
@@ -68,7 +73,6 @@ def channels(data: Any) -> Any:
         (0.05, 1, 100, 5, "whole samples corrected"),  # the time counts where both are stated
         (0.0, None, 100, 0, None),
         (0.99, None, 100, 99, "whole samples corrected"),
-        (10.0, None, 100, 0, None),  # beyond 10 s it is damage
         (None, None, 100, 0, None),
     ],
 )
@@ -89,6 +93,13 @@ def test_channel_skew(
     low, high = max(shift, 0), min(100 + shift, 100)
     expected[low:high] = (200 + RAMP)[low - shift : high - shift] / 1000
     np.testing.assert_allclose(recording.signal[1], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seconds", ["10", "-10", "1e6"])
+def test_an_absurd_skew_is_refused(tmp_path: Path, seconds: str) -> None:
+    path = two(tmp_path, lambda data: setattr(channels(data)[1], "ChannelTimeSkew", seconds))
+    with pytest.raises(FormatError, match=r"'II' states a time skew of"):
+        read(path)
 
 
 @pytest.mark.parametrize(
@@ -257,9 +268,12 @@ def test_groups_with_offsets_in_milliseconds(tmp_path: Path) -> None:
 
 
 def test_absurd_offsets_and_spans(tmp_path: Path) -> None:
-    """An offset of 1e9 ms (11 days) or more is none; a recording has at most 400 days."""
-    for offset, samples in ((9.99e8, 999_100), (1e9, 100), (-9.99e8, 999_100), (-1e9, 100)):
+    """Offsets in milliseconds count as they stand; a recording has at most 400 days."""
+    for offset, samples in ((9.99e8, 999_100), (1e9, 1_000_100), (-9.99e8, 999_100),
+                            (-1e9, 1_000_100)):  # fmt: skip
         assert inspect(two(tmp_path, split=1, offsets=(0.0, offset), rate=1)).samples == samples
+    with pytest.raises(LimitError, match="more than a year"):
+        inspect(two(tmp_path, split=1, offsets=(0.0, 4e10), rate=1))
     # 100 samples at 2.9 uHz are 399.1 days, at 2.89 uHz 400.5 days.
     assert READER.inspect(two(tmp_path, rate=2.9e-6), ReadOptions()).samples == 100
     with pytest.raises(LimitError, match="more than a year"):
@@ -330,7 +344,8 @@ def test_the_caller_states_the_rate_and_the_leads(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "age"),
     [("061Y", 61.0), ("018M", 1.5), ("052W", 1.0), ("026W", 0.5), ("073D", 0.2), ("120Y", 120.0),
-     ("121Y", None), ("61Y", None), ("061", None), ("", None)],
+     ("121Y", None), ("61Y", 61.0), ("50Y", 50.0), ("006M", 0.5), ("03W", 0.06),
+     ("010D", 0.03), ("061", None), ("", None)],
 )  # fmt: skip
 def test_ages(tmp_path: Path, text: str, age: float | None) -> None:
     """PS3.5, AS: three digits and the unit; 52 weeks are 364 of 365.25 days."""
@@ -351,6 +366,9 @@ def test_ages(tmp_path: Path, text: str, age: float | None) -> None:
         ("", "20230102", "030405", dt.datetime(2023, 1, 2, 3, 4, 5)),
         ("", "20230102", "", None),
         ("20240506070809", "20230102", "030405", dt.datetime(2024, 5, 6, 7, 8, 9)),
+        ("20240506070809.5-0530", "", "", dt.datetime(2024, 5, 6, 7, 8, 9, 500_000, zone(-5.5))),
+        ("20240506070809+0100", "", "", dt.datetime(2024, 5, 6, 7, 8, 9, 0, zone(1))),
+        ("20240506", "20230102", "030405.25", dt.datetime(2023, 1, 2, 3, 4, 5, 250_000)),
     ],
 )
 def test_start_times(
@@ -360,6 +378,109 @@ def test_start_times(
         data.AcquisitionDateTime, data.ContentDate, data.ContentTime = acquired, date, time
 
     assert read(two(tmp_path, edit)).start_time == expected
+
+
+@pytest.mark.parametrize(
+    ("stated", "moment", "hours"),
+    [("+0100", "20240506070809", 1), ("-0530", "20240506070809", -5.5),
+     ("+0100", "20240506070809-0200", -2), ("", "20240506070809", None),
+     ("0100", "20240506070809", None)],
+)  # fmt: skip
+def test_zones(tmp_path: Path, stated: str, moment: str, hours: float | None) -> None:
+    """(0008,0201) holds for all times of the object that state no offset themselves."""
+
+    def edit(data: Any) -> None:
+        data.AcquisitionDateTime, data.TimezoneOffsetFromUTC = moment, stated
+
+    expected = None if hours is None else zone(hours)
+    start = read(two(tmp_path, edit)).start_time
+    assert start is not None and start.tzinfo == expected
+
+
+@pytest.mark.parametrize(
+    ("born", "stated", "age"),
+    [("19740506", None, 50.0), ("19740507", None, 49.0), ("19740507", "012Y", 12.0),
+     ("19740507", "", 49.0), ("1974.05.06", None, 50.0), ("", None, None), ("1974", None, None),
+     ("19741340", None, None)],
+)  # fmt: skip
+def test_ages_from_birth_dates(
+    tmp_path: Path, born: str, stated: str | None, age: float | None
+) -> None:
+    def edit(data: Any) -> None:
+        data.AcquisitionDateTime, data.PatientBirthDate = "20240506070809", born
+        if stated is None:
+            del data.PatientAge
+        else:
+            data.PatientAge = stated
+
+    assert read(two(tmp_path, edit)).subject.age == age
+
+
+@pytest.mark.parametrize(
+    ("sets", "raw", "text"),
+    [
+        ("ISO_IR 192", "c5bbc3b3c582c487", "Żółć"),
+        ("ISO_IR 100", "4dfc6c6c6572", "Müller"),
+        ("ISO_IR 101", "b3f3", "łó"),
+        ("ISO_IR 144", "bbeedad5dcd1e3e0d3", "Люкембург"),
+        ("GB18030", "d5c5", "张"),
+        ("GBK", "d5c5", "张"),
+        # PS3.5 H.3.1, I.2 and K.2: Japanese, Korean and Chinese with code extensions.
+        ("\\ISO 2022 IR 87", "59616d6164611b2442" + "3b334544" + "1b2842" + "5e", "Yamada山田^"),
+        ("ISO 2022 IR 13\\ISO 2022 IR 87", "d4cfc0de" + "1b2442" + "3b334544" + "1b284a",
+         "ﾔﾏﾀﾞ山田"),
+        ("\\ISO 2022 IR 149", "486f6e67" + "1b242943" + "fbf3d1ce", "Hong洪吉"),
+        ("\\ISO 2022 IR 58", "5a68" + "1b242941" + "d5c5", "Zh张"),
+        ("", "41e9", "Aé"),
+    ],
+)  # fmt: skip
+def test_character_sets(tmp_path: Path, sets: str, raw: str, text: str) -> None:
+    """Byte sequences of PS3.5, annexes H to K, and of the ISO 8859 tables."""
+    assert decode_text(bytes.fromhex(raw), sets.split("\\")) == text
+
+
+@pytest.mark.parametrize("sets", ["ISO_IR 192", "ISO_IR 100"])
+def test_the_character_set_holds_for_the_whole_object(tmp_path: Path, sets: str) -> None:
+    def edit(data: Any) -> None:
+        data.SpecificCharacterSet = sets
+        data.PatientID, data.Manufacturer = "Ünal-7", "Gerät"
+        source = channels(data)[1].ChannelSourceSequence[0]
+        source.CodeValue, source.CodingSchemeDesignator = "X1", "99LOCAL"
+        source.CodeMeaning = channels(data)[1].ChannelLabel = "Ableitung Ä"
+
+    recording = read(two(tmp_path, edit))
+    assert recording.subject.identifier == "Ünal-7"
+    assert recording.device["manufacturer"] == "Gerät"
+    assert recording.leads == ("I", "Ableitung Ä")
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"])
+@pytest.mark.parametrize("kept", ["nothing", "the meta information", "its sign"])
+def test_without_preamble(tmp_path: Path, syntax: str, kept: str) -> None:
+    path = two(tmp_path)
+    whole = read(path)
+    data = pydicom.dcmread(path)
+    data.file_meta.TransferSyntaxUID = syntax
+    data.save_as(path, implicit_vr=syntax == "1.2.840.10008.1.2", little_endian=True)
+    content = path.read_bytes()
+    begin = 132 + 12 + int.from_bytes(content[140:144], "little")
+    parts = {"nothing": content[begin:], "the meta information": content[132:],
+             "its sign": content[128:]}  # fmt: skip
+    path.write_bytes(parts[kept])
+    bare = read(path)
+    assert (bare.format, bare.leads, bare.sampling_rate) == ("dicom", ("I", "II"), 100)
+    np.testing.assert_array_equal(bare.signal, whole.signal)
+
+
+def test_a_lead_without_a_unit_is_refused_for_its_unit(tmp_path: Path) -> None:
+    def edit(data: Any) -> None:
+        for channel in channels(data):
+            del channel.ChannelSensitivityUnitsSequence
+
+    path = two(tmp_path, edit)
+    with pytest.raises(UnitError, match="--unit uV"):
+        read(path)
+    np.testing.assert_allclose(read(path, unit="uV").signal, TWO / 1000, rtol=1e-6)
 
 
 def test_device(tmp_path: Path) -> None:
@@ -401,11 +522,12 @@ MEASURED = {
 
 @pytest.mark.parametrize("meaning", MEASURED)
 def test_measurements(tmp_path: Path, meaning: str) -> None:
-    """0 and 29999, the "undefined" of SCP-ECG, are no measurements; the first value counts."""
+    """29999, the "undefined" of SCP-ECG, and a duration of 0 are no measurements."""
+    not_measured = (29999,) if "Axis" in meaning else (0, 29999)
 
     def edit(data: Any) -> None:
         data.WaveformAnnotationSequence = [
-            annotation(meaning=meaning, NumericValue=value) for value in (0, 29999, 61.5, 99)
+            annotation(meaning=meaning, NumericValue=value) for value in not_measured + (61.5, 99)
         ]
 
     header = read(two(tmp_path, edit)).header

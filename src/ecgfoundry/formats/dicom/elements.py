@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ecgfoundry.errors import FormatError, LimitError, TruncatedFileError, UnsupportedVariantError
+from ecgfoundry.formats.dicom.texts import decode_text
 
-__all__ = ["DicomFile", "Element", "Items", "open_dicom"]
+__all__ = ["DicomFile", "Element", "Items", "looks_like_dicom", "open_dicom", "text_of"]
 
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _VRS = _LONG_VRS | frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
 )
 _UNDEFINED = 0xFFFFFFFF
+_CHARACTER_SET = 0x00080005
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _KEPT_BYTES = 65_536
 _MAXIMUM_DEPTH = 12
@@ -44,13 +46,17 @@ Items = Mapping[int, "Element"]
 
 @dataclass(slots=True)
 class Element:
-    """One element: its value, or the items of a sequence; ``offset`` and ``length`` in bytes."""
+    """One element: its value, or the items of a sequence; ``offset`` and ``length`` in bytes.
+
+    ``character_sets`` are those that hold where it stands (0008,0005).
+    """
 
     vr: bytes
     offset: int
     length: int
     value: bytes | None = None
     items: list[dict[int, Element]] = field(default_factory=list)
+    character_sets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class DicomFile:
 
 
 def open_dicom(path: Path) -> DicomFile:
-    """Walk through the elements of a DICOM file with its preamble.
+    """Walk through the elements of a DICOM file, with or without its preamble.
 
     The last tree is kept, by path, size and time of change: reading a day window by window walks
     once. Inflated content is not kept.
@@ -86,11 +92,11 @@ def _walk_file(name: str, _size: int, _changed_ns: int) -> DicomFile:
     with path.open("rb") as file:
         file.seek(0, io.SEEK_END)
         size = file.tell()
-        file.seek(128)
-        if file.read(4) != b"DICM":
-            raise FormatError("the file has no DICOM preamble", path=path)
-        meta, position = _file_meta(file, size, path)
-        syntax = text_of(meta.get(0x00020010))
+        file.seek(0)
+        position, syntax = _beginning(file.read(132), path)
+        if syntax is None:
+            meta, position = _file_meta(file, position, size, path)
+            syntax = text_of(meta.get(0x00020010))
         inflated: bytes | None = None
         stream: BinaryIO = file
         if syntax == _DEFLATED:
@@ -110,13 +116,54 @@ def text_of(element: Element | None) -> str:
     """Return the value as text without its padding; "" where there is none."""
     if element is None or element.value is None:
         return ""
-    return element.value.decode("latin-1").strip("\0 ")
+    return decode_text(element.value, element.character_sets).strip("\0 ")
 
 
-def _file_meta(file: BinaryIO, size: int, path: Path) -> tuple[Items, int]:
+def looks_like_dicom(head: bytes) -> bool:
+    """Whether the first bytes of a file are a preamble, or a data set without one."""
+    if head[128:132] == b"DICM" or head[:4] == b"DICM":
+        return True
+    if len(head) < 16:
+        return False
+    group, number = struct.unpack_from("<HH", head)
+    if head[:2] == b"\0\x08":
+        return _explicit(head) and struct.unpack_from(">H", head, 2)[0] <= 0x0018
+    if group not in (0x0002, 0x0008) or number > 0x0018:
+        return False
+    if _explicit(head):
+        return True
+    length = int.from_bytes(head[4:8], "little")
+    # Without value representations: a short first value, and another element of the group.
+    following = head[8 + length : 10 + length]
+    return length <= 64 and length % 2 == 0 and following == b"\x08\0" and group == 0x0008
+
+
+def _explicit(head: bytes) -> bool:
+    return head[4:6] in _VRS
+
+
+def _beginning(head: bytes, path: Path) -> tuple[int, str | None]:
+    """Return where the file meta information begins, or the data set and its transfer syntax.
+
+    Some devices write the data set alone; its first element shows how it is stored.
+    """
+    if head[128:132] == b"DICM":
+        return 132, None
+    if head[:4] == b"DICM":
+        return 4, None
+    if not looks_like_dicom(head):
+        raise FormatError("the file has no DICOM preamble", path=path)
+    if head[:2] == b"\x02\0":
+        return 0, None
+    if head[:2] == b"\0\x08":
+        return 0, _BIG_ENDIAN
+    return 0, _EXPLICIT if _explicit(head) else _IMPLICIT
+
+
+def _file_meta(file: BinaryIO, begin: int, size: int, path: Path) -> tuple[Items, int]:
     """Return group 0002 (always explicit little endian), and where the data set begins."""
     walker = _Walker(file, size, path, big_endian=False)
-    first, position = walker.items_of(132, min(144, size), explicit=True, depth=0)
+    first, position = walker.items_of(begin, min(begin + 12, size), explicit=True, depth=0)
     stated = first[0x00020000].value if 0x00020000 in first else None
     if stated is None or len(stated) != 4:
         raise FormatError("the file meta information does not state its length", path=path)
@@ -150,7 +197,13 @@ class _Walker:
         self._left = _MAXIMUM_ELEMENTS
 
     def items_of(
-        self, position: int, end: int, *, explicit: bool, depth: int
+        self,
+        position: int,
+        end: int,
+        *,
+        explicit: bool,
+        depth: int,
+        character_sets: tuple[str, ...] = (),
     ) -> tuple[dict[int, Element], int]:
         """Return the elements from ``position`` up to ``end`` or an item delimiter, and where."""
         found: dict[int, Element] = {}
@@ -159,11 +212,13 @@ class _Walker:
             if tag == _ITEM_END:
                 return found, begin
             self._count()
-            element = Element(vr, begin, length)
+            element = Element(vr, begin, length, character_sets=character_sets)
             is_sequence = vr == b"SQ" or (not vr and tag in _SEQUENCES) or length == _UNDEFINED
             if is_sequence:
                 inner = explicit and vr != b"UN"  # PS3.5 6.2.2: UN of undefined length is implicit
-                element.items, position = self._sequence(begin, length, end, inner, depth + 1)
+                element.items, position = self._sequence(
+                    begin, length, end, inner, depth + 1, character_sets
+                )
             else:
                 position = begin + length
                 if position > end:
@@ -175,11 +230,20 @@ class _Walker:
                     )
                 if length <= _KEPT_BYTES:
                     element.value = self._read(begin, length)
+                if tag == _CHARACTER_SET and element.value is not None:
+                    names = element.value.decode("latin-1").strip("\0 ").split("\\")
+                    character_sets = tuple(name.strip() for name in names)
             found[tag] = element
         return found, max(position, end)
 
     def _sequence(
-        self, position: int, length: int, end: int, explicit: bool, depth: int
+        self,
+        position: int,
+        length: int,
+        end: int,
+        explicit: bool,
+        depth: int,
+        character_sets: tuple[str, ...],
     ) -> tuple[list[dict[int, Element]], int]:
         if depth > _MAXIMUM_DEPTH:
             raise LimitError(
@@ -202,7 +266,9 @@ class _Walker:
             limit = stop if item_length == _UNDEFINED else begin + item_length
             if limit > stop:
                 raise TruncatedFileError("an item reaches behind its sequence", path=self._path)
-            content, after = self.items_of(begin, limit, explicit=explicit, depth=depth)
+            content, after = self.items_of(
+                begin, limit, explicit=explicit, depth=depth, character_sets=character_sets
+            )
             items.append(content)
             position = after if item_length == _UNDEFINED else limit
         return items, stop

@@ -25,16 +25,26 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import LimitError, SignalError
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
-from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT, filter_text
-from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
+from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT, age_in_years, filter_text
+from ecgfoundry.formats.common.measurements import (
+    STATEMENTS_KEY,
+    is_measured,
+    stated_measurements,
+)
 from ecgfoundry.formats.common.multichannel import (
     check_samples,
     named_channels,
     part_annotations,
     read_bytes,
 )
-from ecgfoundry.formats.common.subjects import parse_age, parse_sex
-from ecgfoundry.formats.dicom.elements import DicomFile, Items, open_dicom, text_of
+from ecgfoundry.formats.common.subjects import parse_sex
+from ecgfoundry.formats.dicom.elements import (
+    DicomFile,
+    Items,
+    looks_like_dicom,
+    open_dicom,
+    text_of,
+)
 from ecgfoundry.formats.dicom.waveform import (
     DicomChannel,
     DicomGroup,
@@ -55,8 +65,9 @@ __all__ = ["READER", "open_file", "sniff"]
 
 _BLOCK_BYTES = 8_000_000
 _MAXIMUM_SPAN_S = 400 * 86_400.0
-_AGE = re.compile(r"^(\d{3})([DWMY])$")
-_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+_MOMENT = re.compile(
+    r"^(\d{4})[.]?(\d\d)[.]?(\d\d)(\d\d):?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?\s*([+-]\d{4})?$"
+)
 _MEASUREMENTS = {
     "rr interval": "rr_ms",
     "pr interval": "pr_ms",
@@ -76,12 +87,11 @@ _MEASUREMENTS = {
     "atrial rate": "atrial_rate_bpm",
     "atrial heart rate": "atrial_rate_bpm",
 }
-_UNDEFINED = 29_999.0  # SCP-ECG's sentinel for "not measured", used by devices that export DICOM
 
 
 def sniff(path: Path, head: bytes) -> bool:
-    """Whether the content has the preamble of DICOM."""
-    return head[128:132] == b"DICM"
+    """Whether the content has the preamble of DICOM, or is a data set without one."""
+    return looks_like_dicom(head)
 
 
 def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
@@ -132,7 +142,7 @@ class _OpenedDicom(FormatFile):
             sampling_rate=file.sampling_rate,
             leads=tuple(place.name for place in file.ecg),
             start_time=begin and begin + dt.timedelta(seconds=begin_s),
-            subject=_subject(elements),
+            subject=_subject(elements, begin),
             device=_device(file),
             header={**_header_fields(file), **self._measured},
             other_channels=(*others, *_beats(file)),
@@ -320,30 +330,57 @@ def _beats(file: _File) -> list[Channel]:
     return beats
 
 
-def _subject(elements: Items) -> Subject:
-    stated = _AGE.match(text_of(elements.get(0x00101010)))
-    age = parse_age(round(int(stated[1]) * _YEARS[stated[2]], 2)) if stated else None
+def _subject(elements: Items, start: dt.datetime | None) -> Subject:
+    born = _MOMENT.match(text_of(elements.get(0x00100030)) + "0000")
+    try:
+        birth = dt.date(int(born[1]), int(born[2]), int(born[3])) if born else None
+    except ValueError:
+        birth = None
+    stated = text_of(elements.get(0x00101010))
+    if stated[-1:] not in tuple("DWMY"):
+        stated = ""  # without its unit it may be years or days
     return Subject(
-        age=age,
+        age=age_in_years(stated, None, birth, start.date() if start else None),
         sex=parse_sex(text_of(elements.get(0x00100040))),
         identifier=text_of(elements.get(0x00100020)) or None,
     )
 
 
 def _start_time(elements: Items) -> dt.datetime | None:
-    """Return the acquisition time, else the content's, as the clock of the device showed it."""
-    moment = text_of(elements.get(0x0008002A))
-    if not moment:
-        moment = text_of(elements.get(0x00080023)) + text_of(elements.get(0x00080033))
-    match = re.match(r"^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?", moment)
+    """Return the acquisition time, else the content's, as the clock of the device showed it.
+
+    Its zone is the offset that it states itself, else that of the data set (0008,0201).
+    """
+    zone = text_of(elements.get(0x00080201))
+    for date, time in ((0x0008002A, None), (0x00080022, 0x00080032), (0x00080023, 0x00080033)):
+        text = text_of(elements.get(date)) + (text_of(elements.get(time)) if time else "")
+        moment = _moment(text, zone)
+        if moment is not None:
+            return moment
+    return None
+
+
+def _moment(text: str, zone: str) -> dt.datetime | None:
+    """Return a moment with at least hour and minute, or None (PS3.5, DT; a leap second is :59)."""
+    match = _MOMENT.match(text)
     if match is None:
         return None
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     micro = int((match[7] or "0").ljust(6, "0"))
     try:
-        return dt.datetime(year, month, day, hour, minute, min(second, 59), micro)
+        return dt.datetime(
+            year, month, day, hour, minute, min(second, 59), micro, _zone(match[8] or zone)
+        )
     except ValueError:
         return None
+
+
+def _zone(text: str) -> dt.timezone | None:
+    match = re.match(r"^([+-])(\d\d)(\d\d)$", text)
+    if match is None or int(match[2]) > 14 or int(match[3]) > 59:  # PS3.5: -1200 to +1400
+        return None
+    offset = dt.timedelta(hours=int(match[2]), minutes=int(match[3]))
+    return dt.timezone(offset if match[1] == "+" else -offset)
 
 
 def _device(file: _File) -> dict[str, str]:
@@ -386,8 +423,10 @@ def _annotations(file: _File) -> tuple[list[Annotation], dict[str, str]]:
         concept = _meaning(item)
         text = text_of(item.get(0x00700006))
         numbers = numbers_of(item.get(0x0040A30A))
-        if numbers and concept.lower() in _MEASUREMENTS and numbers[0] not in (0.0, _UNDEFINED):
-            measured.setdefault(_MEASUREMENTS[concept.lower()], numbers[0])
+        key = _MEASUREMENTS.get(concept.lower())
+        if key is not None and numbers:
+            if is_measured(key, numbers[0]):
+                measured.setdefault(key, numbers[0])
         elif 0x0040A132 in item or 0x0040A138 in item:
             marks += _points(file, item, concept or text)
         elif text and not concept:

@@ -31,6 +31,8 @@ _UNITS = {
     "uv": "uV", "mv": "mV", "v": "V", "nv": "nV", "µv": "uV", "[uv]": "uV",
     "microvolt": "uV", "millivolt": "mV", "mm[hg]": "mmHg",
 }  # fmt: skip
+_LARGEST_SKEW_S = 10.0
+"""Channels of one group are sampled within one sampling interval (our choice)."""
 _BEAT_WORDS = re.compile(r"MEDIAN|BEAT|AVERAGE|TEMPLATE|REPRESENTATIVE", re.IGNORECASE)
 _SCP_CODE = re.compile(r"^5\.6\.3-9-(\d{1,3})$")
 _MDC_CODE = re.compile(r"^2:(\d{1,3})$")
@@ -140,7 +142,7 @@ def _group(number: int, item: Items, file: DicomFile, limits: Limits) -> DicomGr
         dtype=order + dtype,
         data_offset=data.offset,
         padding=_padding(item.get(0x5400100A), order + dtype),
-        time_offset_s=offset_ms / 1000.0 if abs(offset_ms) < 1e9 else 0.0,
+        time_offset_s=offset_ms / 1000.0,
     )
 
 
@@ -168,17 +170,24 @@ def _channel(number: int, item: Items, rate: float, order: str, path: Path) -> D
     skew = _first(numbers_of(item.get(0x003A0214)))
     if skew is None:
         skew = (_first(numbers_of(item.get(0x003A0215))) or 0.0) / rate
+    if abs(skew) >= _LARGEST_SKEW_S:
+        raise FormatError(
+            f"'{name}' states a time skew of {skew:g} s, which no multiplexer has",
+            path=path,
+            remedy="Export the ECG again",
+        )
     non_ecg = None if known else known_non_ecg_kind(name)
     low, high, notch = (
         _first(numbers_of(item.get(tag))) for tag in (0x003A0220, 0x003A0221, 0x003A0222)
     )
     return DicomChannel(
         name=name,
-        kind=non_ecg or ("ecg" if is_voltage(unit) else "other"),
+        # Without a unit a lead is still a lead: its amplitude is then refused, or supplied.
+        kind=non_ecg or ("ecg" if is_voltage(unit) or (known and not unit) else "other"),
         unit=unit,
         gain=gain,
         baseline=_first(numbers_of(item.get(0x003A0213))) or 0.0,
-        skew_s=skew if abs(skew) < 10 else 0.0,
+        skew_s=skew,
         filters=(low, high, notch),
     )
 
