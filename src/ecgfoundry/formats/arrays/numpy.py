@@ -38,7 +38,7 @@ __all__ = ["READER", "open_file", "sniff"]
 
 _NPY_MAGIC = b"\x93NUMPY"
 _ZIP_MAGIC = b"PK\x03\x04"
-_METADATA_KEYS = ("leads", "sampling_rate", "unit", "age", "sex")
+_METADATA_KEYS = ("leads", "sampling_rate", "unit", "age", "sex", "about")
 _MAXIMUM_METADATA_ITEMS = 4096
 
 
@@ -100,6 +100,7 @@ def _load(path: Path, options: ReadOptions) -> tuple[np.ndarray, Stated]:
         unit=sidecar.unit or stated.unit,
         sampling_rate=sidecar.sampling_rate or stated.sampling_rate,
         subject=sidecar.subject if sidecar.subject.age or sidecar.subject.sex else stated.subject,
+        about=sidecar.about or stated.about,
         header={**stated.header, **sidecar.header},
     )
     return array, with_options(merged, options)

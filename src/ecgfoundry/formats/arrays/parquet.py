@@ -71,6 +71,7 @@ def _load(path: Path, options: ReadOptions) -> tuple[Any, Stated]:
         unit=sidecar.unit or stated.unit,
         sampling_rate=sidecar.sampling_rate or stated.sampling_rate,
         subject=stated.subject,
+        about=stated.about,
         header={**stated.header, **sidecar.header},
     )
     return table.to_numpy().T, with_options(stated, options)

@@ -6,7 +6,9 @@ data set, from a sidecar, or from the caller, in rising order of precedence, and
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,13 +27,32 @@ from ecgfoundry.errors import (
     UnitError,
 )
 from ecgfoundry.formats.base import FormatFile, Limits, ReadOptions, RecordingInfo
+from ecgfoundry.formats.common.multichannel import part_annotations
 from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.leads import normalize_lead_names
-from ecgfoundry.recording import Recording, Subject, check_sampling_rate, millivolts_per_unit
+from ecgfoundry.recording import (
+    Annotation,
+    Recording,
+    Subject,
+    check_sampling_rate,
+    millivolts_per_unit,
+)
 
 __all__ = ["ArrayFile", "Stated", "build_recording", "describe", "load_sidecar", "with_options"]
 
+_BESIDE = frozenset({"start_time", "device", "annotations", "mains_frequency"})
+_KNOWN = _BESIDE | {"leads", "sampling_rate", "unit", "age", "sex", "identifier"}
 _MAXIMUM_SIDECAR_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What our own files of arrays say beside the signal (times from their first sample)."""
+
+    start_time: dt.datetime | None = None
+    device: Mapping[str, str] = field(default_factory=dict)
+    annotations: tuple[Annotation, ...] = ()
+    mains_frequency: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +64,7 @@ class Stated:
     sampling_rate: float | None = None
     subject: Subject = field(default_factory=Subject)
     header: Mapping[str, str] = field(default_factory=dict)
+    about: About | None = None
 
 
 def with_options(stated: Stated, options: ReadOptions) -> Stated:
@@ -99,13 +121,62 @@ def stated_from_mapping(content: Mapping[str, Any], path: Path) -> Stated:
     unit = content.get("unit")
     if unit is not None and not isinstance(unit, str):
         raise FormatError("'unit' is not a text", path=path)
-    known = {"leads", "sampling_rate", "unit", "age", "sex"}
+    content = _with_about(content, path)
+    if "device" in content and not isinstance(content["device"], dict):
+        content = {**content, "device": {"model": content["device"]}}  # a side-car's one word
+    identifier = content.get("identifier")
     return Stated(
         leads=None if leads is None else tuple(leads),
         unit=unit,
         sampling_rate=None if rate is None else float(rate),
-        subject=Subject(age=parse_age(content.get("age")), sex=parse_sex(content.get("sex"))),
-        header={str(key): str(value) for key, value in content.items() if key not in known},
+        subject=Subject(
+            age=parse_age(content.get("age")),
+            sex=parse_sex(content.get("sex")),
+            identifier=identifier if isinstance(identifier, str) and identifier else None,
+        ),
+        header={str(key): str(value) for key, value in content.items() if key not in _KNOWN},
+        about=_about(content, path),
+    )
+
+
+def _with_about(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """Return the members with those of the JSON text "about" put among them."""
+    text = content.get("about")
+    if not isinstance(text, str):
+        return content
+    try:
+        inner = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"'about' is no JSON ({error})", path=path) from None
+    if not isinstance(inner, dict):
+        raise FormatError("'about' is no JSON object", path=path)
+    return {**inner, **{key: value for key, value in content.items() if key != "about"}}
+
+
+def _about(content: Mapping[str, Any], path: Path) -> About | None:
+    if not _BESIDE & set(content):
+        return None
+    device, mains = content.get("device", {}), content.get("mains_frequency")
+    try:
+        start = content.get("start_time")
+        return About(
+            start_time=None if start is None else dt.datetime.fromisoformat(start),
+            device={str(key): str(value) for key, value in device.items()},
+            annotations=tuple(_mark(entry) for entry in content.get("annotations", [])),
+            mains_frequency=None if mains is None else float(mains),
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        raise FormatError(
+            f"the start time, the device or the annotations are damaged ({error})", path=path
+        ) from None
+
+
+def _mark(entry: Any) -> Annotation:
+    time_s, kind, text, duration_s, lead = entry
+    if not (math.isfinite(time_s) and math.isfinite(duration_s)):
+        raise ValueError("a time is not finite")
+    return Annotation(
+        float(time_s), str(kind), str(text), float(duration_s), None if lead is None else str(lead)
     )
 
 
@@ -132,6 +203,8 @@ def build_recording(
     start = min(max(start, 0), array.shape[1])
     stop = array.shape[1] if stop is None else min(max(stop, start), array.shape[1])
     _check_samples(array.shape[0] * (stop - start), options.limits, path)
+    about = stated.about or About()
+    begin = about.start_time
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes a missing sample
         return Recording.from_array(
             array[:, start:stop],
@@ -142,7 +215,9 @@ def build_recording(
             header=stated.header,
             source=str(path),
             format=format,
-            mains_frequency=options.mains_frequency,
+            mains_frequency=options.mains_frequency or about.mains_frequency,
+            start_time=begin and begin + dt.timedelta(seconds=start / rate),
+            device=about.device,
         )
 
 
@@ -175,6 +250,12 @@ class ArrayFile(FormatFile):
             start=start,
             stop=stop,
         )
+
+    def read_annotations(self, start: int, stop: int) -> tuple[Annotation, ...]:
+        """Return the annotations that touch samples ``start`` to ``stop``."""
+        marks = self._stated.about.annotations if self._stated.about is not None else ()
+        info = self.info
+        return part_annotations(marks, start, stop, info.samples, info.sampling_rate)
 
     def close(self) -> None:
         """Release what the file holds."""

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from ecgfoundry.errors import MissingExtraError, UnsupportedVariantError
+from ecgfoundry.formats.common.capabilities import Capabilities
 from ecgfoundry.formats.common.writing import Writer, Written, replacing
 from ecgfoundry.recording import Recording
 
 __all__ = ["NPZ_WRITER", "PARQUET_METADATA", "PARQUET_WRITER", "write_npz", "write_parquet"]
 
 PARQUET_METADATA = "ecgfoundry"
-"""Key of the file's metadata under which a JSON object states rate, unit, age and sex."""
+"""Key of the file's metadata under which a JSON object states rate, unit, age, sex and the rest."""
 
 
 def write_npz(recording: Recording, path: Path) -> Written:
@@ -34,12 +35,15 @@ def write_npz(recording: Recording, path: Path) -> Written:
         arrays["age"] = np.float64(recording.subject.age)
     if recording.subject.sex is not None:
         arrays["sex"] = np.array(recording.subject.sex)
+    about = _about(recording)
+    if about:
+        arrays["about"] = np.array(json.dumps(about))
     with replacing(path) as temporary:
         with temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
         if not zipfile.is_zipfile(temporary):
             raise UnsupportedVariantError("the archive could not be completed", path=path)
-    return Written(path, 0.0, _left_out(recording))
+    return Written(path, 0.0)
 
 
 def write_parquet(recording: Recording, path: Path) -> Written:
@@ -57,21 +61,36 @@ def write_parquet(recording: Recording, path: Path) -> Written:
         stated["age"] = recording.subject.age
     if recording.subject.sex is not None:
         stated["sex"] = recording.subject.sex
+    stated |= _about(recording)
     table = polars.DataFrame(dict(zip(recording.leads, recording.signal, strict=True)))
     with replacing(path) as temporary:
         table.write_parquet(temporary, metadata={PARQUET_METADATA: json.dumps(stated)})
-    return Written(path, 0.0, _left_out(recording))
+    return Written(path, 0.0)
 
 
-def _left_out(recording: Recording) -> tuple[str, ...]:
-    notes = []
-    if recording.other_channels:
-        notes.append(f"{len(recording.other_channels)} other channels are left out")
-    if recording.annotations:
-        notes.append(f"{len(recording.annotations)} annotations are left out")
-    if recording.start_time is not None:
-        notes.append("the start time is left out")
-    return tuple(notes)
+def _about(recording: Recording) -> dict[str, Any]:
+    """Return what the recording says beside its signal, as JSON holds it."""
+    start = recording.start_time
+    about = {
+        "identifier": recording.subject.identifier,
+        "start_time": start.isoformat() if start is not None else None,
+        "mains_frequency": recording.mains_frequency,
+        "device": dict(recording.device),
+        "annotations": [
+            [mark.time_s, mark.kind, mark.text, mark.duration_s, mark.lead]
+            for mark in recording.annotations
+        ],
+    }
+    return {key: value for key, value in about.items() if value}
+
+
+_HOLDS = Capabilities(
+    start=True,
+    zone=True,
+    annotations=frozenset({"kind", "lead"}),
+    device=lambda _key, text: text or None,
+    mains_frequency=True,
+)
 
 
 NPZ_WRITER = Writer(
@@ -80,6 +99,7 @@ NPZ_WRITER = Writer(
     extension=".npz",
     write=write_npz,
     missing="NaN",
+    holds=_HOLDS,
 )
 PARQUET_WRITER = Writer(
     name="parquet",
@@ -87,5 +107,6 @@ PARQUET_WRITER = Writer(
     extension=".parquet",
     write=write_parquet,
     missing="NaN",
+    holds=_HOLDS,
     extra="data",
 )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ecgfoundry.errors import FileAccessError, SignalError, UnknownFormatError
 from ecgfoundry.formats.arrays.writers import NPZ_WRITER, PARQUET_WRITER
+from ecgfoundry.formats.common.capabilities import left_out
 from ecgfoundry.formats.common.writing import Writer, Written, microvolts_per_step
 from ecgfoundry.formats.dicom.writer import WRITER as DICOM_WRITER
 from ecgfoundry.formats.edf.writer import WRITER as EDF_WRITER
-from ecgfoundry.formats.wfdb.writer import write_wfdb
+from ecgfoundry.formats.wfdb.writer import WFDB_HOLDS, write_wfdb
 from ecgfoundry.recording import Recording
 
 __all__ = ["WRITERS", "write", "writer_for", "writers"]
@@ -23,10 +25,6 @@ def _write_wfdb(recording: Recording, path: Path) -> Written:
     name = re.sub(r"[^A-Za-z0-9_-]", "_", path.stem)
     header = write_wfdb(recording, path.parent, name, gain=1000.0 / step)
     notes = [] if header == path else [f"the record is called {name}: WFDB allows no other signs"]
-    if recording.other_channels:
-        notes.append(f"{len(recording.other_channels)} other channels are left out")
-    if recording.annotations:
-        notes.append(f"{len(recording.annotations)} annotations are left out")
     return Written(header, step / 1000.0, tuple(notes))
 
 
@@ -37,6 +35,7 @@ WRITERS: tuple[Writer, ...] = (
         extension=".hea",
         write=_write_wfdb,
         missing="the invalid value -32768 of the format",
+        holds=WFDB_HOLDS,
     ),
     EDF_WRITER,
     DICOM_WRITER,
@@ -117,4 +116,6 @@ def write(
         raise FileAccessError(
             f"the folder cannot be made ({error.strerror or error})", path=path.parent
         ) from error
-    return writer.write(recording if keep_subject else recording.without_subject(), path)
+    kept = recording if keep_subject else recording.without_subject()
+    written = writer.write(kept, path)
+    return replace(written, notes=(*written.notes, *left_out(kept, writer.holds)))

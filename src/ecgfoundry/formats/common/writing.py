@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import FileAccessError, SignalError
+from ecgfoundry.formats.common.capabilities import Capabilities
 from ecgfoundry.recording import Recording
 
 __all__ = ["MISSING", "Writer", "Written", "digital", "microvolts_per_step", "replacing"]
@@ -57,6 +58,8 @@ class Writer:
         ``path`` has the extension; its folder exists. Complete files or none.
     missing : str
         How missing samples are stored.
+    holds : Capabilities
+        What the format can hold of a recording; the notes of :class:`Written` follow from it.
     extra : str, optional
         The extra whose packages it needs.
     """
@@ -66,6 +69,7 @@ class Writer:
     extension: str
     write: Callable[[Recording, Path], Written]
     missing: str
+    holds: Capabilities
     extra: str | None = None
 
 

@@ -209,7 +209,9 @@ def _lead_name(item: Items) -> str:
         if canonical_lead(meaning):
             return meaning
     label = text_of(item.get(0x003A0203))
-    return label or meaning
+    full = text_of(source[0].get(0x00080104)) if source else ""
+    # A label has 16 signs; a longer name stands in full beside it.
+    return full if label and full.startswith(label) else label or meaning
 
 
 def _unit(item: Items) -> str:

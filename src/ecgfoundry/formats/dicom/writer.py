@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ecgfoundry.errors import MissingExtraError, UnsupportedVariantError
+from ecgfoundry.formats.common.capabilities import Capabilities
+from ecgfoundry.formats.common.document import filter_text
+from ecgfoundry.formats.common.subjects import parse_age
 from ecgfoundry.formats.common.writing import (
     MISSING,
     Writer,
@@ -25,6 +30,17 @@ __all__ = ["WRITER", "write_dicom"]
 _TWELVE_LEAD = "1.2.840.10008.5.1.4.1.1.9.1.1"
 _GENERAL = "1.2.840.10008.5.1.4.1.1.9.1.2"
 _AMBULATORY = "1.2.840.10008.5.1.4.1.1.9.1.3"
+_FILTERS = {
+    "highpass": "FilterLowFrequency",
+    "lowpass": "FilterHighFrequency",
+    "notch": "NotchFilterFrequency",
+}
+_TEXTS = {
+    "manufacturer": "Manufacturer",
+    "model": "ManufacturerModelName",
+    "serial_number": "DeviceSerialNumber",
+    "software": "SoftwareVersions",
+}
 _CODES = {name: code for code, name in SCP_LEADS.items()}
 
 
@@ -75,12 +91,7 @@ def write_dicom(recording: Recording, path: Path) -> Written:
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
     with replacing(path) as temporary:
         data.save_as(temporary, enforce_file_format=True)
-    notes = []
-    if recording.other_channels:
-        notes.append(f"{len(recording.other_channels)} other channels are left out")
-    if recording.annotations:
-        notes.append(f"{len(recording.annotations)} annotations are left out")
-    return Written(path, step / 1000.0, tuple(notes))
+    return Written(path, step / 1000.0)
 
 
 def _object_class(recording: Recording) -> str:
@@ -106,7 +117,8 @@ def _channel(dataset: Any, lead: str, step: int, recording: Recording) -> Any:
         return [item]
 
     channel = dataset()
-    channel.ChannelLabel = lead[:16]
+    lead = _long_text(lead)
+    channel.ChannelLabel = lead[:16].strip()  # a longer name stands in the meaning of the source
     number = _CODES.get(lead, 0)  # 0 is "unspecified lead": the label then says which it is
     meaning = f"Lead {lead}" if number else lead[:64]
     channel.ChannelSourceSequence = code(f"5.6.3-9-{number}", "SCPECG", meaning)
@@ -116,31 +128,67 @@ def _channel(dataset: Any, lead: str, step: int, recording: Recording) -> Any:
     channel.ChannelBaseline = "0"
     channel.ChannelSampleSkew = "0"
     channel.WaveformBitsStored = 16
-    for key, name in (
-        ("highpass", "FilterLowFrequency"),
-        ("lowpass", "FilterHighFrequency"),
-        ("notch", "NotchFilterFrequency"),
-    ):
-        setting = recording.device.get(key, "").removesuffix(" Hz")
-        if setting.replace(".", "", 1).isdigit():
-            setattr(channel, name, setting)
+    for key, name in _FILTERS.items():
+        text = recording.device.get(key, "")
+        if _device_text(key, text) is not None:
+            setattr(channel, name, text.removesuffix(" Hz"))
     return channel
 
 
 def _describe(data: Any, recording: Recording) -> None:
     subject, start = recording.subject, recording.start_time
     data.PatientName, data.PatientBirthDate = "", ""
-    data.PatientID = subject.identifier or ""
+    data.PatientID = _long_text(subject.identifier or "")
     data.PatientSex = {"female": "F", "male": "M"}.get(subject.sex or "", "")
     if subject.age is not None:
-        data.PatientAge = f"{min(int(subject.age), 999):03d}Y"
-    data.Manufacturer = recording.device.get("manufacturer", "")[:64]
-    data.ManufacturerModelName = recording.device.get("model", "")[:64]
+        data.PatientAge = _age_text(subject.age)
+    for key, name in _TEXTS.items():
+        setattr(data, name, _long_text(recording.device.get(key, "")))
     data.StudyID, data.AccessionNumber, data.ReferringPhysicianName = "", "", ""
     data.StudyDate = data.ContentDate = start.strftime("%Y%m%d") if start else ""
     data.StudyTime = data.ContentTime = start.strftime("%H%M%S.%f") if start else ""
     data.AcquisitionDateTime = start.strftime("%Y%m%d%H%M%S.%f") if start else ""
+    offset = _offset(start)
+    if offset:
+        data.AcquisitionDateTime += offset
+        data.TimezoneOffsetFromUTC = offset
     data.AcquisitionContextSequence = []
+
+
+def _offset(start: dt.datetime | None) -> str:
+    """Return the distance from UTC as DICOM writes it, in whole minutes, or ""."""
+    return start.strftime("%z")[:5] if start is not None and start.tzinfo is not None else ""
+
+
+def _age_text(age: float) -> str:
+    """Return an age string (PS3.5, AS): years, else the finest unit that states the same age."""
+    years, months, weeks, days = age, age * 12, age * 365.25 / 7, age * 365.25
+    for number, unit in ((years, "Y"), (months, "M"), (weeks, "W"), (days, "D")):
+        text = f"{round(number):03d}{unit}"
+        if len(text) == 4 and parse_age(text) == age:
+            return text
+    fits = [(abs(round(n) / per - age), f"{round(n):03d}{unit}")
+            for n, per, unit in ((years, 1.0, "Y"), (months, 12.0, "M"), (weeks, 365.25 / 7, "W"),
+                                 (days, 365.25, "D")) if round(n) <= 999]  # fmt: skip
+    return min(fits)[1] if fits else "999Y"
+
+
+def _long_text(text: str) -> str:
+    """Return a text as LO holds it: 64 signs, no backslash, no control signs."""
+    clean = "".join(sign if sign.isprintable() and sign != "\\" else " " for sign in text)
+    return clean.strip()[:64].strip()
+
+
+def _device_text(key: str, text: str) -> str | None:
+    """Return what comes back of a field of the device."""
+    if key in _FILTERS:
+        setting = text.removesuffix(" Hz")
+        return text if text.endswith(" Hz") and filter_text(setting) == text else None
+    return _long_text(text) or None if key in _TEXTS else None
+
+
+def _labels(leads: Sequence[str]) -> list[str]:
+    return [lead if lead in _CODES else _long_text(lead) for lead in leads]
 
 
 def _decimal(value: float) -> str:
@@ -155,5 +203,14 @@ WRITER = Writer(
     extension=".dcm",
     write=write_dicom,
     missing="the padding value -32768",
+    holds=Capabilities(
+        start=True,
+        zone=True,
+        sampling_rate=lambda rate: float(_decimal(rate)),
+        leads=_labels,
+        age=lambda age: parse_age(_age_text(age)),
+        identifier=lambda text: _long_text(text) or None,
+        device=_device_text,
+    ),
     extra="formats",
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import FormatError, LimitError
 from ecgfoundry.formats.edf.header import EdfHeader
+from ecgfoundry.leads import canonical_lead
 from ecgfoundry.recording import Annotation
 
 __all__ = ["EdfTimeline", "edf_timeline", "first_onset"]
@@ -82,7 +83,7 @@ def edf_timeline(header: EdfHeader) -> EdfTimeline:
         os.close(file)
     begin = 0.0 if math.isnan(onsets[0]) else float(onsets[0])
     shifted = sorted(
-        (Annotation(mark.time_s - begin, mark.kind, mark.text, mark.duration_s) for mark in marks),
+        (replace(mark, time_s=mark.time_s - begin) for mark in marks),
         key=lambda mark: mark.time_s,
     )
     gaps = _checked_onsets(onsets - begin, header) if header.discontinuous else None
@@ -128,11 +129,19 @@ def _parse(raw: bytes) -> tuple[float | None, list[Annotation], int]:
         if position == 0 and texts[0] == b"":
             keeping = onset
         marks += [
-            Annotation(onset, "note", text.decode("utf-8", errors="replace"), duration)
+            _annotation(onset, text.decode("utf-8", errors="replace"), duration)
             for text in texts
             if text
         ]
     return keeping, marks, damaged
+
+
+def _annotation(onset: float, text: str, duration: float) -> Annotation:
+    """Return a mark; EDF+ 2.2.4 puts the label of the signal that it belongs to behind "@@"."""
+    words, at, label = text.rpartition("@@")
+    name = label.strip().removeprefix("ECG ")
+    lead = canonical_lead(name) or name if at else None
+    return Annotation(onset, "note", words if lead else text, duration, lead or None)
 
 
 def _seconds(text: bytes) -> float | None:

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import UnsupportedVariantError
-from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT
+from ecgfoundry.formats.common.capabilities import Capabilities, ascii_text, none_of_it
+from ecgfoundry.formats.common.channels import known_non_ecg_kind
+from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT, filter_text
 from ecgfoundry.formats.common.writing import (
     MISSING,
     Writer,
@@ -33,6 +35,12 @@ __all__ = ["WRITER", "write_edf"]
 _RECORD_BYTES = 61_440
 """EDF recommends data records of at most this size."""
 _LARGEST_RECORD_BYTES = 10_000_000
+_SMALL_PADDING_S, _SMALL_PADDING = 3.0, 0.01
+"""Padding of so many seconds, or of such a part of the recording, is small (our choice)."""
+_LARGEST_RATE_ERROR = 1e-5
+"""Of a stated rate, relative; clocks of recorders are no better (our choice)."""
+_SMALLEST_RATE_ERROR = 2e-7
+"""What eight characters can always keep; 17 ms in a day."""
 _UNKNOWN_DATE = "01.01.85", "00.00.00"  # EDF+ 2.1.3.2
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
@@ -63,6 +71,9 @@ def write_edf(recording: Recording, path: Path) -> Written:
     per_record, duration = _record(
         recording.sampling_rate, samples, len(recording.leads), recording
     )
+    stored_rate = float(per_record / duration)
+    if stored_rate != recording.sampling_rate:
+        notes.append(f"the sampling rate is stated as {stored_rate:.12g} Hz")
     records = -(-samples // per_record)
     padding = records * per_record - samples
     if padding:
@@ -70,12 +81,19 @@ def write_edf(recording: Recording, path: Path) -> Written:
     step = microvolts_per_step(recording.signal, path=recording.source)
     signals = [
         _ecg(lead, row, step, per_record, records, recording)
-        for lead, row in zip(recording.leads, recording.signal, strict=True)
+        for lead, row in zip(_labels(recording.leads), recording.signal, strict=True)
     ]
-    fitting = [_other(channel, duration, records) for channel in recording.other_channels]
+    others = [one for one in recording.other_channels if one.kind != REPRESENTATIVE_BEAT]
+    names = _distinct([one.name for one in others], 16)
+    per_sample = Fraction(per_record) / Fraction(recording.sampling_rate)
+    fitting = [
+        _other(channel, name, per_sample, records)
+        for channel, name in zip(others, names, strict=True)
+    ]
     signals += [signal for signal in fitting if signal is not None]
     if None in fitting:
         notes.append(f"{fitting.count(None)} other channels that do not fit are left out")
+    notes += _channel_notes(others, fitting)
     lists = _annotation_lists(recording, float(duration), records)
     width = max(map(len, lists))
     width += width % 2
@@ -89,25 +107,28 @@ def write_edf(recording: Recording, path: Path) -> Written:
         for begin in range(0, records, block):
             rows = np.concatenate([table[begin : begin + block] for table in tables], axis=1)
             file.write(rows.astype("<i2").tobytes())
-    notes += [f"the name '{lead}' is cut" for lead in recording.leads if len(lead) > 12]
-    if recording.subject.age is not None:
-        notes.append("the age is left out: EDF+ has a date of birth only")
+    if any(not mark.text.isprintable() or not mark.text for mark in recording.annotations):
+        notes.append("annotations lose signs that cannot be printed, and those without a text")
     return Written(path, step / 1000.0, tuple(notes))
 
 
 def _record(rate: float, samples: int, leads: int, recording: Recording) -> tuple[int, Fraction]:
-    """Return samples per record and its duration in s, so that the rate comes back exactly.
+    """Return samples per record and its duration in s.
 
-    The duration has eight characters. A number of samples that divides the recording is preferred,
-    then records of about a second.
+    The duration has eight characters. Where a record of which the rate comes back exactly needs
+    much padding at the end, the rate is stated a little off instead: by the end of the recording
+    at most half a sample. A number of samples that divides the recording is preferred, then
+    records of about a second.
     """
     exact = Fraction(rate).limit_denominator(1_000_000)
     if abs(float(exact) - rate) > 1e-9 * rate:
         exact = Fraction(rate)
-    candidates: list[tuple[bool, bool, float, int, Fraction]] = []
+    candidates: list[tuple[*tuple[float, ...], int, Fraction]] = []
+    allowed = max(_SMALL_PADDING_S * rate, _SMALL_PADDING * samples)
     largest = max(_LARGEST_RECORD_BYTES // (2 * leads), 1)
     sizes = {round(rate * part) for part in (0.1, 0.2, 0.5, 1, 2, 4, 5, 8, 10, 16, 25, 40)}
     sizes |= {exact.numerator, samples}
+    sizes |= set(range(round(rate), round(10 * rate), max(round(rate / 20), 1)))
     sizes |= {
         d for d in range(1, min(samples, _RECORD_BYTES // (2 * leads)) + 1) if samples % d == 0
     }
@@ -116,11 +137,19 @@ def _record(rate: float, samples: int, leads: int, recording: Recording) -> tupl
             continue
         duration = size / exact
         text = _duration_text(duration)
-        if text is None or float(size / Fraction(text)) != rate:
+        if text is None:
             continue
+        stated = float(size / Fraction(text))
+        inexact = stated != rate
+        error = abs(stated / rate - 1.0)
+        if inexact and error > max(min(_LARGEST_RATE_ERROR, 0.5 / samples), _SMALLEST_RATE_ERROR):
+            continue
+        padding = -samples % size
         too_large = size * leads * 2 > _RECORD_BYTES
         distance = abs(float(duration) - 1.0)
-        candidates.append((samples % size != 0, too_large, distance, size, Fraction(text)))
+        fits = (padding != 0, too_large, error) if inexact else (False, False, 0.0)
+        order = (padding > allowed, inexact, *fits, padding != 0, too_large, distance)
+        candidates.append((*order, size, Fraction(text)))
     if not candidates:
         raise UnsupportedVariantError(
             f"EDF cannot state a rate of {rate!r} Hz in the eight characters of its header",
@@ -165,8 +194,25 @@ def _ecg(
     )
 
 
-def _other(channel: Channel, duration: Fraction, records: int) -> _Signal | None:
-    per_record = Fraction(channel.sampling_rate).limit_denominator(1_000_000) * duration
+def _channel_notes(channels: Sequence[Channel], stored: Sequence[_Signal | None]) -> list[str]:
+    notes = []
+    for channel, signal in zip(channels, stored, strict=True):
+        if signal is None:
+            continue
+        unit = plain_field(channel.unit, 8)
+        if signal.label != channel.name or unit != channel.unit:
+            notes.append(f"the channel '{channel.name}' is called '{signal.label}' in '{unit}'")
+        if (known_non_ecg_kind(signal.label) or "other") != channel.kind:
+            notes.append(f"the kind of the channel '{channel.name}' is left out")
+    return notes
+
+
+def _other(channel: Channel, name: str, per_sample: Fraction, records: int) -> _Signal | None:
+    """``per_sample`` is the seconds that one record lasts by the rate of the recording."""
+    per_record = Fraction(channel.sampling_rate) * per_sample
+    rounded = Fraction(round(per_record))
+    if abs(per_record - rounded) <= Fraction(1, 10**9) * per_record:
+        per_record = rounded  # of rates that no fraction of two holds exactly
     if channel.kind == REPRESENTATIVE_BEAT or per_record.denominator != 1 or per_record < 1:
         return None
     size = int(per_record)
@@ -181,7 +227,7 @@ def _other(channel: Channel, duration: Fraction, records: int) -> _Signal | None
     values = np.full(size * records, MISSING, np.int16)
     values[: len(scaled)] = np.where(np.isnan(scaled), MISSING, scaled).astype(np.int16)
     return _Signal(
-        label=channel.name,
+        label=name,
         unit=channel.unit,
         physical=limits,
         digital=("-32767", "32767"),
@@ -224,8 +270,9 @@ def _annotation_lists(recording: Recording, duration: float, records: int) -> li
 
 
 def _tal(mark: Annotation, fraction: float) -> bytes:
-    text = mark.text if mark.lead is None else f"{mark.text}@@{mark.lead}"  # EDF+ 2.2.4: @@label
-    clean = "".join(sign for sign in text if sign.isprintable())
+    clean = "".join(sign for sign in mark.text if sign.isprintable())
+    if mark.lead is not None:  # EDF+ 2.2.4: the label of the signal behind @@
+        clean = f"{clean}@@ECG {_labels((mark.lead,))[0]}"
     length = f"\x15{_seconds(mark.duration_s)}" if mark.duration_s else ""
     onset = mark.time_s + fraction
     sign = "-" if onset < 0 else "+"
@@ -245,13 +292,14 @@ def _header(
 ) -> bytes:
     start = recording.start_time
     subject = recording.subject
-    code = "_".join((subject.identifier or "X").split())[:40] or "X"
+    code = _code(subject.identifier or "") or "X"
     sex = {"female": "F", "male": "M"}.get(subject.sex or "", "X")
     date, clock, startdate = (*_UNKNOWN_DATE, "X")
-    if start is not None and 1985 <= start.year < 2085:
+    if start is not None:
+        # Outside 1985 to 2084 only the recording field says the century (EDF+ 2.1.3.1).
         date, clock = start.strftime("%d.%m.%y"), start.strftime("%H.%M.%S")
-        startdate = f"{start.day:02d}-{_MONTHS[start.month - 1]}-{start.year}"
-    model = "_".join(recording.device.get("model", "X").split()) or "X"
+        startdate = f"{start.day:02d}-{_MONTHS[start.month - 1]}-{start.year:04d}"
+    model = _equipment(recording.device.get("equipment") or recording.device.get("model", "")) or "X"
     fixed = (
         ("0", 8),
         (f"{code} {sex} X X", 80),
@@ -296,8 +344,46 @@ def _header(
 
 
 def _ascii(text: str, width: int) -> bytes:
-    plain = text.replace("µ", "u").replace("μ", "u")
-    return plain.encode("ascii", errors="replace")[:width].ljust(width)
+    return plain_field(text, width).encode("ascii").ljust(width)
+
+
+def plain_field(text: str, width: int) -> str:
+    """Return a text as a field of the header holds it: ASCII, cut, without blanks at its ends."""
+    return ascii_text(text)[:width].strip()
+
+
+def _distinct(names: Sequence[str], width: int) -> list[str]:
+    """Return the names in ASCII, cut to ``width``; where two are then one, they are numbered."""
+    result: list[str] = []
+    for name in names:
+        plain, number = plain_field(name, width), 1
+        while not plain or plain in result:
+            number += 1
+            tail = f"~{number}"
+            plain = plain_field(name, width - len(tail)) + tail
+        result.append(plain)
+    return result
+
+
+def _labels(leads: Sequence[str]) -> list[str]:
+    return _distinct(leads, 12)  # behind "ECG "
+
+
+def _code(identifier: str) -> str | None:
+    """Return an identifier as the patient field holds it; "X" alone would mean none."""
+    code = "_".join(ascii_text(identifier).split())[:40]
+    return code if code not in ("", "X") else None
+
+
+def _equipment(text: str) -> str | None:
+    return "_".join(ascii_text(text).split())[:40] or None
+
+
+def _device_text(key: str, text: str) -> str | None:
+    if key in ("highpass", "lowpass", "notch"):
+        return text if text.endswith(" Hz") and filter_text(text.removesuffix(" Hz")) == text else None
+    stored = _equipment(text) if key == "equipment" else None
+    return stored.replace("_", " ") if stored else None
 
 
 WRITER = Writer(
@@ -306,4 +392,13 @@ WRITER = Writer(
     extension=".edf",
     write=write_edf,
     missing="the smallest value, with a mark in the header that this reader understands",
+    holds=Capabilities(
+        start=True,
+        leads=_labels,
+        age=none_of_it,  # there is a date of birth only
+        identifier=_code,
+        annotations=frozenset({"lead"}),
+        other_channels=True,
+        device=_device_text,
+    ),
 )

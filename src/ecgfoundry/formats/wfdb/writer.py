@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from ecgfoundry.errors import FileAccessError, FormatError, SignalError, UnsupportedVariantError
+from ecgfoundry.formats.common.capabilities import Capabilities
 from ecgfoundry.recording import Recording
 
-__all__ = ["write_wfdb"]
+__all__ = ["WFDB_HOLDS", "write_wfdb"]
 
 _NAME = re.compile(r"^[A-Za-z0-9_-]+$")  # header(5): letters, digits and underscores; also "-"
+_WORD = re.compile(r"^[^\s,;]+$")  # what a comment line gives back as one identifier
 _INVALID = -(2**15)
 _LARGEST = 2**15 - 1
 
@@ -99,10 +101,20 @@ def _header_text(recording: Recording, name: str, gain: float, digital: np.ndarr
         first = int(row[0]) if samples else 0
         lines.append(f"{name}.dat 16 {gain!r}(0)/mV 16 0 {first} {checksum} 0 {lead}")
     if recording.subject.age is not None:
-        lines.append(f"# Age: {recording.subject.age:g}")
+        lines.append(f"# Age: {recording.subject.age!r}".removesuffix(".0"))
     if recording.subject.sex is not None:
         lines.append(f"# Sex: {recording.subject.sex.capitalize()}")
+    if _identifier(recording.subject.identifier or "") is not None:
+        lines.append(f"# Subject ID: {recording.subject.identifier}")
     return "\n".join(lines) + "\n"
+
+
+def _identifier(identifier: str) -> str | None:
+    return identifier if _WORD.match(identifier) else None
+
+
+WFDB_HOLDS = Capabilities(start=True, identifier=_identifier)
+"""A header has no place for a zone; comments hold the subject. Annotation files are not written."""
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,0 +1,168 @@
+"""What a written format can hold of a recording, and what is said about the rest.
+
+Every writer states its :class:`Capabilities`; :func:`left_out` compares a recording with them.
+This is the only place where such words are made, so that no writer can forget a field.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT
+from ecgfoundry.recording import Recording
+
+__all__ = ["Capabilities", "ascii_text", "left_out", "none_of_it", "unchanged"]
+
+_SPELLED = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "µ": "u",
+     "μ": "u"}
+)  # fmt: skip
+
+
+def unchanged(value: Any) -> Any:
+    """Return what is stored of a value that is stored as it is."""
+    return value
+
+
+def none_of_it(_value: object) -> None:
+    """Return what is stored of a value that is not stored."""
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a format holds; each callable returns what comes back for a value, None for nothing.
+
+    Parameters
+    ----------
+    sampling_rate : callable (rate) -> float
+        What a rate in Hz becomes.
+    leads : callable (names) -> names
+    start, zone : bool
+        Whether the start time is kept, and its distance from UTC.
+    age, identifier : callable
+    sex : bool
+    annotations : frozenset of str
+        The fields of an annotation that come back; empty if annotations are left out.
+    other_channels : bool
+        Whether such channels are kept; a writer says itself which of them do not fit.
+    device : callable (key, text) -> str or None
+    mains_frequency, header : bool
+    """
+
+    start: bool
+    sampling_rate: Callable[[float], float] = unchanged
+    leads: Callable[[Sequence[str]], Sequence[str]] = unchanged
+    zone: bool = False
+    age: Callable[[float], float | None] = unchanged
+    sex: bool = True
+    identifier: Callable[[str], str | None] = unchanged
+    annotations: frozenset[str] = frozenset()
+    other_channels: bool = False
+    device: Callable[[str, str], str | None] = lambda _key, _text: None
+    mains_frequency: bool = False
+    header: bool = False
+
+
+def left_out(recording: Recording, holds: Capabilities) -> tuple[str, ...]:
+    """Return a sentence per field of the recording that does not come back as it is."""
+    return (
+        *_signal(recording, holds),
+        *_start(recording, holds),
+        *_subject(recording, holds),
+        *_device(recording, holds),
+        *_marks(recording, holds),
+    )
+
+
+def _signal(recording: Recording, holds: Capabilities) -> list[str]:
+    notes = [
+        f"the lead '{lead}' is called '{name}'"
+        for lead, name in zip(recording.leads, holds.leads(recording.leads), strict=True)
+        if lead != name
+    ]
+    rate = holds.sampling_rate(recording.sampling_rate)
+    if rate != recording.sampling_rate:
+        notes.append(f"the sampling rate is stated as {rate:.12g} Hz")
+    channels = recording.other_channels
+    beats = sum(channel.kind == REPRESENTATIVE_BEAT for channel in channels)
+    if channels and not holds.other_channels:
+        notes.append(f"{len(channels)} other channels are left out")
+    elif beats:
+        notes.append(f"{beats} representative beats (other channels) are left out")
+    return notes
+
+
+def _start(recording: Recording, holds: Capabilities) -> list[str]:
+    start = recording.start_time
+    if start is None:
+        return []
+    if not holds.start:
+        return ["the start time is left out"]
+    if start.tzinfo is not None and not holds.zone:
+        return [f"the time zone of the start ({start.strftime('%z')}) is left out"]
+    return []
+
+
+def _subject(recording: Recording, holds: Capabilities) -> list[str]:
+    subject = recording.subject
+    notes = []
+    for name, value, kept in (
+        ("age", subject.age, holds.age),
+        ("sex", subject.sex, unchanged if holds.sex else none_of_it),
+        ("identifier", subject.identifier, holds.identifier),
+    ):
+        stored = None if value is None else kept(value)
+        if value is not None and stored is None:
+            notes.append(f"the {name} is left out")
+        elif stored != value:
+            notes.append(f"the {name} is stored as {stored}")
+    return notes
+
+
+def _device(recording: Recording, holds: Capabilities) -> list[str]:
+    notes = []
+    lost = []
+    for key, text in recording.device.items():
+        stored = holds.device(key, text)
+        if stored is None:
+            lost.append(key)
+        elif stored != text:
+            notes.append(f"of the device the {key} is stored as '{stored}'")
+    if lost:
+        notes.append(f"of the device is left out: {', '.join(lost)}")
+    if recording.mains_frequency is not None and not holds.mains_frequency:
+        notes.append("the mains frequency is left out")
+    if recording.header and not holds.header:
+        notes.append(f"{len(recording.header)} further fields of the header are left out")
+    return notes
+
+
+def _marks(recording: Recording, holds: Capabilities) -> list[str]:
+    marks = recording.annotations
+    if not marks:
+        return []
+    if not holds.annotations:
+        return [f"{len(marks)} annotations are left out"]
+    notes = []
+    if "kind" not in holds.annotations and any(mark.kind != "note" for mark in marks):
+        notes.append("the kinds of the annotations are left out: all are notes")
+    if "lead" not in holds.annotations and any(mark.lead is not None for mark in marks):
+        notes.append("the leads of the annotations are left out")
+    return notes
+
+
+def ascii_text(text: str) -> str:
+    """Return a text in ASCII: letters without their accents, "?" for what has no likeness.
+
+    Examples
+    --------
+    >>> ascii_text("Müller Straße")
+    'Muller Strasse'
+    """
+    plain = unicodedata.normalize("NFKD", text.translate(_SPELLED))
+    kept = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return "".join(sign if " " <= sign <= "~" else "?" for sign in kept)
