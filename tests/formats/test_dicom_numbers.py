@@ -527,7 +527,7 @@ def test_measurements(tmp_path: Path, meaning: str) -> None:
 
     def edit(data: Any) -> None:
         data.WaveformAnnotationSequence = [
-            annotation(meaning=meaning, NumericValue=value) for value in not_measured + (61.5, 99)
+            annotation(meaning=meaning, NumericValue=value) for value in (*not_measured, 61.5, 99)
         ]
 
     header = read(two(tmp_path, edit)).header

@@ -37,7 +37,9 @@ def sniff(path: Path, head: bytes) -> bool:
 def _load(path: Path, options: ReadOptions) -> EcgDocument:
     content = load_json(path, options.limits)
     listed = mapping(content.get("data")).get("ecg")
-    recordings = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    recordings = (
+        [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    )
     if not recordings:
         raise FormatError("there is no ECG in data.ecg", path=path)
     if options.index is None and len(recordings) > 1:

@@ -299,7 +299,9 @@ def _header(
         # Outside 1985 to 2084 only the recording field says the century (EDF+ 2.1.3.1).
         date, clock = start.strftime("%d.%m.%y"), start.strftime("%H.%M.%S")
         startdate = f"{start.day:02d}-{_MONTHS[start.month - 1]}-{start.year:04d}"
-    model = _equipment(recording.device.get("equipment") or recording.device.get("model", "")) or "X"
+    model = (
+        _equipment(recording.device.get("equipment") or recording.device.get("model", "")) or "X"
+    )
     fixed = (
         ("0", 8),
         (f"{code} {sex} X X", 80),
@@ -381,7 +383,9 @@ def _equipment(text: str) -> str | None:
 
 def _device_text(key: str, text: str) -> str | None:
     if key in ("highpass", "lowpass", "notch"):
-        return text if text.endswith(" Hz") and filter_text(text.removesuffix(" Hz")) == text else None
+        return (
+            text if text.endswith(" Hz") and filter_text(text.removesuffix(" Hz")) == text else None
+        )
     stored = _equipment(text) if key == "equipment" else None
     return stored.replace("_", " ") if stored else None
 

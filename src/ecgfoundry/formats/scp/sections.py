@@ -239,9 +239,7 @@ def measurements(body: bytes) -> dict[str, str]:
     values: dict[str, object] = {"rr_ms": rr}
     if blocks and len(body) >= 22:
         p_on, p_off, qrs_on, qrs_off, t_off, *axes = struct.unpack_from("<5H3h", body, 6)
-        known = {
-            n: v for n, v in enumerate((p_on, p_off, qrs_on, qrs_off, t_off)) if v < _CODES
-        }
+        known = {n: v for n, v in enumerate((p_on, p_off, qrs_on, qrs_off, t_off)) if v < _CODES}
         for key, first, last in (
             ("p_ms", 0, 1),
             ("pr_ms", 0, 2),
