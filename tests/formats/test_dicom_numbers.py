@@ -492,7 +492,8 @@ def test_device(tmp_path: Path) -> None:
 
     assert dict(read(two(tmp_path, edit)).device) == {
         "manufacturer": "Maker", "model": "Model 5", "serial_number": "S5",
-        "software": "1.2, 3", "highpass": "0.05 Hz", "notch": "50 Hz",  # the lowpass differs
+        "software": "1.2, 3", "highpass": "0.05 Hz", "notch": "50 Hz",
+        "lowpass": "150 Hz, 40 Hz",  # of two leads
     }  # fmt: skip
 
 

@@ -382,7 +382,7 @@ def test_mortara_fields(tmp_path: Path) -> None:
     assert recording.header["statements"] == "A: B\nC"
     assert (recording.header["device_serial"], recording.header["institution"]) == ("S1", "Site")
     assert dict(recording.device) == {
-        "manufacturer": "Mortara", "model": "ELI", "software": "1.2", "high_pass_filter": "0.05",
+        "manufacturer": "Mortara", "model": "ELI", "software": "1.2", "highpass": "0.05 Hz",
     }  # fmt: skip
     (channel,) = recording.other_channels
     assert (channel.name, channel.sampling_rate) == ("V5 beat", 1000)

@@ -1,4 +1,4 @@
-"""Whatever a writer is given, it comes back when the file is read, or a note names what does not."""
+"""Whatever a writer is given comes back when the file is read, or a note names what does not."""
 
 from __future__ import annotations
 

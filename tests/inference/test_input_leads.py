@@ -142,6 +142,10 @@ def test_absent_leads_and_unknown_filters(tmp_path: Path) -> None:
     assert codes(tmp_path, leads=leads) == ["leads-absent"]
     assert codes(tmp_path, device={"model": "X"}) == ["filters-unknown"]
     assert codes(tmp_path, device={}) == ["filters-unknown"]
+    assert codes(tmp_path, device={"notch": ""}) == ["filters-unknown"]
+    # Every key that a reader writes is a statement, "none" included.
+    for key, text in (("highpass", "0.05 Hz"), ("lowpass", "150 Hz"), ("notch", "none")):
+        assert codes(tmp_path, device={key: text}) == []
 
 
 @pytest.mark.parametrize(

@@ -128,10 +128,10 @@ def _draw(
 ) -> None:
     from dataclasses import replace
 
+    from ecgfoundry.formats.common.filters import is_filter_key
     from ecgfoundry.reports.paper.files import save_picture
     from ecgfoundry.reports.paper.layout import MAXIMUM_SECONDS
     from ecgfoundry.reports.recording_summary import KEPT_DEVICE
-    from ecgfoundry.reports.wording import is_filter_key
 
     part = file.read_seconds(start, duration or MAXIMUM_SECONDS)
     title = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecgfoundry.formats.base import RecordingInfo
+from ecgfoundry.formats.common.filters import states_filters
 from ecgfoundry.inference.windows import InputLeads
 from ecgfoundry.leads import canonical_lead
 from ecgfoundry.models.bundle import Bundle
@@ -61,6 +62,6 @@ def recording_warnings(
         result.append(Notice("age-under-18", words))
     if duration_s < SHORT_S:
         result.append(Notice("short", f"only {duration_s:.1f} s of signal"))
-    if not any("filter" in key.lower() for key in recording.device):
+    if not states_filters(recording.device):
         result.append(Notice("filters-unknown", "the source does not state its filters"))
     return tuple(result)

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecgfoundry.formats.base import RecordingInfo
+from ecgfoundry.formats.common.filters import is_filter_key
 from ecgfoundry.formats.common.measurements import MEASUREMENTS, STATEMENTS_KEY, device_measurements
 from ecgfoundry.recording import Recording
-from ecgfoundry.reports.wording import is_filter_key
 from ecgfoundry.signals.quality import assess_window
 
 __all__ = ["KEPT_DEVICE", "KEPT_HEADER", "QUALITY_SECONDS", "recording_summary"]

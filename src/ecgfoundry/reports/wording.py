@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.formats.common.filters import is_filter_key
 from ecgfoundry.recording import Subject
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
     "file_name",
     "finding_burden",
     "finding_is_calibrated",
-    "is_filter_key",
     "is_long",
     "notices_of",
     "number_text",
@@ -41,7 +41,6 @@ DISCLAIMER = "Not a medical device. Research use only. Unconfirmed."
 _LONG_RECORDING_S = 60.0
 """Seconds beyond which the interpretation holds episodes and burden (its JSON schema says so)."""
 
-_FILTER_WORDS = ("filter", "highpass", "lowpass", "bandpass", "notch", "bandwidth")
 _REORDERING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F}
 _NEVER_IN_XML = {0xFFFE, 0xFFFF}
 
@@ -158,12 +157,6 @@ def start_text(start: dt.datetime | None) -> str:
 
 def _words(key: str) -> str:
     return re.sub(r"[_\-\s]+", " ", key).strip()
-
-
-def is_filter_key(key: str) -> bool:
-    """Whether a key of ``Recording.device`` speaks of a filter, a pass band or a notch."""
-    joined = re.sub(r"[^a-z]", "", key.lower())
-    return any(word in joined for word in _FILTER_WORDS)
 
 
 def device_filters(device: Mapping[str, str]) -> str | None:

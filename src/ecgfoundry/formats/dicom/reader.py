@@ -392,9 +392,8 @@ def _device(file: _File) -> dict[str, str]:
         "software": text_of(elements.get(0x00181020)).replace("\\", ", "),
     }
     for position, key in enumerate(("highpass", "lowpass", "notch")):
-        settings = {place.channel.filters[position] for place in file.ecg}
-        if len(settings) == 1:
-            device[key] = filter_text(settings.pop())
+        settings = {filter_text(place.channel.filters[position]) for place in file.ecg}
+        device[key] = ", ".join(sorted(settings - {""}))
     return {key: value for key, value in device.items() if value}
 
 

@@ -1,4 +1,6 @@
-"""Text of DICOM elements: specific character sets (0008,0005) with code extensions (PS3.3 C.12.1.1.2).
+"""Text of DICOM elements: specific character sets (0008,0005) and their code extensions.
+
+Source: PS3.3 C.12.1.1.2 and tables C.12-2 to C.12-4.
 
 >>> decode_text(bytes.fromhex("5bc5bb5d"), ("ISO_IR 192",))
 '[Ż]'

@@ -41,6 +41,7 @@ _TEXTS = {
     "serial_number": "DeviceSerialNumber",
     "software": "SoftwareVersions",
 }
+_SMALL_CHILD_YEARS = 5.0
 _CODES = {name: code for code, name in SCP_LEADS.items()}
 
 
@@ -161,7 +162,12 @@ def _offset(start: dt.datetime | None) -> str:
 
 
 def _age_text(age: float) -> str:
-    """Return an age string (PS3.5, AS): years, else the finest unit that states the same age."""
+    """Return an age string (PS3.5, AS).
+
+    Completed years; of a small child the unit that states its age, or comes closest to it.
+    """
+    if age == int(age) or age >= _SMALL_CHILD_YEARS:
+        return f"{min(int(age), 999):03d}Y"
     years, months, weeks, days = age, age * 12, age * 365.25 / 7, age * 365.25
     for number, unit in ((years, "Y"), (months, "M"), (weeks, "W"), (days, "D")):
         text = f"{round(number):03d}{unit}"

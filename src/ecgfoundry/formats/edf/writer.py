@@ -296,8 +296,9 @@ def _header(
     sex = {"female": "F", "male": "M"}.get(subject.sex or "", "X")
     date, clock, startdate = (*_UNKNOWN_DATE, "X")
     if start is not None:
-        # Outside 1985 to 2084 only the recording field says the century (EDF+ 2.1.3.1).
-        date, clock = start.strftime("%d.%m.%y"), start.strftime("%H.%M.%S")
+        # Outside 1985 to 2084 only the recording field says the century (EDF+ 2.1.3.2).
+        date = f"{start.day:02d}.{start.month:02d}.{start.year % 100:02d}"
+        clock = start.strftime("%H.%M.%S")
         startdate = f"{start.day:02d}-{_MONTHS[start.month - 1]}-{start.year:04d}"
     model = (
         _equipment(recording.device.get("equipment") or recording.device.get("model", "")) or "X"

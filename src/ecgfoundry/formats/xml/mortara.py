@@ -22,6 +22,7 @@ from ecgfoundry.formats.common.document import (
     Trace,
     age_in_years,
     document_reader,
+    filter_text,
 )
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.common.subjects import parse_sex
@@ -42,6 +43,12 @@ _CYCLE_MEASUREMENTS = {
     "p_axis_deg": "P_AXIS",
     "qrs_axis_deg": "QRS_AXIS",
     "t_axis_deg": "T_AXIS",
+}
+_FILTERS = {
+    "HIGH_PASS_FILTER": "highpass",
+    "LOW_PASS_FILTER": "lowpass",
+    "AC_FILTER": "notch",
+    "NOTCH_FILTER": "notch",
 }
 _MAXIMUM_STATEMENTS = 200
 
@@ -172,11 +179,11 @@ def _subject(root: Element, start: dt.datetime | None) -> Subject:
 
 def _device(source: Element | None) -> dict[str, str]:
     stated = dict(source.attrib) if source is not None else {}
-    filters = {
-        key.lower(): value.strip()
-        for key, value in stated.items()
-        if "FILTER" in key and len(value) <= 40
-    }
+    filters: dict[str, str] = {}
+    for key, value in stated.items():
+        if "FILTER" in key and len(value) <= 40:
+            setting = value.strip()
+            filters[_FILTERS.get(key, key.lower())] = filter_text(setting) or setting
     return {
         "manufacturer": stated.get("MANUFACTURER", ""),
         "model": stated.get("MODEL", ""),

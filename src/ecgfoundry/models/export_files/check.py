@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from preprocessing import standardize
 
 FOLDER = Path(__file__).resolve().parent
