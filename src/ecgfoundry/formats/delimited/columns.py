@@ -110,7 +110,7 @@ def plan_columns(layout: TableLayout, path: Path, options: ReadOptions) -> Colum
     )
     stated = with_options(stated, options)
     keep = list(range(layout.columns))
-    time = None
+    time: tuple[int, str | None] | None = None
     if layout.clock is not None:
         keep.remove(layout.clock[0])
         time = (layout.clock[0], "s") if stated.sampling_rate is None else None
@@ -122,8 +122,8 @@ def plan_columns(layout: TableLayout, path: Path, options: ReadOptions) -> Colum
             keep.remove(number)
             if role == "time" and stated.sampling_rate is None and time is None:
                 time = number, _time_unit(names, units, number)
-    dated = layout.clock is not None and layout.clock[1] is not None
-    clock = (layout.clock[0], layout.clock[1]) if dated and layout.clock else None
+    column, moment = layout.clock or (0, None)
+    clock = None if moment is None else (column, moment)
     return ColumnPlan(names, units, keep, stated, time, clock)
 
 
