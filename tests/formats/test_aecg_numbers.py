@@ -53,6 +53,44 @@ def loaded(folder: Path, *content: str, **options: object) -> Recording:
 SIMPLE = sets(clock() + lead("II", "1 2 3 4"))
 
 
+@pytest.mark.parametrize(
+    ("declared", "codec", "name"),
+    [("GB2312", "gb2312", "张-7"), ("gbk", "gbk", "張-7"), ("GB18030", "gb18030", "张-7"),
+     ("Shift_JIS", "shift_jis", "山田-ｱ"), ("Windows-31J", "cp932", "髙-7"),
+     ("EUC-JP", "euc_jp", "山田"), ("EUC-KR", "euc_kr", "홍-7"), ("Big5", "big5", "張-7"),
+     ("UTF-16", "utf-16", "Żółć-張"), ("windows-1251", "cp1251", "Иван"),
+     ("ISO-8859-2", "iso8859_2", "Żółć"), ("UTF-8", "utf-8", "Żółć-張")],
+)  # fmt: skip
+def test_declared_encodings(tmp_path: Path, declared: str, codec: str, name: str) -> None:
+    subject = (
+        "<componentOf><timepointEvent><componentOf><subjectAssignment><subject><trialSubject>"
+        f'<id extension="{name}"/></trialSubject></subject></subjectAssignment></componentOf>'
+        "</timepointEvent></componentOf>"
+    )
+    text = f'<?xml version="1.0" encoding="{declared}"?>{HEAD}{subject}{series(SIMPLE)}'
+    path = tmp_path / "x.xml"
+    path.write_bytes((text + "</AnnotatedECG>").encode(codec))
+    recording = read(path)
+    assert (recording.subject.identifier, recording.leads) == (name, ("II",))
+
+
+@pytest.mark.parametrize(
+    ("born", "age"),
+    [("19740506", 50.0), ("1974-05-06", 50.0), ("1974-05-07", 49.0), ("1974/05/06", 50.0),
+     ("19740506103000+0100", 50.0), ("1974-05-06T10:30:00", 50.0),
+     # Partial: the middle of the month or of the year stands for it.
+     ("197404", 50.0), ("1974-06", 49.0), ("1974", 49.0), ("1974-00-00", 49.0),
+     ("1974-13-40", None), ("unknown", None)],
+)  # fmt: skip
+def test_dates_of_birth(tmp_path: Path, born: str, age: float | None) -> None:
+    subject = (
+        "<componentOf><timepointEvent><componentOf><subjectAssignment><subject><trialSubject>"
+        f'<subjectDemographicPerson><birthTime value="{born}"/></subjectDemographicPerson>'
+        "</trialSubject></subject></subjectAssignment></componentOf></timepointEvent></componentOf>"
+    )
+    assert loaded(tmp_path, subject, series(SIMPLE)).subject.age == age
+
+
 def annotated(*annotations: str) -> str:
     inner = "".join(f"<component>{one}</component>" for one in annotations)
     return f"<subjectOf><annotationSet>{inner}</annotationSet></subjectOf>"

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecgfoundry.errors import EcgFoundryError, FormatError, LimitError, SamplingRateError
+from ecgfoundry.errors import (
+    EcgFoundryError,
+    FormatError,
+    LimitError,
+    SamplingRateError,
+    SignalError,
+    UnitError,
+)
 from ecgfoundry.formats import read
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.common.measurements import device_measurements
@@ -233,6 +240,73 @@ def test_what_is_a_kardia_recording() -> None:
             text = f"\ufeff {{{first}: 1, {second}: 2}}".encode()
             assert is_kardia(HERE, text) == (first != second)
     assert not is_kardia(HERE, b'["recordedAt", "data12L"]')
+
+
+# Health Auto Export
+
+
+def exported(values: list[float], units: str = "mcV", **fields: object) -> dict:
+    measured = [
+        {"date": 1709371230 + n / 512, "voltage": value, "units": units}
+        for n, value in enumerate(values)
+    ]
+    return {
+        "start": "2024-03-02 10:20:30 +0100", "classification": "Sinus Rhythm",
+        "averageHeartRate": 61, "samplingFrequency": 512,
+        "numberOfVoltageMeasurements": len(values), "source": "Watch",
+        "voltageMeasurements": measured, **fields,
+    }  # fmt: skip
+
+
+def export(folder: Path, *recordings: dict) -> Path:
+    return write(folder, json.dumps({"data": {"ecg": list(recordings)}}), "x.json")
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("mcV", 1e-3), ("µV", 1e-3), ("mV", 1.0), ("V", 1e3)])
+def test_health_auto_export(tmp_path: Path, unit: str, factor: float) -> None:
+    recording = read(export(tmp_path, exported([1.0, -2.0, 0.5], unit)))
+    assert (recording.format, recording.leads, recording.sampling_rate) == (
+        "health-auto-export", ("I",), 512,
+    )  # fmt: skip
+    np.testing.assert_allclose(recording.signal, [np.array([1, -2, 0.5]) * factor], rtol=1e-6)
+    assert recording.start_time is not None
+    assert recording.start_time.isoformat() == "2024-03-02T10:20:30+01:00"
+    assert recording.header["heart_rate_bpm"] == "61"
+    assert recording.header["statements"] == "Sinus Rhythm"
+
+
+def test_health_auto_export_with_lost_samples_and_several_recordings(tmp_path: Path) -> None:
+    gap = exported([float(n) for n in range(20)])
+    del gap["voltageMeasurements"][5:8]
+    gap["numberOfVoltageMeasurements"] = 17
+    signal = read(export(tmp_path, gap), unit="mV").signal[0]
+    assert missing(signal.tolist()) == [5, 6, 7] and signal[19] == 19.0
+    path = export(tmp_path, gap, exported([7.0] * 4))
+    with pytest.raises(SignalError, match="2 recordings"):
+        read(path)
+    assert read(path, index=1).samples == 4
+    with pytest.raises(SignalError, match="numbered from 0"):
+        read(path, index=2)
+    with pytest.raises(FormatError, match="3 samples are stored, 4 are announced"):
+        read(export(tmp_path, exported([1.0] * 3, numberOfVoltageMeasurements=4)))
+    with pytest.raises(UnitError, match="'furlong'"):
+        read(export(tmp_path, exported([1.0] * 3, "furlong")))
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [("2024-03-02 10:20:30 +0200", "2024-03-02T10:20:30+02:00"),
+     ("2024-03-02T10:20:30+02:00", "2024-03-02T10:20:30+02:00"),
+     ("2024-03-02T10:20:30.250Z", "2024-03-02T10:20:30.250000+00:00"),
+     ("2024-03-02T10:20:30", "2024-03-02T10:20:30")],
+)  # fmt: skip
+@pytest.mark.parametrize("birth", ["1974-03-02", '"Mar 2, 1974"', "1974-03-02T00:00:00Z"])
+def test_apple_dates_of_iso_8601(tmp_path: Path, text: str, start: str, birth: str) -> None:
+    path = write(tmp_path, apple("Name,A", f"Date of Birth,{birth}", f"Recorded Date,{text}",
+                                 "Rate,512 hertz", "Lead,Lead I", "Unit,mV"))  # fmt: skip
+    recording = read(path)
+    assert recording.start_time is not None and recording.start_time.isoformat() == start
+    assert recording.subject.age == 50.0
 
 
 # Polar

@@ -110,12 +110,12 @@ def _start(recording: Recording, holds: Capabilities) -> list[str]:
 def _subject(recording: Recording, holds: Capabilities) -> list[str]:
     subject = recording.subject
     notes = []
-    stated: tuple[tuple[str, Any, Callable[[Any], Any]], ...] = (
+    fields: tuple[tuple[str, Any, Callable[[Any], object]], ...] = (
         ("age", subject.age, holds.age),
         ("sex", subject.sex, unchanged if holds.sex else none_of_it),
         ("identifier", subject.identifier, holds.identifier),
     )
-    for name, value, kept in stated:
+    for name, value, kept in fields:
         stored = None if value is None else kept(value)
         if value is not None and stored is None:
             notes.append(f"the {name} is left out")

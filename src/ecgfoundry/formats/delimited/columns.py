@@ -122,9 +122,8 @@ def plan_columns(layout: TableLayout, path: Path, options: ReadOptions) -> Colum
             keep.remove(number)
             if role == "time" and stated.sampling_rate is None and time is None:
                 time = number, _time_unit(names, units, number)
-    clock = None
-    if layout.clock is not None and layout.clock[1] is not None:
-        clock = layout.clock[0], layout.clock[1]
+    column, moment = layout.clock or (0, None)
+    clock = None if moment is None else (column, moment)
     return ColumnPlan(names, units, keep, stated, time, clock)
 
 

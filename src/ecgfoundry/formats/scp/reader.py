@@ -130,32 +130,21 @@ def _from_one(
     """Return the leads counted from 1, where a writer counted from 0.
 
     Some of those state the last sample (0 to 999), some the number of samples (0 to 1000 for
-    1000): what is stored tells which.
+    1000): what is stored tells which. Behind Huffman codes stand filling bits that may look like
+    a sample, so there the smaller number counts.
     """
     if all(lead.first > 0 for lead in leads):
         return leads
-    if any(lead.first > 0 for lead in leads) or subtracted or rhythm.bimodal:
+    mixed = any(lead.first > 0 or lead.last == 0 for lead in leads)
+    if mixed or subtracted or rhythm.bimodal:
         raise UnsupportedVariantError(
             "the leads are counted from sample 0, so it is not clear where their beats stand",
             path=path,
         )
     return [
-        LeadRange(lead.code, 1, _stored(chunk, lead.last, tables, rhythm.differences, path))
+        LeadRange(lead.code, 1, lead.last + (tables is None and len(chunk) // 2 > lead.last))
         for lead, chunk in zip(leads, rhythm.chunks, strict=True)
     ]
-
-
-def _stored(
-    chunk: bytes, last: int, tables: list[HuffmanTable] | None, differences: int, path: Path
-) -> int:
-    """Return ``last`` + 1 if so many samples are stored, else ``last``."""
-    if tables is None:
-        return last + 1 if len(chunk) // 2 > last else max(last, 1)
-    try:
-        _decoded(chunk, last + 1, tables, differences, path)
-    except (FormatError, TruncatedFileError):
-        return max(last, 1)
-    return last + 1
 
 
 def _names(leads: list[LeadRange]) -> list[str]:
