@@ -214,7 +214,7 @@ def match_ids(wanted: Sequence[str], given: Sequence[str]) -> NDArray[np.int64]:
     place = {
         number: k for name, k in position.items() if (number := whole_number(name)) is not None
     }
-    for row in left:
+    for row in map(int, left):
         number = whole_number(wanted[row])
         if number is not None and by_number[number] == 1 and asked[number] == 1:
             found[row] = place[number]
