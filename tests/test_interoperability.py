@@ -77,3 +77,20 @@ def test_a_recording_writes_itself(recording: Recording, tmp_path: Path) -> None
     back = ecgfoundry.read(written.path)
     assert back.leads == recording.leads and back.subject == Subject()
     np.testing.assert_allclose(back.signal, recording.signal)
+
+
+def test_a_notebook_shows_ten_seconds_on_paper_and_nobody(recording: Recording) -> None:
+    twelve = ecgfoundry.read(ecgfoundry.sample_path("12-lead"))
+    html = twelve._repr_html_()
+    assert html.startswith("<p>Recording: 12 leads (I, II, III, …), 500 Hz, 10 s, wfdb</p><svg")
+    assert (
+        "<p>Recording: 2 leads" in recording._repr_html_() and "A-7" not in recording._repr_html_()
+    )
+    empty = Recording(signal=np.full((1, 4), np.nan), sampling_rate=4, leads=("<b>",))
+    assert empty._repr_html_() == "<p>Recording: 1 lead (&lt;b&gt;), 4 Hz, 1 s</p>"
+
+
+def test_a_plot_is_saved_as_it_is_shown(tmp_path: Path) -> None:
+    plot = ecgfoundry.read(ecgfoundry.sample_path("single-lead")).plot(title="A rhythm")
+    path = plot.save(tmp_path / "ecg.svg")
+    assert plot._repr_svg_() in path.read_text(encoding="utf-8")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ecgfoundry.models.registry import create_model
     from ecgfoundry.preprocessing import standardize
     from ecgfoundry.recording import Recording
+    from ecgfoundry.reports.paper.files import plot
     from ecgfoundry.samples import sample_path
     from ecgfoundry.training.finetuning import finetune
     from ecgfoundry.training.pretraining import pretrain_table as pretrain
@@ -49,6 +50,7 @@ __all__ = [
     "finetune",
     "load_model",
     "open",
+    "plot",
     "pretrain",
     "read",
     "sample_path",
@@ -68,6 +70,7 @@ _HOME = {
     "finetune": "ecgfoundry.training.finetuning",
     "load_model": "ecgfoundry.inference.predictor",
     "open": "ecgfoundry.formats.files:open_file",
+    "plot": "ecgfoundry.reports.paper.files",
     "pretrain": "ecgfoundry.training.pretraining:pretrain_table",
     "read": "ecgfoundry.formats.files",
     "sample_path": "ecgfoundry.samples",

@@ -507,6 +507,34 @@ class Recording:
             self, path, format=format, keep_subject=keep_subject, overwrite=overwrite
         )
 
+    def plot(self, **options: Any) -> Any:
+        """Draw on ECG paper, true to scale: :func:`ecgfoundry.plot`.
+
+        Parameters
+        ----------
+        **options
+            ``layout="3x4"``, ``start_s=``, ``title=`` … as for
+            :func:`ecgfoundry.reports.paper.ecg_paper.ecg_paper_svg`.
+
+        Returns
+        -------
+        ecgfoundry.reports.paper.files.Plot
+            A notebook shows it; ``save(path)`` writes SVG, PNG, PDF or HTML.
+        """
+        import ecgfoundry
+
+        return ecgfoundry.plot(self, **options)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the short description, and at most ten seconds on ECG paper."""
+        import html
+
+        words = f"<p>{html.escape(repr(self)[1:-1])}</p>"
+        if not self.samples or bool(np.isnan(self.signal).all()):
+            return words
+        first = self if self.duration_s <= 10 else self.window(0, 10)
+        return words + str(first.plot().svg)
+
     def to_frame(self) -> Any:
         """Return a ``polars.DataFrame``: ``time_s`` and one column per lead, in mV.
 
