@@ -206,8 +206,8 @@ def match_ids(wanted: Sequence[str], given: Sequence[str]) -> NDArray[np.int64]:
     """
     position = {name: k for k, name in enumerate(given)}
     found = np.fromiter((position.get(name, -1) for name in wanted), np.int64, len(wanted))
-    left = np.flatnonzero(found < 0)
-    if not len(left):
+    left: list[int] = np.flatnonzero(found < 0).tolist()
+    if not left:
         return found
     by_number = Counter(number for name in given if (number := whole_number(name)) is not None)
     asked = Counter(number for name in wanted if (number := whole_number(name)) is not None)
