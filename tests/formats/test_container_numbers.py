@@ -104,6 +104,7 @@ def test_the_table_of_readers() -> None:
         ("hl7-aecg", ".xml", False, None), ("ge-muse", ".xml", False, None),
         ("philips-sierra", ".xml", False, None), ("mortara", ".xml", False, None),
         ("ge-cardiosoft", ".xml", False, None), ("kardia", ".json", False, None),
+        ("health-auto-export", ".json", False, None),
         ("apple-health", ".csv", False, None), ("polar", ".txt .csv", False, None),
         ("opensignals", ".txt", False, None), ("delimited", ".csv .tsv .txt", False, None),
     ]  # fmt: skip

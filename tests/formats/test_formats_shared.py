@@ -192,6 +192,9 @@ SAMPLES = {
     "Kardia": Sample(
         "kardia", vendor("x.json", vendor_files.kardia_json), ("I", "II", "III"), 500, 5000
     ),
+    "Health Auto Export": Sample(
+        "health-auto-export", vendor("x.json", vendor_files.health_json), ("I",), 512, 1024
+    ),
     "Apple Watch": Sample(
         "apple-health",
         vendor("x.csv", lambda r: vendor_files.apple_csv(r.signal[0] * 1000, decimal=",")),

@@ -173,6 +173,20 @@ def cardiosoft_xml(recording: Recording, *, resolution: float = 5, unit: str = "
     ).encode()
 
 
+def health_json(recording: Recording) -> bytes:
+    """Two seconds of lead I at 512 Hz in microvolts, as Health Auto Export documents it."""
+    measured = [
+        {"date": 1709371230 + n / 512, "voltage": round(float(value) * 1000, 3), "units": "mcV"}
+        for n, value in enumerate(recording.lead("I")[:1024])
+    ]
+    ecg = {
+        "start": "2024-03-02 10:20:30 +0100", "classification": "Sinus Rhythm",
+        "samplingFrequency": 512, "numberOfVoltageMeasurements": len(measured),
+        "voltageMeasurements": measured,
+    }  # fmt: skip
+    return json.dumps({"data": {"ecg": [ecg]}}).encode()
+
+
 def kardia_json(recording: Recording, leads: Sequence[str] = ("I", "II", "III")) -> bytes:
     """500 nV per step, as the documentation's example."""
     names = {"aVR": "AVR", "aVL": "AVL", "aVF": "AVF"}

@@ -296,8 +296,10 @@ def _header(
     sex = {"female": "F", "male": "M"}.get(subject.sex or "", "X")
     date, clock, startdate = (*_UNKNOWN_DATE, "X")
     if start is not None:
-        # Outside 1985 to 2084 only the recording field says the century (EDF+ 2.1.3.2).
-        date = f"{start.day:02d}.{start.month:02d}.{start.year % 100:02d}"
+        # Outside 1985 to 2084 only the recording field states the year, and from 2085 on the date
+        # has "yy" in its place (EDF+ 2.1.3.2).
+        year = "yy" if start.year > 2084 else f"{start.year % 100:02d}"
+        date = f"{start.day:02d}.{start.month:02d}.{year}"
         clock = start.strftime("%H.%M.%S")
         startdate = f"{start.day:02d}-{_MONTHS[start.month - 1]}-{start.year:04d}"
     model = (
