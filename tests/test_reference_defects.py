@@ -118,7 +118,7 @@ def test_people_are_split_not_rows(tmp_path: Path) -> None:
     from ecgfoundry.training.finetuning import finetune
 
     data = labelled(tmp_path, ["train", "train", "validation", "test"], ["a", "b", "c", "a"])
-    with pytest.raises(LeakageError, match="one patient stands in the splits"):
+    with pytest.raises(LeakageError, match="one patient stands in two splits"):
         finetune(data, tmp_path / "run")
 
 
