@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ecgfoundry.inference.files import FileResult
     from ecgfoundry.inference.predictor import Predictor
 
-SAMPLE_PREFIX = "sample:"
-
 
 def diagnose(
     *files: str,
@@ -110,13 +108,8 @@ def _interpret(
 
     from ecgfoundry.inference.files import default_model, expand_paths, interpret_files
     from ecgfoundry.inference.predictor import load_model
-    from ecgfoundry.samples import sample_path
 
-    arguments = [
-        sample_path(name.removeprefix(SAMPLE_PREFIX)) if name.startswith(SAMPLE_PREFIX) else name
-        for name in files
-    ]
-    paths = expand_paths(arguments)
+    paths = expand_paths(files)
     predictors: dict[str, Predictor] = {}
     if model is not None:  # a wrong name is one error, not one per file
         predictors[model] = load_model(model, runtime=runtime, threads=threads)

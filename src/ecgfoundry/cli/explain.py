@@ -65,14 +65,13 @@ def explain(
     threads
         Threads within one call of the network.
     """
-    from ecgfoundry.cli.diagnose import SAMPLE_PREFIX
     from ecgfoundry.errors import FileAccessError
     from ecgfoundry.explanations import explain_recording
     from ecgfoundry.formats.base import ReadOptions
     from ecgfoundry.formats.files import open_file
     from ecgfoundry.inference.files import EXCERPT_S, default_model
     from ecgfoundry.inference.predictor import load_model
-    from ecgfoundry.samples import sample_path
+    from ecgfoundry.samples import named_file
 
     if output is not None and output.suffix.lower() not in (".svg", ".html", ".htm"):
         raise FileAccessError(
@@ -84,9 +83,7 @@ def explain(
         sampling_rate=sampling_rate,
         mains_frequency=mains,
     )
-    path = Path(file)
-    if file.startswith(SAMPLE_PREFIX):
-        path = Path(sample_path(file.removeprefix(SAMPLE_PREFIX)))
+    path = named_file(file)
     with open_file(path, options) as opened:
         predictor = load_model(model or default_model(opened), threads=threads)
         recording = opened.read_seconds(0.0, EXCERPT_S, annotations=False)

@@ -78,6 +78,7 @@ def read(
     from ecgfoundry.formats.files import open_file
     from ecgfoundry.inference.files import expand_paths
     from ecgfoundry.reports.recording_summary import recording_summary
+    from ecgfoundry.samples import named_file
 
     if not files:
         print("ecgfoundry: no file was given; see: ecgfoundry read --help", file=sys.stderr)
@@ -90,7 +91,7 @@ def read(
         mains_frequency=mains,
         format=format,
     )
-    paths = [Path(files[0])] if index is not None and len(files) == 1 else expand_paths(files)
+    paths = [named_file(files[0])] if index is not None and len(files) == 1 else expand_paths(files)
     if plot is not None and len(paths) != 1:
         print("ecgfoundry: --plot draws one recording; name one file", file=sys.stderr)
         return 2

@@ -48,7 +48,7 @@ def replay(
 
     from ecgfoundry.errors import MissingExtraError
     from ecgfoundry.formats.files import read
-    from ecgfoundry.samples import sample_path
+    from ecgfoundry.samples import named_file
 
     if importlib.util.find_spec("websockets") is None:
         raise MissingExtraError.for_extra("live streams", "serve")
@@ -58,7 +58,7 @@ def replay(
     if not speed > 0:
         print("ecgfoundry: --speed must be more than 0")
         return 2
-    path = sample_path(file.removeprefix("sample:")) if file.startswith("sample:") else Path(file)
+    path = named_file(file)
     shown: list[str] = []
 
     def tell(message: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, is_long
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import MINIMUM_SAMPLING_RATE, Recording, check_sampling_rate
+from ecgfoundry.samples import named_file
 
 __all__ = [
     "FileResult",
@@ -126,7 +127,7 @@ def interpret_files(
 
 
 def expand_paths(arguments: Sequence[str | Path]) -> list[Path]:
-    """Turn files, folders and patterns into a sorted list of recordings, each once.
+    """Turn files, folders, patterns and ``sample:`` names into a list of recordings, each once.
 
     A folder stands for the recordings in it and below: of a WFDB record only its header, and no
     hidden files, tables of contents or side-cars. A ZIP archive with several recordings stands for
@@ -150,7 +151,7 @@ def find_recordings(arguments: Sequence[str | Path]) -> tuple[list[Path], list[P
     result: dict[Path, None] = {}
     unknown: dict[Path, None] = {}
     for argument in arguments:
-        path = Path(argument)
+        path = named_file(argument)
         if path.is_dir():
             found, others = _recordings_below(path)
             unknown.update(dict.fromkeys(others))

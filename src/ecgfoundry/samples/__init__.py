@@ -10,10 +10,12 @@ from pathlib import Path
 
 from ecgfoundry.errors import FileAccessError
 
-__all__ = ["SAMPLES", "sample_path"]
+__all__ = ["SAMPLES", "named_file", "sample_path"]
 
 SAMPLES: dict[str, str] = {"12-lead": "JS20000.hea", "single-lead": "A01711.hea"}
 """Name -> file name."""
+
+_PREFIX = "sample:"
 
 
 def sample_path(name: str) -> Path:
@@ -29,3 +31,15 @@ def sample_path(name: str) -> Path:
             f"there is no sample '{name}'", remedy=f"There are: {', '.join(SAMPLES)}"
         )
     return Path(str(files(__package__) / SAMPLES[name]))
+
+
+def named_file(name: str | Path) -> Path:
+    """Return the file that a command was given: a path, or ``sample:NAME``.
+
+    Raises
+    ------
+    FileAccessError
+        As :func:`sample_path`.
+    """
+    text = str(name)
+    return sample_path(text.removeprefix(_PREFIX)) if text.startswith(_PREFIX) else Path(name)
