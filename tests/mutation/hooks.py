@@ -11,15 +11,18 @@ import functools
 import math
 import mmap
 import multiprocessing.process
+import os
+import shutil
 import struct
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-_STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+_STARTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 
 
 @pytest.hookimpl(trylast=True)
@@ -121,6 +124,15 @@ class Selection:
         self.failures.append(name)
 
 
+def may_be_python(arguments: Any) -> bool:
+    """Whether a process can run the package: Python, what is installed beside it, or a shell."""
+    program, command = arguments[0], arguments[1]
+    name = os.fsdecode(program or (command if isinstance(command, str) else command[0]))
+    path = Path(shutil.which(name.split()[0]) or name)
+    beside = path.parent == Path(sys.executable).parent
+    return beside or path.name.startswith(("python", "sh", "bash", "env"))
+
+
 class Recorder:
     """Records by coverage which test executes which line, how long it takes, who starts processes.
 
@@ -159,8 +171,8 @@ class Recorder:
         multiprocessing.process.BaseProcess.start = noted  # type: ignore[method-assign]
         self._measured.start()
 
-    def _audit(self, event: str, _: Any) -> None:
-        if event in _STARTS:
+    def _audit(self, event: str, arguments: Any) -> None:
+        if event in _STARTS or (event == "subprocess.Popen" and may_be_python(arguments)):
             self._starters.add(self._context)
 
     def _switch(self, context: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.mutation.choose import Mutant, find_mutants
 from tests.mutation.covering import Baseline, statement
+from tests.mutation.hooks import may_be_python
 
 SOURCE = """LIMIT = (
     0.6
@@ -42,6 +44,22 @@ def above(
 def test_statements(line: int, lines: list[int], names: tuple[str, ...], body: list[int]) -> None:
     found = statement(SOURCE, line)
     assert (list(found.lines), found.names, list(found.body)) == (lines, names, body)
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        (sys.executable, True),
+        ("python3", True),
+        ("/bin/sh", True),
+        (str(Path(sys.executable).with_name("ecgfoundry")), True),
+        ("/opt/compilers/gcc", False),
+        (b"/opt/git", False),
+    ],
+)
+def test_which_processes_may_run_the_package(program: str | bytes, expected: bool) -> None:
+    assert may_be_python((program, [program, "-x"], None, None)) is expected
+    assert may_be_python((None, [program, "-x"], None, None)) is expected
 
 
 BASELINE = Baseline(
