@@ -51,7 +51,10 @@ def test_every_problem_is_explained(tmp_path: Path, text: str, message: str) -> 
 
 def test_one_patient_in_two_splits_stops_the_run(tmp_path: Path) -> None:
     text = "record,path,patient,split\na,a,p,train\nb,b,p,test\n"
-    with pytest.raises(LeakageError, match="one patient stands in two splits"):
+    with pytest.raises(
+        LeakageError,
+        match="one patient stands in the splits train and test",
+    ):
         read_manifest(write(tmp_path / "m.csv", text))
 
 
