@@ -23,9 +23,9 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from ecgfoundry.errors import EcgFoundryError
-    from ecgfoundry.formats.common.writers import write
     from ecgfoundry.formats.files import EcgFile, read
     from ecgfoundry.formats.files import open_file as open
+    from ecgfoundry.formats.writers import write
     from ecgfoundry.inference.interpretation import Interpretation
     from ecgfoundry.inference.predictor import Predictor, load_model
     from ecgfoundry.models.registry import create_model
@@ -75,7 +75,7 @@ _HOME = {
     "read": "ecgfoundry.formats.files",
     "sample_path": "ecgfoundry.samples",
     "standardize": "ecgfoundry.preprocessing",
-    "write": "ecgfoundry.formats.common.writers",
+    "write": "ecgfoundry.formats.writers",
 }
 
 

@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 import pytest
 
 from ecgfoundry.cli.main import main
-from ecgfoundry.formats.common.writers import writers as list_writers
 from ecgfoundry.formats.registry import formats as list_readers
+from ecgfoundry.formats.writers import writers as list_writers
 
 KEYS = {
     "file", "format", "recordings", "leads", "unit", "sampling_rate", "samples", "duration_s",

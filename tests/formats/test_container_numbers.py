@@ -28,10 +28,10 @@ from ecgfoundry.formats.common.subjects import (
     parse_sex,
     subject_from_comments,
 )
-from ecgfoundry.formats.common.writers import write, writers
 from ecgfoundry.formats.common.writing import digital, microvolts_per_step
 from ecgfoundry.formats.registry import recordings_in_archive
 from ecgfoundry.formats.wfdb.writer import write_wfdb
+from ecgfoundry.formats.writers import write, writers
 from ecgfoundry.formats.zip.directory import is_safe_name, open_archive, stem_of
 from ecgfoundry.formats.zip.names import split_member_path
 from ecgfoundry.recording import Recording, Subject

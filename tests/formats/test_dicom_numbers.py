@@ -24,10 +24,10 @@ from ecgfoundry.errors import (
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.common.measurements import device_measurements
-from ecgfoundry.formats.common.writers import write
 from ecgfoundry.formats.dicom.elements import open_dicom, text_of
 from ecgfoundry.formats.dicom.reader import READER
 from ecgfoundry.formats.dicom.texts import decode_text
+from ecgfoundry.formats.writers import write
 from ecgfoundry.recording import Recording, Subject
 
 pydicom = pytest.importorskip("pydicom", reason="the writer of the test files is not installed")

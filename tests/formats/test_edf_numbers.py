@@ -22,9 +22,9 @@ from ecgfoundry.errors import (
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.common.multichannel import age_between, part_annotations, range_at_rate
-from ecgfoundry.formats.common.writers import write
 from ecgfoundry.formats.edf.header import read_edf_header
 from ecgfoundry.formats.edf.reader import READER
+from ecgfoundry.formats.writers import write
 from ecgfoundry.recording import Annotation, Channel, Recording, Subject, annotations_between
 
 RAMP = np.arange(40)

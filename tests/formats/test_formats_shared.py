@@ -15,7 +15,7 @@ from tests.formats import layouts, vendor_files
 from ecgfoundry.errors import EcgFoundryError, LeadError
 from ecgfoundry.formats import formats, identify, inspect, iterate, read
 from ecgfoundry.formats.base import Reader, ReadOptions
-from ecgfoundry.formats.common.writers import write
+from ecgfoundry.formats.writers import write
 from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
 from ecgfoundry.recording import Recording
 

@@ -32,11 +32,11 @@ from ecgfoundry.formats.arrays.numpy import READER as ARRAYS
 from ecgfoundry.formats.arrays.numpy import sniff as is_array
 from ecgfoundry.formats.arrays.stated import load_sidecar
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.common.writers import write as write_recording
 from ecgfoundry.formats.delimited.reader import READER as DELIMITED
 from ecgfoundry.formats.delimited.reader import sniff as is_table
 from ecgfoundry.formats.delimited.table import decode_text, detect_layout, iterate_table, load_table
 from ecgfoundry.formats.matlab.files import is_matlab, load_variables
+from ecgfoundry.formats.writers import write as write_recording
 from ecgfoundry.recording import Recording, Subject
 
 HERE = Path("x")

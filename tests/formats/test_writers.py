@@ -19,8 +19,8 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats import read
-from ecgfoundry.formats.common.writers import write, writers
 from ecgfoundry.formats.common.writing import Writer
+from ecgfoundry.formats.writers import write, writers
 from ecgfoundry.recording import Annotation, Channel, Recording, Subject
 
 ALL = {writer.name: writer for writer in writers()}

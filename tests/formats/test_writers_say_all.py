@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ecgfoundry.formats import read
 from ecgfoundry.formats.common.channels import channel_kinds
-from ecgfoundry.formats.common.writers import write, writers
+from ecgfoundry.formats.writers import write, writers
 from ecgfoundry.recording import Annotation, Channel, Recording, Subject
 
 ALL = {writer.name: writer for writer in writers()}

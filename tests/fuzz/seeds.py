@@ -13,7 +13,7 @@ import numpy as np
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats import read
-from ecgfoundry.formats.common.writers import write
+from ecgfoundry.formats.writers import write
 
 __all__ = ["Seed", "collect_seeds"]
 

@@ -193,7 +193,7 @@ def written(recording: Any, folder: Path) -> list[tuple[str, list[Path]]]:
     """By the project's own writers, which have tests of their own."""
     import importlib
 
-    writers = importlib.import_module("ecgfoundry.formats.common.writers")
+    writers = importlib.import_module("ecgfoundry.formats.writers")
     results = []
     for name, ending in (("edf", "edf"), ("dicom", "dcm")):
         path = folder / f"y.{ending}"

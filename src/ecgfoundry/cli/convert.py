@@ -57,8 +57,8 @@ def convert(
         Seconds to convert; by default all.
     """
     from ecgfoundry.errors import EcgFoundryError
-    from ecgfoundry.formats.common.writers import write
     from ecgfoundry.formats.files import read
+    from ecgfoundry.formats.writers import write
 
     if len(paths) < 2:
         print("ecgfoundry: name at least one input and the output; see: ecgfoundry convert --help",
@@ -93,7 +93,7 @@ def convert(
 def _jobs(inputs: Sequence[str], output: Path, to: str | None) -> list[tuple[Path, Path]]:
     """Pair every input with its output file, before anything is read."""
     from ecgfoundry.errors import UnknownFormatError
-    from ecgfoundry.formats.common.writers import writer_for
+    from ecgfoundry.formats.writers import writer_for
     from ecgfoundry.inference.files import expand_paths
 
     sources = expand_paths(inputs)

@@ -27,8 +27,8 @@ def formats(*, json: Annotated[bool, Parameter(name="--json", negative="")] = Fa
 
 
 def _document() -> dict[str, list[dict[str, Any]]]:
-    from ecgfoundry.formats.common.writers import writers
     from ecgfoundry.formats.registry import formats as readers
+    from ecgfoundry.formats.writers import writers
 
     return {
         "read": [
