@@ -141,7 +141,7 @@ DRIVER = """
     import os, signal, sys
     from pathlib import Path
     from ecgfoundry.training import losses
-    from tests.laboratory import test_splits_and_resuming as own
+    from tests.labs import test_splits_and_resuming as own
 
     original, calls = losses.binary_cross_entropy, 0
 
