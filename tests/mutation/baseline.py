@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import queue
-import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from tests.mutation.covering import Baseline
 from tests.mutation.plan import Area, Plan
-from tests.mutation.workplace import Workplace, WorkplaceError
+from tests.mutation.workplace import Workplace, WorkplaceError, share
 
 FILE_LIMIT_S = 1800.0
 """Seconds that one test file may take, recorded."""
@@ -72,12 +71,7 @@ def run_baseline(
                 _cache(folder, file).write_text(json.dumps(answer), encoding="utf-8")
                 found[file] = answer
 
-    threads = [threading.Thread(target=work, args=(place,), daemon=True) for place in workplaces]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        while thread.is_alive():  # so that an interruption from the keyboard is seen
-            thread.join(0.2)
+    share(work, workplaces)
     if errors:
         raise errors[0]
     baseline = _joined([found[file] for file in area.tests if file in found])

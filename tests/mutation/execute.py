@@ -12,7 +12,7 @@ from tests.mutation.choose import Mutant
 from tests.mutation.covering import Baseline
 from tests.mutation.plan import Area, Plan
 from tests.mutation.session import Outcome, Session
-from tests.mutation.workplace import Workplace, WorkplaceError
+from tests.mutation.workplace import Workplace, WorkplaceError, share
 
 _NOTHING_FAILED = (0, 5)  # of pytest: all passed; no tests collected
 
@@ -125,15 +125,8 @@ def execute(
                 if time.monotonic() < judge.deadline:
                     tell(mutant, session.record(mutant, outcome))
 
-    threads = [threading.Thread(target=work, args=(place,), daemon=True) for place in workplaces]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        while thread.is_alive():  # so that an interruption from the keyboard is seen
-            thread.join(0.2)
-            if time.monotonic() > judge.deadline:
-                break
-    if errors:
+    share(work, workplaces, judge.deadline)
+    if errors and time.monotonic() < judge.deadline:
         raise errors[0]
     results = Results()
     with lock:

@@ -48,9 +48,18 @@ _running: list[int] = []  # the child, while there is one
 
 def _end(*_: object) -> None:
     for child in _running:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child, signal.SIGKILL)
+        _kill(child)
     os._exit(0)
+
+
+def _kill(child: int) -> None:
+    """End a child and what it has started, and wait for it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child, signal.SIGKILL)  # there is no group yet where it has only just begun
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):  # it had ended by itself
+        os.waitpid(child, 0)
 
 
 def _load(path: Path) -> Any:
@@ -67,10 +76,13 @@ def _serve(request: dict[str, Any], hooks: Any) -> dict[str, Any]:
     output.unlink(missing_ok=True)
     begun = time.monotonic()
     clock = hooks.Clock(request.get("limits") or {}, begun + COLLECTION_LIMIT_S)
+    # An end that comes between the two lines would leave the child alone.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     child = os.fork()
     if child == 0:
         _child(request, hooks, output, clock)
     _running.append(child)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     code = _wait(child, min(begun + request["limit"], request["until"]), clock)
     _running.clear()
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -91,11 +103,7 @@ def _wait(child: int, deadline: float, clock: Any) -> int | None:
         if ended:
             return os.waitstatus_to_exitcode(status)
         if time.monotonic() > min(deadline, clock.deadline):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+            _kill(child)
             return None
         time.sleep(pause)
         pause = min(pause * 1.5, 0.05)
@@ -107,6 +115,7 @@ def _child(request: dict[str, Any], hooks: Any, output: Path, clock: Any) -> Non
     try:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         null = os.open(os.devnull, os.O_RDWR)
         log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         for number, target in ((0, null), (1, log), (2, log)):

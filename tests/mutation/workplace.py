@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -72,13 +74,21 @@ class Workplace:
 
     def close(self) -> None:
         """End the server and remove the copy."""
+        self.stop()
+        for _ in range(20):  # a process that a test has started may be writing as it dies
+            shutil.rmtree(self._folder, ignore_errors=True)
+            if not self._folder.exists():
+                break
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End the server and what it runs; whoever waits for it gets a ``WorkplaceError``."""
         self._server.terminate()
         try:
             self._server.wait(10)
         except subprocess.TimeoutExpired:
             self._server.kill()
             self._server.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     @contextmanager
     def changed(self, path: str, text: str) -> Iterator[None]:
@@ -204,3 +214,26 @@ class Workplace:
     def _last_words(self) -> str:
         text = (self._folder / "server.txt").read_text(encoding="utf-8", errors="replace")
         return f"the fork server ended: {text.strip()[-500:] or 'it said nothing'}"
+
+
+def share(
+    work: Callable[[Workplace], None], workplaces: list[Workplace], deadline: float = math.inf
+) -> None:
+    """Do work in one thread per workplace, until it is done or the deadline is there.
+
+    A thread never outlives the call: it would go on writing into a copy that is being removed.
+    """
+    threads = [threading.Thread(target=work, args=(place,), daemon=True) for place in workplaces]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive() and time.monotonic() <= deadline:
+                thread.join(0.2)  # not for ever, so that an interruption from the keyboard is seen
+    finally:
+        for thread, place in zip(threads, workplaces, strict=True):
+            if thread.is_alive():
+                place.stop()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
