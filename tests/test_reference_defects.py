@@ -118,7 +118,7 @@ def test_people_are_split_not_rows(tmp_path: Path) -> None:
     from ecgfoundry.training.finetuning import finetune
 
     data = labelled(tmp_path, ["train", "train", "validation", "test"], ["a", "b", "c", "a"])
-    with pytest.raises(LeakageError, match="one patient stands in two splits"):
+    with pytest.raises(LeakageError, match="one patient stands in the splits"):
         finetune(data, tmp_path / "run")
 
 
@@ -140,6 +140,7 @@ def test_the_same_signal_under_another_name_is_found(tmp_path: Path) -> None:
 def test_the_labels_of_the_test_split_change_nothing_but_its_figures(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from ecgfoundry.training.finetuning import FinetuneSettings, finetune
+    from ecgfoundry.training.results.package import RunCard
 
     splits = ["train"] * 12 + ["validation"] * 24 + ["test"] * 12
     data = labelled(tmp_path, list(splits), [f"p{k}" for k in range(48)])
@@ -148,8 +149,9 @@ def test_the_labels_of_the_test_split_change_nothing_but_its_figures(tmp_path: P
         for row in data.manifest.rows
     )
     settings = FinetuneSettings.of(epochs=2, batch=8, threads=1)
+    card = RunCard(recipe="test", name="same")
     results = [
-        finetune(which, tmp_path / name, model="net1d-tiny", settings=settings, name="same")
+        finetune(which, tmp_path / name, model="net1d-tiny", settings=settings, card=card)
         for name, which in (
             ("one", data), ("two", MappedManifest(Manifest(turned, tmp_path), ("a",)))
         )
