@@ -49,6 +49,7 @@ __all__ = [
     "write_atomically",
     "write_frame",
     "write_json",
+    "write_whole",
 ]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -111,6 +112,23 @@ def write_atomically(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
         raise FileAccessError(f"cannot be written: {reason}", path=path) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write a file at once or not at all, and its folder where it is missing.
+
+    Raises
+    ------
+    DiskFullError, FileAccessError
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise FileAccessError(f"cannot be written: {reason}", path=path) from None
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def sha256_of(path: str | Path) -> str:

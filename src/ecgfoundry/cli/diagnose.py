@@ -186,9 +186,9 @@ def _print_failures(results: Sequence[FileResult]) -> int:
 
 
 def _write_report(results: Sequence[FileResult], path: Path, options: ReadOptions) -> None:
-    from ecgfoundry.errors import FileAccessError
     from ecgfoundry.inference.files import read_excerpt
     from ecgfoundry.inference.predictor import describe_failure
+    from ecgfoundry.io import write_whole
     from ecgfoundry.reports.html.report import ReportItem, html_report
 
     items = []
@@ -198,12 +198,4 @@ def _write_report(results: Sequence[FileResult], path: Path, options: ReadOption
             items.append(ReportItem(read_part(), result.interpretation.to_dict(), read_part))
         elif result.error is not None:
             items.append(ReportItem(None, describe_failure(result.error, result.file, None)))
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(html_report(items), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise FileAccessError(
-            f"the report cannot be written: {error.strerror}", path=path
-        ) from None
+    write_whole(path, html_report(items).encode())

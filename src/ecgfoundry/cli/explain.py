@@ -71,6 +71,7 @@ def explain(
     from ecgfoundry.formats.files import open_file
     from ecgfoundry.inference.files import EXCERPT_S, default_model
     from ecgfoundry.inference.predictor import load_model
+    from ecgfoundry.io import write_whole
     from ecgfoundry.samples import named_file
 
     if output is not None and output.suffix.lower() not in (".svg", ".html", ".htm"):
@@ -108,7 +109,7 @@ def explain(
         else:
             name = f"{predictor.bundle.name} {predictor.bundle.version}"
             text = saliency_page(recording, saliency, model=name, answer=answer, layout=layout)
-        _write(output, text)
+        write_whole(output, text.encode())
     return 0
 
 
@@ -139,17 +140,3 @@ def _answer(interpretation: Interpretation, target: str) -> str:
 def _summary(saliency: Saliency) -> str:
     shares = ", ".join(f"{lead} {share:.0%}" for lead, share in saliency.lead_shares().items())
     return f"{saliency.method} ({saliency.unit}), score {saliency.score:+.2f}; {shares}"
-
-
-def _write(path: Path, text: str) -> None:
-    from ecgfoundry.errors import FileAccessError
-
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise FileAccessError(
-            f"the explanation cannot be written: {error.strerror}", path=path
-        ) from None

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecgfoundry.errors import FileAccessError, MissingExtraError, SignalError
+from ecgfoundry.errors import MissingExtraError, SignalError
+from ecgfoundry.io import write_whole
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
 from ecgfoundry.reports.pdf import html_to_pdf
@@ -62,15 +63,7 @@ class Plot:
             ".pdf": lambda: html_to_pdf(_sheet_page(self.svg, self.title)),
         }
         content = make[path.suffix.lower()]()
-        temporary = path.with_name(f".{path.name}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        except OSError as error:
-            raise FileAccessError(
-                f"the picture cannot be written ({error.strerror})", path=path
-            ) from error
+        write_whole(path, content)
         return path
 
 
