@@ -21,7 +21,8 @@ from ecgfoundry.errors import (
 )
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
-from ecgfoundry.formats.common.multichannel import age_between, part_annotations, range_at_rate
+from ecgfoundry.formats.common.multichannel import part_annotations, range_at_rate
+from ecgfoundry.formats.common.subjects import age_between
 from ecgfoundry.formats.edf.header import read_edf_header
 from ecgfoundry.formats.edf.reader import READER
 from ecgfoundry.formats.writers import write

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, LeadError, LimitError, SignalError
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo, WholeFile
-from ecgfoundry.formats.common.subjects import parse_age
+from ecgfoundry.formats.common.subjects import age_between, parse_age
 from ecgfoundry.leads import STANDARD_12_LEADS, normalize_lead_names
 from ecgfoundry.recording import (
     Annotation,
@@ -300,10 +300,7 @@ def age_in_years(
             age = None
     if age is not None and value not in ("", None):
         return parse_age(round(age / divisor, 2))
-    if birth is None or when is None:
-        return None
-    full = when.year - birth.year - ((when.month, when.day) < (birth.month, birth.day))
-    return parse_age(full)
+    return age_between(birth, when)
 
 
 def filter_text(value: object, unit: str = "Hz") -> str:

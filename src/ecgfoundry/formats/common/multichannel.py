@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import datetime as dt
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,7 +22,6 @@ from ecgfoundry.formats.common.channels import distinct_names, no_lead_error
 from ecgfoundry.recording import Annotation, annotations_between
 
 __all__ = [
-    "age_between",
     "check_samples",
     "named_channels",
     "one_rate",
@@ -162,14 +160,6 @@ def part_annotations(
         math.inf if stop == samples else stop / rate,
         origin_s=start / rate,
     )
-
-
-def age_between(born: dt.date | None, on: dt.date | None) -> float | None:
-    """Return the age in whole years, or None where a date is missing or the order impossible."""
-    if born is None or on is None:
-        return None
-    age = on.year - born.year - ((on.month, on.day) < (born.month, born.day))
-    return float(age) if 0 <= age <= 120 else None
 
 
 def plain_text(raw: bytes, encoding: str | None = None) -> str:

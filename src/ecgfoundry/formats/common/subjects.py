@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from collections.abc import Sequence
 
 from ecgfoundry.recording import Subject
 
-__all__ = ["key_values", "parse_age", "parse_sex", "subject_from_comments"]
+__all__ = ["age_between", "key_values", "parse_age", "parse_sex", "subject_from_comments"]
 
 MAXIMUM_AGE_YEARS = 120.0
 """Above it an age is a code for "unknown" or "over 89" (300 in PTB-XL), not an age (our choice)."""
@@ -44,6 +45,14 @@ def parse_age(text: object) -> float | None:
     except ValueError:
         return None
     return age if math.isfinite(age) and 0 <= age <= MAXIMUM_AGE_YEARS else None
+
+
+def age_between(born: dt.date | None, on: dt.date | None) -> float | None:
+    """Return the age in whole years, or None where a date is missing or the order impossible."""
+    if born is None or on is None:
+        return None
+    age = on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+    return float(age) if 0 <= age <= MAXIMUM_AGE_YEARS else None
 
 
 def parse_sex(text: object) -> str | None:

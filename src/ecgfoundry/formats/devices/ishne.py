@@ -23,7 +23,6 @@ import numpy as np
 from ecgfoundry.errors import FormatError, LimitError, TruncatedFileError
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
 from ecgfoundry.formats.common.multichannel import (
-    age_between,
     check_samples,
     named_channels,
     part_annotations,
@@ -31,6 +30,7 @@ from ecgfoundry.formats.common.multichannel import (
     read_bytes,
     require_size,
 )
+from ecgfoundry.formats.common.subjects import age_between
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.recording import (
     Annotation,

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ecgfoundry.errors import FormatError, LimitError, SamplingRateError, TruncatedFileError
 from ecgfoundry.formats.base import Limits
-from ecgfoundry.formats.common.multichannel import age_between, plain_text, require_size
-from ecgfoundry.formats.common.subjects import parse_sex
+from ecgfoundry.formats.common.multichannel import plain_text, require_size
+from ecgfoundry.formats.common.subjects import age_between, parse_sex
 from ecgfoundry.recording import Subject, check_sampling_rate
 
 __all__ = [
