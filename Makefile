@@ -9,7 +9,7 @@ OUTPUT := demo-output
 # The tests start the program many times: the first start keeps the bytecode for the others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo install test test-slow test-core fuzz mutants mutants-changed lint bench train-defaults clean
+.PHONY: demo install test test-slow test-core test-oldest package fuzz mutants mutants-changed lint bench train-defaults clean
 
 $(DEMO_VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEMO_VENV)
@@ -41,6 +41,28 @@ test-core: $(DEMO_VENV)/ready
 	$(call UV_RUN,$(DEMO_VENV)) pytest hypothesis
 	$(DEMO_VENV)/bin/python -m pytest -q tests/acceptance/test_core_without_torch.py
 
+# The oldest versions of what pyproject.toml names: a wheel as an index would get it, in an empty
+# environment. PyTorch is left out (no index keeps old CPU builds for every Python).
+OLDEST := .venv-oldest
+test-oldest: $(VENV)/ready
+	rm -rf build/oldest && mkdir -p build/oldest
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(VENV)/bin/uv pip compile --quiet --python $(OLDEST)/bin/python --resolution lowest-direct pyproject.toml \
+	  --extra formats --extra data --extra serve --extra plot --output-file build/oldest/requirements.txt
+	$(VENV)/bin/python -m build --wheel --outdir build/oldest . >/dev/null
+	$(VENV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python -r build/oldest/requirements.txt \
+	  pytest hypothesis httpx2
+	$(VENV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --no-deps build/oldest/*.whl
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -q -p no:cacheprovider tests/acceptance/test_core_without_torch.py \
+	  tests/signals tests/preprocessing tests/formats/test_table_numbers.py tests/formats/test_writers.py \
+	  tests/cli/test_read.py tests/cli/test_convert.py tests/reports/test_pixels.py
+
+# What goes to an index; 'tests/acceptance/test_package.py' says what it must hold.
+package: $(VENV)/ready
+	rm -rf build/package
+	$(VENV)/bin/python -m build --outdir build/package .
+	$(VENV)/bin/twine check --strict build/package/*
+
 # Damaged files of every format in processes with limits; resumes where it was.
 fuzz: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.fuzz --files 24000 --out build/fuzz
@@ -71,4 +93,4 @@ train-defaults: $(VENV)/ready
 	$(VENV)/bin/ecgfoundry train-defaults
 
 clean:
-	rm -rf $(VENV) $(DEMO_VENV) $(OUTPUT)
+	rm -rf $(VENV) $(DEMO_VENV) $(OLDEST) $(OUTPUT) build
