@@ -10,6 +10,7 @@ augmentations; see :mod:`ecgfoundry.labs.training_data` for labels.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -39,10 +40,11 @@ from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.sources import SourcePool
 from ecgfoundry.training.data.windows import FreshWindows
-from ecgfoundry.training.initialization import Start, classifier_of, start_from
+from ecgfoundry.training.initialization import FRESH, Start, classifier_of, start_from
 from ecgfoundry.training.loop import FitSettings, fit
 from ecgfoundry.training.probing import LinearProbe, fit_linear_probe, put_into
 from ecgfoundry.training.results.calibrate import Outputs, fit_calibration, residual_quantiles
+from ecgfoundry.training.results.lineage import Lineage
 from ecgfoundry.training.results.package import BundleDescription, Metric
 from ecgfoundry.training.results.run_folder import Curves, RunFolder
 from ecgfoundry.training.results.save import bundle_name, save_bundle, today
@@ -296,7 +298,14 @@ class _Run:
             if not len(found):
                 raise TrainingError(f"no segment of the split {what} has a label")
         self.labels = np.where(labels < 0, np.nan, labels.astype(np.float64))
-        self.windows = FreshWindows(SourcePool((LaboratorySource(data),)), self.start.spec)
+        self.pool = SourcePool((LaboratorySource(data),))
+        self.windows = FreshWindows(self.pool, self.start.spec)
+
+    @functools.cached_property
+    def lineage(self) -> Lineage:
+        """Which segments are learned from, and by the start model before."""
+        learned = np.concatenate([self.training, self.validation])
+        return Lineage(self.pool.fingerprints(learned), self.start.learned_from)
 
     def train(self) -> TargetScale | None:
         """Train; the network ends with the weights that did best on the validation visits."""
@@ -338,7 +347,7 @@ class _Run:
 
         _, truth, _ = visit_means(np.zeros(wanted.shape), wanted, visits)
         defined = any(len(np.unique(c[~np.isnan(c)])) > 1 for c in truth.T)
-        fresh = self.start.origin == "random weights"
+        fresh = self.start.origin == FRESH
         tensorboard = Curves(self.folder.path / "tensorboard")
 
         def report(row: dict[str, Any]) -> None:
@@ -667,7 +676,7 @@ def _description(
         seed=settings.seed,
         created=today(),
         intended_use="Research on what an ECG says about laboratory values.",
-        known_failures=tuple(failures),
+        known_failures=(*failures, *run.lineage.limits),
         references=("https://arxiv.org/abs/2510.22301",),
         licence="Apache-2.0" if data.synthetic else licence,
         method=f"From {start.origin}; {_method(settings)}; masked binary cross-entropy. The "
@@ -675,6 +684,7 @@ def _description(
         regression=regression,
         targets=vocabulary,
         repeat="`ecgfoundry labs train` and the run's configuration.json",
+        learned_from=run.lineage.learned_from,
     )
 
 

@@ -31,6 +31,7 @@ from ecgfoundry.training.checks import check_batch, check_device
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.windows import StoredWindows, store_windows
 from ecgfoundry.training.initialization import (
+    FRESH,
     Start,
     freeze_all_but,
     leads_of,
@@ -46,6 +47,7 @@ from ecgfoundry.training.results.calibrate import (
     residual_quantiles,
     window_embeddings,
 )
+from ecgfoundry.training.results.lineage import Lineage
 from ecgfoundry.training.results.package import BundleDescription, Metric, RunCard
 from ecgfoundry.training.results.run_folder import (
     Curves,
@@ -106,6 +108,16 @@ class _Data:
             ],
             dtype=np.intp,
         )
+
+    def fingerprints(self, split: str) -> list[int | None]:
+        """Fingerprints of the rows of a split."""
+        marks = self.stored.fingerprints
+        return [marks[self.manifest.rows[k].record] for k in self.rows(split)]
+
+    def lineage(self, start: Start) -> Lineage:
+        """Which records are learned from, and by the start model before."""
+        own = {*self.fingerprints("train"), *self.fingerprints("validation")} - {None}
+        return Lineage(own, start.learned_from, self.fingerprints("test"))
 
 
 def finetune(
@@ -218,6 +230,8 @@ def finetune(
             f"{'' if lead is None else f', lead {lead}'}; {len(training)} train, "
             f"{len(validation)} validate, {len(stored.skipped)} left out"
         )
+        for line in content.lineage(start).warnings:
+            say(f"warning: {line}")
         scale = TargetScale.of(content.values[training]) if task.kind == "regression" else None
         if settings.mode == "probe":
             _probe(start, task, content, training, validation, scale, settings)
@@ -346,7 +360,7 @@ def _train(
             outputs, truth, _ = patient_means(outputs, wanted, own)
         return task.figures(outputs, truth, scale=scale)
 
-    fresh = start.origin == "random weights"
+    fresh = start.origin == FRESH
     chosen = FitSettings.of(
         settings,
         epochs=settings.schedule.epochs or 30,
@@ -537,6 +551,7 @@ def _description(
         "probe": "a linear layer was fitted on the embeddings",
     }[settings.mode]
     spec = start.spec
+    lineage = data.lineage(start)
     targets = ", ".join(target.name for target in task.vocabulary.targets[:8])
     return BundleDescription(
         name=bundle_name(card.name or folder.path.resolve().name),
@@ -562,7 +577,7 @@ def _description(
         seed=settings.seed,
         created=today(),
         intended_use=card.intended_use or "Research, by those who trained it.",
-        known_failures=_failures(task, data, counts),
+        known_failures=(*_failures(task, data, counts), *lineage.limits),
         references=(),
         licence=card.licence,
         method=f"From {start.origin}; {how}. Loss: {task.loss}. The resolved configuration, the "
@@ -570,6 +585,7 @@ def _description(
         regression=regression,
         targets=task.vocabulary,
         repeat="`ecgfoundry finetune` and the run's configuration.json",
+        learned_from=lineage.learned_from,
     )
 
 

@@ -7,19 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from ecgfoundry.errors import EcgFoundryError, ModelNotFoundError, TrainingError
 from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS, canonical_lead
-from ecgfoundry.manifest import Manifest
-from ecgfoundry.models.bundle import InputSpec, available_bundles, find_bundle, load_bundle
+from ecgfoundry.manifest import Manifest, fingerprints_of_bundle
+from ecgfoundry.models.bundle import Bundle, InputSpec, available_bundles, find_bundle, load_bundle
 from ecgfoundry.models.loading import OWN, load_network
 from ecgfoundry.models.networks.own import OwnNetwork
 from ecgfoundry.models.registry import ARCHITECTURES, Architecture, create_model
 from ecgfoundry.preprocessing import Preprocessing, choose_single_lead, get_preprocessing
 
 __all__ = [
+    "FRESH",
     "Start",
     "architecture_entry",
     "classifier_of",
@@ -30,6 +33,8 @@ __all__ = [
     "training_stages",
 ]
 
+FRESH = "random weights"
+"""The origin of a network that has learned nothing yet."""
 _LOOK_AT = 20
 """Recordings that are opened to see which leads a manifest has (our choice)."""
 
@@ -49,6 +54,8 @@ class Start:
         Where the weights are from, for the card.
     named : str or None
         What the user named.
+    bundle : Bundle or None
+        That the weights are of.
     """
 
     network: nn.Module
@@ -57,6 +64,17 @@ class Start:
     takes_presence: bool
     origin: str
     named: str | None = None
+    bundle: Bundle | None = None
+
+    @property
+    def learned_from(self) -> NDArray[np.uint64] | None:
+        """Fingerprints of the records that the weights were learned from; None: not recorded.
+
+        Fresh weights were learned from none. One's own module does not say.
+        """
+        if self.bundle is not None:
+            return fingerprints_of_bundle(self.bundle)
+        return np.zeros(0, np.uint64) if self.origin == FRESH else None
 
 
 def leads_of(manifest: Manifest) -> tuple[str, ...]:
@@ -170,6 +188,7 @@ def start_from(
         takes_presence,
         f"the weights of {bundle.name} {bundle.version}",
         named,
+        bundle,
     )
 
 
@@ -259,7 +278,7 @@ def _fresh(
         configuration["leads"] = 1 if mode == "any-single" else len(names)
     spec = InputSpec(mode, tuple(names), recipe)
     network = create_model(architecture, **configuration)
-    return Start(network, architecture, spec, entry.takes_presence, "random weights", architecture)
+    return Start(network, architecture, spec, entry.takes_presence, FRESH, architecture)
 
 
 def classifier_of(network: nn.Module) -> nn.Linear:

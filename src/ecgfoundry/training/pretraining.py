@@ -169,7 +169,7 @@ def pretrain(
                     "processes": world.size,
                     "depends_on": {
                         "labels_and_split": _labels_hash(values, pool.groups, held),
-                        "signals": pool.fingerprint,
+                        "signals": pool.content_hash,
                         "start_weights": weights_hash(network),
                         "versions": code_versions(),
                     },
@@ -425,6 +425,7 @@ class _Run:
             else {"scale": list(self.scale.scale), "offset": list(self.scale.offset)},
             targets=self.task.vocabulary,
             repeat="`ecgfoundry pretrain` and the run's configuration.json",
+            learned_from=frozenset(self.pool.fingerprints(np.arange(len(self.pool)))),
         )
 
     def _never_positive(self) -> list[str]:
@@ -502,5 +503,5 @@ def _data_document(pool: SourcePool, training: Positions, validation: Positions)
         ],
         "training": len(training),
         "validation": len(validation),
-        "sha256": pool.fingerprint,
+        "sha256": pool.content_hash,
     }
