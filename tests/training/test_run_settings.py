@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +61,16 @@ def test_ecgfounders_pretraining() -> None:
 
 
 def test_defaults_of_laboratory_training() -> None:
-    assert dataclasses.asdict(LaboratorySettings()) == {
+    assert LaboratorySettings().flat() == {
         "split": "random", "time": "result_time", "window_minutes": 60.0, "minimum_patients": 10,
         "before_only": False, "segments_per_visit": None, "validation_segments": 4,
         "test_segments": None, "probe": False, "regression": False, "regression_weight": 0.3,
         "pooling": "mean", "visit_segments": 8, "epochs": 10, "batch": 256, "learning_rate": None,
         "patience": 3, "ema_decay": 0.99, "weight_decay": 0.01, "precision": "fp32",
         "augmentations": ("shift", "scale"), "channels_last": False, "threads": None,
-        "device": "cpu", "workers": 0, "checkpoint_every": 200, "seed": 0,
+        "device": "cpu", "workers": 0, "checkpoint_every": 200, "seed": 0, "accumulate": 1,
+        "gradient_clip": 1.0, "schedule": "cosine", "warmup": 0.05, "step_epochs": 5,
+        "step_factor": 0.1, "compile": False, "deterministic": False,
     }  # fmt: skip
 
 

@@ -116,7 +116,8 @@ class _Data:
 
     def lineage(self, start: Start) -> Lineage:
         """Which records are learned from, and by the start model before."""
-        own = {*self.fingerprints("train"), *self.fingerprints("validation")} - {None}
+        marks = (*self.fingerprints("train"), *self.fingerprints("validation"))
+        own = {mark for mark in marks if mark is not None}
         return Lineage(own, start.learned_from, self.fingerprints("test"))
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "ScheduleSettings",
     "Settings",
     "SplitSettings",
+    "setting",
 ]
 
 
