@@ -15,7 +15,11 @@ from ecgfoundry.manifest import fingerprints_of_bundle, windows_fingerprints  # 
 from ecgfoundry.models.bundle import load_bundle  # noqa: E402
 from ecgfoundry.training.data.sources import ArraySource, SourcePool  # noqa: E402
 from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
-from ecgfoundry.training.pretraining import PretrainSettings, pretrain_table  # noqa: E402
+from ecgfoundry.training.pretraining import (  # noqa: E402
+    PretrainSettings,
+    pretrain_table,
+    pretraining_task,
+)
 from ecgfoundry.training.results.lineage import Lineage  # noqa: E402
 
 RATE = 100
@@ -113,11 +117,13 @@ def test_a_start_that_does_not_say_is_named(tmp_path: Path) -> None:
 
 
 def test_pretraining_marks_the_recordings_of_a_manifest(tmp_path: Path) -> None:
-    settings = PretrainSettings.of(epochs=1, batch=16, validation_share=0.2, threads=1)
+    settings = PretrainSettings.of(
+        epochs=1, batch=16, validation_share=0.2, threads=1, leads=("I",)
+    )
     data = table(tmp_path / "data", ecgs(1))
     result = pretrain_table(
-        data, tmp_path / "run", model="net1d-tiny", leads=("I",), targets=("late",),
-        task="multilabel", settings=settings,
+        data, tmp_path / "run", model="net1d-tiny", settings=settings,
+        task=pretraining_task(("late",), kind="multilabel"),
     )  # fmt: skip
     assert result.bundle is not None
     learned = fingerprints_of_bundle(load_bundle(result.bundle))

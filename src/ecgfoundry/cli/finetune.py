@@ -29,9 +29,7 @@ def finetune(
     loss: str = "",
     balance: bool = False,
     per_patient: bool = False,
-    preprocessing: str | None = None,
     unit: str | None = None,
-    lead: str | None = None,
     name: str | None = None,
     licence: str = "the owner's",
     settings: FinetuneSettings,
@@ -74,12 +72,8 @@ def finetune(
         Weight positives (or classes) against their rarity.
     per_patient
         Average a patient's recordings before measuring.
-    preprocessing
-        For an architecture: a recipe's name, or its file (.json); a bundle brings its own.
     unit
         Of a measured value, for the answers.
-    lead
-        The lead that a one-lead model is trained on and then reads.
     name
         Of the bundle; the output folder's name without it.
     licence
@@ -109,9 +103,7 @@ def finetune(
             aggregate="patient" if per_patient else "record",
         ),
         settings=settings,
-        preprocessing=preprocessing,
         card=RunCard(recipe="ecgfoundry finetune", name=name, licence=licence),
-        lead=lead,
         overwrite=overwrite,
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -23,9 +23,6 @@ def pretrain(
     target: Annotated[list[str] | None, Parameter(negative="")] = None,
     task: str = "positive-unlabelled",
     loss: str = "",
-    leads: str = "I,II,III,aVR,aVL,aVF,V1,V2,V3,V4,V5,V6",
-    lead_mode: Literal["exact", "any-subset", "any-single"] | None = None,
-    preprocessing: str | None = None,
     name: str | None = None,
     licence: str = "the owner's",
     settings: PretrainSettings,
@@ -55,12 +52,6 @@ def pretrain(
         positive-unlabelled, multilabel, multiclass or regression.
     loss
         hill, hill-positive, bce, focal, cross-entropy or huber, where it fits the task.
-    leads
-        Rows of the input, in order.
-    lead_mode
-        exact, any-subset or any-single; what the architecture is for without it.
-    preprocessing
-        A recipe's name, or its file (.json); what the architecture is for without it.
     name
         Of the bundle.
     licence
@@ -70,7 +61,7 @@ def pretrain(
 
     require_torch("pretraining")
     from ecgfoundry.training.distributed import joined_world
-    from ecgfoundry.training.pretraining import pretrain_table
+    from ecgfoundry.training.pretraining import pretrain_table, pretraining_task
     from ecgfoundry.training.results.package import RunCard
 
     names = tuple(part for given in target or () for part in given.split(",") if part)
@@ -79,13 +70,7 @@ def pretrain(
             source,
             output,
             model=architecture,
-            targets=names,
-            vocabulary=vocabulary,
-            task=task,
-            loss=loss,
-            leads=tuple(part.strip() for part in leads.split(",") if part.strip()),
-            lead_mode=lead_mode,
-            preprocessing=preprocessing,
+            task=pretraining_task(names, vocabulary=vocabulary, kind=task, loss=loss),
             settings=settings,
             card=RunCard(recipe="ecgfoundry pretrain", name=name, licence=licence),
             overwrite=overwrite,

@@ -38,11 +38,11 @@ from ecgfoundry.models.networks.segment_attention import SegmentAttentionNet, Vi
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.preprocessing import Preprocessing
 from ecgfoundry.training import losses
-from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.checks import check_device
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.sources import SourcePool
 from ecgfoundry.training.data.windows import FreshWindows
+from ecgfoundry.training.distributed import World
 from ecgfoundry.training.initialization import FRESH, Start, classifier_of, start_from
 from ecgfoundry.training.loop import FitSettings, fit
 from ecgfoundry.training.probing import LinearProbe, fit_linear_probe, put_into
@@ -316,9 +316,8 @@ class _Run:
             evaluate=evaluate,
             checkpoint=self.folder.checkpoint,
             curves=self.folder.curves,
-            device=settings.compute.device,
             report=report,
-            forward=fast_form if settings.compute.channels_last else None,
+            world=World(device=settings.compute.device),
         )
         return scale
 

@@ -25,11 +25,10 @@ from ecgfoundry.manifest import (
 )
 from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak, split_problems
 from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.preprocessing import Preprocessing
-from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.checks import check_batch, check_device
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.windows import StoredWindows, store_windows
+from ecgfoundry.training.distributed import World
 from ecgfoundry.training.initialization import (
     FRESH,
     Start,
@@ -129,9 +128,7 @@ def finetune(
     model: str | Path | torch.nn.Module | None = None,
     task: Task | str = "auto",
     settings: FinetuneSettings | None = None,
-    preprocessing: str | Path | Preprocessing | None = None,
     card: RunCard = FINETUNE_CARD,
-    lead: str | None = None,
     overwrite: bool = False,
     say: Say | None = None,
 ) -> FinetuneResult:
@@ -155,12 +152,8 @@ def finetune(
         A task (:func:`task_of` takes the unit of a measured value, the loss and more), or its kind;
         "auto" looks at the values.
     settings : FinetuneSettings, optional
-    preprocessing : str, Path or Preprocessing, optional
-        For an architecture: a name, or the file of a recipe.
+        With ``lead`` and ``preprocessing``, what goes in.
     card : RunCard
-    lead : str, optional
-        The lead that a one-lead model is trained on and then reads. None: the first that the
-        recordings share of the start model's own, I and II. Recordings without it are left out.
     overwrite : bool
         Train anew where ``output`` holds another run, whose results are deleted first.
     say : callable, optional
@@ -192,9 +185,10 @@ def finetune(
     manifest = _with_splits(manifest, task, settings)
     shared = leads_of(manifest)
     start = start_from(
-        model, outputs=task.outputs, leads=shared, preprocessing=preprocessing, seed=settings.seed
-    )
-    start, lead = on_one_lead(start, shared, lead)
+        model, outputs=task.outputs, leads=shared,
+        preprocessing=settings.input.preprocessing, seed=settings.seed,
+    )  # fmt: skip
+    start, lead = on_one_lead(start, shared, settings.input.lead)
     check_batch(start.network, start.spec, settings.data.batch, start.takes_presence)
     folder = RunFolder(Path(output), overwrite=overwrite)
     depends_on: dict[str, Any] = {
@@ -385,9 +379,8 @@ def _train(
         evaluate=evaluate,
         checkpoint=folder.checkpoint,
         curves=folder.curves,
-        device=settings.compute.device,
         report=report,
-        forward=fast_form if settings.compute.channels_last else None,
+        world=World(device=settings.compute.device),
     )
 
 
