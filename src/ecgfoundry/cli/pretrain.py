@@ -8,7 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.card_options import CardOptions
 from ecgfoundry.cli.settings import command_with_settings
+from ecgfoundry.cli.table_options import TableOptions
 from ecgfoundry.training.settings import PretrainSettings
 
 
@@ -16,15 +18,14 @@ from ecgfoundry.training.settings import PretrainSettings
 def pretrain(
     source: Path,
     *,
-    output: Path,
+    table: TableOptions | None = None,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     architecture: str = "net1d-12lead",
     vocabulary: str = "ecgfounder-150",
-    target: Annotated[list[str] | None, Parameter(negative="")] = None,
     task: str = "positive-unlabelled",
     loss: str = "",
-    name: str | None = None,
-    licence: str = "the owner's",
+    card: CardOptions | None = None,
     settings: PretrainSettings,
 ) -> None:
     """Pretrain a network; on several GPUs with torchrun -m ecgfoundry pretrain.
@@ -37,7 +38,7 @@ def pretrain(
     Parameters
     ----------
     source
-        A manifest (CSV or Parquet), or a corpus folder.
+        Any table that finetune takes, or a corpus folder.
     output
         Folder of the run; the bundle is OUTPUT/bundle.
     overwrite
@@ -45,34 +46,27 @@ def pretrain(
     architecture
         See: ecgfoundry models list.
     vocabulary
-        Targets in order; columns target:NAME of the source.
-    target
-        Columns, instead of a vocabulary.
+        Targets in order, where no --target is named; columns target:NAME of the source.
     task
         positive-unlabelled, multilabel, multiclass or regression.
     loss
         hill, hill-positive, bce, focal, cross-entropy or huber, where it fits the task.
-    name
-        Of the bundle.
-    licence
-        Of your data and the weights, for the card.
     """
     from ecgfoundry.extras import require_torch
 
     require_torch("pretraining")
     from ecgfoundry.training.distributed import joined_world
     from ecgfoundry.training.pretraining import pretrain_table, pretraining_task
-    from ecgfoundry.training.results.package import RunCard
 
-    names = tuple(part for given in target or () for part in given.split(",") if part)
+    table = table or TableOptions()
     with joined_world(device=settings.compute.device) as world:
         result = pretrain_table(
-            source,
+            source if source.is_dir() else table.read(source).manifest,
             output,
             model=architecture,
-            task=pretraining_task(names, vocabulary=vocabulary, kind=task, loss=loss),
+            task=pretraining_task(table.targets, vocabulary=vocabulary, kind=task, loss=loss),
             settings=settings,
-            card=RunCard(recipe="ecgfoundry pretrain", name=name, licence=licence),
+            card=(card or CardOptions()).of("ecgfoundry pretrain"),
             overwrite=overwrite,
             world=world,
             say=lambda line: print(line, file=sys.stderr, flush=True),

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import TrainingError
-from ecgfoundry.manifest import read_manifest
+from ecgfoundry.manifest import Manifest, mark_problem, read_manifest
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.training.checks import check_batch, check_device, check_input
@@ -131,6 +131,7 @@ def pretrain(
             remedy="Raise --validation-share, or give more patients",
         )
     values = pool.targets(np.arange(len(pool)))
+    _refuse_marks(task, values)
     _refuse_unlabelled(task, values[training])
     scale = TargetScale.of(values[training]) if task.kind == "regression" else None
     start = network.start(task.outputs, settings.seed)
@@ -168,7 +169,7 @@ def pretrain(
 
 
 def pretrain_table(
-    source: str | Path,
+    source: str | Path | Manifest,
     output: str | Path,
     *,
     model: str | torch.nn.Module = "net1d-12lead",
@@ -183,8 +184,8 @@ def pretrain_table(
 
     Parameters
     ----------
-    source : path
-        A manifest (CSV or Parquet) or a corpus folder.
+    source : path or Manifest
+        A manifest, also as a table file, or a corpus folder.
     output : path
         The run's folder.
     model : str or torch.nn.Module
@@ -209,9 +210,11 @@ def pretrain_table(
     check_device(world.device)
     network = NewNetwork.of(model, settings.input)
     spec = network.spec
-    replaced = _can_replace(settings, spec, Path(source))
+    if not isinstance(source, Manifest):
+        source = Path(source) if Path(source).is_dir() else read_manifest(source)
+    replaced = _can_replace(settings, spec, source)
     sources = open_sources(
-        Path(source),
+        source,
         Path(output) / "cache",
         leads=("I", "II") if replaced else spec.leads,
         window_s=spec.window_s,
@@ -261,14 +264,14 @@ def pretraining_task(
     return Task(kind=kind, columns=names or words.names, vocabulary=words, loss=loss)
 
 
-def _can_replace(settings: PretrainSettings, spec: InputSpec, source: Path) -> bool:
+def _can_replace(settings: PretrainSettings, spec: InputSpec, source: Path | Manifest) -> bool:
     """Whether lead replacement is wanted and, where that was left open, the data allow it."""
     wanted = settings.augmentation.lead_replacement
     if wanted is not None:
         return wanted > 0
-    if spec.lead_mode != "any-single" or spec.leads != ("I",) or source.is_dir():
+    if spec.lead_mode != "any-single" or spec.leads != ("I",):
         return False
-    return {"I", "II"} <= set(leads_of(read_manifest(source)))
+    return isinstance(source, Manifest) and {"I", "II"} <= set(leads_of(source))
 
 
 @dataclass(frozen=True)
@@ -445,6 +448,23 @@ def _refuse_unlabelled(task: Task, training: Float64) -> None:
             "no label in any training window",
             remedy="Name the others with --target, or add labels",
         )
+
+
+def _refuse_marks(task: Task, values: Float64) -> None:
+    """Refuse -1, 9 and their like among 0 and 1, and whatever else is no label of the task."""
+    if task.kind in ("regression", "multiclass"):
+        return
+    for name, column in zip(task.columns, values.T, strict=True):
+        problem = mark_problem(name, column)
+        if problem is not None:
+            raise problem
+        known = column[~np.isnan(column)]
+        if not np.isin(known, (0.0, 1.0)).all():
+            raise TrainingError(
+                f"'{name}' holds {known[~np.isin(known, (0.0, 1.0))][0]:g}, and a {task.kind} task "
+                "learns 0 and 1",
+                remedy="Use --task regression or multiclass, or leave the column out",
+            )
 
 
 def _labels_hash(values: Float64, groups: Sequence[str], held: NDArray[np.bool_]) -> str:

@@ -404,7 +404,7 @@ def _cached_sources(
 
 
 def open_sources(
-    path: Path,
+    data: Path | Manifest,
     cache: Path,
     *,
     leads: Sequence[str],
@@ -413,23 +413,23 @@ def open_sources(
     need_all: bool = False,
     world: World = ALONE,
 ) -> Sequence[SegmentSource]:
-    """Open a manifest (a table file) or a corpus (a folder) for all processes.
+    """Open a manifest (also as a table file) or a corpus (a folder) for all processes.
 
     The first process makes the cache of a manifest while the others wait.
 
     Parameters
     ----------
-    path : Path
+    data : Path or Manifest
     cache : Path
         Folder for the cache of a manifest.
     leads, window_s, targets, need_all
         As in :func:`cache_manifest`.
     world : World
     """
-    if path.is_dir():
-        return corpus_sources(path, targets)
-    manifest = read_manifest(path)
-    _require_targets(manifest, targets, path)
+    if isinstance(data, Path) and data.is_dir():
+        return corpus_sources(data, targets)
+    manifest = data if isinstance(data, Manifest) else read_manifest(data)
+    _require_targets(manifest, targets)
     for turn in (True, False):
         if world.first is turn:
             sources, _ = cache_manifest(
@@ -439,7 +439,7 @@ def open_sources(
     return sources
 
 
-def _require_targets(manifest: Manifest, targets: Sequence[str], path: Path) -> None:
+def _require_targets(manifest: Manifest, targets: Sequence[str]) -> None:
     """Refuse targets that no row knows: their outputs would be trained on nothing."""
     known = set(manifest.target_names)
     gone = [name for name in targets if name not in known]
@@ -448,7 +448,7 @@ def _require_targets(manifest: Manifest, targets: Sequence[str], path: Path) -> 
         raise TrainingError(
             f"the manifest has {len(own)} of the {len(targets)} targets; '{gone[0]}'"
             f"{f' and {len(gone) - 1} more are' if len(gone) > 1 else ' is'} not among its columns",
-            path=path,
+            path=manifest.folder,
             remedy="Pretrain on those that it has: "
             + (f"--target {shlex.quote(','.join(own))}" if own else "name them with --target"),
         )
