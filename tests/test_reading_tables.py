@@ -44,7 +44,24 @@ def test_tables_of_windows(tmp_path: Path, data: bytes) -> None:
     assert (row.path, row.patient, dict(row.targets)) == ("data/a.npy", "p1", {"age": 60.0})
 
 
-def test_a_sheet_of_excel(tmp_path: Path) -> None:
+def test_a_sheet_of_excel(fixtures: Path) -> None:
+    """Numbers, dates, umlauts, empty cells and a second sheet, which is not read."""
+    pytest.importorskip("fastexcel")
+    mapping = ColumnMapping(
+        path="Datei", patient="Patient", split="Teil", targets=("Alter", "Rhythmus"),
+        positive="Vorhofflimmern",
+    )  # fmt: skip
+    found = read_recordings(fixtures / "sheet" / "labels.xlsx", mapping)
+    assert found.classes == {"Rhythmus": ("kein Flimmern", "Vorhofflimmern")}
+    assert [(r.path, r.patient, r.split, dict(r.targets)) for r in found.manifest] == [
+        ("a.npy", "9012", "train", {"Alter": 60.5, "Rhythmus": 1.0}),
+        ("b.npy", "9012", "train", {"Alter": None, "Rhythmus": 0.0}),
+        ("ordner/ü.npy", "17", "test", {"Alter": 41.0, "Rhythmus": 0.0}),
+        ("d.npy", "18", "validation", {"Alter": 70.25, "Rhythmus": None}),
+    ]
+
+
+def test_parquet(tmp_path: Path) -> None:
     polars = pytest.importorskip("polars")
     frame = polars.DataFrame({"file": ["a.npy", "b.npy"], "age": [60.5, None]})
     frame.write_parquet(tmp_path / "t.parquet")

@@ -151,7 +151,7 @@ def run_seed(folder: Path, seed: int, size: Size, fixed: Path | None = None) -> 
         build_corpus(opened.manifest(), corpus, provenance=opened.report())
 
     def train() -> None:
-        settings = LaboratorySettings(
+        settings = LaboratorySettings.of(
             window_minutes=None, segments_per_visit=1, validation_segments=1, test_segments=0,
             minimum_patients=size.minimum_patients, probe=True, threads=1, seed=seed,
         )  # fmt: skip

@@ -76,6 +76,43 @@ def test_the_table_of_training_serves_every_command(
     assert run("compare", scored, scored, "--targets", table, "--draws", "20") == 0
 
 
+@pytest.mark.slow
+def test_what_training_takes(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    table, given = folder / "m.csv", options(folder)
+    quick = ("--epochs", "1", "--batch", "8", "--threads", "1", "--augment", "none")
+    way = ("--model", "net1d-tiny", "--preprocessing", "twelve-lead-100hz@1")
+    assert run("finetune", table, *given, "-o", tmp_path / "f", *way, *quick) == 0
+    assert load_bundle(tmp_path / "f" / "bundle").vocabulary.names == ("A",)
+    network = ("--architecture", "net1d-tiny", "--leads", "II", "--task", "multilabel")
+    share = ("--validation-share", "0.3", "--device", "cpu")
+    assert run("pretrain", table, *given, "-o", tmp_path / "p", *network, *quick, *share) == 0
+    assert load_bundle(tmp_path / "p" / "bundle").input.leads == ("II",)
+    capsys.readouterr()
+    chosen = ("explain", table, *given[:4], "-m", folder / "tiny", "--target", "A")
+    assert run(*chosen, "--record", "03", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["file"], document["target"]) == ("03", "A")
+    assert run(*chosen, "--record", "99") == 1
+    assert "there is no record '99'. The first is '00'" in capsys.readouterr().err
+
+
+def test_marks_are_refused_by_pretraining(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(0, 1, (20, 1, 1000)))
+    (tmp_path / "x.json").write_text('{"leads": ["I"], "sampling_rate": 100, "unit": "mV"}')
+    rows = [f"r{k},x.npy,{k},p{k},{(0, 1, -1)[k % 3]}" for k in range(20)]
+    table = tmp_path / "m.csv"
+    table.write_text("\n".join(["record,path,index,patient,target:AF", *rows]) + "\n")
+    way = ("--architecture", "net1d-tiny", "--leads", "I", "--target", "AF")
+    assert run("pretrain", table, "-o", tmp_path / "p", *way, "--device", "cpu") == 1
+    assert "'AF' is 0, 1 and -1 (6 recordings)" in capsys.readouterr().err
+
+
 def test_the_suffix_of_a_table_is_kept_or_refused(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

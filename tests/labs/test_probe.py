@@ -81,7 +81,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_only_the_last_layer_learns_and_only_lead_two_is_read(made: Path) -> None:
-    settings = LaboratorySettings(
+    settings = LaboratorySettings.of(
         window_minutes=None, minimum_patients=2, test_segments=0, probe=True, threads=1
     )
     result = labs_mcmed(
@@ -114,6 +114,6 @@ def test_a_probe_learns_no_values(made: Path) -> None:
     with pytest.raises(TrainingError, match="probe"):
         labs_mcmed(
             made / "corpus", made / "other", tables=made / "data", model=MODEL,
-            settings=LaboratorySettings(window_minutes=None, minimum_patients=2, probe=True,
+            settings=LaboratorySettings.of(window_minutes=None, minimum_patients=2, probe=True,
                                         regression=True),
         )  # fmt: skip

@@ -20,13 +20,13 @@ pl = pytest.importorskip("polars")
 from ecgfoundry.corpus import build_corpus, open_corpus  # noqa: E402
 from ecgfoundry.corpus.standardized import Input, build_cache  # noqa: E402
 from ecgfoundry.datasets.mc_med import open_mc_med  # noqa: E402
-from ecgfoundry.labs.training import LaboratorySettings, labs_mcmed  # noqa: E402
+from ecgfoundry.labs.training import LABORATORY_CARD, LaboratorySettings, labs_mcmed  # noqa: E402
 from ecgfoundry.labs.training_data import open_laboratory  # noqa: E402
 from ecgfoundry.models.bundle import load_bundle  # noqa: E402
 from ecgfoundry.preprocessing import get_preprocessing  # noqa: E402
 
 RECIPE = "ptbxl-bandpass@1"
-SETTINGS = LaboratorySettings(
+SETTINGS = LaboratorySettings.of(
     split="chrono", window_minutes=None, minimum_patients=1, epochs=2, batch=8, threads=1,
     segments_per_visit=1, checkpoint_every=1,
 )  # fmt: skip
@@ -81,7 +81,7 @@ def test_labels_are_split_as_the_named_files_say(made: Path) -> None:
 def run(made: Path, output: Path, settings: LaboratorySettings = SETTINGS):
     return labs_mcmed(
         made / "corpus", output, tables=made / "data", model="net1d-tiny", preprocessing=RECIPE,
-        settings=settings, name="run",
+        settings=settings, card=replace(LABORATORY_CARD, name="run"),
     )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def test_fresh_weights_learn_at_1e_3_and_trained_ones_at_3e_4(
         labs_mcmed(
             made / "corpus", tmp_path, tables=made / "data", model=model,
             preprocessing=RECIPE if model == "net1d-tiny" else None,
-            settings=replace(SETTINGS, epochs=7, seed=2), say=first_epoch,
+            settings=SETTINGS.change(epochs=7, seed=2), say=first_epoch,
         )  # fmt: skip
     found = torch.load(tmp_path / "last.checkpoint", weights_only=True)["settings"]
     expected = {

@@ -41,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert not command("corpus", "build", root / "data", "--output", root / "corpus")
     assert not command(
         "labs", "train", root / "corpus", "--tables", root / "data", "--output", root / "run",
-        "--model", "net1d-tiny", "--preprocessing", "ptbxl-bandpass@1", "--whole-visit",
+        "--model", "net1d-tiny", "--preprocessing", "ptbxl-bandpass@1", "--window-minutes", "none",
         "--minimum-patients", 2, "--epochs", 1, "--batch", 16, "--segments-per-visit", 1,
         "--threads", 1, "--regression",
     )  # fmt: skip
@@ -82,7 +82,8 @@ def test_the_report_has_both_levels_and_both_figures(made: Path) -> None:
     chosen = names[:1]
     assert not command(
         "labs", "report", made / "run" / "bundle", made / "corpus", "--tables", made / "data",
-        "--output", made / "report", "--whole-visit", "--segments-per-visit", 1, "--draws", 20,
+        "--output", made / "report", "--window-minutes", "none", "--draws", 20,
+        "--segments-per-visit", 1,
         "--target", chosen[0],
     )  # fmt: skip
     with (made / "report" / "laboratory.csv").open() as stream:
@@ -102,7 +103,7 @@ def test_a_finished_run_gives_the_same_bundle(made: Path) -> None:
     labs_mcmed(
         made / "corpus", made / "run", tables=made / "data", model="net1d-tiny",
         preprocessing="ptbxl-bandpass@1",
-        settings=LaboratorySettings(
+        settings=LaboratorySettings.of(
             window_minutes=None, minimum_patients=2, epochs=1, batch=16, segments_per_visit=1,
             threads=1, regression=True,
         ),

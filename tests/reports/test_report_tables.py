@@ -94,13 +94,13 @@ def test_csv_has_one_row_per_file_and_finding(
         "file", "model", "finding", "code", "probability", "threshold", "present", "calibrated",
         "burden", "quality", "refused", "warnings",
     ]  # fmt: skip
-    assert len(table) == 5
+    assert len(table) == 6
     assert table[1]["finding"] == "Atrial fibrillation"
     assert float(table[1]["probability"]) == 0.91
     assert (table[1]["present"], table[1]["calibrated"]) == ("true", "true")
     assert table[2]["burden"] == "0.25"
     assert table[2]["probability"] == ""
-    assert (table[4]["refused"], table[4]["finding"]) == ("flat", "")
+    assert (table[5]["refused"], table[5]["finding"]) == ("flat", "")
     assert {len(row) for row in rows} == {len(rows[0])}
 
 
@@ -120,6 +120,17 @@ def test_csv_carries_values_and_warning_codes(make_interpretation):
     assert row["value"] == "5.93123"
     assert row["present"] == ""
     assert row["warnings"] == "noise;mains"
+
+
+def test_episodes_of_long_recordings_have_rows_of_their_own(long_interpretation):
+    header, *rows = csv_rows([long_interpretation])
+    assert header[-2:] == ["start_s", "end_s"] and len(rows) == 3
+    assert [row[-2:] for row in rows[:2]] == [["", ""], ["", ""]]
+    episode = dict(zip(header, rows[2], strict=True))
+    assert {name: text for name, text in episode.items() if text} == {
+        "file": "holter.hea", "model": rows[0][1], "finding": "Atrial fibrillation",
+        "probability": "0.88", "present": "true", "start_s": "300", "end_s": "745",
+    }  # fmt: skip
 
 
 def test_what_is_not_listed_is_only_called_absent_where_that_was_decided() -> None:

@@ -12,6 +12,7 @@ from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.training.data.sources import ArraySource
 from ecgfoundry.training.distributed import joined_world
+from ecgfoundry.training.initialization import NewNetwork
 from ecgfoundry.training.pretraining import PretrainSettings, pretrain
 from ecgfoundry.training.tasks import Task
 from ecgfoundry.vocabularies import Target, Vocabulary
@@ -53,8 +54,8 @@ def main(output: Path, batch: int, epochs: int, windows: int) -> None:
     )  # fmt: skip
     with joined_world(device="cpu") as world:
         result = pretrain(
-            [beats(windows)], output, architecture="net1d-tiny", task=TASK, spec=SPEC,
-            configuration=NETWORK, settings=settings, world=world,
+            [beats(windows)], output, network=NewNetwork("net1d-tiny", SPEC, NETWORK), task=TASK,
+            settings=settings, world=world,
         )  # fmt: skip
         if world.first:
             losses = [row["loss"] for row in result.fit.curves]

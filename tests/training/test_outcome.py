@@ -55,7 +55,7 @@ class Sums(torch.nn.Module):
 def stored() -> StoredWindows:
     signal = np.arange(5, dtype=np.float32)[:, None, None] * np.ones((5, 2, 3), np.float32)
     presence = np.array([[1, 1], [1, 0], [1, 1], [0, 0], [1, 1]], np.float32)
-    return StoredWindows(signal, presence, np.array([0, 0, 2, 2, 3]), {}, {})
+    return StoredWindows(signal, presence, np.array([0, 0, 2, 2, 3]), {}, {}, {})
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 32])

@@ -22,6 +22,7 @@ from ecgfoundry.training.data.batches import WindowBatches  # noqa: E402
 from ecgfoundry.training.data.sources import SourcePool  # noqa: E402
 from ecgfoundry.training.data.windows import FreshWindows  # noqa: E402
 from ecgfoundry.training.distributed import World  # noqa: E402
+from ecgfoundry.training.initialization import NewNetwork  # noqa: E402
 from ecgfoundry.training.pretraining import (  # noqa: E402
     PretrainSettings,
     pretrain,
@@ -116,8 +117,8 @@ def test_it_learns_and_ends_as_a_bundle(tmp_path: Path) -> None:
         validation_share=0.3, lead_replacement=0.5, threads=1, augmentations=("scale",),
     )  # fmt: skip
     result = pretrain(
-        [beats(80), beats(40, seed=9)], tmp_path, architecture="net1d-tiny", task=TASK, spec=SPEC,
-        configuration=NETWORK, settings=settings,
+        [beats(80), beats(40, seed=9)], tmp_path, settings=settings, task=TASK,
+        network=NewNetwork("net1d-tiny", SPEC, NETWORK),
     )  # fmt: skip
     assert result.fit.curves[-1]["loss"] < 0.8 * result.fit.curves[0]["loss"]
     assert result.bundle is not None
@@ -132,8 +133,8 @@ def test_wrong_runs_are_named(tmp_path: Path) -> None:
     def run(**changes: object) -> None:
         settings = PretrainSettings.of(**{"epochs": 1, "batch": 8} | changes)
         pretrain(
-            [beats(8, leads=1)], tmp_path / str(changes), architecture="net1d-tiny", task=TASK,
-            spec=SPEC, configuration=NETWORK, settings=settings,
+            [beats(8, leads=1)], tmp_path / str(changes), settings=settings, task=TASK,
+            network=NewNetwork("net1d-tiny", SPEC, NETWORK),
         )  # fmt: skip
 
     with pytest.raises(LeadError, match="needs I and II"):

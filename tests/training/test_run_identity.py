@@ -27,13 +27,20 @@ from ecgfoundry.manifest.classes import ordered_classes  # noqa: E402
 from ecgfoundry.metrics.classification import auroc  # noqa: E402
 from ecgfoundry.models.bundle import load_bundle  # noqa: E402
 from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
-from ecgfoundry.training.pretraining import PretrainSettings, pretrain, pretrain_table  # noqa: E402
+from ecgfoundry.training.initialization import NewNetwork  # noqa: E402
+from ecgfoundry.training.pretraining import (  # noqa: E402
+    PretrainSettings,
+    pretrain,
+    pretrain_table,
+    pretraining_task,
+)
 from ecgfoundry.training.results.run_folder import RunFolder  # noqa: E402
 from tests.training.small_pretraining import NETWORK, SPEC, TASK, beats  # noqa: E402
 
 COUNT = 60
 QUICK = FinetuneSettings.of(mode="probe", threads=1)
 TINY = FinetuneSettings.of(epochs=1, batch=16, augmentations=(), threads=1)
+AT_100_HZ = TINY.change(preprocessing="twelve-lead-100hz@1")
 
 
 def ecgs(folder: Path, marked: list[int], *, lead: str = "aVL") -> Path:
@@ -85,7 +92,9 @@ def data(work: Path, name: str = "table.csv", **more: str) -> MappedManifest:
 
 
 def test_a_marker_in_one_lead_is_found_in_use_as_on_the_card(work: Path) -> None:
-    result = finetune(data(work), work / "run", model="rhythm-net", lead="avl", settings=QUICK)
+    result = finetune(
+        data(work), work / "run", model="rhythm-net", settings=QUICK.change(lead="avl")
+    )
     assert load_bundle(result.bundle).input.leads == ("aVL",)
     stated = json.loads((work / "run" / "configuration.json").read_text())
     assert stated["lead"] == "aVL" and stated["input"]["leads"] == ["aVL"]
@@ -102,7 +111,9 @@ def test_a_marker_in_one_lead_is_found_in_use_as_on_the_card(work: Path) -> None
 
 
 def test_another_lead_is_warned_of(work: Path) -> None:
-    result = finetune(data(work), work / "run", model="rhythm-net", lead="V2", settings=QUICK)
+    result = finetune(
+        data(work), work / "run", model="rhythm-net", settings=QUICK.change(lead="V2")
+    )
     recording = data(work).manifest.open(data(work).manifest.rows[0]).select(["I", "V5"])
     answer = load_model(str(result.bundle)).interpret(recording)
     assert answer.leads_used == ("I",)
@@ -111,7 +122,12 @@ def test_another_lead_is_warned_of(work: Path) -> None:
 
 def test_a_lead_of_a_twelve_lead_model_is_refused(work: Path) -> None:
     with pytest.raises(TrainingError, match="reads 12 leads, not lead aVL alone"):
-        finetune(data(work), work / "run", model="ptbxl-superclass-12lead", lead="aVL")
+        finetune(
+            data(work),
+            work / "run",
+            model="ptbxl-superclass-12lead",
+            settings=QUICK.change(lead="aVL"),
+        )
     assert not (work / "run").exists()
 
 
@@ -156,8 +172,8 @@ def test_a_changed_run_is_refused_before_anything_is_written(work: Path) -> None
 def test_a_changed_pretraining_is_refused(tmp_path: Path) -> None:
     def run(count: int, seed: int = 0, **more: object) -> None:
         pretrain(
-            [beats(count, seed=seed)], tmp_path, architecture="net1d-tiny", task=TASK, spec=SPEC,
-            configuration=NETWORK,
+            [beats(count, seed=seed)], tmp_path, network=NewNetwork("net1d-tiny", SPEC, NETWORK),
+            task=TASK,
             settings=PretrainSettings.of(epochs=1, batch=8, validation_share=0.3, threads=1),
             **more,  # type: ignore[arg-type]
         )  # fmt: skip
@@ -285,12 +301,19 @@ def test_a_one_lead_architecture_asks_for_its_lead(work: Path) -> None:
     with pytest.raises(
         TrainingError, match="rhythm-net reads one lead, and 12 were named.*--leads"
     ):
-        pretrain_table(manifest_with(work, "CD"), work / "run", model="rhythm-net", targets=("CD",))
+        pretrain_table(
+            manifest_with(work, "CD"),
+            work / "run",
+            model="rhythm-net",
+            task=pretraining_task(("CD",)),
+        )
 
 
 def test_pretraining_on_a_part_of_the_targets_is_refused(work: Path) -> None:
     with pytest.raises(TrainingError, match=r"2 of the 3 targets; 'C'.*--target A,B"):
-        pretrain_table(manifest_with(work, "A", "B"), work / "run", targets=("A", "B", "C"))
+        pretrain_table(
+            manifest_with(work, "A", "B"), work / "run", task=pretraining_task(("A", "B", "C"))
+        )
 
 
 # --- one's own network ----------------------------------------------------------------------------
@@ -303,8 +326,8 @@ def test_ones_own_module_becomes_a_bundle(work: Path) -> None:
         torch.nn.Conv1d(8, 16, 9, stride=5), torch.nn.ReLU(),
     )  # fmt: skip
     result = ecgfoundry.finetune(
-        data(work), work / "run", model=module, preprocessing="twelve-lead-100hz@1",
-        settings=TINY.change(epochs=8, learning_rate=1e-2),
+        data(work), work / "run", model=module,
+        settings=AT_100_HZ.change(epochs=8, learning_rate=1e-2),
     )  # fmt: skip
     row = data(work).manifest.rows[55]
     answer = load_model(str(result.bundle)).interpret(data(work).manifest.open(row))
@@ -312,6 +335,5 @@ def test_ones_own_module_becomes_a_bundle(work: Path) -> None:
     assert answer.findings[0].probability is not None
     with pytest.raises(TrainingError, match="does not take"):
         ecgfoundry.finetune(
-            data(work), work / "b", model=torch.nn.Conv1d(3, 8, 15),
-            preprocessing="twelve-lead-100hz@1", settings=TINY,
+            data(work), work / "b", model=torch.nn.Conv1d(3, 8, 15), settings=AT_100_HZ,
         )  # fmt: skip

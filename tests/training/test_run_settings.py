@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ecgfoundry.errors import TrainingError  # noqa: E402
 from ecgfoundry.labs.training import LaboratorySettings  # noqa: E402
 from ecgfoundry.manifest import ColumnMapping, MappedManifest, read_recordings  # noqa: E402
 from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
+from ecgfoundry.training.initialization import NewNetwork  # noqa: E402
 from ecgfoundry.training.pretraining import (  # noqa: E402
     PretrainSettings,
     pretrain,
@@ -34,7 +34,8 @@ def test_defaults_of_fine_tuning() -> None:
         "ema_decay": 0.99, "patience": 8, "precision": "fp32", "accumulate": 1, "compile": False,
         "deterministic": False, "threads": None,
         "augmentations": ("shift", "scale", "noise", "masking"), "channels_last": False,
-        "test_figures": True, "device": "cpu", "workers": 0, "seed": 0,
+        "test_figures": True, "device": "cpu", "workers": 0, "seed": 0, "lead": None,
+        "preprocessing": None,
     }  # fmt: skip
 
 
@@ -57,19 +58,22 @@ def test_ecgfounders_pretraining() -> None:
         "lead_replacement": None, "augmentations": (), "accumulate": 1, "weight_decay": 0.01,
         "gradient_clip": 1.0, "ema_decay": None, "precision": "fp32", "compile": False,
         "deterministic": False, "channels_last": False, "threads": None, "checkpoint_every": 500,
-        "workers": 0, "seed": 0, "device": "auto",
+        "workers": 0, "seed": 0, "device": "auto", "leads": (), "lead_mode": None,
+        "preprocessing": None,
     }  # fmt: skip
 
 
 def test_defaults_of_laboratory_training() -> None:
-    assert dataclasses.asdict(LaboratorySettings()) == {
+    assert LaboratorySettings().flat() == {
         "split": "random", "time": "result_time", "window_minutes": 60.0, "minimum_patients": 10,
         "before_only": False, "segments_per_visit": None, "validation_segments": 4,
         "test_segments": None, "probe": False, "regression": False, "regression_weight": 0.3,
         "pooling": "mean", "visit_segments": 8, "epochs": 10, "batch": 256, "learning_rate": None,
         "patience": 3, "ema_decay": 0.99, "weight_decay": 0.01, "precision": "fp32",
         "augmentations": ("shift", "scale"), "channels_last": False, "threads": None,
-        "device": "cpu", "workers": 0, "checkpoint_every": 200, "seed": 0,
+        "device": "cpu", "workers": 0, "checkpoint_every": 200, "seed": 0, "accumulate": 1,
+        "gradient_clip": 1.0, "schedule": "cosine", "warmup": 0.05, "step_epochs": 5,
+        "step_factor": 0.1, "compile": False, "deterministic": False,
     }  # fmt: skip
 
 
@@ -98,8 +102,9 @@ def ages(tmp_path_factory: pytest.TempPathFactory) -> MappedManifest:
 
 
 def test_pretrained_weights_are_fine_tuned_at_3e_4(ages: MappedManifest, tmp_path: Path) -> None:
+    settings = FinetuneSettings.of(lead="I")
     with pytest.raises(Enough):
-        finetune(ages, tmp_path, model="rhythm-single-lead", say=first_epoch, lead="I")
+        finetune(ages, tmp_path, model="rhythm-single-lead", say=first_epoch, settings=settings)
     found = settings_in(tmp_path)
     assert found["learning_rate"] == 3e-4
     assert found["epochs"] == 30  # ECGFounder's fine-tuning
@@ -137,8 +142,8 @@ def test_pretraining_hands_its_settings_on(tmp_path: Path) -> None:
     )  # fmt: skip
     with pytest.raises(Enough):
         pretrain(
-            [beats(40)], tmp_path, architecture="net1d-tiny", task=TASK, spec=SPEC,
-            configuration=NETWORK, settings=chosen, say=first_epoch,
+            [beats(40)], tmp_path, network=NewNetwork("net1d-tiny", SPEC, NETWORK), task=TASK,
+            settings=chosen, say=first_epoch,
         )  # fmt: skip
     found = settings_in(tmp_path)
     expected = {
@@ -174,7 +179,7 @@ def test_validation_patients_are_chosen_by_a_hash(seed: int, shares: tuple[float
 def test_batches_are_shared_among_accumulated_steps(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="a batch of 8 cannot be divided by 3 accumulated"):
         pretrain(
-            [beats(40)], tmp_path, architecture="net1d-tiny", task=TASK, spec=SPEC,
+            [beats(40)], tmp_path, network=NewNetwork("net1d-tiny", SPEC), task=TASK,
             settings=PretrainSettings.of(batch=8, accumulate=3, validation_share=0.4),
         )  # fmt: skip
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ecgfoundry.cli.finetune import finetune as finetune_command
+from ecgfoundry.cli.labs import report, train
+from ecgfoundry.cli.settings_page import settings_page
 from ecgfoundry.errors import TrainingError
+from ecgfoundry.labs.settings import LaboratoryReportSettings, LaboratorySettings
 from ecgfoundry.training.settings import FinetuneSettings, PretrainSettings, Settings
-from ecgfoundry.training.settings_page import settings_page
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,30 +64,40 @@ def test_what_is_wrong_is_one_clear_line(tmp_path: Path, text: str, words: str) 
     assert str(file) in str(found.value) and "\n" not in str(found.value)
 
 
-@pytest.mark.parametrize("kind", [FinetuneSettings, PretrainSettings])
+@pytest.mark.parametrize(
+    "kind", [FinetuneSettings, PretrainSettings, LaboratorySettings, LaboratoryReportSettings]
+)
 def test_no_name_stands_in_two_groups(kind: type[Settings]) -> None:
     names = [leaf.name for leaf in kind.leaves()]
     assert len(names) == len(set(names))
     assert all(leaf.text.endswith((".", "…")) for leaf in kind.leaves())
 
 
-def test_every_setting_is_a_flag() -> None:
-    flags = set(finetune_command.__annotations__)
-    assert {leaf.name for leaf in FinetuneSettings.leaves()} <= flags
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        (finetune_command, FinetuneSettings),
+        (train, LaboratorySettings),
+        (report, LaboratoryReportSettings),
+    ],
+)
+def test_every_setting_is_a_flag(command: Callable[..., object], kind: type[Settings]) -> None:
+    flags = set(command.__annotations__)
+    assert {leaf.name for leaf in kind.leaves()} <= flags
     assert "settings" not in flags and "config" in flags
 
 
 def test_the_page_is_up_to_date() -> None:
     made = settings_page()
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == made, (
-        "run: python -m ecgfoundry.training.settings_page > docs/settings.md"
+        "run: python -m ecgfoundry.cli.settings_page > docs/settings.md"
     )
 
 
 def test_settings_need_no_pytorch() -> None:
     """And no NumPy: the command line imports them at every start."""
     code = (
-        "import sys, ecgfoundry.training.settings; "
+        "import sys, ecgfoundry.training.settings, ecgfoundry.labs.settings; "
         "print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
     )
     found = subprocess.run(

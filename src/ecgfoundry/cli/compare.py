@@ -51,6 +51,7 @@ def compare(
         compare_sets,
         open_model,
         same_records,
+        seen_before,
     )
     from ecgfoundry.evaluation.report.comparison import comparison_report
     from ecgfoundry.evaluation.settings import Settings
@@ -78,6 +79,10 @@ def compare(
             file=sys.stderr,
         )
         return 1
+    seen = [note for note in map(seen_before, (a, b)) if note is not None]
+    document["notes"] = [*document.get("notes", ()), *seen]
+    for note in seen:
+        print(f"ecgfoundry: {note}", file=sys.stderr)
     if output is not None:
         files = {
             "compare.csv": csv_text(document["targets"], first=leading),

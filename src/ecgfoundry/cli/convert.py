@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.reading_options import ReadingOptions
+
 if TYPE_CHECKING:
     from ecgfoundry.formats.common.writing import Written
     from ecgfoundry.recording import Recording
@@ -19,10 +21,7 @@ def convert(
     to: Annotated[str | None, Parameter(name="--to")] = None,
     subject: Annotated[bool, Parameter(name="--subject", negative="--no-subject")] = True,
     force: Annotated[bool, Parameter(name="--force", negative="")] = False,
-    leads: str | None = None,
-    unit: str | None = None,
-    sampling_rate: float | None = None,
-    index: int | None = None,
+    reading: ReadingOptions | None = None,
     start: float = 0.0,
     duration: float | None = None,
 ) -> int:
@@ -43,14 +42,6 @@ def convert(
         With --no-subject, age, sex, identifier, start time and free header text are left out.
     force
         Replace files that are there.
-    leads
-        Lead names in order, comma-separated, for files that do not name them (or wrongly).
-    unit
-        Unit of the samples for files that do not state it: mV, uV, V.
-    sampling_rate
-        In Hz, for files that do not state it.
-    index
-        Which recording of a file that holds several.
     start
         Seconds from the beginning to leave out.
     duration
@@ -64,21 +55,14 @@ def convert(
         print("ecgfoundry: name at least one input and the output; see: ecgfoundry convert --help",
               file=sys.stderr)  # fmt: skip
         return 2
+    options = (reading or ReadingOptions()).to_read()
     failed = 0
     taken: dict[Path, Path] = {}
     jobs = _jobs(paths[:-1], Path(paths[-1]), to)
     for source, target in jobs:
         try:
             _refuse_collision(source, target, taken)
-            recording = read(
-                source,
-                leads=leads.split(",") if leads else None,
-                unit=unit,
-                sampling_rate=sampling_rate,
-                index=index,
-                start_s=start,
-                duration_s=duration,
-            )
+            recording = read(source, options, start_s=start, duration_s=duration)
             written = write(recording, target, format=to, keep_subject=subject, overwrite=force)
         except EcgFoundryError as error:
             failed += 1

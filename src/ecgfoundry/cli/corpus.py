@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from ecgfoundry.cli.engine_options import EngineOptions
+
 app = App(name="corpus", help="Build, verify, describe and copy corpora of ECG segments.")
 
 Progress = Callable[[int, int], None]
@@ -32,9 +34,7 @@ def build(
     source: str,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    workers: int | None = None,
-    engine: Literal["processes", "ray"] = "processes",
-    ray_address: str | None = None,
+    engine: EngineOptions | None = None,
     segment_s: float = 10.0,
     leads: str | None = None,
     split: str = "random",
@@ -49,13 +49,6 @@ def build(
         A manifest (CSV or Parquet), or the folder of MC-MED.
     output
         Folder of the corpus.
-    workers
-        Processes, by default one; of Ray: tasks at once, by default one per processor. The files
-        are the same for any number.
-    engine
-        Who does the work: processes of this machine, or a Ray cluster; the files are the same.
-    ray_address
-        HOST:PORT of the cluster, or auto; else RAY_ADDRESS, else one on this machine alone.
     segment_s
         Length of a segment in seconds.
     leads
@@ -70,10 +63,8 @@ def build(
     from ecgfoundry.corpus import BuildOptions, build_corpus
     from ecgfoundry.corpus.quality_gate import Gate
     from ecgfoundry.datasets.mc_med import open_mc_med
-    from ecgfoundry.engines import make_engine
     from ecgfoundry.manifest import read_recordings
 
-    runs = make_engine(engine, workers=workers, address=ray_address)
     if Path(source).is_dir():
         data = open_mc_med(source, split=split, labs=False)
         manifest, provenance = data.manifest(), data.report()
@@ -94,7 +85,7 @@ def build(
             manifest,
             output,
             options=options,
-            engine=runs,
+            engine=(engine or EngineOptions()).make(),
             append=append,
             provenance=provenance,
             progress=progress,
@@ -150,9 +141,7 @@ def cache(
     group: str | None = None,
     upright: Annotated[bool, Parameter(negative="")] = False,
     storage: Literal["float32", "float16"] = "float32",
-    workers: int | None = None,
-    engine: Literal["processes", "ray"] = "processes",
-    ray_address: str | None = None,
+    engine: EngineOptions | None = None,
 ) -> None:
     """Keep the segments of a corpus as a recipe standardizes them; training then reads those.
 
@@ -170,18 +159,10 @@ def cache(
         Turn records over that look inverted, as the laboratory recipe reads them.
     storage
         float32 is bit by bit what standardizing afresh gives; float16 halves the size and rounds.
-    workers
-        Processes, by default one; of Ray: tasks at once, by default one per processor.
-    engine
-        Who does the work: processes of this machine, or a Ray cluster; the files are the same.
-    ray_address
-        HOST:PORT of the cluster, or auto; else RAY_ADDRESS, else one on this machine alone.
     """
     from ecgfoundry.corpus import open_corpus
     from ecgfoundry.corpus.standardized import Input, build_cache
-    from ecgfoundry.engines import make_engine
 
-    runs = make_engine(engine, workers=workers, address=ray_address)
     corpus = open_corpus(folder)
     if group is not None:
         corpus = corpus.of_group(group)
@@ -191,7 +172,7 @@ def cache(
             corpus,
             Input.of(recipe, wanted, corpus.leads, upright=upright),
             storage=storage,
-            engine=runs,
+            engine=(engine or EngineOptions()).make(),
             progress=progress,
         )
     print(f"{folder}: {len(corpus)} segments as {recipe} in {storage}; {made} shards made now")

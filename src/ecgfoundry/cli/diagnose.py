@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.reading_options import ReadingOptions
+
 if TYPE_CHECKING:
     from ecgfoundry.formats.base import ReadOptions
     from ecgfoundry.formats.files import EcgFile
@@ -26,10 +28,7 @@ def diagnose(
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
     report: Path | None = None,
-    leads: str | None = None,
-    unit: str | None = None,
-    sampling_rate: float | None = None,
-    mains: float | None = None,
+    reading: ReadingOptions | None = None,
     runtime: str = "auto",
     threads: int | None = None,
 ) -> int:
@@ -47,36 +46,21 @@ def diagnose(
     json
         One JSON object per file (JSON Lines when several).
     csv
-        One row per file and finding.
+        One row per file and finding, and per episode of a long recording.
     report
         Also write a self-contained HTML report here.
-    leads
-        Lead names in order, comma-separated, for files that do not name them (or wrongly).
-    unit
-        Unit of the samples for files that do not state it: mV, uV, V.
-    sampling_rate
-        In Hz, for files that do not state it.
-    mains
-        Mains frequency, 50 or 60 Hz, where it is known.
     runtime
         auto, onnxruntime or torch.
     threads
         Threads within one call of the network.
     """
-    from ecgfoundry.formats.base import ReadOptions
-
     if not files:
         print("ecgfoundry: no file was given; see: ecgfoundry diagnose --help", file=sys.stderr)
         return 2
     if json and csv:
         print("ecgfoundry: give --json or --csv, not both", file=sys.stderr)
         return 2
-    options = ReadOptions(
-        leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
-        unit=unit,
-        sampling_rate=sampling_rate,
-        mains_frequency=mains,
-    )
+    options = (reading or ReadingOptions()).to_read()
     results = _interpret(
         files, model=model, lead=lead, options=options, runtime=runtime, threads=threads
     )
@@ -106,10 +90,16 @@ def _interpret(
     from rich.console import Console
     from rich.progress import track
 
-    from ecgfoundry.inference.files import default_model, expand_paths, interpret_files
+    from ecgfoundry.inference.files import default_model, find_recordings, interpret_files
     from ecgfoundry.inference.predictor import load_model
 
-    paths = expand_paths(files)
+    paths, unknown = find_recordings(files)
+    if unknown:
+        print(
+            f"ecgfoundry: {len(unknown)} file(s) are of no format that is read here and were "
+            f"skipped (for example {unknown[0]})",
+            file=sys.stderr,
+        )
     predictors: dict[str, Predictor] = {}
     if model is not None:  # a wrong name is one error, not one per file
         predictors[model] = load_model(model, runtime=runtime, threads=threads)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.engine_options import EngineOptions
 from ecgfoundry.cli.table_options import TableOptions
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ def embed(
     table: TableOptions | None = None,
     runtime: str = "auto",
     threads: int | None = None,
-    workers: int | None = None,
-    engine: Literal["processes", "ray"] = "processes",
-    ray_address: str | None = None,
+    engine: EngineOptions | None = None,
 ) -> None:
     """Write the embedding of every recording to a table; resumes where it was.
 
@@ -44,24 +43,15 @@ def embed(
         auto, onnxruntime or torch.
     threads
         Threads within one call of the network, with one worker.
-    workers
-        Processes, by default one; of Ray: tasks at once, by default one per processor.
-    engine
-        Who does the work: processes of this machine, or a Ray cluster; the table is the same.
-    ray_address
-        HOST:PORT of the cluster, or auto; else RAY_ADDRESS, else one on this machine alone.
     """
     from rich.console import Console
     from rich.progress import Progress
 
-    from ecgfoundry.engines import make_engine
     from ecgfoundry.inference.batch.embed import embed_manifest
     from ecgfoundry.inference.batch.infer import as_recordings
     from ecgfoundry.inference.batch.inputs import is_corpus
 
-    chosen = None
-    if engine == "ray" or ray_address is not None:
-        chosen = make_engine(engine, workers=workers, address=ray_address)
+    who = engine or EngineOptions()
     if is_corpus(manifest):
         recordings = as_recordings([manifest])
     else:
@@ -78,8 +68,8 @@ def embed(
             output,
             runtime=runtime,
             threads=threads,
-            workers=workers or 1,
-            engine=chosen,
+            workers=who.workers or 1,
+            engine=who.make() if who.is_cluster else None,
             windows=windows,
             progress=show,
         )

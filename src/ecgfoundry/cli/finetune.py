@@ -3,37 +3,54 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.card_options import CardOptions
 from ecgfoundry.cli.settings import command_with_settings
+from ecgfoundry.cli.table_options import TableOptions
 from ecgfoundry.training.settings import FinetuneSettings
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TaskOptions:
+    """What is learned from the targets.
+
+    Parameters
+    ----------
+    task
+        auto, binary, multiclass, multilabel, positive-unlabelled or regression.
+    loss
+        bce, focal, hill, hill-positive, cross-entropy or huber, where it fits the task.
+    balance
+        Weight positives (or classes) against their rarity.
+    per_patient
+        Average a patient's recordings before measuring.
+    unit
+        Of a measured value, for the answers.
+    """
+
+    task: str = "auto"
+    loss: str = ""
+    balance: bool = False
+    per_patient: bool = False
+    unit: str | None = None
 
 
 @command_with_settings(FinetuneSettings)
 def finetune(
     manifest: Path,
     *,
-    target: Annotated[list[str] | None, Parameter(negative="")] = None,
-    output: Path,
+    table: TableOptions | None = None,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
-    task: str = "auto",
-    positive: str | None = None,
-    records: Path | None = None,
-    path_column: str | None = None,
-    patient_column: str | None = None,
-    split_column: str | None = None,
-    loss: str = "",
-    balance: bool = False,
-    per_patient: bool = False,
-    preprocessing: str | None = None,
-    unit: str | None = None,
-    lead: str | None = None,
-    name: str | None = None,
-    licence: str = "the owner's",
+    learned: TaskOptions | None = None,
+    card: CardOptions | None = None,
     settings: FinetuneSettings,
 ) -> None:
     """Train a model on your own recordings; ends with a bundle that 'diagnose' uses.
@@ -46,9 +63,8 @@ def finetune(
     Parameters
     ----------
     manifest
-        CSV or Parquet, for example with the columns file, patient, age; or a manifest.
-    target
-        Column to learn; repeat it for several.
+        A table of recordings and labels, for example with the columns file, patient, age; or a
+        manifest.
     output
         Folder of the run; the bundle is OUTPUT/bundle.
     overwrite
@@ -56,62 +72,26 @@ def finetune(
     model
         A shipped or pulled bundle, a bundle folder, or an architecture to train from scratch.
         Without it: the shipped bundle that fits the leads.
-    task
-        auto, binary, multiclass, multilabel, positive-unlabelled or regression.
-    positive
-        Of two text classes: the one that is looked for.
-    records
-        Folder that the paths are relative to, or one NumPy file (row k of the table is record k).
-    path_column
-        Column of the files, where it is not called path or file.
-    patient_column
-        Column of the patients, where it is not called patient or patient_id.
-    split_column
-        Column of the splits, where it is not called split.
-    loss
-        bce, focal, hill, hill-positive, cross-entropy or huber, where it fits the task.
-    balance
-        Weight positives (or classes) against their rarity.
-    per_patient
-        Average a patient's recordings before measuring.
-    preprocessing
-        For an architecture: a recipe's name, or its file (.json); a bundle brings its own.
-    unit
-        Of a measured value, for the answers.
-    lead
-        The lead that a one-lead model is trained on and then reads.
-    name
-        Of the bundle; the output folder's name without it.
-    licence
-        Of your data and the weights, for the card.
     """
     from ecgfoundry.extras import require_torch
-    from ecgfoundry.manifest import ColumnMapping, read_recordings
 
     require_torch("fine-tuning")
     from ecgfoundry.models.card_metrics import HEADER, figure_row
     from ecgfoundry.training.finetuning import finetune as run
     from ecgfoundry.training.finetuning import task_of
-    from ecgfoundry.training.results.package import RunCard
 
-    names = tuple(part for entry in target or () for part in entry.split(",") if part)
-    mapping = ColumnMapping(
-        path=path_column, patient=patient_column, split=split_column, targets=names,
-        positive=positive,
-    )  # fmt: skip
-    data = read_recordings(manifest, mapping, records=records)
+    data = (table or TableOptions()).read(manifest, need_targets=True)
+    learned = learned or TaskOptions()
     result = run(
         data,
         output,
         model=model,
         task=task_of(
-            data, task, unit=unit, loss=loss, balance=balance,
-            aggregate="patient" if per_patient else "record",
+            data, learned.task, unit=learned.unit, loss=learned.loss, balance=learned.balance,
+            aggregate="patient" if learned.per_patient else "record",
         ),
         settings=settings,
-        preprocessing=preprocessing,
-        card=RunCard(recipe="ecgfoundry finetune", name=name, licence=licence),
-        lead=lead,
+        card=(card or CardOptions()).of("ecgfoundry finetune"),
         overwrite=overwrite,
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )  # fmt: skip

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.engine_options import EngineOptions
 from ecgfoundry.cli.table_options import TableOptions
 
 if TYPE_CHECKING:
@@ -23,10 +24,8 @@ def infer(
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     table: TableOptions | None = None,
     runtime: str = "auto",
-    workers: int | None = None,
     windows: Annotated[bool, Parameter(negative="")] = False,
-    engine: Literal["processes", "ray"] = "processes",
-    ray_address: str | None = None,
+    engine: EngineOptions | None = None,
 ) -> int:
     """Interpret a manifest, folders of ECGs or a corpus into one table; resumes.
 
@@ -41,28 +40,18 @@ def infer(
         The .csv or .parquet file to write; evaluate --predictions and compare take both.
     runtime
         auto, fastest, onnxruntime, openvino, openvino-bf16, torch, torch-compiled or torch-bf16.
-    workers
-        Processes, each with one thread in the network; by default one per core. Of Ray: tasks at
-        once, by default one per processor.
     windows
         One row per window instead of one per recording.
-    engine
-        Who does the work: processes of this machine, or a Ray cluster; the table is the same.
-    ray_address
-        HOST:PORT of the cluster, or auto; else RAY_ADDRESS, else one on this machine alone.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ecgfoundry.engines import make_engine
     from ecgfoundry.inference.batch.infer import as_recordings, infer_batch
 
     if not recordings:
         print("ecgfoundry: nothing was given; see: ecgfoundry infer --help", file=sys.stderr)
         return 2
-    runs = None
-    if engine == "ray" or ray_address is not None:
-        runs = make_engine(engine, workers=workers, address=ray_address)
+    who = engine or EngineOptions()
     chosen: Recordings
     if table is not None and table.given:
         if len(recordings) != 1:
@@ -91,8 +80,8 @@ def infer(
             model,
             output,
             runtime=runtime,
-            workers=workers,
-            engine=runs,
+            workers=who.workers,
+            engine=who.make() if who.is_cluster else None,
             windows=windows,
             progress=show,
         )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
+
+from ecgfoundry.cli.settings import command_with_settings
+from ecgfoundry.labs.settings import LaboratoryReportSettings, LaboratorySettings
 
 if TYPE_CHECKING:
     from ecgfoundry.labs.estimates import LaboratoryAnswer
@@ -115,34 +118,22 @@ def _range(low: float | None, high: float | None, form: str) -> str:
 
 
 @app.command
+@command_with_settings(LaboratorySettings)
 def train(
     corpus: Path,
     *,
     tables: Path,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    model: str = "net1d-1lead",
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    model: Annotated[str, Parameter(name=["--model", "-m"])] = "net1d-1lead",
     preprocessing: str | None = None,
-    split: Literal["random", "chrono"] = "random",
-    time: Literal["result_time", "order_time"] = "result_time",
-    window_minutes: float = 60.0,
-    whole_visit: Annotated[bool, Parameter(negative="")] = False,
-    before_only: Annotated[bool, Parameter(negative="")] = False,
-    minimum_patients: int = 10,
-    segments_per_visit: int | None = None,
-    pooling: Literal["mean", "attention"] = "mean",
-    visit_segments: int = 8,
-    probe: Annotated[bool, Parameter(negative="")] = False,
-    regression: Annotated[bool, Parameter(negative="")] = False,
-    epochs: int = 10,
-    batch: int = 256,
-    learning_rate: float | None = None,
-    device: str = "cpu",
-    threads: int | None = None,
-    workers: int = 0,
-    seed: int = 0,
     name: str | None = None,
+    settings: LaboratorySettings,
 ) -> None:
-    """Train on a corpus of MC-MED; an interrupted run continues when started again.
+    """Train on a corpus of MC-MED; ends with a bundle that 'labs FILE' uses.
+
+    An interrupted run goes on when the same command is given again; a run whose settings, labels,
+    signals or start weights have changed is refused.
 
     Parameters
     ----------
@@ -152,66 +143,27 @@ def train(
         The folder of MC-MED: results and official splits.
     output
         Folder of the run; the bundle is OUTPUT/bundle.
+    overwrite
+        Train anew where OUTPUT holds another run; its results are deleted.
     model
         A one-lead bundle or architecture (ecgfounder-1lead, net1d-1lead, net1d-tiny), or one for
         any subset of leads (ptbxl-superclass-12lead).
     preprocessing
         For an architecture: a recipe's name, or its file (.json).
-    split
-        Official split.
-    time
-        Which time of a result counts.
-    window_minutes
-        Furthest result from a segment.
-    whole_visit
-        No limit in time.
-    before_only
-        Train only on ECG before its result.
-    minimum_patients
-        Of each class in each split that a target needs.
-    segments_per_visit
-        At most so many for training, evenly spread.
-    pooling
-        How segments are joined to visits: by their mean, or by attention, which is learned.
-    visit_segments
-        With attention, at most so many segments of a visit in one batch.
-    probe
-        Fit only a linear layer on the embeddings of the network as it is.
-    regression
-        Also learn the values; a second bundle is OUTPUT/values/bundle.
-    epochs
-        At most.
-    batch
-        Segments per step.
-    learning_rate
-        Peak; 3e-4 from a bundle, 1e-3 from random weights.
-    device
-        cpu or cuda.
-    threads
-        CPU threads.
-    workers
-        Threads that standardize ahead.
-    seed
-        Of weights and order.
     name
         Of the bundle.
     """
+    from dataclasses import replace
+
     from ecgfoundry.extras import require_torch
 
     require_torch("training")
-    from ecgfoundry.labs.training import LaboratorySettings, labs_mcmed
+    from ecgfoundry.labs.training import LABORATORY_CARD, labs_mcmed
 
-    settings = LaboratorySettings(
-        split=split, time=time, window_minutes=None if whole_visit else window_minutes,
-        before_only=before_only, minimum_patients=minimum_patients,
-        segments_per_visit=segments_per_visit, pooling=pooling,
-        visit_segments=visit_segments, probe=probe, regression=regression, epochs=epochs,
-        batch=batch,
-        learning_rate=learning_rate, device=device, threads=threads, workers=workers, seed=seed,
-    )  # fmt: skip
     result = labs_mcmed(
         corpus, output, tables=tables, model=model, settings=settings,
-        preprocessing=preprocessing, name=name,
+        preprocessing=preprocessing, card=replace(LABORATORY_CARD, name=name),
+        overwrite=overwrite,
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )  # fmt: skip
     print(f"{result.bundle}: made; {len(result.targets)} targets")
@@ -220,20 +172,15 @@ def train(
 
 
 @app.command
+@command_with_settings(LaboratoryReportSettings)
 def report(
     bundle: str,
     corpus: Path,
     *,
     tables: Path,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    split: Literal["random", "chrono"] = "random",
-    time: Literal["result_time", "order_time"] = "result_time",
-    window_minutes: float = 60.0,
-    whole_visit: Annotated[bool, Parameter(negative="")] = False,
-    segments_per_visit: int | None = None,
     target: Annotated[list[str] | None, Parameter(negative="")] = None,
-    draws: int | None = None,
-    seed: int = 0,
+    settings: LaboratoryReportSettings,
 ) -> None:
     """Measure a laboratory bundle on test patients, beside its controls: HTML, CSV, JSON.
 
@@ -247,22 +194,8 @@ def report(
         The folder of MC-MED.
     output
         Folder for report.html, laboratory.csv and laboratory.json.
-    split
-        Official split.
-    time
-        Which time of a result counts.
-    window_minutes
-        Furthest result from a segment.
-    whole_visit
-        No limit in time.
-    segments_per_visit
-        At most so many, evenly spread.
     target
         Only these targets.
-    draws
-        Bootstrap draws of patients.
-    seed
-        Of draws.
     """
     from ecgfoundry.extras import require_torch
 
@@ -270,11 +203,12 @@ def report(
     from ecgfoundry.evaluation.settings import Settings
     from ecgfoundry.labs.evaluation import laboratory_report
 
+    results = settings.results
     rows = laboratory_report(
         bundle, corpus, tables, output,
-        split=split, time=time, window_minutes=None if whole_visit else window_minutes,
-        segments_per_visit=segments_per_visit, targets=target,
-        settings=Settings.of(draws=draws, seed=seed),
+        split=results.split, time=results.time, window_minutes=results.window_minutes,
+        segments_per_visit=settings.segments_per_visit, targets=target,
+        settings=Settings.of(draws=settings.draws, seed=settings.seed),
     )  # fmt: skip
     own = [row for row in rows if row["level"] == "visit" and row["ecg"] == "all"]
     bands = {b: sum(r["band"] == b for r in own) for b in ("strong", "moderate", "limited")}

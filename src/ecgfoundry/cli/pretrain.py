@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.card_options import CardOptions
 from ecgfoundry.cli.settings import command_with_settings
+from ecgfoundry.cli.table_options import TableOptions
 from ecgfoundry.training.settings import PretrainSettings
 
 
@@ -16,18 +18,14 @@ from ecgfoundry.training.settings import PretrainSettings
 def pretrain(
     source: Path,
     *,
-    output: Path,
+    table: TableOptions | None = None,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     architecture: str = "net1d-12lead",
     vocabulary: str = "ecgfounder-150",
-    target: Annotated[list[str] | None, Parameter(negative="")] = None,
     task: str = "positive-unlabelled",
     loss: str = "",
-    leads: str = "I,II,III,aVR,aVL,aVF,V1,V2,V3,V4,V5,V6",
-    lead_mode: Literal["exact", "any-subset", "any-single"] | None = None,
-    preprocessing: str | None = None,
-    name: str | None = None,
-    licence: str = "the owner's",
+    card: CardOptions | None = None,
     settings: PretrainSettings,
 ) -> None:
     """Pretrain a network; on several GPUs with torchrun -m ecgfoundry pretrain.
@@ -40,7 +38,7 @@ def pretrain(
     Parameters
     ----------
     source
-        A manifest (CSV or Parquet), or a corpus folder.
+        Any table that finetune takes, or a corpus folder.
     output
         Folder of the run; the bundle is OUTPUT/bundle.
     overwrite
@@ -48,46 +46,27 @@ def pretrain(
     architecture
         See: ecgfoundry models list.
     vocabulary
-        Targets in order; columns target:NAME of the source.
-    target
-        Columns, instead of a vocabulary.
+        Targets in order, where no --target is named; columns target:NAME of the source.
     task
         positive-unlabelled, multilabel, multiclass or regression.
     loss
         hill, hill-positive, bce, focal, cross-entropy or huber, where it fits the task.
-    leads
-        Rows of the input, in order.
-    lead_mode
-        exact, any-subset or any-single; what the architecture is for without it.
-    preprocessing
-        A recipe's name, or its file (.json); what the architecture is for without it.
-    name
-        Of the bundle.
-    licence
-        Of your data and the weights, for the card.
     """
     from ecgfoundry.extras import require_torch
 
     require_torch("pretraining")
     from ecgfoundry.training.distributed import joined_world
-    from ecgfoundry.training.pretraining import pretrain_table
-    from ecgfoundry.training.results.package import RunCard
+    from ecgfoundry.training.pretraining import pretrain_table, pretraining_task
 
-    names = tuple(part for given in target or () for part in given.split(",") if part)
+    table = table or TableOptions()
     with joined_world(device=settings.compute.device) as world:
         result = pretrain_table(
-            source,
+            source if source.is_dir() else table.read(source).manifest,
             output,
             model=architecture,
-            targets=names,
-            vocabulary=vocabulary,
-            task=task,
-            loss=loss,
-            leads=tuple(part.strip() for part in leads.split(",") if part.strip()),
-            lead_mode=lead_mode,
-            preprocessing=preprocessing,
+            task=pretraining_task(table.targets, vocabulary=vocabulary, kind=task, loss=loss),
             settings=settings,
-            card=RunCard(recipe="ecgfoundry pretrain", name=name, licence=licence),
+            card=(card or CardOptions()).of("ecgfoundry pretrain"),
             overwrite=overwrite,
             world=world,
             say=lambda line: print(line, file=sys.stderr, flush=True),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json as json_module
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
+
+from ecgfoundry.cli.reading_options import ReadingOptions
 
 if TYPE_CHECKING:
     from ecgfoundry.errors import EcgFoundryError
@@ -19,34 +22,13 @@ LONG_S = 600.0
 """Beyond ten minutes only the beginning is read: enough for names, quality and a picture."""
 
 
-def read(
-    *files: str,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
-    no_subject: Annotated[bool, Parameter(name="--no-subject", negative="")] = False,
-    plot: Path | None = None,
-    layout: Literal["auto", "3x4", "6x2", "12x1", "1x"] = "auto",
-    start: float = 0.0,
-    duration: float | None = None,
-    speed: float = 25.0,
-    gain: float = 10.0,
-    leads: str | None = None,
-    unit: str | None = None,
-    sampling_rate: float | None = None,
-    index: int | None = None,
-    mains: float | None = None,
-    format: str | None = None,
-) -> int:
-    """Say what ECG files hold: device, leads, filters, measurements, quality; or draw one.
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PictureOptions:
+    """The picture of a recording.
 
     Parameters
     ----------
-    files
-        Files, folders, patterns, ZIP archives, or members as archive.zip::folder/record.hea.
-    json
-        One JSON object per recording (JSON Lines when several), always with the same keys.
-    no_subject
-        Nothing that may tell who it is: no file name, identifier, age, sex, start time, free text,
-        serial number or institution; neither in the text nor in the picture.
     plot
         Also draw the recording on ECG paper, as .svg or .html; .png or .pdf need
         the extra 'plot'.
@@ -60,21 +42,36 @@ def read(
         Paper speed of the picture in mm/s.
     gain
         Amplitude of the picture in mm/mV.
-    leads
-        Lead names in order, comma-separated, for files that do not name them (or wrongly).
-    unit
-        Unit of the samples for files that do not state it: mV, uV, V.
-    sampling_rate
-        In Hz, for files that do not state it.
-    index
-        Which recording of a file that holds several, from 0.
-    mains
-        Mains frequency, 50 or 60 Hz, where it is known.
-    format
-        Name of the reader (see: ecgfoundry formats), in place of recognising the content.
+    """
+
+    plot: Path | None = None
+    layout: Literal["auto", "3x4", "6x2", "12x1", "1x"] = "auto"
+    start: float = 0.0
+    duration: float | None = None
+    speed: float = 25.0
+    gain: float = 10.0
+
+
+def read(
+    *files: str,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    no_subject: Annotated[bool, Parameter(name="--no-subject", negative="")] = False,
+    picture: PictureOptions | None = None,
+    reading: ReadingOptions | None = None,
+) -> int:
+    """Say what ECG files hold: device, leads, filters, measurements, quality; or draw one.
+
+    Parameters
+    ----------
+    files
+        Files, folders, patterns, ZIP archives, or members as archive.zip::folder/record.hea.
+    json
+        One JSON object per recording (JSON Lines when several), always with the same keys.
+    no_subject
+        Nothing that may tell who it is: no file name, identifier, age, sex, start time, free text,
+        serial number or institution; neither in the text nor in the picture.
     """
     from ecgfoundry.errors import EcgFoundryError
-    from ecgfoundry.formats.base import ReadOptions
     from ecgfoundry.formats.files import open_file
     from ecgfoundry.inference.files import expand_paths
     from ecgfoundry.reports.recording_summary import recording_summary
@@ -83,16 +80,11 @@ def read(
     if not files:
         print("ecgfoundry: no file was given; see: ecgfoundry read --help", file=sys.stderr)
         return 2
-    options = ReadOptions(
-        leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
-        unit=unit,
-        sampling_rate=sampling_rate,
-        index=index,
-        mains_frequency=mains,
-        format=format,
-    )
-    paths = [named_file(files[0])] if index is not None and len(files) == 1 else expand_paths(files)
-    if plot is not None and len(paths) != 1:
+    picture = picture or PictureOptions()
+    options = (reading or ReadingOptions()).to_read()
+    one = options.index is not None and len(files) == 1
+    paths = [named_file(files[0])] if one else expand_paths(files)
+    if picture.plot is not None and len(paths) != 1:
         print("ecgfoundry: --plot draws one recording; name one file", file=sys.stderr)
         return 2
     failed = False
@@ -104,9 +96,8 @@ def read(
                     _beginning(file), file.info, name=name, subject=not no_subject
                 )
                 _print_json(summary) if json else _print_text(summary)
-                if plot is not None:
-                    drawing = {"layout": layout, "speed_mm_s": speed, "gain_mm_mv": gain}
-                    _draw(file, plot, start, duration, no_subject, drawing)
+                if picture.plot is not None:
+                    _draw(file, picture.plot, picture, no_subject=no_subject)
         except EcgFoundryError as error:
             failed = True
             _print_failure(error, name, no_subject=no_subject, json=json)
@@ -120,14 +111,7 @@ def _beginning(file: EcgFile) -> Recording:
     return file.read_seconds(0.0, QUALITY_SECONDS if file.duration_s > LONG_S else None)
 
 
-def _draw(
-    file: EcgFile,
-    target: Path,
-    start: float,
-    duration: float | None,
-    no_subject: bool,
-    options: Mapping[str, Any],
-) -> None:
+def _draw(file: EcgFile, target: Path, picture: PictureOptions, *, no_subject: bool) -> None:
     from dataclasses import replace
 
     from ecgfoundry.formats.common.filters import is_filter_key
@@ -135,7 +119,7 @@ def _draw(
     from ecgfoundry.reports.paper.layout import MAXIMUM_SECONDS
     from ecgfoundry.reports.recording_summary import KEPT_DEVICE
 
-    part = file.read_seconds(start, duration or MAXIMUM_SECONDS)
+    part = file.read_seconds(picture.start, picture.duration or MAXIMUM_SECONDS)
     title = None
     if no_subject:
         device = {k: v for k, v in part.device.items() if k in KEPT_DEVICE or is_filter_key(k)}
@@ -145,10 +129,12 @@ def _draw(
         part,
         target,
         title=title,
-        duration_s=duration,
-        origin_s=start,
+        duration_s=picture.duration,
+        origin_s=picture.start,
         whole_duration_s=file.duration_s,
-        **options,
+        layout=picture.layout,
+        speed_mm_s=picture.speed,
+        gain_mm_mv=picture.gain,
     )
 
 

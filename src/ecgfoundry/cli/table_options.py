@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from ecgfoundry.manifest import MappedManifest
+    from ecgfoundry.manifest import ColumnMapping, MappedManifest
 
-__all__ = ["TableOptions"]
+__all__ = ["RecordingsOptions", "TableOptions"]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class TableOptions:
-    """What the columns of a table of recordings are.
+class RecordingsOptions:
+    """Which columns of a table say what and where the recordings are.
 
     Parameters
     ----------
-    target
-        Column to learn or to measure; repeat it for several.
     records
         Folder that the paths are relative to, or one NumPy file (row k of the table is record k).
     path_column
@@ -35,25 +33,28 @@ class TableOptions:
         Column of the rows of an array, where it is not called index.
     start_column
         Column of the starts in seconds, where it is not called start_s.
-    positive
-        Of two text classes: the one that is looked for.
     """
 
-    target: Annotated[list[str] | None, Parameter(negative="")] = None
     records: Path | None = None
     path_column: str | None = None
     patient_column: str | None = None
     split_column: str | None = None
     index_column: str | None = None
     start_column: str | None = None
-    positive: str | None = None
+
+    def _columns(self) -> ColumnMapping:
+        from ecgfoundry.manifest import ColumnMapping
+
+        return ColumnMapping(
+            path=self.path_column,
+            patient=self.patient_column,
+            split=self.split_column,
+            index=self.index_column,
+            start=self.start_column,
+        )
 
     def read(
-        self,
-        table: str | Path,
-        *,
-        need_targets: bool = False,
-        check: bool = True,
+        self, table: str | Path, *, need_targets: bool = False, check: bool = True
     ) -> MappedManifest:
         """Read a table; what had to be supposed is said on standard error.
 
@@ -61,19 +62,10 @@ class TableOptions:
         """
         import sys
 
-        from ecgfoundry.manifest import ColumnMapping, read_recordings
+        from ecgfoundry.manifest import read_recordings
 
-        columns = ColumnMapping(
-            path=self.path_column,
-            patient=self.patient_column,
-            split=self.split_column,
-            index=self.index_column,
-            start=self.start_column,
-            targets=tuple(part for entry in self.target or () for part in entry.split(",") if part),
-            positive=self.positive,
-        )
         found = read_recordings(
-            table, columns, records=self.records, need_targets=need_targets, check=check
+            table, self._columns(), records=self.records, need_targets=need_targets, check=check
         )
         for note in found.notes:
             print(f"ecgfoundry: {note}", file=sys.stderr)
@@ -82,4 +74,29 @@ class TableOptions:
     @property
     def given(self) -> bool:
         """Whether any option was."""
-        return self != TableOptions()
+        return self != type(self)()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TableOptions(RecordingsOptions):
+    """What the columns of a table of recordings and labels are.
+
+    Parameters
+    ----------
+    target
+        Column to learn or to measure; repeat it for several.
+    positive
+        Of two text classes: the one that is looked for.
+    """
+
+    target: Annotated[list[str] | None, Parameter(negative="")] = None
+    positive: str | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns that were named, one by one or parted by commas."""
+        return tuple(part for entry in self.target or () for part in entry.split(",") if part)
+
+    def _columns(self) -> ColumnMapping:
+        return replace(super()._columns(), targets=self.targets, positive=self.positive)

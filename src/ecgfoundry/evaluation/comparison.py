@@ -29,7 +29,14 @@ from ecgfoundry.metrics.resampling import (
     percentile_interval,
 )
 
-__all__ = ["ComparedModel", "compare_models", "compare_sets", "open_model", "same_records"]
+__all__ = [
+    "ComparedModel",
+    "compare_models",
+    "compare_sets",
+    "open_model",
+    "same_records",
+    "seen_before",
+]
 
 Float64 = NDArray[np.float64]
 
@@ -90,6 +97,26 @@ def open_model(
 def _stored(given: Mapping[str, Any], name: str) -> Path | None:
     entry = given.get(name)
     return Path(entry["file"]) if isinstance(entry, Mapping) and "file" in entry else None
+
+
+def seen_before(path: Path) -> str | None:
+    """Return what an evaluation says of records that its model learned from; None: nothing.
+
+    Parameters
+    ----------
+    path : Path
+        The folder of an earlier evaluation; a table of predictions says nothing of its model.
+    """
+    if not path.is_dir():
+        return None
+    document = read_metrics(path)
+    count = document.get("input", {}).get("records_learned_from", 0)
+    if not count:
+        return None
+    return (
+        f"{document.get('title') or path.name}: {count} of the evaluated records trained the model "
+        "or the one it started from, so its figures are too good."
+    )
 
 
 def same_records(a: EvaluationData, b: EvaluationData) -> bool:

@@ -14,8 +14,10 @@ from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds,
 from ecgfoundry.evaluation.readers import check_decisions
 from ecgfoundry.evaluation.tables import (
     TextTable,
+    class_columns,
     header_of,
     match_ids,
+    read_labels,
     read_numbers,
     read_text,
 )
@@ -128,8 +130,9 @@ def load_evaluation_data(files: InputFiles) -> EvaluationData:
 def _load_pair(
     predictions: Path, targets: Path, files: InputFiles, notes: _Notes
 ) -> EvaluationData:
-    names = _common_targets(predictions, targets, notes)
-    truth = read_numbers(targets, names)
+    names, classes = _common_targets(predictions, targets, notes)
+    truth = read_labels(targets, names, classes)
+    names = list(truth.columns)
     given = read_numbers(predictions, names)
     place = match_ids(truth.ids, given.ids)
     paired = np.flatnonzero(place >= 0)
@@ -228,27 +231,32 @@ def _decisions_of(name: str, path: Path, data: EvaluationData) -> Float64:
     return result
 
 
-def _common_targets(predictions: Path, targets: Path, notes: _Notes) -> list[str]:
+def _common_targets(
+    predictions: Path, targets: Path, notes: _Notes
+) -> tuple[list[str], dict[str, dict[str, str]]]:
+    """The targets that both name, and the columns of text classes that name outputs."""
     asked, answered = header_of(targets), header_of(predictions)
     aside = {*ASIDE, *PATIENT_NAMES}
     wanted = [n for n in asked.targets if n.casefold() not in aside]
     offered = [n for n in answered.targets if n.casefold() not in aside]
     names = [name for name in wanted if name in set(offered)]
-    if not names:
+    classes = class_columns(targets, wanted, offered)
+    if not names and not classes:
         raise EvaluationError(
             f"no target column stands in both this file ({', '.join(offered[:6])}) and "
             f"{targets.name} ({', '.join(wanted[:6])})",
             path=predictions,
             remedy="Name the columns alike; vocabularies are not guessed",
         )
+    used = {*names, *classes, *(name for found in classes.values() for name in found)}
     for path, columns in ((targets, wanted), (predictions, offered)):
-        extra = [name for name in columns if name not in set(names)]
+        extra = [name for name in columns if name not in used]
         if extra:
             notes.notes.append(
                 f"{path.name} has {len(extra)} column{'s' * (len(extra) != 1)} that the other "
                 f"file lacks, not scored: {_listed(extra)}."
             )
-    return names
+    return names, classes
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:

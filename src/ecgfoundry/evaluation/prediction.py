@@ -235,7 +235,7 @@ def evaluation_data_of_manifest(
     if known is not None:
         notes.append(
             f"{len(known)} of the {len(rows)} records trained this model or the model it started "
-            "from."
+            "from, as far as these record it."
         )
     count = len(rows)
     for reason, number in answers.skipped.most_common():
@@ -275,6 +275,7 @@ def evaluation_data_of_manifest(
             "bundle": f"{bundle.name} {bundle.version}",
             "runtime": predictor.runtime.name,
             "preprocessing": bundle.input.preprocessing,
+            **({} if known is None else {"records_learned_from": len(known)}),
         },
         records=scored.records,
         patients_known=scored.patients_known,

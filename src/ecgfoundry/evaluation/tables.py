@@ -28,7 +28,16 @@ from ecgfoundry.io import (
 )
 from ecgfoundry.manifest.reading import PATH_NAMES, RECORD_NAMES
 
-__all__ = ["NumberTable", "TextTable", "header_of", "match_ids", "read_numbers", "read_text"]
+__all__ = [
+    "NumberTable",
+    "TextTable",
+    "class_columns",
+    "header_of",
+    "match_ids",
+    "read_labels",
+    "read_numbers",
+    "read_text",
+]
 
 ID_NAMES = (*RECORD_NAMES, *PATH_NAMES)
 """A table without ids names its records by their files, as reading it for a model does."""
@@ -138,6 +147,82 @@ def read_numbers(path: Path, columns: Sequence[str]) -> NumberTable:
                 remedy="Write a large finite score, or leave the cell empty",
             )
     return found
+
+
+def class_columns(
+    path: Path, columns: Sequence[str], outputs: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Find the columns of a table of labels whose text names outputs of a model.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+        Targets of the table.
+    outputs : sequence of str
+        What was predicted.
+
+    Returns
+    -------
+    dict
+        Column -> (output -> the text that means it). The output ``NAME: CLASS`` is that of the
+        class of the column NAME, as a model of two classes has it. Where no column has the name of
+        an output, a column whose every class is an output stands for those of a multiclass model.
+    """
+    named = set(outputs)
+    two = {
+        column: {name: name.removeprefix(f"{column}: ") for name in outputs
+                 if name.startswith(f"{column}: ")}
+        for column in columns
+        if column not in named
+    }  # fmt: skip
+    two = {column: found for column, found in two.items() if found}
+    if two or named & set(columns):
+        return two
+    table, header = read_table(path), header_of(path)
+    for column in columns:
+        cells = table.column(header.targets[column])
+        texts = {cell for cell in cells if cell.casefold() not in MISSING_WORDS}
+        if texts and texts <= named:
+            return {column: {name: name for name in outputs}}
+    return {}
+
+
+def read_labels(
+    path: Path, columns: Sequence[str], classes: Mapping[str, Mapping[str, str]]
+) -> NumberTable:
+    """Read labels as numbers: those of ``columns`` as they are, then the outputs of text classes.
+
+    Raises
+    ------
+    FileAccessError, TableError, EvaluationError
+        Among others: a column for a model of two classes holds more of them.
+    """
+    plain = read_numbers(path, columns) if columns or not classes else None
+    if not classes:
+        assert plain is not None  # noqa: S101 - nothing else was asked for
+        return plain
+    table, header = read_table(path), header_of(path)
+    ids = table.column(header.id_column)
+    _check_ids(ids, path)
+    values = [] if plain is None else list(plain.values.T)
+    names = list(columns)
+    for column, outputs in classes.items():
+        cells = table.column(header.targets[column])
+        known = {cell for cell in cells if cell.casefold() not in MISSING_WORDS}
+        numbers = known <= {"0", "1"}  # as the split.csv of a run has a target of two classes
+        if len(outputs) == 1 and not numbers and len(known) > 2:
+            raise EvaluationError(
+                f"the column {column} holds {len(known)} classes, and the model has two: "
+                f"{', '.join(sorted(known)[:6])}",
+                path=path,
+                remedy="Correct the cells, or leave those of other classes empty",
+            )
+        for output, text in outputs.items():
+            positive = "1" if numbers and text not in known else text
+            values.append(np.array([float(c == positive) if c in known else np.nan for c in cells]))
+            names.append(output)
+    return NumberTable(path, ids, tuple(names), np.asfortranarray(np.stack(values, axis=1)))
 
 
 def _read_with_polars(path: Path, header: Header, stored: Mapping[str, str]) -> NumberTable | None:

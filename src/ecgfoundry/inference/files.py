@@ -51,8 +51,8 @@ def window_source(file: EcgFile) -> EcgFile | Recording:
     return file if is_long(file.duration_s) else file.read(annotations=False)
 
 
-def default_model(file: EcgFile) -> str:
-    """Return the shipped model that suits a file when none was named (our choice).
+def default_model(file: EcgFile | Recording) -> str:
+    """Return the shipped model that suits a recording when none was named (our choice).
 
     The twelve-lead model for recordings of up to a minute with at least three standard leads,
     else the single-lead rhythm model.

@@ -10,8 +10,9 @@ augmentations; see :mod:`ecgfoundry.labs.training_data` for labels.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecgfoundry.errors import TrainingError
+from ecgfoundry.labs.settings import LaboratorySettings
 from ecgfoundry.labs.training_data import (
     LaboratorySegments,
     LaboratorySource,
@@ -34,17 +36,25 @@ from ecgfoundry.labs.visits import attention_start, visit_batches
 from ecgfoundry.metrics.auroc_intervals import auroc_interval
 from ecgfoundry.models.networks.segment_attention import SegmentAttentionNet, VisitNetwork
 from ecgfoundry.models.onnx_export import round_to_float16
+from ecgfoundry.preprocessing import Preprocessing
 from ecgfoundry.training import losses
-from ecgfoundry.training.channels_last import fast_form
+from ecgfoundry.training.checks import check_device
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.sources import SourcePool
 from ecgfoundry.training.data.windows import FreshWindows
-from ecgfoundry.training.initialization import Start, classifier_of, start_from
+from ecgfoundry.training.distributed import World
+from ecgfoundry.training.initialization import FRESH, Start, classifier_of, start_from
 from ecgfoundry.training.loop import FitSettings, fit
 from ecgfoundry.training.probing import LinearProbe, fit_linear_probe, put_into
 from ecgfoundry.training.results.calibrate import Outputs, fit_calibration, residual_quantiles
-from ecgfoundry.training.results.package import BundleDescription, Metric
-from ecgfoundry.training.results.run_folder import Curves, RunFolder
+from ecgfoundry.training.results.lineage import Lineage
+from ecgfoundry.training.results.package import BundleDescription, Metric, RunCard
+from ecgfoundry.training.results.run_folder import (
+    Curves,
+    RunFolder,
+    code_versions,
+    weights_hash,
+)
 from ecgfoundry.training.results.save import bundle_name, save_bundle, today
 from ecgfoundry.training.tasks import TargetScale, Task, as_json
 
@@ -54,81 +64,17 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Positions = NDArray[np.intp]
 
+LABORATORY_CARD = RunCard(
+    recipe="labs_mcmed",
+    licence="PhysioNet Credentialed Health Data License 1.5.0",
+    data_name="MC-MED",
+)
 VISIT_AUROC = "AUROC, visit"
 """Name of the figure that the bands of ``ecgfoundry labs FILE`` are made of."""
 SEGMENT_AUROC = "AUROC, segment"
 PROBE_PENALTIES = (1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
 """L2 penalties that each target of a probe chooses from on the validation segments (our choice):
 stronger than the default ones, for a visit has one label and an embedding a thousand numbers."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaboratorySettings:
-    """How to train; every number is our choice.
-
-    Attributes
-    ----------
-    split : {"random", "chrono"}
-        Official split.
-    time, window_minutes, minimum_patients
-        As in :func:`ecgfoundry.labs.training_data.open_laboratory`.
-    before_only : bool
-        Train only on ECG that was complete before its result.
-    segments_per_visit : int or None
-        Train on at most so many segments of a visit, evenly spread; None is all of them.
-    validation_segments : int
-        Segments per visit that choose the weights.
-    test_segments : int or None
-        Segments per visit that are measured at the end; None is all of them, 0 leaves it to
-        ``labs report``.
-    probe : bool
-        Fit only a linear layer on the embeddings of the network as it is, by full-batch L-BFGS;
-        each target's penalty is chosen on the validation segments. Epochs, batch, rates and
-        augmentations then mean nothing. For few patients, and for a start whose weights have
-        learned something.
-    regression : bool
-        Also learn the values themselves, by heads of the same network, and write a second bundle.
-    regression_weight : float
-        Of their Huber loss beside the binary cross-entropy.
-    pooling : {"mean", "attention"}
-        How segments are joined to visits: each is an example of its own, and a visit is their mean;
-        or the network learns on visits, by attention over their segments (a one-lead Net1D only).
-    visit_segments : int
-        With attention, at most so many segments of a visit in one batch; measured are all.
-    epochs, batch, learning_rate, patience, ema_decay, weight_decay, precision, threads, device,
-    workers, checkpoint_every, seed
-        As in :class:`ecgfoundry.training.finetuning.FinetuneSettings`.
-    augmentations : tuple of str
-    channels_last : bool
-    """
-
-    split: str = "random"
-    time: str = "result_time"
-    window_minutes: float | None = 60.0
-    minimum_patients: int = 10
-    before_only: bool = False
-    segments_per_visit: int | None = None
-    validation_segments: int = 4
-    test_segments: int | None = None
-    probe: bool = False
-    regression: bool = False
-    regression_weight: float = 0.3
-    pooling: str = "mean"
-    visit_segments: int = 8
-    epochs: int = 10
-    batch: int = 256
-    learning_rate: float | None = None
-    patience: int | None = 3
-    ema_decay: float | None = 0.99
-    weight_decay: float = 0.01
-    precision: str = "fp32"
-    augmentations: tuple[str, ...] = ("shift", "scale")
-    channels_last: bool = False
-    threads: int | None = None
-    device: str = "cpu"
-    workers: int = 0
-    checkpoint_every: int = 200
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -157,9 +103,9 @@ def labs_mcmed(
     tables: str | Path,
     model: str = "net1d-1lead",
     settings: LaboratorySettings | None = None,
-    preprocessing: str | None = None,
-    name: str | None = None,
-    licence: str = "PhysioNet Credentialed Health Data License 1.5.0",
+    preprocessing: str | Path | Preprocessing | None = None,
+    card: RunCard = LABORATORY_CARD,
+    overwrite: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> LaboratoryResult:
     """Train on a corpus of MC-MED and write a bundle with its measured figures.
@@ -175,26 +121,30 @@ def labs_mcmed(
     model : str
         Bundle (``ecgfounder-1lead``, or any folder) or architecture.
     settings : LaboratorySettings, optional
-    preprocessing : str, optional
+    preprocessing : str, Path or Preprocessing, optional
         For an architecture; a bundle brings its own.
-    name, licence : str
-        For the card.
+    card : RunCard
+    overwrite : bool
+        Train anew where ``output`` holds another run, whose results are deleted first.
     say : callable, optional
 
     Raises
     ------
     TrainingError
         No target enters, the network needs more leads than lead II, a probe was to learn values
-        too, or the folder holds another run.
+        too, or the folder holds a run of other settings, labels, signals or start weights, or one
+        that another process is training.
     LeakageError
         A patient stands in two splits; nothing was trained.
     """
     settings = settings or LaboratorySettings()
     tell = say or (lambda line: None)
+    check_device(settings.compute.device)
+    results = settings.results
     segments = open_laboratory(
         data, tables,
-        split=settings.split, time=settings.time, window_minutes=settings.window_minutes,
-        minimum_patients=settings.minimum_patients,
+        split=results.split, time=results.time, window_minutes=results.window_minutes,
+        minimum_patients=results.minimum_patients,
     )  # fmt: skip
     words = vocabulary_of(segments)
     task = Task(kind="multilabel", columns=words.names, vocabulary=words)
@@ -211,11 +161,7 @@ def labs_mcmed(
         )
     if start.spec.lead_mode == "any-single":
         start = replace(start, spec=replace(start.spec, leads=("II",)))
-    if settings.pooling not in ("mean", "attention"):
-        raise TrainingError(
-            f"segments are not joined by '{settings.pooling}'", remedy="mean or attention"
-        )
-    if settings.pooling == "attention":
+    if settings.visits.pooling == "attention":
         if settings.probe:
             raise TrainingError("attention has to be learned", remedy="Leave out --probe")
         start = attention_start(start, task.outputs + heads, settings.seed)
@@ -223,43 +169,21 @@ def labs_mcmed(
         raise TrainingError(
             "a probe learns only whether a value is abnormal", remedy="Leave out one of the two"
         )
-    folder = RunFolder(Path(output))
-    folder.configure(_configuration(model, start, task, settings, segments))
-    folder.write_json("data.json", _data_document(segments))
-    run = _Run(segments, start, task, settings, folder, tell)
-    tell(
-        f"{len(words)} targets of {len(segments.indicators)} indicators; {len(run.training)} "
-        f"segments train, {len(run.validation)} validate; from {start.origin}"
-    )
-    scale = None
-    if settings.probe:
-        run.fit_probe()
-    else:
-        scale = run.train()
-    return _finish(run, scale, name=name, licence=licence)
-
-
-def _configuration(
-    model: str, start: Start, task: Task, settings: LaboratorySettings, data: LaboratorySegments
-) -> dict[str, Any]:
-    return {
-        "recipe": "labs_mcmed",
-        "model": model,
-        "starts_from": start.origin,
-        "architecture": start.architecture,
-        "input": asdict(start.spec),
-        "task": as_json(task),
-        "settings": _stated(settings),
-        "synthetic": data.synthetic,
-    }
-
-
-def _stated(settings: LaboratorySettings) -> dict[str, Any]:
-    """The settings; joining by the mean is not named, so that older runs can be continued."""
-    named = asdict(settings)
-    if settings.pooling == "mean":
-        del named["pooling"], named["visit_segments"]
-    return named
+    folder = RunFolder(Path(output), overwrite=overwrite)
+    run = _Run(segments, start, task, settings, folder, tell, card)
+    with folder.locked():
+        folder.configure(run.configuration())
+        folder.write_json("data.json", _data_document(segments))
+        tell(
+            f"{len(words)} targets of {len(segments.indicators)} indicators; {len(run.training)} "
+            f"segments train, {len(run.validation)} validate; from {start.origin}"
+        )
+        scale = None
+        if settings.probe:
+            run.fit_probe()
+        else:
+            scale = run.train()
+        return _finish(run, scale)
 
 
 def _data_document(data: LaboratorySegments) -> dict[str, Any]:
@@ -283,20 +207,48 @@ class _Run:
     settings: LaboratorySettings
     folder: RunFolder
     tell: Callable[[str], None]
+    card: RunCard
 
     def __post_init__(self) -> None:
-        data, settings = self.data, self.settings
-        labels = data.before if settings.before_only else data.labels
+        data, visits = self.data, self.settings.visits
+        labels = data.before if self.settings.results.before_only else data.labels
         rows = np.flatnonzero((data.splits == "train") & (labels >= 0).any(axis=1)).astype(np.intp)
-        self.training = spread_over_visits(rows, data.visits, settings.segments_per_visit)
+        self.training = spread_over_visits(rows, data.visits, visits.segments_per_visit)
         self.validation = spread_over_visits(
-            data.positions("validation"), data.visits, settings.validation_segments
+            data.positions("validation"), data.visits, visits.validation_segments
         )
         for what, found in (("train", self.training), ("validation", self.validation)):
             if not len(found):
                 raise TrainingError(f"no segment of the split {what} has a label")
         self.labels = np.where(labels < 0, np.nan, labels.astype(np.float64))
-        self.windows = FreshWindows(SourcePool((LaboratorySource(data),)), self.start.spec)
+        self.pool = SourcePool((LaboratorySource(data),))
+        self.windows = FreshWindows(self.pool, self.start.spec)
+
+    def configuration(self) -> dict[str, Any]:
+        """Return what the run depends on: it goes on only while none of it has changed."""
+        start = self.start
+        return {
+            "recipe": self.card.recipe,
+            "model": start.named,
+            "starts_from": start.origin,
+            "architecture": start.architecture,
+            "input": start.spec.to_dict(),
+            "task": as_json(self.task),
+            "settings": self.settings.to_dict(),
+            "synthetic": self.data.synthetic,
+            "depends_on": {
+                "labels_and_split": self.data.digest(),
+                "signals": self.pool.content_hash,
+                "start_weights": weights_hash(start.network),
+                "versions": code_versions(),
+            },
+        }
+
+    @functools.cached_property
+    def lineage(self) -> Lineage:
+        """Which segments are learned from, and by the start model before."""
+        learned = np.concatenate([self.training, self.validation])
+        return Lineage(self.pool.fingerprints(learned), self.start.learned_from)
 
     def train(self) -> TargetScale | None:
         """Train; the network ends with the weights that did best on the validation visits."""
@@ -311,17 +263,18 @@ class _Run:
             windows=self.windows,
             positions=self.training,
             targets=targets.astype(np.float32),
-            batch=min(settings.batch, len(self.training)),
+            batch=min(settings.data.batch, len(self.training)),
             sampling_rate=self.start.spec.sampling_rate,
             takes_presence=self.start.takes_presence,
-            augmentations=settings.augmentations,
+            augmentations=settings.augmentation.augmentations,
             seed=settings.seed,
-            workers=settings.workers,
+            accumulate=settings.data.accumulate,
+            workers=settings.data.workers,
         )
         trained: torch.nn.Module = self.start.network
         if isinstance(trained, SegmentAttentionNet):
             batches = visit_batches(
-                batches, data.visits, classes=task.outputs, most=settings.visit_segments
+                batches, data.visits, classes=task.outputs, most=settings.visits.visit_segments
             )
             trained = VisitNetwork(trained)
         wanted = data.binary()[self.validation]
@@ -338,7 +291,7 @@ class _Run:
 
         _, truth, _ = visit_means(np.zeros(wanted.shape), wanted, visits)
         defined = any(len(np.unique(c[~np.isnan(c)])) > 1 for c in truth.T)
-        fresh = self.start.origin == "random weights"
+        fresh = self.start.origin == FRESH
         tensorboard = Curves(self.folder.path / "tensorboard")
 
         def report(row: dict[str, Any]) -> None:
@@ -353,29 +306,18 @@ class _Run:
             trained,
             batches,
             _masked_loss(task.outputs, settings.regression_weight),
-            settings=FitSettings(
-                epochs=settings.epochs,
+            settings=FitSettings.of(
+                settings,
                 steps_per_epoch=batches.steps,
-                learning_rate=settings.learning_rate or (1e-3 if fresh else 3e-4),
-                schedule="cosine",
-                warmup=0.05,
-                weight_decay=settings.weight_decay,
-                gradient_clip=1.0,
-                ema_decay=settings.ema_decay,
-                seed=settings.seed,
-                threads=settings.threads,
+                learning_rate=settings.optimizer.learning_rate or (1e-3 if fresh else 3e-4),
                 monitor="macro_auroc" if defined else "loss",
                 monitor_mode="max" if defined else "min",
-                patience=settings.patience,
-                precision=settings.precision,  # type: ignore[arg-type]
-                checkpoint_every=settings.checkpoint_every,
             ),
             evaluate=evaluate,
             checkpoint=self.folder.checkpoint,
             curves=self.folder.curves,
-            device=settings.device,
             report=report,
-            forward=fast_form if settings.channels_last else None,
+            world=World(device=settings.compute.device),
         )
         return scale
 
@@ -416,7 +358,7 @@ class _Run:
         self, network: torch.nn.Module, positions: Positions, *, embed: bool, batch: int = 64
     ) -> Float64:
         generator = np.random.default_rng(0)
-        device = self.settings.device
+        device = self.settings.compute.device
         network = network.to(device).eval()
         compute = network.forward_features if embed else network
         pieces = []
@@ -496,25 +438,25 @@ def _part_of(network: torch.nn.Module, first: int, last: int) -> torch.nn.Module
     return part.eval()
 
 
-def _finish(
-    run: _Run, scale: TargetScale | None, *, name: str | None, licence: str
-) -> LaboratoryResult:
+def _finish(run: _Run, scale: TargetScale | None) -> LaboratoryResult:
     """Calibrate on the validation visits, measure the test visits once, write the bundles."""
     data, task = run.data, run.task
     network = _part_of(run.start.network, 0, task.outputs)
     network = round_to_float16(network)
     calibration, thresholds = _calibration(run, network)
-    test = spread_over_visits(data.positions("test"), data.visits, run.settings.test_segments)
+    test = spread_over_visits(
+        data.positions("test"), data.visits, run.settings.visits.test_segments
+    )
     metrics = _test_metrics(run, network, test) if len(test) else []
-    base = bundle_name(name or run.folder.path.resolve().name)
-    description = _description(run, base, licence)
+    base = bundle_name(run.card.name or run.folder.path.resolve().name)
+    description = _description(run, base)
     bundle = save_bundle(
         network, description, run.folder,
         calibration=calibration, thresholds=thresholds, metrics=metrics,
     )  # fmt: skip
     values = None
     if scale is not None:
-        values = _value_bundle(run, scale, f"{base}-values", licence, test)
+        values = _value_bundle(run, scale, f"{base}-values", test)
     return LaboratoryResult(bundle, values, metrics, task.vocabulary.names)
 
 
@@ -576,7 +518,7 @@ def _test_metrics(run: _Run, network: torch.nn.Module, test: Positions) -> list[
     return metrics
 
 
-def _value_bundle(run: _Run, scale: TargetScale, name: str, licence: str, test: Positions) -> Path:
+def _value_bundle(run: _Run, scale: TargetScale, name: str, test: Positions) -> Path:
     data = run.data
     first = run.task.outputs
     network = _part_of(run.start.network, first, first + len(data.indicators))
@@ -615,7 +557,7 @@ def _value_bundle(run: _Run, scale: TargetScale, name: str, licence: str, test: 
                     Metric(words_of, mean, where, target=target.name, records=len(values))
                 )
     folder = RunFolder(run.folder.path / "values")
-    description = _description(run, name, licence, regression=regression, words=words)
+    description = _description(run, name, regression=regression, words=words)
     return save_bundle(
         network, description, folder, calibration=None, thresholds=None, metrics=metrics
     )
@@ -624,7 +566,6 @@ def _value_bundle(run: _Run, scale: TargetScale, name: str, licence: str, test: 
 def _description(
     run: _Run,
     name: str,
-    licence: str,
     *,
     regression: dict[str, Any] | None = None,
     words: Any = None,
@@ -638,8 +579,8 @@ def _description(
         "`ecgfoundry labs report`.",
     ]
     entry: dict[str, Any] = {
-        "name": "MC-MED",
-        "licence": licence,
+        "name": run.card.data_name,
+        "licence": run.card.licence,
         "records": len(np.unique(data.visits)),
         "use": f"{len(run.training)} segments trained, {len(run.validation)} validated; official "
         f"{data.split_kind} split.",
@@ -663,26 +604,29 @@ def _description(
         vocabulary=vocabulary.name,
         target_kind="multilabel" if regression is None else "regression",
         training_data=(entry,),
-        recipe="labs_mcmed",
+        recipe=run.card.recipe,
         seed=settings.seed,
         created=today(),
-        intended_use="Research on what an ECG says about laboratory values.",
-        known_failures=tuple(failures),
+        intended_use=run.card.intended_use
+        or "Research on what an ECG says about laboratory values.",
+        known_failures=(*failures, *run.lineage.limits),
         references=("https://arxiv.org/abs/2510.22301",),
-        licence="Apache-2.0" if data.synthetic else licence,
+        licence="Apache-2.0" if data.synthetic else run.card.licence,
         method=f"From {start.origin}; {_method(settings)}; masked binary cross-entropy. The "
         "resolved configuration stands in the run's folder.",
         regression=regression,
         targets=vocabulary,
         repeat="`ecgfoundry labs train` and the run's configuration.json",
+        learned_from=run.lineage.learned_from,
     )
 
 
 def _method(settings: LaboratorySettings) -> str:
     if settings.probe:
         return "a linear layer on its embeddings, the network itself unchanged"
-    joined = "segments joined by gated attention, " if settings.pooling == "attention" else ""
+    pooling = settings.visits.pooling
+    joined = "segments joined by gated attention, " if pooling == "attention" else ""
     return (
-        f"{joined}{settings.epochs} epochs at most, weights chosen by the macro AUROC of the "
-        "validation visits"
+        f"{joined}{settings.schedule.epochs} epochs at most, weights chosen by the macro AUROC of "
+        "the validation visits"
     )

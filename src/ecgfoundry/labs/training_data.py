@@ -148,7 +148,7 @@ class LaboratorySource:
         return [str(patient) for patient in self.data.patients]
 
     @property
-    def fingerprint(self) -> str:
+    def content_hash(self) -> str:
         """A hash that changes with any signal."""
         return str(self.data.corpus.document["commits_sha256"])
 

@@ -16,6 +16,9 @@ from ecgfoundry.manifest.fingerprints import (
     FINGERPRINTS_FILE,
     fingerprint,
     fingerprints,
+    fingerprints_of_bundle,
+    known_among,
+    windows_fingerprints,
     write_fingerprints,
 )
 from ecgfoundry.manifest.model_labels import ModelLabels, labels_of_model
@@ -48,6 +51,8 @@ __all__ = [
     "class_warnings",
     "fingerprint",
     "fingerprints",
+    "fingerprints_of_bundle",
+    "known_among",
     "labels_of_model",
     "mark_problem",
     "read_manifest",
@@ -55,6 +60,7 @@ __all__ = [
     "signal_hashes",
     "split_by_patient",
     "target_problems",
+    "windows_fingerprints",
     "write_fingerprints",
     "write_manifest",
 ]

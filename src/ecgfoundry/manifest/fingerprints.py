@@ -27,13 +27,16 @@ __all__ = [
     "fingerprint",
     "fingerprints",
     "fingerprints_of_bundle",
+    "known_among",
     "known_to",
     "similar_pairs",
+    "windows_fingerprints",
     "write_fingerprints",
 ]
 
 FINGERPRINTS_FILE = "fingerprints.npy"
-"""File of a bundle: the fingerprints of all records that it, or a model before it, learned from."""
+"""File of a bundle: the fingerprints of all records that it, or a model before it, learned from.
+Records that chose its weights or its calibration are among them; those that measured it are not."""
 SIMILAR_BITS = 7
 """Fingerprints that differ in no more bits are taken for those of one ECG (our choice). Of 78
 recordings of the challenge of 2021, copies that were cut or turned by 0.1 s or rounded to 5 µV
@@ -65,14 +68,27 @@ def fingerprint(recording: Recording) -> int | None:
     from 5 to 40 Hz, divided by its own local mean: the magnitude does not see a shift, nor the
     quotient a scale. Its logarithm keeps the harmonics of a steady rhythm from deciding all bits.
     """
-    for k in _order(recording.leads):
-        samples = recording.signal[k, : round(_SECONDS * recording.sampling_rate)]
-        if len(samples) < _SHORTEST_S * recording.sampling_rate:
+    return _fingerprint(recording.signal, recording.sampling_rate, recording.leads)
+
+
+def windows_fingerprints(
+    windows: NDArray[np.float32], sampling_rate: float, leads: Sequence[str]
+) -> list[int | None]:
+    """Return the fingerprint of each raw window, of an array (windows, leads, samples) in mV."""
+    return [_fingerprint(window, sampling_rate, leads) for window in windows]
+
+
+def _fingerprint(
+    signal: NDArray[np.floating], sampling_rate: float, leads: Sequence[str]
+) -> int | None:
+    for k in _order(leads):
+        samples = signal[k, : round(_SECONDS * sampling_rate)]
+        if len(samples) < _SHORTEST_S * sampling_rate:
             return None
         values = np.nan_to_num(samples.astype(np.float64))
         values -= values.mean()
         if np.ptp(values) > 0:
-            return _bits(values, recording.sampling_rate)
+            return _bits(values, sampling_rate)
     return None
 
 
@@ -172,8 +188,11 @@ def fingerprints_of_bundle(bundle: Bundle) -> UInt64 | None:
 def known_to(bundle: Bundle, values: Sequence[int | None]) -> list[int] | None:
     """Return the positions of the records that a model has learned from; None: not recorded."""
     learned = fingerprints_of_bundle(bundle)
-    if learned is None:
-        return None
+    return None if learned is None else known_among(learned, values)
+
+
+def known_among(learned: Sequence[int] | UInt64, values: Sequence[int | None]) -> list[int]:
+    """Return the positions of the records that are, or nearly are, among those learned from."""
     there = [(k, value) for k, value in enumerate(values) if value is not None]
     pairs = similar_pairs([value for _, value in there], learned)
     return sorted({there[i][0] for i, _ in pairs})

@@ -47,6 +47,8 @@ CSV_HEADER = (
     "unit",
     "low",
     "high",
+    "start_s",
+    "end_s",
 )
 
 _MARKS = {True: Text("✓", style="bold green"), False: Text("·", style="dim"), None: Text("?")}
@@ -224,13 +226,29 @@ def csv_rows(interpretations: Iterable[Mapping[str, Any]]) -> list[list[str]]:
         First ``CSV_HEADER``. Numbers have 6 significant digits, missing ones are empty,
         ``present`` and ``calibrated`` are "true", "false" or empty; ``refused`` is the code of the
         refusal and ``warnings`` are codes joined by ";". A file without findings (refused, or the
-        model has none) keeps one row, so no file disappears.
+        model has none) keeps one row, so no file disappears. After the findings of a long recording
+        follow its episodes, a row each, with ``start_s`` and ``end_s``; other rows have neither.
     """
     rows = [list(CSV_HEADER)]
     for interpretation in interpretations:
         findings = interpretation["findings"] or [None]
         rows.extend(_csv_row(interpretation, finding) for finding in findings)
+        rows.extend(_episode_row(interpretation, one) for one in interpretation.get("episodes", ()))
     return rows
+
+
+def _episode_row(interpretation: Mapping[str, Any], episode: Mapping[str, Any]) -> list[str]:
+    """One stretch of a long recording: when it is, and the mean probability of its windows."""
+    cells: dict[str, object] = {
+        "file": interpretation["file"],
+        "model": interpretation["model"],
+        "finding": episode["name"],
+        "probability": episode["probability"],
+        "present": True,
+        "start_s": episode["start_s"],
+        "end_s": episode["end_s"],
+    }
+    return [_csv_text(cells.get(column)) for column in CSV_HEADER]
 
 
 def _csv_row(interpretation: Mapping[str, Any], finding: Mapping[str, Any] | None) -> list[str]:
@@ -242,7 +260,7 @@ def _csv_row(interpretation: Mapping[str, Any], finding: Mapping[str, Any] | Non
     ]
     opening = [interpretation["file"], interpretation["model"]]
     if finding is None:
-        cells = [*opening, *[None] * 7, *shared, *[None] * 4]
+        cells = [*opening, *[None] * 7, *shared, *[None] * 6]
     else:
         cells = [
             *opening,
@@ -251,6 +269,8 @@ def _csv_row(interpretation: Mapping[str, Any], finding: Mapping[str, Any] | Non
             finding_burden(interpretation, finding),
             *shared,
             *(finding.get(key) for key in ("value", "unit", "low", "high")),
+            None,
+            None,
         ]
     return [_csv_text(cell) for cell in cells]
 

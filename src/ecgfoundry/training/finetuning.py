@@ -25,12 +25,12 @@ from ecgfoundry.manifest import (
 )
 from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak, split_problems
 from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.preprocessing import Preprocessing
-from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.checks import check_batch, check_device
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.windows import StoredWindows, store_windows
+from ecgfoundry.training.distributed import World
 from ecgfoundry.training.initialization import (
+    FRESH,
     Start,
     freeze_all_but,
     leads_of,
@@ -46,6 +46,7 @@ from ecgfoundry.training.results.calibrate import (
     residual_quantiles,
     window_embeddings,
 )
+from ecgfoundry.training.results.lineage import Lineage
 from ecgfoundry.training.results.package import BundleDescription, Metric, RunCard
 from ecgfoundry.training.results.run_folder import (
     Curves,
@@ -107,6 +108,17 @@ class _Data:
             dtype=np.intp,
         )
 
+    def fingerprints(self, split: str) -> list[int | None]:
+        """Fingerprints of the rows of a split."""
+        marks = self.stored.fingerprints
+        return [marks[self.manifest.rows[k].record] for k in self.rows(split)]
+
+    def lineage(self, start: Start) -> Lineage:
+        """Which records are learned from, and by the start model before."""
+        marks = (*self.fingerprints("train"), *self.fingerprints("validation"))
+        own = {mark for mark in marks if mark is not None}
+        return Lineage(own, start.learned_from, self.fingerprints("test"))
+
 
 def finetune(
     data: str | Path | Manifest | MappedManifest,
@@ -116,9 +128,7 @@ def finetune(
     model: str | Path | torch.nn.Module | None = None,
     task: Task | str = "auto",
     settings: FinetuneSettings | None = None,
-    preprocessing: str | Path | Preprocessing | None = None,
     card: RunCard = FINETUNE_CARD,
-    lead: str | None = None,
     overwrite: bool = False,
     say: Say | None = None,
 ) -> FinetuneResult:
@@ -142,12 +152,8 @@ def finetune(
         A task (:func:`task_of` takes the unit of a measured value, the loss and more), or its kind;
         "auto" looks at the values.
     settings : FinetuneSettings, optional
-    preprocessing : str, Path or Preprocessing, optional
-        For an architecture: a name, or the file of a recipe.
+        With ``lead`` and ``preprocessing``, what goes in.
     card : RunCard
-    lead : str, optional
-        The lead that a one-lead model is trained on and then reads. None: the first that the
-        recordings share of the start model's own, I and II. Recordings without it are left out.
     overwrite : bool
         Train anew where ``output`` holds another run, whose results are deleted first.
     say : callable, optional
@@ -179,9 +185,10 @@ def finetune(
     manifest = _with_splits(manifest, task, settings)
     shared = leads_of(manifest)
     start = start_from(
-        model, outputs=task.outputs, leads=shared, preprocessing=preprocessing, seed=settings.seed
-    )
-    start, lead = on_one_lead(start, shared, lead)
+        model, outputs=task.outputs, leads=shared,
+        preprocessing=settings.input.preprocessing, seed=settings.seed,
+    )  # fmt: skip
+    start, lead = on_one_lead(start, shared, settings.input.lead)
     check_batch(start.network, start.spec, settings.data.batch, start.takes_presence)
     folder = RunFolder(Path(output), overwrite=overwrite)
     depends_on: dict[str, Any] = {
@@ -218,6 +225,8 @@ def finetune(
             f"{'' if lead is None else f', lead {lead}'}; {len(training)} train, "
             f"{len(validation)} validate, {len(stored.skipped)} left out"
         )
+        for line in content.lineage(start).warnings:
+            say(f"warning: {line}")
         scale = TargetScale.of(content.values[training]) if task.kind == "regression" else None
         if settings.mode == "probe":
             _probe(start, task, content, training, validation, scale, settings)
@@ -346,7 +355,7 @@ def _train(
             outputs, truth, _ = patient_means(outputs, wanted, own)
         return task.figures(outputs, truth, scale=scale)
 
-    fresh = start.origin == "random weights"
+    fresh = start.origin == FRESH
     chosen = FitSettings.of(
         settings,
         epochs=settings.schedule.epochs or 30,
@@ -370,9 +379,8 @@ def _train(
         evaluate=evaluate,
         checkpoint=folder.checkpoint,
         curves=folder.curves,
-        device=settings.compute.device,
         report=report,
-        forward=fast_form if settings.compute.channels_last else None,
+        world=World(device=settings.compute.device),
     )
 
 
@@ -537,6 +545,7 @@ def _description(
         "probe": "a linear layer was fitted on the embeddings",
     }[settings.mode]
     spec = start.spec
+    lineage = data.lineage(start)
     targets = ", ".join(target.name for target in task.vocabulary.targets[:8])
     return BundleDescription(
         name=bundle_name(card.name or folder.path.resolve().name),
@@ -562,7 +571,7 @@ def _description(
         seed=settings.seed,
         created=today(),
         intended_use=card.intended_use or "Research, by those who trained it.",
-        known_failures=_failures(task, data, counts),
+        known_failures=(*_failures(task, data, counts), *lineage.limits),
         references=(),
         licence=card.licence,
         method=f"From {start.origin}; {how}. Loss: {task.loss}. The resolved configuration, the "
@@ -570,6 +579,7 @@ def _description(
         regression=regression,
         targets=task.vocabulary,
         repeat="`ecgfoundry finetune` and the run's configuration.json",
+        learned_from=lineage.learned_from,
     )
 
 

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from ecgfoundry.errors import EcgFoundryError, ModelNotFoundError, TrainingError
 from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS, canonical_lead
-from ecgfoundry.manifest import Manifest
-from ecgfoundry.models.bundle import InputSpec, available_bundles, find_bundle, load_bundle
+from ecgfoundry.manifest import Manifest, fingerprints_of_bundle
+from ecgfoundry.models.bundle import Bundle, InputSpec, available_bundles, find_bundle, load_bundle
 from ecgfoundry.models.loading import OWN, load_network
 from ecgfoundry.models.networks.own import OwnNetwork
 from ecgfoundry.models.registry import ARCHITECTURES, Architecture, create_model
 from ecgfoundry.preprocessing import Preprocessing, choose_single_lead, get_preprocessing
+from ecgfoundry.training.settings import PretrainInputSettings
 
 __all__ = [
+    "FRESH",
+    "NewNetwork",
     "Start",
     "architecture_entry",
     "classifier_of",
@@ -30,6 +36,10 @@ __all__ = [
     "training_stages",
 ]
 
+FRESH = "random weights"
+"""The origin of a network that has learned nothing yet."""
+OWN_PREPROCESSING = "ecgfounder-finetune@1"
+"""What one's own network is given where no other recipe is named (our choice)."""
 _LOOK_AT = 20
 """Recordings that are opened to see which leads a manifest has (our choice)."""
 
@@ -49,6 +59,8 @@ class Start:
         Where the weights are from, for the card.
     named : str or None
         What the user named.
+    bundle : Bundle or None
+        That the weights are of.
     """
 
     network: nn.Module
@@ -57,6 +69,70 @@ class Start:
     takes_presence: bool
     origin: str
     named: str | None = None
+    bundle: Bundle | None = None
+
+    @property
+    def learned_from(self) -> NDArray[np.uint64] | None:
+        """Fingerprints of the records that the weights were learned from; None: not recorded.
+
+        Fresh weights were learned from none. One's own module does not say.
+        """
+        if self.bundle is not None:
+            return fingerprints_of_bundle(self.bundle)
+        return np.zeros(0, np.uint64) if self.origin == FRESH else None
+
+
+@dataclass(frozen=True)
+class NewNetwork:
+    """A network that is to learn from nothing, and what it takes in.
+
+    Attributes
+    ----------
+    model : str or torch.nn.Module
+        An architecture, which starts from random weights; or one's own network, as
+        :func:`start_from` takes it.
+    spec : InputSpec
+    configuration : mapping
+        Settings of the architecture beyond ``classes``.
+    """
+
+    model: str | nn.Module
+    spec: InputSpec
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: str | nn.Module, chosen: PretrainInputSettings) -> NewNetwork:
+        """Return the network with the input that was chosen, or that it is meant for.
+
+        Raises
+        ------
+        TrainingError
+            The leads do not fit the architecture.
+        """
+        rows = tuple(canonical_lead(lead) or lead for lead in chosen.leads) or STANDARD_12_LEADS
+        one = "any-single" if len(rows) == 1 else "exact"
+        if isinstance(model, nn.Module):
+            recipe = get_preprocessing(chosen.preprocessing or OWN_PREPROCESSING)
+            return cls(model, InputSpec(chosen.lead_mode or one, rows, recipe))
+        entry = architecture_entry(model)
+        fixed = "leads" not in entry.defaults and not entry.takes_presence
+        if fixed and entry.example_shape[0] == 1 and len(rows) > 1:
+            raise TrainingError(
+                f"{model} reads one lead, and {len(rows)} were named",
+                remedy="Name the one with --leads, for example --leads I",
+            )
+        mode = chosen.lead_mode or ("any-subset" if entry.takes_presence else one)
+        spec = InputSpec(mode, rows, get_preprocessing(chosen.preprocessing or entry.preprocessing))
+        return cls(model, spec, {"leads": spec.rows} if "leads" in entry.defaults else {})
+
+    def start(self, outputs: int, seed: int) -> Start:
+        """Build it, with a classifier of this many outputs."""
+        torch.manual_seed(seed)
+        if isinstance(self.model, nn.Module):
+            return _with_classifier(self.model, outputs, self.spec)
+        entry = ARCHITECTURES[self.model]
+        network = create_model(self.model, **{"classes": outputs, **self.configuration})
+        return Start(network, self.model, self.spec, entry.takes_presence, FRESH, self.model)
 
 
 def leads_of(manifest: Manifest) -> tuple[str, ...]:
@@ -170,6 +246,7 @@ def start_from(
         takes_presence,
         f"the weights of {bundle.name} {bundle.version}",
         named,
+        bundle,
     )
 
 
@@ -220,10 +297,14 @@ def _own(
     preprocessing: str | Path | Preprocessing | None,
 ) -> Start:
     """Take somebody's own network; its weights are what they are."""
-    recipe = get_preprocessing(preprocessing or "ecgfounder-finetune@1")
+    recipe = get_preprocessing(preprocessing or OWN_PREPROCESSING)
     standard = tuple(lead for lead in STANDARD_12_LEADS if lead in leads) or tuple(leads[:1])
     mode = "exact" if len(standard) > 1 else "any-single"
-    spec = InputSpec(mode, standard, recipe)
+    return _with_classifier(module, outputs, InputSpec(mode, standard, recipe))
+
+
+def _with_classifier(module: nn.Module, outputs: int, spec: InputSpec) -> Start:
+    """Put a fresh classifier on somebody's own network."""
     whole = all(
         hasattr(module, name) for name in ("forward_features", "reset_classifier", "config")
     )
@@ -259,7 +340,7 @@ def _fresh(
         configuration["leads"] = 1 if mode == "any-single" else len(names)
     spec = InputSpec(mode, tuple(names), recipe)
     network = create_model(architecture, **configuration)
-    return Start(network, architecture, spec, entry.takes_presence, "random weights", architecture)
+    return Start(network, architecture, spec, entry.takes_presence, FRESH, architecture)
 
 
 def classifier_of(network: nn.Module) -> nn.Linear:

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgfoundry.errors import DivergenceError, TrainingError
+from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.schedules import SCHEDULES, Schedule, learning_rate_at
 from ecgfoundry.training.settings import Settings
@@ -107,6 +108,8 @@ class FitSettings:
         "bf16": the forward pass under autocast; weights, gradients and optimizer stay in fp32.
     accumulate : int
         Batches whose gradients are averaged for one step of the optimizer.
+    channels_last : bool
+        Compute a Net1D in channels-last layout (:mod:`ecgfoundry.training.channels_last`).
     compile : bool
         Run the network through ``torch.compile``.
     deterministic : bool
@@ -134,6 +137,7 @@ class FitSettings:
     plateau_patience: int = 10
     precision: Literal["fp32", "bf16"] = "fp32"
     accumulate: int = 1
+    channels_last: bool = False
     compile: bool = False
     deterministic: bool = False
 
@@ -254,9 +258,7 @@ def fit(
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     checkpoint: Path | None = None,
     curves: Path | None = None,
-    device: str | torch.device = "cpu",
     report: Callable[[dict[str, Any]], None] | None = None,
-    forward: Callable[[nn.Module], nn.Module] | None = None,
     world: World = ALONE,
 ) -> FitResult:
     """Train a network and return its selected weights.
@@ -282,15 +284,10 @@ def fit(
         was written under other settings is refused.
     curves : Path, optional
         JSON Lines file, one row per epoch: epoch, loss, learning rate, seconds, figures.
-    device : str or torch.device
-        Where the network trains.
     report : callable, optional
         Called with each row of the curves as it is made, on the first process.
-    forward : callable, optional
-        ``forward(network)`` gives a module that computes the same with the same parameters,
-        faster (see :mod:`ecgfoundry.training.channels_last`).
     world : World
-        The processes that train together.
+        The processes that train together, and where this one computes.
 
     Returns
     -------
@@ -307,14 +304,14 @@ def fit(
         torch.set_num_threads(settings.threads)
     with deterministic_algorithms(settings.deterministic):
         torch.manual_seed(settings.seed + world.rank)
-        network.to(device)
+        network.to(world.device)
         run = _Run(network, settings, world)
         if checkpoint is not None and checkpoint.exists():
             run.load(checkpoint)
-        computed = network if forward is None else forward(network)
+        computed = fast_form(network) if settings.channels_last else network
         if settings.compile:
             computed = torch.compile(computed)
-        trained = _Trained(world.wrap(computed), loss, settings, str(device))
+        trained = _Trained(world.wrap(computed), loss, settings, world.device)
         while run.epoch < settings.epochs and not run.stopped:
             _epoch(run, trained, sample_batches, evaluate, checkpoint, curves, report)
     network.load_state_dict(run.best_state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +14,15 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import TrainingError
-from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
-from ecgfoundry.manifest import read_manifest
+from ecgfoundry.manifest import Manifest, mark_problem, read_manifest
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.models.registry import ARCHITECTURES, create_model
-from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
-from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.checks import check_batch, check_device, check_input
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.sources import SegmentSource, SourcePool, open_sources
 from ecgfoundry.training.data.windows import FreshWindows, InputWindows
 from ecgfoundry.training.distributed import ALONE, World, best_device
-from ecgfoundry.training.initialization import architecture_entry, leads_of
+from ecgfoundry.training.initialization import NewNetwork, Start, leads_of
 from ecgfoundry.training.loop import FitResult, FitSettings, fit
 from ecgfoundry.training.results.calibrate import Outputs, fit_calibration, measured
 from ecgfoundry.training.results.package import BundleDescription, RunCard
@@ -46,6 +42,7 @@ __all__ = [
     "PretrainSettings",
     "pretrain",
     "pretrain_table",
+    "pretraining_task",
     "validation_positions",
 ]
 
@@ -83,16 +80,13 @@ def pretrain(
     sources: Sequence[SegmentSource],
     output: str | Path,
     *,
-    architecture: str,
+    network: NewNetwork,
     task: Task,
-    spec: InputSpec,
-    configuration: Mapping[str, Any] | None = None,
     settings: PretrainSettings | None = None,
     world: World = ALONE,
     card: RunCard = PRETRAIN_CARD,
     overwrite: bool = False,
     say: Callable[[str], None] | None = None,
-    windows: InputWindows | None = None,
 ) -> PretrainResult:
     """Train a network with random weights on raw windows and write a bundle.
 
@@ -103,14 +97,10 @@ def pretrain(
     output : path
         The run's folder; an interrupted run continues from its last checkpoint, with the data
         position, the optimizer and all random states.
-    architecture : str
-        Of the registry.
+    network : NewNetwork
+        Its architecture, or a module, and what it takes in. ``settings.input`` is not asked.
     task : Task
         Its columns are those of ``source.targets``.
-    spec : InputSpec
-        What the network takes in.
-    configuration : mapping, optional
-        Settings of the architecture beyond ``classes``.
     settings : PretrainSettings, optional
     world : World
         From :func:`ecgfoundry.training.distributed.joined_world` under ``torchrun``.
@@ -119,8 +109,6 @@ def pretrain(
         Train anew where ``output`` holds another run, whose results are deleted first.
     say : callable, optional
         Told what is going on, on the first process.
-    windows : InputWindows, optional
-        Already standardized windows in the order of the sources, instead of standardizing.
 
     Raises
     ------
@@ -129,11 +117,12 @@ def pretrain(
     """
     settings = settings or PretrainSettings()
     tell = say if say is not None and world.first else (lambda line: None)
+    spec = network.spec
     share = _share_of_batch(settings, world)
     pool = SourcePool(tuple(sources))
     settings = settings.change(lead_replacement=_replacement(settings, spec, pool))
     replacement = settings.augmentation.lead_replacement or 0.0
-    inputs = windows or FreshWindows(pool, spec, replacement)
+    inputs = FreshWindows(pool, spec, replacement)
     held = validation_positions(pool.groups, settings.data.validation_share, settings.seed)
     training, validation = np.flatnonzero(~held), np.flatnonzero(held)
     if not len(training) or not len(validation):
@@ -142,35 +131,34 @@ def pretrain(
             remedy="Raise --validation-share, or give more patients",
         )
     values = pool.targets(np.arange(len(pool)))
+    _refuse_marks(task, values)
     _refuse_unlabelled(task, values[training])
     scale = TargetScale.of(values[training]) if task.kind == "regression" else None
-    torch.manual_seed(settings.seed)
-    network = create_model(architecture, **{"classes": task.outputs, **(configuration or {})})
-    takes_presence = ARCHITECTURES[architecture].takes_presence
-    check_input(network, spec, takes_presence)
-    check_batch(network, spec, share, takes_presence)
+    start = network.start(task.outputs, settings.seed)
+    check_input(start.network, spec, start.takes_presence)
+    check_batch(start.network, spec, share, start.takes_presence)
     folder = RunFolder(Path(output), overwrite=overwrite)
     run = _Run(
-        task, spec, architecture, settings, world, tell, pool, inputs,
+        task, start, settings, world, tell, pool, inputs,
         # Validation windows are not augmented.
-        inputs if windows is not None else FreshWindows(pool, spec),
-        values, training, validation, scale, network, takes_presence,
+        FreshWindows(pool, spec),
+        values, training, validation, scale,
     )  # fmt: skip
     with folder.locked() if world.first else nullcontext():
         if world.first:
             folder.configure(
                 {
                     "recipe": card.recipe,
-                    "architecture": architecture,
-                    "configuration": dict(configuration or {}),
+                    "architecture": start.architecture,
+                    "configuration": dict(network.configuration),
                     "input": spec.to_dict(),
                     "task": as_json(task),
                     "settings": settings.to_dict(),
                     "processes": world.size,
                     "depends_on": {
                         "labels_and_split": _labels_hash(values, pool.groups, held),
-                        "signals": pool.fingerprint,
-                        "start_weights": weights_hash(network),
+                        "signals": pool.content_hash,
+                        "start_weights": weights_hash(start.network),
                         "versions": code_versions(),
                     },
                 }
@@ -181,17 +169,11 @@ def pretrain(
 
 
 def pretrain_table(
-    source: str | Path,
+    source: str | Path | Manifest,
     output: str | Path,
     *,
-    model: str = "net1d-12lead",
-    targets: Sequence[str] = (),
-    vocabulary: str = "ecgfounder-150",
-    task: str = "positive-unlabelled",
-    loss: str = "",
-    leads: Sequence[str] = STANDARD_12_LEADS,
-    lead_mode: str | None = None,
-    preprocessing: str | Path | Preprocessing | None = None,
+    model: str | torch.nn.Module = "net1d-12lead",
+    task: Task | None = None,
     settings: PretrainSettings | None = None,
     card: RunCard = PRETRAIN_CARD,
     overwrite: bool = False,
@@ -202,23 +184,17 @@ def pretrain_table(
 
     Parameters
     ----------
-    source : path
-        A manifest (CSV or Parquet) or a corpus folder.
+    source : path or Manifest
+        A manifest, also as a table file, or a corpus folder.
     output : path
         The run's folder.
-    model : str
-        An architecture.
-    targets : sequence of str
-        Columns, instead of those of ``vocabulary``.
-    vocabulary, task, loss : str
-        What is learned.
-    leads : sequence of str
-        Rows of the input, in order; for a one-lead network the lead that it reads.
-    lead_mode : str, optional
-        None: what the architecture is for.
-    preprocessing : str, Path or Preprocessing, optional
-        None: the architecture's.
-    settings, card, overwrite, world, say
+    model : str or torch.nn.Module
+        An architecture, or one's own network as :func:`ecgfoundry.finetune` takes it.
+    task : Task, optional
+        What is learned (:func:`pretraining_task`). None: the 150 statements of ECGFounder.
+    settings : PretrainSettings, optional
+        With ``leads``, ``lead_mode`` and ``preprocessing``, what goes in.
+    card, overwrite, world, say
         As in :func:`pretrain`.
 
     Raises
@@ -227,45 +203,30 @@ def pretrain_table(
         The leads do not fit the architecture; the source lacks a target; and as :func:`pretrain`.
     """
     settings = settings or PretrainSettings()
-    entry = architecture_entry(model)
+    task = task or pretraining_task()
     if world is ALONE:
         device = settings.compute.device
         world = World(device=best_device() if device == "auto" else device)
     check_device(world.device)
-    rows = tuple(canonical_lead(lead) or lead for lead in leads)
-    fixed = "leads" not in entry.defaults and not entry.takes_presence
-    if fixed and entry.example_shape[0] == 1 and len(rows) > 1:
-        raise TrainingError(
-            f"{model} reads one lead, and {len(rows)} were named",
-            remedy="Name the one with --leads, for example --leads I",
-        )
-    mode = lead_mode or (
-        "any-subset" if entry.takes_presence else "any-single" if len(rows) == 1 else "exact"
-    )
-    spec = InputSpec(mode, rows, get_preprocessing(preprocessing or entry.preprocessing))
-    names = tuple(targets)
-    words = (
-        Vocabulary("-".join(names)[:80], tuple(Target(name, "diagnosis") for name in names))
-        if names
-        else load_vocabulary(vocabulary)
-    )
-    columns = names or words.names
+    network = NewNetwork.of(model, settings.input)
+    spec = network.spec
+    if not isinstance(source, Manifest):
+        source = Path(source) if Path(source).is_dir() else read_manifest(source)
+    replaced = _can_replace(settings, spec, source)
     sources = open_sources(
-        Path(source),
+        source,
         Path(output) / "cache",
-        leads=("I", "II") if _can_replace(settings, spec, Path(source)) else rows,
+        leads=("I", "II") if replaced else spec.leads,
         window_s=spec.window_s,
-        targets=columns,
-        need_all=mode != "any-subset",
+        targets=task.columns,
+        need_all=spec.lead_mode != "any-subset",
         world=world,
     )
     return pretrain(
         sources,
         output,
-        architecture=model,
-        task=Task(kind=task, columns=columns, vocabulary=words, loss=loss),
-        spec=spec,
-        configuration={"leads": spec.rows} if "leads" in entry.defaults else {},
+        network=network,
+        task=task,
         settings=settings,
         world=world,
         card=card,
@@ -274,14 +235,43 @@ def pretrain_table(
     )
 
 
-def _can_replace(settings: PretrainSettings, spec: InputSpec, source: Path) -> bool:
+def pretraining_task(
+    targets: Sequence[str] = (),
+    *,
+    vocabulary: str = "ecgfounder-150",
+    kind: str = "positive-unlabelled",
+    loss: str = "",
+) -> Task:
+    """Return what a pretraining learns.
+
+    Parameters
+    ----------
+    targets : sequence of str
+        Columns of the source; instead of those of ``vocabulary``.
+    vocabulary : str
+        A registered one: its targets, in its order.
+    kind : str
+        positive-unlabelled, multilabel, multiclass or regression.
+    loss : str
+        As in :class:`ecgfoundry.training.tasks.Task`.
+    """
+    names = tuple(targets)
+    words = (
+        Vocabulary("-".join(names)[:80], tuple(Target(name, "diagnosis") for name in names))
+        if names
+        else load_vocabulary(vocabulary)
+    )
+    return Task(kind=kind, columns=names or words.names, vocabulary=words, loss=loss)
+
+
+def _can_replace(settings: PretrainSettings, spec: InputSpec, source: Path | Manifest) -> bool:
     """Whether lead replacement is wanted and, where that was left open, the data allow it."""
     wanted = settings.augmentation.lead_replacement
     if wanted is not None:
         return wanted > 0
-    if spec.lead_mode != "any-single" or spec.leads != ("I",) or source.is_dir():
+    if spec.lead_mode != "any-single" or spec.leads != ("I",):
         return False
-    return {"I", "II"} <= set(leads_of(read_manifest(source)))
+    return isinstance(source, Manifest) and {"I", "II"} <= set(leads_of(source))
 
 
 @dataclass(frozen=True)
@@ -289,8 +279,7 @@ class _Run:
     """The parts of a run that belong together."""
 
     task: Task
-    spec: InputSpec
-    architecture: str
+    start: Start
     settings: PretrainSettings
     world: World
     tell: Callable[[str], None]
@@ -301,8 +290,6 @@ class _Run:
     training: Positions
     validation: Positions
     scale: TargetScale | None
-    network: torch.nn.Module
-    takes_presence: bool
 
     def fit(self, folder: RunFolder, batch: int) -> FitResult:
         """Train; the network ends with the weights of the lowest validation loss."""
@@ -312,8 +299,8 @@ class _Run:
             positions=self.training,
             targets=task.network_targets(self.values, self.scale)[self.training],
             batch=batch,
-            sampling_rate=self.spec.sampling_rate,
-            takes_presence=self.takes_presence,
+            sampling_rate=self.start.spec.sampling_rate,
+            takes_presence=self.start.takes_presence,
             augmentations=settings.augmentation.augmentations,
             seed=settings.seed,
             accumulate=settings.data.accumulate,
@@ -342,7 +329,7 @@ class _Run:
             self.tell(f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, {row['seconds']:.1f} s")
 
         return fit(
-            self.network,
+            self.start.network,
             batches,
             loss,
             settings=FitSettings.of(
@@ -351,19 +338,17 @@ class _Run:
             evaluate=evaluate,
             checkpoint=folder.checkpoint,
             curves=folder.curves,
-            device=world.device,
             report=report,
-            forward=fast_form if settings.compute.channels_last else None,
             world=world,
         )
 
     def outputs(self, network: torch.nn.Module, device: str) -> Float64:
         """Logits of the validation windows."""
-        return _outputs(network, self.plain, self.validation, self.takes_presence, device)
+        return _outputs(network, self.plain, self.validation, self.start.takes_presence, device)
 
     def finish(self, folder: RunFolder, card: RunCard) -> Path:
         """Calibrate and measure on the validation windows, and write the bundle."""
-        rounded = round_to_float16(self.network.to("cpu").eval())
+        rounded = round_to_float16(self.start.network.to("cpu").eval())
         outputs, wanted = self.outputs(rounded, "cpu"), self.values[self.validation]
         owner = np.arange(len(self.validation))
         calibration, thresholds = fit_calibration(
@@ -396,11 +381,11 @@ class _Run:
         return BundleDescription(
             name=bundle_name(card.name or folder.path.resolve().name),
             version="1.0.0",
-            title=f"{self.architecture} pretrained on {len(self.task.columns)} targets.",
-            architecture=self.architecture,
-            lead_mode=self.spec.lead_mode,
-            leads=self.spec.leads,
-            preprocessing=self.spec.recipe,
+            title=f"{self.start.architecture} pretrained on {len(self.task.columns)} targets.",
+            architecture=self.start.architecture,
+            lead_mode=self.start.spec.lead_mode,
+            leads=self.start.spec.leads,
+            preprocessing=self.start.spec.recipe,
             vocabulary=self.task.vocabulary.name,
             target_kind=self.task.target_kind,
             training_data=(
@@ -418,13 +403,14 @@ class _Run:
             known_failures=tuple(failures),
             references=("https://arxiv.org/abs/2410.04133", "https://arxiv.org/abs/2112.07368"),
             licence=card.licence,
-            method=f"Random weights; loss: {self.task.loss}. The resolved configuration and the "
-            "environment stand beside the bundle in the run's folder.",
+            method=f"{self.start.origin.capitalize()}; loss: {self.task.loss}. The resolved "
+            "configuration and the environment stand beside the bundle in the run's folder.",
             regression=None
             if self.scale is None
             else {"scale": list(self.scale.scale), "offset": list(self.scale.offset)},
             targets=self.task.vocabulary,
             repeat="`ecgfoundry pretrain` and the run's configuration.json",
+            learned_from=frozenset(self.pool.fingerprints(np.arange(len(self.pool)))),
         )
 
     def _never_positive(self) -> list[str]:
@@ -462,6 +448,23 @@ def _refuse_unlabelled(task: Task, training: Float64) -> None:
             "no label in any training window",
             remedy="Name the others with --target, or add labels",
         )
+
+
+def _refuse_marks(task: Task, values: Float64) -> None:
+    """Refuse -1, 9 and their like among 0 and 1, and whatever else is no label of the task."""
+    if task.kind in ("regression", "multiclass"):
+        return
+    for name, column in zip(task.columns, values.T, strict=True):
+        problem = mark_problem(name, column)
+        if problem is not None:
+            raise problem
+        known = column[~np.isnan(column)]
+        if not np.isin(known, (0.0, 1.0)).all():
+            raise TrainingError(
+                f"'{name}' holds {known[~np.isin(known, (0.0, 1.0))][0]:g}, and a {task.kind} task "
+                "learns 0 and 1",
+                remedy="Use --task regression or multiclass, or leave the column out",
+            )
 
 
 def _labels_hash(values: Float64, groups: Sequence[str], held: NDArray[np.bool_]) -> str:
@@ -502,5 +505,5 @@ def _data_document(pool: SourcePool, training: Positions, validation: Positions)
         ],
         "training": len(training),
         "validation": len(validation),
-        "sha256": pool.fingerprint,
+        "sha256": pool.content_hash,
     }

@@ -27,6 +27,7 @@ __all__ = [
     "DataSettings",
     "EarlyStoppingSettings",
     "FinetuneSettings",
+    "InputSettings",
     "Leaf",
     "OptimizerSettings",
     "PretrainDataSettings",
@@ -34,6 +35,7 @@ __all__ = [
     "ScheduleSettings",
     "Settings",
     "SplitSettings",
+    "setting",
 ]
 
 
@@ -241,6 +243,39 @@ def _checked(name: str, value: Any, kind: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InputSettings(Settings):
+    """What goes into the network."""
+
+    lead: str | None = setting(
+        None,
+        "The lead that a one-lead model is trained on and then reads; recordings without it are "
+        "left out. None: the first that the recordings share of the start model's own, I and II.",
+    )
+    preprocessing: str | None = setting(
+        None,
+        "For an architecture: a recipe's name, or its file (.json). None: what the architecture is "
+        "for; a bundle brings its own.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainInputSettings(Settings):
+    """What goes into the network."""
+
+    leads: tuple[str, ...] = setting(
+        (),
+        "Rows of the input, in order, separated by commas; for a one-lead network the lead that it "
+        "reads. None: the standard twelve.",
+    )
+    lead_mode: Literal["exact", "any-subset", "any-single"] | None = setting(
+        None, "Which leads a recording must have. None: what the architecture is for."
+    )
+    preprocessing: str | None = setting(
+        None, "A recipe's name, or its file (.json). None: what the architecture is for."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataSettings(Settings):
     """How windows are batched."""
 
@@ -437,6 +472,7 @@ class FinetuneSettings(Settings):
     last_stages: int = setting(1, "How many stages learn in the mode last.", low=0)
     seed: int = setting(0, "Of the split, the fresh weights and the order.", low=0)
     test_figures: bool = setting(True, "Measure on the test split, once, at the end.")
+    input: InputSettings = field(default_factory=InputSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     data: DataSettings = field(default_factory=DataSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
@@ -454,6 +490,7 @@ class PretrainSettings(Settings):
     """
 
     seed: int = setting(0, "Of weights, order and validation patients.", low=0)
+    input: PretrainInputSettings = field(default_factory=PretrainInputSettings)
     data: PretrainDataSettings = field(default_factory=PretrainDataSettings)
     optimizer: PretrainOptimizerSettings = field(default_factory=PretrainOptimizerSettings)
     schedule: PretrainScheduleSettings = field(default_factory=PretrainScheduleSettings)

@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 
 from ecgfoundry.corpus.standardized import Caches, Input
 from ecgfoundry.errors import EcgFoundryError, MissingExtraError, TrainingError
-from ecgfoundry.manifest import Manifest, ManifestRow, read_manifest
+from ecgfoundry.io import write_json
+from ecgfoundry.manifest import (
+    Manifest,
+    ManifestRow,
+    fingerprint,
+    read_manifest,
+    windows_fingerprints,
+)
 from ecgfoundry.preprocessing import Preprocessing
 from ecgfoundry.signals.quality import assess_window
 from ecgfoundry.signals.windows import window_bounds
@@ -32,6 +39,7 @@ __all__ = [
     "SourcePool",
     "cache_manifest",
     "corpus_sources",
+    "fingerprints_of_windows",
     "open_sources",
 ]
 
@@ -41,6 +49,10 @@ Positions = NDArray[np.intp]
 
 _MISSING = np.iinfo(np.int16).min
 _MICROVOLT = 1000.0  # int16 units per mV
+_FORM = 2
+"""Raised when a cache holds something new, so that an earlier one is made anew."""
+_AT_ONCE = 256
+"""Windows that are read together for their fingerprints."""
 
 
 class SegmentSource(Protocol):
@@ -74,7 +86,7 @@ class SegmentSource(Protocol):
         ...
 
     @property
-    def fingerprint(self) -> str:
+    def content_hash(self) -> str:
         """A hash that changes with any signal."""
         ...
 
@@ -105,6 +117,8 @@ class ArraySource:
     records: Sequence[str] = ()
     sha256: str = ""
     """Of the signals, where it is known already."""
+    fingerprints: Sequence[int | None] = ()
+    """Of the recording of each window, where they are known already."""
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 3 or self.signal.shape[1] != len(self.leads):
@@ -123,7 +137,7 @@ class ArraySource:
         return len(self.signal)
 
     @property
-    def fingerprint(self) -> str:
+    def content_hash(self) -> str:
         """SHA-256 of all signals: what a run depends on."""
         if self.sha256:
             return self.sha256
@@ -165,9 +179,9 @@ class SourcePool:
         return [str(group) for source in self.sources for group in source.groups]
 
     @property
-    def fingerprint(self) -> str:
+    def content_hash(self) -> str:
         """A hash that changes with any signal of any source."""
-        parts = [(len(s), s.sampling_rate, *s.leads, s.fingerprint) for s in self.sources]
+        parts = [(len(s), s.sampling_rate, *s.leads, s.content_hash) for s in self.sources]
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def split(self, positions: Positions) -> list[tuple[SegmentSource, Positions, Positions]]:
@@ -183,6 +197,15 @@ class SourcePool:
                 result.append((source, positions[places] - (ends[k] - len(source)), places))
         return result
 
+    def fingerprints(self, positions: Positions) -> set[int]:
+        """Return the fingerprints of the recordings that these windows are of."""
+        return {
+            mark
+            for source, own, _ in self.split(positions)
+            for mark in fingerprints_of_windows(source, own)
+            if mark is not None
+        }
+
     def targets(self, positions: Positions) -> Float64:
         """Return (n, targets)."""
         parts = self.split(positions)
@@ -191,6 +214,24 @@ class SourcePool:
         for source, own, places in parts:
             values[places] = source.targets(own)
         return values
+
+
+def fingerprints_of_windows(source: SegmentSource, positions: Positions) -> Sequence[int | None]:
+    """Return the fingerprint of the recording of each window.
+
+    Where a source does not know its recordings, each window stands for itself: a recording is then
+    found again by its first window alone.
+    """
+    known = getattr(source, "fingerprints", ())
+    if len(known):
+        return [known[k] for k in positions]
+    return [
+        mark
+        for start in range(0, len(positions), _AT_ONCE)
+        for mark in windows_fingerprints(
+            source.read(positions[start : start + _AT_ONCE]), source.sampling_rate, source.leads
+        )
+    ]
 
 
 @dataclass
@@ -244,6 +285,7 @@ def cache_manifest(
     if storage not in ("float32", "int16"):
         raise TrainingError(f"a cache holds float32 or int16, not {storage}")
     wanted = {
+        "form": _FORM,
         "rows": [
             [row.record, row.path, row.index, row.start_s, row.duration_s, _stamp(manifest, row)]
             for row in manifest
@@ -262,9 +304,7 @@ def cache_manifest(
         if index["of"] == wanted:
             return _cached_sources(manifest, folder, index, targets), index["skipped"]
     index = {"of": wanted, **_write_cache(manifest, folder, wanted)}
-    temporary = index_path.with_suffix(".part")
-    temporary.write_text(json.dumps(index))
-    temporary.replace(index_path)
+    write_json(index_path, index, indent=None)
     return _cached_sources(manifest, folder, index, targets), index["skipped"]
 
 
@@ -282,6 +322,7 @@ def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) ->
     leads, window_s, storage = wanted["leads"], wanted["window_s"], wanted["storage"]
     groups: dict[float, _Group] = {}
     skipped: dict[str, str] = {}
+    marks: list[int | None] = [None] * len(manifest)
     try:
         for number, row in enumerate(manifest.rows):
             try:
@@ -290,6 +331,7 @@ def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) ->
             except EcgFoundryError as error:
                 skipped[row.record] = str(error)
                 continue
+            marks[number] = fingerprint(recording)
             rate = selected.sampling_rate
             if rate not in groups:
                 file = (folder / f"{rate:g}hz.raw").open("wb")
@@ -314,6 +356,7 @@ def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) ->
             group.file.close()
     return {
         "skipped": skipped,
+        "fingerprints": marks,
         "groups": [
             {"rate": g.rate, "samples": g.samples, "rows": g.rows, "sha256": g.digest.hexdigest()}
             for g in groups.values()
@@ -354,13 +397,14 @@ def _cached_sources(
                 [groups[row] for row in group["rows"]],
                 [manifest.rows[row].record for row in group["rows"]],
                 group["sha256"],
+                [index["fingerprints"][row] for row in group["rows"]],
             )
         )
     return sources
 
 
 def open_sources(
-    path: Path,
+    data: Path | Manifest,
     cache: Path,
     *,
     leads: Sequence[str],
@@ -369,23 +413,23 @@ def open_sources(
     need_all: bool = False,
     world: World = ALONE,
 ) -> Sequence[SegmentSource]:
-    """Open a manifest (a table file) or a corpus (a folder) for all processes.
+    """Open a manifest (also as a table file) or a corpus (a folder) for all processes.
 
     The first process makes the cache of a manifest while the others wait.
 
     Parameters
     ----------
-    path : Path
+    data : Path or Manifest
     cache : Path
         Folder for the cache of a manifest.
     leads, window_s, targets, need_all
         As in :func:`cache_manifest`.
     world : World
     """
-    if path.is_dir():
-        return corpus_sources(path, targets)
-    manifest = read_manifest(path)
-    _require_targets(manifest, targets, path)
+    if isinstance(data, Path) and data.is_dir():
+        return corpus_sources(data, targets)
+    manifest = data if isinstance(data, Manifest) else read_manifest(data)
+    _require_targets(manifest, targets)
     for turn in (True, False):
         if world.first is turn:
             sources, _ = cache_manifest(
@@ -395,7 +439,7 @@ def open_sources(
     return sources
 
 
-def _require_targets(manifest: Manifest, targets: Sequence[str], path: Path) -> None:
+def _require_targets(manifest: Manifest, targets: Sequence[str]) -> None:
     """Refuse targets that no row knows: their outputs would be trained on nothing."""
     known = set(manifest.target_names)
     gone = [name for name in targets if name not in known]
@@ -404,7 +448,7 @@ def _require_targets(manifest: Manifest, targets: Sequence[str], path: Path) -> 
         raise TrainingError(
             f"the manifest has {len(own)} of the {len(targets)} targets; '{gone[0]}'"
             f"{f' and {len(gone) - 1} more are' if len(gone) > 1 else ' is'} not among its columns",
-            path=path,
+            path=manifest.folder,
             remedy="Pretrain on those that it has: "
             + (f"--target {shlex.quote(','.join(own))}" if own else "name them with --target"),
         )
@@ -487,7 +531,7 @@ class _CorpusSource:
         return len(self.rows)
 
     @property
-    def fingerprint(self) -> str:
+    def content_hash(self) -> str:
         """Of all shards, and which segments of them."""
         rows = hashlib.sha256(np.ascontiguousarray(self.rows).tobytes()).hexdigest()
         return f"{self.corpus.document['commits_sha256']} {rows}"

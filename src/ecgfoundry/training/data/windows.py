@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from ecgfoundry.corpus.standardized import input_rows, standardize_segments
 from ecgfoundry.errors import EcgFoundryError, LeadError, TrainingError
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
-from ecgfoundry.manifest import Manifest, ManifestRow
+from ecgfoundry.io import write_json
+from ecgfoundry.manifest import Manifest, ManifestRow, fingerprint
 from ecgfoundry.manifest.checks import signal_hash
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.training.data.augmentation import replace_lead
@@ -32,6 +33,8 @@ __all__ = ["FreshWindows", "InputWindows", "StoredWindows", "store_windows"]
 Float32 = NDArray[np.float32]
 Positions = NDArray[np.intp]
 
+_FORM = 2
+"""Raised when a store holds something new, so that an earlier one is made anew."""
 _KEEP_EVERY = 64
 """Recordings between two notes of how far the store is (our choice)."""
 
@@ -61,6 +64,8 @@ class StoredWindows:
         Row of the manifest of each window.
     hashes : dict
         Record -> SHA-256 of its raw signal.
+    fingerprints : dict
+        Record -> fingerprint (:func:`ecgfoundry.manifest.fingerprint`); None where it has none.
     skipped : dict
         Record -> why it has no window.
     """
@@ -69,6 +74,7 @@ class StoredWindows:
     presence: Float32
     row: NDArray[np.intp]
     hashes: dict[str, str]
+    fingerprints: dict[str, int | None]
     skipped: dict[str, str]
 
     def __len__(self) -> int:
@@ -222,8 +228,9 @@ def store_windows(
     signal = np.memmap(file, dtype=np.float32, mode="r", shape=(len(state["row"]), *shape))
     presence = np.array([[c == "1" for c in text] for text in state["presence"]], np.float32)
     return StoredWindows(
-        signal, presence, np.asarray(state["row"], np.intp), state["hashes"], state["skipped"]
-    )
+        signal, presence, np.asarray(state["row"], np.intp),
+        state["hashes"], state["fingerprints"], state["skipped"],
+    )  # fmt: skip
 
 
 def _windows_of(
@@ -232,6 +239,7 @@ def _windows_of(
     """Yield the standardized windows of one recording; refuse it if there is none."""
     recording = manifest.open(row)
     state["hashes"][row.record] = signal_hash(recording.signal)
+    state["fingerprints"][row.record] = fingerprint(recording)
     leads = InputLeads.choose(spec, recording.leads, lead=lead)
     if row.standardized_as is not None:
         yield _as_it_is(recording, row, spec, leads)
@@ -266,7 +274,7 @@ def _as_it_is(recording: Any, row: ManifestRow, spec: InputSpec, leads: InputLea
 
 def _key(manifest: Manifest, spec: InputSpec, lead: str | None) -> str:
     """Name of the store: what it depends on, hashed; files by path, size and time of change."""
-    digest = hashlib.sha256(repr((spec, lead)).encode())
+    digest = hashlib.sha256(repr((_FORM, spec, lead)).encode())
     for row in manifest.rows:
         path = Path(row.path)
         path = path if path.is_absolute() else manifest.folder / path
@@ -281,13 +289,12 @@ def _load_state(store: Path) -> dict[str, Any]:
     if path.is_file():
         state: dict[str, Any] = json.loads(path.read_text())
         return state
-    return {"next": 0, "row": [], "presence": [], "hashes": {}, "skipped": {}, "done": False}
+    empty: dict[str, Any] = {"next": 0, "row": [], "presence": [], "done": False}
+    return empty | {"hashes": {}, "fingerprints": {}, "skipped": {}}
 
 
 def _save_state(store: Path, state: dict[str, Any]) -> None:
-    temporary = store / "state.part"
-    temporary.write_text(json.dumps(state))
-    temporary.replace(store / "state.json")
+    write_json(store / "state.json", state, indent=None)
 
 
 def windows_of_rows(stored: StoredWindows, rows: Sequence[int]) -> Positions:

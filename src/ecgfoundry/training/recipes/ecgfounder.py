@@ -21,6 +21,7 @@ from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.training.data.sources import open_sources
 from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.finetuning import FinetuneResult, finetune
+from ecgfoundry.training.initialization import NewNetwork
 from ecgfoundry.training.pretraining import PretrainResult, pretrain
 from ecgfoundry.training.results.package import RunCard
 from ecgfoundry.training.settings import FinetuneSettings, PretrainSettings
@@ -88,10 +89,12 @@ def ecgfounder_pretrain(
     return pretrain(
         sources,
         output,
-        architecture=architecture or ("net1d-1lead" if one_lead else "net1d-12lead"),
-        configuration=configuration,
+        network=NewNetwork(
+            architecture or ("net1d-1lead" if one_lead else "net1d-12lead"),
+            spec,
+            configuration or {},
+        ),
         task=Task(kind="positive-unlabelled", columns=vocabulary.names, vocabulary=vocabulary),
-        spec=spec,
         settings=settings,
         world=world,
         card=RunCard(recipe="ecgfoundry.training.recipes.ecgfounder.ecgfounder_pretrain"),

@@ -13,6 +13,7 @@ import numpy as np
 
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.inference.verification import probe_windows
+from ecgfoundry.manifest import FINGERPRINTS_FILE, write_fingerprints
 from ecgfoundry.models.bundle import InputSpec, write_bundle
 from ecgfoundry.models.card_metrics import HEADER, figure_row
 from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
@@ -102,6 +103,8 @@ class BundleDescription:
     """The vocabulary itself, where it is none of those that are part of the installation."""
     repeat: str = "`make train-defaults`"
     """The command that makes the bundle anew, for the card."""
+    learned_from: frozenset[int] | None = None
+    """Fingerprints of the records that it, or a model before it, learned from; None: not known."""
 
     @property
     def input(self) -> InputSpec:
@@ -212,6 +215,9 @@ def package(
             "model.onnx": graph,
             "README.md": card,
         }
+        if description.learned_from is not None:
+            files[FINGERPRINTS_FILE] = Path(folder) / FINGERPRINTS_FILE
+            write_fingerprints(files[FINGERPRINTS_FILE], description.learned_from)
         return write_bundle(output, document=document, files=files, recipe=spec.recipe)
 
 

@@ -1,20 +1,22 @@
 """The page ``docs/settings.md``, made from the declarations.
 
-Write it with ``python -m ecgfoundry.training.settings_page > docs/settings.md``.
+Write it with ``python -m ecgfoundry.cli.settings_page > docs/settings.md``.
 """
 
 from __future__ import annotations
 
 from typing import Any, get_args, get_origin
 
+from ecgfoundry.labs.settings import LaboratoryReportSettings, LaboratorySettings
 from ecgfoundry.training.settings import FinetuneSettings, Leaf, PretrainSettings, Settings
 
 __all__ = ["settings_page"]
 
 _TOP = """# Settings of training runs
 
-Made from `ecgfoundry/training/settings.py`; a test compares. Each setting is a flag of the
-command (`--learning-rate 1e-4`), a key of `--config FILE.toml`, an argument of
+Made from `ecgfoundry/training/settings.py` and `ecgfoundry/labs/settings.py`; a test compares.
+Each setting is a flag of the command (`--learning-rate 1e-4`), a key of `--config FILE.toml`, an
+argument of
 `FinetuneSettings.of(...)` and an entry of the run's `configuration.json`. Flags go before the file,
 the file before the defaults. A key that is no setting is an error that says which was probably
 meant.
@@ -31,10 +33,18 @@ patience = "none"
 """
 
 
+_COMMANDS: dict[str, type[Settings]] = {
+    "finetune": FinetuneSettings,
+    "pretrain": PretrainSettings,
+    "labs train": LaboratorySettings,
+    "labs report": LaboratoryReportSettings,
+}
+
+
 def settings_page() -> str:
     """Return the page as Markdown."""
     parts = [_TOP]
-    for command, kind in (("finetune", FinetuneSettings), ("pretrain", PretrainSettings)):
+    for command, kind in _COMMANDS.items():
         parts.append(_section(command, kind))
     return "\n".join(parts)
 
