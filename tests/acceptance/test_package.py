@@ -1,4 +1,4 @@
-"""What goes to an index: built from the source archive, whole, and working in an empty environment."""
+"""What goes to an index: built from the source archive, and working in an empty environment."""
 
 from __future__ import annotations
 
