@@ -24,9 +24,9 @@ from benchmarks.measure import Row, compare
 from benchmarks.sizes import Sizes
 from ecgfoundry.inference.runtimes.hardware import has_bfloat16
 from ecgfoundry.models.registry import create_model
+from ecgfoundry.tasks import make_task
 from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.probing import fit_linear_probe
-from ecgfoundry.training.tasks import Task
 from ecgfoundry.vocabularies import Target, Vocabulary
 
 MODES = {
@@ -127,7 +127,7 @@ def probe(records: int = 10_000, features: int = 1024, targets: int = 150) -> No
     truth = x @ generator.standard_normal((features, targets)).astype(np.float32) / 32
     y = (truth + generator.standard_normal(truth.shape) > 1).astype(np.float64)
     names = tuple(f"t{k}" for k in range(targets))
-    task = Task(
+    task = make_task(
         kind="multilabel", columns=names,
         vocabulary=Vocabulary("t", tuple(Target(name, "diagnosis") for name in names)),
     )  # fmt: skip

@@ -45,7 +45,6 @@ from ecgfoundry.evaluation.controls import CONTROLS, control_scores
 from ecgfoundry.evaluation.embeddings import RandomEmbeddings
 from ecgfoundry.evaluation.gains import add_gains
 from ecgfoundry.evaluation.settings import MINIMUM_CLAIM, Settings
-from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features
@@ -120,7 +119,7 @@ def answer(
     """
     if stored is not None:
         logits = predictor.logits(stored[None])[0].astype(np.float64)
-        values = probabilities(predictor.bundle, logits, level="record")
+        values = predictor.bundle.task.answers(logits)
         names = predictor.bundle.vocabulary.names
         return {
             "scores": dict(zip(names, values.tolist(), strict=True)),
@@ -367,18 +366,16 @@ def scored_units(units: Sequence[Unit], target: str) -> list[Unit]:
 
 def _called(model: str, units: Sequence[Unit], target: str) -> NDArray[np.bool_]:
     """Return which scored units the bundle calls present: the largest score, or its threshold."""
-    bundle = load_bundle(find_bundle(model))
-    names = bundle.vocabulary.names
+    task = load_bundle(find_bundle(model)).task
+    names = task.vocabulary.names
     place = names.index(target)
-    called = []
-    for unit in scored_units(units, target):
-        scores = [unit["scores"][name] for name in names]
-        threshold = bundle.thresholds[place]
-        if bundle.multiclass:
-            called.append(int(np.argmax(scores)) == place)
-        else:
-            called.append(threshold is not None and scores[place] >= threshold)
-    return np.array(called, dtype=bool)
+    return np.array(
+        [
+            bool(task.present(np.array([unit["scores"][name] for name in names]))[place])
+            for unit in scored_units(units, target)
+        ],
+        dtype=bool,
+    )
 
 
 def evaluation_data(units: Sequence[Unit], target: str) -> EvaluationData:

@@ -42,11 +42,11 @@ from ecgfoundry.metrics.classification import auroc
 from ecgfoundry.models.registry import create_model
 from ecgfoundry.preprocessing import standardize_window
 from ecgfoundry.signals.windows import window_bounds
+from ecgfoundry.tasks import make_task
 from ecgfoundry.training.data import augmentation
 from ecgfoundry.training.loop import FitSettings, fit
 from ecgfoundry.training.probing import fit_linear_probe
 from ecgfoundry.training.recipes.rhythm_single_lead import read as read_cinc2017
-from ecgfoundry.training.tasks import Task
 from ecgfoundry.vocabularies import Target, Vocabulary
 
 RECIPE = "ptbxl-bandpass@1"  # what the PTB-XL subset was standardized with, at 250 Hz
@@ -62,7 +62,7 @@ ARMS = (
     "hand-crafted + logistic", "hand-crafted + boosting",
 )  # fmt: skip
 AUGMENTATIONS = ("shift", "scale", "noise", "masking")
-TASK = Task(
+TASK = make_task(
     kind="binary", columns=("AFIB",), vocabulary=Vocabulary("afib", (Target("AFIB", "rhythm"),))
 )
 

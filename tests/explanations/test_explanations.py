@@ -93,7 +93,7 @@ def test_spans_cover_everything(samples: int) -> None:
 
 def test_log_odds_ignore_what_softmax_ignores() -> None:
     logits = np.array([[1.0, 2.0, 0.5], [11.0, 12.0, 10.5]])
-    scores = target_score(logits, 0, multiclass=True)
+    scores = target_score(logits, 0, exclusive=True)
     assert scores[0] == pytest.approx(scores[1])
     p = np.exp(logits[0]) / np.exp(logits[0]).sum()
     assert scores[0] == pytest.approx(np.log(p[0] / (1 - p[0])))

@@ -19,6 +19,8 @@ from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.windows import InputLeads, prepare_window
 from ecgfoundry.recording import Recording
 from ecgfoundry.samples import sample_path
+from ecgfoundry.tasks import Readout, Task, Thresholds, make_task
+from ecgfoundry.vocabularies import Target, Vocabulary
 
 NAN = np.nan
 
@@ -347,19 +349,15 @@ def test_a_stream_without_usable_leads_is_refused_at_once(rhythm: Predictor) -> 
 # ---------------------------------------------------------------------------------- the hysteresis
 
 
-class _Answers:
-    """What a SteadyState asks of a bundle: two targets, one threshold."""
-
-    target_kind = "multilabel"
-    multiclass = False
-    thresholds = (0.5, None)
-
-    class vocabulary:  # noqa: N801
-        targets = ("A", "B")
+def _task() -> Task:
+    """Two targets, one threshold."""
+    words = Vocabulary("v", (Target("A", "rhythm"), Target("B", "rhythm")))
+    fitted = Readout(thresholds=Thresholds((0.5, None), "-", "-"))
+    return make_task("multilabel", columns=("A", "B"), vocabulary=words, readout=fitted)
 
 
 def test_presence_begins_and_ends_with_hysteresis() -> None:
-    state = SteadyState(_Answers(), Smoothing(time_constant_s=1e-3, hold_s=3, release=0.8))
+    state = SteadyState(_task(), Smoothing(time_constant_s=1e-3, hold_s=3, release=0.8))
 
     def at(time_s: float, probability: float) -> bool | None:
         odds = np.log(probability / (1 - probability))
@@ -383,7 +381,7 @@ def test_presence_begins_and_ends_with_hysteresis() -> None:
 
 
 def test_the_mean_is_exponential_in_time() -> None:
-    state = SteadyState(_Answers(), Smoothing(time_constant_s=4.0))
+    state = SteadyState(_task(), Smoothing(time_constant_s=4.0))
     state.blend(np.array([1.0, 0.0]), 0.0)
     mean = state.blend(np.array([3.0, 0.0]), 2.0)
     assert mean[0] == pytest.approx(3.0 - 2.0 * np.exp(-0.5))

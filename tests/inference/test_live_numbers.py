@@ -24,6 +24,8 @@ from ecgfoundry.inference.live.frames import (
 from ecgfoundry.inference.live.state import Smoothing, SteadyState
 from ecgfoundry.inference.live.stream import LIVE_WINDOW_S, LiveStream
 from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.tasks import TASKS, Readout, Task, Thresholds
+from ecgfoundry.vocabularies import Target, Vocabulary
 
 NAN = math.nan
 
@@ -224,13 +226,10 @@ def test_the_drift_is_told_after_ten_seconds() -> None:
 # --------------------------------------------------------------------------------------- the state
 
 
-class Answers:
-    """What a SteadyState asks of a bundle."""
-
-    def __init__(self, *thresholds: float | None, multiclass: bool = False) -> None:
-        self.thresholds, self.multiclass = thresholds, multiclass
-        self.target_kind = "multiclass" if multiclass else "multilabel"
-        self.vocabulary = type("V", (), {"targets": tuple("ABC"[: len(thresholds)])})
+def task_with(*thresholds: float | None, kind: str = "multilabel") -> Task:
+    """A, B, C with these thresholds."""
+    words = Vocabulary("v", tuple(Target(n, "rhythm") for n in "ABC"[: len(thresholds)]))
+    return TASKS[kind].answering(words, Readout(thresholds=Thresholds(thresholds, "-", "-")))
 
 
 def test_how_an_answer_is_steadied_by_default() -> None:
@@ -239,19 +238,19 @@ def test_how_an_answer_is_steadied_by_default() -> None:
 
 def test_the_mean_of_the_logits_by_hand() -> None:
     """After one time constant 1 - 1/e = 0.632121 of the step has been taken."""
-    state = SteadyState(Answers(None), Smoothing())
+    state = SteadyState(task_with(None), Smoothing())
     assert state.blend(np.array([1.0]), 0.0).tolist() == [1.0]
     assert state.blend(np.array([2.0]), 4.0)[0] == pytest.approx(1.632121)
     assert state.blend(np.array([2.0]), 5.0)[0] == pytest.approx(1.632121 + 0.221199 * 0.367879)
     state.decide(np.array([0.5]), 5.0)
-    assert state.present == [None] and state.probabilities.tolist() == [0.5]
+    assert state.present == [None]
 
 
 @pytest.mark.parametrize(
     ("gap_s", "mean"), [(10.0, 1.0 + 1 - math.exp(-2.5)), (10.01, 2.0), (0.0, 2.0), (-1.0, 2.0)]
 )
 def test_after_ten_seconds_the_past_is_forgotten(gap_s: float, mean: float) -> None:
-    state = SteadyState(Answers(0.5), Smoothing())
+    state = SteadyState(task_with(0.5), Smoothing())
     state.blend(np.array([1.0]), 20.0)
     state.decide(np.array([0.9]), 20.0)
     assert state.blend(np.array([2.0]), 20.0 + gap_s)[0] == pytest.approx(mean)
@@ -259,19 +258,19 @@ def test_after_ten_seconds_the_past_is_forgotten(gap_s: float, mean: float) -> N
 
 
 def test_a_window_that_could_not_be_read_is_forgiven_for_ten_seconds() -> None:
-    state = SteadyState(Answers(0.5), Smoothing())
+    state = SteadyState(task_with(0.5), Smoothing())
     state.blend(np.array([1.0]), 20.0)
     state.decide(np.array([0.9]), 20.0)
     state.miss(30.0)
-    assert state.present == [True] and state.probabilities is not None
+    assert state.present == [True]
     state.miss(30.01)
-    assert state.present == [None] and state.probabilities is None
+    assert state.present == [None]
     assert state.blend(np.array([7.0]), 29.0).tolist() == [7.0]
 
 
 def test_hysteresis_at_its_edges() -> None:
     """Threshold 0.5, released below 0.4, held for 3 s: at the limit counts as above."""
-    state = SteadyState(Answers(0.5), Smoothing())
+    state = SteadyState(task_with(0.5), Smoothing())
 
     def at(time_s: float, value: float) -> bool | None:
         state.decide(np.array([value]), time_s)
@@ -291,7 +290,7 @@ def test_hysteresis_at_its_edges() -> None:
 
 
 def test_one_class_follows_another_after_the_hold_time() -> None:
-    state = SteadyState(Answers(None, None, None, multiclass=True), Smoothing())
+    state = SteadyState(task_with(None, None, None, kind="multiclass"), Smoothing())
 
     def at(time_s: float, *values: float) -> int:
         state.decide(np.array(values), time_s)

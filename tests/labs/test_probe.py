@@ -31,7 +31,7 @@ from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.models.bundle import find_bundle
 from ecgfoundry.recording import Recording
 from ecgfoundry.synthesis.mc_med import SyntheticOptions, write_synthetic_mc_med
-from ecgfoundry.training.tasks import Task
+from ecgfoundry.tasks.multilabel import Multilabel
 from ecgfoundry.vocabularies import Target, Vocabulary
 
 MODEL = "ptbxl-superclass-12lead"
@@ -46,7 +46,7 @@ def test_each_target_has_the_fit_of_its_own_penalty():
     y = (labels > 0).astype(float)
     y[generator.random(y.shape) < 0.2] = np.nan
     words = Vocabulary("t", tuple(Target(n, "laboratory indicator") for n in "abc"), "test")
-    task = Task(kind="multilabel", columns=words.names, vocabulary=words)
+    task = Multilabel(columns=words.names, vocabulary=words)
     inside, outside = np.arange(300) < 200, np.arange(300) >= 200
     probe, penalties = _probe_by_target(
         x[inside].astype(np.float32), y[inside], x[outside].astype(np.float32), y[outside], task

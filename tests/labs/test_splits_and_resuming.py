@@ -140,7 +140,7 @@ def test_chronological_training_and_report(made: Path, tmp_path: Path) -> None:
 DRIVER = """
     import os, signal, sys
     from pathlib import Path
-    from ecgfoundry.training import losses
+    from ecgfoundry.tasks import losses
     from tests.labs import test_splits_and_resuming as own
 
     original, calls = losses.binary_cross_entropy, 0

@@ -38,7 +38,7 @@ def test_a_bundle_is_what_was_written(folder: Path) -> None:
     bundle = load_bundle(folder)
     assert bundle.name == "tiny" and bundle.vocabulary.names == ("A", "B")
     assert bundle.input.samples == 2500 and bundle.thresholds == [None, None]
-    assert bundle.calibrator("record") is None
+    assert bundle.task.readout.calibration is None
     assert sorted(bundle.document["files"]) == [
         "README.md", "model.onnx", "model.safetensors", "preprocessing.json",
     ]  # fmt: skip
@@ -56,7 +56,8 @@ def test_a_changed_or_missing_file_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"target_kind": "guess"}, "breaks the bundle schema: target_kind"),
+        ({"target_kind": "a guess"}, "breaks the bundle schema: target_kind"),
+        ({"target_kind": "guess"}, "of the kind 'guess', which is not known here"),
         ({"surprise": 1}, "surprise"),
         ({"input__samples": 5000}, "ptbxl-bandpass@1 makes 2500"),
         ({"thresholds": {"values": [0.5], "criterion": "-", "fitted_on": "-"}}, "1 values for 2"),

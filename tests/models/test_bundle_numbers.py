@@ -64,7 +64,7 @@ def test_a_bundle_reads_back(tmp_path: Path) -> None:
     assert bundle.input.leads == ("I", "II") and bundle.input.rows == 1
     assert (bundle.input.sampling_rate, bundle.input.samples) == (250.0, 2500)
     assert (bundle.input.window_s, bundle.input.recipe.name) == (10.0, "ptbxl-bandpass@1")
-    assert bundle.multiclass is False
+    assert bundle.task.exclusive is False
     recipe = (folder / "preprocessing.json").read_bytes()  # a copy travels in every bundle
     assert bundle.document["files"] == {
         "preprocessing.json": hashlib.sha256(recipe).hexdigest(),
@@ -90,12 +90,13 @@ def test_calibration_and_thresholds_of_a_bundle(tmp_path: Path) -> None:
     calibration = {"record": calibrator(1, 2), "window": calibrator(3, 4)}
     thresholds = {"values": [0.25, None], "criterion": "-", "fitted_on": "-"}
     bundle = load_bundle(write(tmp_path / "b", calibration=calibration, thresholds=thresholds))
-    scales = [bundle.calibrator(k).scale for k in ("record", "window", "reduced_leads", "other")]
+    fitted = bundle.task.readout.calibration
+    scales = [fitted.of(k).scale for k in ("record", "window", "reduced_leads", "other")]
     assert scales == [(1, 2), (3, 4), (1, 2), (1, 2)]
     assert bundle.thresholds == [0.25, None]
     calibration["reduced_leads"] = calibrator(5, 6)
     both = load_bundle(write(tmp_path / "c", calibration=calibration))
-    assert both.calibrator("reduced_leads").scale == (5, 6)
+    assert both.task.readout.calibration.of("reduced_leads").scale == (5, 6)
     assert both.thresholds == [None, None]
 
 
@@ -132,12 +133,12 @@ def test_lists_have_one_entry_per_target(
 
 def test_how_many_problems_there_are_is_told(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"target_kind.*guess.*\)?") as one:
-        write(tmp_path / "b", target_kind="guess")
+        write(tmp_path / "b", target_kind="a guess")
     assert "more)" not in str(one.value)
     with pytest.raises(BundleError, match=r"\(and 1 more\)"):
-        write(tmp_path / "b", target_kind="guess", metrics=3)
+        write(tmp_path / "b", target_kind="a guess", metrics=3)
     with pytest.raises(BundleError, match=r"\(and 2 more\)"):
-        write(tmp_path / "b", target_kind="guess", metrics=3, licence=7)
+        write(tmp_path / "b", target_kind="a guess", metrics=3, licence=7)
 
 
 def test_a_description_has_at_most_eight_million_bytes(tmp_path: Path) -> None:

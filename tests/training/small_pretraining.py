@@ -10,15 +10,15 @@ import numpy as np
 
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.preprocessing import get_preprocessing
+from ecgfoundry.tasks import make_task
 from ecgfoundry.training.data.sources import ArraySource
 from ecgfoundry.training.distributed import joined_world
 from ecgfoundry.training.initialization import NewNetwork
 from ecgfoundry.training.pretraining import PretrainSettings, pretrain
-from ecgfoundry.training.tasks import Task
 from ecgfoundry.vocabularies import Target, Vocabulary
 
 SPEC = InputSpec("any-single", ("I",), get_preprocessing("ptbxl-bandpass@1"))
-TASK = Task(
+TASK = make_task(
     kind="positive-unlabelled",
     columns=("fast", "large"),
     vocabulary=Vocabulary("two", (Target("fast", "rhythm"), Target("large", "diagnosis"))),

@@ -17,6 +17,7 @@ from ecgfoundry.manifest import ColumnMapping, Manifest, ManifestRow, read_recor
 from ecgfoundry.models.bundle import InputSpec  # noqa: E402
 from ecgfoundry.models.registry import ARCHITECTURES, create_model  # noqa: E402
 from ecgfoundry.preprocessing import get_preprocessing  # noqa: E402
+from ecgfoundry.tasks import TASKS, Task  # noqa: E402
 from ecgfoundry.training.channels_last import ChannelsLastNet1D, fast_form  # noqa: E402
 from ecgfoundry.training.data import augmentation  # noqa: E402
 from ecgfoundry.training.data.sources import ArraySource, cache_manifest  # noqa: E402
@@ -31,7 +32,6 @@ from ecgfoundry.training.initialization import (  # noqa: E402
 from ecgfoundry.training.loop import FitSettings, fit  # noqa: E402
 from ecgfoundry.training.probing import fit_linear_probe, put_into  # noqa: E402
 from ecgfoundry.training.schedules import learning_rate_at  # noqa: E402
-from ecgfoundry.training.tasks import TargetScale, Task  # noqa: E402
 from ecgfoundry.vocabularies import Target, Vocabulary  # noqa: E402
 from tests.training.small_data import age_table, twelve_leads  # noqa: E402
 
@@ -179,7 +179,7 @@ def make_task(kind: str, outputs: int) -> Task:
     names = tuple(f"t{k}" for k in range(outputs))
     targets = tuple(Target(name, "diagnosis") for name in names)
     columns = names[:1] if kind == "multiclass" else names
-    return Task(kind=kind, columns=columns, vocabulary=Vocabulary("v", targets))
+    return TASKS[kind](columns=columns, vocabulary=Vocabulary("v", targets))
 
 
 def test_probe_against_scikit_learn() -> None:
@@ -202,11 +202,9 @@ def test_probe_of_values_and_its_place_in_the_network() -> None:
     generator = np.random.default_rng(0)
     x = generator.standard_normal((300, 32)).astype(np.float32)
     y = (x @ generator.standard_normal((32, 1))) * 12 + 60
-    scale = TargetScale.of(y)
-    probe = fit_linear_probe(
-        x[:200], y[:200], make_task("regression", 1), scale=scale, validation=(x[200:], y[200:])
-    )
-    assert np.abs(scale.physical(probe(x[200:])) - y[200:]).mean() < 1.0
+    task = make_task("regression", 1).fitted(y)
+    probe = fit_linear_probe(x[:200], y[:200], task, validation=(x[200:], y[200:]))
+    assert np.abs(task.answers(probe(x[200:])) - y[200:]).mean() < 1.0
     network = create_model("net1d-tiny", classes=1, leads=1, widths=(16, 32), blocks=(1, 1))
     put_into(network, probe)
     np.testing.assert_array_equal(classifier_of(network).weight.detach().numpy(), probe.weight)

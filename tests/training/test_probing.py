@@ -8,24 +8,24 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecgfoundry.errors import TrainingError  # noqa: E402
+from ecgfoundry.tasks import Readout, TargetScale  # noqa: E402
+from ecgfoundry.tasks.regression import Regression  # noqa: E402
 from ecgfoundry.training import probing  # noqa: E402
 from ecgfoundry.training.probing import fit_linear_probe  # noqa: E402
-from ecgfoundry.training.tasks import TargetScale, Task  # noqa: E402
 from ecgfoundry.vocabularies import Target, Vocabulary  # noqa: E402
 
 
-def values_task(outputs: int) -> Task:
+def values_task(outputs: int) -> Regression:
+    """Values that are learned as they are: mean 0, deviation 1."""
     targets = tuple(Target(f"t{k}", "measurement") for k in range(outputs))
     names = tuple(target.name for target in targets)
-    return Task(kind="regression", columns=names, vocabulary=Vocabulary("v", targets))
+    unit = Readout(scale=TargetScale((1.0,) * outputs, (0.0,) * outputs))
+    return Regression(columns=names, vocabulary=Vocabulary("v", targets), readout=unit)
 
 
 def embeddings(count: int, seed: int = 0) -> np.ndarray:
     x = np.random.default_rng(seed).standard_normal((count, 3)) * [1.0, 4.0, 0.2] + [0.0, 7.0, -3.0]
     return x.astype(np.float32)
-
-
-IDENTITY = TargetScale((1.0, 1.0), (0.0, 0.0))
 
 
 @pytest.mark.parametrize("penalty", [1e-3, 0.1, 2.0])
@@ -39,9 +39,7 @@ def test_small_residuals_are_ridge_regression(penalty: float) -> None:
     z = (x - x.mean(0)) / x.std(0)
     y = 0.2 * z @ np.array([[1.0, -0.5], [0.3, 0.8], [-0.7, 0.1]]) + np.array([0.4, -0.2])
     expected = np.linalg.solve(z.T @ z / 400 + 2 * penalty * np.eye(3), z.T @ y / 400)
-    probe = fit_linear_probe(
-        x, y, values_task(2), scale=IDENTITY, penalties=(penalty,), iterations=200
-    )
+    probe = fit_linear_probe(x, y, values_task(2), penalties=(penalty,), iterations=200)
     # The search ends where the loss changes by less than 1e-7: weights to about its root.
     np.testing.assert_allclose(probe.weight.T * x.std(0)[:, None], expected, atol=1e-3)
     np.testing.assert_allclose(probe(x).mean(0), y.mean(0), atol=1e-3)
@@ -59,29 +57,25 @@ def test_the_penalty_with_the_least_validation_loss_is_taken() -> None:
     x = embeddings(300)
     z = (x - x.mean(0)) / x.std(0)
     y = 0.5 * z[:, :1]
-    task, scale = values_task(1), TargetScale((1.0,), (0.0,))
-    assert fit_linear_probe(x, y, task, scale=scale, validation=(x, y)).penalty == 1e-4
+    task = values_task(1)
+    assert fit_linear_probe(x, y, task, validation=(x, y)).penalty == 1e-4
     # ... and where validation is the mean alone, more is.
     flat = np.full_like(y, y.mean())
-    assert fit_linear_probe(x, y, task, scale=scale, validation=(x, flat)).penalty == 1e-1
+    assert fit_linear_probe(x, y, task, validation=(x, flat)).penalty == 1e-1
     # Half of the slope is what a penalty of 1/2 leaves: 1 / (1 + 2 / 2).
     half = y.mean() + 0.5 * (y - y.mean())
-    chosen = fit_linear_probe(
-        x, y, task, scale=scale, validation=(x, half), penalties=(1e-3, 0.5, 5.0)
-    )
+    chosen = fit_linear_probe(x, y, task, validation=(x, half), penalties=(1e-3, 0.5, 5.0))
     assert chosen.penalty == 0.5
     # Without validation it is the first one that is named.
-    assert fit_linear_probe(x, y, task, scale=scale, penalties=(0.5, 1e-3)).penalty == 0.5
+    assert fit_linear_probe(x, y, task, penalties=(0.5, 1e-3)).penalty == 0.5
     with pytest.raises(TrainingError, match="at least one penalty"):
-        fit_linear_probe(x, y, task, scale=scale, validation=(x, y), penalties=())
+        fit_linear_probe(x, y, task, validation=(x, y), penalties=())
 
 
 def test_a_feature_that_does_not_vary_gets_no_weight() -> None:
     x = embeddings(200)
     y = 0.3 * (x[:, :1] - x[:, :1].mean())
     x = np.concatenate([x, np.full((200, 1), 5.0, np.float32)], axis=1)
-    probe = fit_linear_probe(
-        x, y, values_task(1), scale=TargetScale((1.0,), (0.0,)), penalties=(1e-4,)
-    )
+    probe = fit_linear_probe(x, y, values_task(1), penalties=(1e-4,))
     assert probe.weight[0, 3] == pytest.approx(0.0, abs=1e-6)
     assert probe.weight[0, 0] == pytest.approx(0.3, abs=2e-3)

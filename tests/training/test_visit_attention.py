@@ -25,7 +25,7 @@ from ecgfoundry.models.networks.segment_attention import (  # noqa: E402
     pool_segments,
 )
 from ecgfoundry.preprocessing import get_preprocessing  # noqa: E402
-from ecgfoundry.training import losses  # noqa: E402
+from ecgfoundry.tasks import losses  # noqa: E402
 from ecgfoundry.training.data.batches import WindowBatches  # noqa: E402
 from ecgfoundry.training.initialization import Start, start_from  # noqa: E402
 from ecgfoundry.training.loop import FitSettings, fit  # noqa: E402

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import EcgFoundryError, EvaluationError
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds
 from ecgfoundry.evaluation.embeddings import RandomEmbeddings
-from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, is_long
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest.fingerprints import FINGERPRINTS_FILE, fingerprint, known_to
@@ -162,13 +161,8 @@ def _windows(
 def _answer(predictor: Predictor, windows: NDArray[np.float32], leads: InputLeads) -> Float64:
     bundle = predictor.bundle
     logits = predictor.logits(windows).astype(np.float64).mean(axis=0)
-    if bundle.target_kind == "regression":
-        description = bundle.document["regression"]
-        return np.asarray(
-            logits * np.asarray(description["scale"]) + np.asarray(description["offset"])
-        )
     level = "reduced_leads" if leads.absent else "record"
-    return probabilities(bundle, logits, level=level)
+    return bundle.task.answers(logits, level=level)
 
 
 def _reason(error: EcgFoundryError) -> str:
@@ -208,7 +202,7 @@ def evaluation_data_of_manifest(
         No row is left.
     """
     bundle = predictor.bundle
-    labels = labels_of_model(data, bundle.vocabulary, multiclass=bundle.multiclass)
+    labels = labels_of_model(data, bundle.vocabulary, multiclass=bundle.task.exclusive)
     manifest, names = labels.manifest, list(labels.names)
     notes, missing = list(data.notes), {}
     if labels.unused:
@@ -251,11 +245,10 @@ def evaluation_data_of_manifest(
     if controls and len(validation) and chosen != "validation" and chosen is not None:
         fit, _ = _data_of_rows(predictor, validation, names, lead, True, progress)
     thresholds = None
-    if not bundle.multiclass and bundle.target_kind == "multilabel":
-        given = dict(zip(bundle.vocabulary.names, bundle.thresholds, strict=True))
-        values = {name: float(t) for name in names if (t := given[name]) is not None}
-        if values:
-            thresholds = Thresholds(values, f"those of the bundle {bundle.name} {bundle.version}")
+    given = dict(zip(bundle.vocabulary.names, bundle.thresholds, strict=True))
+    values = {name: float(t) for name in names if (t := given[name]) is not None}
+    if values and not bundle.task.exclusive:
+        thresholds = Thresholds(values, f"those of the bundle {bundle.name} {bundle.version}")
     if "random_encoder" not in scored.features:
         reason = answers.random_encoder_missing or "no record could be embedded"
         missing["random_encoder"] = reason if controls else "switched off"
@@ -268,7 +261,7 @@ def evaluation_data_of_manifest(
         features=scored.features,
         fit=fit if fit is not None and len(fit) else None,
         thresholds=thresholds,
-        multiclass=bundle.multiclass,
+        multiclass=bundle.task.exclusive,
         cohort=steps,
         notes=notes,
         provenance={

@@ -90,7 +90,7 @@ def explain_recording(
 
     def score(batch: Float32) -> Float64:
         logits = predictor.logits(batch).astype(np.float64)
-        return target_score(logits, column, multiclass=bundle.multiclass)
+        return target_score(logits, column, exclusive=bundle.task.exclusive)
 
     window = _choose_window(windows, score, recording, start_s)
     standardized = window.standardized
@@ -121,7 +121,7 @@ def explain_recording(
             standardized,
             column,
             takes_presence=takes_presence,
-            multiclass=bundle.multiclass,
+            exclusive=bundle.task.exclusive,
         )
         # Per second, so that the time base does not matter; single samples mean nothing.
         width = max(1, round(GRADIENT_SMOOTHING_S * rate))

@@ -30,7 +30,7 @@ def integrated_gradients(
     target: int,
     *,
     takes_presence: bool = False,
-    multiclass: bool = False,
+    exclusive: bool = False,
     steps: int = STEPS,
 ) -> tuple[NDArray[np.float64], float]:
     """Return the attribution of every sample, and the score of the window.
@@ -45,7 +45,7 @@ def integrated_gradients(
         Column of the logits.
     takes_presence : bool
         Whether the network takes the presence mask.
-    multiclass : bool
+    exclusive : bool
         Whether the score is the log odds of the class against the others.
     steps : int
         Midpoints of as many parts of the way.
@@ -67,7 +67,7 @@ def integrated_gradients(
     def score(batch: Tensor) -> Tensor:
         arguments = (batch, presence.expand(len(batch), -1)) if takes_presence else (batch,)
         logits = network(*arguments)
-        if not multiclass or logits.shape[1] == 1:
+        if not exclusive or logits.shape[1] == 1:
             return logits[:, target]
         others = torch.cat([logits[:, :target], logits[:, target + 1 :]], dim=1)
         return logits[:, target] - torch.logsumexp(others, dim=1)

@@ -74,14 +74,14 @@ class Saliency:
         }
 
 
-def target_score(logits: Float64, target: int, *, multiclass: bool) -> Float64:
+def target_score(logits: Float64, target: int, *, exclusive: bool) -> Float64:
     """Return the number that is explained, (windows,), from logits (windows, targets).
 
     The logit; with exclusive classes the log odds of one against all others, because a softmax
     does not change when all logits rise together.
     """
     own = logits[:, target]
-    if not multiclass or logits.shape[1] == 1:
+    if not exclusive or logits.shape[1] == 1:
         return own
     from scipy.special import logsumexp
 

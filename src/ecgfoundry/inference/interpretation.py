@@ -7,100 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ecgfoundry.signals.quality import Notice
-from ecgfoundry.vocabularies.types import Target
+from ecgfoundry.tasks.finding import Finding, WindowResult, rounded
 
 __all__ = ["Episode", "Finding", "Interpretation", "WindowResult"]
-
-DIGITS = 6
-"""Probabilities and values are rounded to this many decimals in JSON."""
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), DIGITS)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One target of the vocabulary and what is said about it.
-
-    ``probability`` is None for regression and beyond 60 s (where ``burden`` stands); ``present``
-    is None where there is no threshold. ``value``, ``low``, ``high`` are for regression.
-    """
-
-    target: Target
-    probability: float | None = None
-    threshold: float | None = None
-    present: bool | None = None
-    calibrated: bool = False
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    burden: float | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the target."""
-        return self.target.name
-
-    @property
-    def code(self) -> str | None:
-        """The first code of the target, as "system:value"."""
-        for system, value in self.target.codes.items():
-            return f"{system}:{value}"
-        return None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        result: dict[str, Any] = {
-            "name": self.name,
-            "code": self.code,
-            "codes": dict(self.target.codes),
-            "kind": self.target.kind,
-            "probability": _rounded(self.probability),
-            "threshold": _rounded(self.threshold),
-            "present": self.present,
-            "calibrated": self.calibrated,
-        }
-        if self.value is not None:
-            result |= {
-                "value": _rounded(self.value),
-                "unit": self.target.unit,
-                "low": _rounded(self.low),
-                "high": _rounded(self.high),
-            }
-        if self.burden is not None:
-            result["burden"] = _rounded(self.burden)
-        for field_name in ("description", "caveat"):
-            text = getattr(self.target, field_name)
-            if text:
-                result[field_name] = text
-        return result
-
-
-@dataclass(frozen=True, slots=True)
-class WindowResult:
-    """What is said about one window."""
-
-    start_s: float
-    duration_s: float
-    probabilities: dict[str, float] | None = None
-    present: tuple[str, ...] | None = None
-    values: dict[str, float] | None = None
-    refused: Notice | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        result: dict[str, Any] = {
-            "start_s": round(self.start_s, 4),
-            "duration_s": round(self.duration_s, 4),
-        }
-        if self.probabilities is not None:
-            result["probabilities"] = {k: _rounded(v) for k, v in self.probabilities.items()}
-            result["present"] = None if self.present is None else list(self.present)
-        if self.values is not None:
-            result["values"] = {k: _rounded(v) for k, v in self.values.items()}
-        result["refused"] = None if self.refused is None else self.refused.to_dict()
-        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +27,7 @@ class Episode:
             "name": self.name,
             "start_s": round(self.start_s, 4),
             "end_s": round(self.end_s, 4),
-            "probability": _rounded(self.probability),
+            "probability": rounded(self.probability),
         }
 
 
@@ -183,7 +92,7 @@ class Interpretation:
         }
         if self.episodes is not None:
             result["episodes"] = [episode.to_dict() for episode in self.episodes]
-            result["burden"] = {k: _rounded(v) for k, v in (self.burden or {}).items()}
+            result["burden"] = {k: rounded(v) for k, v in (self.burden or {}).items()}
             result["readable_s"] = round(self.readable_s or 0.0, 3)
         return result
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, LeadError, SignalError
 from ecgfoundry.formats.base import RecordingInfo
-from ecgfoundry.inference.findings import make_findings, window_result
 from ecgfoundry.inference.interpretation import (
     Finding,
     Interpretation,
@@ -307,21 +306,21 @@ class Predictor:
         *,
         file: str | None,
     ) -> Interpretation:
-        bundle = self.bundle
+        bundle, task = self.bundle, self.bundle.task
         duration = source.samples / source.sampling_rate
         windows = self._window_results(source, collected)
         findings: tuple[Finding, ...]
         episodes = burden = readable = None
         if is_long(duration):
-            names = [target.name for target in bundle.vocabulary.targets if target.standalone]
-            if bundle.target_kind == "regression":
-                names = []  # a measured value is not present or absent: the windows have it
-            episodes, burden, readable = find_episodes(windows, names)
-            findings = make_findings(bundle, None, burden=burden)
+            names = task.vocabulary.names
+            # A measured value is not present or absent: the windows have it.
+            decided = [names[k] for k in task.shown] if task.decides else []
+            episodes, burden, readable = find_episodes(windows, decided)
+            findings = task.long_findings(burden)
         else:
             known = [logits for logits in collected.logits if logits is not None]
             level = "reduced_leads" if leads.absent else "record"
-            findings = make_findings(bundle, np.mean(known, axis=0), level=level)
+            findings = task.findings(np.mean(known, axis=0), level=level)
         # The verdict is about the signal; what is unknown about its source does not change it.
         about_signal = merge_notices([window.quality.warnings for window in collected.prepared])
         about_signal += _refused_part(collected.prepared)
@@ -347,11 +346,10 @@ class Predictor:
     ) -> tuple[WindowResult, ...]:
         rate = source.sampling_rate
         return tuple(
-            window_result(
-                self.bundle,
+            self.bundle.task.window(
                 logits,
-                start_s=window.start / rate,
-                duration_s=(window.stop - window.start) / rate,
+                window.start / rate,
+                (window.stop - window.start) / rate,
                 refused=window.refusal,
             )
             for window, logits in zip(collected.prepared, collected.logits, strict=True)

@@ -16,16 +16,12 @@ from ecgfoundry.errors import BundleError, EcgFoundryError, ManifestError
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest import Manifest, MappedManifest, labels_of_model
-from ecgfoundry.metrics.calibration import Calibrator, fit_calibrator
-from ecgfoundry.metrics.classification import f1_thresholds
 from ecgfoundry.models.bundle import Bundle, write_bundle
+from ecgfoundry.tasks import Calibration, Readout, Thresholds
+from ecgfoundry.tasks.base import MINIMUM_EACH
+from ecgfoundry.tasks.multilabel import FittedTarget, fit_targets, platt
 
-__all__ = ["MINIMUM_EACH", "Recalibration", "recalibrate"]
-
-MINIMUM_EACH = 10
-"""Positives and negatives that a target needs, else it keeps what it had; the same minimum as
-CardioLab uses to keep a target."""
-_LEVELS = ("record", "window", "reduced_leads")
+__all__ = ["Recalibration", "recalibrate"]
 
 
 @dataclass(frozen=True)
@@ -83,18 +79,18 @@ def recalibrate(
     and the threshold that it had; where it had none it is marked uncalibrated.
     """
     bundle = predictor.bundle
-    if bundle.target_kind != "multilabel":
+    if not bundle.task.recalibrates:
         raise BundleError(
             f"only multilabel bundles are calibrated, not {bundle.target_kind}", path=bundle.folder
         )
-    found = labels_of_model(data, bundle.vocabulary, multiclass=False)
+    found = labels_of_model(data, bundle.vocabulary, multiclass=bundle.task.exclusive)
     rows = found.manifest.of_split("validation")
     rows = rows if len(rows) else found.manifest
     names = bundle.vocabulary.names
     labels = rows.targets(names)
     logits, skipped = _record_logits(predictor, rows, progress)
     scored = ~np.isnan(logits).all(axis=1)
-    fitted = _fit(logits[scored], labels[scored])
+    fitted = fit_targets(logits[scored], labels[scored])
     if not fitted:
         raise ManifestError(
             f"no target has {MINIMUM_EACH} positives and {MINIMUM_EACH} negatives",
@@ -103,57 +99,52 @@ def recalibrate(
         )
     document: dict[str, Any] = copy.deepcopy(json.loads(json.dumps(bundle.document)))
     del document["files"]
-    document |= _new_parts(bundle, fitted, int(scored.sum()))
+    readout = _new_readout(bundle, fitted, int(scored.sum()))
+    document |= {"uncalibrated": {}} | readout.to_dict()
     files = {name: bundle.file(name) for name in bundle.document["files"]}
     write_bundle(output, document=document, files=files, recipe=bundle.recipe)
-    uncalibrated = document["uncalibrated"]
     kept = {
-        name: uncalibrated.get(name, "keeps the calibration and the threshold that it had")
+        name: readout.uncalibrated.get(name, "keeps the calibration and the threshold that it had")
         for k, name in enumerate(names)
         if k not in fitted
     }
     return Recalibration(tuple(names[k] for k in fitted), kept, skipped)
 
 
-def _new_parts(bundle: Bundle, fitted: Mapping[int, _Fitted], recordings: int) -> dict[str, Any]:
-    """What replaces the calibration and the thresholds of the bundle's document."""
-    names = bundle.vocabulary.names
+def _new_readout(bundle: Bundle, fitted: Mapping[int, FittedTarget], recordings: int) -> Readout:
+    """What replaces the calibration and the thresholds of the bundle."""
+    names, old = bundle.vocabulary.names, bundle.task.readout
     own = ", ".join(names[k] for k in fitted)
     source = f"{recordings} recordings of the owner; {len(fitted)} of {len(names)} targets ({own})"
-    before = bundle.document["calibration"] or {}
-    calibration: dict[str, Any] = {
-        "fitted_on": _joined(source, before.get("fitted_on") if len(fitted) < len(names) else None)
-    }
-    for level in _LEVELS:
-        if level == "reduced_leads" and level not in before:
-            continue
-        old = bundle.calibrator(level) or Calibrator.identity(len(names))
-        scale, offset = list(old.scale), list(old.offset)
-        for k, one in fitted.items():
-            scale[k], offset[k] = one.scale, one.offset
-        calibration[level] = Calibrator("platt", tuple(scale), tuple(offset)).to_dict()
+    partly = len(fitted) < len(names)
+    before = old.calibration
+    calibration = Calibration(
+        platt(fitted, len(names), before=before and before.record),
+        platt(fitted, len(names), before=before and before.window),
+        platt(fitted, len(names), before=before.reduced_leads)
+        if before is not None and before.reduced_leads is not None
+        else None,
+        _joined(source, before.fitted_on if before is not None and partly else None),
+    )
     values = list(bundle.thresholds)
     for k, one in fitted.items():
         values[k] = one.threshold
-    thresholds = {
-        "values": values,
-        "criterion": "largest F1",
-        "fitted_on": source,
-    }
-    if bundle.document["thresholds"] is not None and len(fitted) < len(names):
-        earlier = bundle.document["thresholds"]
-        if earlier["criterion"] != thresholds["criterion"]:
-            thresholds["criterion"] = _joined(f"largest F1 ({own})", earlier["criterion"])
-        thresholds["fitted_on"] = _joined(source, earlier["fitted_on"])
-    return {
-        "calibration": calibration,
-        "thresholds": thresholds,
-        "uncalibrated": {
-            name: f"fewer than {MINIMUM_EACH} positives or negatives with a label"
+    criterion, fitted_on = "largest F1", source
+    earlier = old.thresholds
+    if earlier is not None and partly:
+        if earlier.criterion != criterion:
+            criterion = _joined(f"largest F1 ({own})", earlier.criterion)
+        fitted_on = _joined(source, earlier.fitted_on)
+    few = f"fewer than {MINIMUM_EACH} positives or negatives with a label"
+    return Readout(
+        calibration,
+        Thresholds(tuple(values), criterion, fitted_on),
+        uncalibrated={
+            name: few
             for k, name in enumerate(names)
             if k not in fitted and not bundle.calibrated[k]
         },
-    }
+    )
 
 
 def _joined(new: str, earlier: str | None) -> str:
@@ -185,27 +176,3 @@ def _record_logits(
         if progress is not None:
             progress(k + 1, len(rows))
     return logits, skipped
-
-
-@dataclass(frozen=True, slots=True)
-class _Fitted:
-    """Calibration and threshold of one target."""
-
-    scale: float
-    offset: float
-    threshold: float
-
-
-def _fit(logits: NDArray[np.float64], labels: NDArray[np.float64]) -> dict[int, _Fitted]:
-    """Fit every target that has enough labels; position -> what was found."""
-    fitted = {}
-    for k in range(logits.shape[1]):
-        known = ~np.isnan(labels[:, k])
-        positives = int((labels[known, k] > 0.5).sum())
-        if min(positives, int(known.sum()) - positives) < MINIMUM_EACH:
-            continue
-        z, y = logits[known, k : k + 1], labels[known, k : k + 1]
-        one = fit_calibrator(z, y, method="platt", multiclass=False)
-        threshold = f1_thresholds(one.probabilities(z, multiclass=False), y)[0]
-        fitted[k] = _Fitted(one.scale[0], one.offset[0], threshold)
-    return fitted

@@ -9,7 +9,6 @@ only where the caller says that this is meant, and every answer says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import ModelNotFoundError, SignalError, SyntheticModelError
-from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.warnings import SYNTHETIC_WORDS, recording_warnings, trained_on_synthetic
 from ecgfoundry.inference.windows import InputLeads, WindowSource, prepare_windows
 from ecgfoundry.metrics.bands import auroc_band
+from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.models.registry import ARCHITECTURES
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
+from ecgfoundry.tasks import Finding
 from ecgfoundry.vocabularies.types import Target
 
 __all__ = [
@@ -282,62 +282,43 @@ def _logits(
 
 
 def _estimates(bundle: Bundle, logits: Float64, weights: Float64) -> list[LaboratoryEstimate]:
-    mean = weights @ logits
-    several = len(logits) > 1
-    if bundle.target_kind == "regression":
-        return _values(bundle, logits, mean, several=several)
-    if bundle.target_kind != "multilabel":
+    task = bundle.task
+    if task.exclusive:
         raise SignalError(f"{bundle.name} excludes targets from each other; indicators do not")
-    visit = probabilities(bundle, mean, level="record")
-    windows = probabilities(bundle, logits, level="window")
-    spread = np.quantile(windows, WINDOW_RANGE, axis=0)
+    mean = weights @ logits
+    findings = {finding.name: finding for finding in task.findings(mean)}
+    windows = task.answers(logits, level="window")
+    low, high = np.quantile(windows, WINDOW_RANGE, axis=0)
+    several = len(logits) > 1
     result = []
-    for k, target in enumerate(bundle.vocabulary.targets):
-        figure = _measured(bundle.document, target.name)
+    for k, target in enumerate(task.vocabulary.targets):
+        found, figure = findings.get(target.name, Finding(target)), _measured(bundle, target.name)
         result.append(
             LaboratoryEstimate(
                 target,
-                probability=float(visit[k]),
-                threshold=bundle.thresholds[k],
-                window_low=float(spread[0, k]) if several else None,
-                window_high=float(spread[1, k]) if several else None,
-                auroc=figure.get("value"),
-                auroc_low=figure.get("low"),
-                auroc_high=figure.get("high"),
-                band=auroc_band(figure.get("value")),
-                band_low=auroc_band(figure.get("low")),
+                probability=found.probability,
+                threshold=found.threshold,
+                value=found.value,
+                low=found.low,
+                high=found.high,
+                window_low=float(low[k]) if several else None,
+                window_high=float(high[k]) if several else None,
+                auroc=figure.value,
+                auroc_low=figure.low,
+                auroc_high=figure.high,
+                band=auroc_band(figure.value),
+                band_low=auroc_band(figure.low),
             )
         )
     return result
 
 
-def _values(
-    bundle: Bundle, logits: Float64, mean: Float64, *, several: bool
-) -> list[LaboratoryEstimate]:
-    described = bundle.document["regression"]
-    scale, offset = np.asarray(described["scale"]), np.asarray(described["offset"])
-    values = mean * scale + offset
-    spread = np.quantile(logits * scale + offset, WINDOW_RANGE, axis=0)
-    quantiles = described.get("residual_quantiles")
-    return [
-        LaboratoryEstimate(
-            target,
-            value=float(values[k]),
-            low=None if quantiles is None else float(values[k] + quantiles[k][0]),
-            high=None if quantiles is None else float(values[k] + quantiles[k][1]),
-            window_low=float(spread[0, k]) if several else None,
-            window_high=float(spread[1, k]) if several else None,
-        )
-        for k, target in enumerate(bundle.vocabulary.targets)
-    ]
-
-
-def _measured(document: Mapping[str, Any], target: str) -> dict[str, Any]:
+def _measured(bundle: Bundle, target: str) -> Metric:
     """The first AUROC of this target on the card: visits, all windows, where it is there."""
-    for metric in document["metrics"]:
-        if metric["name"].startswith("AUROC") and metric.get("target") == target:
-            return dict(metric)
-    return {}
+    for metric in bundle.metrics:
+        if metric.name.startswith("AUROC") and metric.target == target:
+            return metric
+    return Metric("AUROC", None, "")
 
 
 def caveats(answer: LaboratoryAnswer) -> list[str]:

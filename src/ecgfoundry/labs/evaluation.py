@@ -42,7 +42,6 @@ from ecgfoundry.evaluation.report.tables import (
 )
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
-from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.io import write_atomically
 from ecgfoundry.labs.estimates import pooling_of
@@ -278,7 +277,7 @@ def laboratory_evaluation(
 def _targets_of(predictor: Predictor, targets: Sequence[str] | None) -> tuple[str, ...]:
     bundle = predictor.bundle
     own = tuple(t.name for t in bundle.vocabulary.targets if t.kind == "laboratory indicator")
-    if not own or bundle.target_kind != "multilabel":
+    if not own or bundle.task.exclusive or not bundle.task.decides:
         raise EvaluationError(
             f"{bundle.name} does not answer whether a laboratory value is abnormal",
             remedy="Give a bundle of 'ecgfoundry labs train'",
@@ -398,9 +397,8 @@ def _data_of(
         features = _means_of_visits(features, visits)
     whole = np.zeros((len(own), logits.shape[1]))
     whole[:, place] = np.nan_to_num(own)
-    scores = probabilities(
-        predictor.bundle, whole, level="record" if level == "visit" else "window"
-    )[:, place]
+    which = "record" if level == "visit" else "window"
+    scores = predictor.bundle.task.answers(whole, level=which)[:, place]
     scores[np.isnan(own)] = np.nan
     kept = np.flatnonzero((~np.isnan(labels)).any(axis=1))
     chosen = positions[rows[kept]]

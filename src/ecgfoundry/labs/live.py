@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import ModelNotFoundError
-from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.warnings import SYNTHETIC_WORDS, trained_on_synthetic
 from ecgfoundry.inference.windows import InputLeads, WindowSource, prepare_together
@@ -120,7 +119,7 @@ class LaboratoryTrend:
     def __init__(self, bundle: Bundle, *, span_s: float = SPAN_S) -> None:
         targets = bundle.vocabulary.targets
         self._shown = [k for k, target in enumerate(targets) if target.kind == KIND]
-        if not self._shown or bundle.multiclass:
+        if not self._shown or bundle.task.exclusive:
             raise ModelNotFoundError(
                 f"{bundle.name} has no laboratory indicator",
                 remedy="Give a bundle of 'ecgfoundry labs train'",
@@ -168,14 +167,13 @@ def _trends(
     ends = slope * (times[-1] - times[0])
     directed = len(times) >= FEWEST_FOR_DIRECTION
     # Straight through the calibration: it is monotone, so the ends of an interval stay its ends.
-    middle, low, high, first, last = _in_units(
-        bundle, np.stack([mean, mean - half, mean + half, mean - ends / 2, mean + ends / 2])
+    middle, low, high, first, last = bundle.task.answers(
+        np.stack([mean, mean - half, mean + half, mean - ends / 2, mean + ends / 2])
     )
     low, high = np.minimum(low, high), np.maximum(low, high)
     change = last - first
-    spread = None
-    if bundle.target_kind == "regression":
-        spread = bundle.document["regression"].get("residual_quantiles")
+    scale = bundle.task.readout.scale
+    spread = None if scale is None else scale.residuals
     known = len(times) >= FEWEST_WINDOWS
     result = []
     for k in shown:
@@ -197,13 +195,6 @@ def _trends(
             )
         )
     return tuple(result)
-
-
-def _in_units(bundle: Bundle, logits: Float64) -> Float64:
-    if bundle.target_kind == "regression":
-        described = bundle.document["regression"]
-        return logits * np.asarray(described["scale"]) + np.asarray(described["offset"])
-    return probabilities(bundle, logits, level="record")
 
 
 def _interval_and_slope(
@@ -298,6 +289,6 @@ def trend_words(bundle: Bundle) -> list[str]:
         "Estimates from an ECG. None replaces a laboratory measurement. Not a medical device.",
         "The band is the 90 % interval of the sliding mean, not of the laboratory value.",
     ]
-    if bundle.target_kind != "regression" and bundle.document["calibration"] is None:
+    if bundle.task.decides and bundle.task.readout.calibration is None:
         lines.append("The probabilities are not calibrated.")
     return [f"SYNTHETIC: {SYNTHETIC_WORDS}", *lines] if trained_on_synthetic(bundle) else lines

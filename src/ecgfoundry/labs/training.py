@@ -34,10 +34,13 @@ from ecgfoundry.labs.training_data import (
 )
 from ecgfoundry.labs.visits import attention_start, visit_batches
 from ecgfoundry.metrics.auroc_intervals import auroc_interval
+from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.networks.segment_attention import SegmentAttentionNet, VisitNetwork
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.preprocessing import Preprocessing
-from ecgfoundry.training import losses
+from ecgfoundry.tasks import Calibration, Outputs, Readout, TargetScale, Task, losses
+from ecgfoundry.tasks.multilabel import Multilabel
+from ecgfoundry.tasks.regression import residual_quantiles
 from ecgfoundry.training.checks import check_device
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.sources import SourcePool
@@ -46,9 +49,8 @@ from ecgfoundry.training.distributed import World
 from ecgfoundry.training.initialization import FRESH, Start, classifier_of, start_from
 from ecgfoundry.training.loop import FitSettings, fit
 from ecgfoundry.training.probing import LinearProbe, fit_linear_probe, put_into
-from ecgfoundry.training.results.calibrate import Outputs, fit_calibration, residual_quantiles
 from ecgfoundry.training.results.lineage import Lineage
-from ecgfoundry.training.results.package import BundleDescription, Metric, RunCard
+from ecgfoundry.training.results.package import BundleDescription, RunCard
 from ecgfoundry.training.results.run_folder import (
     Curves,
     RunFolder,
@@ -56,7 +58,6 @@ from ecgfoundry.training.results.run_folder import (
     weights_hash,
 )
 from ecgfoundry.training.results.save import bundle_name, save_bundle, today
-from ecgfoundry.training.tasks import TargetScale, Task, as_json
 
 __all__ = ["LaboratoryResult", "LaboratorySettings", "labs_mcmed"]
 
@@ -147,7 +148,7 @@ def labs_mcmed(
         minimum_patients=results.minimum_patients,
     )  # fmt: skip
     words = vocabulary_of(segments)
-    task = Task(kind="multilabel", columns=words.names, vocabulary=words)
+    task = Multilabel(columns=words.names, vocabulary=words)
     heads = len(segments.indicators) if settings.regression else 0
     start = start_from(
         model, outputs=task.outputs + heads, leads=("II",),
@@ -233,7 +234,7 @@ class _Run:
             "starts_from": start.origin,
             "architecture": start.architecture,
             "input": start.spec.to_dict(),
-            "task": as_json(self.task),
+            "task": self.task.to_dict(),
             "settings": self.settings.to_dict(),
             "synthetic": self.data.synthetic,
             "depends_on": {
@@ -443,45 +444,39 @@ def _finish(run: _Run, scale: TargetScale | None) -> LaboratoryResult:
     data, task = run.data, run.task
     network = _part_of(run.start.network, 0, task.outputs)
     network = round_to_float16(network)
-    calibration, thresholds = _calibration(run, network)
+    readout = _readout(run, network)
     test = spread_over_visits(
         data.positions("test"), data.visits, run.settings.visits.test_segments
     )
     metrics = _test_metrics(run, network, test) if len(test) else []
     base = bundle_name(run.card.name or run.folder.path.resolve().name)
     description = _description(run, base)
-    bundle = save_bundle(
-        network, description, run.folder,
-        calibration=calibration, thresholds=thresholds, metrics=metrics,
-    )  # fmt: skip
+    bundle = save_bundle(network, description, run.folder, readout=readout, metrics=metrics)
     values = None
     if scale is not None:
         values = _value_bundle(run, scale, f"{base}-values", test)
     return LaboratoryResult(bundle, values, metrics, task.vocabulary.names)
 
 
-def _calibration(
-    run: _Run, network: torch.nn.Module
-) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+def _readout(run: _Run, network: torch.nn.Module) -> Readout:
     data, task = run.data, run.task
     outputs, attention = run.joined(network, run.validation)
     labels = data.binary()[run.validation]
     means, truth, _ = visit_means(outputs, labels, data.visits[run.validation], attention)
-    every = np.arange(len(means), dtype=np.intp)
-    by_visit, thresholds = fit_calibration(
-        task, Outputs(every, np.nan_to_num(means), np.nan_to_num(means), every), truth
-    )
-    single = np.arange(len(outputs), dtype=np.intp)
-    by_segment, _ = fit_calibration(task, Outputs(single, outputs, outputs, single), labels)
-    if by_visit is None or by_segment is None or thresholds is None:
-        return None, None
+    visits = task.calibrated(Outputs.of_single_windows(np.nan_to_num(means)), truth).readout
+    segments = task.calibrated(Outputs.of_single_windows(outputs), labels).readout
+    if visits.calibration is None or segments.calibration is None or visits.thresholds is None:
+        return Readout(uncalibrated=visits.uncalibrated)
     source = f"{len(means)} visits of the validation split ({data.split_kind})"
-    calibration = {
-        "record": by_visit["record"],
-        "window": by_segment["record"],
-        "fitted_on": f"{source}; single windows on their segments",
-    }
-    return calibration, thresholds | {"fitted_on": source}
+    return replace(
+        visits,
+        calibration=Calibration(
+            visits.calibration.record,
+            segments.calibration.record,
+            fitted_on=f"{source}; single windows on their segments",
+        ),
+        thresholds=replace(visits.thresholds, fitted_on=source),
+    )
 
 
 def _test_metrics(run: _Run, network: torch.nn.Module, test: Positions) -> list[Metric]:
@@ -536,10 +531,7 @@ def _value_bundle(run: _Run, scale: TargetScale, name: str, test: Positions) -> 
         return answers, means
 
     answers, truth = visits(run.validation)
-    quantiles = residual_quantiles(answers, truth)
-    regression: dict[str, Any] = {"scale": list(scale.scale), "offset": list(scale.offset)}
-    if quantiles is not None:
-        regression["residual_quantiles"] = quantiles
+    readout = Readout(scale=replace(scale, residuals=residual_quantiles(answers, truth)))
     metrics = []
     if len(test):
         answers, truth = visits(test)
@@ -557,17 +549,15 @@ def _value_bundle(run: _Run, scale: TargetScale, name: str, test: Positions) -> 
                     Metric(words_of, mean, where, target=target.name, records=len(values))
                 )
     folder = RunFolder(run.folder.path / "values")
-    description = _description(run, name, regression=regression, words=words)
-    return save_bundle(
-        network, description, folder, calibration=None, thresholds=None, metrics=metrics
-    )
+    description = _description(run, name, kind="regression", words=words)
+    return save_bundle(network, description, folder, readout=readout, metrics=metrics)
 
 
 def _description(
     run: _Run,
     name: str,
     *,
-    regression: dict[str, Any] | None = None,
+    kind: str = "multilabel",
     words: Any = None,
 ) -> BundleDescription:
     data, settings, start = run.data, run.settings, run.start
@@ -602,7 +592,7 @@ def _description(
         leads=("II",) if start.spec.lead_mode == "any-single" else start.spec.leads,
         preprocessing=start.spec.recipe,
         vocabulary=vocabulary.name,
-        target_kind="multilabel" if regression is None else "regression",
+        target_kind=kind,
         training_data=(entry,),
         recipe=run.card.recipe,
         seed=settings.seed,
@@ -614,7 +604,6 @@ def _description(
         licence="Apache-2.0" if data.synthetic else run.card.licence,
         method=f"From {start.origin}; {_method(settings)}; masked binary cross-entropy. The "
         "resolved configuration stands in the run's folder.",
-        regression=regression,
         targets=vocabulary,
         repeat="`ecgfoundry labs train` and the run's configuration.json",
         learned_from=run.lineage.learned_from,

@@ -22,9 +22,10 @@ from typing import Any
 
 from ecgfoundry.errors import BundleError, IntegrityError, ModelNotFoundError
 from ecgfoundry.io import sha256_of
-from ecgfoundry.metrics.calibration import Calibrator
+from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.preprocessing import PREPROCESSINGS, Preprocessing, get_preprocessing
 from ecgfoundry.schemas import schema_problems
+from ecgfoundry.tasks import TASKS, Readout, Task
 from ecgfoundry.vocabularies.types import Vocabulary
 
 __all__ = [
@@ -119,13 +120,13 @@ class Bundle:
 
     @property
     def target_kind(self) -> str:
-        """ "multilabel", "multiclass" or "regression"."""
+        """Kind of its answers, a name in :data:`ecgfoundry.tasks.TASKS`."""
         return str(self.document["target_kind"])
 
-    @property
-    def multiclass(self) -> bool:
-        """Whether exactly one target is present."""
-        return self.target_kind == "multiclass"
+    @cached_property
+    def task(self) -> Task:
+        """What its outputs mean, and how they become answers."""
+        return _task(self.document)
 
     @cached_property
     def input(self) -> InputSpec:
@@ -150,37 +151,20 @@ class Bundle:
         """What comes out, in order."""
         return Vocabulary.from_dict(self.document["vocabulary"])
 
-    def calibrator(self, level: str) -> Calibrator | None:
-        """Return the calibrator for "record", "window" or "reduced_leads"; None if uncalibrated.
-
-        Where a bundle has none for reduced leads, the one for records serves.
-        """
-        return self._calibrators.get(level) or self._calibrators.get("record")
-
     @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The figures of its card."""
+        return tuple(Metric.from_dict(entry) for entry in self.document["metrics"])
+
+    @property
     def calibrated(self) -> tuple[bool, ...]:
         """Whether each target's probability is calibrated."""
-        without = self.document.get("uncalibrated", {})
-        some = self.document["calibration"] is not None
-        return tuple(some and name not in without for name in self.vocabulary.names)
-
-    @cached_property
-    def _calibrators(self) -> dict[str, Calibrator]:
-        calibration = self.document["calibration"] or {}
-        known = ("record", "window", "reduced_leads")
-        return {
-            level: Calibrator.from_dict(calibration[level])
-            for level in known
-            if calibration.get(level)
-        }
+        return self.task.calibrates
 
     @property
     def thresholds(self) -> list[float | None]:
         """Threshold of each target on its calibrated probability, None where there is none."""
-        thresholds = self.document["thresholds"]
-        if thresholds is None:
-            return [None] * len(self.vocabulary.targets)
-        return list(thresholds["values"])
+        return list(self.task.thresholds)
 
     def file(self, name: str) -> Path:
         """Return the path of a file that the bundle lists.
@@ -265,31 +249,26 @@ def _check_content(document: Mapping[str, Any], recipe: Preprocessing, path: Pat
             f"{recipe.name} makes {recipe.samples} at {recipe.sampling_rate:g} Hz",
             path=path,
         )
-    targets = len(document["vocabulary"]["targets"])
-    strange = set(document.get("uncalibrated", {})) - {
-        target["name"] for target in document["vocabulary"]["targets"]
-    }
+    names = {target["name"] for target in document["vocabulary"]["targets"]}
+    strange = set(document.get("uncalibrated", {})) - names
     if strange:
         raise BundleError(
             f"'uncalibrated' names no target: {', '.join(sorted(strange))}", path=path
         )
-    lists: dict[str, Any] = {}
-    if document["thresholds"] is not None:
-        lists["thresholds"] = document["thresholds"]["values"]
-    for level, calibrator in (document["calibration"] or {}).items():
-        if isinstance(calibrator, Mapping):
-            lists[f"calibration.{level}.scale"] = calibrator["scale"]
-            lists[f"calibration.{level}.offset"] = calibrator["offset"]
-    if document["target_kind"] == "regression":
-        if "regression" not in document:
-            raise BundleError("a regression needs 'regression' with scale and offset", path=path)
-        lists["regression.scale"] = document["regression"]["scale"]
-        lists["regression.offset"] = document["regression"]["offset"]
-        if "residual_quantiles" in document["regression"]:
-            lists["regression.residual_quantiles"] = document["regression"]["residual_quantiles"]
-    for name, values in lists.items():
-        if len(values) != targets:
-            raise BundleError(f"{name} has {len(values)} values for {targets} targets", path=path)
+    if document["target_kind"] not in TASKS:
+        raise BundleError(
+            f"its answers are of the kind '{document['target_kind']}', which is not known here",
+            path=path,
+            remedy="Install the package that adds this kind of task",
+        )
+    problem = _task(document).problem()
+    if problem is not None:
+        raise BundleError(problem, path=path)
+
+
+def _task(document: Mapping[str, Any]) -> Task:
+    vocabulary = Vocabulary.from_dict(document["vocabulary"])
+    return TASKS[document["target_kind"]].answering(vocabulary, Readout.from_dict(document))
 
 
 def write_bundle(

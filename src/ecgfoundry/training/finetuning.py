@@ -24,7 +24,9 @@ from ecgfoundry.manifest import (
     split_by_patient,
 )
 from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak, split_problems
+from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.onnx_export import round_to_float16
+from ecgfoundry.tasks import TASKS, Outputs, Task, infer_task, patient_means
 from ecgfoundry.training.checks import check_batch, check_device
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.windows import StoredWindows, store_windows
@@ -39,15 +41,9 @@ from ecgfoundry.training.initialization import (
 )
 from ecgfoundry.training.loop import FitResult, FitSettings, fit
 from ecgfoundry.training.probing import fit_linear_probe, put_into
-from ecgfoundry.training.results.calibrate import (
-    fit_calibration,
-    measured,
-    record_outputs,
-    residual_quantiles,
-    window_embeddings,
-)
 from ecgfoundry.training.results.lineage import Lineage
-from ecgfoundry.training.results.package import BundleDescription, Metric, RunCard
+from ecgfoundry.training.results.outputs import record_outputs, window_embeddings
+from ecgfoundry.training.results.package import BundleDescription, RunCard
 from ecgfoundry.training.results.run_folder import (
     Curves,
     RunFolder,
@@ -58,7 +54,6 @@ from ecgfoundry.training.results.run_folder import (
 )
 from ecgfoundry.training.results.save import bundle_name, save_bundle, today
 from ecgfoundry.training.settings import FinetuneSettings
-from ecgfoundry.training.tasks import TargetScale, Task, as_json, infer_task, patient_means
 
 __all__ = ["FinetuneResult", "FinetuneSettings", "finetune", "mapped", "task_of"]
 
@@ -203,7 +198,7 @@ def finetune(
         "architecture": start.architecture,
         "input": start.spec.to_dict(),
         "lead": lead,
-        "task": as_json(task),
+        "task": task.to_dict(),
         "settings": settings.to_dict(),
         "depends_on": depends_on,
     }
@@ -227,16 +222,14 @@ def finetune(
         )
         for line in content.lineage(start).warnings:
             say(f"warning: {line}")
-        scale = TargetScale.of(content.values[training]) if task.kind == "regression" else None
+        task = task.fitted(content.values[training])
         if settings.mode == "probe":
-            _probe(start, task, content, training, validation, scale, settings)
+            _probe(start, task, content, training, validation, settings)
         else:
-            result = _train(
-                start, task, content, training, validation, scale, settings, folder, say
-            )
+            result = _train(start, task, content, training, validation, settings, folder, say)
             say(f"best epoch {result.epoch + 1}")
         network = round_to_float16(start.network.eval())
-        return _finish(network, start, task, content, scale, settings, folder, card)
+        return _finish(network, start, task, content, settings, folder, card)
 
 
 def mapped(
@@ -257,7 +250,7 @@ def task_of(data: MappedManifest, kind: str = "auto", **more: Any) -> Task:
     ----------
     data : MappedManifest
     kind : str
-        See :func:`ecgfoundry.training.tasks.infer_task`.
+        See :func:`ecgfoundry.tasks.infer_task`.
     **more
         ``unit``, ``loss``, ``balance``, ``aggregate``, as there.
 
@@ -270,7 +263,7 @@ def task_of(data: MappedManifest, kind: str = "auto", **more: Any) -> Task:
         The values do not fit the kind.
     """
     values = data.manifest.targets(data.targets)
-    if kind not in ("regression", "multiclass"):
+    if kind == "auto" or TASKS[kind].zero_one:
         for name, column in zip(data.targets, values.T, strict=True):
             problem = mark_problem(name, column)
             if problem is not None:
@@ -333,7 +326,6 @@ def _train(
     data: _Data,
     training: NDArray[np.intp],
     validation: NDArray[np.intp],
-    scale: TargetScale | None,
     settings: FinetuneSettings,
     folder: RunFolder,
     say: Say,
@@ -341,8 +333,8 @@ def _train(
     if settings.mode == "last":
         freeze_all_but(start.network, settings.last_stages)
     wanted = data.values[validation]
-    batches = _batches(start, task, data, training, scale, settings)
-    monitor, direction = _monitor(task, wanted)
+    batches = _batches(start, task, data, training, settings)
+    monitor, direction = task.monitor(wanted)
 
     def evaluate(network: torch.nn.Module) -> dict[str, float]:
         outputs = record_outputs(
@@ -353,7 +345,7 @@ def _train(
         if task.aggregate == "patient":
             own = [data.groups[k] for k in validation]
             outputs, truth, _ = patient_means(outputs, wanted, own)
-        return task.figures(outputs, truth, scale=scale)
+        return task.figures(outputs, truth)
 
     fresh = start.origin == FRESH
     chosen = FitSettings.of(
@@ -389,11 +381,10 @@ def _batches(
     task: Task,
     data: _Data,
     training: NDArray[np.intp],
-    scale: TargetScale | None,
     settings: FinetuneSettings,
 ) -> WindowBatches:
     positions = np.flatnonzero(np.isin(data.stored.row, training))
-    targets = task.network_targets(data.values, scale)[data.stored.row[positions]]
+    targets = task.network_targets(data.values)[data.stored.row[positions]]
     return WindowBatches(
         windows=data.stored,
         positions=positions,
@@ -408,22 +399,12 @@ def _batches(
     )
 
 
-def _monitor(task: Task, validation: Float64) -> tuple[str, str]:
-    """The figure that selects; the loss where the validation split leaves it undefined."""
-    if task.kind != "regression":
-        defined = [len(np.unique(c[~np.isnan(c)])) > 1 for c in validation.T]
-        if not any(defined):
-            return "loss", "min"
-    return task.monitor
-
-
 def _probe(
     start: Start,
     task: Task,
     data: _Data,
     training: NDArray[np.intp],
     validation: NDArray[np.intp],
-    scale: TargetScale | None,
     settings: FinetuneSettings,
 ) -> None:
     """Fit the classifier on cached embeddings, each recording the mean of its windows."""
@@ -443,7 +424,7 @@ def _probe(
 
     probe = fit_linear_probe(
         embedded(training), data.values[training], task,
-        validation=(embedded(validation), data.values[validation]), scale=scale,
+        validation=(embedded(validation), data.values[validation]),
     )  # fmt: skip
     start.network.to("cpu")
     put_into(start.network, probe)
@@ -454,13 +435,12 @@ def _finish(
     start: Start,
     task: Task,
     data: _Data,
-    scale: TargetScale | None,
     settings: FinetuneSettings,
     folder: RunFolder,
     card: RunCard,
 ) -> FinetuneResult:
     """Calibrate on the validation split, measure, and write the bundle."""
-    parts: dict[str, tuple[Any, Float64, list[str]]] = {}
+    parts: dict[str, tuple[Outputs, Float64, list[str]]] = {}
     for split in ("validation", "test"):
         rows = data.rows(split)
         if len(rows) and (split == "validation" or settings.test_figures):
@@ -470,63 +450,32 @@ def _finish(
             )  # fmt: skip
             parts[split] = (outputs, data.values[rows], [data.groups[k] for k in rows])
     outputs, values, groups = parts["validation"]
-    calibration, thresholds = fit_calibration(task, outputs, values)
-    regression: dict[str, Any] | None = None
-    if scale is not None:
-        regression = {"scale": list(scale.scale), "offset": list(scale.offset)}
-        quantiles = residual_quantiles(scale.physical(outputs.records), values)
-        if quantiles is not None:
-            regression["residual_quantiles"] = quantiles
+    task = task.calibrated(outputs, values)
     metrics: list[Metric] = []
     if "test" in parts:
         found, truth, who = parts["test"]
-        metrics += measured(
-            task, found.records, truth, who, data="test split, measured once", scale=scale
-        )
-        if regression is not None and "residual_quantiles" in regression and scale is not None:
-            metrics += _coverage(task, scale.physical(found.records), truth, regression)
-    metrics += measured(
-        task, outputs.records, values, groups, scale=scale,
-        data="validation split, which also chose the weights", calibrated=calibration is not None,
+        once = "test split, measured once"
+        metrics += task.measure(found.records, truth, who, data=once)
+        metrics += task.held_out_metrics(found.records, truth, once)
+    metrics += task.measure(
+        outputs.records, values, groups,
+        data="validation split, which also chose the weights", calibration=True,
     )  # fmt: skip
-    description = _description(start, task, data, settings, folder, regression, card)
+    description = _description(start, task, data, settings, folder, card)
     bundle = save_bundle(
-        network, description, folder,
-        calibration=calibration, thresholds=thresholds, metrics=metrics, notes=_notes(task),
-    )  # fmt: skip
+        network, description, folder, readout=task.readout, metrics=metrics, notes=[_note(task)]
+    )
     return FinetuneResult(bundle, metrics, data.stored.skipped, task)
 
 
-def _coverage(
-    task: Task, physical: Float64, truth: Float64, regression: dict[str, Any]
-) -> list[Metric]:
-    """Share of the test recordings inside the interval: what its 90 % are worth."""
-    result = []
-    for k, target in enumerate(task.vocabulary.targets):
-        low, high = regression["residual_quantiles"][k]
-        known = ~np.isnan(truth[:, k])
-        residual = truth[known, k] - physical[known, k]
-        share = float(((residual >= low) & (residual <= high)).mean()) if known.any() else None
-        result.append(
-            Metric("share inside the 90 % interval", share, "test split, measured once",
-                   target=target.name, records=int(known.sum()))
-        )  # fmt: skip
-    return result
-
-
-def _notes(task: Task) -> list[str]:
+def _note(task: Task) -> str:
     common = (
         "Intervals are those of `ecgfoundry evaluate`, clustered by patient. Splits are by "
         "patient. The validation split "
         "chose the weights and the calibration, so its figures are optimistic; the test split was "
         "measured once, at the end."
     )
-    if task.kind == "regression":
-        common += (
-            " `low` and `high` enclose the truth for 90 % of recordings like those of the "
-            "validation split."
-        )
-    return [common]
+    return f"{common} {task.card_notes}".rstrip()
 
 
 def _description(
@@ -535,7 +484,6 @@ def _description(
     data: _Data,
     settings: FinetuneSettings,
     folder: RunFolder,
-    regression: dict[str, Any] | None,
     card: RunCard,
 ) -> BundleDescription:
     counts = {split: len(data.rows(split)) for split in ("train", "validation", "test")}
@@ -576,7 +524,6 @@ def _description(
         licence=card.licence,
         method=f"From {start.origin}; {how}. Loss: {task.loss}. The resolved configuration, the "
         "environment and the split stand beside the bundle in the run's folder.",
-        regression=regression,
         targets=task.vocabulary,
         repeat="`ecgfoundry finetune` and the run's configuration.json",
         learned_from=lineage.learned_from,
@@ -597,6 +544,4 @@ def _failures(task: Task, data: _Data, counts: dict[str, int]) -> tuple[str, ...
     nameless = sum(row.patient is None for row in data.manifest.rows)
     if nameless:
         result.append(f"{nameless} recordings name no patient and were taken for one person each.")
-    if task.kind == "positive-unlabelled":
-        result.append("Targets that were not annotated were not known to be absent.")
-    return tuple(result)
+    return (*result, *task.known_limits)

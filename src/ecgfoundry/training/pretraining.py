@@ -17,6 +17,7 @@ from ecgfoundry.errors import TrainingError
 from ecgfoundry.manifest import Manifest, mark_problem, read_manifest
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.models.onnx_export import round_to_float16
+from ecgfoundry.tasks import Outputs, Task, make_task
 from ecgfoundry.training.checks import check_batch, check_device, check_input
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.sources import SegmentSource, SourcePool, open_sources
@@ -24,7 +25,6 @@ from ecgfoundry.training.data.windows import FreshWindows, InputWindows
 from ecgfoundry.training.distributed import ALONE, World, best_device
 from ecgfoundry.training.initialization import NewNetwork, Start, leads_of
 from ecgfoundry.training.loop import FitResult, FitSettings, fit
-from ecgfoundry.training.results.calibrate import Outputs, fit_calibration, measured
 from ecgfoundry.training.results.package import BundleDescription, RunCard
 from ecgfoundry.training.results.run_folder import (
     Curves,
@@ -34,7 +34,6 @@ from ecgfoundry.training.results.run_folder import (
 )
 from ecgfoundry.training.results.save import bundle_name, save_bundle, today
 from ecgfoundry.training.settings import PretrainSettings
-from ecgfoundry.training.tasks import TargetScale, Task, as_json
 from ecgfoundry.vocabularies import Target, Vocabulary, load_vocabulary
 
 __all__ = [
@@ -133,7 +132,7 @@ def pretrain(
     values = pool.targets(np.arange(len(pool)))
     _refuse_marks(task, values)
     _refuse_unlabelled(task, values[training])
-    scale = TargetScale.of(values[training]) if task.kind == "regression" else None
+    task = task.fitted(values[training])
     start = network.start(task.outputs, settings.seed)
     check_input(start.network, spec, start.takes_presence)
     check_batch(start.network, spec, share, start.takes_presence)
@@ -142,7 +141,7 @@ def pretrain(
         task, start, settings, world, tell, pool, inputs,
         # Validation windows are not augmented.
         FreshWindows(pool, spec),
-        values, training, validation, scale,
+        values, training, validation,
     )  # fmt: skip
     with folder.locked() if world.first else nullcontext():
         if world.first:
@@ -152,7 +151,7 @@ def pretrain(
                     "architecture": start.architecture,
                     "configuration": dict(network.configuration),
                     "input": spec.to_dict(),
-                    "task": as_json(task),
+                    "task": task.to_dict(),
                     "settings": settings.to_dict(),
                     "processes": world.size,
                     "depends_on": {
@@ -253,7 +252,7 @@ def pretraining_task(
     kind : str
         positive-unlabelled, multilabel, multiclass or regression.
     loss : str
-        As in :class:`ecgfoundry.training.tasks.Task`.
+        As in :class:`ecgfoundry.tasks.Task`.
     """
     names = tuple(targets)
     words = (
@@ -261,7 +260,7 @@ def pretraining_task(
         if names
         else load_vocabulary(vocabulary)
     )
-    return Task(kind=kind, columns=names or words.names, vocabulary=words, loss=loss)
+    return make_task(kind, columns=names or words.names, vocabulary=words, loss=loss)
 
 
 def _can_replace(settings: PretrainSettings, spec: InputSpec, source: Path | Manifest) -> bool:
@@ -289,7 +288,6 @@ class _Run:
     values: Float64
     training: Positions
     validation: Positions
-    scale: TargetScale | None
 
     def fit(self, folder: RunFolder, batch: int) -> FitResult:
         """Train; the network ends with the weights of the lowest validation loss."""
@@ -297,7 +295,7 @@ class _Run:
         batches = WindowBatches(
             windows=self.inputs,
             positions=self.training,
-            targets=task.network_targets(self.values, self.scale)[self.training],
+            targets=task.network_targets(self.values)[self.training],
             batch=batch,
             sampling_rate=self.start.spec.sampling_rate,
             takes_presence=self.start.takes_presence,
@@ -318,9 +316,9 @@ class _Run:
 
         def evaluate(candidate: torch.nn.Module) -> dict[str, float]:
             outputs, truth = self.outputs(candidate, world.device), self.values[self.validation]
-            wanted = task.network_targets(truth, self.scale)
+            wanted = task.network_targets(truth)
             error = loss(torch.from_numpy(outputs.astype(np.float32)), torch.from_numpy(wanted))
-            return {**task.figures(outputs, truth, scale=self.scale), "loss": float(error)}
+            return {**task.figures(outputs, truth), "loss": float(error)}
 
         tensorboard = Curves(folder.path / "tensorboard")
 
@@ -350,20 +348,16 @@ class _Run:
         """Calibrate and measure on the validation windows, and write the bundle."""
         rounded = round_to_float16(self.start.network.to("cpu").eval())
         outputs, wanted = self.outputs(rounded, "cpu"), self.values[self.validation]
-        owner = np.arange(len(self.validation))
-        calibration, thresholds = fit_calibration(
-            self.task, Outputs(self.validation, outputs, outputs, owner), wanted
-        )
+        task = self.task.calibrated(Outputs.of_single_windows(outputs), wanted)
         groups = self.pool.groups
-        metrics = measured(
-            self.task, outputs, wanted, [groups[k] for k in self.validation], scale=self.scale,
-            intervals=self.task.outputs <= 20,
+        metrics = task.measure(
+            outputs, wanted, [groups[k] for k in self.validation],
+            intervals=task.outputs <= 20,
             data="windows of the validation patients, which also chose the weights",
         )  # fmt: skip
         return save_bundle(
-            rounded, self.describe(folder, card), folder,
-            calibration=calibration, thresholds=thresholds, metrics=metrics,
-        )  # fmt: skip
+            rounded, self.describe(folder, card), folder, readout=task.readout, metrics=metrics
+        )
 
     def describe(self, folder: RunFolder, card: RunCard) -> BundleDescription:
         """Say what the bundle is."""
@@ -373,11 +367,10 @@ class _Run:
             "training data.",
             "There was no test split: figures are from the validation patients.",
         ]
-        never = self._never_positive()
+        never = self.task.never_positive(self.values[self.training])
         if never:
             failures.append(f"No training window was positive for: {', '.join(never)}.")
-        if self.task.kind == "positive-unlabelled":
-            failures.append("Targets that were not annotated were not known to be absent.")
+        failures += self.task.known_limits
         return BundleDescription(
             name=bundle_name(card.name or folder.path.resolve().name),
             version="1.0.0",
@@ -405,19 +398,10 @@ class _Run:
             licence=card.licence,
             method=f"{self.start.origin.capitalize()}; loss: {self.task.loss}. The resolved "
             "configuration and the environment stand beside the bundle in the run's folder.",
-            regression=None
-            if self.scale is None
-            else {"scale": list(self.scale.scale), "offset": list(self.scale.offset)},
             targets=self.task.vocabulary,
             repeat="`ecgfoundry pretrain` and the run's configuration.json",
             learned_from=frozenset(self.pool.fingerprints(np.arange(len(self.pool)))),
         )
-
-    def _never_positive(self) -> list[str]:
-        if self.task.kind in ("regression", "multiclass"):
-            return []
-        columns = zip(self.task.columns, self.values[self.training].T, strict=True)
-        return [name for name, column in columns if not (column > 0.5).any()]
 
 
 def _share_of_batch(settings: PretrainSettings, world: World) -> int:
@@ -452,7 +436,7 @@ def _refuse_unlabelled(task: Task, training: Float64) -> None:
 
 def _refuse_marks(task: Task, values: Float64) -> None:
     """Refuse -1, 9 and their like among 0 and 1, and whatever else is no label of the task."""
-    if task.kind in ("regression", "multiclass"):
+    if not task.zero_one:
         return
     for name, column in zip(task.columns, values.T, strict=True):
         problem = mark_problem(name, column)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgfoundry.errors import TrainingError
+from ecgfoundry.tasks import Task
 from ecgfoundry.training.initialization import classifier_of
-from ecgfoundry.training.tasks import TargetScale, Task
 
 __all__ = ["LinearProbe", "fit_linear_probe", "put_into"]
 
@@ -52,7 +52,6 @@ def fit_linear_probe(
     task: Task,
     *,
     validation: tuple[Float32, Float64] | None = None,
-    scale: TargetScale | None = None,
     penalties: tuple[float, ...] = PENALTIES,
     iterations: int = ITERATIONS,
 ) -> LinearProbe:
@@ -65,11 +64,9 @@ def fit_linear_probe(
     values : ndarray (n, columns)
         Targets; NaN is missing.
     task : Task
-        Gives the loss.
+        Gives the loss; of values, with their scale.
     validation : tuple, optional
         (embeddings, values) that choose the penalty; without it the first penalty is used.
-    scale : TargetScale, optional
-        Of a regression.
     penalties : tuple of float
     iterations : int
 
@@ -82,7 +79,7 @@ def fit_linear_probe(
     spread = embeddings.std(axis=0)
     spread = np.where(spread > 1e-6 * max(float(spread.max()), 1e-12), spread, np.float32(1.0))
     x = torch.from_numpy((embeddings - centre) / spread)
-    y = torch.from_numpy(task.network_targets(values, scale))
+    y = torch.from_numpy(task.network_targets(values))
     loss = task.make_loss(values)
     chosen = penalties if validation is not None else penalties[:1]
     best: tuple[float, LinearProbe] | None = None
@@ -98,7 +95,7 @@ def fit_linear_probe(
         if validation is None:
             return probe
         outside = torch.from_numpy(probe(validation[0]).astype(np.float32))
-        wanted = torch.from_numpy(task.network_targets(validation[1], scale))
+        wanted = torch.from_numpy(task.network_targets(validation[1]))
         error = float(loss(outside, wanted))
         if best is None or error < best[0]:
             best = (error, probe)

@@ -11,7 +11,8 @@ from typing import Any
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.io import sha256_of
 from ecgfoundry.leads import STANDARD_12_LEADS
-from ecgfoundry.training.results.package import BundleDescription, Metric, package
+from ecgfoundry.metrics.metric import Metric
+from ecgfoundry.training.results.package import BundleDescription, package
 
 __all__ = ["SHIPPED", "Shipped", "train_shipped"]
 

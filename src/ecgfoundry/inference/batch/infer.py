@@ -240,9 +240,7 @@ def _refusal(notice: Notice) -> dict[str, str]:
 
 def _kinds(bundle: Bundle) -> tuple[str, ...]:
     """Columns of each target. Burden: share of the time, for recordings of more than a minute."""
-    if bundle.document["target_kind"] == "regression":
-        return ("value", "low", "high")
-    return ("probability", "present", "burden")
+    return bundle.task.finding_fields
 
 
 def _blank(windows: bool) -> dict[str, Any]:

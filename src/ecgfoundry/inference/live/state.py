@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.tasks import Task
 
 __all__ = ["Smoothing", "SteadyState"]
 
@@ -43,25 +43,19 @@ class SteadyState:
 
     Parameters
     ----------
-    bundle : Bundle
-        Multilabel or multiclass; a regression's values are smoothed and have no presence.
+    task : Task
+        What is answered; values are smoothed and have no presence.
     smoothing : Smoothing
     """
 
-    def __init__(self, bundle: Bundle, smoothing: Smoothing) -> None:
-        targets = len(bundle.vocabulary.targets)
-        self._bundle = bundle
+    def __init__(self, task: Task, smoothing: Smoothing) -> None:
+        targets = task.outputs
+        self._task = task
         self._smoothing = smoothing
         self._mean: Logits | None = None
         self._time_s = -math.inf
         self._present: list[bool | None] = [None] * targets
         self._waiting_since = [math.nan] * targets
-        self._probabilities: NDArray[np.float64] | None = None
-
-    @property
-    def probabilities(self) -> NDArray[np.float64] | None:
-        """Of the smoothed logits, (targets,); None where nothing is known, or of a regression."""
-        return self._probabilities
 
     @property
     def present(self) -> list[bool | None]:
@@ -71,7 +65,7 @@ class SteadyState:
     def blend(self, logits: Logits, time_s: float) -> Logits:
         """Take the logits (targets,) of the window that ends at ``time_s``; return the mean.
 
-        :meth:`decide` with the mean's probabilities comes next; a regression needs none.
+        :meth:`decide` with the mean's answers comes next.
         """
         gap = time_s - self._time_s
         if self._mean is None or gap > self._smoothing.forget_s or gap <= 0:
@@ -86,13 +80,12 @@ class SteadyState:
     def miss(self, time_s: float) -> None:
         """Take notice that the window ending at ``time_s`` could not be read."""
         if time_s - self._time_s > self._smoothing.forget_s:
-            self._mean = self._probabilities = None
+            self._mean = None
             self._present = [None] * len(self._present)
 
     def decide(self, values: NDArray[np.float64], time_s: float) -> None:
-        """Take the calibrated probabilities (targets,) of the mean at ``time_s``."""
-        self._probabilities = values
-        if self._bundle.multiclass:
+        """Take the answers (targets,) of the mean at ``time_s``."""
+        if self._task.exclusive:
             # One class follows another; the top one must have led for the whole hold time.
             top = int(np.argmax(values))
             undecided = True not in self._present
@@ -119,7 +112,7 @@ class SteadyState:
     def _wanted(self, values: NDArray[np.float64]) -> list[bool | None]:
         result: list[bool | None] = []
         for value, threshold, now in zip(
-            values.tolist(), self._bundle.thresholds, self._present, strict=True
+            values.tolist(), self._task.thresholds, self._present, strict=True
         ):
             if threshold is None:
                 result.append(None)

@@ -21,8 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import SignalError
-from ecgfoundry.inference.findings import probabilities, window_result
-from ecgfoundry.inference.interpretation import WindowResult
 from ecgfoundry.inference.live.buffer import LiveBuffer, SampleClock, StreamCounts
 from ecgfoundry.inference.live.frames import LiveFrame
 from ecgfoundry.inference.live.state import Smoothing, SteadyState
@@ -31,6 +29,7 @@ from ecgfoundry.inference.windows import InputLeads, PreparedWindow, prepare_tog
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.recording import Recording, check_sampling_rate
 from ecgfoundry.signals.quality import Notice
+from ecgfoundry.tasks import WindowResult
 
 __all__ = ["LIVE_WINDOW_S", "DueWindow", "LiveAnswer", "LiveStream", "answer_due", "prepare_due"]
 
@@ -144,7 +143,7 @@ class LiveStream:
         self._delay = round(delay_s * self.sampling_rate)
         self.mains_frequency = mains_frequency
         self._smoothing = smoothing or Smoothing()
-        self._state = SteadyState(predictor.bundle, self._smoothing)
+        self._state = SteadyState(predictor.bundle.task, self._smoothing)
         self._shown: set[str] = set()
         self._piece = math.ceil(self._every)
         capacity = 2 * (self._length + self._piece) + self._delay
@@ -189,23 +188,24 @@ class LiveStream:
 
     def _answer(self, window: _ReadWindow) -> LiveAnswer:
         """Say what is known at the end of a window."""
-        bundle, prepared, time_s = self.predictor.bundle, window.prepared, window.due.time_s
-        first = self.buffer.first or 0
-        about: dict[str, Any] = {
-            "start_s": (prepared.start - first) / self.sampling_rate,
-            "duration_s": (prepared.stop - prepared.start) / self.sampling_rate,
-            "refused": prepared.refusal,
-        }
-        alone = window_result(bundle, window.logits, calibrated=window.calibrated, **about)
+        prepared, time_s = window.prepared, window.due.time_s
+        start_s = (prepared.start - (self.buffer.first or 0)) / self.sampling_rate
+        duration_s = (prepared.stop - prepared.start) / self.sampling_rate
+        alone = self.predictor.bundle.task.window(
+            window.logits, start_s, duration_s, refused=prepared.refusal, answers=window.answers
+        )
         if window.mean is None:
             self._state.miss(time_s)
             names = self._names()
             steady = replace(alone, present=names)
         else:
-            if window.calibrated_mean is not None:
-                self._state.decide(window.calibrated_mean, time_s)
+            if window.mean_answers is not None:
+                self._state.decide(window.mean_answers, time_s)
             names = self._names()
-            steady = self._steady(window.mean, names, about)
+            told = self.predictor.bundle.task.window(
+                window.mean, start_s, duration_s, answers=window.mean_answers
+            )
+            steady = replace(told, present=names)
         now = set(names or ())
         changed = tuple(sorted(now ^ self._shown))
         self._shown = now
@@ -217,23 +217,6 @@ class LiveStream:
             prepared.quality.warnings,
             replace(self.buffer.counts),
             self.clock.drift_ppm,
-        )
-
-    def _steady(
-        self, mean: NDArray[np.float64], names: tuple[str, ...] | None, about: dict[str, Any]
-    ) -> WindowResult:
-        """What the smoothed logits say, with the presence that hysteresis leaves."""
-        values = self._state.probabilities
-        if values is None:
-            return replace(window_result(self.predictor.bundle, mean, **about), present=names)
-        targets = self.predictor.bundle.vocabulary.targets
-        said = {
-            target.name: value
-            for target, value in zip(targets, values.tolist(), strict=True)
-            if target.standalone
-        }
-        return WindowResult(
-            about["start_s"], about["duration_s"], probabilities=said, present=names
         )
 
     def _names(self) -> tuple[str, ...] | None:
@@ -273,8 +256,8 @@ class _ReadWindow:
     prepared: PreparedWindow
     logits: NDArray[np.float64] | None
     mean: NDArray[np.float64] | None
-    calibrated: NDArray[np.float64] | None
-    calibrated_mean: NDArray[np.float64] | None
+    answers: NDArray[np.float64] | None
+    mean_answers: NDArray[np.float64] | None
 
 
 def answer_due(
@@ -315,9 +298,9 @@ def _answer_apart(
     means = {k: windows[k][0]._state.blend(z, windows[k][1].time_s) for k, z in read.items()}
     alone: dict[int, NDArray[np.float64]] = {}
     steady: dict[int, NDArray[np.float64]] = {}
-    if read and bundle.target_kind != "regression":
+    if read:
         for known, logits in ((alone, read), (steady, means)):
-            values = probabilities(bundle, np.stack(list(logits.values())), level="window")
+            values = bundle.task.answers(np.stack(list(logits.values())), level="window")
             known.update(zip(logits, values, strict=True))
     return [
         stream._answer(

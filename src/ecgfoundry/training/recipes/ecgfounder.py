@@ -18,6 +18,7 @@ from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import ColumnMapping, read_recordings
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.preprocessing import get_preprocessing
+from ecgfoundry.tasks.positive_unlabelled import PositiveUnlabelled
 from ecgfoundry.training.data.sources import open_sources
 from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.finetuning import FinetuneResult, finetune
@@ -25,7 +26,6 @@ from ecgfoundry.training.initialization import NewNetwork
 from ecgfoundry.training.pretraining import PretrainResult, pretrain
 from ecgfoundry.training.results.package import RunCard
 from ecgfoundry.training.settings import FinetuneSettings, PretrainSettings
-from ecgfoundry.training.tasks import Task
 from ecgfoundry.vocabularies import load_vocabulary
 
 __all__ = ["FINETUNE", "PRETRAIN", "ecgfounder_finetune", "ecgfounder_pretrain", "ecgfounder_probe"]
@@ -94,7 +94,7 @@ def ecgfounder_pretrain(
             spec,
             configuration or {},
         ),
-        task=Task(kind="positive-unlabelled", columns=vocabulary.names, vocabulary=vocabulary),
+        task=PositiveUnlabelled(columns=vocabulary.names, vocabulary=vocabulary),
         settings=settings,
         world=world,
         card=RunCard(recipe="ecgfoundry.training.recipes.ecgfounder.ecgfounder_pretrain"),

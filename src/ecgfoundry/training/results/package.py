@@ -14,41 +14,22 @@ import numpy as np
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.inference.verification import probe_windows
 from ecgfoundry.manifest import FINGERPRINTS_FILE, write_fingerprints
+from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.bundle import InputSpec, write_bundle
 from ecgfoundry.models.card_metrics import HEADER, figure_row
 from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
 from ecgfoundry.models.registry import ARCHITECTURES, create_model
 from ecgfoundry.models.safe_checkpoint import match_state_dict
 from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
+from ecgfoundry.tasks import Readout
 from ecgfoundry.vocabularies import Vocabulary, load_vocabulary
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["DISCLAIMER", "BundleDescription", "Metric", "RunCard", "package"]
+__all__ = ["DISCLAIMER", "BundleDescription", "RunCard", "package"]
 
 DISCLAIMER = "Not a medical device. For research; findings are unconfirmed."
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One figure of a bundle, with what it was measured on."""
-
-    name: str
-    value: float | None
-    data: str
-    low: float | None = None
-    high: float | None = None
-    target: str | None = None
-    leads: str | None = None
-    records: int | None = None
-    note: str | None = None
-    """Why the figure, or its interval, is to be read with care."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, without what is not stated."""
-        document = {k: v for k, v in vars(self).items() if v is not None}
-        return {"name": self.name, "value": self.value, "data": self.data} | document
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +78,6 @@ class BundleDescription:
     licence: str
     method: str
     """How it was made, for the card: paragraphs of Markdown."""
-    regression: Mapping[str, Any] | None = None
-    """``scale``, ``offset`` and ``residual_quantiles`` of a regression, as in the schema."""
     targets: Vocabulary | None = None
     """The vocabulary itself, where it is none of those that are part of the installation."""
     repeat: str = "`make train-defaults`"
@@ -128,7 +107,7 @@ def package(
     description : BundleDescription
     results : Path
         With ``model.safetensors``, ``config.json`` (``configuration``) and ``calibration.json``
-        (``calibration`` and ``thresholds``, as in the bundle schema).
+        (:meth:`ecgfoundry.tasks.Readout.to_dict`).
     output : Path
         The bundle folder.
     metrics : sequence of Metric
@@ -158,7 +137,7 @@ def package(
                 f"{name} is missing", path=results, remedy="Let the recipe finish first"
             )
     configuration = json.loads((results / "config.json").read_text())["configuration"]
-    fitted = json.loads((results / "calibration.json").read_text())
+    readout = Readout.from_dict(json.loads((results / "calibration.json").read_text()))
     registered = network is None
     if network is None:
         network = create_model(description.architecture, **configuration)
@@ -180,8 +159,7 @@ def package(
         "input": spec.to_dict(),
         "vocabulary": (description.targets or load_vocabulary(description.vocabulary)).to_dict(),
         "target_kind": description.target_kind,
-        "calibration": fitted["calibration"],
-        "thresholds": fitted["thresholds"],
+        **readout.to_dict(),
         "provenance": {
             "training_data": [dict(source) for source in description.training_data],
             "code": "ecgfoundry (Apache-2.0)",
@@ -195,8 +173,6 @@ def package(
         "known_failures": list(description.known_failures),
         "references": list(description.references),
     }
-    if description.regression is not None:
-        document["regression"] = dict(description.regression)
     with tempfile.TemporaryDirectory() as folder:
         graph, card = Path(folder) / "model.onnx", Path(folder) / "README.md"
         export_onnx(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
+from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.loading import OWN
 from ecgfoundry.models.onnx_graph import fits_float16
-from ecgfoundry.training.results.package import BundleDescription, Metric, package
+from ecgfoundry.tasks import Readout
+from ecgfoundry.training.results.package import BundleDescription, package
 from ecgfoundry.training.results.run_folder import RunFolder
 
 __all__ = ["bundle_name", "save_bundle", "today"]
@@ -22,8 +23,7 @@ def save_bundle(
     description: BundleDescription,
     folder: RunFolder,
     *,
-    calibration: Mapping[str, Any] | None,
-    thresholds: Mapping[str, Any] | None,
+    readout: Readout,
     metrics: Sequence[Metric],
     notes: Sequence[str] = (),
 ) -> Path:
@@ -34,6 +34,13 @@ def save_bundle(
     network : nn.Module
         Rounded to float16 (:func:`ecgfoundry.models.onnx_export.round_to_float16`): what was
         measured is what is stored.
+    description : BundleDescription
+    folder : RunFolder
+    readout : Readout
+        What was fitted for its answers.
+    metrics : sequence of Metric
+    notes : sequence of str
+        Paragraphs for the card's results section.
 
     Returns
     -------
@@ -48,7 +55,7 @@ def save_bundle(
     }
     save_file(stored, folder.path / "model.safetensors")
     folder.write_json("config.json", {"configuration": network.config})
-    folder.write_json("calibration.json", {"calibration": calibration, "thresholds": thresholds})
+    folder.write_json("calibration.json", readout.to_dict())
     folder.write_json("metrics.json", {"metrics": [metric.to_dict() for metric in metrics]})
     own = network if description.architecture == OWN else None
     return package(

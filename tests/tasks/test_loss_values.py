@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ecgfoundry.training.losses import LOSSES, make_loss, positive_weights  # noqa: E402
+from ecgfoundry.tasks.losses import LOSSES, make_loss, positive_weights  # noqa: E402
 
 LN3 = math.log(3.0)
 NAN = math.nan

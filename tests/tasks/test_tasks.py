@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from ecgfoundry.errors import TrainingError
-from ecgfoundry.training.results.calibrate import residual_quantiles
-from ecgfoundry.training.tasks import TargetScale, infer_task, patient_means
+from ecgfoundry.tasks import TargetScale, infer_task, patient_means
+from ecgfoundry.tasks.regression import residual_quantiles
 
 NAN = np.nan
 
@@ -54,7 +52,7 @@ def test_age_has_years_and_a_scale_in_them() -> None:
     assert scale.offset == (40.0,) and scale.scale[0] == pytest.approx(np.std([20, 40, 60]))
     np.testing.assert_allclose(scale.physical(scale.standardized(ages)), ages)
     outputs = scale.standardized(np.array([[25.0], [40.0], [40.0], [50.0]]))
-    figures = task.figures(outputs, ages, scale=scale)
+    figures = task.fitted(ages).figures(outputs, ages)
     assert figures["mae age"] == pytest.approx((5 + 0 + 10) / 3)
     with pytest.raises(TrainingError, match="two different values"):
         TargetScale.of(np.ones((5, 1)))

@@ -10,14 +10,15 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecgfoundry.errors import TrainingError  # noqa: E402
-from ecgfoundry.training.tasks import (  # noqa: E402
-    TASK_KINDS,
+from ecgfoundry.tasks import (  # noqa: E402
+    TASKS,
+    Readout,
     TargetScale,
     Task,
-    as_json,
     infer_task,
     patient_means,
 )
+from ecgfoundry.tasks import make_task as task_of_kind  # noqa: E402
 from ecgfoundry.vocabularies import Target, Vocabulary  # noqa: E402
 
 NAN = np.nan
@@ -27,7 +28,7 @@ def make_task(kind: str, outputs: int = 1, **more: object) -> Task:
     names = tuple(f"t{k}" for k in range(outputs))
     targets = tuple(Target(name, "diagnosis") for name in names)
     columns = names[:1] if kind == "multiclass" else names
-    return Task(kind=kind, columns=columns, vocabulary=Vocabulary("v", targets), **more)
+    return task_of_kind(kind, columns=columns, vocabulary=Vocabulary("v", targets), **more)
 
 
 def column(*values: float) -> np.ndarray:
@@ -52,11 +53,15 @@ def column(*values: float) -> np.ndarray:
 def test_kinds(
     kind: str, default: str, fitting: set[str], target_kind: str, monitor: tuple[str, str]
 ) -> None:
-    assert TASK_KINDS == (
+    assert tuple(TASKS)[:5] == (
         "binary", "multiclass", "multilabel", "positive-unlabelled", "regression"
     )  # fmt: skip
     task = make_task(kind)
-    assert (task.loss, task.target_kind, task.monitor) == (default, target_kind, monitor)
+    assert (task.loss, task.target_kind, task.monitor(column(0, 1, NAN))) == (
+        default,
+        target_kind,
+        monitor,
+    )
     assert (task.balance, task.aggregate) == (False, "record")
     for loss in ("bce", "focal", "hill", "hill-positive", "cross-entropy", "huber"):
         if loss in fitting:
@@ -70,9 +75,9 @@ def test_columns_that_do_not_fit_the_kind() -> None:
     words = Vocabulary("v", (Target("a", "diagnosis"), Target("b", "diagnosis")))
     for kind in ("binary", "multiclass"):
         with pytest.raises(TrainingError, match="has one target, not 2"):
-            Task(kind=kind, columns=("a", "b"), vocabulary=words)
+            task_of_kind(kind, columns=("a", "b"), vocabulary=words)
     with pytest.raises(TrainingError, match="1 targets and a vocabulary of 2"):
-        Task(kind="multilabel", columns=("a",), vocabulary=words)
+        task_of_kind("multilabel", columns=("a",), vocabulary=words)
     with pytest.raises(TrainingError, match="per record or patient"):
         make_task("binary", aggregate="visit")
 
@@ -111,7 +116,7 @@ def test_words_of_an_inferred_task() -> None:
     assert infer_task(column(1.5, 2.5), ["potassium"]).vocabulary.targets[0].unit is None
     with pytest.raises(TrainingError, match="one target of several classes"):
         infer_task(np.zeros((2, 2)), ["a", "b"], classes={"a": ("x", "y", "z")})
-    document = as_json(infer_task(column(0, 1), ["a"], balance=True, aggregate="patient"))
+    document = infer_task(column(0, 1), ["a"], balance=True, aggregate="patient").to_dict()
     assert document["balance"] is True and document["aggregate"] == "patient"
     assert (document["kind"], document["columns"], document["loss"]) == ("binary", ["a"], "bce")
 
@@ -206,10 +211,10 @@ def test_the_auroc_of_a_class_ranks_its_probability_against_all_others() -> None
 
 def test_figures_of_values() -> None:
     task = make_task("regression", 2)
-    scale = TargetScale((10.0, 2.0), (60.0, 4.0))
+    known = task.with_readout(Readout(scale=TargetScale((10.0, 2.0), (60.0, 4.0))))
     outputs = np.array([[0.0, 1.0], [1.0, 0.0], [-1.0, 0.0]])  # 60, 70, 50 and 6, 4, 4
     values = np.array([[64.0, 5.0], [68.0, NAN], [50.0, NAN]])
-    figures = task.figures(outputs, values, scale=scale)
+    figures = known.figures(outputs, values)
     assert figures["mae t0"] == pytest.approx(2.0)  # 4, 2, 0
     assert figures["mae t1"] == pytest.approx(1.0)
     # Pearson: deviations 0, 10, -10 against 3.333, 7.333, -10.667: 180 / sqrt(200 * 178.667).

@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecgfoundry.errors import TrainingError  # noqa: E402
-from ecgfoundry.training import losses  # noqa: E402
-from ecgfoundry.training.losses import LOSSES, make_loss, positive_weights  # noqa: E402
+from ecgfoundry.tasks import losses  # noqa: E402
+from ecgfoundry.tasks.losses import LOSSES, make_loss, positive_weights  # noqa: E402
 
 Z = torch.linspace(-9.0, 9.0, 61, dtype=torch.float64)
 

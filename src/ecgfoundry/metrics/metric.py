@@ -1,0 +1,57 @@
+"""A measured figure with what it was measured on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Metric", "stated"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of a bundle, with what it was measured on.
+
+    Attributes
+    ----------
+    name : str
+    value : float or None
+        None: undefined on these records.
+    data : str
+        What it was measured on, in words.
+    low, high : float or None
+        Its 95 % interval; None where there is none.
+    target : str or None
+    leads : str or None
+        Where fewer leads than the model's were read.
+    records : int or None
+    note : str or None
+        Why the figure, or its interval, is to be read with care.
+    """
+
+    name: str
+    value: float | None
+    data: str
+    low: float | None = None
+    high: float | None = None
+    target: str | None = None
+    leads: str | None = None
+    records: int | None = None
+    note: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, without what is not stated."""
+        document = {k: v for k, v in vars(self).items() if v is not None}
+        return {"name": self.name, "value": self.value, "data": self.data} | document
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Metric:
+        """Build from the JSON form; what this version does not know is left out."""
+        return cls(**{k: document[k] for k in cls.__dataclass_fields__ if k in document})
+
+
+def stated(value: float | None) -> float | None:
+    """Return a number as JSON holds it: None where it is undefined."""
+    return None if value is None or math.isnan(value) else float(value)

@@ -1,0 +1,118 @@
+"""What the kinds that give probabilities have in common: areas under the curve, calibration."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.metrics.auroc_intervals import RELIABLE_PATIENTS, AurocInterval, auroc_interval
+from ecgfoundry.metrics.calibration import (
+    Calibrator,
+    calibration_error,
+    cross_fitted_probabilities,
+)
+from ecgfoundry.metrics.classification import auroc
+from ecgfoundry.metrics.metric import Metric, stated
+from ecgfoundry.tasks.base import Float64, Task
+
+__all__ = ["Classification"]
+
+LISTED_TARGETS = 40
+"""Up to so many targets, those whose area is undefined are listed too (our choice)."""
+FEWEST_PATIENTS = 10
+"""Patients that a cross-fitted calibration error needs (our choice)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification(Task):
+    """A task whose answers are probabilities."""
+
+    crossed_method: ClassVar[str]
+    """Which calibration the cross-fitted error is measured with."""
+
+    @abstractmethod
+    def truth_of(self, k: int, values: Float64) -> Float64:
+        """Return 0, 1 or NaN (records,) of output ``k``, from targets (records, columns)."""
+
+    @abstractmethod
+    def known_labels(self, values: Float64) -> tuple[NDArray[np.bool_], Float64]:
+        """Return which records have a label, and their labels as calibration takes them."""
+
+    def answers(self, outputs: Float64, *, level: str = "record") -> Float64:
+        """Return probabilities (..., targets), calibrated if the readout is."""
+        found = self.readout.calibration
+        calibrator = Calibrator.identity(outputs.shape[-1]) if found is None else found.of(level)
+        return calibrator.probabilities(outputs, multiclass=self.exclusive)
+
+    def probabilities(self, outputs: Float64) -> Float64:
+        """Return uncalibrated probabilities (..., targets)."""
+        identity = Calibrator.identity(outputs.shape[-1])
+        return identity.probabilities(outputs, multiclass=self.exclusive)
+
+    def target_metrics(
+        self,
+        outputs: Float64,
+        values: Float64,
+        groups: Sequence[str],
+        where: str,
+        *,
+        intervals: bool,
+    ) -> list[Metric]:
+        """Return the AUROC of each target, of the answers that the bundle will give."""
+        answers, who = self.answers(outputs), np.asarray(groups)
+        metrics = []
+        for k, target in enumerate(self.vocabulary.targets):
+            truth = self.truth_of(k, values)
+            known = ~np.isnan(truth)
+            y, p = truth[known], answers[known, k]
+            if self.outputs <= LISTED_TARGETS or np.unique(y).size > 1:
+                own = who[known] if intervals else None
+                metrics.append(_area(target.name, y, p, own, where))
+        return metrics
+
+    def calibration_metrics(
+        self, outputs: Float64, values: Float64, groups: Sequence[str], where: str
+    ) -> list[Metric]:
+        """Return the expected calibration error before and after, cross-fitted by patient."""
+        known, y = self.known_labels(values)
+        z, own = outputs[known], np.asarray(groups)[known]
+        if len(np.unique(own)) < FEWEST_PATIENTS:
+            return []
+        before = calibration_error(self.probabilities(z), y, multiclass=self.exclusive)
+        crossed = cross_fitted_probabilities(
+            z, y, own, method=self.crossed_method, multiclass=self.exclusive
+        )
+        after = calibration_error(crossed, y, multiclass=self.exclusive)
+        return [
+            Metric("expected calibration error before calibration", before, where, records=len(z)),
+            Metric(
+                "expected calibration error after calibration", after,
+                f"{where}, cross-fitted by patient", records=len(z),
+            ),
+        ]  # fmt: skip
+
+
+def _area(
+    target: str, y: Float64, p: Float64, groups: NDArray[np.generic] | None, where: str
+) -> Metric:
+    value = auroc(y, p)
+    if groups is None or np.isnan(value):
+        return Metric("AUROC", stated(value), where, target=target, records=len(y))
+    _, member = np.unique(groups, return_inverse=True)
+    found = auroc_interval(y, p, patients=member)
+    return Metric(
+        "AUROC", value, where, stated(found.low), stated(found.high), target, None, len(y),
+        None if found.reliable else _unreliable(found),
+    )  # fmt: skip
+
+
+def _unreliable(found: AurocInterval) -> str:
+    people = min(found.positive_patients, found.negative_patients)
+    if people < RELIABLE_PATIENTS:
+        return f"{people} people in the smaller class; from {RELIABLE_PATIENTS} on intervals hold"
+    return "outside the range in which intervals of this kind were shown to hold"

@@ -1,0 +1,104 @@
+"""What is said about one target, of a whole recording and of one window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecgfoundry.signals.quality import Notice
+from ecgfoundry.vocabularies.types import Target
+
+__all__ = ["Finding", "WindowResult"]
+
+DIGITS = 6
+"""Probabilities and values are rounded to this many decimals in JSON."""
+
+
+def rounded(value: float | None) -> float | None:
+    """Return a number as JSON holds it."""
+    return None if value is None else round(float(value), DIGITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One target of the vocabulary and what is said about it.
+
+    ``probability`` is None for regression and beyond 60 s (where ``burden`` stands); ``present``
+    is None where there is no threshold. ``value``, ``low``, ``high`` are for regression.
+    """
+
+    target: Target
+    probability: float | None = None
+    threshold: float | None = None
+    present: bool | None = None
+    calibrated: bool = False
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    burden: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the target."""
+        return self.target.name
+
+    @property
+    def code(self) -> str | None:
+        """The first code of the target, as "system:value"."""
+        for system, value in self.target.codes.items():
+            return f"{system}:{value}"
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        result: dict[str, Any] = {
+            "name": self.name,
+            "code": self.code,
+            "codes": dict(self.target.codes),
+            "kind": self.target.kind,
+            "probability": rounded(self.probability),
+            "threshold": rounded(self.threshold),
+            "present": self.present,
+            "calibrated": self.calibrated,
+        }
+        if self.value is not None:
+            result |= {
+                "value": rounded(self.value),
+                "unit": self.target.unit,
+                "low": rounded(self.low),
+                "high": rounded(self.high),
+            }
+        if self.burden is not None:
+            result["burden"] = rounded(self.burden)
+        for field_name in ("description", "caveat"):
+            text = getattr(self.target, field_name)
+            if text:
+                result[field_name] = text
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """What is said about one window."""
+
+    start_s: float
+    duration_s: float
+    probabilities: Mapping[str, float] | None = None
+    present: tuple[str, ...] | None = None
+    values: Mapping[str, float] | None = None
+    refused: Notice | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        result: dict[str, Any] = {
+            "start_s": round(self.start_s, 4),
+            "duration_s": round(self.duration_s, 4),
+        }
+        if self.probabilities is not None:
+            result["probabilities"] = {k: rounded(v) for k, v in self.probabilities.items()}
+            result["present"] = None if self.present is None else list(self.present)
+        if self.values is not None:
+            result["values"] = {k: rounded(v) for k, v in self.values.items()}
+        result["refused"] = None if self.refused is None else self.refused.to_dict()
+        return result

@@ -1,0 +1,211 @@
+"""What is fitted after the training, to turn outputs into answers: it stands in the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import TrainingError
+from ecgfoundry.metrics.calibration import Calibrator
+
+__all__ = ["LEVELS", "Calibration", "Readout", "TargetScale", "Thresholds"]
+
+LEVELS = ("record", "window", "reduced_leads")
+"""What can be calibrated apart: whole recordings, single windows, recordings that lack leads."""
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetScale:
+    """``value = output * scale + offset``, per target, in the target's own unit.
+
+    Attributes
+    ----------
+    scale, offset : tuple of float
+    residuals : tuple of (float, float), or None
+        [low, high] of each target to add to a value: the interval around it.
+    """
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    residuals: tuple[tuple[float, float], ...] | None = None
+
+    @classmethod
+    def of(cls, targets: Float64) -> TargetScale:
+        """Mean and standard deviation of the training targets (records, targets); NaN left out.
+
+        Raises
+        ------
+        TrainingError
+            A target has fewer than two different values.
+        """
+        scales, offsets = [], []
+        for k, column in enumerate(targets.T):
+            known = column[~np.isnan(column)]
+            if known.size < 2 or float(known.std()) == 0.0:
+                raise TrainingError(
+                    f"target {k} has fewer than two different values in the training split"
+                )
+            scales.append(float(known.std()))
+            offsets.append(float(known.mean()))
+        return cls(tuple(scales), tuple(offsets))
+
+    def standardized(self, values: Float64) -> Float64:
+        """Values in physical units to standard deviations."""
+        return (values - np.asarray(self.offset)) / np.asarray(self.scale)
+
+    def physical(self, outputs: Float64) -> Float64:
+        """Outputs of the network to physical units."""
+        return outputs * np.asarray(self.scale) + np.asarray(self.offset)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> TargetScale:
+        """Build from the JSON form in a bundle."""
+        residuals = document.get("residual_quantiles")
+        return cls(
+            tuple(float(value) for value in document["scale"]),
+            tuple(float(value) for value in document["offset"]),
+            None if residuals is None else tuple((float(a), float(b)) for a, b in residuals),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        result: dict[str, Any] = {"scale": list(self.scale), "offset": list(self.offset)}
+        if self.residuals is not None:
+            result["residual_quantiles"] = [list(pair) for pair in self.residuals]
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The calibrators of a bundle.
+
+    Attributes
+    ----------
+    record, window : Calibrator
+        Of whole recordings, and of single windows.
+    reduced_leads : Calibrator or None
+        Of recordings that lack leads of the full set; None: the one of recordings serves.
+    fitted_on : str or None
+    """
+
+    record: Calibrator
+    window: Calibrator
+    reduced_leads: Calibrator | None = None
+    fitted_on: str | None = None
+
+    def of(self, level: str) -> Calibrator:
+        """Return the calibrator of a level (:data:`LEVELS`), else that of recordings."""
+        return {"window": self.window, "reduced_leads": self.reduced_leads}.get(
+            level
+        ) or self.record
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Calibration:
+        """Build from the JSON form in a bundle."""
+        levels = {
+            level: Calibrator.from_dict(document[level])
+            for level in LEVELS
+            if document.get(level) is not None
+        }
+        return cls(**levels, fitted_on=document.get("fitted_on"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        result: dict[str, Any] = {}
+        if self.fitted_on is not None:
+            result["fitted_on"] = self.fitted_on
+        for level in LEVELS:
+            found = getattr(self, level)
+            if found is not None:
+                result[level] = found.to_dict()
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From which calibrated probability on each target is present; None: it is not decided."""
+
+    values: tuple[float | None, ...]
+    criterion: str
+    fitted_on: str
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Thresholds:
+        """Build from the JSON form in a bundle."""
+        return cls(tuple(document["values"]), document["criterion"], document["fitted_on"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "values": list(self.values),
+            "criterion": self.criterion,
+            "fitted_on": self.fitted_on,
+        }
+
+
+@dataclass(frozen=True)
+class Readout:
+    """From outputs to answers; empty before anything was fitted.
+
+    Attributes
+    ----------
+    calibration : Calibration or None
+    thresholds : Thresholds or None
+    scale : TargetScale or None
+        Of measured values.
+    uncalibrated : mapping
+        Target -> why its probability is that of the network.
+    """
+
+    calibration: Calibration | None = None
+    thresholds: Thresholds | None = None
+    scale: TargetScale | None = None
+    uncalibrated: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Readout:
+        """Build from ``bundle.json``, or from a run's ``calibration.json``."""
+        calibration, thresholds = document["calibration"], document["thresholds"]
+        scale = document.get("regression")
+        return cls(
+            None if calibration is None else Calibration.from_dict(calibration),
+            None if thresholds is None else Thresholds.from_dict(thresholds),
+            None if scale is None else TargetScale.from_dict(scale),
+            dict(document.get("uncalibrated", {})),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys of ``bundle.json`` that it fills."""
+        result: dict[str, Any] = {
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
+            "thresholds": None if self.thresholds is None else self.thresholds.to_dict(),
+        }
+        if self.scale is not None:
+            result["regression"] = self.scale.to_dict()
+        if self.uncalibrated:
+            result["uncalibrated"] = dict(self.uncalibrated)
+        return result
+
+    def lengths(self) -> dict[str, int]:
+        """Return how many targets each list is about, by its name in ``bundle.json``."""
+        result = {}
+        if self.thresholds is not None:
+            result["thresholds"] = len(self.thresholds.values)
+        if self.calibration is not None:
+            for level in LEVELS:
+                one = getattr(self.calibration, level)
+                if one is not None:
+                    result[f"calibration.{level}.scale"] = len(one.scale)
+                    result[f"calibration.{level}.offset"] = len(one.offset)
+        if self.scale is not None:
+            result["regression.scale"] = len(self.scale.scale)
+            result["regression.offset"] = len(self.scale.offset)
+            if self.scale.residuals is not None:
+                result["regression.residual_quantiles"] = len(self.scale.residuals)
+        return result
