@@ -17,6 +17,7 @@ from ecgfoundry.manifest import (
     read_recordings,
     write_manifest,
 )
+from ecgfoundry.tasks import TASKS, Readout, Task
 from ecgfoundry.vocabularies import Target, Vocabulary
 
 AGE = ColumnMapping(targets=("age",))
@@ -70,6 +71,10 @@ def test_parquet(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def answering(kind: str, words: Vocabulary) -> Task:
+    return TASKS[kind].answering(words, Readout())
+
+
 def test_one_person_in_three_spellings(tmp_path: Path) -> None:
     text = "file,patient,age,split\na,9012,1,train\nb,9012.0,2,test\n"
     with pytest.raises(LeakageError, match="a in train, b in test"):
@@ -84,7 +89,7 @@ def test_a_mark_is_never_a_label(tmp_path: Path) -> None:
     data = read_recordings(path, ColumnMapping(targets=("wide",)))
     wide = Vocabulary("v", (Target("wide", "diagnosis"),), "")
     with pytest.raises(ManifestError, match="'wide' is 0, 1 and -1"):
-        labels_of_model(data, wide, multiclass=False)
+        labels_of_model(data, answering("multilabel", wide))
 
 
 def test_what_training_refuses_the_check_refuses() -> None:
@@ -117,7 +122,7 @@ def test_text_classes_as_the_outputs_of_a_model(tmp_path: Path) -> None:
     path = table(tmp_path, "file,rhythm,sex\na,O,f\nb,AF,m\nc,,\n")
     rhythm = Vocabulary("rhythm", tuple(Target(n, "diagnosis") for n in ("AF", "N", "O")), "")
     data = read_recordings(path, ColumnMapping(targets=("rhythm", "sex")), need_targets=False)
-    found = labels_of_model(data, rhythm, multiclass=True)
+    found = labels_of_model(data, answering("multiclass", rhythm))
     assert found.names == ("AF", "N", "O") and found.unused == ("sex",)
     wanted = [[0, 0, 1], [1, 0, 0], [np.nan] * 3]
     np.testing.assert_array_equal(found.values, wanted)
@@ -127,14 +132,13 @@ def test_text_classes_as_the_outputs_of_a_model(tmp_path: Path) -> None:
         for n, v, s in (("a", 2.0, 0.0), ("b", 0.0, 1.0), ("c", None, None))
     ]
     split = read_recordings(write_manifest(tmp_path / "split.csv", rows))
-    found = labels_of_model(split, rhythm, multiclass=True)
+    found = labels_of_model(split, answering("multiclass", rhythm))
     np.testing.assert_array_equal(found.values, wanted)
     sex = Vocabulary("sex", (Target("sex: m", "diagnosis"),), "")
     for given in (data, split):
-        found = labels_of_model(given, sex, multiclass=False)
+        found = labels_of_model(given, answering("multilabel", sex))
         np.testing.assert_array_equal(found.values, [[0], [1], [np.nan]])
     with pytest.raises(ManifestError, match="holds the class 'XX'"):
         other = table(tmp_path, "file,rhythm\na,O\nb,XX\nc,AF\n", "o.csv")
-        labels_of_model(
-            read_recordings(other, ColumnMapping(targets=("rhythm",))), rhythm, multiclass=True
-        )
+        given = read_recordings(other, ColumnMapping(targets=("rhythm",)))
+        labels_of_model(given, answering("multiclass", rhythm))

@@ -569,7 +569,7 @@ def test_points_of_a_target() -> None:
     y = np.array([[1.0], [0.0], [1.0], [0.0], [NAN]])
     s = np.array([[0.9], [0.9], [0.4], [0.1], [0.5]])
     data = EvaluationData(("A",), y, s, np.arange(5))
-    found = target_curves(data, 0, "classification")
+    found = target_curves(data, 0)
     assert found.roc.tolist() == [[0, 0], [0.5, 0.5], [0.5, 1], [1, 1]]
     assert found.precision_recall.tolist() == [[0.5, 0.5], [1, 2 / 3], [1, 0.5]]
     assert found.reliability is not None and found.reliability.count.sum() == 4
@@ -577,18 +577,18 @@ def test_points_of_a_target() -> None:
         outside = s.copy()
         outside[3] = bad
         data = EvaluationData(("A",), y, outside, np.arange(5))
-        assert target_curves(data, 0, "classification").reliability is None
+        assert target_curves(data, 0).reliability is None
     whole = EvaluationData(("A",), y, np.array([[1.0], [0.0], [1.0], [0.0], [9.0]]), np.arange(5))
-    assert target_curves(whole, 0, "classification").reliability is not None
+    assert target_curves(whole, 0).reliability is not None
     single = EvaluationData(("A",), np.ones((5, 1)), s, np.arange(5))
-    assert len(target_curves(single, 0, "classification").roc) == 0
+    assert len(target_curves(single, 0).roc) == 0
 
 
 @pytest.mark.parametrize(("n", "dots"), [(1500, 1500), (1501, 751), (3001, 1001)])
 def test_at_most_1500_dots_are_drawn(n: int, dots: int) -> None:
     truth = np.arange(float(n))[:, None]
     data = EvaluationData(("K",), truth, truth + 2, np.arange(n))
-    found = target_curves(data, 0, "regression").agreement
+    found = target_curves(data, 0).agreement
     assert len(found) == dots
     assert found[0].tolist() == [1.0, 2.0]  # mean of both, predicted less true
     assert found[1, 0] - found[0, 0] == -(-n // 1500)

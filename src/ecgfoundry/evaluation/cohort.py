@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EvaluationError
 
-__all__ = ["CohortStep", "EvaluationData", "Thresholds", "target_kind"]
+__all__ = ["CohortStep", "EvaluationData", "Thresholds", "holds_classes"]
 
 Float64 = NDArray[np.float64]
 
@@ -122,12 +123,19 @@ class EvaluationData:
             return self.labels, self.scores
         return self.labels[:, chosen], self.scores[:, chosen]
 
-    def kinds(self) -> tuple[str, ...]:
-        """Return "classification" or "regression" for each target."""
-        return tuple(target_kind(self.labels[:, k]) for k in range(len(self.targets)))
+    @cached_property
+    def classes(self) -> tuple[int, ...]:
+        """Columns of the targets that are present or absent."""
+        every = range(len(self.targets))
+        return tuple(k for k in every if holds_classes(self.labels[:, k]))
+
+    @cached_property
+    def quantities(self) -> tuple[int, ...]:
+        """Columns of the other targets."""
+        return tuple(k for k in range(len(self.targets)) if k not in set(self.classes))
 
 
-def target_kind(labels: Float64) -> str:
-    """Return "classification" when every known label is 0 or 1, else "regression"."""
+def holds_classes(labels: Float64) -> bool:
+    """Whether every known label is 0 or 1; else they are quantities."""
     known = labels[~np.isnan(labels)]
-    return "classification" if ((known == 0.0) | (known == 1.0)).all() else "regression"
+    return bool(((known == 0.0) | (known == 1.0)).all())

@@ -169,8 +169,7 @@ def compare_models(
     resampling = PatientResampling.of(first.patients, seed=settings.seed)
     columns_a = [first.targets.index(name) for name in names]
     columns_b = [second.targets.index(name) for name in names]
-    kinds = first.kinds()
-    kept = [k for k in range(len(names)) if kinds[columns_a[k]] == "classification"]
+    kept = [k for k in range(len(names)) if columns_a[k] in set(first.classes)]
     names = tuple(names[k] for k in kept)
     labels = first.labels[:, [columns_a[k] for k in kept]]
     x = first.scores[:, [columns_a[k] for k in kept]]

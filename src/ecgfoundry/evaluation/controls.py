@@ -9,7 +9,7 @@ being scored by a model that never saw them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import MissingExtraError
 from ecgfoundry.evaluation.cohort import EvaluationData
+from ecgfoundry.metrics.calibration import sigmoid
 from ecgfoundry.metrics.resampling import renumbered
 
 __all__ = ["CONTROLS", "ControlScores", "control_scores", "covariate_design", "patient_folds"]
@@ -81,7 +82,6 @@ def control_scores(data: EvaluationData, *, seed: int = 0) -> ControlScores:
             continue
         fit_design = data.fit.features.get(name) if data.fit is not None else None
         designs[name] = np.asarray(data.features[name], np.float64), fit_design
-    kinds = data.kinds()
     folds = patient_folds(data.patients, seed=seed)
     prevalence, use_fit = np.full(data.scores.shape, np.nan), data.fit is not None
     for k, _ in enumerate(data.targets):
@@ -93,14 +93,14 @@ def control_scores(data: EvaluationData, *, seed: int = 0) -> ControlScores:
     for name, (design, fit_design) in designs.items():
         if name in data.features:
             try:
-                values = _signal_scores(data, kinds, design, fit_design, folds, seed)
+                values = _signal_scores(data, design, fit_design, folds, seed)
             except MissingExtraError as error:
                 missing[name] = error.problem
                 continue
         else:
             values = np.full(data.scores.shape, np.nan)
-            for k, kind in enumerate(kinds):
-                values[:, k] = _scores_of(data, k, kind, design, fit_design, folds, seed)
+            for k in range(len(data.targets)):
+                values[:, k] = _scores_of(data, k, design, fit_design, folds, seed)
         if np.isnan(values).all():
             missing[name] = f"too few records of both kinds to fit it ({MINIMUM_EACH} of each)"
             continue
@@ -172,19 +172,19 @@ def patient_folds(patients: NDArray[np.generic], *, seed: int = 0) -> NDArray[np
 def _scores_of(
     data: EvaluationData,
     target: int,
-    kind: str,
     design: Float64,
     fit_design: Float64 | None,
     folds: NDArray[np.int64],
     seed: int,
 ) -> Float64:
     result = np.full(len(data), np.nan)
+    fitting = _CLASSES if target in data.classes else _QUANTITIES
     readable = ~np.isnan(design).any(axis=1)
     if fit_design is not None and data.fit is not None:
         y = data.fit.labels[:, target]
         usable = ~np.isnan(y) & ~np.isnan(fit_design).any(axis=1)
-        if fit_design.shape[1] == design.shape[1] and _enough(y[usable], kind):
-            model = _fit(fit_design[usable], y[usable], kind, seed)
+        if fit_design.shape[1] == design.shape[1] and fitting.enough(y[usable]):
+            model = _fit(fit_design[usable], y[usable], fitting, seed)
             result[readable] = model(design[readable])
             return result
     y = data.labels[:, target]
@@ -193,15 +193,14 @@ def _scores_of(
         inside, outside = usable & (folds != fold), readable & (folds == fold)
         if not outside.any():
             continue
-        if not _enough(y[inside], kind):
+        if not fitting.enough(y[inside]):
             return np.full(len(data), np.nan)  # a fold without scores would not be comparable
-        result[outside] = _fit(design[inside], y[inside], kind, seed)(design[outside])
+        result[outside] = _fit(design[inside], y[inside], fitting, seed)(design[outside])
     return result
 
 
 def _signal_scores(
     data: EvaluationData,
-    kinds: Sequence[str],
     design: Float64,
     fit_design: Float64 | None,
     folds: NDArray[np.int64],
@@ -220,21 +219,18 @@ def _signal_scores(
             inside = readable & (folds != fold)
             outside: NDArray[np.bool_] = np.asarray(readable & (folds == fold))
             parts.append((outside, design[inside], data.labels[inside], data.patients[inside]))
-    for kind in ("classification", "regression"):
-        columns = [k for k, own in enumerate(kinds) if own == kind]
+    for own, fitting in ((data.classes, _CLASSES), (data.quantities, _QUANTITIES)):
         columns = [
             k
-            for k in columns
-            if all(_enough(y[:, k][~np.isnan(y[:, k])], kind) for _, _, y, _ in parts)
+            for k in own
+            if all(fitting.enough(y[:, k][~np.isnan(y[:, k])]) for _, _, y, _ in parts)
         ]
         if not columns:
             continue
         for outside, x, y, patients in parts:
             if outside.any():
                 known = ~np.isnan(x).all(axis=1)
-                model = create_baseline(
-                    "linear", "multilabel" if kind == "classification" else "regression"
-                )
+                model = create_baseline("linear", fitting.task)
                 model.fit(x[known], y[known][:, columns], patients[known], seed)
                 result[np.ix_(np.flatnonzero(outside), np.asarray(columns))] = model.predict(
                     design[outside]
@@ -242,14 +238,30 @@ def _signal_scores(
     return result
 
 
-def _enough(y: Float64, kind: str) -> bool:
-    if kind == "regression":
-        return len(y) >= 2 * MINIMUM_EACH
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """How targets of a kind are fitted: the kind of their task, its minimum, and its model."""
+
+    task: str
+    enough: Callable[[Float64], bool]
+    solve: Callable[[Float64, Float64, Float64], Float64]
+    link: Callable[[Float64], Float64]
+
+
+def _enough_of_each(y: Float64) -> bool:
     positives = int(y.sum())
     return min(positives, len(y) - positives) >= MINIMUM_EACH
 
 
-def _fit(x: Float64, y: Float64, kind: str, seed: int) -> _Linear:
+def _enough_values(y: Float64) -> bool:
+    return len(y) >= 2 * MINIMUM_EACH
+
+
+def _ridge(z: Float64, y: Float64, penalty: Float64) -> Float64:
+    return np.asarray(np.linalg.solve(z.T @ z + np.diag(penalty), z.T @ y), dtype=np.float64)
+
+
+def _fit(x: Float64, y: Float64, fitting: _Fitting, seed: int) -> _Linear:
     if len(y) > FIT_RECORDS:
         rows = np.sort(np.random.default_rng(seed).choice(len(y), FIT_RECORDS, replace=False))
         x, y = x[rows], y[rows]
@@ -259,11 +271,7 @@ def _fit(x: Float64, y: Float64, kind: str, seed: int) -> _Linear:
     z = np.concatenate([(x - centre) / scale, np.ones((len(x), 1))], axis=1)
     penalty = np.full(z.shape[1], RIDGE)
     penalty[-1] = 0.0
-    if kind == "regression":
-        beta = np.linalg.solve(z.T @ z + np.diag(penalty), z.T @ y)
-    else:
-        beta = _ridge_logistic(z, y, penalty)
-    return _Linear(beta, centre, scale, kind == "classification")
+    return _Linear(fitting.solve(z, y, penalty), centre, scale, fitting.link)
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,13 +279,10 @@ class _Linear:
     beta: Float64
     centre: Float64
     scale: Float64
-    logistic: bool
+    link: Callable[[Float64], Float64]
 
     def __call__(self, x: Float64) -> Float64:
-        from scipy.special import expit
-
-        value = ((x - self.centre) / self.scale) @ self.beta[:-1] + self.beta[-1]
-        return np.asarray(expit(value) if self.logistic else value, dtype=np.float64)
+        return self.link(((x - self.centre) / self.scale) @ self.beta[:-1] + self.beta[-1])
 
 
 def _ridge_logistic(z: Float64, y: Float64, penalty: Float64) -> Float64:
@@ -307,3 +312,7 @@ def _ridge_logistic(z: Float64, y: Float64, penalty: Float64) -> Float64:
         if done:
             break
     return beta
+
+
+_CLASSES = _Fitting("multilabel", _enough_of_each, _ridge_logistic, sigmoid)
+_QUANTITIES = _Fitting("regression", _enough_values, _ridge, lambda values: values)

@@ -27,7 +27,8 @@ class TargetCurves:
     """What is drawn of one target; empty arrays where there is nothing to draw."""
 
     target: str
-    kind: str
+    measured: str
+    """Name of the figure that it shows: "AUROC" or "MAE"."""
     roc: Float64 = field(default_factory=lambda: np.empty((0, 2)))
     precision_recall: Float64 = field(default_factory=lambda: np.empty((0, 2)))
     reliability: ReliabilityCurve | None = None
@@ -46,22 +47,22 @@ def thinned(x: Float64, y: Float64, *, most: int = MOST_POINTS) -> Float64:
     return np.stack([x[index], y[index]], axis=1)
 
 
-def target_curves(data: EvaluationData, column: int, kind: str) -> TargetCurves:
+def target_curves(data: EvaluationData, column: int) -> TargetCurves:
     """Return the points of one target's figures."""
     name, y, s = data.targets[column], data.labels[:, column], data.scores[:, column]
     known = ~(np.isnan(y) | np.isnan(s))
-    if kind == "regression":
+    if column in data.quantities:
         truth, predicted = y[known], s[known]
         step = max(1, -(-len(truth) // MOST_DOTS))
         dots = np.stack([(truth + predicted) / 2.0, predicted - truth], axis=1)[::step]
-        return TargetCurves(name, kind, agreement=dots)
+        return TargetCurves(name, "MAE", agreement=dots)
     curve = roc_curve(y, s)
     if curve.positives == 0 or curve.negatives == 0:
-        return TargetCurves(name, kind)
+        return TargetCurves(name, "AUROC")
     probabilities = bool(s[known].min() >= 0.0 and s[known].max() <= 1.0)
     return TargetCurves(
         name,
-        kind,
+        "AUROC",
         roc=thinned(curve.false_positive_rate, curve.sensitivity),
         precision_recall=thinned(curve.sensitivity[1:], curve.precision[1:]),
         reliability=reliability_curve(y, s) if probabilities else None,

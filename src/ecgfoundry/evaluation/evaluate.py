@@ -83,9 +83,7 @@ def evaluate(
     """
     settings = (settings or Settings()).for_size(len(data), len(data.targets))
     resampling = PatientResampling.of(data.patients, seed=settings.seed)
-    kinds = data.kinds()
-    classes = [k for k, kind in enumerate(kinds) if kind == "classification"]
-    quantities = [k for k, kind in enumerate(kinds) if kind == "regression"]
+    classes, quantities = data.classes, data.quantities
     missing: dict[str, str] = dict(data.not_computed)
     result = classification_rows(data, classes, resampling, settings, progress)
     averages = classification_averages(data, classes, result, resampling, settings)
@@ -146,7 +144,7 @@ def evaluate(
         "transfer": transfer,
         "not_computed": missing,
     }
-    curves = [target_curves(data, k, kinds[k]) for k in range(len(kinds))]
+    curves = [target_curves(data, k) for k in range(len(data.targets))]
     return Evaluation(document, [_with_readers(found, document["readers"]) for found in curves])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EvaluationError
-from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds, target_kind
+from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds, holds_classes
 from ecgfoundry.evaluation.readers import check_decisions
 from ecgfoundry.evaluation.tables import (
     TextTable,
@@ -199,7 +199,7 @@ def _load_pair(
 def _say_which_pairs_are_no_classes(names: Sequence[str], labels: Float64, notes: _Notes) -> None:
     """Labels of two values that are not 0 and 1 are more likely meant as classes than not."""
     for k, name in enumerate(names):
-        if target_kind(labels[:, k]) == "classification":
+        if holds_classes(labels[:, k]):
             continue
         problem = mark_problem(name, labels[:, k])
         if problem is not None:
@@ -402,7 +402,7 @@ def choose_thresholds(validation: EvaluationData, *, criterion: str = "f1") -> T
     for k, name in enumerate(validation.targets):
         known = ~(np.isnan(validation.labels[:, k]) | np.isnan(validation.scores[:, k]))
         y, s = validation.labels[known, k], validation.scores[known, k]
-        if target_kind(y) != "classification" or len(np.unique(y)) < 2:
+        if not holds_classes(y) or len(np.unique(y)) < 2:
             continue
         if criterion == "youden":
             values[name] = youden_threshold(y, s)

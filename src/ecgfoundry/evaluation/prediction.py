@@ -202,7 +202,7 @@ def evaluation_data_of_manifest(
         No row is left.
     """
     bundle = predictor.bundle
-    labels = labels_of_model(data, bundle.vocabulary, multiclass=bundle.task.exclusive)
+    labels = labels_of_model(data, bundle.task)
     manifest, names = labels.manifest, list(labels.names)
     notes, missing = list(data.notes), {}
     if labels.unused:

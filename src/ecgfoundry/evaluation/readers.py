@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def check_decisions(name: str, decisions: Float64) -> None:
         )
 
 
-def reader_rows(data: EvaluationData, columns: list[int]) -> list[dict[str, Any]]:
+def reader_rows(data: EvaluationData, columns: Sequence[int]) -> list[dict[str, Any]]:
     """Return a row per reader and target, in the order of both.
 
     ``network_sensitivity``: what the network reaches at the reader's specificity, on the records

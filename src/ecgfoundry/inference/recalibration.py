@@ -83,7 +83,7 @@ def recalibrate(
         raise BundleError(
             f"only multilabel bundles are calibrated, not {bundle.target_kind}", path=bundle.folder
         )
-    found = labels_of_model(data, bundle.vocabulary, multiclass=bundle.task.exclusive)
+    found = labels_of_model(data, bundle.task)
     rows = found.manifest.of_split("validation")
     rows = rows if len(rows) else found.manifest
     names = bundle.vocabulary.names
@@ -118,12 +118,11 @@ def _new_readout(bundle: Bundle, fitted: Mapping[int, FittedTarget], recordings:
     source = f"{recordings} recordings of the owner; {len(fitted)} of {len(names)} targets ({own})"
     partly = len(fitted) < len(names)
     before = old.calibration
+    reduced = None if before is None else before.reduced_leads
     calibration = Calibration(
-        platt(fitted, len(names), before=before and before.record),
-        platt(fitted, len(names), before=before and before.window),
-        platt(fitted, len(names), before=before.reduced_leads)
-        if before is not None and before.reduced_leads is not None
-        else None,
+        platt(fitted, len(names), before=None if before is None else before.record),
+        platt(fitted, len(names), before=None if before is None else before.window),
+        None if reduced is None else platt(fitted, len(names), before=reduced),
         _joined(source, before.fitted_on if before is not None and partly else None),
     )
     values = list(bundle.thresholds)

@@ -16,7 +16,7 @@ from ecgfoundry.errors import ManifestError
 from ecgfoundry.manifest.reading import MappedManifest
 from ecgfoundry.manifest.table import Manifest
 from ecgfoundry.manifest.targets import mark_problem
-from ecgfoundry.vocabularies import Vocabulary
+from ecgfoundry.tasks import Task
 
 __all__ = ["ModelLabels", "labels_of_model"]
 
@@ -45,20 +45,25 @@ class ModelLabels:
     manifest: Manifest
 
 
-def labels_of_model(
-    data: MappedManifest, vocabulary: Vocabulary, *, multiclass: bool
-) -> ModelLabels:
+def labels_of_model(data: MappedManifest, task: Task) -> ModelLabels:
     """Find the labels of a model's outputs in a table.
 
+    Parameters
+    ----------
+    data : MappedManifest
+    task : Task
+        Of the model's bundle.
+
     A target serves for the output of its name; for ``NAME: CLASS``, where it holds the two classes
-    as text or as 0 and 1; and, in a multiclass model, for all outputs, where its classes are theirs
-    by name, or, under the name that the model was trained with, by number.
+    as text or as 0 and 1; and, where all outputs are about one column, for all of them: where its
+    classes are theirs by name, or, under the name that the model was trained with, by number.
 
     Raises
     ------
     ManifestError
         No target of the table is one of the model, or a class is none of the model's.
     """
+    vocabulary = task.vocabulary
     columns: dict[str, Float64] = {}
     unused = []
     for name in data.targets or data.manifest.target_names:
@@ -66,7 +71,7 @@ def labels_of_model(
         problem = mark_problem(name, values)
         if problem is not None:
             raise problem
-        found = _outputs_of(name, values, data.classes.get(name), vocabulary, multiclass, data)
+        found = _outputs_of(name, values, data.classes.get(name), task, data)
         if not found:
             unused.append(name)
         columns |= found
@@ -94,11 +99,10 @@ def _outputs_of(
     name: str,
     values: Float64,
     texts: tuple[str, ...] | None,
-    vocabulary: Vocabulary,
-    multiclass: bool,
+    task: Task,
     data: MappedManifest,
 ) -> dict[str, Float64]:
-    outputs = vocabulary.names
+    outputs = task.vocabulary.names
     if texts is None:
         if name in outputs:
             return {name: values}
@@ -106,15 +110,15 @@ def _outputs_of(
         if len(of_two) == 1 and set(values[~np.isnan(values)]) <= {0.0, 1.0}:
             return {of_two[0]: values}
         known = values[~np.isnan(values)]
-        is_own = multiclass and name == vocabulary.name and len(known) > 0
+        is_own = task.one_column and name == task.vocabulary.name and len(known) > 0
         if is_own and (known == np.round(known)).all():
-            if known.min() < 0 or known.max() >= len(outputs):
+            if known.min() < 0 or known.max() >= task.levels:
                 raise ManifestError(
                     f"'{name}' holds the class {known.max():g}, and the model has the classes "
-                    f"0 to {len(outputs) - 1}",
+                    f"0 to {task.levels - 1}",
                     path=data.manifest.folder,
                 )
-            return _one_hot(values, outputs)
+            return _of_outputs(values, task)
         return {}
     by_text = {f"{name}: {text}": k for k, text in enumerate(texts)}
     two = {output: by_text[output] for output in outputs if output in by_text}
@@ -123,7 +127,7 @@ def _outputs_of(
             output: np.where(np.isnan(values), np.nan, values == place)
             for output, place in two.items()
         }
-    if not multiclass or not set(texts) & set(outputs):
+    if not task.exclusive or not set(texts) & set(outputs):
         return {}
     strange = [text for text in texts if text not in outputs]
     if strange:
@@ -136,11 +140,9 @@ def _outputs_of(
     numbers = np.full(len(values), np.nan)
     known_rows = ~np.isnan(values)
     numbers[known_rows] = place[values[known_rows].astype(np.intp)]
-    return _one_hot(numbers, outputs)
+    return _of_outputs(numbers, task)
 
 
-def _one_hot(numbers: Float64, outputs: tuple[str, ...]) -> dict[str, Float64]:
-    return {
-        output: np.where(np.isnan(numbers), np.nan, numbers == k)
-        for k, output in enumerate(outputs)
-    }
+def _of_outputs(numbers: Float64, task: Task) -> dict[str, Float64]:
+    column = numbers[:, None]
+    return {name: task.truth_of(k, column) for k, name in enumerate(task.vocabulary.names)}

@@ -162,6 +162,15 @@ class Task(ABC):
         """Outputs of the network."""
         return len(self.vocabulary)
 
+    @property
+    def levels(self) -> int:
+        """How many classes a column has whose numbers all outputs are about."""
+        return self.outputs
+
+    def truth_of(self, k: int, values: Float64) -> Float64:
+        """Return what output ``k`` should answer (records,), from targets (records, columns)."""
+        return values[:, k]
+
     # --- learning ----------------------------------------------------------------------------
 
     def fitted(self, training: Float64) -> Self:

@@ -36,10 +36,6 @@ class Classification(Task):
     """Which calibration the cross-fitted error is measured with."""
 
     @abstractmethod
-    def truth_of(self, k: int, values: Float64) -> Float64:
-        """Return 0, 1 or NaN (records,) of output ``k``, from targets (records, columns)."""
-
-    @abstractmethod
     def known_labels(self, values: Float64) -> tuple[NDArray[np.bool_], Float64]:
         """Return which records have a label, and their labels as calibration takes them."""
 

@@ -56,13 +56,9 @@ class Multilabel(Classification):
             Target(f"{name}: {texts[name][1]}" if two else name, "diagnosis") for name in columns
         )
 
-    def truth_of(self, k: int, values: Float64) -> Float64:
-        """Return the column of output ``k``."""
-        return values[:, k]
-
     def known_labels(self, values: Float64) -> tuple[NDArray[np.bool_], Float64]:
         """Return the records with any label, and all their labels."""
-        known: NDArray[np.bool_] = ~np.isnan(values).all(axis=1)
+        known: NDArray[np.bool_] = np.asarray(~np.isnan(values).all(axis=1))
         return known, values[known]
 
     def make_loss(self, training: Float64) -> Loss:

@@ -153,11 +153,11 @@ def _figures(evaluation: Evaluation) -> str:
     parts = []
     for curves in evaluation.curves:
         row = rows[curves.target]
-        drawn = _agreement(curves, row) if curves.kind == "regression" else _curves(curves, row)
+        drawn = _agreement(curves, row) if len(curves.agreement) else _curves(curves, row)
         if not drawn:
             continue
         figure = row.get("auroc", row.get("mae", math.nan))
-        name = "AUROC" if curves.kind == "classification" else "MAE"
+        name = curves.measured
         parts.append(
             f'<details class="target-figures"{opened}><summary><b>{escape(curves.target)}</b>'
             f'<span class="muted">{name} {figure:.3f}</span></summary>'

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Baseline", "Float64", "Kind"]
+__all__ = ["Baseline", "Float64"]
 
 Float64 = NDArray[np.float64]
-Kind = Literal["multilabel", "multiclass", "regression"]
 
 
 class Baseline(Protocol):
     """What every baseline does.
 
-    ``kind`` is "multilabel" (``y`` (records, targets) of 0 and 1, NaN = unknown; predictions are
-    probabilities), "multiclass" (``y`` (records,) of class numbers, NaN = unknown; predictions
-    (records, classes) sum to 1) or "regression" (``y`` (records, targets), NaN = unknown).
+    ``kind`` is that of a task (:data:`ecgfoundry.tasks.TASKS`): "multilabel" (``y`` (records,
+    targets) of 0 and 1, NaN = unknown; predictions are probabilities), "multiclass" (``y``
+    (records,) of class numbers, NaN = unknown; predictions (records, classes) sum to 1) or
+    "regression" (``y`` (records, targets), NaN = unknown).
     """
 
-    kind: Kind
+    kind: str
     classes: int | None
 
     def fit(

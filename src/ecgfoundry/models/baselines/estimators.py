@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.errors import MissingExtraError
-from ecgfoundry.models.baselines.base import Baseline, Float64, Kind
+from ecgfoundry.models.baselines.base import Baseline, Float64
 from ecgfoundry.models.baselines.folds import grouped_folds
+from ecgfoundry.tasks import TASKS, Task
 
 __all__ = ["BASELINES", "Boosting", "Linear", "Prevalence", "create_baseline"]
 
@@ -39,10 +40,11 @@ choice)."""
 class _Base:
     """Targets one by one, unknown answers left out, class numbers turned into columns."""
 
-    def __init__(self, kind: Kind = "multilabel", *, classes: int | None = None) -> None:
-        if kind not in ("multilabel", "multiclass", "regression"):
-            raise ValueError(f"kind is {kind!r}; multilabel, multiclass or regression is needed")
-        self.kind: Kind = kind
+    def __init__(self, kind: str = "multilabel", *, classes: int | None = None) -> None:
+        if kind not in TASKS:
+            raise ValueError(f"kind is {kind!r}; one of {', '.join(TASKS)} is needed")
+        self.kind = kind
+        self.task = TASKS[kind]
         self.classes = classes
         self._models: list[Callable[[Float64], Float64]] = []
 
@@ -53,7 +55,7 @@ class _Base:
         if len(values) != len(x):
             raise ValueError(f"X has {len(x)} records and y has {len(values)}")
         owners = np.arange(len(x)) if groups is None else np.asarray(groups)
-        if self.kind == "multiclass":
+        if self.task.exclusive:
             values = self._indicators(values)
         values = values.reshape(len(x), -1)
         self._models = []
@@ -68,7 +70,7 @@ class _Base:
             raise ValueError("predict was called before fit")
         x = _matrix(X)
         result = np.stack([model(x) for model in self._models], axis=1)
-        if self.kind == "multiclass":
+        if self.task.exclusive:
             # One model against the rest each: made to sum to 1.
             result = np.maximum(result, 1e-9)
             result = result / result.sum(axis=1, keepdims=True)
@@ -88,7 +90,7 @@ class _Base:
     ) -> Callable[[Float64], Float64]:
         if y.size == 0:
             return _Constant(float("nan"))
-        if self.kind != "regression" and min(y.sum(), y.size - y.sum()) < FEWEST_EACH:
+        if self.task.decides and min(y.sum(), y.size - y.sum()) < FEWEST_EACH:
             return _Constant(float(y.mean()))
         return self._fit_known(x, y, groups, seed)
 
@@ -123,14 +125,14 @@ class Linear(_Base):
         losses = np.zeros(len(PENALTIES))
         for fold in range(INNER_FOLDS):
             inside, outside = number != fold, number == fold
-            if self.kind != "regression" and len(np.unique(y[inside])) < 2:
+            if self.task.decides and len(np.unique(y[inside])) < 2:
                 continue
             # Imputation and scaling do not depend on the penalty.
             columns = _Columns.of(x[inside])
             z = columns(x[inside])
             for place, penalty in enumerate(PENALTIES):
                 answer = self._fitted(penalty, columns, z, y[inside])(x[outside])
-                losses[place] += _loss(y[outside], answer, self.kind)
+                losses[place] += _loss(y[outside], answer, self.task)
         return PENALTIES[int(np.argmin(losses))]
 
     def _with(self, penalty: float, x: Float64, y: Float64) -> Callable[[Float64], Float64]:
@@ -144,12 +146,13 @@ class Linear(_Base):
         if z.shape[1] == 0:
             return _Constant(float(y.mean()))
         # scikit-learn sums over records; a penalty per record keeps its meaning at any size.
-        if self.kind == "regression":
-            model = linear.Ridge(alpha=penalty * len(y))
-        else:
-            model = linear.LogisticRegression(C=1.0 / (penalty * len(y)), max_iter=1000)
+        model = (
+            linear.LogisticRegression(C=1.0 / (penalty * len(y)), max_iter=1000)
+            if self.task.decides
+            else linear.Ridge(alpha=penalty * len(y))
+        )
         model.fit(z, y)
-        return _Fitted(columns, model, self.kind == "regression")
+        return _Fitted(columns, model, self.task.decides)
 
 
 class Boosting(_Base):
@@ -173,12 +176,13 @@ class Boosting(_Base):
         columns = _Present(np.flatnonzero(np.isfinite(x).any(axis=0)))
         if columns.index.size == 0:
             return _Constant(float(y.mean()))
-        if self.kind == "regression":
-            model = ensemble.HistGradientBoostingRegressor(**settings)
-        else:
-            model = ensemble.HistGradientBoostingClassifier(**settings)
+        model = (
+            ensemble.HistGradientBoostingClassifier(**settings)
+            if self.task.decides
+            else ensemble.HistGradientBoostingRegressor(**settings)
+        )
         model.fit(columns(x), y)
-        return _Fitted(columns, model, self.kind == "regression")
+        return _Fitted(columns, model, self.task.decides)
 
 
 BASELINES: Mapping[str, tuple[type[_Base], str]] = {
@@ -189,9 +193,7 @@ BASELINES: Mapping[str, tuple[type[_Base], str]] = {
 """Name -> class and description."""
 
 
-def create_baseline(
-    name: str, kind: Kind = "multilabel", *, classes: int | None = None
-) -> Baseline:
+def create_baseline(name: str, kind: str = "multilabel", *, classes: int | None = None) -> Baseline:
     """Make an unfitted baseline by its name in :data:`BASELINES`.
 
     Raises
@@ -261,13 +263,12 @@ class _Columns:
 class _Fitted:
     columns: Callable[[Float64], Float64]
     model: Any
-    regression: bool
+    decides: bool
 
     def __call__(self, x: Float64) -> Float64:
         z = self.columns(x)
-        if self.regression:
-            return np.asarray(self.model.predict(z), dtype=np.float64)
-        return np.asarray(self.model.predict_proba(z)[:, 1], dtype=np.float64)
+        found = self.model.predict_proba(z)[:, 1] if self.decides else self.model.predict(z)
+        return np.asarray(found, dtype=np.float64)
 
 
 def _matrix(X: Float64) -> Float64:
@@ -282,8 +283,8 @@ def _for_dealing(y: Float64) -> Float64:
     return y if set(np.unique(y)) <= {0.0, 1.0} else (y > np.median(y)).astype(np.float64)
 
 
-def _loss(y: Float64, answer: Float64, kind: Kind) -> float:
-    if kind == "regression":
+def _loss(y: Float64, answer: Float64, task: type[Task]) -> float:
+    if not task.decides:
         return float(np.square(y - answer).sum())
     p = np.clip(answer, 1e-6, 1 - 1e-6)
     return float(-(y * np.log(p) + (1 - y) * np.log(1 - p)).sum())

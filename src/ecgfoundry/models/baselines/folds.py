@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ecgfoundry.tasks import TASKS
+
 if TYPE_CHECKING:
     from ecgfoundry.models.baselines.base import Baseline
 
@@ -97,7 +99,7 @@ def cross_validated_predictions(
     for fold in range(folds):
         outside = number == fold
         model = build()
-        if model.kind == "multiclass":
+        if TASKS[model.kind].exclusive:
             model.classes = int(np.nanmax(y)) + 1
         model.fit(X[~outside], y[~outside], owners[~outside], seed)
         part = model.predict(X[outside])
