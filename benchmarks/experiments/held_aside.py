@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.metrics.challenges import CINC2017_CLASSES, cinc2017_score
-from ecgfoundry.metrics.classification import auroc, f1_scores, grouped_bootstrap
+from ecgfoundry.metrics.classification import auroc, f1_scores
+from ecgfoundry.metrics.intervals import statistic_interval
 from ecgfoundry.recording import Recording
 
 MODELS = ("rhythm-single-lead", "rhythm-single-lead-edge")
@@ -124,8 +125,8 @@ def figures(probabilities: NDArray[np.float64], classes: NDArray[np.int64]) -> d
     every = np.arange(len(classes))
     result: dict[str, Any] = {"records": len(classes)}
     for name, statistic in (("mean F1", score), ("AF AUROC", ranking)):
-        low, high, _ = grouped_bootstrap(statistic, every)
-        result[name] = [statistic(every), low, high]
+        found = statistic_interval(statistic, every)
+        result[name] = [found.value, found.low, found.high]
     each = f1_scores(classes, probabilities.argmax(1), len(NAMES))
     result["F1"] = dict(zip(NAMES, map(float, each), strict=True))
     return result

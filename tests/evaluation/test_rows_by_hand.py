@@ -193,7 +193,8 @@ def test_intervals_of_auprc_are_flagged_where_rare_positives_bias_the_draws() ->
     macro = rare.document["averages"]["macro"]
     assert macro["auprc_high"] - macro["auprc"] > 2 * (macro["auprc"] - macro["auprc_low"])
     assert macro["auprc_interval_reliable"] is False
-    assert macro["auroc_interval_reliable"] is True
+    # About 20 positives each: a mean over them has no more people in its smaller classes.
+    assert macro["auroc_interval_reliable"] is False
     assert not any(row["auprc_interval_reliable"] for row in rare.rows)
     assert "‡" in evaluation_report(rare)
     usual = evaluate(rare_targets(2000, 3, 0.4), settings)
@@ -288,9 +289,12 @@ def test_gains_are_paired_differences_with_corrected_p_values() -> None:
                 area(y[r], s[r]) - area(y[r], c[r]) for r in draws_of(resampling, paired)
             ]
             drawn_gains.append(differences)
-            assert [row[f"{name}_gain_low"], row[f"{name}_gain_high"]] == pytest.approx(
-                percentiles(differences), abs=1e-12
-            )
+            ends = [row[f"{name}_gain_low"], row[f"{name}_gain_high"]]
+            if k == 1 and name == "age_sex":
+                # The network itself: no difference in any draw, and no interval of width zero.
+                assert max(map(abs, differences)) < 1e-12 and np.isnan(ends).all()
+            else:
+                assert ends == pytest.approx(percentiles(differences), abs=1e-12)
             if np.isnan(row[f"{name}_p"]):
                 assert row[f"{name}_beaten"] is None and np.isnan(row[f"{name}_q"])
                 continue

@@ -12,7 +12,6 @@ from ecgfoundry.metrics.classification import (
     confusion_matrix,
     expected_calibration_error,
     f1_scores,
-    grouped_bootstrap,
     macro_auroc,
 )
 
@@ -60,30 +59,3 @@ def test_calibration_error_by_hand() -> None:
     y = [1, 1, 1, 0, 0, 0]
     assert expected_calibration_error(p, y, bins=10) == pytest.approx((4 * 0.15 + 2 * 0.1) / 6)
     assert expected_calibration_error([1.0], [1.0]) == 0.0
-
-
-def test_bootstrap_resamples_groups_and_not_rows() -> None:
-    """Twenty copies of each row of a patient must not narrow the interval."""
-    generator = np.random.default_rng(3)
-    values = generator.normal(size=40)
-    single = grouped_bootstrap(lambda rows: float(values[rows].mean()), np.arange(40), seed=1)
-    copied = np.repeat(values, 20)
-    many = grouped_bootstrap(
-        lambda rows: float(copied[rows].mean()), np.repeat(np.arange(40), 20), seed=1
-    )
-    assert many[:2] == pytest.approx(single[:2])
-    # The analytic 95 % interval of a mean: +- 1.96 s / sqrt(n).
-    half = 1.96 * values.std(ddof=1) / np.sqrt(40)
-    assert single[1] - single[0] == pytest.approx(2 * half, rel=0.12)
-
-
-def test_bootstrap_redraws_what_is_undefined_and_says_so() -> None:
-    labels = np.array([1] + [0] * 9)
-    scores = np.arange(10.0)
-    low, high, redrawn = grouped_bootstrap(
-        lambda rows: auroc(labels[rows], scores[rows]), np.arange(10), draws=200
-    )
-    assert redrawn == pytest.approx(0.9**10, abs=0.1)
-    assert 0.0 <= low <= high <= 1.0
-    nothing = grouped_bootstrap(lambda rows: float("nan"), np.arange(10), draws=20)
-    assert np.isnan(nothing[0]) and nothing[2] == 1.0

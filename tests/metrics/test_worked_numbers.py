@@ -728,48 +728,6 @@ def test_a_bias_of_a_quarter_of_the_spread_can_be_ignored() -> None:
     assert not resampling.is_little_biased(np.array([1.0, NAN]), 1.0)
 
 
-def test_the_grouped_bootstrap_is_a_loop_over_draws_of_groups() -> None:
-    groups = np.array(["b", "a", "a", "c", "c", "c"])
-    values = np.array([5.0, 1.0, 2.0, 7.0, 8.0, 9.0])
-
-    def statistic(rows: np.ndarray) -> float:
-        return NAN if len(rows) < 5 else float(values[rows].mean())
-
-    for level, draws in ((0.95, 1000), (0.8, 40)):
-        generator = np.random.default_rng(0)
-        own: list[float] = []
-        tried = 0
-        while len(own) < draws:
-            tried += 1
-            picked = ["abc"[k] for k in generator.integers(0, 3, 3)]
-            rows = np.concatenate([np.flatnonzero(groups == name) for name in picked])
-            if len(rows) >= 5:
-                own.append(values[rows].mean())
-        options = {} if draws == 1000 else {"level": level, "draws": draws}
-        low, high, redrawn = classification.grouped_bootstrap(statistic, groups, **options)
-        tail = (1 - level) / 2
-        assert (low, high) == pytest.approx(tuple(np.quantile(own, [tail, 1 - tail])))
-        assert redrawn == pytest.approx(1 - draws / tried) and redrawn > 0
-
-
-def test_ten_times_as_many_draws_are_tried() -> None:
-    calls = 0
-
-    def rarely(rows: np.ndarray) -> float:
-        nonlocal calls
-        calls += 1
-        return 1.0 if calls % 10 == 0 else NAN
-
-    assert classification.grouped_bootstrap(rarely, np.arange(3), draws=5)[:2] == (1.0, 1.0)
-    assert calls == 50
-    calls = 1  # the tenth is now the ninth of its group, and the last one is missing
-    low, _, redrawn = classification.grouped_bootstrap(
-        lambda rows: NAN if rows is None else rarely(rows) if calls < 50 else NAN,
-        np.arange(3), draws=5,
-    )  # fmt: skip
-    assert np.isfinite(low) and redrawn == pytest.approx(1 - 5 / 49)
-
-
 def test_a_target_is_given_up_after_ten_times_as_many_draws() -> None:
     """One positive and one negative among six patients: the only draw with both is number 9 or 10.
 

@@ -186,8 +186,8 @@ def test_ptbxl_superclass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     small = {"lead_channels": 4, "channels": 8}
     monkeypatch.setattr(members, "ARCHITECTURE", {**members.ARCHITECTURE, **small})
     monkeypatch.setattr(members, "BATCH", 8)
-    draw = measuring.grouped_bootstrap
-    monkeypatch.setattr(measuring, "grouped_bootstrap", partial(draw, draws=20))
+    draw = measuring.statistic_interval
+    monkeypatch.setattr(measuring, "statistic_interval", partial(draw, draws=20))
     subsets = data.lead_subsets()
     few = {name: subsets[name] for name in (data.all_leads(), *data.REDUCED)}
     for module in (data, recipe):

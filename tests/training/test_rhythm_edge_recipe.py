@@ -33,7 +33,7 @@ def small_settings():
         for owner, name in ((members, "TEACHER"), (members, "STUDENT"), (recipe, "SETTINGS")):
             patch.setattr(owner, name, replace(getattr(owner, name), epochs=1))
         for owner in (measuring, recipe):
-            patch.setattr(owner, "grouped_bootstrap", partial(owner.grouped_bootstrap, draws=50))
+            patch.setattr(owner, "statistic_interval", partial(owner.statistic_interval, draws=50))
         yield
 
 

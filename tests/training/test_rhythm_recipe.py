@@ -85,8 +85,8 @@ def test_run_end_to_end(data_zip: Path, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(members, "ARCHITECTURE", {**members.ARCHITECTURE, **small})
     monkeypatch.setattr(members, "TEACHER", replace(members.TEACHER, epochs=1))
     monkeypatch.setattr(members, "STUDENT", replace(members.STUDENT, epochs=1))
-    few = partial(measuring.grouped_bootstrap, draws=50)
-    monkeypatch.setattr(measuring, "grouped_bootstrap", few)
+    few = partial(measuring.statistic_interval, draws=50)
+    monkeypatch.setattr(measuring, "statistic_interval", few)
     metrics = recipe.run(data_zip, tmp_path, seed=3, folds=2, student_count=2, measure_holdout=True)
 
     assert metrics["holdout"]["records"] == sum(round(0.15 * n) for n in COUNTS.values())

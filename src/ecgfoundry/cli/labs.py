@@ -82,7 +82,7 @@ def _print_answer(answer: LaboratoryAnswer) -> None:
     if answer.refused is not None:
         print(f"{answer.file}: refused: {answer.refused.message}", file=sys.stderr)
     else:
-        names = ("estimate", "LOINC", "unit", "says", "single windows", "AUROC", "band", "by end")
+        names = ("estimate", "LOINC", "unit", "says", "single windows", "AUROC", "band", "by AUROC")
         table = Table(*names, title="SYNTHETIC MODEL" if answer.synthetic else None)
         table.columns[0].no_wrap = True
         ordered = sorted(answer.estimates, key=lambda e: -(e.probability or 0.0))
@@ -97,7 +97,7 @@ def _print_answer(answer: LaboratoryAnswer) -> None:
             table.add_row(
                 e.target.name, e.target.codes.get("LOINC", "-"), e.target.unit or "-", says, spread,
                 f"{auroc} {_range(e.auroc_low, e.auroc_high, '.3f')}", e.band or "-",
-                e.band_low or "-",
+                e.band_point or "-",
             )  # fmt: skip
         Console().print(table)
         joined = "averaged"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.evaluation.cohort import EvaluationData
 from ecgfoundry.evaluation.settings import Settings
-from ecgfoundry.metrics.auroc_intervals import RELIABLE_PATIENTS, auroc_interval
+from ecgfoundry.metrics.auroc_intervals import auroc_interval
 from ecgfoundry.metrics.bands import auroc_band
 from ecgfoundry.metrics.bootstrap import (
     RankDraws,
@@ -25,14 +25,13 @@ from ecgfoundry.metrics.decisions import (
     decision_counts,
     decision_measures,
     summarize_decisions,
-    wilson_interval,
 )
+from ecgfoundry.metrics.intervals import interval_of_draws
 from ecgfoundry.metrics.ranking import average_precision, pooled_ranking
 from ecgfoundry.metrics.reliability import calibration_measures
 from ecgfoundry.metrics.resampling import (
     PatientResampling,
     bca_interval,
-    is_little_biased,
     percentile_interval,
     renumbered,
 )
@@ -101,8 +100,9 @@ def classification_rows(
     rows = []
     for k, column in enumerate(chosen):
         row = _row(data, column, labels[:, k], scores[:, k], resampling, settings, draws, k)
-        row |= _decision_cells(thresholds[k], counts[k], decisions, k, settings)
-        row |= _without_variance(row, labels[:, k], cut[:, k], at[k], resampling, settings)
+        flags = _flags(labels[:, k], cut[:, k], at[k])
+        drawn = None if decisions is None else decisions[k]
+        row |= _decision_cells(thresholds[k], counts[k], drawn, flags, resampling.member, settings)
         row |= calibration_measures(labels[:, k], scores[:, k], patients=resampling.member)
         rows.append(row)
         if progress is not None:
@@ -123,16 +123,19 @@ def _row(
     found = auroc_interval(labels, scores, patients=resampling.member, level=settings.level)
     area = average_precision(labels, scores)
     nan = float("nan")
-    percentile = bca = precision = (nan, nan)
-    redrawn, precise = nan, False
+    people = min(found.positive_patients, found.negative_patients)
+    percentile = bca = (nan, nan)
+    precision = interval_of_draws(area, [], people=people, classes=True, level=settings.level)
+    redrawn = nan
     if draws is not None:
         values = draws.auroc[0, place]
         percentile = percentile_interval(values, level=settings.level)
         jackknife = auroc_jackknife(labels, scores, resampling.member)
         bca = bca_interval(values, found.auroc, jackknife, level=settings.level)
         areas = draws.average_precision[0, place]
-        precision = percentile_interval(areas, level=settings.level)
-        precise = is_little_biased(areas, area)
+        precision = interval_of_draws(
+            area, areas, people=people, classes=True, level=settings.level
+        )
         redrawn = float(draws.redrawn[place])
     known = ~(np.isnan(labels) | np.isnan(scores))
     n = found.positives + found.negatives
@@ -144,8 +147,8 @@ def _row(
         "auroc_low": found.low,
         "auroc_high": found.high,
         "auprc": area,
-        "auprc_low": precision[0],
-        "auprc_high": precision[1],
+        "auprc_low": precision.low,
+        "auprc_high": precision.high,
         "kind": "classification",
         "prevalence": found.positives / n if n else nan,
         "patients": renumbered(resampling.member[known])[1],
@@ -153,8 +156,7 @@ def _row(
         "negative_patients": found.negative_patients,
         "auroc_interval_method": found.method,
         "auroc_interval_reliable": found.reliable,
-        "auprc_interval_reliable": precise
-        and min(found.positive_patients, found.negative_patients) >= RELIABLE_PATIENTS,
+        "auprc_interval_reliable": precision.reliable,
         "auroc_standard_error": found.standard_error,
         "auroc_delong_low": found.delong_low,
         "auroc_delong_high": found.delong_high,
@@ -163,8 +165,8 @@ def _row(
         "auroc_bca_low": bca[0],
         "auroc_bca_high": bca[1],
         "redrawn_share": redrawn,
-        "band": auroc_band(found.auroc),
-        "band_low": auroc_band(found.low),
+        "band": auroc_band(found.low),
+        "band_point": auroc_band(found.auroc),
         "missing_labels": int(np.isnan(labels).sum()),
         "missing_predictions": int((~np.isnan(labels) & np.isnan(scores)).sum()),
     }
@@ -239,59 +241,36 @@ def _flags(labels: Float64, scores: Float64, threshold: float) -> NDArray[np.boo
 def _decision_cells(
     threshold: float,
     counts: NDArray[np.int64],
-    decisions: Float64 | None,
-    place: int,
+    drawn: Float64 | None,
+    flags: NDArray[np.bool_],
+    member: NDArray[np.int64],
     settings: Settings,
 ) -> dict[str, Any]:
+    """Return the decisions of a target: ``drawn`` (draws, 4) and ``flags`` (records, 4)."""
     cells: dict[str, Any] = {"threshold": threshold}
     decided = counts.sum() > 0
     values = decision_measures(counts) if decided else {}
+    draws = decision_measures(drawn) if drawn is not None and decided else {}
     for name in DECISION_MEASURES:
-        cells[name] = float(values[name]) if decided else float("nan")
-    drawn = decision_measures(decisions[place]) if decisions is not None and decided else {}
-    for name in DECISION_MEASURES:
-        low = high = float("nan")
-        if drawn and not np.isnan(cells[name]):
-            # Draws without a positive (or a call) say nothing about the measure: they are left out.
-            defined = drawn[name][~np.isnan(drawn[name])]
-            if len(defined) >= settings.draws // 2:
-                low, high = percentile_interval(defined, level=settings.level)
-        cells[f"{name}_low"], cells[f"{name}_high"] = low, high
+        value = float(values[name]) if decided else float("nan")
+        # A specificity of 1 stays 1 in every draw, which is no proof that it is 1.
+        parts = _DENOMINATORS.get(name)
+        rows = flags[:, [0, 1, 2, 3] if parts is None else parts].any(axis=1)
+        people = int((np.bincount(member[rows]) > 0).sum())
+        found = interval_of_draws(
+            value,
+            draws.get(name, ()),
+            people=people,
+            of_people=None if parts is None else people,
+            level=settings.level,
+        )
+        cells[name], cells[f"{name}_low"], cells[f"{name}_high"] = value, found.low, found.high
     for name, value in zip(
         ("true_positives", "false_positives", "false_negatives", "true_negatives"),
         counts,
         strict=True,
     ):
         cells[name] = int(value) if decided else float("nan")
-    return cells
-
-
-def _without_variance(
-    row: Mapping[str, Any],
-    labels: Float64,
-    cut: Float64,
-    threshold: float,
-    resampling: PatientResampling,
-    settings: Settings,
-) -> dict[str, float]:
-    """Replace intervals that no draw gave a width.
-
-    A specificity of 1 stays 1 in every draw, which is no proof that it is 1: shares get Wilson's
-    interval, with the patients (not the records) of their denominator as the sample size. F1, MCC
-    and AUPRC get none.
-    """
-    cells: dict[str, float] = {}
-    nan = float("nan")
-    for name in ("auprc", *DECISION_MEASURES):
-        if not row[f"{name}_low"] == row[f"{name}_high"] == row[name]:
-            continue
-        low, high = nan, nan
-        if name in _DENOMINATORS:
-            flags = _flags(labels, cut, threshold)[:, _DENOMINATORS[name]].any(axis=1)
-            patients = len(np.unique(resampling.member[flags]))
-            found = wilson_interval(row[name] * patients, patients, level=settings.level)
-            low, high = (float(end) for end in found)
-        cells |= {f"{name}_low": low, f"{name}_high": high}
     return cells
 
 
@@ -306,30 +285,34 @@ def classification_averages(
 
     Macro is the mean over targets where a measure is defined; weighted weighs each target by its
     positives; micro pools all records and targets. The bootstrap of macro and weighted uses the
-    draws that all targets share. ``*_interval_reliable`` is false without an interval, and where
-    the draws lie beside the average (:func:`is_little_biased`): with rare targets, those of AUPRC.
+    draws that all targets share. ``*_interval_reliable`` is false without an interval, where a
+    target has fewer than 30 people with or without it, and where the draws lie beside the average:
+    with rare targets, those of AUPRC.
     """
     auroc = np.array([row["auroc"] for row in result.rows])
     area = np.array([row["auprc"] for row in result.rows])
     weight = np.array([row["positives"] for row in result.rows], dtype=np.float64)
+    smaller = np.array(
+        [min(row["positive_patients"], row["negative_patients"]) for row in result.rows]
+    )
     averages: dict[str, dict[str, Any]] = {}
     for name, weights in (("macro", np.ones_like(weight)), ("weighted", weight)):
         cells: dict[str, Any] = {}
         for measure, values in (("auroc", auroc), ("auprc", area)):
             used = ~np.isnan(values) & (weights > 0)
             cells[measure] = _mean(values, weights, used)
-            low = high = float("nan")
-            reliable = False
+            drawn: ArrayLike = ()
             if result.draws is not None and used.any():
-                drawn = result.draws.auroc if measure == "auroc" else result.draws.average_precision
-                kept = used & ~np.isnan(drawn[0]).any(axis=1)
+                each = result.draws.auroc if measure == "auroc" else result.draws.average_precision
                 # Only if every target has draws: else the interval would be of another average.
-                if kept.sum() == used.sum():
-                    means = (weights[kept] @ drawn[0][kept]) / weights[kept].sum()
-                    low, high = _varied(means, settings)
-                    reliable = is_little_biased(means, cells[measure])
-            cells[f"{measure}_low"], cells[f"{measure}_high"] = low, high
-            cells[f"{measure}_interval_reliable"] = reliable
+                if not np.isnan(each[0][used]).any():
+                    drawn = (weights[used] @ each[0][used]) / weights[used].sum()
+            people = int(smaller[used].min()) if used.any() else 0
+            found = interval_of_draws(
+                cells[measure], drawn, people=people, classes=True, level=settings.level
+            )
+            cells[f"{measure}_low"], cells[f"{measure}_high"] = found.low, found.high
+            cells[f"{measure}_interval_reliable"] = found.reliable
             if measure == "auroc":
                 cells["targets"] = int(used.sum())
         averages[name] = cells
@@ -381,13 +364,8 @@ def _micro(
         member = np.tile(resampling.member, len(columns))
         repeated = PatientResampling(member, resampling.patients, resampling.seed)
         drawn = bootstrap_ranks(labels, [scores], repeated, draws=settings.draws)
-        cells["auroc_low"], cells["auroc_high"] = _varied(drawn.auroc[0, 0], settings)
-        cells["auroc_interval_reliable"] = is_little_biased(drawn.auroc[0, 0], auroc)
+        people = resampling.patients
+        found = interval_of_draws(auroc, drawn.auroc[0, 0], people=people, level=settings.level)
+        cells["auroc_low"], cells["auroc_high"] = found.low, found.high
+        cells["auroc_interval_reliable"] = found.reliable
     return cells
-
-
-def _varied(values: Float64, settings: Settings) -> tuple[float, float]:
-    """Return the percentile interval; none where no draw differs from another."""
-    if np.ptp(values) == 0.0:
-        return float("nan"), float("nan")
-    return percentile_interval(values, level=settings.level)

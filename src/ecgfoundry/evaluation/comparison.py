@@ -23,11 +23,8 @@ from ecgfoundry.evaluation.transfer import read_metrics, transfer_table
 from ecgfoundry.metrics.bootstrap import bootstrap_ranks
 from ecgfoundry.metrics.comparison import benjamini_hochberg, mcnemar
 from ecgfoundry.metrics.delong import delong_test
-from ecgfoundry.metrics.resampling import (
-    PatientResampling,
-    bootstrap_p_value,
-    percentile_interval,
-)
+from ecgfoundry.metrics.intervals import interval_of_draws
+from ecgfoundry.metrics.resampling import PatientResampling, bootstrap_p_value
 
 __all__ = [
     "ComparedModel",
@@ -186,7 +183,9 @@ def compare_models(
         )
         rows.append(
             _row(name, labels[:, k], x[:, k], y[:, k], test, a, b, resampling)
-            | _bootstrap_cells(None if drawn is None else drawn.auroc[:, k], settings)
+            | _bootstrap_cells(
+                test["difference"], None if drawn is None else drawn.auroc[:, k], settings
+            )
         )
     for p, q in (("delong_p", "delong_q"), ("bootstrap_p", "bootstrap_q"),
                  ("mcnemar_p", "mcnemar_q")):  # fmt: skip
@@ -199,7 +198,10 @@ def compare_models(
     macro["low"] = macro["high"] = macro["bootstrap_p"] = float("nan")
     if drawn is not None and used.any() and not np.isnan(drawn.auroc[:, used]).any():
         means = (drawn.auroc[0, used] - drawn.auroc[1, used]).mean(axis=0)
-        macro["low"], macro["high"] = percentile_interval(means, level=settings.level)
+        found = interval_of_draws(
+            macro["difference"], means, people=resampling.patients, level=settings.level
+        )
+        macro["low"], macro["high"] = found.low, found.high
         macro["bootstrap_p"] = bootstrap_p_value(means)
     return {
         "schema_version": 1,
@@ -266,15 +268,15 @@ def _row(
     return row | cells
 
 
-def _bootstrap_cells(drawn: Float64 | None, settings: Settings) -> dict[str, float]:
+def _bootstrap_cells(value: float, drawn: Float64 | None, settings: Settings) -> dict[str, float]:
     nan = float("nan")
     if drawn is None:
         return {"difference_low": nan, "difference_high": nan, "bootstrap_p": nan}
     difference = drawn[0] - drawn[1]
-    low, high = percentile_interval(difference, level=settings.level)
+    found = interval_of_draws(value, difference, people=0, level=settings.level)
     return {
-        "difference_low": low,
-        "difference_high": high,
+        "difference_low": found.low,
+        "difference_high": found.high,
         "bootstrap_p": bootstrap_p_value(difference),
     }
 

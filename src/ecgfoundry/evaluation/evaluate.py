@@ -229,7 +229,7 @@ def _say_what_is_no_probability(
 
 def _bands(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
-    for field in ("band", "band_low"):
+    for field in ("band", "band_point"):
         names = [row[field] for row in rows]
         counts[field] = {name: names.count(name) for name in ("strong", "moderate", "limited")}
         counts[field]["undefined"] = names.count(None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.evaluation.classification import ClassificationResult
 from ecgfoundry.evaluation.cohort import EvaluationData
@@ -17,14 +17,11 @@ from ecgfoundry.metrics.bootstrap import bootstrap_ranks
 from ecgfoundry.metrics.classification import auroc
 from ecgfoundry.metrics.comparison import benjamini_hochberg
 from ecgfoundry.metrics.delong import delong_test
+from ecgfoundry.metrics.intervals import interval_of_draws
 from ecgfoundry.metrics.ranking import average_precision
 from ecgfoundry.metrics.regression import regression_measures
 from ecgfoundry.metrics.reliability import brier_score
-from ecgfoundry.metrics.resampling import (
-    PatientResampling,
-    bootstrap_p_value,
-    percentile_interval,
-)
+from ecgfoundry.metrics.resampling import PatientResampling, bootstrap_p_value
 
 __all__ = ["add_gains", "add_quantity_gains"]
 
@@ -111,8 +108,10 @@ def _cells(
     low, high, p = float("nan"), float("nan"), float("nan")
     if drawn is not None:
         difference = drawn[0] - drawn[1]
-        low, high = percentile_interval(difference, level=settings.level)
-        p = bootstrap_p_value(difference)
+        found = interval_of_draws(
+            test["difference"], difference, people=resampling.patients, level=settings.level
+        )
+        low, high, p = found.low, found.high, bootstrap_p_value(difference)
     inside = np.where(np.isnan(scores), np.nan, control)
     return {
         "auroc": auroc(np.where(np.isnan(inside), np.nan, labels), np.nan_to_num(inside)),
@@ -132,17 +131,17 @@ def _summary(
     own = np.array([row[f"{control}_auroc"] for row in rows])
     gain = np.array([row[f"{control}_gain"] for row in rows])
     used = ~np.isnan(gain)
-    low = high = float("nan")
+    mean = float(gain[used].mean()) if used.any() else float("nan")
+    means: ArrayLike = ()
     if drawn is not None and used.any() and not np.isnan(drawn[:, used]).any():
-        low, high = percentile_interval(
-            (drawn[0, used] - drawn[1, used]).mean(axis=0), level=settings.level
-        )
+        means = (drawn[0, used] - drawn[1, used]).mean(axis=0)
+    found = interval_of_draws(mean, means, people=0, level=settings.level)
     decided = [row[f"{control}_beaten"] for row in rows if row[f"{control}_beaten"] is not None]
     return {
         "macro_auroc": float(own[used].mean()) if used.any() else float("nan"),
-        "macro_gain": float(gain[used].mean()) if used.any() else float("nan"),
-        "macro_gain_low": low,
-        "macro_gain_high": high,
+        "macro_gain": mean,
+        "macro_gain_low": found.low,
+        "macro_gain_high": found.high,
         "targets": int(used.sum()),
         "tested": len(decided),
         "beaten": sum(decided),
@@ -175,8 +174,10 @@ def add_quantity_gains(
             if settings.draws and not np.isnan(gain):
                 a = regression_draws(truth, own, resampling, draws=settings.draws)["mae"]
                 b = regression_draws(truth, other, resampling, draws=settings.draws)["mae"]
-                low, high = percentile_interval(b - a, level=settings.level)
-                p = bootstrap_p_value(b - a)
+                found = interval_of_draws(
+                    gain, b - a, people=resampling.patients, level=settings.level
+                )
+                low, high, p = found.low, found.high, bootstrap_p_value(b - a)
             cells.append({"mae": measured["mae"], "r2": measured["r2"], "gain_mae": gain,
                           "gain_mae_low": low, "gain_mae_high": high, "p": p})  # fmt: skip
         adjusted = benjamini_hochberg([cell["p"] for cell in cells])

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from ecgfoundry.evaluation.cohort import EvaluationData
 from ecgfoundry.evaluation.settings import Settings
+from ecgfoundry.metrics.auroc_intervals import RELIABLE_PATIENTS
 from ecgfoundry.metrics.bootstrap import bootstrap_sums, patient_sums
+from ecgfoundry.metrics.intervals import interval_of_draws
 from ecgfoundry.metrics.regression import (
     REGRESSION_MEASURES,
     regression_from_sums,
     regression_terms,
 )
-from ecgfoundry.metrics.resampling import PatientResampling, percentile_interval
+from ecgfoundry.metrics.resampling import PatientResampling
 
 __all__ = ["regression_draws", "regression_rows"]
 
@@ -56,12 +58,11 @@ def regression_rows(
         if settings.draws and known.any():
             drawn = regression_draws(truth, predicted, resampling, draws=settings.draws)
         for name in REGRESSION_MEASURES:
-            row[name] = values[name]
-            low = high = float("nan")
-            if drawn and not np.isnan(values[name]):
-                defined = drawn[name][~np.isnan(drawn[name])]
-                if len(defined) >= settings.draws // 2:
-                    low, high = percentile_interval(defined, level=settings.level)
-            row[f"{name}_low"], row[f"{name}_high"] = low, high
+            found = interval_of_draws(
+                values[name], drawn.get(name, ()), people=row["patients"], level=settings.level
+            )
+            row[name], row[f"{name}_low"], row[f"{name}_high"] = values[name], found.low, found.high
+        # Of all measures: they rest on the same people.
+        row["intervals_reliable"] = bool(drawn) and row["patients"] >= RELIABLE_PATIENTS
         rows.append(row)
     return rows

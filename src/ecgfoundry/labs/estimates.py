@@ -62,8 +62,11 @@ class LaboratoryEstimate:
         10 % and 90 % quantile of what single windows say; None with fewer than two windows.
     auroc, auroc_low, auroc_high : float or None
         The model's measured AUROC on its test visits, from its card.
-    band, band_low : str or None
-        Of the AUROC, and of its lower end: strong, moderate or limited.
+    band : str or None
+        Of the lower end of the AUROC's interval: strong, moderate or limited. The estimate itself
+        would call noise moderate where there are few positives.
+    band_point : str or None
+        Of the AUROC itself, as in the paper that the bands are from.
     """
 
     target: Target
@@ -78,7 +81,7 @@ class LaboratoryEstimate:
     auroc_low: float | None = None
     auroc_high: float | None = None
     band: str | None = None
-    band_low: str | None = None
+    band_point: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, without what is not known."""
@@ -306,8 +309,8 @@ def _estimates(bundle: Bundle, logits: Float64, weights: Float64) -> list[Labora
                 auroc=figure.value,
                 auroc_low=figure.low,
                 auroc_high=figure.high,
-                band=auroc_band(figure.value),
-                band_low=auroc_band(figure.low),
+                band=auroc_band(figure.low),
+                band_point=auroc_band(figure.value),
             )
         )
     return result

@@ -72,7 +72,7 @@ FIT_VISITS = 4000
 _BATCH = 64
 _FIRST_COLUMNS = (
     "indicator", "direction", "loinc", "unit", "level", "ecg", "n", "patients", "positives",
-    "positive_patients", "prevalence", "auroc", "auroc_low", "auroc_high", "band", "band_low",
+    "positive_patients", "prevalence", "auroc", "auroc_low", "auroc_high", "band", "band_point",
 )  # fmt: skip
 
 
@@ -486,14 +486,14 @@ def _bands(rows: Sequence[Mapping[str, Any]]) -> str:
         for ecg, words in ECG.items():
             own = [row for row in rows if row["level"] == level and row["ecg"] == ecg]
             line = [text_cell(f"{level}, {words}")]
-            for field in ("band", "band_low"):
+            for field in ("band", "band_point"):
                 line += [
                     number_cell(sum(row[field] == band for row in own))
                     for band in ("strong", "moderate", "limited")
                 ]
             cells.append(line)
-    heads = ["Targets by band", "Strong", "Moderate", "Limited", "Strong by lower end",
-             "Moderate by lower end", "Limited by lower end"]  # fmt: skip
+    heads = ["Targets by band", "Strong", "Moderate", "Limited", "Strong by estimate",
+             "Moderate by estimate", "Limited by estimate"]  # fmt: skip
     return table(heads, cells, sortable=False)
 
 
@@ -501,7 +501,7 @@ def _indicator_table(rows: Sequence[Mapping[str, Any]]) -> str:
     found = {(row["target"], row["level"], row["ecg"]): row for row in rows}
     heads = ["Target", "LOINC", "Unit", "Positive patients", "Prevalence", "Visit",
              "Visit, before the result", "Segment", "Segment, before the result", "Band",
-             "Band of lower end", "ECE"]  # fmt: skip
+             "Band of estimate", "ECE"]  # fmt: skip
     shown = [c for c in CONTROLS if any(_known(row.get(f"{c}_gain")) for row in rows)]
     for control in shown:
         heads += [f"Gain over {CONTROLS[control]}", "q"]
@@ -519,7 +519,7 @@ def _indicator_table(rows: Sequence[Mapping[str, Any]]) -> str:
                            ("segment", "before")):  # fmt: skip
             row = found[target, level, ecg]
             line.append(interval_cell(row["auroc"], row["auroc_low"], row["auroc_high"]))
-        line += [band_cell(main["band"]), band_cell(main["band_low"]), number_cell(main["ece"])]
+        line += [band_cell(main["band"]), band_cell(main["band_point"]), number_cell(main["ece"])]
         for control in shown:
             line += [
                 interval_cell(
@@ -532,8 +532,8 @@ def _indicator_table(rows: Sequence[Mapping[str, Any]]) -> str:
         cells.append(line)
     legend = (
         '<p class="legend">AUROC with 95 % intervals by patient. Gains: visits, all windows, '
-        "paired; q after Benjamini and Hochberg over all targets. Bands as in arXiv 2510.22301."
-        "</p>"
+        "paired; q after Benjamini and Hochberg over all targets. Bands: those of arXiv "
+        "2510.22301, of the lower end of the interval; of the estimate itself beside them.</p>"
     )
     return table(heads, cells) + legend
 

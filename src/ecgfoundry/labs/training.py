@@ -33,7 +33,7 @@ from ecgfoundry.labs.training_data import (
     vocabulary_of,
 )
 from ecgfoundry.labs.visits import attention_start, visit_batches
-from ecgfoundry.metrics.auroc_intervals import auroc_interval
+from ecgfoundry.metrics.intervals import metric_interval
 from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.networks.segment_attention import SegmentAttentionNet, VisitNetwork
 from ecgfoundry.models.onnx_export import round_to_float16
@@ -495,21 +495,12 @@ def _test_metrics(run: _Run, network: torch.nn.Module, test: Positions) -> list[
         )
         for figure, scores, wanted, groups in levels:
             for k, target in enumerate(data.names):
-                known = ~np.isnan(wanted[:, k])
-                found = auroc_interval(wanted[known, k], scores[known, k], patients=groups[known])
-                if np.isnan(found.auroc):
+                found = metric_interval("auroc", wanted[:, k], scores[:, k], patients=groups)
+                if np.isnan(found.value):
                     continue
-                metrics.append(
-                    Metric(
-                        figure,
-                        found.auroc,
-                        f"{kind}test split ({data.split_kind}), {words}",
-                        None if np.isnan(found.low) else found.low,
-                        None if np.isnan(found.high) else found.high,
-                        target,
-                        records=int(known.sum()),
-                    )
-                )
+                where = f"{kind}test split ({data.split_kind}), {words}"
+                count = int((~np.isnan(wanted[:, k])).sum())
+                metrics.append(Metric.of(figure, found, where, target=target, records=count))
     return metrics
 
 
@@ -520,34 +511,31 @@ def _value_bundle(run: _Run, scale: TargetScale, name: str, test: Positions) -> 
     network = round_to_float16(network)
     words = value_vocabulary_of(data)
 
-    def visits(positions: Positions) -> tuple[Float64, Float64]:
+    def visits(positions: Positions) -> tuple[Float64, Float64, NDArray[np.generic]]:
         outputs, attention = run.joined(network, positions)
         outputs = scale.physical(outputs)
         truth = data.values[positions].astype(np.float64)
         known = np.isnan(truth)
         number = data.visits[positions]
         answers, _, _ = visit_means(outputs, np.where(known, np.nan, 0.0), number, attention)
-        means, _, _ = visit_means(truth, np.where(known, np.nan, 0.0), number)
-        return answers, means
+        means, _, first = visit_means(truth, np.where(known, np.nan, 0.0), number)
+        return answers, means, data.patients[positions][first]
 
-    answers, truth = visits(run.validation)
+    answers, truth, _ = visits(run.validation)
     readout = Readout(scale=replace(scale, residuals=residual_quantiles(answers, truth)))
     metrics = []
     if len(test):
-        answers, truth = visits(test)
+        answers, truth, patients = visits(test)
+        where = f"visits of the test split ({data.split_kind}), all windows"
         for k, target in enumerate(words.targets):
-            known = ~np.isnan(truth[:, k])
-            error = np.abs(answers[known, k] - truth[known, k])
-            blind = np.abs(truth[known, k] - scale.offset[k])
-            where = f"visits of the test split ({data.split_kind}), all windows"
-            for words_of, values in (
-                (f"mean absolute error ({target.unit})", error),
+            count = int((~np.isnan(truth[:, k])).sum())
+            blind = np.full(len(truth), scale.offset[k])
+            for name_of, values in (
+                (f"mean absolute error ({target.unit})", answers[:, k]),
                 ("the same of always answering the training mean", blind),
             ):
-                mean = float(values.mean()) if len(values) else None
-                metrics.append(
-                    Metric(words_of, mean, where, target=target.name, records=len(values))
-                )
+                found = metric_interval("mae", truth[:, k], values, patients=patients)
+                metrics.append(Metric.of(name_of, found, where, target=target.name, records=count))
     folder = RunFolder(run.folder.path / "values")
     description = _description(run, name, kind="regression", words=words)
     return save_bundle(network, description, folder, readout=readout, metrics=metrics)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -13,7 +11,6 @@ __all__ = [
     "expected_calibration_error",
     "f1_scores",
     "f1_thresholds",
-    "grouped_bootstrap",
     "macro_auroc",
 ]
 
@@ -98,52 +95,6 @@ def expected_calibration_error(
         - np.bincount(index, weights=p, minlength=bins)
     )
     return float(gap[weight > 0].sum() / p.size)
-
-
-def grouped_bootstrap(
-    statistic: Callable[[NDArray[np.int64]], float],
-    groups: ArrayLike,
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> tuple[float, float, float]:
-    """Percentile interval of a statistic by resampling whole groups (patients).
-
-    Parameters
-    ----------
-    statistic : callable (row indices) -> float
-        ``nan`` when undefined for a draw (a class is missing): such draws are redrawn.
-    groups : array_like (n,)
-        Patient of each row.
-    draws : int
-        Defined draws to collect; at most ten times as many are tried.
-    seed : int
-    level : float
-        Coverage.
-
-    Returns
-    -------
-    low, high, redrawn_share : float
-        ``nan`` bounds if the statistic was defined in fewer than a tenth of the draws.
-    """
-    _, member = np.unique(np.asarray(groups), return_inverse=True)
-    rows = [np.flatnonzero(member == group) for group in range(member.max() + 1)]
-    generator = np.random.default_rng(seed)
-    values: list[float] = []
-    tried = 0
-    while len(values) < draws and tried < 10 * draws:
-        chosen = generator.integers(0, len(rows), len(rows))
-        value = statistic(np.concatenate([rows[group] for group in chosen]))
-        tried += 1
-        if not np.isnan(value):
-            values.append(value)
-    redrawn = 1.0 - len(values) / max(tried, 1)
-    if len(values) < draws:
-        return float("nan"), float("nan"), redrawn
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(values, (tail, 1.0 - tail))
-    return float(low), float(high), redrawn
 
 
 def f1_thresholds(probabilities: ArrayLike, labels: ArrayLike) -> list[float]:

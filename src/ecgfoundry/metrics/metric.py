@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ecgfoundry.metrics.intervals import Interval
+
 __all__ = ["Metric", "stated"]
 
 
@@ -45,6 +47,22 @@ class Metric:
         """Return the JSON form, without what is not stated."""
         document = {k: v for k, v in vars(self).items() if v is not None}
         return {"name": self.name, "value": self.value, "data": self.data} | document
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        found: Interval,
+        data: str,
+        *,
+        target: str | None = None,
+        records: int | None = None,
+    ) -> Metric:
+        """Return a figure with its interval, and the note that belongs to it."""
+        return cls(
+            name, stated(found.value), data, stated(found.low), stated(found.high), target, None,
+            records, found.note,
+        )  # fmt: skip
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Metric:

@@ -10,13 +10,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.metrics.auroc_intervals import RELIABLE_PATIENTS, AurocInterval, auroc_interval
 from ecgfoundry.metrics.calibration import (
     Calibrator,
     calibration_error,
     cross_fitted_probabilities,
 )
 from ecgfoundry.metrics.classification import auroc
+from ecgfoundry.metrics.intervals import metric_interval
 from ecgfoundry.metrics.metric import Metric, stated
 from ecgfoundry.tasks.base import Float64, Task
 
@@ -65,10 +65,15 @@ class Classification(Task):
         for k, target in enumerate(self.vocabulary.targets):
             truth = self.truth_of(k, values)
             known = ~np.isnan(truth)
-            y, p = truth[known], answers[known, k]
-            if self.outputs <= LISTED_TARGETS or np.unique(y).size > 1:
-                own = who[known] if intervals else None
-                metrics.append(_area(target.name, y, p, own, where))
+            count, several = int(known.sum()), np.unique(truth[known]).size > 1
+            if self.outputs > LISTED_TARGETS and not several:
+                continue
+            if intervals:
+                found = metric_interval("auroc", truth, answers[:, k], patients=who)
+                metrics.append(Metric.of("AUROC", found, where, target=target.name, records=count))
+            else:
+                value = stated(auroc(truth, answers[:, k]))
+                metrics.append(Metric("AUROC", value, where, target=target.name, records=count))
         return metrics
 
     def calibration_metrics(
@@ -91,24 +96,3 @@ class Classification(Task):
                 f"{where}, cross-fitted by patient", records=len(z),
             ),
         ]  # fmt: skip
-
-
-def _area(
-    target: str, y: Float64, p: Float64, groups: NDArray[np.generic] | None, where: str
-) -> Metric:
-    value = auroc(y, p)
-    if groups is None or np.isnan(value):
-        return Metric("AUROC", stated(value), where, target=target, records=len(y))
-    _, member = np.unique(groups, return_inverse=True)
-    found = auroc_interval(y, p, patients=member)
-    return Metric(
-        "AUROC", value, where, stated(found.low), stated(found.high), target, None, len(y),
-        None if found.reliable else _unreliable(found),
-    )  # fmt: skip
-
-
-def _unreliable(found: AurocInterval) -> str:
-    people = min(found.positive_patients, found.negative_patients)
-    if people < RELIABLE_PATIENTS:
-        return f"{people} people in the smaller class; from {RELIABLE_PATIENTS} on intervals hold"
-    return "outside the range in which intervals of this kind were shown to hold"

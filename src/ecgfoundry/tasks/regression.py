@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import TrainingError
-from ecgfoundry.metrics.classification import grouped_bootstrap
-from ecgfoundry.metrics.metric import Metric, stated
+from ecgfoundry.metrics.intervals import DRAWS, metric_interval
+from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.tasks.base import MINIMUM_EACH, Float64, Task
 from ecgfoundry.tasks.finding import Finding, WindowResult
@@ -23,7 +23,6 @@ __all__ = ["COVERAGE", "Regression", "residual_quantiles"]
 
 COVERAGE = 0.9
 """Share of the validation residuals inside the interval of a value (our choice)."""
-BOOTSTRAP_DRAWS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,26 +129,18 @@ class Regression(Task):
         answers, who = self.answers(outputs), np.asarray(groups)
         metrics = []
         for k, target in enumerate(self.vocabulary.targets):
-            known = ~np.isnan(values[:, k])
-            if not known.any():
+            y = values[:, k]
+            count = int((~np.isnan(y)).sum())
+            if not count:
                 continue
-            y, own = values[known, k], who[known]
-            error = np.abs(answers[known, k] - y)
-            low = high = None
-            if intervals and len(np.unique(own)) > 1:
-                low, high = _error_interval(error, own)
             name = f"mean absolute error ({target.unit})" if target.unit else "mean absolute error"
-            blind = float(np.abs(y - self.scale.offset[k]).mean())
-            metrics += [
-                Metric(
-                    name, stated(float(error.mean())), where, stated(low), stated(high),
-                    target.name, None, len(y),
-                ),
-                Metric(
-                    "the same of always answering the training mean", blind, where,
-                    target=target.name, records=len(y),
-                ),
-            ]  # fmt: skip
+            found = metric_interval(
+                "mae", y, answers[:, k], patients=who, draws=DRAWS if intervals else 0
+            )
+            metrics.append(Metric.of(name, found, where, target=target.name, records=count))
+            blind = float(np.nanmean(np.abs(y - self.scale.offset[k])))
+            words = "the same of always answering the training mean"
+            metrics.append(Metric(words, blind, where, target=target.name, records=count))
         return metrics
 
     def held_out_metrics(self, outputs: Float64, values: Float64, data: str) -> list[Metric]:
@@ -219,15 +210,6 @@ class Regression(Task):
         return WindowResult(
             start_s, duration_s, values={names[k]: float(values[k]) for k in self.shown}
         )
-
-
-def _error_interval(
-    error: Float64, groups: NDArray[np.generic]
-) -> tuple[float | None, float | None]:
-    low, high, _ = grouped_bootstrap(
-        lambda drawn: float(error[drawn].mean()), groups, draws=BOOTSTRAP_DRAWS
-    )
-    return low, high
 
 
 def residual_quantiles(

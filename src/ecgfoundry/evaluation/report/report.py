@@ -121,7 +121,7 @@ def _tiles(document: Mapping[str, Any], classes: Sequence[Mapping[str, Any]]) ->
                 inner += "" if macro[f"{measure}_interval_reliable"] else " ‡"
             tiles.append((f"{value:.3f}", inner))
     if classes:
-        for field, words in (("band", "by estimate"), ("band_low", "by lower end")):
+        for field, words in (("band", "by lower end"), ("band_point", "by estimate")):
             counts = document["bands"][field]
             figures = f"{counts['strong']} / {counts['moderate']} / {counts['limited']}"
             tiles.append((figures, f"strong / moderate / limited {words}"))

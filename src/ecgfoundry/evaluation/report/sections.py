@@ -54,17 +54,17 @@ def _best_control(rows: Sequence[Row]) -> str | None:
 
 def discrimination_section(document: Row, rows: Sequence[Row]) -> str:
     """AUROC, AUPRC and bands per target, the forest plot and the averages."""
-    heads = ["Target", "n", "Positive", "AUROC", "AUPRC", "Prevalence", "Band", "Band of lower end"]
+    heads = ["Target", "n", "Positive", "AUROC", "AUPRC", "Prevalence", "Band", "Band of estimate"]
     cells = [
         [
             text_cell(row["target"]),
             number_cell(row["n"]),
             number_cell(row["positives"]),
             _flagged(row),
-            _flagged_area(row),
+            _flagged_average(row, "auprc"),
             number_cell(row["prevalence"]),
             band_cell(row["band"]),
-            band_cell(row["band_low"]),
+            band_cell(row["band_point"]),
         ]
         for row in rows
     ]
@@ -78,11 +78,12 @@ def discrimination_section(document: Row, rows: Sequence[Row]) -> str:
         else ""
     )
     averages, biased = _averages(document), ""
-    if any(map(_biased, [*rows, *document["averages"].values()])):
+    means = document["averages"].values()
+    if any(map(_biased, [*rows, *means])) or any(_biased(mean, "auroc") for mean in means):
         biased = (
-            '<p class="legend">‡ The bootstrap of AUPRC lies beside the estimate by more than a '
-            "quarter of its standard deviation (rare targets), or rests on fewer than 30 patients "
-            "with or without the target: the interval holds the truth less often than it says.</p>"
+            '<p class="legend">‡ The bootstrap lies beside the estimate by more than a quarter of '
+            "its standard deviation (rare targets), or rests on fewer than 30 patients with or "
+            "without a target: the interval holds the truth less often than it says.</p>"
         )
     return section(
         "discrimination",
@@ -98,14 +99,14 @@ def _flagged(row: Row) -> Cell:
     return cell
 
 
-def _biased(row: Row) -> bool:
-    """Whether an interval of AUPRC is there and cannot be trusted."""
-    return math.isfinite(row["auprc_low"]) and not row["auprc_interval_reliable"]
+def _biased(row: Row, measure: str = "auprc") -> bool:
+    """Whether an interval of the bootstrap is there and cannot be trusted."""
+    return math.isfinite(row[f"{measure}_low"]) and not row[f"{measure}_interval_reliable"]
 
 
-def _flagged_area(row: Row) -> Cell:
-    cell = interval_cell(row["auprc"], row["auprc_low"], row["auprc_high"])
-    if _biased(row):
+def _flagged_average(row: Row, measure: str) -> Cell:
+    cell = interval_cell(row[measure], row[f"{measure}_low"], row[f"{measure}_high"])
+    if _biased(row, measure):
         return Cell(f"{cell.html}&nbsp;‡", cell.sort)
     return cell
 
@@ -120,8 +121,8 @@ def _averages(document: Row) -> str:
         [
             text_cell(name),
             number_cell(cells["targets"]),
-            interval_cell(cells["auroc"], cells["auroc_low"], cells["auroc_high"]),
-            _flagged_area(cells),
+            _flagged_average(cells, "auroc"),
+            _flagged_average(cells, "auprc"),
             *(number_cell(cells.get(m, math.nan)) for m in measures),
         ]
         for name, cells in document["averages"].items()

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from ecgfoundry.metrics.calibration import Calibrator, cross_fitted_probabilities, log_softmax
-from ecgfoundry.metrics.classification import auroc, f1_scores, grouped_bootstrap
+from ecgfoundry.metrics.classification import auroc, f1_scores
+from ecgfoundry.metrics.intervals import statistic_interval
 from ecgfoundry.models.networks.counting import multiply_adds
 from ecgfoundry.models.networks.rhythm import RhythmNet
 from ecgfoundry.models.onnx_export import round_to_float16
@@ -221,12 +222,12 @@ def against_committee(
         def difference(rows: NDArray[np.int64], value: Any = value) -> float:
             return float(value("edge", rows) - value("committee", rows))
 
-        low, high, _ = grouped_bootstrap(difference, everything)
+        found = statistic_interval(difference, everything)
         answer[which] = {
             "edge": value("edge", everything),
             "committee": value("committee", everything),
-            "difference": difference(everything),
-            "difference_ci95": [low, high],
+            "difference": found.value,
+            "difference_ci95": [found.low, found.high],
         }
     return answer
 

@@ -18,7 +18,8 @@ from ecgfoundry.metrics.calibration import (
     fit_calibrator,
     sigmoid,
 )
-from ecgfoundry.metrics.classification import auroc, grouped_bootstrap, macro_auroc
+from ecgfoundry.metrics.classification import auroc, macro_auroc
+from ecgfoundry.metrics.intervals import statistic_interval
 from ecgfoundry.models.networks.lead_subset import LeadSubsetNet
 from ecgfoundry.training.recipes.ptbxl_superclass.data import (
     REDUCED,
@@ -69,8 +70,8 @@ def interval(
     statistic: Callable[[NDArray[np.int64]], float], patients: NDArray[np.int64]
 ) -> list[float]:
     """95 % interval from 1,000 bootstrap draws of patients."""
-    low, high, _ = grouped_bootstrap(statistic, patients)
-    return [low, high]
+    found = statistic_interval(statistic, patients)
+    return [found.low, found.high]
 
 
 def best_thresholds(

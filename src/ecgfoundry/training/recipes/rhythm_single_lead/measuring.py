@@ -23,8 +23,8 @@ from ecgfoundry.metrics.classification import (
     auroc,
     confusion_matrix,
     f1_scores,
-    grouped_bootstrap,
 )
+from ecgfoundry.metrics.intervals import statistic_interval
 from ecgfoundry.models.networks.rhythm import RhythmNet
 from ecgfoundry.training.recipes.ensembles import write_json
 from ecgfoundry.training.recipes.rhythm_single_lead.data import (
@@ -127,8 +127,8 @@ def report(
             def statistic(rows: NDArray[np.int64], name: str = name) -> float:
                 return figures(calibrated[rows], classes[rows])[name]
 
-            low, high, _ = grouped_bootstrap(statistic, np.arange(len(classes)))
-            answer[f"{name}_ci95"] = [low, high]
+            found = statistic_interval(statistic, np.arange(len(classes)))
+            answer[f"{name}_ci95"] = [found.low, found.high]
     return answer
 
 

@@ -1,0 +1,82 @@
+"""The card of a model and its evaluation on the same records state the same figures."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from ecgfoundry.evaluation.cohort import EvaluationData
+from ecgfoundry.evaluation.evaluate import evaluate
+from ecgfoundry.evaluation.settings import Settings
+from ecgfoundry.metrics.calibration import Calibrator
+from ecgfoundry.tasks import TASKS, Calibration, Readout, TargetScale, Task
+from ecgfoundry.vocabularies import Target, Vocabulary
+
+NAN = math.nan
+ONLY_FIGURES = Settings(controls=False, subgroups=False)
+
+
+def task_of(kind: str, outputs: int, readout: Readout) -> Task:
+    words = Vocabulary("v", tuple(Target(f"t{k}", "diagnosis", unit="ms") for k in range(outputs)))
+    return TASKS[kind].answering(words, readout)
+
+
+def evaluated(task: Task, outputs: np.ndarray, values: np.ndarray, who: list[str]) -> list[dict]:
+    labels = np.stack([task.truth_of(k, values) for k in range(task.outputs)], axis=1)
+    names = task.vocabulary.names
+    data = EvaluationData(names, labels, task.answers(outputs), np.array(who, dtype=object))
+    return evaluate(data, ONLY_FIGURES).rows
+
+
+@pytest.mark.parametrize(
+    ("kind", "records"),
+    [("multilabel", 6), ("multilabel", 90), ("binary", 90), ("multiclass", 6), ("multiclass", 90)],
+)
+def test_areas(kind: str, records: int) -> None:
+    """Two, three and six records too, of which the old cards said "1.000 (1.000 to 1.000)"."""
+    generator = np.random.default_rng(records)
+    outputs = 1 if kind == "binary" else 3
+    logits = generator.normal(size=(records, outputs))
+    if kind == "multiclass":
+        values = np.arange(records)[:, None] % 3.0
+        logits[np.arange(records), values[:, 0].astype(int)] += 1
+    else:
+        values = (generator.random((records, outputs)) < 0.5).astype(float)
+        values[0], values[1], values[2, 0] = 1, 0, NAN
+        logits += values == 1
+    # Vector scaling changes the order of the records; the card has to measure what is answered.
+    scaled = Calibrator("vector", (1.0, 0.5, 2.0)[:outputs], (0.0, 1.0, -1.0)[:outputs])
+    task = task_of(kind, outputs, Readout(Calibration(scaled, scaled)))
+    who = [f"p{k // 2}" for k in range(records)]
+    rows = evaluated(task, logits, values, who)
+    metrics = task.measure(logits, values, who, data="d")
+    assert [metric.target for metric in metrics] == [row["target"] for row in rows]
+    for metric, row in zip(metrics, rows, strict=True):
+        assert metric.name == "AUROC" and metric.records == row["n"]
+        assert (metric.value, metric.low, metric.high) == pytest.approx(
+            (row["auroc"], row["auroc_low"], row["auroc_high"]), rel=1e-12
+        )
+        assert metric.low < metric.high
+        assert (metric.note is None) is row["auroc_interval_reliable"]
+
+
+@pytest.mark.parametrize("records", [6, 90])
+def test_errors(records: int) -> None:
+    generator = np.random.default_rng(1)
+    task = task_of("regression", 2, Readout(scale=TargetScale((10.0, 2.0), (60.0, 4.0))))
+    outputs = generator.normal(size=(records, 2))
+    values = task.answers(outputs) + generator.normal(size=(records, 2))
+    values[3, 1] = NAN
+    who = [f"p{k // 2}" for k in range(records)]
+    rows = evaluated(task, outputs, values, who)
+    metrics = task.measure(outputs, values, who, data="d")
+    errors = [metric for metric in metrics if metric.name == "mean absolute error (ms)"]
+    assert [metric.target for metric in errors] == ["t0", "t1"]
+    for metric, row in zip(errors, rows, strict=True):
+        assert metric.records == row["n"]
+        assert (metric.value, metric.low, metric.high) == pytest.approx(
+            (row["mae"], row["mae_low"], row["mae_high"]), rel=1e-12
+        )
+        assert (metric.note is None) is row["intervals_reliable"] is (records == 90)
