@@ -31,6 +31,7 @@ VALUES: Mapping[str, float] = {
     "p_axis_deg": 50.0,
     "qrs_axis_deg": 45.0,
     "t_axis_deg": 40.0,
+    "t_peak_end_ms": 85.0,
 }
 
 _FLAT_ST = {

@@ -241,6 +241,11 @@ def test_evidence_names_lead_beat_value_limit_and_source() -> None:
     assert beat.beat == 3
 
 
+def test_another_package_adds_a_criterion() -> None:
+    assert criteria.origin("LONG T PEAK TO END") == "ecgfoundry-plugin 1.0"
+    assert stated(Built(values={"t_peak_end_ms": 111.0}))["LONG T PEAK TO END"].present is True
+
+
 def test_a_criterion_can_be_added_from_outside() -> None:
     from ecgfoundry.criteria import Criterion
 

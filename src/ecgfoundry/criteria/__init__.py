@@ -8,8 +8,17 @@ another stands in one table (:mod:`~ecgfoundry.criteria.exclusions`).
 
 from __future__ import annotations
 
+from ecgfoundry.criteria.decisions import decided_by_network, join
 from ecgfoundry.criteria.registry import Criterion, criteria
 from ecgfoundry.criteria.stating import state
 from ecgfoundry.criteria.types import Evidence, Statement
 
-__all__ = ["Criterion", "Evidence", "Statement", "criteria", "state"]
+__all__ = [
+    "Criterion",
+    "Evidence",
+    "Statement",
+    "criteria",
+    "decided_by_network",
+    "join",
+    "state",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ecgfoundry.criteria.derived import DERIVED, LEAD_DERIVED
@@ -31,12 +31,15 @@ class Case:
         "female" or "male".
     judge : callable (name, case) -> Verdict
         How to get at another statement; see :func:`ecgfoundry.criteria.state`.
+    decided : mapping of str to bool
+        Statements that were decided elsewhere.
     """
 
     measurements: Measurements
     age: float | None
     sex: str | None
     judge: Callable[[str, Case], Verdict]
+    decided: Mapping[str, bool] = field(default_factory=dict)
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
     _quantities: dict[tuple[str, str | None], Quantity] = field(default_factory=dict)
     _rules: dict[int, Verdict] = field(default_factory=dict)
