@@ -29,6 +29,7 @@ __all__ = [
     "AnyOf",
     "AtLeast",
     "ByPerson",
+    "Lenient",
     "Limit",
     "Not",
     "Rule",
@@ -210,7 +211,28 @@ class Not:
         """Turn all three answers; worse and better change places."""
         inner = case.evaluate(self.rule)
         turned = [None if truth is None else not truth for truth in inner.truths]
-        return Verdict(turned[0], turned[2], turned[1], inner.evidence, inner.reasons)
+        # Why another statement is absent is shown there.
+        shown = inner.evidence[:1] if isinstance(self.rule, Said) else inner.evidence
+        return Verdict(turned[0], turned[2], turned[1], shown, inner.reasons)
+
+    def parts(self) -> Sequence[Rule]:
+        """Return the rule."""
+        return (self.rule,)
+
+
+@dataclass(frozen=True, slots=True)
+class Lenient:
+    """The rule holds, or would with every value better by its repeat variability.
+
+    For what is taken for granted unless the measurements are clearly against it.
+    """
+
+    rule: Rule
+
+    def evaluate(self, case: Case) -> Verdict:
+        """Take the better answer; it is firm where the rule holds as measured."""
+        inner = case.evaluate(self.rule)
+        return Verdict(inner.loose, inner.present, inner.loose, inner.evidence, inner.reasons)
 
     def parts(self) -> Sequence[Rule]:
         """Return the rule."""
@@ -224,9 +246,8 @@ class Said:
     name: str
 
     def evaluate(self, case: Case) -> Verdict:
-        """Return the verdict on the other statement, with its evidence where it is present."""
+        """Return the verdict on the other statement, with what it rests on."""
         inner = case.verdict(self.name)
-        shown = inner.evidence if inner.present else ()
         evidence = Evidence(
             name=self.name,
             value=None if inner.present is None else float(inner.present),
@@ -236,7 +257,7 @@ class Said:
             source="another statement of this list",
             reason="; ".join(inner.reasons) or None if inner.present is None else None,
         )
-        return Verdict(*inner.truths, evidence=(evidence, *shown), reasons=inner.reasons)
+        return Verdict(*inner.truths, evidence=(evidence, *inner.evidence), reasons=inner.reasons)
 
     def parts(self) -> Sequence[Rule]:
         """Return nothing; what the other statement needs is its own."""
