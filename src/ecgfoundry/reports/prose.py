@@ -1,0 +1,209 @@
+"""A report in sentences, each of which cites the measurement or the evidence that it rests on.
+
+For people who read text, and for language models: what a sentence says stands behind it in square
+brackets, by the names of :data:`ecgfoundry.measurements.values.GLOBAL_VALUES` and of the statement.
+Nothing is said that was not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ecgfoundry.criteria import Evidence, Statement, criteria
+from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.reports.wording import DISCLAIMER, printable
+
+__all__ = ["Sentence", "in_words", "prose", "sentences"]
+
+_INTERVALS = (
+    ("pr_ms", "PR interval"),
+    ("qrs_ms", "QRS duration"),
+    ("qt_ms", "QT interval"),
+    ("qtc_ms", "QTc (Fridericia)"),
+)
+_AXES = (("p_axis_deg", "P axis"), ("qrs_axis_deg", "QRS axis"), ("t_axis_deg", "T axis"))
+_UNITS = {"deg": "°", "/min": "/min", "1": ""}
+_SHOWN = 4
+"""Values of the evidence that a sentence names; the JSON has all (our choice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence, and the names of what it rests on."""
+
+    text: str
+    cites: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.text} [{', '.join(self.cites)}]"
+
+
+def in_words(name: str) -> str:
+    """Return the name of a statement as a sentence would have it.
+
+    Examples
+    --------
+    >>> in_words("LEFT BUNDLE BRANCH BLOCK"), in_words("WITH 1ST DEGREE AV BLOCK")
+    ('left bundle branch block', '1st degree AV block')
+    >>> in_words("RSR' PATTERN IN V1"), in_words("R IN AVL")
+    ("RSR' pattern in V1", 'R in aVL')
+    """
+    return " ".join(_word(word) for word in name.removeprefix("WITH ").split())
+
+
+_AUGMENTED = {"AVL": "aVL", "AVR": "aVR", "AVF": "aVF"}
+_CAPITALS = frozenset(
+    "QRS ECG AV SA ST T P PR QT QTC JT RR PP R Q S MI V1 V2 V3 V4 V5 V6 I II III RSR' QR RBBB LBBB "
+    "STEMI".split()
+)
+_NAMES = {
+    "MOBITZ": "Mobitz",
+    "BRUGADA": "Brugada",
+    "WOLFF-PARKINSON-WHITE": "Wolff-Parkinson-White",
+}
+
+
+def _word(word: str) -> str:
+    if word in _CAPITALS:
+        return word
+    return _AUGMENTED.get(word) or _NAMES.get(word) or word.lower()
+
+
+def _number(value: float, unit: str) -> str:
+    digits = 2 if unit.startswith("mV") or (unit == "1" and value != round(value)) else 0
+    text = f"{value:.{digits}f}"
+    shown = _UNITS.get(unit, f" {unit}")
+    return f"{text}{shown}"
+
+
+def sentences(
+    measurements: Measurements, statements: Iterable[Statement] = ()
+) -> tuple[Sentence, ...]:
+    """Return the report as sentences.
+
+    Parameters
+    ----------
+    measurements : Measurements
+    statements : iterable of Statement
+        Those that are present are reported; the rest are counted by no sentence.
+
+    Returns
+    -------
+    tuple of Sentence
+        Rate, intervals and axes first, then every present statement with its evidence.
+    """
+    if not measurements.readable:
+        refused = measurements.refused
+        why = "nothing could be measured" if refused is None else refused.message
+        return (Sentence(f"This recording was not measured: {why}.", ("refused",)),)
+    result = [_rate(measurements)]
+    for names, words in ((_INTERVALS, "ms"), (_AXES, "deg")):
+        result.extend(_value(measurements, name, text, words) for name, text in names)
+    present = {one.name: one for one in statements if one.present}
+    result.extend(_statement(one, present) for one in present.values())
+    return tuple(result)
+
+
+def _rate(measurements: Measurements) -> Sentence:
+    value = measurements.values["heart_rate_bpm"]
+    beats = len(measurements.beats)
+    if value.value is None:
+        return Sentence(f"The heart rate is not known: {value.reason}.", ("heart_rate_bpm",))
+    text = f"The heart rate is {value.value:.0f}/min over {beats} beats."
+    return Sentence(text, ("heart_rate_bpm", "beats"))
+
+
+def _value(measurements: Measurements, name: str, words: str, unit: str) -> Sentence:
+    value = measurements.values[name]
+    if value.value is None:
+        return Sentence(f"{words}: not measured, {value.reason}.", (name,))
+    return Sentence(f"{words}: {_number(value.value, unit)}.", (name,))
+
+
+def _statement(statement: Statement, present: Mapping[str, Statement]) -> Sentence:
+    name = in_words(statement.name)
+    start = f"Possible {name}" if statement.possible else name[:1].upper() + name[1:]
+    # What another present statement rests on stands in its own sentence.
+    said = {
+        item
+        for other in statement.evidence
+        if other.name in present
+        for item in present[other.name].evidence
+    }
+    met = [item for item in statement.evidence if item.met and item.value is not None]
+    own = [item for item in met if item not in said]
+    # The numbers first: they are what makes this statement and not its neighbour.
+    own.sort(key=lambda item: item.name in present)
+    parts = [_evidence(item) for item in own]
+    if statement.probability is not None and statement.decided_by in ("network", "both"):
+        parts.append(f"probability {statement.probability:.2f} of the network")
+    shown = parts[:_SHOWN]
+    if len(parts) > _SHOWN:
+        shown.append(f"and {len(parts) - _SHOWN} more")
+    because = f": {', '.join(shown)}" if shown else ""
+    against = ""
+    if statement.contradicts:
+        others = ", ".join(in_words(other) for other in statement.contradicts)
+        against = f"; it contradicts {others}"
+    cites = dict.fromkeys(item.name for item in own)
+    return Sentence(f"{start}{because}{against}.", (*cites, statement.name))
+
+
+def _evidence(item: Evidence) -> str:
+    if item.name in criteria:
+        return in_words(item.name)
+    lead = f" in {item.lead}" if item.lead else ""
+    value = "" if item.value is None else f" {_number(item.value, item.unit)}"
+    limit = f" (limit {item.limit})" if item.limit else ""
+    return f"{_measurement(item.name)}{lead}{value}{limit}"
+
+
+def _measurement(name: str) -> str:
+    """Return the name of a measurement as a sentence would have it."""
+    if name in _MEASUREMENTS:
+        return _MEASUREMENTS[name]
+    if name.endswith("_count"):
+        return f"number of {name.removesuffix('_count').replace('_', ' ')}"
+    for unit in ("_mv_ms", "_mv_s", "_percent", "_bpm", "_deg", "_ms", "_mv", "_s"):
+        name = name.removesuffix(unit)
+    return " ".join(_word(word.upper()) for word in name.split("_"))
+
+
+_MEASUREMENTS = {
+    "heart_rate_bpm": "heart rate",
+    "st_j_mv": "ST level at J",
+    "st_j40_mv": "ST level at J + 40 ms",
+    "st_j60_mv": "ST level at J + 60 ms",
+    "st_j80_mv": "ST level at J + 80 ms",
+    "p_mv": "P amplitude",
+    "q_mv": "Q amplitude",
+    "r_mv": "R amplitude",
+    "s_mv": "S amplitude",
+    "t_mv": "T amplitude",
+    "r2_mv": "R' amplitude",
+    "p_ms": "P duration",
+    "q_ms": "Q duration",
+    "pr_ms": "PR interval",
+    "qrs_ms": "QRS duration",
+    "qt_ms": "QT interval",
+    "qtc_ms": "QTc",
+    "r_peak_time_ms": "R-peak time",
+}
+
+
+def prose(
+    measurements: Measurements, statements: Iterable[Statement] = (), *, file: str | None = None
+) -> str:
+    """Return the report as plain text, one sentence a line, with what each rests on.
+
+    Parameters
+    ----------
+    measurements : Measurements
+    statements : iterable of Statement
+    file : str, optional
+        Printed as the first line.
+    """
+    lines = [] if file is None else [printable(file)]
+    lines.extend(str(sentence) for sentence in sentences(measurements, statements))
+    return "\n".join([*lines, DISCLAIMER, ""])

@@ -1,0 +1,176 @@
+"""A report in sentences, and the sentences of a foreign text that contradict the measurements.
+
+The recording is JS20000 of the CinC 2021 challenge (shipped sample): its own header says sinus
+tachycardia (427084000), premature atrial complexes (284470004) and ST-T change (55930002).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import ecgfoundry
+from ecgfoundry.criteria import Evidence, Statement
+from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.reports.claims import CheckedSentence, check_text
+from ecgfoundry.reports.prose import in_words, prose, sentences
+
+NAMES = {
+    "SINUS RHYTHM": True,
+    "SINUS TACHYCARDIA": True,
+    "ATRIAL FIBRILLATION": False,
+    "VENTRICULAR TACHYCARDIA": False,
+    "PREMATURE ATRIAL COMPLEXES": True,
+    "LEFT BUNDLE BRANCH BLOCK": False,
+    "RIGHT BUNDLE BRANCH BLOCK": False,
+    "WITH 1ST DEGREE AV BLOCK": False,
+    "LEFT VENTRICULAR HYPERTROPHY": None,
+}
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measurements:
+    return ecgfoundry.measure(ecgfoundry.read(ecgfoundry.sample_path("12-lead")))
+
+
+@pytest.fixture(scope="module")
+def statements() -> list[Statement]:
+    return [
+        Statement(name, "rhythm", present, reason=None if present is not None else "no age")
+        for name, present in NAMES.items()
+    ]
+
+
+def one(text: str, measured: Measurements, statements: list[Statement]) -> CheckedSentence:
+    (checked,) = check_text(text, measured, statements)
+    return checked
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        # 117/min, PR 160, QRS 88, QTc 455 (Fridericia) to 508 ms (Bazett), QRS axis 66 degrees.
+        ("Heart rate 117 bpm", "supported"),
+        ("Ventricular rate is 110 beats per minute.", "supported"),
+        ("HR: 75 bpm", "contradicts"),
+        ("PR interval of 0.16 s", "supported"),
+        ("PR 240 ms", "contradicts"),
+        ("QRS duration: 0.09 sec", "supported"),
+        ("QRS is wide at 140 ms", "contradicts"),
+        ("A narrow QRS complex.", "supported"),
+        ("QTc 455 ms", "supported"),
+        ("QTc(B) 508 ms", "supported"),
+        ("QTc 400 ms", "contradicts"),
+        ("Normal axis.", "supported"),
+        ("QRS axis -45\u00b0", "contradicts"),
+        ("QRS axis \u221245 degrees", "contradicts"),
+        ("Bradycardia.", "contradicts"),
+        ("Tachycardia.", "supported"),
+        ("Sinus tachycardia with PACs.", "supported"),
+        ("Atrial fibrillation.", "contradicts"),
+        ("There is no atrial fibrillation.", "supported"),
+        ("Atrial fibrillation is not seen.", "supported"),
+        ("No sinus rhythm.", "contradicts"),
+        ("No axis deviation, LBBB or RBBB.", "supported"),
+        ("No ischaemia, premature atrial complexes.", "unchecked"),
+        ("No atrial fibrillation, but left bundle branch block.", "contradicts"),
+        ("Cannot rule out first-degree AV block.", "unchecked"),
+        ("Left ventricular hypertrophy.", "unchecked"),
+        ("ST depression in V4 to V6", "supported"),
+        ("ST elevation in V4", "contradicts"),
+        ("ST-segment elevation in the inferior leads.", "contradicts"),
+        ("No ST depression in V4.", "contradicts"),
+        ("T wave inversion in V5 and V6.", "supported"),
+        ("Inferior ST elevation.", "contradicts"),
+        ("The patient should drink water.", "unchecked"),
+    ],
+)
+def test_sentences_against_the_measurements(
+    text: str, verdict: str, measured: Measurements, statements: list[Statement]
+) -> None:
+    assert one(text, measured, statements).verdict == verdict
+
+
+def test_a_sentence_says_what_was_found(
+    measured: Measurements, statements: list[Statement]
+) -> None:
+    text = "Sinus rhythm. The heart rate is 60/min, PR 160 ms."
+    first, second = check_text(text, measured, statements)
+    assert text[second.start :] == "The heart rate is 60/min, PR 160 ms."
+    assert [claim.agrees for claim in second.claims] == [False, True]
+    assert second.claims[0].about == "heart_rate_bpm"
+    assert second.claims[0].found == "117 /min"
+    assert first.to_dict()["verdict"] == "supported"
+
+
+def test_no_value_is_no_contradiction(measured: Measurements) -> None:
+    from ecgfoundry.measurements.values import missing
+
+    values = {**measured.values, "pr_ms": missing("ms", "no P wave was found")}
+    (checked,) = check_text("PR 300 ms.", replace(measured, values=values))
+    assert checked.verdict == "unchecked"
+    assert checked.claims[0].found == "no P wave was found"
+
+
+def test_a_possible_statement_neither_supports_nor_contradicts(measured: Measurements) -> None:
+    possible = Statement("WITH 1ST DEGREE AV BLOCK", "av", True, possible=True)
+    (checked,) = check_text("First degree AV block.", measured, [possible])
+    assert checked.verdict == "unchecked"
+
+
+def test_what_was_refused_has_nothing_to_compare_with() -> None:
+    flat = np.zeros((1, 5000), np.float32)
+    recording = ecgfoundry.Recording.from_array(flat, sampling_rate=500, leads=["I"], unit="mV")
+    measured = ecgfoundry.measure(recording)
+    assert not measured.readable
+    (checked,) = check_text("Heart rate 117 bpm.", measured)
+    assert checked.verdict == "unchecked"
+    (sentence,) = sentences(measured)
+    assert sentence.text.startswith("This recording was not measured: ")
+
+
+def test_every_sentence_of_our_own_report_cites_and_none_contradicts(
+    measured: Measurements,
+) -> None:
+    from ecgfoundry.criteria import state
+
+    stated = state(measured, age=84, sex="female")
+    text = prose(measured, stated, file="JS20000.hea")
+    body = text.splitlines()[1:-1]
+    assert body[0] == "The heart rate is 117/min over 19 beats. [heart_rate_bpm, beats]"
+    assert all(re.fullmatch(r".+\. \[[^\]]+\]", line) for line in body)
+    assert not [one for one in check_text(text, measured, stated) if one.verdict == "contradicts"]
+    assert text.startswith("JS20000.hea\n")
+    assert text.endswith("Not a medical device. Research use only. Unconfirmed.\n")
+
+
+def test_a_statement_stands_with_its_numbers_and_not_with_those_of_another(
+    measured: Measurements,
+) -> None:
+    rhythm = Evidence("p_axis_deg", 52.0, "deg", "< 90", True, "textbook")
+    rate = Evidence("heart_rate_bpm", 117.0, "/min", "> 100", True, "AHA 2007")
+    part = Evidence("SINUS RHYTHM", 1.0, "1", "present", True, "AHA 2007")
+    stated = [
+        Statement("SINUS RHYTHM", "rhythm", True, (rhythm,)),
+        Statement("SINUS TACHYCARDIA", "rate", True, (part, rhythm, rate)),
+    ]
+    *_, sinus, fast = sentences(measured, stated)
+    assert str(sinus) == "Sinus rhythm: P axis 52\u00b0 (limit < 90). [p_axis_deg, SINUS RHYTHM]"
+    assert fast.text == "Sinus tachycardia: heart rate 117/min (limit > 100), sinus rhythm."
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("LEFT BUNDLE BRANCH BLOCK", "left bundle branch block"),
+        ("WITH 2ND DEGREE AV BLOCK MOBITZ II", "2nd degree AV block Mobitz II"),
+        ("RSR' PATTERN IN V1", "RSR' pattern in V1"),
+        ("R IN AVL", "R in aVL"),
+        ("BRUGADA TYPE 1 PATTERN", "Brugada type 1 pattern"),
+    ],
+)
+def test_names_as_words(name: str, words: str) -> None:
+    assert in_words(name) == words
