@@ -195,8 +195,8 @@ _WAVES = (
         -1,
     ),
 )
-"""A sign in named leads is false where it is clearly not there: on the wrong side of these levels in
-mV (half of the lowest limits of the 4th Universal Definition, less the noise; our choice)."""
+"""A sign in named leads is false where it is clearly not there: on the wrong side of these levels
+in mV (half of the lowest limits of the 4th Universal Definition, less the noise; our choice)."""
 
 
 def check_text(
