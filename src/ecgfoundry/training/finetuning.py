@@ -26,6 +26,7 @@ from ecgfoundry.manifest import (
 from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak, split_problems
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.training.checks import check_batch, check_device
+from ecgfoundry.training.data.augmentations import Compose
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.windows import StoredWindows, store_windows
 from ecgfoundry.training.distributed import World
@@ -171,6 +172,7 @@ def finetune(
     settings = settings or FinetuneSettings()
     say = say or (lambda line: None)
     check_device(settings.compute.device)
+    Compose.of(settings.augmentation.augmentations)  # a wrong name is told before data are read
     data = mapped(data, targets)
     manifest = data.manifest
     for line in class_counts(data):
