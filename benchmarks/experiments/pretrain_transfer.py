@@ -43,7 +43,7 @@ from ecgfoundry.models.registry import create_model
 from ecgfoundry.preprocessing import standardize_window
 from ecgfoundry.signals.windows import window_bounds
 from ecgfoundry.tasks import make_task
-from ecgfoundry.training.data import augmentation
+from ecgfoundry.training.data.augmentations import Compose
 from ecgfoundry.training.loop import FitSettings, fit
 from ecgfoundry.training.probing import fit_linear_probe
 from ecgfoundry.training.recipes.rhythm_single_lead import read as read_cinc2017
@@ -61,7 +61,7 @@ ARMS = (
     "fine-tuned", "from scratch", "pretrained + probe", "random encoder + probe",
     "hand-crafted + logistic", "hand-crafted + boosting",
 )  # fmt: skip
-AUGMENTATIONS = ("shift", "scale", "noise", "masking")
+AUGMENTED = Compose.of(("shift", "scale", "noise", "masking"))
 TASK = make_task(
     kind="binary", columns=("AFIB",), vocabulary=Vocabulary("afib", (Target("AFIB", "rhythm"),))
 )
@@ -132,7 +132,7 @@ def batches(
         order = np.concatenate([generator.permutation(len(x)) for _ in range(passes)])
         for k in range(steps):
             own = order[k * batch : (k + 1) * batch]
-            signal = augmentation.augment(x[own], AUGMENTATIONS, generator, sampling_rate=RATE)
+            signal = AUGMENTED(x[own], generator, sampling_rate=RATE)
             yield torch.from_numpy(np.ascontiguousarray(signal)), torch.from_numpy(y[own])
 
     return sample

@@ -22,14 +22,23 @@ from ecgfoundry._version import __version__
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
+    from ecgfoundry.api.answers import embed, explain, interpret
+    from ecgfoundry.api.dataset import Dataset
+    from ecgfoundry.api.estimators import EcgClassifier, EcgEmbedding, EcgRegressor
+    from ecgfoundry.api.measuring import calibrate, compare, evaluate, evaluate_predictions
+    from ecgfoundry.api.models import from_pretrained, list_models
+    from ecgfoundry.cli.serve import serve
     from ecgfoundry.errors import EcgFoundryError
     from ecgfoundry.formats.files import EcgFile, read
     from ecgfoundry.formats.files import open_file as open
     from ecgfoundry.formats.writers import write
+    from ecgfoundry.inference.batch.infer import infer_batch as infer
+    from ecgfoundry.inference.exporting import export_bundle as export_model
     from ecgfoundry.inference.interpretation import Interpretation
     from ecgfoundry.inference.predictor import Predictor, load_model
     from ecgfoundry.measurements.measuring import measure
     from ecgfoundry.measurements.values import Measurements
+    from ecgfoundry.manifest import ColumnMapping, read_manifest, read_recordings
     from ecgfoundry.models.registry import create_model
     from ecgfoundry.preprocessing import standardize
     from ecgfoundry.recording import Recording
@@ -40,8 +49,13 @@ if TYPE_CHECKING:
     from ecgfoundry.training.settings import FinetuneSettings, PretrainSettings
 
 __all__ = [
+    "ColumnMapping",
+    "Dataset",
+    "EcgClassifier",
+    "EcgEmbedding",
     "EcgFile",
     "EcgFoundryError",
+    "EcgRegressor",
     "FinetuneSettings",
     "Interpretation",
     "Measurements",
@@ -49,37 +63,70 @@ __all__ = [
     "PretrainSettings",
     "Recording",
     "__version__",
+    "calibrate",
+    "compare",
     "create_model",
+    "embed",
+    "evaluate",
+    "evaluate_predictions",
+    "explain",
+    "export_model",
     "finetune",
+    "from_pretrained",
+    "infer",
+    "interpret",
+    "list_models",
     "load_model",
     "measure",
     "open",
     "plot",
     "pretrain",
     "read",
+    "read_manifest",
+    "read_recordings",
     "sample_path",
+    "serve",
     "standardize",
     "write",
 ]
 
 _HOME = {
+    "ColumnMapping": "ecgfoundry.manifest",
+    "Dataset": "ecgfoundry.api.dataset",
+    "EcgClassifier": "ecgfoundry.api.estimators",
+    "EcgEmbedding": "ecgfoundry.api.estimators",
     "EcgFile": "ecgfoundry.formats.files",
     "EcgFoundryError": "ecgfoundry.errors",
+    "EcgRegressor": "ecgfoundry.api.estimators",
     "FinetuneSettings": "ecgfoundry.training.settings",
     "Interpretation": "ecgfoundry.inference.interpretation",
     "Measurements": "ecgfoundry.measurements.values",
     "Predictor": "ecgfoundry.inference.predictor",
     "PretrainSettings": "ecgfoundry.training.settings",
     "Recording": "ecgfoundry.recording",
+    "calibrate": "ecgfoundry.api.measuring",
+    "compare": "ecgfoundry.api.measuring",
     "create_model": "ecgfoundry.models.registry",
+    "embed": "ecgfoundry.api.answers",
+    "evaluate": "ecgfoundry.api.measuring",
+    "evaluate_predictions": "ecgfoundry.api.measuring",
+    "explain": "ecgfoundry.api.answers",
+    "export_model": "ecgfoundry.inference.exporting:export_bundle",
     "finetune": "ecgfoundry.training.finetuning",
+    "from_pretrained": "ecgfoundry.api.models",
+    "infer": "ecgfoundry.inference.batch.infer:infer_batch",
+    "interpret": "ecgfoundry.api.answers",
+    "list_models": "ecgfoundry.api.models",
     "load_model": "ecgfoundry.inference.predictor",
     "measure": "ecgfoundry.measurements.measuring",
     "open": "ecgfoundry.formats.files:open_file",
     "plot": "ecgfoundry.reports.paper.files",
     "pretrain": "ecgfoundry.training.pretraining:pretrain_table",
     "read": "ecgfoundry.formats.files",
+    "read_manifest": "ecgfoundry.manifest",
+    "read_recordings": "ecgfoundry.manifest",
     "sample_path": "ecgfoundry.samples",
+    "serve": "ecgfoundry.cli.serve",
     "standardize": "ecgfoundry.preprocessing",
     "write": "ecgfoundry.formats.writers",
 }

@@ -542,6 +542,17 @@ def mc_med(folder: Path) -> Sample:
     )
 
 
+def plugin_set(folder: Path) -> Sample:
+    """Of the package in tests/plugins."""
+    write_wfdb(twelve_leads(), folder, "one")
+    _write_csv(folder / "plugin.csv", [
+        ["name", "file", "person", "rhythm"],
+        ["one", "one.hea", "p1", "hurried"], ["two", "two.hea", "p2", "calm"],
+    ])  # fmt: skip
+    rows = {"one": ({"patient": "p1", "path": "one.hea"}, {"calm": 0.0, "hurried": 1.0})}
+    return Sample(folder, found=2, rows=rows, skipped={"file not there": 1}, intervals=1)
+
+
 SAMPLES: dict[str, tuple[str, Callable[[Path], Sample]]] = {
     "ptbxl": ("ptbxl", ptbxl),
     "code-test": ("code-test", code_test),
@@ -557,4 +568,5 @@ SAMPLES: dict[str, tuple[str, Callable[[Path], Sample]]] = {
     "heedb": ("heedb", heedb),
     "heedb v1": ("heedb", heedb_v1),
     "mc-med": ("mc-med", mc_med),
+    "plugin-set": ("plugin-set", plugin_set),
 }

@@ -29,7 +29,7 @@ def test_the_list_names_every_data_set(capsys: pytest.CaptureFixture[str]) -> No
     shown = capsys.readouterr().out
     assert "Option minimum_likelihood" in shown and "CC BY 4.0" in shown
     assert run("datasets", "list", "nothing") == 1
-    assert "There are: ptbxl" in capsys.readouterr().err
+    assert "Known are: ptbxl" in capsys.readouterr().err
 
 
 def test_a_folder_becomes_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,9 @@ def test_every_data_set_has_a_sample_and_a_description() -> None:
         for text in (entry.title, entry.licence, entry.citation, entry.content, entry.folder):
             assert text
         assert entry.url.startswith(("http://", "https://"))
-        assert entry.labels in maps or (entry.labels == "" and name in ("cinc2017", "mc-med"))
+        assert entry.labels in maps or (
+            entry.labels == "" and name in ("cinc2017", "mc-med", "plugin-set")
+        )
         for option in entry.options.values():
             assert option.help
             assert not option.choices or option.default in option.choices

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import subprocess
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+load_file = pytest.importorskip("safetensors.torch").load_file
 
 import ecgfoundry  # noqa: E402
 from ecgfoundry.errors import (  # noqa: E402
@@ -26,6 +28,7 @@ from ecgfoundry.manifest import ColumnMapping, MappedManifest, read_recordings  
 from ecgfoundry.manifest.classes import ordered_classes  # noqa: E402
 from ecgfoundry.metrics.classification import auroc  # noqa: E402
 from ecgfoundry.models.bundle import load_bundle  # noqa: E402
+from ecgfoundry.models.loading import load_network  # noqa: E402
 from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
 from ecgfoundry.training.initialization import NewNetwork  # noqa: E402
 from ecgfoundry.training.pretraining import (  # noqa: E402
@@ -325,10 +328,22 @@ def test_ones_own_module_becomes_a_bundle(work: Path) -> None:
         torch.nn.Conv1d(12, 8, 15, stride=5), torch.nn.BatchNorm1d(8), torch.nn.ReLU(),
         torch.nn.Conv1d(8, 16, 9, stride=5), torch.nn.ReLU(),
     )  # fmt: skip
+    untrained = copy.deepcopy(module)
     result = ecgfoundry.finetune(
         data(work), work / "run", model=module,
         settings=AT_100_HZ.change(epochs=8, learning_rate=1e-2),
     )  # fmt: skip
+    bundle = load_bundle(result.bundle)
+    with pytest.raises(
+        EcgFoundryError, match="build Sequential \\(of torch.nn.modules.container\\)"
+    ):
+        load_network(bundle)
+    assert (
+        "load_network(bundle, encoder=the Sequential)" in (result.bundle / "README.md").read_text()
+    )
+    again, _ = load_network(bundle, encoder=copy.deepcopy(untrained))
+    stored = load_file(result.bundle / "model.safetensors")
+    assert all(torch.equal(v, stored[k].to(v.dtype)) for k, v in again.state_dict().items())
     row = data(work).manifest.rows[55]
     answer = load_model(str(result.bundle)).interpret(data(work).manifest.open(row))
     assert answer.verdict != "refused" and answer.leads_used == STANDARD_12_LEADS

@@ -13,9 +13,9 @@ from ecgfoundry.errors import VocabularyError
 from ecgfoundry.schemas import load_schema
 from ecgfoundry.vocabularies import (
     KINDS,
+    VOCABULARIES,
     Target,
     Vocabulary,
-    available_vocabularies,
     load_vocabulary,
     match_statement,
 )
@@ -84,7 +84,7 @@ def labels() -> Vocabulary:
     return load_vocabulary("ecgfounder-150")
 
 
-@pytest.mark.parametrize("name", available_vocabularies())
+@pytest.mark.parametrize("name", VOCABULARIES)
 def test_every_vocabulary_is_complete(name: str) -> None:
     vocabulary = load_vocabulary(name)
     assert vocabulary.name == name

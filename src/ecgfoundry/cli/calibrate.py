@@ -32,14 +32,14 @@ def calibrate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from ecgfoundry.api.measuring import calibrate as run
     from ecgfoundry.inference.predictor import load_model
-    from ecgfoundry.inference.recalibration import recalibrate
 
     predictor = load_model(model, runtime=runtime)
     data = (table or TableOptions()).read(manifest)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Scoring", total=len(data.manifest))
-        result = recalibrate(
+        result = run(
             predictor,
             data,
             output,

@@ -46,51 +46,17 @@ def compare(
     """
     from rich.console import Console
 
-    from ecgfoundry.evaluation.comparison import (
-        compare_models,
-        compare_sets,
-        open_model,
-        same_records,
-        seen_before,
-    )
-    from ecgfoundry.evaluation.report.comparison import comparison_report
+    from ecgfoundry.api.measuring import compare as run
     from ecgfoundry.evaluation.settings import Settings
-    from ecgfoundry.evaluation.transfer import read_metrics
-    from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
 
-    first = open_model(a, targets=targets, groups=groups, thresholds=thresholds_a)
-    second = open_model(b, targets=targets, groups=groups, thresholds=thresholds_b)
-    both_folders = a.is_dir() and b.is_dir()
-    paired = first is not None and second is not None
-    if paired and both_folders and first is not None and second is not None:
-        paired = same_records(first.data, second.data)
-    if paired and first is not None and second is not None:
-        document = compare_models(first, second, Settings.of(draws=draws, seed=seed))
-        leading: tuple[str, ...] = ("target", "n", "positives", "auroc_a", "auroc_b", "difference",
-                   "difference_low", "difference_high")  # fmt: skip
-    elif both_folders:
-        print("ecgfoundry: no record in common: compared as independent samples", file=sys.stderr)
-        document = compare_sets(read_metrics(a), read_metrics(b))
-        leading = ("target", "home_auroc", "away_auroc", "drop", "drop_low", "drop_high")
-    else:
-        print(
-            "ecgfoundry: the predictions of one side are not there any more; give two folders, or "
-            "two tables with --targets",
-            file=sys.stderr,
-        )
-        return 1
-    seen = [note for note in map(seen_before, (a, b)) if note is not None]
-    document["notes"] = [*document.get("notes", ()), *seen]
-    for note in seen:
+    found = run(
+        a, b, output,
+        targets=targets, groups=groups, thresholds=(thresholds_a, thresholds_b),
+        settings=Settings.of(draws=draws, seed=seed),
+    )  # fmt: skip
+    for note in found.document["notes"]:
         print(f"ecgfoundry: {note}", file=sys.stderr)
-    if output is not None:
-        files = {
-            "compare.csv": csv_text(document["targets"], first=leading),
-            "compare.json": json_text(document),
-            "compare.html": comparison_report(document),
-        }
-        write_text(output, files)
-    _print(Console(), document)
+    _print(Console(), found.document)
     return 0
 
 

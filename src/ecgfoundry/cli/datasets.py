@@ -30,7 +30,7 @@ def list_datasets(name: str | None = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ecgfoundry.datasets import DATASETS, dataset
+    from ecgfoundry.datasets import DATASETS
 
     console = Console()
     if name is None:
@@ -39,7 +39,7 @@ def list_datasets(name: str | None = None) -> None:
             table.add_row(entry.name, entry.title, entry.content, entry.licence)
         console.print(table)
         return
-    entry = dataset(name)
+    entry = DATASETS[name]
     lines = [
         f"{entry.title}: {entry.content}",
         f"Folder: {entry.folder}",
@@ -86,12 +86,12 @@ def manifest(
     """
     import json
 
-    from ecgfoundry.datasets import DatasetReport, dataset
+    from ecgfoundry.datasets import DATASETS, DatasetReport
     from ecgfoundry.datasets.base import rows_relative_to, write_intervals
     from ecgfoundry.datasets.vocabulary_labels import in_vocabulary
     from ecgfoundry.datasets.writing import stream_manifest
 
-    entry = dataset(name)
+    entry = DATASETS[name]
     flow = DatasetReport()
     marks: list[Interval] = []
     items = entry.iterate(folder, flow, **_options(option or []))

@@ -13,7 +13,6 @@ from ecgfoundry.cli.table_options import RecordingsOptions
 
 if TYPE_CHECKING:
     from ecgfoundry.explanations.saliency import Saliency
-    from ecgfoundry.inference.interpretation import Interpretation
     from ecgfoundry.recording import Recording
 
 
@@ -76,10 +75,9 @@ def explain(
     json
         Print the summary as JSON.
     """
+    from ecgfoundry.api.answers import explain as run
     from ecgfoundry.errors import FileAccessError
-    from ecgfoundry.explanations import explain_recording
     from ecgfoundry.inference.predictor import load_model
-    from ecgfoundry.io import write_whole
 
     if output is not None and output.suffix.lower() not in (".svg", ".html", ".htm"):
         raise FileAccessError(
@@ -91,29 +89,19 @@ def explain(
     else:
         name, recording, fitting = _of_table(file, record, table or RecordingsOptions())
     predictor = load_model(model or fitting, threads=how.threads)
-    interpretation = predictor.interpret(recording, lead=how.lead)
-    target = target or _most_probable(interpretation)
-    saliency = explain_recording(
-        predictor, recording, target,
-        method=how.method, by=how.by, lead=how.lead, start_s=how.start,
+    found = run(
+        recording, target,
+        model=predictor, lead=how.lead, method=how.method, by=how.by, start_s=how.start,
     )  # fmt: skip
-    answer = _answer(interpretation, target)
     if json:
         import json as writer
 
-        document = {"file": name, "model": predictor.bundle.name, **saliency.to_dict()}
+        document = {"file": name, "model": predictor.bundle.name, **found.saliency.to_dict()}
         print(writer.dumps(document, ensure_ascii=False))
     else:
-        print(f"{answer}\n{_summary(saliency)}")
+        print(f"{found.answer}\n{_summary(found.saliency)}")
     if output is not None:
-        from ecgfoundry.reports.paper.saliency import saliency_page, saliency_svg
-
-        if output.suffix.lower() == ".svg":
-            text = saliency_svg(recording, saliency, layout=how.layout)
-        else:
-            model = f"{predictor.bundle.name} {predictor.bundle.version}"
-            text = saliency_page(recording, saliency, model=model, answer=answer, layout=how.layout)
-        write_whole(output, text.encode())
+        found.save(output, layout=how.layout)
     return 0
 
 
@@ -144,30 +132,6 @@ def _of_table(file: str, record: str, table: RecordingsOptions) -> tuple[str, Re
     recording = manifest.open(row)
     fitting = default_model(recording)
     return record, recording.window(0.0, min(EXCERPT_S, recording.duration_s)), fitting
-
-
-def _most_probable(interpretation: Interpretation) -> str:
-    from ecgfoundry.errors import SignalError
-
-    if interpretation.refused is not None:
-        raise SignalError(
-            f"the recording is refused: {interpretation.refused.message}", path=interpretation.file
-        )
-    known = [item for item in interpretation.findings if item.probability is not None]
-    if not known:
-        raise SignalError(
-            "there is no most probable finding", remedy="Name what to explain with --target"
-        )
-    return max(known, key=lambda item: item.probability or 0.0).name
-
-
-def _answer(interpretation: Interpretation, target: str) -> str:
-    found = next((item for item in interpretation.findings if item.name == target), None)
-    if found is None or found.probability is None:
-        return f"{target}: no probability is reported for this recording"
-    present = {True: "present", False: "not present", None: "undecided"}[found.present]
-    calibrated = "calibrated" if interpretation.calibrated else "not calibrated"
-    return f"{target}: {present}, probability {found.probability:.2f} ({calibrated})"
 
 
 def _summary(saliency: Saliency) -> str:

@@ -20,27 +20,21 @@ def list_models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ecgfoundry.models.bundle import available_bundles, load_bundle
-    from ecgfoundry.models.hub import PUBLISHED
+    from ecgfoundry.api.models import list_models as found
 
     table = Table("model", "version", "input", "targets", "where")
     for column in table.columns[:2]:
         column.no_wrap = True
     table.columns[-1].overflow = "fold"
-    installed = available_bundles()
-    for name, folder in installed.items():
-        bundle = load_bundle(folder, verify=False)
-        spec = bundle.input
+    for model in found():
+        pull = f"ecgfoundry models pull {model.name}"
         table.add_row(
-            name,
-            bundle.version,
-            f"{spec.lead_mode}, {spec.window_s:g} s at {spec.sampling_rate:g} Hz",
-            f"{len(bundle.vocabulary.targets)} ({bundle.target_kind})",
-            str(folder),
+            model.name,
+            model.version or "-",
+            f"{model.lead_mode}, {model.window_s:g} s at {model.sampling_rate:g} Hz",
+            f"{len(model.targets)} ({model.target_kind})",
+            pull if model.folder is None else str(model.folder),
         )
-    for name in PUBLISHED:
-        if name not in installed:
-            table.add_row(name, "-", "-", "150 (multilabel)", f"ecgfoundry models pull {name}")
     Console().print(table)
 
 

@@ -77,7 +77,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def publish(content: bytes, path: Path, work: Path) -> None:
-    """Write a small file so that it is there whole or not at all, also after a loss of power."""
+    """Write a small file so that it is there whole or not at all, also after a loss of power.
+
+    Until it is whole it stands in ``work``, which the next build clears, and not beside ``path``:
+    what a killed build leaves is no file of the corpus.
+    """
     temporary = work / path.name.replace("/", "_")
     with temporary.open("wb") as stream:
         stream.write(content)

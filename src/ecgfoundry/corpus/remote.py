@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from ecgfoundry.corpus import layout
 from ecgfoundry.corpus.shards import shard_shape
 from ecgfoundry.errors import CorpusError, DownloadError, IntegrityError, MissingExtraError
-from ecgfoundry.io import sha256_of
+from ecgfoundry.io import sha256_of, write_atomically
 
 __all__ = ["Cache", "copy_corpus", "is_url", "open_cache"]
 
@@ -69,10 +68,7 @@ class Cache:
             return target
         system, root = _file_system(self.url)
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".part-", dir=target.parent)
-        os.close(handle)
-        part = Path(temporary)
-        try:
+        with write_atomically(target) as part:
             try:
                 system.get_file(f"{root}/{name}", str(part))
             except Exception as error:  # each driver has exceptions of its own
@@ -81,9 +77,6 @@ class Cache:
                 ) from None
             if entry is not None:
                 _check(part, entry, f"{self.url}/{name}")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
         return target
 
     def load(self) -> None:

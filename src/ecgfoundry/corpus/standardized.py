@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import re
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +32,7 @@ from ecgfoundry.corpus.shards import npy_header, shard_shape
 from ecgfoundry.corpus.store import Corpus
 from ecgfoundry.engines import Engine, process_pool
 from ecgfoundry.errors import CorpusError, EcgFoundryError
-from ecgfoundry.io import sha256_of
+from ecgfoundry.io import sha256_of, write_atomically, write_whole
 from ecgfoundry.leads import LIMB_LEADS, complete_limb_leads
 from ecgfoundry.preprocessing import Preprocessing, get_preprocessing, standardize_windows
 
@@ -233,12 +231,10 @@ def _standardize_shard(task: _Task) -> str:
     corpus, wanted = task.corpus, task.wanted
     data, note = _files(task.root, task.shard)
     data.parent.mkdir(parents=True, exist_ok=True)
-    mark = uuid.uuid4().hex
-    part = data.with_name(f".{data.name}.{mark}")
     dtype = STORAGES[task.storage]
     rate, leads = corpus.sampling_rate, corpus.leads
     failed: list[int] = []
-    try:
+    with write_atomically(data, sync=True) as part:
         with part.open("wb") as stream:
             stream.write(npy_header(len(corpus), len(wanted.leads), wanted.samples, dtype))
             for first in range(0, len(corpus), _BLOCK):
@@ -246,20 +242,13 @@ def _standardize_shard(task: _Task) -> str:
                 raw = input_rows(corpus.read(rows, upright=wanted.upright), leads, wanted.leads)
                 made = _each(raw, rate, wanted, failed, first)
                 stream.write(made.astype(dtype).tobytes())
-            stream.flush()
-            os.fsync(stream.fileno())
         content = {
             "source": task.digest,
             "bytes": part.stat().st_size,
             "sha256": sha256_of(part),
             "failed": failed,
         }
-        temporary = note.with_name(f".{note.name}.{mark}")
-        part.replace(data)
-        temporary.write_bytes(layout.json_bytes(content))
-        temporary.replace(note)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(note, layout.json_bytes(content))
     return task.shard
 
 

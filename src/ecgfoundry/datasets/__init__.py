@@ -6,7 +6,7 @@ One module per data set (or per family), a registry of them all, and nothing tha
 from __future__ import annotations
 
 from ecgfoundry.datasets.base import Dataset, DatasetManifest, DatasetReport, Interval, Option
-from ecgfoundry.datasets.registry import DATASETS, dataset, read_dataset
+from ecgfoundry.datasets.registry import DATASETS, read_dataset
 
 __all__ = [
     "DATASETS",
@@ -15,6 +15,5 @@ __all__ = [
     "DatasetReport",
     "Interval",
     "Option",
-    "dataset",
     "read_dataset",
 ]

@@ -19,45 +19,43 @@ from ecgfoundry.datasets import (
 )
 from ecgfoundry.datasets.base import Dataset, DatasetManifest
 from ecgfoundry.errors import DatasetError
+from ecgfoundry.registry import Registry
 
-__all__ = ["DATASETS", "dataset", "read_dataset"]
+__all__ = ["DATASETS", "read_dataset"]
 
-DATASETS: dict[str, Dataset] = {
-    entry.name: entry
-    for entry in (
-        ptbxl.DATASET,
-        code.CODE_TEST,
-        code.CODE15,
-        cinc2017.DATASET,
-        cinc2021.DATASET,
-        cpsc.CPSC2018,
-        cpsc.CPSC2021,
-        mitbih.DATASET,
-        ludb.DATASET,
-        sph.DATASET,
-        mimic_iv_ecg.DATASET,
-        mc_med.DATASET,
-        heedb.DATASET,
-    )
-}
+_OWN = (
+    ptbxl.DATASET,
+    code.CODE_TEST,
+    code.CODE15,
+    cinc2017.DATASET,
+    cinc2021.DATASET,
+    cpsc.CPSC2018,
+    cpsc.CPSC2021,
+    mitbih.DATASET,
+    ludb.DATASET,
+    sph.DATASET,
+    mimic_iv_ecg.DATASET,
+    mc_med.DATASET,
+    heedb.DATASET,
+)
 
 
-def dataset(name: str) -> Dataset:
-    """Return the data set called ``name``.
+def _add_own(registry: Registry[Dataset]) -> None:
+    for entry in _OWN:
+        registry.add(entry, origin="ecgfoundry")
 
-    Raises
-    ------
-    DatasetError
-        There is none; the message lists those that exist.
-    """
-    try:
-        return DATASETS[name]
-    except KeyError:
-        raise DatasetError(
-            f"there is no data set '{name}'", remedy=f"There are: {', '.join(DATASETS)}"
-        ) from None
+
+DATASETS: Registry[Dataset] = Registry(
+    "data set",
+    error=DatasetError,
+    group="ecgfoundry.datasets",
+    builtin=_add_own,
+    name_of=lambda entry: entry.name,
+)
+"""All data sets by name; entry points of other packages in the group ``ecgfoundry.datasets`` give a
+:class:`Dataset`."""
 
 
 def read_dataset(name: str, folder: str | Path, **options: str) -> DatasetManifest:
     """Return the manifest of a data set's folder; see :meth:`Dataset.read`."""
-    return dataset(name).read(folder, **options)
+    return DATASETS[name].read(folder, **options)

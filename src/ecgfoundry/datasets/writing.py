@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from ecgfoundry.io import write_atomically
 from ecgfoundry.manifest import ManifestRow
 from ecgfoundry.schemas import load_schema
 
@@ -30,35 +32,30 @@ def stream_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> int:
         Rows written.
     """
     path = Path(path)
-    spool, temporary = path.with_name(f".{path.name}.spool"), path.with_name(f".{path.name}.part")
     columns: dict[str, int] = {}
     used: set[str] = set(load_schema("manifest")["required"])
     count = 0
-    try:
-        with spool.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            for row in rows:
-                document = row.to_dict()
-                for name, value in document.items():
-                    columns.setdefault(name, len(columns))
-                    if value is not None:
-                        used.add(name)
-                cells = [document.get(name) for name in columns]
-                writer.writerow(["" if cell is None else cell for cell in cells])
-                count += 1
+    with tempfile.TemporaryFile("w+", newline="", encoding="utf-8", dir=path.parent) as spool:
+        writer = csv.writer(spool)
+        for row in rows:
+            document = row.to_dict()
+            for name, value in document.items():
+                columns.setdefault(name, len(columns))
+                if value is not None:
+                    used.add(name)
+            cells = [document.get(name) for name in columns]
+            writer.writerow(["" if cell is None else cell for cell in cells])
+            count += 1
+        spool.seek(0)
         chosen = [name for name in columns if name in used]
+        places = [columns[name] for name in chosen]
         with (
-            spool.open(newline="", encoding="utf-8") as source,
+            write_atomically(path) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as stream,
         ):
             writer = csv.writer(stream)
             writer.writerow(chosen)
-            places = [columns[name] for name in chosen]
-            for spooled in csv.reader(source):
+            for spooled in csv.reader(spool):
                 width = len(spooled)
                 writer.writerow([spooled[place] if place < width else "" for place in places])
-        temporary.replace(path)
-    finally:
-        spool.unlink(missing_ok=True)
-        temporary.unlink(missing_ok=True)
     return count

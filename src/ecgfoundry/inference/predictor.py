@@ -139,12 +139,55 @@ class Predictor:
         """
         return self._run(windows)[0]
 
-    def embed(self, windows: NDArray[np.floating]) -> Float32:
+    def embed(
+        self, windows: NDArray[np.floating] | Recording, *, lead: str | None = None
+    ) -> Float32:
         """Return the features before the last layer, float32 (windows, features).
 
-        See :meth:`logits` for the input and the errors.
+        Parameters
+        ----------
+        windows : ndarray (windows, leads, samples) or Recording
+            See :meth:`logits`; of a recording, its windows that can be read.
+        lead : str, optional
+            Read only this lead of a recording.
+
+        Raises
+        ------
+        SignalError
+            As :meth:`logits`; or no window of the recording can be read.
         """
+        if isinstance(windows, Recording):
+            return self._run(self.readable_windows(windows, lead=lead))[1]
         return self._run(windows)[1]
+
+    def readable_windows(self, recording: Recording, *, lead: str | None = None) -> Float32:
+        """Return the standardized windows of a recording that the gate lets through.
+
+        Parameters
+        ----------
+        recording : Recording
+        lead : str, optional
+            Read only this lead.
+
+        Returns
+        -------
+        float32 (windows, leads, samples)
+            What :meth:`logits` and :meth:`embed` take.
+
+        Raises
+        ------
+        SignalError
+            There is none; the message says why.
+        LeadError
+        """
+        spec = self.bundle.input
+        leads = InputLeads.choose(spec, recording.leads, lead=lead)
+        prepared = list(prepare_windows(recording, spec, leads))
+        usable = [w.standardized for w in prepared if w.standardized is not None]
+        if not usable:
+            reasons = [w.refusal.message for w in prepared if w.refusal is not None]
+            raise SignalError(reasons[0] if reasons else "no samples", path=recording.source)
+        return np.stack(usable)
 
     def logits_and_embeddings(self, windows: NDArray[np.floating]) -> tuple[Float32, Float32]:
         """Return both out of one call of the network; see :meth:`logits` and :meth:`embed`."""

@@ -19,7 +19,6 @@ from ecgfoundry.errors import TrainingError
 from ecgfoundry.labs.training_data import visit_means
 from ecgfoundry.models.networks.net1d import Net1D
 from ecgfoundry.models.networks.segment_attention import SegmentAttentionNet
-from ecgfoundry.training.data.augmentation import augment
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.initialization import Start
 from ecgfoundry.training.loop import Batch
@@ -82,11 +81,7 @@ class VisitBatches(WindowBatches):
         chosen = [self._some(self.members[k], generator) for k in self.positions[places]]
         segments = np.concatenate(chosen)
         signal, presence = self.windows.get(segments, generator)
-        if self.augmentations:
-            signal = augment(
-                signal, self.augmentations, generator, sampling_rate=self.sampling_rate
-            )
-            signal *= presence[:, :, None]
+        signal = self.augmented(signal, presence, generator)
         visit = np.repeat(np.arange(len(chosen)), [len(some) for some in chosen])
         place = np.concatenate([np.arange(len(some)) for some in chosen])
         known = np.zeros((len(chosen), place.max() + 1, self.targets.shape[1]), dtype=np.bool_)

@@ -55,7 +55,7 @@ def import_checkpoint(
     leads : int
         12 (I, II, III, aVR, aVL, aVF, V1-V6, in this order) or 1.
     vocabulary : str
-        What the outputs mean; one of :func:`ecgfoundry.vocabularies.available_vocabularies`.
+        What the outputs mean; one of :data:`ecgfoundry.vocabularies.VOCABULARIES`.
     output : str or Path
         The folder to make. A bundle that is there already is replaced.
     preprocessing : str, Path or Preprocessing

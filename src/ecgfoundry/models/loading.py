@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ecgfoundry.errors import BundleError, CheckpointError
 from ecgfoundry.models.bundle import Bundle
 
-__all__ = ["OWN", "load_network"]
+__all__ = ["OWN", "how_to_load", "load_network"]
 
 OWN = "own"
 """Architecture of bundles whose network was given as a module."""
 
 
-def load_network(bundle: Bundle) -> tuple[Any, bool]:
+def load_network(bundle: Bundle, *, encoder: Any = None) -> tuple[Any, bool]:
     """Build the network of a bundle and load its weights strictly.
 
     Weights that are stored in half precision are widened to float32; the values are exactly the
     stored ones.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    encoder : torch.nn.Module, optional
+        Of a bundle that was made of somebody's own module: a module of that class, with any
+        weights. What is returned can be trained on (``finetune(model=network)``).
 
     Returns
     -------
@@ -32,18 +40,41 @@ def load_network(bundle: Bundle) -> tuple[Any, bool]:
     from ecgfoundry.models.safe_checkpoint import match_state_dict
 
     description = bundle.document["architecture"]
+    network: Any
     if description["name"] == OWN:
-        raise BundleError(
-            f"its network is the class {description['configuration']['encoder']}, which is no part "
-            "of ecgfoundry",
-            path=bundle.folder,
-            remedy="Its answers come from the ONNX graph; to train it on, give the module itself, "
-            "or register its class with ecgfoundry.models.registry.register_network",
-        )
-    network = create_model(description["name"], **description["configuration"])
+        own = description["configuration"]
+        if encoder is None:
+            raise BundleError(
+                f"its network is the class {own['encoder']}, which is no part of ecgfoundry",
+                path=bundle.folder,
+                remedy="Its answers come from the ONNX graph; for its weights, "
+                + how_to_load(description),
+            )
+        from ecgfoundry.models.networks.own import OwnNetwork
+
+        network = OwnNetwork(encoder, own["features"], own["classes"])
+        takes_presence = False
+    else:
+        network = create_model(description["name"], **description["configuration"])
+        takes_presence = ARCHITECTURES[description["name"]].takes_presence
     try:
         match_state_dict(network, load_file(bundle.file("model.safetensors")))
     except CheckpointError as error:
         problem = f"the weights do not fit {description['name']}: {error.problem}"
         raise BundleError(problem, path=bundle.folder) from None
-    return network.eval(), ARCHITECTURES[description["name"]].takes_presence
+    return network.eval(), takes_presence
+
+
+def how_to_load(architecture: Mapping[str, Any]) -> str:
+    """Say how the network of somebody's own module is had again, for a card or a message.
+
+    Parameters
+    ----------
+    architecture : mapping
+        Of a bundle's document.
+    """
+    module, _, name = str(architecture["configuration"]["encoder"]).partition(":")
+    return (
+        f"build {name} (of {module}) and call ecgfoundry.models.loading.load_network(bundle, "
+        f"encoder=the {name})"
+    )

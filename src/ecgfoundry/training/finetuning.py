@@ -28,6 +28,7 @@ from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.tasks import TASKS, Outputs, Task, infer_task, patient_means
 from ecgfoundry.training.checks import check_batch, check_device
+from ecgfoundry.training.data.augmentations import Compose
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.windows import StoredWindows, store_windows
 from ecgfoundry.training.distributed import World
@@ -166,6 +167,7 @@ def finetune(
     settings = settings or FinetuneSettings()
     say = say or (lambda line: None)
     check_device(settings.compute.device)
+    Compose.of(settings.augmentation.augmentations)  # a wrong name is told before data are read
     data = mapped(data, targets)
     manifest = data.manifest
     for line in class_counts(data):

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgfoundry.errors import DivergenceError, TrainingError
+from ecgfoundry.io import write_atomically, write_whole
 from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.schedules import SCHEDULES, Schedule, learning_rate_at
@@ -556,9 +557,8 @@ class _Run:
         if torch.cuda.is_available():
             content["cuda_generators"] = torch.cuda.get_rng_state_all()
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".partial")
-        torch.save(content, temporary)
-        temporary.replace(path)
+        with write_atomically(path) as temporary, temporary.open("wb") as stream:
+            torch.save(content, stream)
 
     def load(self, path: Path) -> None:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -606,7 +606,4 @@ def _plain(settings: FitSettings) -> dict[str, Any]:
 
 
 def _write_curves(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows).encode())

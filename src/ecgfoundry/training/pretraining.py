@@ -19,6 +19,7 @@ from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.tasks import Outputs, Task, make_task
 from ecgfoundry.training.checks import check_batch, check_device, check_input
+from ecgfoundry.training.data.augmentations import Compose
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.sources import SegmentSource, SourcePool, open_sources
 from ecgfoundry.training.data.windows import FreshWindows, InputWindows
@@ -118,6 +119,7 @@ def pretrain(
     tell = say if say is not None and world.first else (lambda line: None)
     spec = network.spec
     share = _share_of_batch(settings, world)
+    Compose.of(settings.augmentation.augmentations)  # a wrong name is told before data are read
     pool = SourcePool(tuple(sources))
     settings = settings.change(lead_replacement=_replacement(settings, spec, pool))
     replacement = settings.augmentation.lead_replacement or 0.0

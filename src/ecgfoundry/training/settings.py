@@ -370,8 +370,8 @@ class AugmentationSettings(Settings):
 
     augmentations: tuple[str, ...] = setting(
         ("shift", "scale", "noise", "masking"),
-        "Names, separated by commas: lead-dropout, shift, scale, noise, baseline-wander, mains, "
-        "masking; none: as they are.",
+        "Names, separated by commas, done in this order: lead-dropout, shift, scale, noise, "
+        "baseline-wander, mains, masking, or those of other packages; none: as they are.",
     )
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from ecgfoundry.vocabularies.label_maps import (
     available_label_maps,
     load_label_map,
 )
-from ecgfoundry.vocabularies.loading import available_vocabularies, load_vocabulary
+from ecgfoundry.vocabularies.loading import VOCABULARIES, load_vocabulary
 from ecgfoundry.vocabularies.matching import match_statement
 from ecgfoundry.vocabularies.statements import (
     ReportLabels,
@@ -25,13 +25,13 @@ from ecgfoundry.vocabularies.types import KINDS, Target, Vocabulary
 
 __all__ = [
     "KINDS",
+    "VOCABULARIES",
     "LabelMap",
     "MapRow",
     "ReportLabels",
     "Target",
     "Vocabulary",
     "available_label_maps",
-    "available_vocabularies",
     "labels_of_12sl_codes",
     "labels_of_statements",
     "load_label_map",

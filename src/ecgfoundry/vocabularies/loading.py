@@ -1,29 +1,51 @@
-"""Finding and loading the vocabularies that are part of the installation."""
+"""The vocabularies by name: those of this package, and those of others."""
 
 from __future__ import annotations
 
-import functools
 import json
+from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 from ecgfoundry.errors import VocabularyError
+from ecgfoundry.registry import Registry
 from ecgfoundry.vocabularies.types import Vocabulary
 
-__all__ = ["available_vocabularies", "load_vocabulary"]
+__all__ = ["VOCABULARIES", "load_vocabulary"]
 
 
-def available_vocabularies() -> tuple[str, ...]:
-    """Return the names of the vocabularies that are part of the installation, sorted."""
-    return tuple(
-        sorted(
-            entry.name.removesuffix(".json")
-            for entry in files(__package__).iterdir()
-            if entry.name.endswith(".json")
-        )
-    )
+def _make(source: Any) -> Vocabulary:
+    """Return the vocabulary of a document, or of the file that holds one."""
+    if isinstance(source, Vocabulary):
+        return source
+    if isinstance(source, Mapping):
+        return Vocabulary.from_dict(source)
+    try:
+        document = json.loads(Path(source).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise VocabularyError(f"cannot be read as JSON: {error}", path=source) from None
+    return Vocabulary.from_dict(document)
 
 
-@functools.cache
+def _add_own(registry: Registry[Vocabulary]) -> None:
+    for entry in sorted(files("ecgfoundry.vocabularies").iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".json"):
+            registry.add(json.loads(entry.read_text(encoding="utf-8")), origin="ecgfoundry")
+
+
+VOCABULARIES: Registry[Vocabulary] = Registry(
+    "vocabulary",
+    error=VocabularyError,
+    group="ecgfoundry.vocabularies",
+    builtin=_add_own,
+    convert=_make,
+    name_of=lambda vocabulary: vocabulary.name,
+)
+"""All vocabularies by name; entry points of other packages in the group ``ecgfoundry.vocabularies``
+give a :class:`Vocabulary`, its document, or the path of a file that holds one."""
+
+
 def load_vocabulary(name: str) -> Vocabulary:
     """Return the vocabulary called ``name``.
 
@@ -37,10 +59,4 @@ def load_vocabulary(name: str) -> Vocabulary:
     >>> load_vocabulary("cinc2017-rhythm").names
     ('normal', 'atrial fibrillation', 'other rhythm', 'noisy')
     """
-    known = available_vocabularies()
-    if name not in known:
-        raise VocabularyError(
-            f"there is no vocabulary '{name}'", remedy=f"Known are: {', '.join(known)}"
-        )
-    text = (files(__package__) / f"{name}.json").read_text(encoding="utf-8")
-    return Vocabulary.from_dict(json.loads(text))
+    return VOCABULARIES[name]

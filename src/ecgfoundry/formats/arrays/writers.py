@@ -11,7 +11,8 @@ import numpy as np
 
 from ecgfoundry.errors import MissingExtraError, UnsupportedVariantError
 from ecgfoundry.formats.common.capabilities import Capabilities
-from ecgfoundry.formats.common.writing import Writer, Written, replacing
+from ecgfoundry.formats.common.writing import Writer, Written
+from ecgfoundry.io import write_atomically
 from ecgfoundry.recording import Recording
 
 __all__ = ["NPZ_WRITER", "PARQUET_METADATA", "PARQUET_WRITER", "write_npz", "write_parquet"]
@@ -38,7 +39,7 @@ def write_npz(recording: Recording, path: Path) -> Written:
     about = _about(recording)
     if about:
         arrays["about"] = np.array(json.dumps(about))
-    with replacing(path) as temporary:
+    with write_atomically(path) as temporary:
         with temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
         if not zipfile.is_zipfile(temporary):
@@ -63,7 +64,7 @@ def write_parquet(recording: Recording, path: Path) -> Written:
         stated["sex"] = recording.subject.sex
     stated |= _about(recording)
     table = polars.DataFrame(dict(zip(recording.leads, recording.signal, strict=True)))
-    with replacing(path) as temporary:
+    with write_atomically(path) as temporary:
         table.write_parquet(temporary, metadata={PARQUET_METADATA: json.dumps(stated)})
     return Written(path, 0.0)
 

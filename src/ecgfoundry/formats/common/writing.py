@@ -1,22 +1,19 @@
-"""What every writer shares: its contract, scaling to integers, and files that appear complete."""
+"""What every writer shares: its contract, and scaling to integers."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import FileAccessError, SignalError
+from ecgfoundry.errors import SignalError
 from ecgfoundry.formats.common.capabilities import Capabilities
 from ecgfoundry.recording import Recording
 
-__all__ = ["MISSING", "Writer", "Written", "digital", "microvolts_per_step", "replacing"]
+__all__ = ["MISSING", "Writer", "Written", "digital", "microvolts_per_step"]
 
 MISSING = -(2**15)
 """The stored value of a missing sample in 16 bits."""
@@ -99,32 +96,3 @@ def digital(signal: NDArray[np.float32], step_uv: float) -> NDArray[np.int16]:
     scaled = np.rint(signal.astype(np.float64) * (1000.0 / step_uv))
     result: NDArray[np.int16] = np.where(np.isnan(scaled), MISSING, scaled).astype(np.int16)
     return result
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name in the folder of ``path``; put it in place if nothing failed.
-
-    Raises
-    ------
-    FileAccessError
-        The folder or the file cannot be written.
-    """
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise FileAccessError(
-            f"the file cannot be written ({error.strerror or error})", path=path
-        ) from error
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise FileAccessError(
-            f"the file cannot be written ({error.strerror or error})", path=path
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -19,9 +19,9 @@ from ecgfoundry.formats.common.writing import (
     Written,
     digital,
     microvolts_per_step,
-    replacing,
 )
 from ecgfoundry.formats.scp.leads import SCP_LEADS
+from ecgfoundry.io import write_atomically
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Recording
 
@@ -90,7 +90,7 @@ def write_dicom(recording: Recording, path: Path) -> Written:
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     data.file_meta.MediaStorageSOPClassUID = kind
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
-    with replacing(path) as temporary:
+    with write_atomically(path) as temporary:
         data.save_as(temporary, enforce_file_format=True)
     return Written(path, step / 1000.0)
 

@@ -25,9 +25,9 @@ from ecgfoundry.formats.common.writing import (
     Written,
     digital,
     microvolts_per_step,
-    replacing,
 )
 from ecgfoundry.formats.edf.header import LEAD_MARK, MISSING_MARK
+from ecgfoundry.io import write_atomically
 from ecgfoundry.recording import Annotation, Channel, Recording
 
 __all__ = ["WRITER", "write_edf"]
@@ -101,7 +101,7 @@ def write_edf(recording: Recording, path: Path) -> Written:
     tables = [signal.values.reshape(records, signal.per_record) for signal in signals]
     texts = np.frombuffer(b"".join(one.ljust(width, b"\0") for one in lists), "<i2")
     tables.append(texts.reshape(records, width // 2))
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with write_atomically(path) as temporary, temporary.open("wb") as file:
         file.write(header)
         block = max(8_000_000 // (2 * sum(table.shape[1] for table in tables)), 1)
         for begin in range(0, records, block):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from ecgfoundry.errors import FileAccessError, FormatError, SignalError, UnsupportedVariantError
+from ecgfoundry.errors import FormatError, SignalError, UnsupportedVariantError
 from ecgfoundry.formats.common.capabilities import Capabilities
+from ecgfoundry.io import write_whole
 from ecgfoundry.recording import Recording
 
 __all__ = ["WFDB_HOLDS", "write_wfdb"]
@@ -62,14 +61,8 @@ def write_wfdb(
     digital = _digital(recording, gain)
     target = Path(folder)
     header = target / f"{name}.hea"
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        _write(target / f"{name}.dat", digital.T.astype("<i2").tobytes())
-        _write(header, _header_text(recording, name, gain, digital).encode("utf-8"))
-    except OSError as error:
-        raise FileAccessError(
-            f"the record cannot be written ({error.strerror or error})", path=header
-        ) from error
+    write_whole(target / f"{name}.dat", digital.T.astype("<i2").tobytes())
+    write_whole(header, _header_text(recording, name, gain, digital).encode("utf-8"))
     return header
 
 
@@ -115,16 +108,3 @@ def _identifier(identifier: str) -> str | None:
 
 WFDB_HOLDS = Capabilities(start=True, identifier=_identifier)
 """A header has no place for a zone; comments hold the subject. Annotation files are not written."""
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write to a temporary file in the same folder and put it in place in one step."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -261,8 +261,6 @@ def _random_piece(samples: int, duration: tuple[int, int], generator: np.random.
     return slice(start, start + length)
 
 
-# --- whole plans -----------------------------------------------------------------------------
-
 PAPER_ANGLES_DEGREES: tuple[float, ...] = (-90.0, -60.0, -30.0, 30.0, 60.0, 90.0)
 """Axes that ECGFounder's single-lead training replaces lead I by: -aVF, -III, aVL, -aVR, II and
 aVF (relayed from the paper)."""
@@ -327,50 +325,3 @@ def add_mains(
     phase = generator.uniform(0.0, 2 * np.pi, (len(batch), 1, 1))
     time = np.arange(batch.shape[2]) / sampling_rate
     return batch + (size * np.sin(2 * np.pi * frequency * time + phase)).astype(batch.dtype)
-
-
-AUGMENTATIONS: dict[str, str] = {
-    "lead-replacement": "lead I by another frontal axis, p 0.5: ECGFounder (arXiv 2410.04133)",
-    "lead-dropout": "single leads to 0, p 0.1: ECGFounder names lead dropout; the share is ours",
-    "shift": "up to 0.5 s either way: usual in the field (torch_ecg, braindecode); range ours",
-    "scale": "log-normal factor per lead, 0.2: range ours",
-    "noise": "white noise up to 0.2 standard deviations, p 0.5: range ours",
-    "baseline-wander": "0.15-0.7 Hz up to 0.5 standard deviations, p 0.3: range ours",
-    "mains": "50 or 60 Hz up to 0.2 standard deviations, p 0.2: range ours",
-    "masking": "one piece of 0.1-1 s to 0, p 0.3: cutout (DeVries & Taylor 2017); range ours",
-}
-"""What a plan can name, with the source of each. "lead-replacement" needs raw leads I and II and
-is applied by the batch maker before standardization."""
-
-
-def augment(
-    batch: Array, plan: tuple[str, ...], generator: np.random.Generator, *, sampling_rate: float
-) -> Array:
-    """Apply the named augmentations, in the order of :data:`AUGMENTATIONS`.
-
-    Parameters
-    ----------
-    batch : ndarray (batch, leads, samples)
-        Standardized, absent leads 0.
-    plan : tuple of str
-        Names out of :data:`AUGMENTATIONS`; "lead-replacement" is passed over here.
-    generator : numpy.random.Generator
-    sampling_rate : float
-        Hz.
-    """
-    rate = sampling_rate
-    if "lead-dropout" in plan and batch.shape[1] > 1:
-        batch = drop_leads(batch, generator)
-    if "shift" in plan:
-        batch = shift_time(batch, generator, largest=round(0.5 * rate))
-    if "scale" in plan:
-        batch = scale_amplitude(batch, generator)
-    if "noise" in plan:
-        batch = add_noise(batch, generator)
-    if "baseline-wander" in plan:
-        batch = add_baseline_wander(batch, generator, sampling_rate=rate)
-    if "mains" in plan:
-        batch = add_mains(batch, generator, sampling_rate=rate)
-    if "masking" in plan:
-        batch = cut_out(batch, generator, duration=(round(0.1 * rate), round(rate)))
-    return batch

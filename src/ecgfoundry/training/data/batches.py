@@ -8,7 +8,7 @@ speaking to each other.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import TrainingError
-from ecgfoundry.training.data.augmentation import AUGMENTATIONS, augment
+from ecgfoundry.training.data.augmentations import Augmentation, Compose
 from ecgfoundry.training.data.windows import InputWindows
 from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.loop import Batch
@@ -44,8 +44,9 @@ class WindowBatches:
         Of the standardized windows, Hz.
     takes_presence : bool
         Whether the network takes the presence mask.
-    augmentations : tuple of str
-        Names out of :data:`ecgfoundry.training.data.augmentation.AUGMENTATIONS`.
+    augmentations : sequence of str or Augmentation
+        Names out of :data:`ecgfoundry.training.data.augmentations.AUGMENTATIONS`, or objects; done
+        one after another.
     seed : int
     accumulate : int
         Batches per step.
@@ -67,19 +68,14 @@ class WindowBatches:
     batch: int
     sampling_rate: float
     takes_presence: bool = False
-    augmentations: tuple[str, ...] = ()
+    augmentations: Sequence[str | Augmentation] = ()
     seed: int = 0
     accumulate: int = 1
     workers: int = 0
     world: World = field(default=ALONE)
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.augmentations) - set(AUGMENTATIONS))
-        if unknown:
-            raise TrainingError(
-                f"there is no augmentation {', '.join(unknown)}",
-                remedy=f"There are {', '.join(AUGMENTATIONS)}",
-            )
+        self._augmented = Compose.of(self.augmentations)
         if len(self.positions) != len(self.targets):
             raise TrainingError("every window needs a row of targets")
         if len(self.positions) < self.pieces:
@@ -128,14 +124,22 @@ class WindowBatches:
         order = np.random.default_rng([self.seed, epoch, _ORDER]).permutation(len(self.positions))
         return np.array_split(order, self.pieces)
 
+    def augmented(
+        self,
+        signal: NDArray[np.float32],
+        presence: NDArray[np.float32],
+        generator: np.random.Generator,
+    ) -> NDArray[np.float32]:
+        """Return augmented windows, in which absent leads stay 0."""
+        if not self._augmented.parts:
+            return signal
+        changed = self._augmented(signal, generator, sampling_rate=self.sampling_rate)
+        return changed * presence[:, :, None]
+
     def _make(self, epoch: int, number: int, places: NDArray[np.intp]) -> Batch:
         generator = np.random.default_rng([self.seed, epoch, _CONTENT, number, self.world.rank])
         signal, presence = self.windows.get(self.positions[places], generator)
-        if self.augmentations:
-            signal = augment(
-                signal, self.augmentations, generator, sampling_rate=self.sampling_rate
-            )
-            signal *= presence[:, :, None]
+        signal = self.augmented(signal, presence, generator)
         inputs = torch.from_numpy(np.ascontiguousarray(signal, dtype=np.float32))
         targets = torch.from_numpy(self.targets[places])
         if self.takes_presence:

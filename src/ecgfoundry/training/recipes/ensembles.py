@@ -11,10 +11,11 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ecgfoundry.io import write_atomically, write_whole
 from ecgfoundry.models.onnx_graph import fits_float16
 from ecgfoundry.training.loop import FitSettings, SampleBatches, fit
 
-__all__ = ["join_curves", "member_state", "save_arrays", "save_half_precision", "write_json"]
+__all__ = ["join_curves", "member_state", "save_arrays", "save_half_precision"]
 
 
 def member_state(
@@ -83,9 +84,8 @@ def save_half_precision(network: nn.Module, path: Path) -> None:
 
 def _save(state: Mapping[str, Tensor], path: Path) -> None:
     # Kernels may be in channels-last layout; the file holds plain rows.
-    partial = path.with_suffix(".partial")
-    save_file({name: tensor.contiguous() for name, tensor in state.items()}, partial)
-    partial.replace(path)
+    with write_atomically(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
 
 
 def join_curves(members: Iterable[str], folder: Path, path: Path) -> None:
@@ -95,19 +95,11 @@ def join_curves(members: Iterable[str], folder: Path, path: Path) -> None:
         for name in members
         for line in (folder / f"{name}.curves.jsonl").read_text(encoding="utf-8").splitlines()
     ]
-    path.write_text("".join(lines), encoding="utf-8")
+    write_whole(path, "".join(lines).encode())
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write arrays as NPZ, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, **arrays)
-    partial.replace(path)
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a document, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with write_atomically(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from ecgfoundry.io import write_json
 from ecgfoundry.metrics.calibration import Calibrator, cross_fitted_probabilities, log_softmax
 from ecgfoundry.metrics.classification import auroc, f1_scores
 from ecgfoundry.metrics.intervals import statistic_interval
@@ -36,7 +37,6 @@ from ecgfoundry.training.recipes import rhythm_single_lead
 from ecgfoundry.training.recipes.ensembles import (
     join_curves,
     save_half_precision,
-    write_json,
 )
 from ecgfoundry.training.recipes.rhythm_single_lead import members
 from ecgfoundry.training.recipes.rhythm_single_lead.data import (

@@ -17,6 +17,7 @@ from ecgfoundry.manifest import FINGERPRINTS_FILE, write_fingerprints
 from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.bundle import InputSpec, write_bundle
 from ecgfoundry.models.card_metrics import HEADER, figure_row
+from ecgfoundry.models.loading import OWN, how_to_load
 from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
 from ecgfoundry.models.registry import ARCHITECTURES, create_model
 from ecgfoundry.models.safe_checkpoint import match_state_dict
@@ -207,6 +208,16 @@ def _verify_graph(network: Any, graph: Path, spec: InputSpec, *, takes_presence:
     verify_onnx(network, graph, signal, presence)
 
 
+def _own_network(architecture: Mapping[str, Any]) -> list[str]:
+    if architecture["name"] != OWN:
+        return []
+    return [
+        "## Network",
+        "The network is its owner's. The ONNX graph answers without its code; to train it on, "
+        f"{how_to_load(architecture)}.",
+    ]
+
+
 def _card(description: BundleDescription, document: Mapping[str, Any], notes: Sequence[str]) -> str:
     spec = description.input
     leads = {
@@ -235,6 +246,7 @@ def _card(description: BundleDescription, document: Mapping[str, Any], notes: Se
         "## Input",
         f"Leads: {leads}. {spec.window_s:g}-s windows at {spec.sampling_rate:g} Hz, standardized "
         f"by `{spec.preprocessing}`: {spec.recipe.description}.",
+        *_own_network(document["architecture"]),
         "## Targets",
         "\n".join(targets),
         "## Training",

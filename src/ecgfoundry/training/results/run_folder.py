@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecgfoundry._version import __version__
 from ecgfoundry.errors import TrainingError
+from ecgfoundry.io import write_whole
 from ecgfoundry.locks import locked
 from ecgfoundry.manifest import Manifest, write_manifest
 
@@ -148,10 +149,8 @@ class RunFolder:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write one document, whole or not at all."""
-        temporary = self.path / f".{name}.part"
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(self.path / name)
+        write_whole(self.path / name, text.encode())
 
     def refuse_another(self, configuration: Mapping[str, Any]) -> None:
         """Refuse to go on with a run of other settings, data or weights.

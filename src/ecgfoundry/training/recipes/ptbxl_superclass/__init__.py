@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ecgfoundry.io import write_json
 from ecgfoundry.models.networks.lead_subset import LeadSubsetNet
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.training.loop import FitSettings
@@ -39,7 +40,6 @@ from ecgfoundry.training.recipes.ensembles import (
     join_curves,
     save_arrays,
     save_half_precision,
-    write_json,
 )
 from ecgfoundry.training.recipes.ptbxl_superclass.data import (
     CALIBRATION_FOLD,

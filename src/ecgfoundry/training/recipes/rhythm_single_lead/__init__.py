@@ -28,9 +28,10 @@ from typing import Any
 
 import numpy as np
 
+from ecgfoundry.io import write_json
 from ecgfoundry.models.networks.rhythm import RhythmNet
 from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.training.recipes.ensembles import join_curves, save_half_precision, write_json
+from ecgfoundry.training.recipes.ensembles import join_curves, save_half_precision
 from ecgfoundry.training.recipes.rhythm_single_lead.data import LABELS, NAMES, load, read
 from ecgfoundry.training.recipes.rhythm_single_lead.measuring import figures, measure
 from ecgfoundry.training.recipes.rhythm_single_lead.members import (

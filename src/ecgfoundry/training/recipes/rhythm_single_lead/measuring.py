@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfoundry.inference.runtimes.base import without_padding
+from ecgfoundry.io import write_json
 from ecgfoundry.metrics.calibration import (
     Calibrator,
     calibration_error,
@@ -26,7 +27,6 @@ from ecgfoundry.metrics.classification import (
 )
 from ecgfoundry.metrics.intervals import statistic_interval
 from ecgfoundry.models.networks.rhythm import RhythmNet
-from ecgfoundry.training.recipes.ensembles import write_json
 from ecgfoundry.training.recipes.rhythm_single_lead.data import (
     ATRIAL,
     LABELS,
