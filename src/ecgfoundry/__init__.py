@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from ecgfoundry.inference.exporting import export_bundle as export_model
     from ecgfoundry.inference.interpretation import Interpretation
     from ecgfoundry.inference.predictor import Predictor, load_model
+    from ecgfoundry.manifest import ColumnMapping, read_manifest, read_recordings
     from ecgfoundry.measurements.measuring import measure
     from ecgfoundry.measurements.values import Measurements
-    from ecgfoundry.manifest import ColumnMapping, read_manifest, read_recordings
     from ecgfoundry.models.registry import create_model
     from ecgfoundry.preprocessing import standardize
     from ecgfoundry.recording import Recording

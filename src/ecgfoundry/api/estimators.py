@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.errors import MissingExtraError, SignalError, TrainingError
 from ecgfoundry.formats.files import read
-from ecgfoundry.inference.findings import probabilities
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.manifest import Manifest, ManifestRow, MappedManifest
 from ecgfoundry.recording import Recording
@@ -45,7 +44,7 @@ Float64 = NDArray[np.float64]
 Recordings = Sequence[Any] | NDArray[np.floating]
 
 
-class _OfRecordings(BaseEstimator):  # type: ignore[misc]
+class _OfRecordings(BaseEstimator):
     """What all share: recordings in, windows of a model out."""
 
     model: str | Path
@@ -93,7 +92,7 @@ class _OfRecordings(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-class EcgEmbedding(TransformerMixin, _OfRecordings):  # type: ignore[misc]
+class EcgEmbedding(TransformerMixin, _OfRecordings):
     """The embedding of each recording: the mean over its windows.
 
     Parameters
@@ -227,7 +226,7 @@ class _Trained(_OfRecordings):
         )
 
 
-class EcgClassifier(ClassifierMixin, _Trained):  # type: ignore[misc]
+class EcgClassifier(ClassifierMixin, _Trained):
     """A classifier of recordings.
 
     Parameters
@@ -287,7 +286,7 @@ class EcgClassifier(ClassifierMixin, _Trained):  # type: ignore[misc]
         check_is_fitted(self, "classes_")
         if self.mode == "probe":
             return np.asarray(self.pipeline_.predict_proba(X))
-        found = probabilities(self.predictor_.bundle, self._logits(X), level="record")
+        found = self.predictor_.bundle.task.answers(self._logits(X), level="record")
         return np.concatenate([1 - found, found], axis=1) if found.shape[1] == 1 else found
 
     def predict(self, X: Recordings) -> NDArray[Any]:
@@ -296,7 +295,7 @@ class EcgClassifier(ClassifierMixin, _Trained):  # type: ignore[misc]
         return np.asarray(self.classes_[chosen])
 
 
-class EcgRegressor(RegressorMixin, _Trained):  # type: ignore[misc]
+class EcgRegressor(RegressorMixin, _Trained):
     """An estimator of a measured value; parameters as of :class:`EcgClassifier`.
 
     ``probe`` stands in place of scikit-learn's Ridge on standardized embeddings.
