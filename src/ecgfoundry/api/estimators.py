@@ -45,7 +45,7 @@ Float64 = NDArray[np.float64]
 Recordings = Sequence[Any] | NDArray[np.floating]
 
 
-class _OfRecordings(BaseEstimator):  # type: ignore[misc]
+class _OfRecordings(BaseEstimator):
     """What all share: recordings in, windows of a model out."""
 
     model: str | Path
@@ -93,7 +93,7 @@ class _OfRecordings(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-class EcgEmbedding(TransformerMixin, _OfRecordings):  # type: ignore[misc]
+class EcgEmbedding(TransformerMixin, _OfRecordings):
     """The embedding of each recording: the mean over its windows.
 
     Parameters
@@ -227,7 +227,7 @@ class _Trained(_OfRecordings):
         )
 
 
-class EcgClassifier(ClassifierMixin, _Trained):  # type: ignore[misc]
+class EcgClassifier(ClassifierMixin, _Trained):
     """A classifier of recordings.
 
     Parameters
@@ -296,7 +296,7 @@ class EcgClassifier(ClassifierMixin, _Trained):  # type: ignore[misc]
         return np.asarray(self.classes_[chosen])
 
 
-class EcgRegressor(RegressorMixin, _Trained):  # type: ignore[misc]
+class EcgRegressor(RegressorMixin, _Trained):
     """An estimator of a measured value; parameters as of :class:`EcgClassifier`.
 
     ``probe`` stands in place of scikit-learn's Ridge on standardized embeddings.
