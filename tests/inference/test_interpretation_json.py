@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from ecgfoundry.errors import FileAccessError
+from ecgfoundry.errors import FileAccessError, FormatError
 from ecgfoundry.inference.interpretation import (
     Episode,
     Finding,
@@ -12,7 +14,6 @@ from ecgfoundry.inference.interpretation import (
     WindowResult,
     find_episodes,
 )
-from ecgfoundry.inference.predictor import describe_failure
 from ecgfoundry.schemas import schema_problems
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.vocabularies import Target
@@ -97,7 +98,7 @@ def test_a_whole_answer() -> None:
     assert not schema_problems("interpretation", long)
     short = answer().to_dict()
     assert not {"episodes", "burden", "readable_s"} & set(short)
-    assert short["schema_version"] == 1 and short["refused"] is None
+    assert short["schema_version"] == 2 and short["refused"] is None
     empty = answer(episodes=()).to_dict()
     assert (empty["burden"], empty["readable_s"]) == ({}, 0.0)
 
@@ -111,11 +112,70 @@ def test_findings_by_name() -> None:
 
 
 def test_a_file_that_failed() -> None:
-    document = describe_failure(FileAccessError("is gone", path="x.hea"), "x.hea", "tiny")
+    failed = Interpretation.of_failure(FileAccessError("is gone", path="x.hea"), "x.hea", "tiny")
+    document = failed.to_dict()
+    assert not schema_problems("interpretation", document)
+    assert Interpretation.from_dict(document) == failed
     assert document["refused"] == {"code": "file-access", "message": "x.hea: is gone"}
-    assert document["quality"] == {"verdict": "refused", "warnings": []}
-    assert (document["schema_version"], document["file"], document["model"]) == (1, "x.hea", "tiny")
+    assert document["quality"] == {"verdict": "refused", "warnings": [], "leads": {}}
+    assert (document["schema_version"], document["file"], document["model"]) == (2, "x.hea", "tiny")
+    assert (document["target_kind"], document["duration_s"]) == (None, None)
     assert (document["runtime"], document["findings"], document["windows"]) == (None, [], [])
+
+
+def test_an_answer_is_read_as_it_was_written() -> None:
+    """Numbers of no more decimals than JSON has come back as they were."""
+    age = Target("age", "demographic", unit="a", description="what it is", caveat="what not")
+    whole = answer(
+        duration_s=70.5,
+        findings=(
+            Finding(A, threshold=0.25, present=True, calibrated=True, burden=0.75),
+            Finding(age, value=41.5, low=36.0, high=47.25),
+        ),
+        leads_used=("I", "II"),
+        leads_derived=("II",),
+        lead_figures={"I": {"amplitude_mv": 1.0, "noise_share": None}},
+        warnings=(Notice("short", "so short", ("I",)),),
+        windows=(
+            WindowResult(0, 10, {"A": 0.125}, ("A",)),
+            WindowResult(10, 10, {"A": 0.5}),
+            WindowResult(20, 10, values={"age": 41.5}),
+            WindowResult(30, 10, refused=Notice("flat", "it is flat")),
+        ),
+        episodes=(Episode("A", 0, 10, 0.875),),
+        burden={"A": 0.75, "B": None},
+        readable_s=60.25,
+    )
+    document = json.loads(json.dumps(whole.to_dict()))
+    assert not schema_problems("interpretation", document)
+    assert Interpretation.from_dict(document) == whole
+    short = answer(duration_s=10.0, refused=Notice("flat", "it is flat"), verdict="refused")
+    assert Interpretation.from_dict(short.to_dict()) == short
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"schema_version": 1}, "schema_version: 2 was expected"), ({"windows": 3}, "windows: 3")],
+)
+def test_another_document_is_no_answer(change: dict[str, object], words: str) -> None:
+    with pytest.raises(FormatError, match=f"no interpretation of version 2: {words}"):
+        Interpretation.from_dict(answer().to_dict() | change)
+
+
+@pytest.mark.parametrize(("episodes", "long"), [(None, False), ((), True)])
+def test_what_speaks_in_burdens(episodes: tuple[Episode, ...] | None, long: bool) -> None:
+    assert answer(episodes=episodes).is_long is long
+
+
+def test_the_order_of_the_findings() -> None:
+    said = {"a": (False, 0.4), "b": (True, 0.2), "c": (None, 0.9), "d": (True, 0.7)}
+    findings = [Finding(Target(n, "rhythm"), p, present=there) for n, (there, p) in said.items()]
+    findings.append(Finding(Target("e", "rhythm"), present=False, burden=0.5))
+    ranked = answer(findings=tuple(findings)).ranked
+    assert [finding.name for finding in ranked] == ["d", "b", "c", "e", "a"]
+    kept = answer(findings=tuple(findings), target_kind="regression")
+    assert not kept.decides and [finding.name for finding in kept.ranked] == list("abcde")
+    assert answer(target_kind="multiclass").exclusive and answer().decides
 
 
 # ------------------------------------------------------------------------------------ the episodes

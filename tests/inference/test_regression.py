@@ -48,7 +48,7 @@ def test_the_value_is_the_scaled_mean_of_the_windows(tmp_path: Path) -> None:
     document = answer.to_dict()
     assert not schema_problems("interpretation", document)
     assert document["findings"][0]["unit"] == "years"
-    shown = "\n".join(",".join(str(cell) for cell in row) for row in csv_rows([document]))
+    shown = "\n".join(",".join(str(cell) for cell in row) for row in csv_rows([answer]))
     assert "years" in shown
 
 

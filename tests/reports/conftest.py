@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any
 from xml.etree import ElementTree
 
-import jsonschema
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Recording
 
@@ -96,15 +94,10 @@ def twelve_leads() -> Recording:
     )
 
 
-def _valid(interpretation: dict[str, Any]) -> dict[str, Any]:
-    schema = files("ecgfoundry").joinpath("schemas/interpretation.schema.json").read_text("utf-8")
-    jsonschema.validate(interpretation, json.loads(schema))
-    return interpretation
-
-
 def finding(
     name: str, probability: float | None, threshold: float | None, present: bool | None, **more: Any
 ) -> dict[str, Any]:
+    """A finding of the JSON form; ``calibrated`` is the interpretation's unless it is given."""
     return {
         "name": name,
         "code": f"local:{name[:3].lower()}",
@@ -115,13 +108,26 @@ def finding(
     }
 
 
-@pytest.fixture
-def make_interpretation() -> Callable[..., dict[str, Any]]:
-    """Return a function that builds interpretations, checked against the schema."""
+def _whole(entry: dict[str, Any], calibrated: bool) -> dict[str, Any]:
+    """Fill in what a test does not care about."""
+    system, _, value = (entry["code"] or "").rpartition(":")
+    unstated = {
+        "kind": "diagnosis",
+        "codes": {system or "local": value} if value else {},
+        "probability": None,
+        "threshold": None,
+        "calibrated": calibrated,
+    }
+    return unstated | entry
 
-    def make(**changes: Any) -> dict[str, Any]:
-        interpretation: dict[str, Any] = {
-            "schema_version": 1,
+
+@pytest.fixture
+def make_interpretation() -> Callable[..., Interpretation]:
+    """Return a function that builds interpretations from the JSON form, checked by its schema."""
+
+    def make(**changes: Any) -> Interpretation:
+        document: dict[str, Any] = {
+            "schema_version": 2,
             "file": "ward/a.dcm",
             "model": "tiny",
             "model_version": "1.2.0",
@@ -130,6 +136,8 @@ def make_interpretation() -> Callable[..., dict[str, Any]]:
             "target_kind": "multilabel",
             "calibrated": True,
             "duration_s": 10.0,
+            "leads_used": [],
+            "leads_derived": [],
             "quality": {"verdict": "good", "warnings": []},
             "findings": [
                 finding("Normal ECG", 0.12, 0.5, False),
@@ -138,13 +146,19 @@ def make_interpretation() -> Callable[..., dict[str, Any]]:
             "windows": [{"start_s": 0, "duration_s": 10}],
             "refused": None,
         }
-        return _valid(interpretation | changes)
+        document |= changes
+        document["quality"] = {"leads": {}} | document["quality"]
+        document["findings"] = [
+            _whole(entry, document["calibrated"]) for entry in document["findings"]
+        ]
+        document["windows"] = [{"refused": None} | entry for entry in document["windows"]]
+        return Interpretation.from_dict(document)
 
     return make
 
 
 @pytest.fixture
-def long_interpretation(make_interpretation: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+def long_interpretation(make_interpretation: Callable[..., Interpretation]) -> Interpretation:
     refused = {"code": "flat", "message": "The lead is flat"}
     return make_interpretation(
         file="holter.hea",
@@ -166,7 +180,7 @@ def long_interpretation(make_interpretation: Callable[..., dict[str, Any]]) -> d
 
 
 @pytest.fixture
-def refused_interpretation(make_interpretation: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+def refused_interpretation(make_interpretation: Callable[..., Interpretation]) -> Interpretation:
     return make_interpretation(
         findings=[],
         windows=[],

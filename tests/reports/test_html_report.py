@@ -330,6 +330,7 @@ def test_several_items_have_an_index_whose_anchors_exist(
 
 def test_hostile_text_stays_text(make_interpretation, make_finding):
     hostile = "<script>alert('1')</script><img src=x onerror=alert(1)>\x1b[2J\u202e"
+    words = {"codes": {hostile: hostile}, "description": hostile, "caveat": hostile}
     interpretation = make_interpretation(
         file=hostile,
         model=hostile,
@@ -337,9 +338,7 @@ def test_hostile_text_stays_text(make_interpretation, make_finding):
         preprocessing=hostile,
         leads_used=[hostile],
         duration_s=20.0,
-        findings=[
-            make_finding(hostile, 0.9, 0.5, True, kind=hostile, description=hostile, caveat=hostile)
-        ],
+        findings=[make_finding(hostile, 0.9, 0.5, True, **words)],
         windows=[
             {"start_s": k * 10, "duration_s": 10, "probabilities": {hostile: 0.7}} for k in (0, 1)
         ],

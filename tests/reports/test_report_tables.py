@@ -133,24 +133,17 @@ def test_episodes_of_long_recordings_have_rows_of_their_own(long_interpretation)
     }  # fmt: skip
 
 
-def test_what_is_not_listed_is_only_called_absent_where_that_was_decided() -> None:
+def test_what_is_not_listed_is_only_called_absent_where_that_was_decided(
+    make_interpretation,
+) -> None:
     def shown(present: bool | None) -> str:
         findings = [
-            {
-                "name": f"T{k}",
-                "code": None,
-                "probability": 0.1,
-                "threshold": None,
-                "present": present,
-            }
+            {"name": f"T{k}", "code": None, "probability": 0.1, "present": present}
             for k in range(20)
         ]
-        document = {
-            "file": "f", "model": "m", "runtime": "r", "windows": [], "refused": None,
-            "quality": {"verdict": "good", "warnings": []}, "findings": findings,
-        }  # fmt: skip
+        answer = make_interpretation(findings=findings)
         console = Console(file=io.StringIO(), width=100)
-        terminal_table([document], console=console)
+        terminal_table([answer], console=console)
         return console.file.getvalue()
 
     assert "more, none of them present" in shown(False)

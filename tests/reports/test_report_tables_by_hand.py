@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from ecgfoundry.inference.interpretation import Episode, Interpretation
 from ecgfoundry.reports import csv_rows, terminal_table
 from ecgfoundry.reports.tables import CSV_HEADER
 
-Make = Callable[..., dict[str, Any]]
+Make = Callable[..., Any]
 
 
-def printed(*interpretations: dict[str, Any], failures: Any = ()) -> list[str]:
+def printed(*interpretations: Interpretation, failures: Any = ()) -> list[str]:
     out = io.StringIO()
     console = Console(file=out, width=120, highlight=False)
     terminal_table(interpretations, failures, console=console)
@@ -38,7 +40,7 @@ def test_a_block_of_a_short_recording(make_interpretation: Make) -> None:
     ]
 
 
-def test_a_block_of_a_long_recording(long_interpretation: dict[str, Any]) -> None:
+def test_a_block_of_a_long_recording(long_interpretation: Interpretation) -> None:
     assert printed(long_interpretation)[:9] == [
         "holter.hea  quality good  tiny",
         "     finding              burden  code",
@@ -68,14 +70,14 @@ def test_at_most_eight_findings_but_all_that_are_present(
 
 
 def test_at_most_ten_episodes_in_the_order_of_time(
-    long_interpretation: dict[str, Any],
+    long_interpretation: Interpretation,
 ) -> None:
     def listed(count: int) -> list[str]:
         episodes = [
-            {"name": f"E{k}", "start_s": 10.0 * k, "end_s": 10.0 * k + 5, "probability": 0.5}
+            Episode(f"E{k}", start_s=10.0 * k, end_s=10.0 * k + 5, probability=0.5)
             for k in reversed(range(count))
         ]
-        return printed(long_interpretation | {"episodes": episodes})
+        return printed(replace(long_interpretation, episodes=tuple(episodes)))
 
     lines = listed(12)
     assert [line.split()[0] for line in lines if " 5 s " in line] == [f"E{k}" for k in range(10)]
@@ -110,19 +112,19 @@ def test_measured_values(make_interpretation: Make) -> None:
     values = [
         {"name": "K", "code": None, "present": None, "value": 5.9312, "unit": "mmol/L",
          "low": 5.1, "high": 6.789},
-        {"name": "age", "code": "c", "present": None, "value": 61.04, "low": 55.0},
+        {"name": "age", "code": "x:c", "present": None, "value": 61.04, "low": 55.0},
         {"name": "none", "code": None, "present": None},
     ]  # fmt: skip
     lines = printed(make_interpretation(target_kind="regression", findings=values))
     assert lines[1].split() == ["finding", "value", "interval", "code"]
     assert cells(lines, "mmol") == ["K", "5.93", "mmol/L", "5.1", "to", "6.79"]
-    assert cells(lines, "age") == ["age", "61", "c"]
+    assert cells(lines, "age") == ["age", "61", "x:c"]
     assert cells(lines, "none") == ["none", "–"]
     assert not [line for line in lines if "uncalibrated" in line or "decided" in line]
 
 
 def test_refusals_have_neither_findings_nor_episodes(
-    refused_interpretation: dict[str, Any], make_interpretation: Make
+    refused_interpretation: Interpretation, make_interpretation: Make
 ) -> None:
     lines = printed(refused_interpretation)
     assert lines[:2] == ["ward/a.dcm  quality refused  tiny",
@@ -138,6 +140,7 @@ def test_the_columns_of_the_csv(make_interpretation: Make, make_finding: Make) -
     assert CSV_HEADER == (
         "file", "model", "finding", "code", "probability", "threshold", "present", "calibrated",
         "burden", "quality", "refused", "warnings", "value", "unit", "low", "high",
+        "start_s", "end_s",
     )  # fmt: skip
     findings = [make_finding("A", 0.123456789, 1 / 3, False, value=1e-7, unit="u", low=-1.0,
                              high=123456789.0, burden=0.0)]  # fmt: skip
@@ -145,13 +148,13 @@ def test_the_columns_of_the_csv(make_interpretation: Make, make_finding: Make) -
     assert header == list(CSV_HEADER)
     assert row == [
         "ward/a.dcm", "tiny", "A", "local:a", "0.123457", "0.333333", "false", "false", "0",
-        "good", "", "", "1e-07", "u", "-1", "1.23457e+08",
+        "good", "", "", "1e-07", "u", "-1", "1.23457e+08", "", "",
     ]  # fmt: skip
 
 
-def test_a_refused_file_keeps_a_row(refused_interpretation: dict[str, Any]) -> None:
+def test_a_refused_file_keeps_a_row(refused_interpretation: Interpretation) -> None:
     (_, row) = csv_rows([refused_interpretation])
-    assert row == ["ward/a.dcm", "tiny", *[""] * 7, "refused", "flat", "", "", "", "", ""]
+    assert row == ["ward/a.dcm", "tiny", *[""] * 7, "refused", "flat", *[""] * 7]
 
 
 @pytest.mark.parametrize(("present", "text"), [(True, "true"), (False, "false"), (None, "")])

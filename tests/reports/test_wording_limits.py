@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 
@@ -16,14 +15,9 @@ from ecgfoundry.reports.wording import (
     escape,
     failure_fields,
     file_name,
-    finding_burden,
-    finding_is_calibrated,
     is_filter_key,
-    is_long,
-    notices_of,
     number_text,
     printable,
-    ranked_findings,
     share_text,
     shortened,
 )
@@ -106,51 +100,6 @@ def test_devices_and_filters() -> None:
     assert device_filters({"high-pass": "0.05 Hz", "low_pass": "150 Hz"}) == (
         "high pass 0.05 Hz, low pass 150 Hz"
     )
-
-
-@pytest.mark.parametrize(
-    ("answer", "long"),
-    [
-        ({"duration_s": 3600.0}, False),
-        ({"duration_s": 60.0, "burden": {}}, False),
-        ({"duration_s": 60.01, "burden": {}}, True),
-        ({"duration_s": 60.01, "episodes": []}, True),
-        ({"duration_s": 10.0, "burden": {"A": 0.5}}, True),
-        ({"duration_s": 10.0, "episodes": [{}]}, True),
-        ({"burden": {}, "episodes": []}, False),
-        ({"duration_s": None, "burden": {"A": 0.0}}, True),
-    ],
-)
-def test_what_speaks_in_burdens(answer: dict[str, Any], long: bool) -> None:
-    assert is_long(answer) is long
-
-
-def test_the_order_of_the_findings() -> None:
-    def answer(**changes: Any) -> dict[str, Any]:
-        findings = [
-            {"name": "a", "present": False, "probability": 0.4},
-            {"name": "b", "present": True, "probability": 0.2},
-            {"name": "c", "present": None, "probability": 0.9},
-            {"name": "d", "present": True, "probability": 0.7},
-            {"name": "e", "present": False, "probability": None},
-        ]
-        return {"findings": findings} | changes
-
-    assert [f["name"] for f in ranked_findings(answer())] == ["d", "b", "c", "a", "e"]
-    shares = answer(burden={"e": 0.5})
-    assert [f["name"] for f in ranked_findings(shares)] == ["d", "b", "c", "e", "a"]
-    kept = ranked_findings(answer(target_kind="regression"))
-    assert [f["name"] for f in kept] == ["a", "b", "c", "d", "e"]
-
-
-def test_what_a_finding_says_goes_before_what_the_answer_says() -> None:
-    assert finding_burden({"burden": {"A": 0.5}}, {"name": "A"}) == 0.5
-    assert finding_burden({"burden": {"A": 0.5}}, {"name": "A", "burden": 0.0}) == 0.0
-    assert finding_burden({}, {"name": "A"}) is None
-    assert finding_is_calibrated({"calibrated": True}, {}) is True
-    assert finding_is_calibrated({"calibrated": True}, {"calibrated": False}) is False
-    assert finding_is_calibrated({}, {}) is False
-    assert notices_of({"quality": {"warnings": [1]}}) == [1]
 
 
 def test_failures() -> None:

@@ -98,8 +98,8 @@ def test_from_a_table_to_a_report(tmp_path: Path) -> None:
     assert first is not None and second is not None and first >= second
     document = answer.to_dict()
     assert document["target_kind"] == "ordinal" and not schema_problems("interpretation", document)
-    assert [row[2] for row in csv_rows([document])[1:]] == list(names)
-    assert "stage at least 2" in html_report([ReportItem(recording, document)])
+    assert [row[2] for row in csv_rows([answer])[1:]] == list(names)
+    assert "stage at least 2" in html_report([ReportItem(recording, answer)])
 
     measured = evaluation_data_of_manifest(
         predictor, read_recordings(tmp_path / "run/split.csv"), controls=False

@@ -125,15 +125,14 @@ def _print_json(
     results: Iterator[FileResult], model: str | None, *, keep: bool
 ) -> list[FileResult]:
     """Print each answer as soon as it is there; keep only failures unless a report follows."""
-    from ecgfoundry.inference.predictor import describe_failure
+    from ecgfoundry.inference.interpretation import Interpretation
 
     kept = []
     for result in results:
-        document: dict[str, object] = {}
-        if result.interpretation is not None:
-            document = result.interpretation.to_dict()
-        elif result.error is not None:
-            document = describe_failure(result.error, result.file, model)
+        answer = result.interpretation
+        if answer is None and result.error is not None:
+            answer = Interpretation.of_failure(result.error, result.file, model)
+        document = {} if answer is None else answer.to_dict()
         print(json.dumps(document, ensure_ascii=False), flush=True)
         refused = result.interpretation is None or result.interpretation.refused is not None
         if keep or refused:
@@ -144,9 +143,9 @@ def _print_json(
 def _print_csv(results: Sequence[FileResult]) -> None:
     from ecgfoundry.reports.tables import csv_rows
 
-    documents = [r.interpretation.to_dict() for r in results if r.interpretation is not None]
+    answers = [r.interpretation for r in results if r.interpretation is not None]
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerows(csv_rows(documents))
+    writer.writerows(csv_rows(answers))
 
 
 def _print_table(results: Sequence[FileResult]) -> None:
@@ -154,9 +153,9 @@ def _print_table(results: Sequence[FileResult]) -> None:
 
     from ecgfoundry.reports.tables import terminal_table
 
-    documents = [r.interpretation.to_dict() for r in results if r.interpretation is not None]
-    if documents:
-        terminal_table(documents, console=Console())
+    answers = [r.interpretation for r in results if r.interpretation is not None]
+    if answers:
+        terminal_table(answers, console=Console())
 
 
 def _print_failures(results: Sequence[FileResult]) -> int:
@@ -177,7 +176,7 @@ def _print_failures(results: Sequence[FileResult]) -> int:
 
 def _write_report(results: Sequence[FileResult], path: Path, options: ReadOptions) -> None:
     from ecgfoundry.inference.files import read_excerpt
-    from ecgfoundry.inference.predictor import describe_failure
+    from ecgfoundry.inference.interpretation import Interpretation
     from ecgfoundry.io import write_whole
     from ecgfoundry.reports.html.report import ReportItem, html_report
 
@@ -185,7 +184,7 @@ def _write_report(results: Sequence[FileResult], path: Path, options: ReadOption
     for result in results:
         if result.interpretation is not None:
             read_part = partial(read_excerpt, Path(result.file), options)
-            items.append(ReportItem(read_part(), result.interpretation.to_dict(), read_part))
+            items.append(ReportItem(read_part(), result.interpretation, read_part))
         elif result.error is not None:
-            items.append(ReportItem(None, describe_failure(result.error, result.file, None)))
+            items.append(ReportItem(None, Interpretation.of_failure(result.error, result.file)))
     write_whole(path, html_report(items).encode())

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ecgfoundry.errors import EcgFoundryError, FormatError
+from ecgfoundry.schemas import schema_problems
 from ecgfoundry.signals.quality import Notice
+from ecgfoundry.tasks import TASKS
 from ecgfoundry.tasks.finding import Finding, WindowResult, rounded
 
-__all__ = ["Episode", "Finding", "Interpretation", "WindowResult"]
+__all__ = ["SCHEMA_VERSION", "Episode", "Finding", "Interpretation", "WindowResult"]
+
+SCHEMA_VERSION = 2
+"""Of the JSON form; see ``schemas/interpretation.schema.json``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +36,125 @@ class Episode:
             "probability": rounded(self.probability),
         }
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Episode:
+        """Build from the JSON form."""
+        return cls(
+            document["name"], document["start_s"], document["end_s"], document["probability"]
+        )
+
 
 @dataclass(frozen=True)
 class Interpretation:
-    """The result for one recording: findings, quality, windows, or a refusal."""
+    """The result for one recording: findings, quality, windows, or a refusal.
+
+    Attributes
+    ----------
+    file : str or None
+    model, model_version, preprocessing, runtime, target_kind : str or None
+        What answered; None where the file could not be read at all.
+    calibrated : bool
+        Whether all probabilities are.
+    duration_s : float or None
+        None where the file could not be read.
+    verdict : {"good", "usable", "refused"}
+        Of the signal.
+    warnings : tuple of Notice
+    lead_figures : mapping
+        Lead -> figures of its quality (:class:`ecgfoundry.signals.quality.LeadQuality`).
+    leads_used, leads_derived : tuple of str
+    findings : tuple of Finding
+        Of the targets that may be reported for a single recording.
+    windows : tuple of WindowResult
+    episodes : tuple of Episode, or None
+        Beyond 60 s.
+    burden : mapping or None
+        Beyond 60 s: share of the readable time in which each target is present.
+    readable_s : float or None
+        Beyond 60 s: seconds that were not refused.
+    refused : Notice or None
+        Why there is no answer.
+    """
 
     file: str | None
-    model: str
-    model_version: str
-    preprocessing: str
-    runtime: str
-    target_kind: str
+    model: str | None
+    model_version: str | None
+    preprocessing: str | None
+    runtime: str | None
+    target_kind: str | None
     calibrated: bool
-    duration_s: float
+    duration_s: float | None
     verdict: str
     warnings: tuple[Notice, ...] = ()
-    lead_figures: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    lead_figures: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     leads_used: tuple[str, ...] = ()
     leads_derived: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     windows: tuple[WindowResult, ...] = ()
     episodes: tuple[Episode, ...] | None = None
-    burden: dict[str, float | None] | None = None
+    burden: Mapping[str, float | None] | None = None
     readable_s: float | None = None
     refused: Notice | None = None
+
+    @classmethod
+    def of_failure(
+        cls, error: EcgFoundryError, file: str | None, model: str | None = None
+    ) -> Interpretation:
+        """Return the answer for a file that could not be read at all, from its error."""
+        return cls.unreadable(Notice(error.code, str(error)), file, model)
+
+    @classmethod
+    def unreadable(
+        cls, reason: Notice, file: str | None, model: str | None = None
+    ) -> Interpretation:
+        """Return the answer for a file that could not be read at all."""
+        return cls(
+            file=file,
+            model=model,
+            model_version=None,
+            preprocessing=None,
+            runtime=None,
+            target_kind=None,
+            calibrated=False,
+            duration_s=None,
+            verdict="refused",
+            refused=reason,
+        )
 
     @property
     def present(self) -> tuple[str, ...]:
         """Names of the findings that are present."""
         return tuple(finding.name for finding in self.findings if finding.present)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it speaks in episodes and burden, not in one probability."""
+        return self.episodes is not None
+
+    @property
+    def decides(self) -> bool:
+        """Whether its targets are present or absent; otherwise they have values."""
+        return self.target_kind is None or TASKS[self.target_kind].decides
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether exactly one target is present."""
+        return self.target_kind is not None and TASKS[self.target_kind].exclusive
+
+    @property
+    def ranked(self) -> tuple[Finding, ...]:
+        """The findings for reading: present ones first, then by probability or burden.
+
+        Values keep the order of the model.
+        """
+        if not self.decides:
+            return self.findings
+
+        def rank(finding: Finding) -> tuple[bool, float]:
+            size = finding.burden if finding.probability is None else finding.probability
+            return not finding.present, -(size or 0.0)
+
+        return tuple(sorted(self.findings, key=rank))
 
     def finding(self, name: str) -> Finding:
         """Return the finding of a target by name."""
@@ -70,7 +166,7 @@ class Interpretation:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form (schema "interpretation")."""
         result: dict[str, Any] = {
-            "schema_version": 1,
+            "schema_version": SCHEMA_VERSION,
             "file": self.file,
             "model": self.model,
             "model_version": self.model_version,
@@ -78,13 +174,13 @@ class Interpretation:
             "runtime": self.runtime,
             "target_kind": self.target_kind,
             "calibrated": self.calibrated,
-            "duration_s": round(self.duration_s, 4),
+            "duration_s": None if self.duration_s is None else round(self.duration_s, 4),
             "leads_used": list(self.leads_used),
             "leads_derived": list(self.leads_derived),
             "quality": {
                 "verdict": self.verdict,
                 "warnings": [notice.to_dict() for notice in self.warnings],
-                "leads": self.lead_figures,
+                "leads": {lead: dict(figures) for lead, figures in self.lead_figures.items()},
             },
             "findings": [finding.to_dict() for finding in self.findings],
             "windows": [window.to_dict() for window in self.windows],
@@ -95,6 +191,40 @@ class Interpretation:
             result["burden"] = {k: rounded(v) for k, v in (self.burden or {}).items()}
             result["readable_s"] = round(self.readable_s or 0.0, 3)
         return result
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Interpretation:
+        """Build from the JSON form.
+
+        Raises
+        ------
+        FormatError
+            It is no interpretation by the schema of this version.
+        """
+        problems = schema_problems("interpretation", document)
+        if problems:
+            raise FormatError(
+                f"is no interpretation of version {SCHEMA_VERSION}: {problems[0]}",
+                remedy="Make it anew with 'ecgfoundry diagnose --json'",
+            )
+        quality, refused = document["quality"], document["refused"]
+        episodes = document.get("episodes")
+        same = ("model", "model_version", "preprocessing", "runtime", "target_kind", "calibrated")
+        return cls(
+            file=document["file"],
+            **{name: document[name] for name in (*same, "duration_s")},
+            verdict=quality["verdict"],
+            warnings=tuple(Notice.from_dict(notice) for notice in quality["warnings"]),
+            lead_figures=quality["leads"],
+            leads_used=tuple(document["leads_used"]),
+            leads_derived=tuple(document["leads_derived"]),
+            findings=tuple(Finding.from_dict(finding) for finding in document["findings"]),
+            windows=tuple(WindowResult.from_dict(window) for window in document["windows"]),
+            episodes=None if episodes is None else tuple(map(Episode.from_dict, episodes)),
+            burden=document.get("burden"),
+            readable_s=document.get("readable_s"),
+            refused=None if refused is None else Notice.from_dict(refused),
+        )
 
 
 def find_episodes(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import EcgFoundryError, LeadError, SignalError
+from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.formats.base import RecordingInfo
 from ecgfoundry.inference.interpretation import (
     Finding,
@@ -36,7 +35,6 @@ __all__ = [
     "LONG_RECORDING_S",
     "Predictor",
     "SourceTask",
-    "describe_failure",
     "is_long",
     "load_model",
 ]
@@ -368,8 +366,8 @@ class Predictor:
         about_signal = merge_notices([window.quality.warnings for window in collected.prepared])
         about_signal += _refused_part(collected.prepared)
         warnings = recording_warnings(recording, bundle, leads, duration) + about_signal
-        return Interpretation(
-            file=file,
+        return replace(
+            self._refused(source, file),
             verdict="usable" if about_signal else "good",
             warnings=warnings,
             lead_figures=_mean_figures(collected.prepared),
@@ -380,8 +378,6 @@ class Predictor:
             episodes=episodes,
             burden=burden,
             readable_s=readable,
-            refused=None,
-            **self._about(source),
         )
 
     def _window_results(
@@ -398,17 +394,20 @@ class Predictor:
             for window, logits in zip(collected.prepared, collected.logits, strict=True)
         )
 
-    def _about(self, source: WindowSource) -> dict[str, Any]:
+    def _refused(self, source: WindowSource, file: str | None) -> Interpretation:
+        """Say who answers and about what, before anything is found."""
         bundle = self.bundle
-        return {
-            "model": bundle.name,
-            "model_version": bundle.version,
-            "preprocessing": bundle.input.preprocessing,
-            "runtime": self.runtime.name,
-            "target_kind": bundle.target_kind,
-            "calibrated": all(bundle.calibrated),
-            "duration_s": source.samples / source.sampling_rate,
-        }
+        return Interpretation(
+            file=file,
+            model=bundle.name,
+            model_version=bundle.version,
+            preprocessing=bundle.input.preprocessing,
+            runtime=self.runtime.name,
+            target_kind=bundle.target_kind,
+            calibrated=all(bundle.calibrated),
+            duration_s=source.samples / source.sampling_rate,
+            verdict="refused",
+        )
 
     def _refused_windows(
         self, source: WindowSource, collected: _Collected, leads: InputLeads, *, file: str | None
@@ -434,14 +433,12 @@ class Predictor:
         lead_figures: dict[str, dict[str, float | None]] | None = None,
         windows: Sequence[WindowResult] = (),
     ) -> Interpretation:
-        return Interpretation(
-            file=file,
-            verdict="refused",
+        return replace(
+            self._refused(source, file),
             leads_used=leads.recorded if leads else (),
             lead_figures=lead_figures or {},
             windows=tuple(windows),
             refused=reason,
-            **self._about(source),
         )
 
 
@@ -470,20 +467,4 @@ def _mean_figures(
             for name, values in figures.items()
         }
         for lead, figures in sums.items()
-    }
-
-
-def describe_failure(
-    error: EcgFoundryError, file: str | None, model: str | None
-) -> dict[str, object]:
-    """Return the JSON form of a file that could not be read at all."""
-    return {
-        "schema_version": 1,
-        "file": file,
-        "model": model,
-        "runtime": None,
-        "quality": {"verdict": "refused", "warnings": []},
-        "findings": [],
-        "windows": [],
-        "refused": {"code": error.code, "message": str(error)},
     }

@@ -96,6 +96,11 @@ class Interval:
         """Whether there is an interval, and nothing speaks against it."""
         return self.note is None and not math.isnan(self.low)
 
+    @property
+    def ends(self) -> list[float] | None:
+        """[low, high] as JSON holds it; None where there is no interval."""
+        return None if math.isnan(self.low) else [self.low, self.high]
+
     @classmethod
     def of_auroc(cls, found: AurocInterval, *, level: float = 0.95) -> Interval:
         """Return the interval of an AUROC in this form."""

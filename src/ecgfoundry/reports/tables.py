@@ -10,18 +10,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ecgfoundry.inference.interpretation import Episode, Finding, Interpretation
 from ecgfoundry.reports.wording import (
     DISCLAIMER,
     clock_text,
     duration_text,
     failure_fields,
-    finding_burden,
-    finding_is_calibrated,
-    is_long,
-    notices_of,
     number_text,
     printable,
-    ranked_findings,
     share_text,
 )
 
@@ -56,8 +52,8 @@ _VERDICT_STYLES = {"good": "green", "usable": "yellow", "refused": "bold red"}
 
 
 def terminal_table(
-    interpretations: Iterable[Mapping[str, Any]],
-    failures: Iterable[Mapping[str, Any] | Exception] = (),
+    interpretations: Iterable[Interpretation],
+    failures: Iterable[Mapping[str, object] | Exception] = (),
     *,
     console: Console | None = None,
 ) -> None:
@@ -65,8 +61,8 @@ def terminal_table(
 
     Parameters
     ----------
-    interpretations : iterable of mapping
-        By ``schemas/interpretation.schema.json``. Printed one by one, so a generator streams.
+    interpretations : iterable of Interpretation
+        Printed one by one, so a generator streams.
     failures : iterable of mapping or exception
         Files that failed: mappings with ``file``, ``code`` and ``message``, or the errors.
     console : rich.console.Console, optional
@@ -87,26 +83,26 @@ def terminal_table(
         out.print(Text(DISCLAIMER, style="dim"))
 
 
-def _block(interpretation: Mapping[str, Any]) -> Group:
-    verdict = str(interpretation["quality"]["verdict"])
-    head = Text(printable(interpretation["file"] or "unnamed recording"), style="bold")
+def _block(interpretation: Interpretation) -> Group:
+    verdict = interpretation.verdict
+    head = Text(printable(interpretation.file or "unnamed recording"), style="bold")
     head.append("  quality ", style="not bold dim")
     head.append(printable(verdict), style=f"not bold {_VERDICT_STYLES.get(verdict, '')}".strip())
-    if interpretation["model"]:
-        head.append(f"  {printable(interpretation['model'])}", style="not bold dim")
+    if interpretation.model:
+        head.append(f"  {printable(interpretation.model)}", style="not bold dim")
     parts: list[Any] = [head]
-    refused = interpretation["refused"]
-    if refused:
-        text = f"not interpreted: {refused['message']} ({refused['code']})"
+    refused = interpretation.refused
+    if refused is not None:
+        text = f"not interpreted: {refused.message} ({refused.code})"
         parts.append(_indented(text, style="red"))
-    elif interpretation["findings"]:
+    elif interpretation.findings:
         parts.append(_findings_table(interpretation))
     else:
         parts.append(Text("  no findings"))
-    if is_long(interpretation) and not refused:
+    if interpretation.is_long and refused is None:
         parts.append(_episodes_table(interpretation))
-    for notice in notices_of(interpretation):
-        parts.append(_indented(f"! {notice['message']} ({notice['code']})", style="yellow"))
+    for notice in interpretation.warnings:
+        parts.append(_indented(f"! {notice.message} ({notice.code})", style="yellow"))
     return Group(*parts, Text(""))
 
 
@@ -118,74 +114,76 @@ def _table() -> Table:
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
 
 
-def _findings_table(interpretation: Mapping[str, Any]) -> Group:
-    findings = ranked_findings(interpretation)
-    shown = max(FINDINGS_SHOWN, sum(1 for finding in findings if finding["present"]))
+def _findings_table(interpretation: Interpretation) -> Group:
+    findings = interpretation.ranked
+    shown = max(FINDINGS_SHOWN, sum(1 for finding in findings if finding.present))
     table = _table()
-    regression = interpretation.get("target_kind") == "regression"
     table.add_column(" ", width=3, justify="right", no_wrap=True)
     table.add_column("finding", overflow="fold")
-    measure = "value" if regression else "burden" if is_long(interpretation) else "probability"
+    measure = _measure_heading(interpretation)
     table.add_column(measure, justify="right", no_wrap=True)
     limit = _limit_heading(interpretation)
     if limit:
         table.add_column(limit, justify="right", no_wrap=True)
     table.add_column("code", overflow="fold", style="dim")
     for finding in findings[:shown]:
-        cells = _finding_cells(interpretation, finding, regression)
+        cells = _finding_cells(interpretation, finding)
         table.add_row(*(cells if limit else [*cells[:3], cells[4]]))
     parts: list[Any] = [table]
     if len(findings) > shown:
         rest = findings[shown:]
-        decided = all(finding.get("present") is not None for finding in rest)
+        decided = all(finding.present is not None for finding in rest)
         words = ", none of them present" if decided else ""
         parts.append(Text(f"    and {len(rest)} more{words}", style="dim"))
-    uncalibrated = not any(finding_is_calibrated(interpretation, item) for item in findings)
+    uncalibrated = not any(finding.calibrated for finding in findings)
     if uncalibrated and measure == "probability":
         parts.append(Text("    uncalibrated: the scores rank, they are no probabilities", "yellow"))
-    if not regression and all(finding["present"] is None for finding in findings):
+    if interpretation.decides and all(finding.present is None for finding in findings):
         parts.append(Text("    no thresholds: nothing is decided (?)", style="yellow"))
     return Group(*parts)
 
 
-def _limit_heading(interpretation: Mapping[str, Any]) -> str:
+def _measure_heading(interpretation: Interpretation) -> str:
+    if not interpretation.decides:
+        return "value"
+    return "burden" if interpretation.is_long else "probability"
+
+
+def _limit_heading(interpretation: Interpretation) -> str:
     """Name the column beside the number; a burden and a most probable class have none."""
-    if interpretation.get("target_kind") == "regression":
+    if not interpretation.decides:
         return "interval"
-    if is_long(interpretation) or interpretation.get("target_kind") == "multiclass":
+    if interpretation.is_long or interpretation.exclusive:
         return ""
     return "threshold"
 
 
-def _finding_cells(
-    interpretation: Mapping[str, Any], finding: Mapping[str, Any], regression: bool
-) -> list[Text]:
-    threshold = finding.get("threshold")
-    if regression:
-        value, low, high = (finding.get(key) for key in ("value", "low", "high"))
-        unit = finding.get("unit") or ""
+def _finding_cells(interpretation: Interpretation, finding: Finding) -> list[Text]:
+    if not interpretation.decides:
+        value, low, high = finding.value, finding.low, finding.high
+        unit = finding.target.unit or ""
         measure = "–" if value is None else f"{value:.3g} {unit}".strip()
         limit = "" if low is None or high is None else f"{low:.3g} to {high:.3g}"
-    elif is_long(interpretation):
-        measure, limit = share_text(finding_burden(interpretation, finding)), ""
+    elif interpretation.is_long:
+        measure, limit = share_text(finding.burden), ""
     else:
-        measure = number_text(finding.get("probability"))
-        limit = "none" if threshold is None else number_text(threshold)
-    mark = Text("") if regression else _MARKS[finding["present"]]
-    name = Text(printable(finding["name"]), style="bold" if finding["present"] else "")
+        measure = number_text(finding.probability)
+        limit = "none" if finding.threshold is None else number_text(finding.threshold)
+    mark = _MARKS[finding.present] if interpretation.decides else Text("")
+    name = Text(printable(finding.name), style="bold" if finding.present else "")
     return [
         mark,
         name,
         Text(printable(measure)),
         Text(limit),
-        Text(printable(finding.get("code") or "")),
+        Text(printable(finding.code or "")),
     ]
 
 
-def _episodes_table(interpretation: Mapping[str, Any]) -> Group:
-    episodes = sorted(interpretation.get("episodes", ()), key=lambda item: item["start_s"])
-    total = duration_text(interpretation.get("duration_s"))
-    readable = interpretation.get("readable_s")
+def _episodes_table(interpretation: Interpretation) -> Group:
+    episodes = sorted(interpretation.episodes or (), key=lambda item: item.start_s)
+    total = duration_text(interpretation.duration_s)
+    readable = interpretation.readable_s
     head = f"  {len(episodes)} episode{'s' * (len(episodes) != 1)} in {total}"
     if readable is not None:
         head += f", {duration_text(readable)} of it readable"
@@ -197,14 +195,14 @@ def _episodes_table(interpretation: Mapping[str, Any]) -> Group:
         for name in ("from", "to", "length", "probability"):
             table.add_column(name, justify="right", no_wrap=True)
         for episode in episodes[:EPISODES_SHOWN]:
-            begin, end = episode["start_s"], episode["end_s"]
+            begin, end = episode.start_s, episode.end_s
             table.add_row(
                 "",
-                Text(printable(episode["name"])),
+                Text(printable(episode.name)),
                 clock_text(begin),
                 clock_text(end),
                 duration_text(end - begin),
-                number_text(episode["probability"]),
+                number_text(episode.probability),
             )
         parts.append(table)
     if len(episodes) > EPISODES_SHOWN:
@@ -212,13 +210,12 @@ def _episodes_table(interpretation: Mapping[str, Any]) -> Group:
     return Group(*parts)
 
 
-def csv_rows(interpretations: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+def csv_rows(interpretations: Iterable[Interpretation]) -> list[list[str]]:
     """Return the header and one row per file and finding, for ``csv.writer``.
 
     Parameters
     ----------
-    interpretations : iterable of mapping
-        By ``schemas/interpretation.schema.json``.
+    interpretations : iterable of Interpretation
 
     Returns
     -------
@@ -231,48 +228,51 @@ def csv_rows(interpretations: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     """
     rows = [list(CSV_HEADER)]
     for interpretation in interpretations:
-        findings = interpretation["findings"] or [None]
-        rows.extend(_csv_row(interpretation, finding) for finding in findings)
-        rows.extend(_episode_row(interpretation, one) for one in interpretation.get("episodes", ()))
+        for finding in interpretation.findings or (None,):
+            rows.append(_csv_row(interpretation, finding))
+        rows.extend(_episode_row(interpretation, one) for one in interpretation.episodes or ())
     return rows
 
 
-def _episode_row(interpretation: Mapping[str, Any], episode: Mapping[str, Any]) -> list[str]:
+def _episode_row(interpretation: Interpretation, episode: Episode) -> list[str]:
     """One stretch of a long recording: when it is, and the mean probability of its windows."""
+    return _in_columns(
+        {
+            "file": interpretation.file,
+            "model": interpretation.model,
+            "finding": episode.name,
+            "probability": episode.probability,
+            "present": True,
+            "start_s": episode.start_s,
+            "end_s": episode.end_s,
+        }
+    )
+
+
+def _csv_row(interpretation: Interpretation, finding: Finding | None) -> list[str]:
+    refused = interpretation.refused
     cells: dict[str, object] = {
-        "file": interpretation["file"],
-        "model": interpretation["model"],
-        "finding": episode["name"],
-        "probability": episode["probability"],
-        "present": True,
-        "start_s": episode["start_s"],
-        "end_s": episode["end_s"],
+        "file": interpretation.file,
+        "model": interpretation.model,
+        "quality": interpretation.verdict,
+        "refused": None if refused is None else refused.code,
+        "warnings": ";".join(notice.code for notice in interpretation.warnings),
     }
+    if finding is not None:
+        cells |= {
+            "finding": finding.name,
+            "unit": None if finding.value is None else finding.target.unit,
+            **{
+                name: getattr(finding, name)
+                for name in ("code", "probability", "threshold", "present", "calibrated", "burden")
+            },
+            **{name: getattr(finding, name) for name in ("value", "low", "high")},
+        }
+    return _in_columns(cells)
+
+
+def _in_columns(cells: Mapping[str, object]) -> list[str]:
     return [_csv_text(cells.get(column)) for column in CSV_HEADER]
-
-
-def _csv_row(interpretation: Mapping[str, Any], finding: Mapping[str, Any] | None) -> list[str]:
-    refused = interpretation["refused"]
-    shared = [
-        interpretation["quality"]["verdict"],
-        refused["code"] if refused else None,
-        ";".join(notice["code"] for notice in notices_of(interpretation)),
-    ]
-    opening = [interpretation["file"], interpretation["model"]]
-    if finding is None:
-        cells = [*opening, *[None] * 7, *shared, *[None] * 6]
-    else:
-        cells = [
-            *opening,
-            *(finding.get(key) for key in ("name", "code", "probability", "threshold", "present")),
-            finding_is_calibrated(interpretation, finding),
-            finding_burden(interpretation, finding),
-            *shared,
-            *(finding.get(key) for key in ("value", "unit", "low", "high")),
-            None,
-            None,
-        ]
-    return [_csv_text(cell) for cell in cells]
 
 
 def _csv_text(cell: object) -> str:

@@ -7,8 +7,7 @@ import html
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.common.filters import is_filter_key
@@ -23,14 +22,9 @@ __all__ = [
     "escape",
     "failure_fields",
     "file_name",
-    "finding_burden",
-    "finding_is_calibrated",
-    "is_long",
-    "notices_of",
     "number_text",
     "person_text",
     "printable",
-    "ranked_findings",
     "share_text",
     "shortened",
     "start_text",
@@ -181,52 +175,7 @@ def device_name(device: Mapping[str, str]) -> str | None:
     return printable(", ".join([" ".join(named)] * bool(named) + rest)) or None
 
 
-def is_long(interpretation: Mapping[str, Any]) -> bool:
-    """Whether the interpretation speaks in episodes and burden, not in one probability."""
-    duration = interpretation.get("duration_s")
-    if "burden" not in interpretation and "episodes" not in interpretation:
-        return False
-    # The two fields belong to long recordings only; a writer that adds empty ones is forgiven.
-    return bool(
-        (duration is not None and duration > _LONG_RECORDING_S)
-        or interpretation.get("burden")
-        or interpretation.get("episodes")
-    )
-
-
-def finding_is_calibrated(interpretation: Mapping[str, Any], finding: Mapping[str, Any]) -> bool:
-    """Whether a finding's number is a calibrated probability; unstated counts as no."""
-    return bool(finding.get("calibrated", interpretation.get("calibrated", False)))
-
-
-def ranked_findings(interpretation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the findings for reading: present ones first, then by probability or burden.
-
-    Measured values (``target_kind`` "regression") keep the order of the model.
-    """
-    findings = list(interpretation["findings"])
-    if interpretation.get("target_kind") == "regression":
-        return findings
-
-    def rank(finding: Mapping[str, Any]) -> tuple[int, float]:
-        size = finding.get("probability")
-        if size is None:
-            size = finding_burden(interpretation, finding)
-        return (0 if finding["present"] else 1, -(size or 0.0))
-
-    return sorted(findings, key=rank)
-
-
-def finding_burden(interpretation: Mapping[str, Any], finding: Mapping[str, Any]) -> float | None:
-    """Return the burden (share of the readable time) of a finding, or None."""
-    own: float | None = finding.get("burden")
-    if own is not None:
-        return own
-    shares: Mapping[str, float | None] = interpretation.get("burden", {})
-    return shares.get(finding["name"])
-
-
-def failure_fields(failure: Mapping[str, Any] | EcgFoundryError | Exception) -> dict[str, str]:
+def failure_fields(failure: Mapping[str, object] | EcgFoundryError | Exception) -> dict[str, str]:
     """Return ``{"file", "code", "message"}`` of a file that could not be worked on.
 
     Parameters
@@ -246,9 +195,3 @@ def failure_fields(failure: Mapping[str, Any] | EcgFoundryError | Exception) -> 
         "code": printable(failure.get("code") or "error"),
         "message": message.removeprefix(f"{file}: "),  # the errors name their file themselves
     }
-
-
-def notices_of(interpretation: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the warnings of an interpretation."""
-    warnings: Sequence[Mapping[str, Any]] = interpretation["quality"]["warnings"]
-    return warnings

@@ -280,7 +280,7 @@ def _in_format(work: Work, answer: Interpretation) -> Result:
         from ecgfoundry.reports.html.report import ReportItem, html_report
 
         read_part = partial(read_excerpt, Path(work.path), work.options)
-        page = html_report([ReportItem(read_part(), answer.to_dict(), read_part)])
+        page = html_report([ReportItem(read_part(), answer, read_part)])
         if work.format == "html":
             return Result(page.encode(), FORMATS["html"])
         from ecgfoundry.reports.pdf import html_to_pdf

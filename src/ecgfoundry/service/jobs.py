@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.service.handlers import Result, Work
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.workers import WorkerPool
+from ecgfoundry.signals.quality import Notice
 
 __all__ = ["KINDS", "Job", "Jobs"]
 
@@ -174,14 +176,6 @@ def _line(work: Work, result: Result) -> bytes:
     """One line of results; a failure has the form that the command line gives it."""
     if result.problem is None:
         return result.body + b"\n"
-    document = {
-        "schema_version": 1,
-        "file": work.name,
-        "model": work.model,
-        "runtime": None,
-        "quality": {"verdict": "refused", "warnings": []},
-        "findings": [],
-        "windows": [],
-        "refused": {"code": result.problem.code, "message": result.problem.detail},
-    }
-    return json.dumps(document, ensure_ascii=False).encode() + b"\n"
+    reason = Notice(result.problem.code, result.problem.detail)
+    answer = Interpretation.unreadable(reason, work.name, work.model)
+    return json.dumps(answer.to_dict(), ensure_ascii=False).encode() + b"\n"

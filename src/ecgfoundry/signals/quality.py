@@ -7,8 +7,9 @@ choice; each is one constant with its unit, so that it can be argued about.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,11 @@ class Notice:
         if self.leads:
             result["leads"] = list(self.leads)
         return result
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Notice:
+        """Build from the JSON form."""
+        return cls(document["code"], document["message"], tuple(document.get("leads", ())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,10 +62,11 @@ class Finding:
             "present": self.present,
             "calibrated": self.calibrated,
         }
+        if self.target.unit is not None:
+            result["unit"] = self.target.unit
         if self.value is not None:
             result |= {
                 "value": rounded(self.value),
-                "unit": self.target.unit,
                 "low": rounded(self.low),
                 "high": rounded(self.high),
             }
@@ -76,6 +77,14 @@ class Finding:
             if text:
                 result[field_name] = text
         return result
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Finding:
+        """Build from the JSON form."""
+        words = {k: document[k] for k in ("unit", "description", "caveat") if k in document}
+        target = Target(document["name"], document["kind"], document["codes"], **words)
+        fields = ("probability", "threshold", "present", "calibrated", "value", "low", "high")
+        return cls(target, **{k: document[k] for k in (*fields, "burden") if k in document})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +111,16 @@ class WindowResult:
             result["values"] = {k: rounded(v) for k, v in self.values.items()}
         result["refused"] = None if self.refused is None else self.refused.to_dict()
         return result
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> WindowResult:
+        """Build from the JSON form."""
+        present, refused = document.get("present"), document.get("refused")
+        return cls(
+            document["start_s"],
+            document["duration_s"],
+            document.get("probabilities"),
+            None if present is None else tuple(present),
+            document.get("values"),
+            None if refused is None else Notice.from_dict(refused),
+        )

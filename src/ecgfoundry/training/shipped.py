@@ -257,7 +257,7 @@ def rhythm_metrics(
             data: str = data,
             records: int = records,
         ) -> Metric:
-            low, high = figures.get(f"{key}_ci95", (None, None))
+            low, high = figures.get(f"{key}_ci95") or (None, None)
             return Metric(name, figures[key], data, low, high, target, "I", records)
 
         metrics += [
@@ -300,7 +300,7 @@ def rhythm_edge_metrics(results: Mapping[str, Any]) -> tuple[list[Metric], list[
     }
     for seconds, figures in results.get("holdout_against_committee", {}).items():
         for key, (name, target) in shown.items():
-            low, high = figures[key]["difference_ci95"]
+            low, high = figures[key]["difference_ci95"] or (None, None)
             metrics.append(
                 Metric(
                     f"{name}, less that of {RHYTHM.name}",
@@ -334,7 +334,7 @@ def superclass_metrics(results: Mapping[str, Any]) -> tuple[list[Metric], list[s
             shown = leads.split(" (also")[0]
             if part == "fold_9" and shown not in ("12 leads", "I"):
                 continue
-            low, high = figures["macro_ci95"]
+            low, high = figures["macro_ci95"] or (None, None)
             records = results[part]["records"]
             metrics.append(
                 Metric("macro AUROC", figures["macro"], data, low, high, None, shown, records)

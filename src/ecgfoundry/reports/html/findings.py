@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
+from ecgfoundry.inference.interpretation import Finding, Interpretation
 from ecgfoundry.reports.html.environment import render
 from ecgfoundry.reports.html.style import painted
 from ecgfoundry.reports.wording import (
     duration_text,
-    finding_burden,
-    finding_is_calibrated,
-    is_long,
-    notices_of,
     number_text,
-    ranked_findings,
     share_text,
 )
+from ecgfoundry.signals.quality import Notice
 
 __all__ = ["findings_section", "notices_box", "share_bar"]
 
@@ -39,13 +35,13 @@ _ICONS = {
 _DECISIONS = {True: "present", False: "not present", None: "not decided"}
 
 
-def notices_box(interpretation: Mapping[str, Any]) -> Markup:
+def notices_box(interpretation: Interpretation) -> Markup:
     """Return why a recording was not interpreted, if so, and the list of its warnings."""
-    refused = interpretation["refused"]
+    refused = interpretation.refused
     return render(
         "notices",
-        refused=_Notice.of(refused) if refused else None,
-        warnings=[_Notice.of(notice) for notice in notices_of(interpretation)],
+        refused=None if refused is None else _Notice.of(refused),
+        warnings=[_Notice.of(notice) for notice in interpretation.warnings],
     )
 
 
@@ -56,12 +52,12 @@ class _Notice:
     leads: str
 
     @classmethod
-    def of(cls, notice: Mapping[str, Any]) -> _Notice:
-        leads = [str(lead) for lead in notice.get("leads", ())]
+    def of(cls, notice: Notice) -> _Notice:
+        leads = notice.leads
         # Most messages name the leads themselves.
-        named = all(lead in str(notice["message"]) for lead in leads)
+        named = all(lead in notice.message for lead in leads)
         words = f" ({'lead' if len(leads) == 1 else 'leads'} {', '.join(leads)})"
-        return cls(notice["code"], notice["message"], "" if named else words)
+        return cls(notice.code, notice.message, "" if named else words)
 
 
 def share_bar(
@@ -97,23 +93,23 @@ def share_bar(
     )
 
 
-def findings_section(interpretation: Mapping[str, Any]) -> Markup:
+def findings_section(interpretation: Interpretation) -> Markup:
     """Return the findings of one interpretation, with what they do and do not mean.
 
     Parameters
     ----------
-    interpretation : mapping
-        By interpretation.schema.json; not a refused one.
+    interpretation : Interpretation
+        Not a refused one.
     """
-    findings = ranked_findings(interpretation)
-    shown = max(SHOWN_AT_LEAST, sum(1 for finding in findings if finding["present"]))
+    findings = interpretation.ranked
+    shown = max(SHOWN_AT_LEAST, sum(1 for finding in findings if finding.present))
     if len(findings) - shown <= 3:
         shown = len(findings)
     caption, heads, row = _columns(interpretation)
     rows = [row(interpretation, finding) for finding in findings]
     return render(
         "findings",
-        notes=_meaning(interpretation, findings) if findings else [],
+        notes=_meaning(interpretation),
         caption=caption,
         heads=heads,
         rows=rows[:shown],
@@ -133,20 +129,17 @@ class _Row:
     cells: list[Markup]
 
 
-def _meaning(
-    interpretation: Mapping[str, Any], findings: Sequence[Mapping[str, Any]]
-) -> list[tuple[str, str]]:
+def _meaning(interpretation: Interpretation) -> list[tuple[str, str]]:
     """Return what must be said above the table, each as a tag and a sentence."""
-    if interpretation.get("target_kind") == "regression":
+    findings = interpretation.findings
+    if not interpretation.decides or not findings:
         return []
     notes = []
-    if not is_long(interpretation) and not any(
-        finding_is_calibrated(interpretation, finding) for finding in findings
-    ):
+    if not interpretation.is_long and not any(finding.calibrated for finding in findings):
         notes.append(
             ("uncalibrated", "The scores are not probabilities: they only rank."),
         )
-    if all(finding["present"] is None for finding in findings):
+    if all(finding.present is None for finding in findings):
         notes.append(
             (
                 "no thresholds",
@@ -157,22 +150,20 @@ def _meaning(
 
 
 def _columns(
-    interpretation: Mapping[str, Any],
-) -> tuple[str, list[str], Callable[[Mapping[str, Any], Mapping[str, Any]], _Row]]:
+    interpretation: Interpretation,
+) -> tuple[str, list[str], Callable[[Interpretation, Finding], _Row]]:
     """Return the caption, the heads of the columns, and what makes the rows."""
-    if interpretation.get("target_kind") == "regression":
+    if not interpretation.decides:
         return "Estimated values", ["Finding", "Value", "Interval"], _value_row
-    if is_long(interpretation):
-        readable = interpretation.get("readable_s")
+    if interpretation.is_long:
+        readable = interpretation.readable_s
         of_time = f" of {duration_text(readable)}" if readable is not None else ""
         caption = f"Burden: share of the readable time{of_time}"
         return caption, ["Finding", "Burden"], _burden_row
-    calibrated = any(
-        finding_is_calibrated(interpretation, entry) for entry in interpretation["findings"]
-    )
-    if interpretation.get("target_kind") == "multiclass":
+    calibrated = any(finding.calibrated for finding in interpretation.findings)
+    if interpretation.exclusive:
         caption = "One class per recording: the most probable one is marked present"
-    elif any(entry.get("threshold") is not None for entry in interpretation["findings"]):
+    elif any(finding.threshold is not None for finding in interpretation.findings):
         caption = "The tick on a bar is the threshold"
     else:
         caption = "In order of the score"
@@ -180,53 +171,51 @@ def _columns(
     return caption, ["Finding", measure], _probability_row
 
 
-def _row(finding: Mapping[str, Any], *cells: Markup, decided: bool = True) -> _Row:
-    present = finding["present"]
-    details = [finding.get("code") or "no code"]
-    if finding.get("kind"):
-        details.append(finding["kind"])
+def _row(finding: Finding, *cells: Markup, decided: bool = True) -> _Row:
+    present, target = finding.present, finding.target
+    details = [finding.code or "no code", target.kind]
     if decided:
         details.insert(0, _DECISIONS[present])
     return _Row(
-        name=finding["name"],
+        name=finding.name,
         present=present,
         icon=_ICONS[present] if decided else Markup(),
         details=details,
-        notes=[finding[key] for key in ("description", "caveat") if finding.get(key)],
+        notes=[text for text in (target.description, target.caveat) if text],
         cells=list(cells),
     )
 
 
-def _probability_row(interpretation: Mapping[str, Any], finding: Mapping[str, Any]) -> _Row:
-    probability, threshold = finding.get("probability"), finding.get("threshold")
+def _probability_row(interpretation: Interpretation, finding: Finding) -> _Row:
+    probability, threshold = finding.probability, finding.threshold
     number = number_text(probability)
     if threshold is not None:
         limit = f"threshold {number_text(threshold)}"
-    elif interpretation.get("target_kind") == "multiclass":
+    elif interpretation.exclusive:
         limit = ""
     else:
         limit = "no threshold"
-    uncalibrated = not finding_is_calibrated(interpretation, finding)
+    uncalibrated = not finding.calibrated
     # Said once above the table when it is true of all of them.
-    tagged = uncalibrated and bool(interpretation.get("calibrated"))
+    tagged = uncalibrated and any(other.calibrated for other in interpretation.findings)
     label = f"{'score' if uncalibrated else 'probability'} {number}"
     words = f"{label}, {limit}" if limit else label
-    bar = share_bar(probability, words, threshold, present=finding["present"])
+    bar = share_bar(probability, words, threshold, present=finding.present)
     return _row(finding, render("share", bar=bar, number=number, tagged=tagged, limit=limit))
 
 
-def _burden_row(interpretation: Mapping[str, Any], finding: Mapping[str, Any]) -> _Row:
-    burden = finding_burden(interpretation, finding)
+def _burden_row(interpretation: Interpretation, finding: Finding) -> _Row:
+    burden, readable = finding.burden, interpretation.readable_s
     text = share_text(burden)
-    readable = interpretation.get("readable_s")
     time = duration_text(burden * readable) if burden and readable else ""
-    bar = share_bar(burden, f"burden {text}", present=finding["present"])
+    bar = share_bar(burden, f"burden {text}", present=finding.present)
     return _row(finding, render("share", bar=bar, number=text, tagged=False, limit=time))
 
 
-def _value_row(interpretation: Mapping[str, Any], finding: Mapping[str, Any]) -> _Row:
-    value, low, high = (finding.get(key) for key in ("value", "low", "high"))
-    unit = finding.get("unit") or ""
+def _value_row(interpretation: Interpretation, finding: Finding) -> _Row:
+    del interpretation
+    value, low, high = finding.value, finding.low, finding.high
+    unit = finding.target.unit or ""
     number = "–" if value is None else f"{value:.3g} {unit}"
     interval = "not stated" if low is None or high is None else f"{low:.3g} to {high:.3g} {unit}"
     cells = (

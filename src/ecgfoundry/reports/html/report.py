@@ -11,12 +11,12 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
 from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.formats.common.measurements import MEASUREMENTS, STATEMENTS_KEY, device_measurements
+from ecgfoundry.inference.interpretation import Episode, Interpretation
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports.html.environment import drawn, render
 from ecgfoundry.reports.html.findings import findings_section, notices_box
@@ -31,10 +31,7 @@ from ecgfoundry.reports.wording import (
     duration_text,
     failure_fields,
     file_name,
-    is_long,
-    notices_of,
     person_text,
-    ranked_findings,
     start_text,
 )
 
@@ -57,15 +54,15 @@ class ReportItem:
         What is drawn, and where age, sex, device and start time come from; None draws nothing.
         Of a long recording its beginning is enough: where it is shorter than the ``duration_s`` of
         the interpretation, the pictures say so.
-    interpretation : mapping
-        By ``schemas/interpretation.schema.json``; may be a refusal.
+    interpretation : Interpretation
+        May be a refusal.
     read_part : callable, optional
         ``read_part(start_s, duration_s)`` returns that part of the whole recording. With it,
         episodes beyond the end of ``recording`` get their strips too.
     """
 
     recording: Recording | None
-    interpretation: Mapping[str, Any]
+    interpretation: Interpretation
     read_part: Callable[[float, float], Recording] | None = None
 
 
@@ -73,7 +70,7 @@ def html_report(
     items: Sequence[ReportItem],
     *,
     title: str = "ECG report",
-    failures: Iterable[Mapping[str, Any] | Exception] = (),
+    failures: Iterable[Mapping[str, object] | Exception] = (),
 ) -> str:
     """Write the report of one or several recordings as one HTML file.
 
@@ -105,19 +102,19 @@ def html_report(
     )
 
 
-def _present_summary(interpretation: Mapping[str, Any]) -> str:
-    findings = ranked_findings(interpretation)
-    if interpretation.get("target_kind") == "regression":
+def _present_summary(interpretation: Interpretation) -> str:
+    findings = interpretation.ranked
+    if not interpretation.decides:
         return ", ".join(
-            f"{finding['name']} {finding['value']:.3g} {finding.get('unit') or ''}".strip()
+            f"{finding.name} {finding.value:.3g} {finding.target.unit or ''}".strip()
             for finding in findings
-            if finding.get("value") is not None
+            if finding.value is not None
         )
-    present = [finding["name"] for finding in findings if finding["present"]]
+    present = [finding.name for finding in findings if finding.present]
     if present:
         return ", ".join(present)
-    if findings and all(finding["present"] is None for finding in findings):
-        return f"not decided (highest: {findings[0]['name']})"
+    if findings and all(finding.present is None for finding in findings):
+        return f"not decided (highest: {findings[0].name})"
     return "none"
 
 
@@ -140,16 +137,16 @@ class _Record:
 
 def _record(item: ReportItem, number: int) -> _Record:
     interpretation, recording = item.interpretation, item.recording
-    verdict = interpretation["quality"]["verdict"]
-    warnings = len(notices_of(interpretation))
+    verdict = interpretation.verdict
+    warnings = len(interpretation.warnings)
     header: Mapping[str, str] = {} if recording is None else recording.header
     measured = device_measurements(header)
     return _Record(
         anchor=f"recording-{number}",
-        name=file_name(interpretation["file"]),
+        name=file_name(interpretation.file),
         verdict=verdict,
         summary="Not interpreted"
-        if interpretation["refused"]
+        if interpretation.refused is not None
         else _present_summary(interpretation),
         quality=f"{verdict}, {warnings} warning{'s' * (warnings != 1)}" if warnings else verdict,
         facts=_stated(_recording_facts(recording, interpretation)),
@@ -173,10 +170,10 @@ def _measured_text(key: str, value: float) -> str:
 def _body(item: ReportItem, number: int) -> Markup:
     """Put picture and results together: side by side where the screen is wide enough."""
     interpretation, recording = item.interpretation, item.recording
-    if interpretation["refused"]:
+    if interpretation.refused is not None:
         return _beginning(item, f"ecg{number}", "ECG as recorded")
     findings = findings_section(interpretation)
-    if is_long(interpretation):
+    if interpretation.is_long:
         start_time = recording.start_time if recording is not None else None
         return render(
             "body_long",
@@ -197,7 +194,7 @@ def _beginning(
 ) -> Markup:
     if item.recording is None:
         return Markup()
-    whole_s = item.interpretation.get("duration_s")
+    whole_s = item.interpretation.duration_s
     return _picture(
         item.recording, caption, identifier, duration_s=duration_s, whole_duration_s=whole_s
     )
@@ -218,9 +215,9 @@ def _strips_of_long(item: ReportItem, number: int) -> Markup:
     return Markup().join(parts)
 
 
-def _episode_strip(item: ReportItem, episode: Mapping[str, Any], identifier: str) -> Markup:
-    begin = episode["start_s"]
-    caption = f"{episode['name']}: start of its longest episode, {clock_text(begin)}"
+def _episode_strip(item: ReportItem, episode: Episode, identifier: str) -> Markup:
+    begin = episode.start_s
+    caption = f"{episode.name}: start of its longest episode, {clock_text(begin)}"
     recording, start_s, origin_s = item.recording, begin, 0.0
     held_s = recording.duration_s if recording is not None else 0.0
     if item.read_part is not None and begin + _STRIP_SECONDS > held_s:
@@ -234,19 +231,19 @@ def _episode_strip(item: ReportItem, episode: Mapping[str, Any], identifier: str
         start_s=start_s,
         duration_s=_STRIP_SECONDS,
         origin_s=origin_s,
-        whole_duration_s=item.interpretation.get("duration_s"),
+        whole_duration_s=item.interpretation.duration_s,
     )
 
 
-def _longest_episodes(interpretation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    longest: dict[str, Mapping[str, Any]] = {}
-    for episode in interpretation.get("episodes", ()):
-        best = longest.get(episode["name"])
-        length = episode["end_s"] - episode["start_s"]
-        if best is None or length > best["end_s"] - best["start_s"]:
-            longest[episode["name"]] = episode
-    burden = interpretation.get("burden", {})
-    ranked = sorted(longest.values(), key=lambda item: -(burden.get(item["name"]) or 0.0))
+def _longest_episodes(interpretation: Interpretation) -> list[Episode]:
+    longest: dict[str, Episode] = {}
+    for episode in interpretation.episodes or ():
+        best = longest.get(episode.name)
+        length = episode.end_s - episode.start_s
+        if best is None or length > best.end_s - best.start_s:
+            longest[episode.name] = episode
+    burden = interpretation.burden or {}
+    ranked = sorted(longest.values(), key=lambda item: -(burden.get(item.name) or 0.0))
     return ranked[:_MOST_EPISODE_STRIPS]
 
 
@@ -283,9 +280,9 @@ def _picture(
 
 
 def _recording_facts(
-    recording: Recording | None, interpretation: Mapping[str, Any]
+    recording: Recording | None, interpretation: Interpretation
 ) -> list[tuple[str, str | None]]:
-    stated_s = interpretation.get("duration_s")
+    stated_s = interpretation.duration_s
     if recording is None:
         return [("Duration", duration_text(stated_s) if stated_s is not None else None)]
     subject = recording.subject
@@ -302,17 +299,17 @@ def _recording_facts(
     ]
 
 
-def _provenance(interpretation: Mapping[str, Any]) -> list[tuple[str, str | None]]:
-    model = interpretation["model"]
-    if model and interpretation.get("model_version"):
-        model = f"{model} {interpretation['model_version']}"
-    calibrated = interpretation.get("calibrated")
+def _provenance(interpretation: Interpretation) -> list[tuple[str, str | None]]:
+    model = interpretation.model
+    if model and interpretation.model_version:
+        model = f"{model} {interpretation.model_version}"
+    calibrated = None if model is None else interpretation.calibrated
     return [
         ("Model", model or "none"),
-        ("Preprocessing of the model", interpretation.get("preprocessing")),
-        ("Runtime", interpretation["runtime"]),
+        ("Preprocessing of the model", interpretation.preprocessing),
+        ("Runtime", interpretation.runtime),
         ("Calibrated", None if calibrated is None else "yes" if calibrated else "no"),
-        ("Leads used", ", ".join(interpretation.get("leads_used", ()))),
-        ("Leads derived", ", ".join(interpretation.get("leads_derived", ()))),
-        ("File", interpretation["file"]),
+        ("Leads used", ", ".join(interpretation.leads_used)),
+        ("Leads derived", ", ".join(interpretation.leads_derived)),
+        ("File", interpretation.file),
     ]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
+from ecgfoundry.inference.interpretation import Episode, Interpretation, WindowResult
 from ecgfoundry.reports.html.environment import drawn, render
 from ecgfoundry.reports.html.style import painted
 from ecgfoundry.reports.wording import (
@@ -18,7 +18,6 @@ from ecgfoundry.reports.wording import (
     escape,
     number_text,
     printable,
-    ranked_findings,
     shortened,
 )
 
@@ -38,19 +37,19 @@ EPISODES_SHOWN = 20
 _TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 
 
-def windows_section(interpretation: Mapping[str, Any]) -> Markup:
+def windows_section(interpretation: Interpretation) -> Markup:
     """Return the timeline of a recording with several windows, or nothing for one window."""
-    windows = interpretation["windows"]
+    windows = interpretation.windows
     if len(windows) < 2:
         return Markup()
-    end = max(window["start_s"] + window["duration_s"] for window in windows)
+    end = max(window.start_s + window.duration_s for window in windows)
     scale = _Scale(end)
     names = _window_names(interpretation)
     lanes = [_window_lane(name, windows, number, scale) for number, name in enumerate(names)]
-    refused = [window for window in windows if window.get("refused")]
+    refused = [window for window in windows if window.refused is not None]
     if refused:
         lanes.append(_refused_lane(refused, len(lanes), scale))
-    length = duration_text(windows[0]["duration_s"])
+    length = duration_text(windows[0].duration_s)
     return render(
         "windows",
         caption=f"Windows: {len(windows)} of {length}.",
@@ -59,27 +58,26 @@ def windows_section(interpretation: Mapping[str, Any]) -> Markup:
 
 
 def episodes_section(
-    interpretation: Mapping[str, Any], start_time: dt.datetime | None = None
+    interpretation: Interpretation, start_time: dt.datetime | None = None
 ) -> Markup:
     """Return the timeline and the table of the episodes of a recording beyond 60 s.
 
     Parameters
     ----------
-    interpretation : mapping
-        By interpretation.schema.json.
+    interpretation : Interpretation
     start_time : datetime, optional
         Of the first sample; gives the table a column with the time of day.
     """
-    episodes = sorted(interpretation.get("episodes", ()), key=lambda item: item["start_s"])
-    refused = [window for window in interpretation["windows"] if window.get("refused")]
-    ends = [interpretation.get("duration_s") or 0.0]
-    ends += [episode["end_s"] for episode in episodes]
-    ends += [window["start_s"] + window["duration_s"] for window in interpretation["windows"]]
+    episodes = sorted(interpretation.episodes or (), key=lambda item: item.start_s)
+    refused = [window for window in interpretation.windows if window.refused is not None]
+    ends = [interpretation.duration_s or 0.0]
+    ends += [episode.end_s for episode in episodes]
+    ends += [window.start_s + window.duration_s for window in interpretation.windows]
     scale = _Scale(max(ends) or 1.0)
     ranked = _episode_names(interpretation, episodes)
     names = ranked[:MOST_LANES]
     lanes = [
-        _episode_lane(name, [item for item in episodes if item["name"] == name], number, scale)
+        _episode_lane(name, [item for item in episodes if item.name == name], number, scale)
         for number, name in enumerate(names)
     ]
     if refused:
@@ -109,16 +107,16 @@ class _Episode:
     probability: str
 
 
-def _episode(episode: Mapping[str, Any], start_time: dt.datetime | None) -> _Episode:
-    begin, end = episode["start_s"], episode["end_s"]
+def _episode(episode: Episode, start_time: dt.datetime | None) -> _Episode:
+    begin, end = episode.start_s, episode.end_s
     moment = "" if start_time is None else f"{start_time + dt.timedelta(seconds=begin):%H:%M:%S}"
     return _Episode(
-        name=episode["name"],
+        name=episode.name,
         begin=clock_text(begin),
         end=clock_text(end),
         time_of_day=moment,
         length=duration_text(end - begin),
-        probability=number_text(episode["probability"]),
+        probability=number_text(episode.probability),
     )
 
 
@@ -138,25 +136,23 @@ class _Scale:
         return [step * number for number in range(math.floor(self.end_s / step + 1e-9) + 1)]
 
 
-def _window_names(interpretation: Mapping[str, Any]) -> list[str]:
+def _window_names(interpretation: Interpretation) -> list[str]:
     """Return the targets worth a lane: present in a window first, then the highest ones."""
-    order = [finding["name"] for finding in ranked_findings(interpretation)]
+    order = [finding.name for finding in interpretation.ranked]
     peaks: dict[str, float] = {}
     present: set[str] = set()
-    for window in interpretation["windows"]:
-        present.update(window.get("present") or ())
-        for name, value in (window.get("probabilities") or {}).items():
+    for window in interpretation.windows:
+        present.update(window.present or ())
+        for name, value in (window.probabilities or {}).items():
             peaks[name] = max(peaks.get(name, 0.0), value or 0.0)
     names = sorted(peaks, key=lambda name: (name not in present, -peaks[name]))
     chosen = names[: max(3, min(len(present), MOST_LANES))]
     return sorted(chosen, key=lambda name: order.index(name) if name in order else len(order))
 
 
-def _episode_names(
-    interpretation: Mapping[str, Any], episodes: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    burden = interpretation.get("burden", {})
-    names = dict.fromkeys(item["name"] for item in episodes)
+def _episode_names(interpretation: Interpretation, episodes: Sequence[Episode]) -> list[str]:
+    burden = interpretation.burden or {}
+    names = dict.fromkeys(item.name for item in episodes)
     return sorted(names, key=lambda name: -(burden.get(name) or 0.0))
 
 
@@ -175,19 +171,17 @@ def _ground(top: float, scale: _Scale) -> str:
     )
 
 
-def _window_lane(
-    name: str, windows: Sequence[Mapping[str, Any]], number: int, scale: _Scale
-) -> str:
+def _window_lane(name: str, windows: Sequence[WindowResult], number: int, scale: _Scale) -> str:
     top = number * _LANE + 4
     parts = [_ground(top, scale), _lane_label(name, top)]
-    starts = [window["start_s"] for window in windows] + [math.inf]
+    starts = [window.start_s for window in windows] + [math.inf]
     for window, following in zip(windows, starts[1:], strict=True):
-        value = (window.get("probabilities") or {}).get(name)
+        value = (window.probabilities or {}).get(name)
         if value is None:
             continue
-        begin = window["start_s"]
-        left, right = scale.x(begin), scale.x(min(begin + window["duration_s"], following))
-        present = name in (window.get("present") or ())
+        begin = window.start_s
+        left, right = scale.x(begin), scale.x(min(begin + window.duration_s, following))
+        present = name in (window.present or ())
         height = max(0.6, _BAR * min(max(value, 0.0), 1.0))
         title = f"{name}, {clock_text(begin)}: {number_text(value)}{', present' * present}"
         mark = (
@@ -211,14 +205,12 @@ def _window_lane(
     return "".join(parts)
 
 
-def _episode_lane(
-    name: str, episodes: Sequence[Mapping[str, Any]], number: int, scale: _Scale
-) -> str:
+def _episode_lane(name: str, episodes: Sequence[Episode], number: int, scale: _Scale) -> str:
     top = number * _LANE + 4
     parts = [_ground(top, scale), _lane_label(name, top)]
     for episode in episodes:
-        left, right = scale.x(episode["start_s"]), scale.x(episode["end_s"])
-        title = f"{name}, {clock_text(episode['start_s'])} to {clock_text(episode['end_s'])}"
+        left, right = scale.x(episode.start_s), scale.x(episode.end_s)
+        title = f"{name}, {clock_text(episode.start_s)} to {clock_text(episode.end_s)}"
         parts.append(
             f'<rect {painted("lane-on")} x="{left:.1f}" y="{top:.1f}" '
             f'width="{max(right - left, 2.0):.1f}" height="{_BAR}" rx="1.5">'
@@ -227,7 +219,7 @@ def _episode_lane(
     return "".join(parts)
 
 
-def _refused_lane(refused: Sequence[Mapping[str, Any]], number: int, scale: _Scale) -> str:
+def _refused_lane(refused: Sequence[WindowResult], number: int, scale: _Scale) -> str:
     """Draw the unreadable stretches as outlined, crossed boxes: told apart without colour."""
     top = number * _LANE + 4
     parts = [_ground(top, scale), _lane_label("not readable", top, "lane-muted")]
@@ -248,14 +240,15 @@ def _refused_lane(refused: Sequence[Mapping[str, Any]], number: int, scale: _Sca
     return "".join(parts)
 
 
-def _merged(refused: Sequence[Mapping[str, Any]]) -> list[tuple[float, float, str]]:
+def _merged(refused: Sequence[WindowResult]) -> list[tuple[float, float, str]]:
     spans: list[tuple[float, float, str]] = []
-    for window in sorted(refused, key=lambda item: item["start_s"]):
-        begin, end = window["start_s"], window["start_s"] + window["duration_s"]
+    for window in sorted(refused, key=lambda item: item.start_s):
+        begin, end = window.start_s, window.start_s + window.duration_s
         if spans and begin <= spans[-1][1] + 1e-6:
             spans[-1] = (spans[-1][0], max(spans[-1][1], end), spans[-1][2])
         else:
-            spans.append((begin, end, window["refused"]["message"]))
+            words = "" if window.refused is None else window.refused.message
+            spans.append((begin, end, words))
     return spans
 
 

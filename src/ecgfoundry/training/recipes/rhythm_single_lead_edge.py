@@ -227,7 +227,7 @@ def against_committee(
             "edge": value("edge", everything),
             "committee": value("committee", everything),
             "difference": found.value,
-            "difference_ci95": [found.low, found.high],
+            "difference_ci95": found.ends,
         }
     return answer
 

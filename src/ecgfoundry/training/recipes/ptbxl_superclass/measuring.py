@@ -68,10 +68,9 @@ def figures(targets: Array, logits: Float64) -> dict[str, float]:
 
 def interval(
     statistic: Callable[[NDArray[np.int64]], float], patients: NDArray[np.int64]
-) -> list[float]:
-    """95 % interval from 1,000 bootstrap draws of patients."""
-    found = statistic_interval(statistic, patients)
-    return [found.low, found.high]
+) -> list[float] | None:
+    """95 % interval by patient; None where there is none."""
+    return statistic_interval(statistic, patients).ends
 
 
 def best_thresholds(
