@@ -4,7 +4,9 @@
 every statement that has labels, with counts and 95 % intervals (Wilson), on the records of the
 PhysioNet/CinC Challenges 2020/2021 and of PTB-XL at 500 Hz that FOLDER holds (zip files or folders
 named as in ``docs/statements.md``). ``--repeat`` prints how far measurements differ between two
-halves of one recording, and ``--list NAME`` the records on which a statement and its label differ.
+halves of one recording, ``--serial`` the changes that are found between two windows of one
+recording (all of them false), and ``--list NAME`` the records on which a statement and its label
+differ.
 
 Labels are incomplete. A record counts for a statement when its source uses one of the statement's
 codes at all (a code that no record of the source bears is one that its readers did not look for),
@@ -29,9 +31,10 @@ from pathlib import Path
 import numpy as np
 
 import ecgfoundry
-from ecgfoundry.criteria import Statement, state
+from ecgfoundry.criteria import Statement, compare_recordings, state
 from ecgfoundry.criteria.registry import ADULT_FROM
 from ecgfoundry.criteria.variability import REPEAT
+from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.measurements.values import GLOBAL_VALUES, LEAD_VALUES, Measurements
 from ecgfoundry.metrics.decisions import wilson_interval
 
@@ -302,7 +305,8 @@ def print_repeat(records: list[Labelled]) -> None:
             for name in LEAD_VALUES:
                 one, two = (getattr(m.leads[lead], name) for m in (first, second))
                 if not isinstance(one, bool):
-                    _add(differences, name, one, two)
+                    own = f"{name} (lead)" if name in GLOBAL_VALUES else name
+                    _add(differences, own, one, two)
     print("| measurement | pairs | 50 % | 90 % | 95 % | 98 % | table |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name, values in differences.items():
@@ -323,11 +327,42 @@ def _add(
     differences.setdefault(name, []).append(difference)
 
 
+SERIAL_S = 10.0
+
+
+def print_serial(records: list[Labelled]) -> None:
+    """Compare the first and the last 10 s of records of 20 s or more: every change is false."""
+    compared = beyond = statements = appeared = count = 0
+    names: dict[str, int] = {}
+    for record in records:
+        recording = ecgfoundry.read(record.path)
+        length = round(SERIAL_S * recording.sampling_rate)
+        if recording.samples < 2 * length:
+            continue
+        first = recording.slice_samples(0, length)
+        last = recording.slice_samples(recording.samples - length, recording.samples)
+        with contextlib.suppress(EcgFoundryError):
+            found = compare_recordings(first, last)
+            count += 1
+            compared += len(found.changes)
+            beyond += len(found.changed)
+            statements += sum(bool(s.present) for s in found.statements)
+            appeared += len(found.appeared) + len(found.disappeared)
+            for change in found.changed:
+                names[change.name] = names.get(change.name, 0) + 1
+    print(f"{count} records, {compared} values compared")
+    print(f"false changes: {beyond} of {compared}: {_share(beyond, compared)}")
+    print(f"false serial statements: {_share(statements, 22 * count)}")
+    print(f"statements that came or went: {appeared / max(count, 1):.2f} per pair")
+    print(", ".join(f"{name} {number}" for name, number in names.items()))
+
+
 def main() -> None:
     """Print the table, the repeat variability, or the records that differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--repeat", action="store_true")
+    parser.add_argument("--serial", action="store_true")
     parser.add_argument("--list", metavar="NAME", help="records that differ on a statement")
     arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:
@@ -337,6 +372,9 @@ def main() -> None:
         records += ptbxl_records(stack.enter_context(opened(arguments.data / PTBXL)))
         if arguments.repeat:
             print_repeat(records)
+            return
+        if arguments.serial:
+            print_serial(records)
             return
         found = tallies(list(measured(records)))
     if arguments.list:

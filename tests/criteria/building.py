@@ -44,7 +44,13 @@ _FLAT_ST = {
 
 
 def _lead(area: float, **figures: float) -> LeadMeasurements:
-    return LeadMeasurements(qrs_area_mv_ms=area, **(_FLAT_ST | figures))  # type: ignore[arg-type]
+    known = _FLAT_ST | figures
+    return LeadMeasurements(
+        qrs_area_mv_ms=area,
+        qrs_notched=False,
+        p_notched=False,
+        **known,  # type: ignore[arg-type]
+    )
 
 
 LEADS: Mapping[str, LeadMeasurements] = {

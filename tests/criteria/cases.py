@@ -113,9 +113,9 @@ def spikes(kinds: str, count: int, captured: bool | None = True) -> list[tuple[f
 WENCKEBACH = Built(
     values=dict(heart_rate_bpm=65.0, pr_ms=220.0),
     labels="NNNNNNNN",
-    rr_s=(0.9, 0.9, 0.86, 1.5, 0.9, 0.86, 1.5, 0.9),
+    rr_s=(0.9, 0.9, 0.88, 1.58, 0.9, 0.88, 1.58, 0.9),
     pr_ms=(180.0, 240.0, 280.0, 180.0, 240.0, 280.0, 180.0, 240.0),
-    blocked_s=(3.1, 6.4),
+    blocked_s=(2.85, 6.21),  # P waves every 0.84 s
 )
 STEADY = Built(
     values=dict(heart_rate_bpm=55.0, pr_ms=180.0),

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from ecgfoundry.criteria.decisions import decided_by_network, join
 from ecgfoundry.criteria.registry import Criterion, criteria
+from ecgfoundry.criteria.serial import Change, Comparison, compare_recordings
 from ecgfoundry.criteria.stating import state
 from ecgfoundry.criteria.types import Evidence, Statement
 
 __all__ = [
+    "Change",
+    "Comparison",
     "Criterion",
     "Evidence",
     "Statement",
+    "compare_recordings",
     "criteria",
     "decided_by_network",
     "join",

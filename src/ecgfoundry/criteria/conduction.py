@@ -39,8 +39,12 @@ NO_Q_MV = -0.05
 """A q wave of less than half a millimetre cannot be seen on paper (our choice)."""
 
 _LEFT_PATTERN = AllOf(
-    *(Limit("q_mv", ">", NO_Q_MV, PART_III, lead) for lead in ("I", "V5", "V6")),
-    any_lead(("V5", "V6"), "r_peak_time_ms", ">", 60.0, PART_III),
+    *(Limit("initial_q_mv", ">", NO_Q_MV, PART_III, lead) for lead in ("I", "V5", "V6")),
+    AnyOf(
+        any_lead(("V5", "V6"), "r_peak_time_ms", ">", 60.0, PART_III),
+        # The peak of a notched R may be the first one.
+        leads_with(2, ("I", "aVL", "V5", "V6"), "qrs_notched", ">=", 1.0, PART_III),
+    ),
     # Broad positive complexes on the left, negative ones on the right.
     any_lead(("I", "V6"), "qrs_area_mv_ms", ">", 0.0, PART_III),
     Limit("qrs_area_mv_ms", "<", 0.0, PART_III, "V1"),

@@ -100,6 +100,32 @@ def _normal_p_share(case: Case) -> Quantity:
     return _exact(100.0 * before[normal].mean(), name)
 
 
+PR_STEADY_MS = 20.0
+"""PR intervals are the same within 20 ms, and have lengthened when they differ by more (our choice,
+twice the tolerance of IEC 60601-2-25 for PR)."""
+
+
+@_named("steady_p_share_percent")
+def _steady_p_share(case: Case) -> Quantity:
+    """Share of the normal beats with a P wave at the usual distance, within 20 ms.
+
+    Fibrillatory waves that are taken for P waves stand at any distance.
+    """
+    name = "steady_p_share_percent"
+    normal = _labels(case) == "N"
+    if not _enough(case) or not normal.any():
+        return _few(name)
+    pr_ms = case.measurements.p_relation.pr_ms
+    if pr_ms.size != normal.size:
+        return Quantity.unknown("%", "P waves were not looked for")
+    pr_ms = pr_ms[normal]
+    if not np.isfinite(pr_ms).any():
+        return _exact(0.0, name)
+    with np.errstate(invalid="ignore"):
+        steady = np.abs(pr_ms - np.nanmedian(pr_ms)) <= PR_STEADY_MS
+    return _exact(100.0 * steady.mean(), name)
+
+
 @_named("normal_share_percent")
 def _normal_share(case: Case) -> Quantity:
     """Share of the beats that are neither ventricular nor supraventricular premature."""
@@ -362,10 +388,6 @@ SHORTENING_S = 0.02
 
 # --- atria and ventricles --------------------------------------------------------------------
 
-PR_STEADY_MS = 20.0
-"""PR intervals are the same within 20 ms, and have lengthened when they differ by more (our choice,
-twice the tolerance of IEC 60601-2-25 for PR)."""
-
 
 def _dropped(case: Case) -> list[tuple[int, int]]:
     """Where P waves are blocked: (last beat before, number of blocked P waves in that interval)."""
@@ -606,6 +628,15 @@ def _ratio(case: Case, lead: str, above: str, below: str, without: float) -> Qua
 
 NO_S_RATIO = 99.0
 """R/S in a lead without S, where the ratio has no value: beyond every limit."""
+
+
+@_of_lead("initial_q_mv")
+def _initial_q(case: Case, lead: str) -> Quantity:
+    """Q before an R wave; a QS is none."""
+    figures = case.measurements.leads.get(lead)
+    if figures is not None and figures.qs:
+        return Quantity(None, "mV", f"the complex of {lead} is a QS", MEDIAN, absent=True)
+    return case.quantity("q_mv", lead)
 
 
 @_of_lead("r_over_s")

@@ -22,7 +22,7 @@ def _criterion(name: str, rule: AllOf | AnyOf | Limit, code: str | None = None) 
 
 
 CRITERIA = (
-    _criterion("PREMATURE VENTRICULAR COMPLEXES", AllOf(_PVC, Not(_FIBRILLATION))),
+    _criterion("PREMATURE VENTRICULAR COMPLEXES", _PVC),
     _criterion(
         "WITH PREMATURE VENTRICULAR OR ABERRANTLY CONDUCTED COMPLEXES",
         AllOf(_PVC, _FIBRILLATION),
@@ -35,7 +35,7 @@ CRITERIA = (
     ),
     _criterion(
         "PREMATURE ECTOPIC COMPLEXES",
-        AllOf(_PVC, _PAC, Not(_FIBRILLATION)),
+        AllOf(_PVC, _PAC),
     ),
     _criterion("ABERRANT CONDUCTION", Limit("wide_premature_count", ">=", 1.0, AHA_2007)),
     _criterion(

@@ -18,9 +18,16 @@ SVT_2015 = "Page et al., ACC/AHA/HRS 2015 guideline on SVT, Circulation 133:e506
 DASH_2009 = "Dash et al., Ann Biomed Eng 37:1701, 2009"
 FLUTTER = "atrial rate of flutter 240 to 350: Page et al., ACC/AHA/HRS 2015, Circulation 133:e506"
 
-WITH_P = Limit("normal_p_share_percent", ">=", 60.0, CHOICE)
+WITH_P = AnyOf(
+    Limit("steady_p_share_percent", ">=", 60.0, CHOICE),
+    # In Wenckebach periods PR changes and the P waves stay regular.
+    AllOf(
+        Limit("normal_p_share_percent", ">=", 60.0, CHOICE),
+        Limit("pp_variation_percent", "<", 15.0, CHOICE),
+    ),
+)
 """Most normal beats have a P wave. Not all: one small P wave in ten is missed in noise."""
-WITHOUT_P = Limit("normal_p_share_percent", "<", 50.0, CHOICE)
+WITHOUT_P = Not(WITH_P)
 IRREGULAR = Limit("rr_successive_percent", ">=", 10.0, DASH_2009)
 REGULAR = Limit("rr_successive_percent", "<", 10.0, DASH_2009)
 NARROW = Limit("qrs_ms", "<", 120.0, AHA_2007)

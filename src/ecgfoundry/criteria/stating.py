@@ -11,7 +11,7 @@ from ecgfoundry.criteria.rules import Verdict
 from ecgfoundry.criteria.types import DecidedBy, Evidence, Statement
 from ecgfoundry.measurements.values import Measurements
 
-__all__ = ["AGE_UNKNOWN", "CHILD", "state"]
+__all__ = ["AGE_UNKNOWN", "CHILD", "state", "verdicts"]
 
 CHILD = (
     f"the limits are those of adults and are not applied under the age of {ADULT_FROM:.0f}; "
@@ -52,6 +52,14 @@ def state(
         return ()
     case = Case(measurements, age, sex, _judge, decided or {})
     return with_contradictions(_statement(criterion, case) for criterion in criteria.values())
+
+
+def verdicts(
+    measurements: Measurements, *, age: float | None = None, sex: str | None = None
+) -> dict[str, Verdict]:
+    """Return the verdict on every statement: as measured, and with values worse and better."""
+    case = Case(measurements, age, sex, _judge)
+    return {name: case.verdict(name) for name in criteria}
 
 
 def _judge(name: str, case: Case) -> Verdict:

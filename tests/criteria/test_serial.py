@@ -1,0 +1,166 @@
+"""Changes between two recordings of one person: planted ones are found, repeats are not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.criteria.building import Built
+from tests.criteria.cases import CASES
+
+from ecgfoundry.criteria.serial import compare_measurements, compare_recordings, superimposed
+from ecgfoundry.errors import SignalError
+from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.vocabularies import load_vocabulary
+
+
+def compared(earlier: Built, later: Built):  # type: ignore[no-untyped-def]
+    return compare_measurements(earlier.measurements(), later.measurements(), age=55.0, sex="male")
+
+
+def present(comparison) -> list[str]:  # type: ignore[no-untyped-def]
+    return [s.name for s in comparison.statements if s.present]
+
+
+def leads(value: dict[str, float], *names: str) -> Built:
+    return Built(leads=dict.fromkeys(names, value))
+
+
+def test_the_same_recording_twice_has_no_change() -> None:
+    found = compared(Built(), Built())
+    assert found.changed == ()
+    assert present(found) == []
+    assert (found.appeared, found.disappeared) == ((), ())
+
+
+def test_all_serial_statements_of_the_vocabulary_are_judged() -> None:
+    serial = [t.name for t in load_vocabulary("ecgfounder-150").targets
+              if t.kind == "serial comparison"]  # fmt: skip
+    found = compared(Built(), Built())
+    assert [s.name for s in found.statements] == serial
+    assert len(serial) == 22
+    assert {s.present for s in found.statements} == {False}
+    assert {s.decided_by for s in found.statements} == {"comparison"}
+
+
+T, ST = "t_mv", "st_j60_mv"
+NORMAL = {T: 0.35}
+
+
+@pytest.mark.parametrize(
+    ("name", "earlier", "later"),
+    [
+        ("NONSPECIFIC T WAVE ABNORMALITY NOW EVIDENT IN", {T: 0.35}, {T: 0.03}),
+        ("NONSPECIFIC T WAVE ABNORMALITY NO LONGER EVIDENT IN", {T: 0.03}, {T: 0.35}),
+        ("T WAVE INVERSION NOW EVIDENT IN", {T: 0.35}, {T: -0.2}),
+        ("T WAVE INVERSION NO LONGER EVIDENT IN", {T: -0.2}, {T: 0.35}),
+        ("INVERTED T WAVES HAVE REPLACED NONSPECIFIC T WAVE ABNORMALITY IN", {T: 0.02}, {T: -0.2}),
+        ("NONSPECIFIC T WAVE ABNORMALITY HAS REPLACED INVERTED T WAVES IN", {T: -0.2}, {T: 0.02}),
+        ("T WAVE INVERSION LESS EVIDENT IN", {T: -0.5}, {T: -0.2}),
+        ("T WAVE INVERSION MORE EVIDENT IN", {T: -0.2}, {T: -0.5}),
+        ("T WAVE AMPLITUDE HAS DECREASED IN", {T: 0.8}, {T: 0.4}),
+        ("T WAVE AMPLITUDE HAS INCREASED IN", {T: 0.4}, {T: 0.8}),
+        ("ST NOW DEPRESSED IN", {ST: 0.0}, {ST: -0.12}),
+        ("ST NO LONGER DEPRESSED IN", {ST: -0.12}, {ST: 0.0}),
+        ("ST LESS DEPRESSED IN", {ST: -0.3}, {ST: -0.1}),
+        ("ST MORE DEPRESSED IN", {ST: -0.1}, {ST: -0.3}),
+        ("ST ELEVATION NOW PRESENT IN", {ST: 0.02}, {ST: 0.12}),
+        ("ST NO LONGER ELEVATED IN", {ST: 0.2}, {ST: 0.02}),
+        ("ST LESS ELEVATED IN", {ST: 0.4}, {ST: 0.2}),
+        ("ST MORE ELEVATED IN", {ST: 0.2}, {ST: 0.4}),
+        ("ST ELEVATION HAS REPLACED ST DEPRESSION IN", {ST: -0.1}, {ST: 0.15}),
+        ("NON-SPECIFIC CHANGE IN ST SEGMENT IN", {ST: -0.03}, {ST: 0.06}),
+    ],
+)
+def test_serial_statements_need_two_neighbouring_leads(
+    name: str, earlier: dict[str, float], later: dict[str, float]
+) -> None:
+    found = compared(leads(earlier, "V5", "V6"), leads(later, "V5", "V6"))
+    assert present(found) == [name]
+    statement = next(s for s in found.statements if s.name == name)
+    assert [e.lead for e in statement.evidence] == ["V5", "V6"]
+    # One lead alone, and two that are no neighbours, say nothing.
+    assert present(compared(leads(earlier, "V6"), leads(later, "V6"))) == []
+    assert present(compared(leads(earlier, "aVL", "V6"), leads(later, "aVL", "V6"))) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [(40.0, ["QT HAS LENGTHENED"]), (-40.0, ["QT HAS SHORTENED"]), (20.0, []), (-20.0, [])],
+)
+def test_qt_that_changed_by_40_ms(change: float, names: list[str]) -> None:
+    later = Built(values={"qtc_ms": 409.0 + change, "qt_ms": 380.0 + change})
+    assert present(compared(Built(), later)) == names
+
+
+def test_rate_axis_and_a_new_block_are_found() -> None:
+    block = CASES["LEFT BUNDLE BRANCH BLOCK"][0]
+    later = replace(
+        block,
+        values={**block.values, "heart_rate_bpm": 95.0, "qrs_axis_deg": -20.0},
+    )
+    found = compared(Built(), later)
+    assert {"heart_rate_bpm", "qrs_ms", "qrs_axis_deg"} <= {c.name for c in found.changed}
+    assert "LEFT BUNDLE BRANCH BLOCK" in found.appeared
+    axis = found.change("qrs_axis_deg")
+    assert axis is not None
+    assert (axis.earlier, axis.later, axis.difference) == (45.0, -20.0, -65.0)
+
+
+def test_axes_change_the_shorter_way_round() -> None:
+    found = compared(Built(values={"qrs_axis_deg": 175.0}), Built(values={"qrs_axis_deg": -175.0}))
+    axis = found.change("qrs_axis_deg")
+    assert axis is not None
+    assert axis.difference == 10.0
+
+
+def test_a_recording_that_varies_by_itself_needs_a_larger_change() -> None:
+    later = Built(values={"qtc_ms": 449.0})
+    loose = {("qtc_ms", None): 25.0}
+    found = compare_measurements(Built().measurements(), later.measurements(), scatter=loose)
+    assert present(found) == []
+
+
+def test_a_possible_statement_neither_appears_nor_disappears() -> None:
+    found = compared(Built(values={"pr_ms": 199.0}), Built(values={"pr_ms": 203.0}))
+    assert found.appeared == ()
+    far = compared(Built(values={"pr_ms": 160.0}), Built(values={"pr_ms": 240.0}))
+    assert far.appeared == ("WITH 1ST DEGREE AV BLOCK",)
+
+
+def test_two_persons_are_refused_unless_told() -> None:
+    signal = np.zeros((1, 5000), np.float32)
+
+    def recording(identifier: str | None) -> Recording:
+        subject = Subject(identifier=identifier)
+        return Recording.from_array(
+            signal, sampling_rate=500.0, leads=("II",), unit="mV", subject=subject
+        )
+
+    with pytest.raises(SignalError, match="two persons: 'a' and 'b'.*same_person=True"):
+        compare_recordings(recording("a"), recording("b"))
+    # Told that it is one person, it goes on to look at the signal, of which there is none.
+    with pytest.raises(SignalError, match="the earlier recording cannot be read"):
+        compare_recordings(recording("a"), recording("b"), same_person=True)
+
+
+def test_median_beats_lie_over_each_other_at_the_qrs_onset() -> None:
+    def with_beat(rate: float, onset_s: float) -> object:
+        seconds = np.arange(round(0.8 * rate)) / rate
+        values = np.where(seconds >= onset_s, 1.0, 0.0)[None]
+        beat = MedianBeat(
+            leads=("II",), values=values, sampling_rate=rate, fiducial=round(0.3 * rate),
+            boundaries={"qrs_onset": onset_s * rate}, likeness=np.ones(5),
+            noise_mv=np.zeros(1), beats_used=5,
+        )  # fmt: skip
+        return replace(Built().measurements(), median=beat)
+
+    (both,) = superimposed(with_beat(500.0, 0.3), with_beat(250.0, 0.2))  # type: ignore[arg-type]
+    assert both.lead == "II"
+    at = {int(t): k for k, t in enumerate(np.rint(both.time_ms))}
+    assert np.diff(both.time_ms)[0] == pytest.approx(4.0)
+    assert both.earlier[at[-8]] == both.later[at[-8]] == 0.0
+    assert both.earlier[at[0]] == both.later[at[0]] == 1.0
+    assert np.isnan(both.later[at[-240]]) and both.earlier[at[-240]] == 0.0
