@@ -91,7 +91,7 @@ class QuantizedNetwork:
                     block = layer.run(current, current)
                 else:
                     current = layer.run(current, current)
-            parts.append(member.embed(current * layers[-1].scale))
+            parts.append(member.embed(current.astype(np.float64) * layers[-1].scale))
         return self.network.weight @ np.concatenate(parts) + self.network.bias
 
 
@@ -131,7 +131,13 @@ def find_limits(network: Network, windows: Sequence[NDArray[np.floating]], room:
 
 
 def quantize(network: Network, limits: Limits) -> QuantizedNetwork:
-    """Bring a network to eight bits."""
+    """Bring a network to eight bits.
+
+    Raises
+    ------
+    BundleError
+        A layer is so wide that its sums may not fit into 32 bits.
+    """
     members = []
     for member, tops in zip(network.members, limits, strict=True):
         layers: list[QuantizedLayer] = []
@@ -155,6 +161,12 @@ def _quantized(layer: Layer, source: float, identity: float, scale: float) -> Qu
     steps = np.where(steps > 0, steps, 1.0)
     weight = np.rint(layer.weight / steps[:, None, None]).astype(np.int64)
     bias = np.rint(layer.bias / (source * steps)).astype(np.int64)
+    most = layer.inputs * layer.kernel * _WEIGHT_STEPS * _ACTIVATION_STEPS
+    if most + 2**29 >= 2**31:
+        raise BundleError(
+            f"a layer with {layer.inputs} channels and a kernel of {layer.kernel} could overflow "
+            "32 bits"
+        )
     ratios = source * steps / scale
     added = identity / scale if layer.role == SECOND else 0.0
     shift = _FACTOR_BITS - int(np.ceil(np.log2(max(float(ratios.max()), added))))

@@ -15,6 +15,8 @@ def readme(bundle: Bundle, network: Network, resampling: Resampling, memory: Mem
     weights = sum(layer.weight.size for member in network.members for layer in member.layers)
     outputs = sum(layer.outputs for member in network.members for layer in member.layers)
     rest = 4 * (network.weight.size + sum(m.attention_weight.size for m in network.members))
+    if resampling.method == "polyphase":
+        rest += 4 * (20 * max(resampling.up, resampling.down) + 1)
     flash = {"float32": 4 * (weights + outputs) + rest, "int8": weights + 8 * outputs + rest}
     sizes = {
         kind: memory.workspace_bytes(network, recipe.samples, int8=kind == "int8") for kind in flash

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,11 +15,10 @@ _LINE = 96  # characters
 
 
 def c_float(value: float) -> str:
-    """Return a literal that reads back as exactly this float32 (NaN: ``NAN`` of math.h)."""
-    single = np.float32(value)
-    if np.isnan(single):
+    """Return a literal that reads back as this number in float32 (NaN: ``NAN`` of math.h)."""
+    if math.isnan(value):
         return "NAN"
-    return f"{single:.8e}f"  # nine digits tell every float32 from its neighbours
+    return f"{value:.8e}f"  # nine digits tell every float32 from its neighbours
 
 
 def c_string(text: str) -> str:
@@ -32,7 +32,7 @@ def c_string(text: str) -> str:
 
 def floats(values: ArrayLike) -> list[str]:
     """Return literals of an array of any shape, in its order."""
-    return [c_float(value) for value in np.asarray(values, dtype=np.float32).ravel()]
+    return [c_float(value) for value in np.asarray(values, dtype=np.float32).ravel().tolist()]
 
 
 def integers(values: ArrayLike) -> list[str]:
