@@ -115,6 +115,14 @@ class CompiledModel:
         )
         return self._read(answer)
 
+    def assess(self, window: NDArray[np.floating]) -> tuple[int, int]:
+        """Return the status and the warnings of the gate."""
+        self.reset()
+        warnings = ctypes.c_uint32()
+        status = self.push(window)
+        status = status or self._function("assess")(self._workspace, ctypes.byref(warnings))
+        return int(status), int(warnings.value)
+
     def standardized(self, window: NDArray[np.floating], samples: int) -> NDArray[np.float32]:
         """Return the window as the network gets it."""
         self.reset()

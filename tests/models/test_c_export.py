@@ -236,6 +236,29 @@ def test_warnings_are_those_of_python(compiled: CompiledModel) -> None:
         assert sum(bit for code, bit in WARNINGS.items() if code in said) == wanted, name
 
 
+def test_the_gate_of_random_windows_is_that_of_python(compiled: CompiledModel) -> None:
+    """Gaps, levels, steps and scales of chance, against the gate that everything calls."""
+    codes = {MISSING: "missing", TOO_SHORT: "too-short", FLAT: "flat", 0: None}
+    generator = np.random.default_rng(11)
+    found: set[str] = set()
+    for _ in range(120):
+        window = ecg_like(generator.uniform(2.0, 30.0)) * 10.0 ** generator.uniform(-2.5, 1.7)
+        window += generator.uniform(-300, 300) * generator.integers(2)
+        for _ in range(generator.integers(4)):
+            a, b = sorted(generator.integers(window.size, size=2))
+            window[a:b] = generator.choice([np.nan, window[a]])
+        if generator.integers(2):
+            window = np.minimum(window, np.nanquantile(window, generator.uniform(0.8, 1.0)))
+        window = window.astype(np.float32)
+        wanted = assess_window(window[np.newaxis], RATE, ["I"])
+        status, warnings = compiled.assess(window)
+        assert codes[status] == (wanted.refusal.code if wanted.refusal else None)
+        said = {warning.code for warning in wanted.warnings}
+        assert warnings == sum(bit for code, bit in WARNINGS.items() if code in said)
+        found |= said | {str(codes[status])}
+    assert found >= {*WARNINGS, "missing", "too-short", "flat", "None"}
+
+
 # --- any rhythm-net, any recipe -----------------------------------------------------------------
 
 RECIPES: dict[str, dict[str, Any]] = {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the model share. */
 #ifndef ECG_INTERNAL_H
 #define ECG_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The convolutions in float32. */
 #include "ecg_internal.h"
 
@@ -14,7 +15,7 @@ static void convolve(const ecg_layer *layer, const float *in, int32_t in_positio
         const float *weight = ecg_weights + layer->weight;
         const float *bias = ecg_biases + layer->bias;
         for (int32_t o = 0; o < outputs; o += 4, bias += 4) {
-            float sum[4] = {bias[0], bias[1], bias[2], bias[3]};
+            float a = bias[0], b = bias[1], c = bias[2], d = bias[3];
             for (int32_t k = 0; k < layer->kernel; k++) {
                 const int32_t at = p * layer->stride - reach + k * layer->dilation;
                 if (at < 0 || at >= in_positions) {
@@ -22,9 +23,14 @@ static void convolve(const ecg_layer *layer, const float *in, int32_t in_positio
                     continue;
                 }
                 const float *x = in + at * inputs;
-                for (int32_t c = 0; c < inputs; c++, weight += 4)
-                    for (int j = 0; j < 4; j++) sum[j] += weight[j] * x[c];
+                for (const float *end = x + inputs; x < end; x++, weight += 4) {
+                    a += weight[0] * *x;
+                    b += weight[1] * *x;
+                    c += weight[2] * *x;
+                    d += weight[3] * *x;
+                }
             }
+            const float sum[4] = {a, b, c, d};
             float *result = out + p * outputs + o;
             for (int32_t j = 0; j < 4 && o + j < outputs; j++) {
                 const float value = layer->role == ECG_SECOND ? sum[j] + result[j] : sum[j];

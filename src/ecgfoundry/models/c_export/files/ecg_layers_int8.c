@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The convolutions in integers: int8 weights, uint8 activations, int32 sums. No result depends on
  * the processor. */
 #include "ecg_internal.h"
@@ -24,7 +25,7 @@ static uint8_t activation_of(int64_t scaled, int32_t shift) {
             const int32_t *bias = ecg_biases + layer->bias;                                        \
             const int32_t *factor = ecg_factors + layer->bias;                                     \
             for (int32_t o = 0; o < outputs; o += 4, bias += 4, factor += 4) {                     \
-                int32_t sum[4] = {bias[0], bias[1], bias[2], bias[3]};                             \
+                int32_t a = bias[0], b = bias[1], c = bias[2], d = bias[3];                        \
                 for (int32_t k = 0; k < layer->kernel; k++) {                                      \
                     const int32_t at = p * layer->stride - reach + k * layer->dilation;            \
                     if (at < 0 || at >= in_positions) {                                            \
@@ -32,10 +33,15 @@ static uint8_t activation_of(int64_t scaled, int32_t shift) {
                         continue;                                                                  \
                     }                                                                              \
                     const type *x = in + at * inputs;                                              \
-                    for (int32_t c = 0; c < inputs; c++, weight += 4)                              \
-                        for (int j = 0; j < 4; j++)                                                \
-                            sum[j] += (int32_t)weight[j] * (int32_t)x[c];                          \
+                    for (const type *end = x + inputs; x < end; x++, weight += 4) {                \
+                        const int32_t value = *x;                                                  \
+                        a += weight[0] * value;                                                    \
+                        b += weight[1] * value;                                                    \
+                        c += weight[2] * value;                                                    \
+                        d += weight[3] * value;                                                    \
+                    }                                                                              \
                 }                                                                                  \
+                const int32_t sum[4] = {a, b, c, d};                                               \
                 uint8_t *result = out + p * outputs + o;                                           \
                 for (int32_t j = 0; j < 4 && o + j < outputs; j++) {                               \
                     int64_t scaled = (int64_t)sum[j] * factor[j];                                  \

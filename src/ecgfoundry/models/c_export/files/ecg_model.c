@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Taking samples in, the network around its layers, calibration and decision. */
 #include "ecg_internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One lead in, probabilities and a decision out. Portable C99, static memory, no dependence beyond
  * the standard headers and the functions of <math.h>.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Can this window be read as an ECG? Refusals, and the warnings that need no spectrum. */
 #include "ecg_internal.h"
 

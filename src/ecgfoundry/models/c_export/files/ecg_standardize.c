@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The recipe of this model (recipe.h, which is made of preprocessing.json), step by step, for one
  * lead at one rate. Samples are kept as float; what is summed up is double, also the state of a
  * filter: its poles lie so close to 1 that rounding to float would be seen in the result. */

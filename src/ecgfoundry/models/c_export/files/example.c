@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The model on its test vectors, as a device would use it: samples come in small pieces, one answer
  * per window. Returns 0 if every answer is the one that was computed where this was exported. */
 #include "ecg_model.h"
@@ -51,7 +52,14 @@ int main(void) {
         ecg_answer answer;
         float worst = 0.0f;
         int present = 0;
+#ifdef ECG_BOARD
+        board_count_instructions();
+#endif
         const ecg_status status = run_vector(&test_vectors[v], &answer);
+#ifdef ECG_BOARD
+        print_number(board_thousand_instructions());
+        board_print(" thousand instructions: ");
+#endif
         if (status != ECG_OK) {
             board_print("a window was refused, status ");
             print_number((uint32_t)status);
