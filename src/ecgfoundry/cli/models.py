@@ -165,8 +165,18 @@ def _compare(model: str, path: Path) -> None:
 
 
 @app.command
-def export(model: str, *, output: Path, format: str = "onnx") -> None:
-    """Write a model for other programs: graph, preprocessing in NumPy and C, golden vectors.
+def export(
+    model: str,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    format: str = "onnx",
+    sampling_rate: float | None = None,
+    calibration: Path | None = None,
+) -> None:
+    """Write a model for other programs, with its preprocessing and vectors to check it with.
+
+    onnx and openvino: graph, preprocessing in NumPy and C. c: the whole model as portable C99 for
+    small devices, in float32 and in eight bits.
 
     Parameters
     ----------
@@ -175,12 +185,20 @@ def export(model: str, *, output: Path, format: str = "onnx") -> None:
     output
         The folder to make.
     format
-        onnx or openvino.
+        onnx, openvino or c.
+    sampling_rate
+        With c: of the device, Hz (default: the model's own, without resampling).
+    calibration
+        With c: a folder or table of ECGs on which the ranges of the eight-bit activations are
+        found (default: the two samples).
     """
     from ecgfoundry.inference.exporting import export_bundle
 
-    folder = export_bundle(model, output, format=format)
-    print(f"{folder}: exported; check it there with: python check.py")
+    folder = export_bundle(
+        model, output, format=format, sampling_rate=sampling_rate, calibration=calibration
+    )
+    check = "make check" if format == "c" else "python check.py"
+    print(f"{folder}: exported; check it there with: {check}")
 
 
 @app.command(name="import")

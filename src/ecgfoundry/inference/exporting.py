@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.errors import BundleError, EcgFoundryError
 from ecgfoundry.formats.files import read
+from ecgfoundry.inference.batch.infer import as_manifest
 from ecgfoundry.inference.predictor import load_model
-from ecgfoundry.inference.windows import InputLeads
+from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.models.bundle import InputSpec
-from ecgfoundry.models.export import GoldenWindow, export_model
+from ecgfoundry.models.c_export.folder import export_c
+from ecgfoundry.models.export import GoldenWindow, check_format, export_model
+from ecgfoundry.preprocessing import standardize_window
 from ecgfoundry.samples import sample_path
 from ecgfoundry.signals.windows import window_bounds
 
 __all__ = ["export_bundle", "sample_windows"]
 
+_VECTORS = 4  # of a C export: a whole window, a short one, one with a gap, one of a wearable
+_MOST_CALIBRATION = 500  # windows; ranges hardly move beyond a few dozen (our choice)
 
-def sample_windows(spec: InputSpec) -> list[GoldenWindow]:
-    """Return raw windows of the sample ECGs that a model can read: whole, short, with a gap."""
+
+def sample_windows(spec: InputSpec, sampling_rate: float | None = None) -> list[GoldenWindow]:
+    """Return raw windows of the sample ECGs that a model can read: whole, short, with a gap.
+
+    Parameters
+    ----------
+    spec : InputSpec
+    sampling_rate : float, optional
+        Hz, to which the recordings are brought first. None: as they were recorded.
+    """
     windows: list[GoldenWindow] = []
     for name in ("12-lead", "single-lead"):
         recording = read(sample_path(name))
+        if sampling_rate is not None:
+            recording = recording.resample(sampling_rate)
         try:
             leads = InputLeads.choose(spec, recording.leads)
         except EcgFoundryError:
@@ -39,17 +57,82 @@ def sample_windows(spec: InputSpec) -> list[GoldenWindow]:
     return windows
 
 
-def export_bundle(model: str | Path, output: str | Path, *, format: str = "onnx") -> Path:
-    """Export a shipped, pulled or local bundle; see :func:`ecgfoundry.models.export.export_model`.
+def export_bundle(
+    model: str | Path,
+    output: str | Path,
+    *,
+    format: str = "onnx",
+    sampling_rate: float | None = None,
+    calibration: str | Path | None = None,
+) -> Path:
+    """Export a shipped, pulled or local bundle.
 
-    The golden logits are computed by ONNX Runtime in fp32.
+    See :func:`ecgfoundry.models.export.export_model` and, for C,
+    :func:`ecgfoundry.models.c_export.folder.export_c`. The golden logits are computed by ONNX
+    Runtime in fp32.
+
+    Parameters
+    ----------
+    model : str or Path
+    output : str or Path
+        A folder that does not exist yet, or is empty.
+    format : {"onnx", "openvino", "c"}
+    sampling_rate : float, optional
+        For C: of the device, Hz. None: the recipe's own.
+    calibration : str or Path, optional
+        For C: a folder or a table of recordings on which the ranges of the eight-bit activations
+        are found. None: the two samples.
+
+    Raises
+    ------
+    BundleError
+        See the two functions; or an argument is given that the format does not have.
     """
+    check_format(format)
+    for name, value in (("--sampling-rate", sampling_rate), ("--calibration", calibration)):
+        if value is not None and format != "c":
+            raise BundleError(f"{name} is for --format c", remedy="Leave it out, or export to C")
     predictor = load_model(model, runtime="onnxruntime")
     bundle = predictor.bundle
-    return export_model(
+    if format != "c":
+        windows = sample_windows(bundle.input)
+        return export_model(
+            bundle, output, windows=windows, network=predictor.logits, format=format
+        )
+    if bundle.input.rows != 1:
+        raise BundleError(
+            f"{bundle.name} reads {bundle.input.rows} leads; only one-lead models have a form in C",
+            remedy="Use --format onnx",
+        )
+    rate = bundle.input.sampling_rate if sampling_rate is None else sampling_rate
+    return export_c(
         bundle,
         output,
-        windows=sample_windows(bundle.input),
+        sampling_rate=rate,
+        windows=sample_windows(bundle.input, rate)[:_VECTORS],
         network=predictor.logits,
-        format=format,
+        calibration=_calibration_windows(bundle.input, calibration),
     )
+
+
+def _calibration_windows(spec: InputSpec, path: str | Path | None) -> list[NDArray[np.float32]]:
+    """Return standardized windows (samples,): of a table or a folder, else of the samples."""
+    if path is None:
+        return [standardize_window(x, rate, spec.recipe)[0] for x, rate in sample_windows(spec)]
+    manifest = as_manifest([path])
+    windows: list[NDArray[np.float32]] = []
+    for row in islice(manifest, _MOST_CALIBRATION):
+        try:
+            recording = manifest.open(replace(row, duration_s=row.duration_s or spec.window_s))
+            leads = InputLeads.choose(spec, recording.leads)
+        except EcgFoundryError:
+            continue  # such a file is of no use here; that none is left is refused below
+        prepared = (window.standardized for window in prepare_windows(recording, spec, leads))
+        windows += [x[0] for x in islice(prepared, 1) if x is not None]
+    if not windows:
+        raise BundleError(
+            "no recording can be read by this model, so nothing was found about its activations",
+            path=path,
+            remedy="Give a folder or a table of ECGs of one lead, or leave --calibration out",
+        )
+    return windows

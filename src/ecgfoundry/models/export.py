@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -41,19 +42,26 @@ from ecgfoundry.preprocessing.steps import (
 
 __all__ = [
     "EXPORT_FORMATS",
+    "GRAPH_FORMATS",
     "GoldenWindow",
+    "Logits",
+    "check_format",
     "export_model",
     "fix_samples",
+    "model_json",
+    "new_folder",
     "recipe_header",
     "write_preprocessing",
 ]
 
-EXPORT_FORMATS = ("onnx", "openvino")
+GRAPH_FORMATS = ("onnx", "openvino")
+EXPORT_FORMATS = (*GRAPH_FORMATS, "c")
 
 GoldenWindow = tuple[NDArray[np.float32], float]
 """A raw window (leads, samples) in mV, NaN = missing, and its sampling rate in Hz."""
 
-Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Logits = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Standardized windows (windows, leads, samples) to logits (windows, targets)."""
 
 
 # --- the recipe as C ----------------------------------------------------------------------------
@@ -157,7 +165,7 @@ def export_model(
     output: str | Path,
     *,
     windows: Sequence[GoldenWindow],
-    network: Network,
+    network: Logits,
     format: str = "onnx",
 ) -> Path:
     """Write a folder with everything that another program needs to run a model.
@@ -173,6 +181,7 @@ def export_model(
     network : callable (standardized windows) -> logits
         The model here; see :meth:`ecgfoundry.inference.predictor.Predictor.logits`.
     format : {"onnx", "openvino"}
+        C is written by :func:`ecgfoundry.models.c_export.folder.export_c`.
 
     Returns
     -------
@@ -188,14 +197,44 @@ def export_model(
     FileAccessError
         The folder exists and has something in it.
     """
-    output = Path(output)
-    if format not in EXPORT_FORMATS:
-        raise BundleError(
-            f"there is no export format '{format}'", remedy=f"Known are {', '.join(EXPORT_FORMATS)}"
-        )
+    check_format(format, GRAPH_FORMATS)
     if not windows:
         raise BundleError("there is no window for the golden vectors", path=bundle.folder)
     graph = bundle.file("model.onnx")
+    with new_folder(output) as folder:
+        _write_graph(graph, folder, format, bundle.input.samples)
+        write_preprocessing(folder, bundle.recipe)
+        check = files("ecgfoundry.models") / "export_files" / "check.py"
+        (folder / "check.py").write_bytes(check.read_bytes())
+        _write_golden(folder, bundle, windows, network)
+        (folder / "model.json").write_text(model_json(bundle), encoding="utf-8")
+        (folder / "README.md").write_text(_readme(bundle, format), encoding="utf-8")
+    return Path(output)
+
+
+def check_format(format: str, known: Sequence[str] = EXPORT_FORMATS) -> None:
+    """Refuse a format that is not among the known ones.
+
+    Raises
+    ------
+    BundleError
+    """
+    if format not in known:
+        raise BundleError(
+            f"there is no export format '{format}'", remedy=f"Known are {', '.join(known)}"
+        )
+
+
+@contextmanager
+def new_folder(output: str | Path) -> Iterator[Path]:
+    """Give a folder to write into that becomes ``output``, whole or not at all.
+
+    Raises
+    ------
+    FileAccessError
+        ``output`` exists and has something in it.
+    """
+    output = Path(output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FileAccessError(
             "exists and is not empty", path=output, remedy="Choose another output folder"
@@ -203,20 +242,13 @@ def export_model(
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
-        _write_graph(graph, temporary, format, bundle.input.samples)
-        write_preprocessing(temporary, bundle.recipe)
-        check = files("ecgfoundry.models") / "export_files" / "check.py"
-        (temporary / "check.py").write_bytes(check.read_bytes())
-        _write_golden(temporary, bundle, windows, network)
-        (temporary / "model.json").write_text(_model_json(bundle), encoding="utf-8")
-        (temporary / "README.md").write_text(_readme(bundle, format), encoding="utf-8")
+        yield temporary
         temporary.chmod(0o755)
         if output.exists():
             output.rmdir()
         temporary.replace(output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return output
 
 
 def write_preprocessing(folder: Path, recipe: Preprocessing) -> None:
@@ -268,7 +300,7 @@ def _write_graph(graph: Path, folder: Path, format: str, samples: int) -> None:
 
 
 def _write_golden(
-    folder: Path, bundle: Bundle, windows: Sequence[GoldenWindow], network: Network
+    folder: Path, bundle: Bundle, windows: Sequence[GoldenWindow], network: Logits
 ) -> None:
     arrays: dict[str, Any] = {"windows": np.int64(len(windows))}
     raw_bytes, standardized_bytes, lines = b"", b"", []
@@ -288,7 +320,7 @@ def _write_golden(
     (folder / "golden.txt").write_text("".join(lines), encoding="utf-8")
 
 
-def _model_json(bundle: Bundle) -> str:
+def model_json(bundle: Bundle) -> str:
     """Return what the graph's inputs and outputs mean: the bundle's description without hashes."""
     document = {k: v for k, v in bundle.document.items() if k not in ("files", "architecture")}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import SamplingRateError
 
-__all__ = ["rational_ratio", "resample_linear", "resample_polyphase"]
+__all__ = ["anti_aliasing", "rational_ratio", "resample_linear", "resample_polyphase"]
 
 _LARGEST_DENOMINATOR = 2000
 """Of a rate ratio target / source; finer ratios are rounded (our choice)."""
@@ -68,7 +68,7 @@ def resample_polyphase(
     # come out as a ripple of 30 uV.
     offset = np.median(filled, axis=-1, keepdims=True)
     up, down = ratio.numerator, ratio.denominator
-    taps = _anti_aliasing(max(up, down))
+    taps = anti_aliasing(max(up, down))
     filtered = resample_poly(filled - offset, up, down, axis=-1, window=taps, padtype="line")
     result = (filtered + offset).astype(np.float32)
     if any_missing:
@@ -79,10 +79,20 @@ def resample_polyphase(
 
 
 @lru_cache(maxsize=32)
-def _anti_aliasing(largest: int) -> NDArray[np.float64]:
+def anti_aliasing(largest: int) -> NDArray[np.float64]:
     """Return the filter that ``resample_poly`` designs by default, without designing it each time.
 
     For windows of ten seconds the design takes longer than the filtering.
+
+    Parameters
+    ----------
+    largest : int
+        The larger term of the ratio of the rates.
+
+    Returns
+    -------
+    float64 (20 * largest + 1,)
+        With the sum 1; ``resample_poly`` multiplies it by the upper term.
     """
     from scipy.signal import firwin
 
