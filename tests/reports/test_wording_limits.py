@@ -112,9 +112,9 @@ def test_devices_and_filters() -> None:
     ("answer", "long"),
     [
         ({"duration_s": 3600.0}, False),
-        ({"duration_s": 60.0, "burden": {}}, False),
-        ({"duration_s": 60.01, "burden": {}}, True),
-        ({"duration_s": 60.01, "episodes": []}, True),
+        ({"duration_s": 62.0, "burden": {}}, False),
+        ({"duration_s": 62.01, "burden": {}}, True),
+        ({"duration_s": 62.01, "episodes": []}, True),
         ({"duration_s": 10.0, "burden": {"A": 0.5}}, True),
         ({"duration_s": 10.0, "episodes": [{}]}, True),
         ({"burden": {}, "episodes": []}, False),

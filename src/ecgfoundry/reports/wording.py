@@ -13,6 +13,7 @@ from typing import Any
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.common.filters import is_filter_key
 from ecgfoundry.recording import Subject
+from ecgfoundry.signals import windows
 
 __all__ = [
     "DISCLAIMER",
@@ -37,9 +38,6 @@ __all__ = [
 ]
 
 DISCLAIMER = "Not a medical device. Research use only. Unconfirmed."
-
-_LONG_RECORDING_S = 60.0
-"""Seconds beyond which the interpretation holds episodes and burden (its JSON schema says so)."""
 
 _REORDERING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F}
 _NEVER_IN_XML = {0xFFFE, 0xFFFF}
@@ -188,7 +186,7 @@ def is_long(interpretation: Mapping[str, Any]) -> bool:
         return False
     # The two fields belong to long recordings only; a writer that adds empty ones is forgiven.
     return bool(
-        (duration is not None and duration > _LONG_RECORDING_S)
+        (duration is not None and windows.is_long(duration))
         or interpretation.get("burden")
         or interpretation.get("episodes")
     )
