@@ -405,7 +405,7 @@ class _Run:
             known_failures=tuple(failures),
             references=("https://arxiv.org/abs/2410.04133", "https://arxiv.org/abs/2112.07368"),
             licence=card.licence,
-            method=f"{self.start.origin.capitalize()}; loss: {self.task.loss}. The resolved "
+            method=f"{_sentence(self.start.origin)}; loss: {self.task.loss}. The resolved "
             "configuration and the environment stand beside the bundle in the run's folder.",
             regression=None
             if self.scale is None
@@ -420,6 +420,11 @@ class _Run:
             return []
         columns = zip(self.task.columns, self.values[self.training].T, strict=True)
         return [name for name, column in columns if not (column > 0.5).any()]
+
+
+def _sentence(words: str) -> str:
+    """The beginning of a sentence; names of classes within keep their capitals."""
+    return words[:1].upper() + words[1:]
 
 
 def _share_of_batch(settings: PretrainSettings, world: World) -> int:
