@@ -20,8 +20,9 @@ import pytest
 from tests.bundles import make_bundle
 from tests.hand_waves import TARGETS, WEIGHTS, P, Q, R, build, platt, record, wave
 
-from ecgfoundry.inference.predictor import Predictor, SourceTask, is_long, load_model
+from ecgfoundry.inference.predictor import Predictor, SourceTask, load_model
 from ecgfoundry.preprocessing import standardize
+from ecgfoundry.signals.windows import is_long
 
 pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
 

@@ -51,6 +51,55 @@ def compile_check(folder: Path) -> Path:
     return folder / "check"
 
 
+def in_the_folder(folder: Path, code: str) -> object:
+    """What a program prints that has the folder and NumPy alone."""
+    done = subprocess.run(
+        [sys.executable, "-c", ALLOWED + code], cwd=folder, capture_output=True, text=True,
+        check=True, timeout=120,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def test_logits_become_answers_as_the_readme_says(tmp_path: Path) -> None:
+    """Expected numbers worked out by hand from scale, offset, softmax and sigmoid."""
+    folder = export_bundle("rhythm-single-lead-edge", tmp_path / "rhythm")
+    document = json.loads((folder / "model.json").read_text())
+    document["calibration"] = {
+        "record": {"method": "vector", "scale": [2.0, 1.0, 1.0, 1.0], "offset": [0.0, 1.0, 0, 0]},
+        "window": {"method": "vector", "scale": [1.0] * 4, "offset": [0.0] * 4},
+        "fitted_on": "by hand",
+    }
+    (folder / "model.json").write_text(json.dumps(document))
+    code = (
+        "import json, answers as a; x = [[0.0, 1.0, 0.0, 0.0], [2.0, 1.0, 0.0, 0.0]]; "
+        "s = a.answer(x); print(json.dumps([list(s.values()), a.present(s), "
+        "list(a.answer(x[1], 'window').values())]))"
+    )
+    record, present, window = in_the_folder(folder, code)  # type: ignore[misc]
+    # Means 1, 1, 0, 0 become 2, 2, 0, 0; e^2 / (2 e^2 + 2) = 0.4403985.
+    np.testing.assert_allclose(record, [0.4403985, 0.4403985, 0.0596015, 0.0596015], atol=1e-7)
+    assert list(present.values()).count(True) == 1
+    # e^2, e, 1, 1 over their sum of 12.1073379.
+    np.testing.assert_allclose(window, [0.6102957, 0.2245152, 0.0825945, 0.0825945], atol=1e-6)
+    readme = (folder / "README.md").read_text()
+    assert "softmax over the classes of (scale * logit + offset)" in readme
+    assert "`window` for a window by itself" in readme and "answers.py" in readme
+
+    folder = export_bundle("ptbxl-superclass-12lead", tmp_path / "classes")
+    document = json.loads((folder / "model.json").read_text())
+    document["calibration"] = {"record": {"scale": [1.0] * 5, "offset": [0.0] * 5}}
+    document["thresholds"]["values"] = [0.6, 0.5, None, 0.5, 0.5]
+    (folder / "model.json").write_text(json.dumps(document))
+    code = (
+        "import json, answers as a; s = a.answer([0.0, 0.0, 1.0, -1.0, 800.0], 'reduced_leads'); "
+        "print(json.dumps([list(s.values()), list(a.present(s).values())]))"
+    )
+    values, present = in_the_folder(folder, code)  # type: ignore[misc]
+    np.testing.assert_allclose(values, [0.5, 0.5, 0.7310586, 0.2689414, 1.0], atol=1e-7)
+    assert present == [False, True, None, False, True]
+    assert "sigmoid(scale * logit + offset)" in (folder / "README.md").read_text()
+
+
 @pytest.mark.parametrize("model", ["rhythm-single-lead", "ptbxl-superclass-12lead"])
 def test_an_export_agrees_where_only_numpy_and_the_runtime_are(model: str, tmp_path: Path) -> None:
     folder = export_bundle(model, tmp_path / "export")

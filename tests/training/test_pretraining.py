@@ -129,6 +129,19 @@ def test_it_learns_and_ends_as_a_bundle(tmp_path: Path) -> None:
     assert list((tmp_path / "tensorboard").iterdir())
 
 
+def test_ones_own_network_is_pretrained(tmp_path: Path) -> None:
+    encoder = torch.nn.Sequential(torch.nn.Conv1d(1, 8, 15, stride=5), torch.nn.ReLU())
+    settings = PretrainSettings.of(epochs=1, batch=16, validation_share=0.3, threads=1)
+    result = pretrain(
+        [beats(40)], tmp_path, network=NewNetwork(encoder, SPEC), task=TASK, settings=settings
+    )
+    assert result.bundle is not None
+    bundle = load_bundle(result.bundle)
+    assert bundle.document["architecture"]["name"] == "own"
+    assert bundle.vocabulary.names == ("fast", "large")
+    assert "The network Sequential as it was given" in (result.bundle / "README.md").read_text()
+
+
 def test_wrong_runs_are_named(tmp_path: Path) -> None:
     def run(**changes: object) -> None:
         settings = PretrainSettings.of(**{"epochs": 1, "batch": 8} | changes)

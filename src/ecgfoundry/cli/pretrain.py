@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,26 @@ from ecgfoundry.cli.table_options import TableOptions
 from ecgfoundry.training.settings import PretrainSettings
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PretrainTaskOptions:
+    """What is learned.
+
+    Parameters
+    ----------
+    vocabulary
+        Targets in order, where no --target is named; columns target:NAME of the source.
+    task
+        positive-unlabelled, multilabel, multiclass or regression.
+    loss
+        hill, hill-positive, bce, focal, cross-entropy or huber, where it fits the task.
+    """
+
+    vocabulary: str = "ecgfounder-150"
+    task: str = "positive-unlabelled"
+    loss: str = ""
+
+
 @command_with_settings(PretrainSettings)
 def pretrain(
     source: Path,
@@ -22,9 +43,7 @@ def pretrain(
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     architecture: str = "net1d-12lead",
-    vocabulary: str = "ecgfounder-150",
-    task: str = "positive-unlabelled",
-    loss: str = "",
+    learned: PretrainTaskOptions | None = None,
     card: CardOptions | None = None,
     settings: PretrainSettings,
 ) -> None:
@@ -45,12 +64,6 @@ def pretrain(
         Train anew where OUTPUT holds another run; its results are deleted.
     architecture
         See: ecgfoundry models list.
-    vocabulary
-        Targets in order, where no --target is named; columns target:NAME of the source.
-    task
-        positive-unlabelled, multilabel, multiclass or regression.
-    loss
-        hill, hill-positive, bce, focal, cross-entropy or huber, where it fits the task.
     """
     from ecgfoundry.extras import require_torch
 
@@ -58,13 +71,15 @@ def pretrain(
     from ecgfoundry.training.distributed import joined_world
     from ecgfoundry.training.pretraining import pretrain_table, pretraining_task
 
-    table = table or TableOptions()
+    table, what = table or TableOptions(), learned or PretrainTaskOptions()
     with joined_world(device=settings.compute.device) as world:
         result = pretrain_table(
             source if source.is_dir() else table.read(source).manifest,
             output,
             model=architecture,
-            task=pretraining_task(table.targets, vocabulary=vocabulary, kind=task, loss=loss),
+            task=pretraining_task(
+                table.targets, vocabulary=what.vocabulary, kind=what.task, loss=what.loss
+            ),
             settings=settings,
             card=(card or CardOptions()).of("ecgfoundry pretrain"),
             overwrite=overwrite,

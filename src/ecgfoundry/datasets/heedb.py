@@ -16,6 +16,7 @@ names. Unreadable headers and signals occur and show when a recording is opened.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval, Option
@@ -97,18 +98,15 @@ def _institution(
     )
     for cells in joined:
         days = number(cells["AgeAtAcquisition"])
-        yield from _row(
-            cells["FileName"],
-            prefix / f"{cells['FileName']}.hea",
-            cells[column],
-            folder,
-            report,
-            options,
+        row = ManifestRow(
+            record=cells["FileName"],
+            path=(prefix / f"{cells['FileName']}.hea").as_posix(),
             patient=integer_text(cells["BDSPPatientID"]),
             age=None if days is None else parse_age(round(days / DAYS_PER_YEAR, 2)),
             sex=parse_sex(cells["SexDSC"] or cells["Sex"]),
             site=place.name if place.name in INSTITUTIONS else None,
         )
+        yield from _labelled(row, cells[column], folder, report, options)
 
 
 def _old(folder: Path, report: DatasetReport, options: Mapping[str, str]) -> Iterator[ManifestRow]:
@@ -133,41 +131,28 @@ def _old(folder: Path, report: DatasetReport, options: Mapping[str, str]) -> Ite
         below = (
             "" if name.startswith("ECG/") else "WFDB/" if name.startswith("ECG") else "ECG/WFDB/"
         )
-        yield from _row(
-            base,
-            Path(f"{below}{name}.hea"),
-            statements.get(base, ""),
-            folder,
-            report,
-            options,
+        row = ManifestRow(
+            record=base,
+            path=f"{below}{name}.hea",
             patient=integer_text(cells["BDSPPatientID"]),
             age=parse_age(cells["Age"]),
             sex=parse_sex(cells["SexDSC"]),
             site="I0001",
         )
+        yield from _labelled(row, statements.get(base, ""), folder, report, options)
 
 
-def _row(
-    record: str,
-    path: Path,
-    codes: str,
-    folder: Path,
-    report: DatasetReport,
-    options: Mapping[str, str],
-    *,
-    patient: str | None,
-    age: float | None,
-    sex: str | None,
-    site: str | None,
+def _labelled(
+    row: ManifestRow, codes: str, folder: Path, report: DatasetReport, options: Mapping[str, str]
 ) -> Iterator[ManifestRow]:
-    """Yield one row, or count why there is none."""
+    """Yield a row with its targets, or count why there is none."""
     report.found += 1
-    if options["files"] == "check" and not (folder / path).is_file():
-        report.skip("file not there", record)
+    if options["files"] == "check" and not (folder / row.path).is_file():
+        report.skip("file not there", row.record)
         return
     listed = parse_codes(codes)
     if not listed:
-        report.skip("no statements", record)
+        report.skip("no statements", row.record)
         return
     found = labels_of_12sl_codes(listed)
     report.counts["statements"] += found.statements
@@ -175,15 +160,7 @@ def _row(
     report.counts["open labels"] += len(found.open)
     labels = _standalone() if options["targets"] == "standalone" else None
     positive = sorted(found.positive if labels is None else found.positive & labels)
-    yield ManifestRow(
-        record=record,
-        path=path.as_posix(),
-        patient=patient,
-        age=age,
-        sex=sex,
-        site=site,
-        targets=dict.fromkeys(positive, 1.0),
-    )
+    yield replace(row, targets=dict.fromkeys(positive, 1.0))
 
 
 def _standalone() -> frozenset[str]:

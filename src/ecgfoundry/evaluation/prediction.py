@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import EcgFoundryError, EvaluationError
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds
 from ecgfoundry.evaluation.embeddings import RandomEmbeddings
-from ecgfoundry.inference.predictor import Predictor, is_long
+from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest.fingerprints import FINGERPRINTS_FILE, fingerprint, known_to
 from ecgfoundry.manifest.model_labels import labels_of_model
 from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features
 from ecgfoundry.recording import Recording
+from ecgfoundry.signals.windows import is_long
 
 if TYPE_CHECKING:
     from ecgfoundry.manifest import Manifest, ManifestRow, MappedManifest

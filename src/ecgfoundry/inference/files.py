@@ -13,10 +13,11 @@ from ecgfoundry.formats.files import EcgFile, open_file, read
 from ecgfoundry.formats.registry import identify, recordings_in_archive
 from ecgfoundry.formats.zip.names import MEMBER_SEPARATOR
 from ecgfoundry.inference.interpretation import Interpretation
-from ecgfoundry.inference.predictor import Predictor, is_long
+from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import MINIMUM_SAMPLING_RATE, Recording, check_sampling_rate
 from ecgfoundry.samples import named_file
+from ecgfoundry.signals.windows import is_long
 
 __all__ = [
     "FileResult",

@@ -30,25 +30,13 @@ from ecgfoundry.inference.windows import (
 from ecgfoundry.models.bundle import Bundle, find_bundle, load_bundle
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, merge_notices
+from ecgfoundry.signals.windows import is_long
 
 __all__ = [
-    "LONG_RECORDING_S",
     "Predictor",
     "SourceTask",
-    "is_long",
     "load_model",
 ]
-
-LONG_RECORDING_S = 60.0
-"""Beyond it there is no averaged diagnosis but episodes and burden. The longest record of the
-CinC 2017 set has 61 s, which still is one strip: the limit has 2 s of tolerance."""
-_TOLERANCE_S = 2.0
-
-
-def is_long(duration_s: float) -> bool:
-    """Whether a recording is described by episodes and burden instead of one diagnosis."""
-    return duration_s > LONG_RECORDING_S + _TOLERANCE_S
-
 
 _BATCH = 32
 """Windows per call of the network; bounds memory on long recordings (our choice)."""

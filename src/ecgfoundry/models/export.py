@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import BundleError, FileAccessError, MissingExtraError
+from ecgfoundry.metrics.calibration import Calibrator
 from ecgfoundry.models.bundle import PREPROCESSING_FILE, Bundle
 from ecgfoundry.preprocessing import Preprocessing, standardize_window
 from ecgfoundry.preprocessing.design import ZeroPhaseFilter
@@ -56,6 +57,9 @@ __all__ = [
 
 GRAPH_FORMATS = ("onnx", "openvino")
 EXPORT_FORMATS = (*GRAPH_FORMATS, "c")
+
+_LEVELS = ("record", "window", "reduced_leads")
+"""At which a bundle may be calibrated."""
 
 GoldenWindow = tuple[NDArray[np.float32], float]
 """A raw window (leads, samples) in mV, NaN = missing, and its sampling rate in Hz."""
@@ -204,8 +208,9 @@ def export_model(
     with new_folder(output) as folder:
         _write_graph(graph, folder, format, bundle.input.samples)
         write_preprocessing(folder, bundle.recipe)
-        check = files("ecgfoundry.models") / "export_files" / "check.py"
-        (folder / "check.py").write_bytes(check.read_bytes())
+        for name in ("check.py", "answers.py"):
+            program = files("ecgfoundry.models") / "export_files" / name
+            (folder / name).write_bytes(program.read_bytes())
         _write_golden(folder, bundle, windows, network)
         (folder / "model.json").write_text(model_json(bundle), encoding="utf-8")
         (folder / "README.md").write_text(_readme(bundle, format), encoding="utf-8")
@@ -310,7 +315,10 @@ def _write_golden(
         arrays[f"raw_{k}"] = window
         arrays[f"rate_{k}"] = np.float64(rate)
         arrays[f"standardized_{k}"] = standardized
-        arrays[f"logits_{k}"] = network(standardized[np.newaxis])[0]
+        logits = network(standardized[np.newaxis])[0]
+        arrays[f"logits_{k}"] = logits
+        for level in _LEVELS:
+            arrays[f"answer_{level}_{k}"] = _answer(bundle, logits, level)
         raw_bytes += window.astype("<f4").tobytes()
         standardized_bytes += standardized.astype("<f4").tobytes()
         lines.append(f"{window.shape[0]} {window.shape[1]} {rate!r}\n")
@@ -318,6 +326,11 @@ def _write_golden(
     (folder / "golden_raw.f32").write_bytes(raw_bytes)
     (folder / "golden_standardized.f32").write_bytes(standardized_bytes)
     (folder / "golden.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def _answer(bundle: Bundle, logits: NDArray[np.floating], level: str) -> NDArray[np.float64]:
+    """What the bundle says here of one window's logits, for the receiver to compare."""
+    return bundle.task.answers(np.asarray(logits, dtype=np.float64), level=level)
 
 
 def model_json(bundle: Bundle) -> str:
@@ -352,6 +365,7 @@ Licence: {bundle.document["licence"]}. What the model is, was trained on and fai
 | preprocessing.py, filter_design.py | a program that runs it, with NumPy alone |
 | standardize.c, recipe.h | the same in C99, no dependencies; the header is made of the recipe |
 | golden.npz (golden.txt, golden_*.f32 for C) | real ECG windows: raw, standardized, logits |
+| answers.py | from logits to probabilities or values, with NumPy alone |
 | check.py | does all this agree here? |
 
 ## Check it first
@@ -372,7 +386,52 @@ base is never squeezed.
 Preprocessing {recipe.name}: {recipe.description}.
 
 `signal` is (batch, {spec.rows}, {spec.samples}).
-{presence}The outputs in order, their thresholds and calibration are in `model.json` (`vocabulary`,
-`thresholds`, `calibration`): a probability is sigmoid(scale * logit + offset) for multilabel
-models. The answer of a recording is the mean of its windows' logits.
+{presence}## From logits to answers
+
+    from answers import answer, present
+    said = answer(logits)             # (windows, {len(bundle.vocabulary.names)}) of one recording
+    present(said)                     # {_DECISION[bundle.target_kind]}
+    answer(logits[k], "window")       # one window of a timeline, for itself
+
+{_answers_text(bundle)}
 """
+
+
+_DECISION = {
+    "multiclass": "the most probable class",
+    "multilabel": "at or above the thresholds of model.json",
+    "regression": "not for values",
+}
+
+
+def _answers_text(bundle: Bundle) -> str:
+    """Say in words what ``answers.py`` computes for such a model."""
+    if bundle.target_kind == "regression":
+        return (
+            "The logits of a recording's windows are averaged; a value is scale * logit + offset, "
+            "in the unit of its target (`regression` in `model.json`). `residual_quantiles` there "
+            "are what is added to a value for the ends of its 90 % interval."
+        )
+    form = (
+        "softmax over the classes of (scale * logit + offset): the classes exclude each other, and "
+        "the probabilities add up to 1"
+        if bundle.multiclass
+        else "sigmoid(scale * logit + offset), for each target by itself"
+    )
+    text = (
+        f"The logits of a recording's windows are averaged first. A probability is then {form}. "
+        "`calibration` in `model.json` has scale and offset at two levels, because a mean over "
+        "many windows is surer than one of them: `record` for the answer of a recording, `window` "
+        "for a window by itself, as in a timeline of episodes."
+    )
+    if bundle.document["calibration"] is None:
+        return text.partition("`calibration`")[0] + (
+            "This model is not calibrated: scale is 1 and offset 0, and the numbers are scores."
+        )
+    if bundle.document["calibration"].get("reduced_leads"):
+        text += " `reduced_leads` replaces `record` where leads are absent."
+    without = [n for n, done in zip(bundle.vocabulary.names, bundle.calibrated, strict=True)
+               if not done]  # fmt: skip
+    if without:
+        text += f" Not calibrated are: {', '.join(without)}."
+    return text

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.common.filters import is_filter_key
 from ecgfoundry.recording import Subject
+from ecgfoundry.signals import windows
 
 __all__ = [
     "DISCLAIMER",
@@ -31,9 +32,6 @@ __all__ = [
 ]
 
 DISCLAIMER = "Not a medical device. Research use only. Unconfirmed."
-
-_LONG_RECORDING_S = 60.0
-"""Seconds beyond which the interpretation holds episodes and burden (its JSON schema says so)."""
 
 _REORDERING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F}
 _NEVER_IN_XML = {0xFFFE, 0xFFFF}

@@ -25,7 +25,7 @@ from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.files import EcgFile, open_file
 from ecgfoundry.inference.files import EXCERPT_S, default_model, read_excerpt, window_source
 from ecgfoundry.inference.interpretation import Finding, Interpretation
-from ecgfoundry.inference.predictor import Predictor, SourceTask, is_long, load_model
+from ecgfoundry.inference.predictor import Predictor, SourceTask, load_model
 from ecgfoundry.inference.windows import WindowSource
 from ecgfoundry.labs.estimates import (
     LaboratoryAnswer,
@@ -37,6 +37,7 @@ from ecgfoundry.labs.live import laboratory_timeline, trend_words
 from ecgfoundry.recording import Recording
 from ecgfoundry.service.problems import Problem, problem_of
 from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
+from ecgfoundry.signals.windows import is_long
 
 __all__ = ["FORMATS", "Result", "Work", "Worker"]
 

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-__all__ = ["REMAINDER_SHARE", "window_bounds"]
+__all__ = ["LONG_RECORDING_S", "REMAINDER_SHARE", "is_long", "window_bounds"]
 
 REMAINDER_SHARE = 0.1
 """A remainder shorter than this share of the window is dropped (our choice: it makes 10.004 s of
 a device that stops late one window, not two nearly equal ones)."""
+
+
+LONG_RECORDING_S = 60.0
+"""Beyond it there is no averaged diagnosis but episodes and burden (our choice)."""
+_TOLERANCE_S = 2.0
+"""The longest record of the CinC 2017 set has 61 s, which still is one strip."""
+
+
+def is_long(duration_s: float) -> bool:
+    """Whether a recording is described by episodes and burden instead of one diagnosis.
+
+    Examples
+    --------
+    >>> is_long(61.0), is_long(62.5)
+    (False, True)
+    """
+    return duration_s > LONG_RECORDING_S + _TOLERANCE_S
 
 
 def window_bounds(

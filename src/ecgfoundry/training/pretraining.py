@@ -398,12 +398,17 @@ class _Run:
             known_failures=tuple(failures),
             references=("https://arxiv.org/abs/2410.04133", "https://arxiv.org/abs/2112.07368"),
             licence=card.licence,
-            method=f"{self.start.origin.capitalize()}; loss: {self.task.loss}. The resolved "
+            method=f"{_sentence(self.start.origin)}; loss: {self.task.loss}. The resolved "
             "configuration and the environment stand beside the bundle in the run's folder.",
             targets=self.task.vocabulary,
             repeat="`ecgfoundry pretrain` and the run's configuration.json",
             learned_from=frozenset(self.pool.fingerprints(np.arange(len(self.pool)))),
         )
+
+
+def _sentence(words: str) -> str:
+    """The beginning of a sentence; names of classes within keep their capitals."""
+    return words[:1].upper() + words[1:]
 
 
 def _share_of_batch(settings: PretrainSettings, world: World) -> int:

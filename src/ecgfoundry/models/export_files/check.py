@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from answers import answer
 
 from preprocessing import standardize
 
 FOLDER = Path(__file__).resolve().parent
 STANDARDIZED_TOLERANCE = 1e-4
+ANSWER_TOLERANCE = 1e-6
 LOGIT_TOLERANCE = 1e-3  # of the rms of the logits; the inputs may differ by 1e-4 already
 
 
@@ -38,7 +40,7 @@ def main():
     """Run the golden windows through preprocessing and network; return the exit code."""
     golden = np.load(FOLDER / "golden.npz")
     run = load_network()
-    worst = {"standardized": 0.0, "logits": 0.0}
+    worst = {"standardized": 0.0, "logits": 0.0, "answers": 0.0}
     for k in range(int(golden["windows"])):
         x = standardize(golden[f"raw_{k}"], float(golden[f"rate_{k}"]))
         wanted = golden[f"standardized_{k}"]
@@ -51,7 +53,15 @@ def main():
         rms = float(np.sqrt(np.mean(golden[f"logits_{k}"] ** 2)))
         error = float(np.abs(logits - golden[f"logits_{k}"]).max()) / rms
         worst["logits"] = max(worst["logits"], error)
-    good = worst["standardized"] <= STANDARDIZED_TOLERANCE and worst["logits"] <= LOGIT_TOLERANCE
+        for level in ("record", "window", "reduced_leads"):
+            said = list(answer(golden[f"logits_{k}"], level).values())
+            error = float(np.abs(said - golden[f"answer_{level}_{k}"]).max())
+            worst["answers"] = max(worst["answers"], error)
+    good = (
+        worst["standardized"] <= STANDARDIZED_TOLERANCE
+        and worst["logits"] <= LOGIT_TOLERANCE
+        and worst["answers"] <= ANSWER_TOLERANCE
+    )
     print(json.dumps({"agrees": good, "largest_difference": worst}))
     return 0 if good else 1
 
