@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 from ecgfoundry.errors import ServiceError
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.problems import ProblemError
+from ecgfoundry.service.recording_files import safe_name
 from ecgfoundry.service.security import RateLimit, Tokens
 from ecgfoundry.service.settings import ServiceSettings, is_loopback, read_tokens
-from ecgfoundry.service.uploads import safe_name
 
 TOKEN = "correct-horse-battery"
 

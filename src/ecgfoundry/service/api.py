@@ -21,7 +21,7 @@ from ecgfoundry._version import __version__
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.samples import SAMPLES, sample_path
 from ecgfoundry.service.live.routes import add_stream_routes
-from ecgfoundry.service.problems import MEDIA_TYPE, Problem, ProblemError, problem_of
+from ecgfoundry.service.problems import Problem, ProblemError, problem_of, problem_response
 from ecgfoundry.service.recordings import add_recording_routes
 from ecgfoundry.service.security import (
     AUDIT,
@@ -91,35 +91,24 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     return app
 
 
-def _problem_response(problem: Problem) -> Response:
-    import json
-
-    return Response(
-        json.dumps(problem.to_dict(), ensure_ascii=False),
-        problem.status,
-        headers=problem.headers(),
-        media_type=MEDIA_TYPE,
-    )
-
-
 def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(ProblemError)
     async def on_problem(request: Request, error: ProblemError) -> Response:
-        return _problem_response(error.problem)
+        return problem_response(error.problem)
 
     @app.exception_handler(EcgFoundryError)
     async def on_typed(request: Request, error: EcgFoundryError) -> Response:
-        return _problem_response(problem_of(error))
+        return problem_response(problem_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return _problem_response(Problem(400, "request", f"{where}: {first['msg']}"))
+        return problem_response(Problem(400, "request", f"{where}: {first['msg']}"))
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        response = _problem_response(Problem(error.status_code, "request", str(error.detail)))
+        response = problem_response(Problem(error.status_code, "request", str(error.detail)))
         response.headers.update(error.headers or {})
         return response
 
@@ -163,13 +152,13 @@ class _Around:
             check_host(request.url.hostname, self._state.settings)
             await self._app(scope, receive, dressed)
         except ProblemError as error:
-            await _problem_response(error.problem)(scope, receive, dressed)
+            await problem_response(error.problem)(scope, receive, dressed)
         except Exception as error:  # the last resort: no request brings the service down
             _LOG.error("unexpected %s on %s", type(error).__name__, _route(scope))
             if status:  # the answer has begun: all that is left is to end the connection
                 raise
             words = f"an unexpected {type(error).__name__}"
-            await _problem_response(Problem(500, "unexpected", words))(scope, receive, dressed)
+            await problem_response(Problem(500, "unexpected", words))(scope, receive, dressed)
         finally:
             route, seconds = _route(scope), time.perf_counter() - start
             telemetry = self._state.telemetry

@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class Job:
     size: int = 0
     failed: int = 0
     task: asyncio.Task[None] | None = None
+    ignored: tuple[str, ...] = ()
+    """Names of files that were sent and belong to no recording."""
 
     @property
     def done(self) -> int:
@@ -60,6 +63,7 @@ class Job:
             "state": "finished" if self.finished is not None else "running",
             "progress": round(min(share, 1.0), 4),
             "recordings": total,
+            "ignored_files": list(self.ignored),
             "done": done,
             "failed": self.failed,
             "seconds": round(seconds, 3),
@@ -87,7 +91,9 @@ class Jobs:
         self._pool, self._waiting_bytes = pool, waiting_bytes
         self._jobs: dict[str, Job] = {}
 
-    def start(self, works: list[Work], folder: Path, size: int) -> Job:
+    def start(
+        self, works: list[Work], folder: Path, size: int, *, ignored: Sequence[str] = ()
+    ) -> Job:
         """Start a job. ``folder`` holds its files (``size`` bytes) and is removed at its end.
 
         Raises
@@ -101,7 +107,7 @@ class Jobs:
             shutil.rmtree(folder, ignore_errors=True)
             raise ProblemError(Problem(429, "busy", "too many jobs are running", None, 30))
         job = Job(secrets.token_hex(16), works, folder, answers=[None] * len(works))
-        job.size = size
+        job.size, job.ignored = size, tuple(ignored)
         self._jobs[job.identifier] = job
         job.task = asyncio.get_running_loop().create_task(self._run(job))
         return job

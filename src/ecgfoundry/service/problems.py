@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.responses import Response
+
 from ecgfoundry.errors import EcgFoundryError
 
-__all__ = ["MEDIA_TYPE", "Problem", "ProblemError", "problem_of"]
+__all__ = ["MEDIA_TYPE", "Problem", "ProblemError", "problem_of", "problem_response"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -67,6 +70,10 @@ class Problem:
             body["remedy"] = self.remedy
         return body
 
+    def to_message(self) -> dict[str, Any]:
+        """Return it as a message of a live stream, whose ``type`` says what kind it is."""
+        return {**self.to_dict(), "type": "problem"}
+
     def headers(self) -> dict[str, str]:
         """Return the headers that belong to it."""
         result = {}
@@ -88,3 +95,13 @@ class ProblemError(Exception):
 def problem_of(error: EcgFoundryError) -> Problem:
     """Return the problem for a typed error. The path is left out: it is one of the server."""
     return Problem(_STATUS.get(error.code, 422), error.code, error.problem, error.remedy)
+
+
+def problem_response(problem: Problem) -> Response:
+    """Return the answer that a problem is."""
+    return Response(
+        json.dumps(problem.to_dict(), ensure_ascii=False),
+        problem.status,
+        headers=problem.headers(),
+        media_type=MEDIA_TYPE,
+    )

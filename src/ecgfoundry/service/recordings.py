@@ -25,7 +25,7 @@ from ecgfoundry.service.query_params import (
 )
 from ecgfoundry.service.security import REPORT_POLICY
 from ecgfoundry.service.state import ServiceState
-from ecgfoundry.service.uploads import Upload, received
+from ecgfoundry.service.uploads import received
 
 __all__ = ["add_recording_routes"]
 
@@ -205,6 +205,7 @@ def _add_kept(app: FastAPI, state: ServiceState) -> None:
     )
     async def keep(request: Request) -> JSONResponse:
         async with received(request, limit=state.settings.body_bytes) as upload:
+            _ = upload.recording  # the files of one recording, or none of them is kept
             identifier = state.kept.keep(upload)
         location = f"/v1/recordings/{identifier}"
         return JSONResponse({"recording": identifier}, 201, headers={"Location": location})
@@ -236,7 +237,10 @@ def _add_jobs(app: FastAPI, state: ServiceState) -> None:
         if asked.recording is not None:
             raise ProblemError(Problem(400, "request", "a job takes files, no kept recording"))
         async with received(request, limit=state.settings.body_bytes) as upload:
-            files = _recordings_of(upload)
+            files, ignored = upload.recordings()
+            if not files:
+                words = "there is no recording among the files: " + ", ".join(ignored[:8])
+                raise ProblemError(Problem(400, "request", words))
             if len(files) > state.settings.job_files:
                 words = f"a job may have {state.settings.job_files} recordings"
                 raise ProblemError(Problem(413, "limit", words))
@@ -256,7 +260,7 @@ def _add_jobs(app: FastAPI, state: ServiceState) -> None:
             )
             for path, name in files
         ]
-        job = state.jobs.start(works, folder, upload.size)
+        job = state.jobs.start(works, folder, upload.size, ignored=ignored)
         location = f"/v1/jobs/{job.identifier}"
         return JSONResponse(job.to_dict(), 202, headers={"Location": location})
 
@@ -281,13 +285,3 @@ def _add_jobs(app: FastAPI, state: ServiceState) -> None:
     async def cancel(job: str) -> Response:
         await state.jobs.remove(job)
         return Response(status_code=204)
-
-
-def _recordings_of(upload: Upload) -> list[tuple[Path, str]]:
-    """Recordings among the files of a batch; side files of WFDB headers are none of their own."""
-    from ecgfoundry.inference.files import without_sidecars
-
-    own = set(without_sidecars(upload.paths))
-    return [
-        (path, name) for path, name in zip(upload.paths, upload.names, strict=True) if path in own
-    ]

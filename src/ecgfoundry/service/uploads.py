@@ -24,10 +24,10 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
 from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.recording_files import recordings_among, safe_name
 
 __all__ = ["KeptRecordings", "Upload", "received"]
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _CHUNK = 1 << 20
 _PARTS = 4096
 _BODY_S = 300.0
@@ -52,20 +52,35 @@ class Upload:
                 hashes.append(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}")
         return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
 
+    def recordings(self) -> tuple[list[tuple[Path, str]], list[str]]:
+        """Return (file to read, its name) of every recording, and names that belong to none."""
+        called = dict(zip(self.paths, self.names, strict=True))
+        found = recordings_among(self.paths)
+        return [(path, called[path]) for path in found.first], [called[p] for p in found.alone]
+
     @property
     def recording(self) -> tuple[Path, str]:
-        """The file to read when all files are one recording: a WFDB header before the rest."""
-        for path, name in zip(self.paths, self.names, strict=True):
-            if path.suffix.lower() == ".hea":
-                return path, name
-        return self.paths[0], self.names[0]
+        """The file to read, and its name, where all files are one recording.
+
+        Raises
+        ------
+        ProblemError
+            400: they are of several, or one of them belongs to none.
+        """
+        found, alone = self.recordings()
+        if len(found) == 1 and not alone:
+            return found[0]
+        words = "the files are of several recordings: " + _listed([name for _, name in found])
+        if len(found) < 2:
+            words = f"these files are no part of the recording: {_listed(alone)}"
+        remedy = "Send the files of one recording at a time, or all of them as a job: POST /v1/jobs"
+        raise ProblemError(Problem(400, "several-recordings", words, remedy))
 
 
-def safe_name(name: str | None, fallback: str = "upload") -> str:
-    """Return a file name that can do no harm; its ending stays (WFDB files are found by it)."""
-    last = re.split(r"[\\/]", name or "")[-1]
-    cleaned = _UNSAFE.sub("_", last).lstrip(".")[-100:]
-    return cleaned or fallback
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    """Names for a message; of very many, the first."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
 
 
 @asynccontextmanager

@@ -16,10 +16,11 @@ from typing import Any
 
 import anyio
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocketState
 
 from ecgfoundry.service.live.hub import LiveSession, Outbox
 from ecgfoundry.service.live.lanes import text_of
-from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.problems import Problem, ProblemError, problem_response
 from ecgfoundry.service.security import AUDIT, RateLimit, Tokens, check_host, client_name
 from ecgfoundry.service.settings import is_loopback
 from ecgfoundry.service.state import ServiceState
@@ -49,11 +50,13 @@ def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
                 words = "this stream has a connection"
                 raise ProblemError(Problem(409, "stream-connected", words))
             session.device = Outbox()
+            session.tell(_device_message(True), device=False)
             AUDIT.info("%s stream opened", caller)
             try:
                 await _serve_device(socket, state, session)
             finally:
                 session.device = None
+                session.tell(_device_message(False), device=False)
                 if description.get("resume") is None and not session.received:
                     state.live.end(session)
 
@@ -98,6 +101,11 @@ async def _serve_device(socket: WebSocket, state: ServiceState, session: LiveSes
                 return
 
     await _until_one_ends(_send(socket, session.device), receive())
+
+
+def _device_message(connected: bool) -> str:
+    """Whether the device is there: those who watch must know that nothing can come from it."""
+    return text_of({"type": "device", "connected": connected})
 
 
 def _is_end(text: str | None) -> bool:
@@ -188,8 +196,10 @@ class _problems_are_told(contextlib.AbstractAsyncContextManager[None]):  # noqa:
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
         if isinstance(error, ProblemError):
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-                if self._socket.application_state.name == "CONNECTED":
-                    await self._socket.send_json({"type": "problem", **error.problem.to_dict()})
+                if self._socket.application_state is not WebSocketState.CONNECTED:
+                    await self._socket.send_denial_response(problem_response(error.problem))
+                    return True
+                await self._socket.send_json(error.problem.to_message())
                 await self._socket.close(1013 if error.problem.status == 429 else 1008)
             return True
         if error is None:
