@@ -361,7 +361,7 @@ def test_nothing_of_one_patient_arrives_over_the_next(page: Any, tmp_path: Path)
     """A slow network: saliency, overlay and comparison come when another ECG is open."""
     page.click("text=12-lead sample")
     wait_done(page)
-    held = Held(page, "**/v1/explain*", "**/v1/read*", "**/v1/diagnose*")
+    held = Held(page, "**/v1/explain*", "**/v1/read*", "**/v1/uploads*")
     page.check("#filtered")
     page.check("#saliency")
     header = sample_path("12-lead")
@@ -377,6 +377,29 @@ def test_nothing_of_one_patient_arrives_over_the_next(page: Any, tmp_path: Path)
     assert page.evaluate("() => document.getElementById('paper').toDataURL()") == before
     page.check("#filtered")  # asks for its own overlay
     page.locator("#imprint:has-text('overlay')").wait_for()
+
+
+def test_a_file_is_sent_once_and_let_go(page: Any, address: str, tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []  # address, media type of what was sent
+
+    def note(request: Any) -> None:
+        if request.method == "POST":
+            kind = request.headers.get("content-type", "").split(";")[0]
+            asked.append((request.url.split("?")[0].removeprefix(address), kind))
+
+    page.on("request", note)
+    upload(page, wave_file(tmp_path / "one.npz", "I"))
+    page.check("#filtered")
+    page.locator("#imprint:has-text('overlay')").wait_for()
+    assert asked == [
+        ("/v1/uploads", "multipart/form-data"),
+        ("/v1/read", ""),
+        ("/v1/diagnose", ""),
+        ("/v1/read", ""),
+    ]
+    with page.expect_response(lambda r: r.request.method == "DELETE") as gone:
+        upload(page, wave_file(tmp_path / "two.npz", "I"))
+    assert gone.value.status == 204
 
 
 def test_findings_that_come_late_are_not_those_of_the_open_ecg(page: Any, tmp_path: Path) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.responses import Response
-
 from ecgfoundry.errors import EcgFoundryError
 
-__all__ = ["MEDIA_TYPE", "Problem", "ProblemError", "problem_of", "problem_response"]
+__all__ = ["MEDIA_TYPE", "Problem", "ProblemError", "problem_of"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -18,6 +15,7 @@ _STATUS = {
     "unknown-format": 415,
     "unsupported-variant": 415,
     "limit": 413,
+    "disk-full": 507,
     "model-not-found": 404,
     "synthetic-model": 409,
     "missing-extra": 501,
@@ -36,6 +34,7 @@ TITLES = {
     405: "This address does not take this method",
     408: "It came too slowly",
     409: "This cannot be done now",
+    410: "It is gone",
     413: "Too large",
     415: "No reader knows this content",
     422: "The recording cannot be read",
@@ -44,6 +43,7 @@ TITLES = {
     501: "This installation cannot do it",
     503: "The service is stopping",
     504: "It took too long",
+    507: "There is no room left",
 }
 
 
@@ -95,13 +95,3 @@ class ProblemError(Exception):
 def problem_of(error: EcgFoundryError) -> Problem:
     """Return the problem for a typed error. The path is left out: it is one of the server."""
     return Problem(_STATUS.get(error.code, 422), error.code, error.problem, error.remedy)
-
-
-def problem_response(problem: Problem) -> Response:
-    """Return the answer that a problem is."""
-    return Response(
-        json.dumps(problem.to_dict(), ensure_ascii=False),
-        problem.status,
-        headers=problem.headers(),
-        media_type=MEDIA_TYPE,
-    )

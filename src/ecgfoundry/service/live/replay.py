@@ -85,7 +85,9 @@ async def replay(
             finally:
                 sending.cancel()
     except websockets.InvalidStatus as error:
-        raise _refusal(error.response.body or b"", error.response.status_code, address) from None
+        raise _refusal(
+            bytes(error.response.body or b""), error.response.status_code, address
+        ) from None
     except websockets.ConnectionClosed as error:
         words = f"the connection ended before the recording did ({error})"
         raise ServiceError(words, path=address, remedy="See the log of the service") from None

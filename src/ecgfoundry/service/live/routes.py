@@ -15,15 +15,18 @@ from collections.abc import Coroutine
 from typing import Any
 
 import anyio
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocketState
 
+from ecgfoundry.service.gate import Gate
 from ecgfoundry.service.live.hub import LiveSession, Outbox
 from ecgfoundry.service.live.lanes import text_of
-from ecgfoundry.service.problems import Problem, ProblemError, problem_response
-from ecgfoundry.service.security import AUDIT, RateLimit, Tokens, check_host, client_name
-from ecgfoundry.service.settings import is_loopback
+from ecgfoundry.service.openapi import answers, objects
+from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.responses import AUDIT, problem_response
 from ecgfoundry.service.state import ServiceState
+from ecgfoundry.service.tokens import Caller
 
 __all__ = ["add_stream_routes"]
 
@@ -35,23 +38,31 @@ _VIEWERS = 64
 
 def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
     """Add the routes of live streams."""
-    doors = _Doors(state)
 
-    @app.get("/v1/streams", tags=["live"], summary="The live streams there are")
-    async def streams() -> dict[str, list[dict[str, Any]]]:
-        return {"streams": [session.describe() for session in state.live.sessions]}
+    @app.get(
+        "/v1/streams",
+        tags=["live"],
+        summary="The live streams there are",
+        responses=answers(objects("Streams"), "A list"),
+        response_class=Response,
+    )
+    async def streams(request: Request) -> Response:
+        caller: Caller = request.state.caller
+        seen = [one.describe() for one in state.live.sessions if caller.sees(one.owner)]
+        return JSONResponse({"streams": seen})
 
     @app.websocket("/v1/stream")
     async def device(socket: WebSocket) -> None:
         async with _problems_are_told(socket):
-            description, caller = await doors.opening(socket)
+            description, caller = await _opening(socket, state.gate)
+            caller.needs("write")
             session = await state.live.open(description, caller)
             if session.device is not None:
                 words = "this stream has a connection"
                 raise ProblemError(Problem(409, "stream-connected", words))
             session.device = Outbox()
             session.tell(_device_message(True), device=False)
-            AUDIT.info("%s stream opened", caller)
+            AUDIT.info("%s stream opened", caller.name)
             try:
                 await _serve_device(socket, state, session)
             finally:
@@ -63,8 +74,8 @@ def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
     @app.websocket("/v1/streams/{stream}/watch")
     async def watch(socket: WebSocket, stream: str) -> None:
         async with _problems_are_told(socket):
-            await doors.opening(socket)
-            session = state.live.find(stream)
+            _, caller = await _opening(socket, state.gate)
+            session = state.live.find(stream, caller)
             if len(session.viewers) >= _VIEWERS:
                 raise ProblemError(Problem(429, "busy", "too many watch this stream", None, 30))
             outbox = Outbox()
@@ -116,43 +127,21 @@ def _is_end(text: str | None) -> bool:
     return isinstance(document, dict) and document.get("type") == "end"
 
 
-class _Doors:
-    """What every connection passes before anything is done for it."""
-
-    def __init__(self, state: ServiceState) -> None:
-        self._settings = state.settings
-        self._tokens = Tokens(state.settings.tokens)
-        self._limit = RateLimit(state.settings.requests_per_minute)
-
-    async def opening(self, socket: WebSocket) -> tuple[dict[str, Any], str]:
-        """Accept a connection and read its first message; return it and who sent it."""
-        check_host(socket.url.hostname, self._settings)
-        _check_origin(socket)
-        address = socket.client.host if socket.client else None
-        self._limit.check(client_name(None, address))
-        await socket.accept()
-        try:
-            text = await asyncio.wait_for(socket.receive_text(), _OPENING_S)
-            document = json.loads(text) if len(text) <= _LARGEST_OPENING else None
-        except (TimeoutError, ValueError, KeyError, RecursionError):
-            document = None
-        if not isinstance(document, dict):
-            raise ProblemError(Problem(400, "request", "the first message is a JSON object"))
-        token = self._tokens.check(f"Bearer {document.pop('token', '')}")
-        return document, client_name(token, address)
-
-
-def _check_origin(socket: WebSocket) -> None:
-    """A page from elsewhere may not use a browser on this machine to reach the service."""
-    from urllib.parse import urlsplit
-
-    origin = socket.headers.get("origin")
-    if origin is None:
-        return
-    host = urlsplit(origin).hostname or ""
-    own = socket.url.hostname or ""
-    if host != own and not (is_loopback(host) and is_loopback(own)):
-        raise ProblemError(Problem(403, "origin", "this page may not connect"))
+async def _opening(socket: WebSocket, gate: Gate) -> tuple[dict[str, Any], Caller]:
+    """Accept a connection and read its first message; return it and who sent it."""
+    gate.check_names(socket, changing=True)
+    address = socket.client.host if socket.client else None
+    gate.count_connection(address)
+    await socket.accept()
+    try:
+        text = await asyncio.wait_for(socket.receive_text(), _OPENING_S)
+        document = json.loads(text) if len(text) <= _LARGEST_OPENING else None
+    except (TimeoutError, ValueError, KeyError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise ProblemError(Problem(400, "request", "the first message is a JSON object"))
+    authorization = f"Bearer {document.pop('token', '')}"
+    return document, gate.admit(authorization, address, count=False)
 
 
 async def _send(socket: WebSocket, outbox: Outbox) -> None:

@@ -35,12 +35,12 @@ export function currentToken() {
 }
 
 // ``turn``: a Turn; an answer that comes after its end is never given to anybody.
-export async function call(path, { method = "GET", query = {}, files = null, turn = null } = {}) {
+export async function call(path, { method = "GET", query = {}, files = null, turn = null, keepalive = false } = {}) {
   const address = new URL(path, location.origin);
   for (const [key, value] of Object.entries(query)) {
     if (value !== "" && value !== null && value !== undefined) address.searchParams.set(key, value);
   }
-  const options = { method, headers: {}, signal: turn ? turn.signal : undefined };
+  const options = { method, keepalive, headers: {}, signal: turn ? turn.signal : undefined };
   if (token) options.headers.Authorization = `Bearer ${token}`;
   if (files) {
     options.body = new FormData();

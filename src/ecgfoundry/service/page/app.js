@@ -14,7 +14,7 @@ import { differentPeople, facts, filtersStated, showSource } from "./source.js";
 
 const by = (id) => document.getElementById(id);
 const NOTHING = {
-  files: null, stated: {}, lead: "", about: null, signal: null, overlay: null, saliency: null, overview: null,
+  files: null, recording: null, stated: {}, lead: "", about: null, signal: null, overlay: null, saliency: null, overview: null,
   answer: null, start: 0,
 };
 const state = { ...NOTHING, hidden: new Set(), turn: new Turn(), part: 0, comparing: null, laboratory: false };
@@ -54,6 +54,7 @@ const settings = () => ({
 function begin() {
   state.turn.end();
   state.comparing?.end();
+  letGo(state.recording);
   Object.assign(state, NOTHING, { hidden: new Set(), turn: new Turn(), comparing: null });
   state.part++;
   for (const id of ["findings", "laboratory", "comparison", "recording"]) by(id).hidden = true;
@@ -76,6 +77,7 @@ function open(files) {
 }
 
 async function show(turn) {
+  state.recording = await hold(state.files, turn);
   state.about = await post("read", { samples: true }, turn);
   state.signal = decodeSamples(state.about);
   state.overview = state.about.overview;
@@ -88,9 +90,39 @@ async function show(turn) {
   await showLaboratory(turn);
 }
 
+// Send files once and get a name for them; null where the service has no room, and they are sent
+// again with every question.
+async function hold(files, turn) {
+  try {
+    return (await getJson("/v1/uploads", { method: "POST", files, turn })).recording;
+  } catch (error) {
+    if (error instanceof Problem && ["limit", "disk-full"].includes(error.code)) return null;
+    throw error;
+  }
+}
+
+// Nobody asks about a recording any more; also when the page is closed.
+function letGo(recording) {
+  if (recording) call(`/v1/recordings/${recording}`, { method: "DELETE", keepalive: true }).catch(() => {});
+}
+
+function sent() {
+  return state.recording ? { query: { recording: state.recording } } : { files: state.files };
+}
+
 // Ask something about the recording that is open, with what was stated when it was opened.
-function post(kind, query, turn) {
-  return getJson(`/v1/${kind}`, { method: "POST", query: { ...query, ...state.stated }, files: state.files, turn });
+async function post(kind, query, turn) {
+  const ask = () => {
+    const { query: named, files } = sent();
+    return getJson(`/v1/${kind}`, { method: "POST", query: { ...query, ...state.stated, ...named }, files, turn });
+  };
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== "recording-not-found") throw error;
+    state.recording = await hold(state.files, turn); // it was not asked about for a while
+    return ask();
+  }
 }
 
 const LONG_S = 600; // from here on an answer may take longer than a request: a job tells its progress
@@ -98,7 +130,13 @@ const LONG_S = 600; // from here on an answer may take longer than a request: a 
 async function ask(kind, query, turn, words) {
   if (state.about.duration_s < LONG_S) return post(kind, query, turn);
   const progress = (share) => say(`${words} … ${Math.round(100 * share)} %`);
-  return getByJob(kind, { query: { ...query, ...state.stated }, files: state.files, progress, turn });
+  const { query: named, files } = sent();
+  try {
+    return await getByJob(kind, { query: { ...query, ...state.stated, ...named }, files, progress, turn });
+  } catch (error) {
+    if (!(error instanceof Problem) || !["role", "recording-not-found"].includes(error.code)) throw error;
+    return post(kind, query, turn); // a token that may only read starts no jobs
+  }
 }
 
 async function showLaboratory(turn) {
@@ -221,10 +259,14 @@ function compare(files) {
   by("earlier-paper").hidden = true;
   return attempt(async () => {
     const { about: now, answer: ours, stated, lead } = state;
-    const ask = { method: "POST", files, turn: own };
+    let recording = null;
     try {
-      const about = await getJson("/v1/read", { ...ask, query: { samples: true, ...stated } });
-      const answer = await getJson("/v1/diagnose", { ...ask, query: { model: ours.model, lead, ...stated } });
+      recording = await hold(files, own);
+      const ask = (kind, query) => getJson(`/v1/${kind}`, {
+        method: "POST", turn: own, files: recording ? null : files, query: { ...query, ...stated, recording },
+      });
+      const about = await ask("read", { samples: true });
+      const answer = await ask("diagnose", { model: ours.model, lead });
       by("earlier-facts").textContent = facts(about);
       by("earlier-warning").textContent = differentPeople(now, about);
       const { speed, gain, layout } = settings();
@@ -235,6 +277,8 @@ function compare(files) {
     } catch (error) {
       if (!(error instanceof Superseded)) by("earlier-facts").textContent = "";
       throw error;
+    } finally {
+      letGo(recording);
     }
   });
 }
@@ -310,6 +354,11 @@ function connect() {
   });
   by("show-live").addEventListener("click", () => showLive().catch(showProblem));
   window.addEventListener("resize", draw);
+  window.addEventListener("pagehide", (event) => {
+    if (event.persisted) return; // the page may be shown again as it is
+    letGo(state.recording);
+    state.recording = null;
+  });
   for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", draw);
 }
 
