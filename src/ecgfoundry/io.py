@@ -15,6 +15,7 @@ import json
 import math
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ __all__ = [
     "table_suffix",
     "whole_number",
     "write_atomically",
+    "write_folder_atomically",
     "write_frame",
     "write_json",
     "write_whole",
@@ -112,6 +114,47 @@ def write_atomically(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
         raise FileAccessError(f"cannot be written: {reason}", path=path) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_folder_atomically(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path`` that becomes it when the block ends well.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder that is not there yet; its parent must exist.
+
+    Yields
+    ------
+    Path
+        An empty folder for its owner only, hidden, ending in ``.part``. It is removed with what is
+        in it if the block fails.
+
+    Raises
+    ------
+    DiskFullError
+        There is no room, or no quota, left.
+    FileAccessError
+        The parent is not there, or nothing may be written into it, or ``path`` is there already.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        temporary.mkdir(mode=0o700)
+        yield temporary
+        temporary.rename(path)
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise DiskFullError(
+                "cannot be written: no space is left",
+                path=path,
+                remedy="Free space, or choose another folder; nothing was changed",
+            ) from None
+        reason = error.strerror or error
+        raise FileAccessError(f"cannot be written: {reason}", path=path) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_whole(path: str | Path, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -54,12 +55,26 @@ def fixtures() -> Path:
 @contextmanager
 def running(*options: str) -> Iterator[str]:
     """Give the address of a service in a process of its own, as ``ecgfoundry serve`` starts it."""
+    url, server = started(*options)
+    yield url
+    assert server.poll() is None, "the service has died"
+    server.terminate()
+    assert server.wait(60) in (0, -15)
+
+
+def started(*options: str, **variables: str) -> tuple[str, subprocess.Popen[bytes]]:
+    """Start a service with environment variables; return its address and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "ecgfoundry", "serve", "--port", str(port), "--workers", "1"]
     command += ["--max-body", "2", "--requests-per-minute", "10000000", *options]
-    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        command,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | variables,
+    )
     url, until = f"http://127.0.0.1:{port}", time.monotonic() + 300
     while True:
         try:
@@ -69,10 +84,7 @@ def running(*options: str) -> Iterator[str]:
             assert time.monotonic() < until, "the service did not start"
             assert server.poll() is None
             time.sleep(0.2)
-    yield url
-    assert server.poll() is None, "the service has died"
-    server.terminate()
-    assert server.wait(60) in (0, -15)
+    return url, server
 
 
 @pytest.fixture(scope="session")

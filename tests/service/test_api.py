@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 import ecgfoundry
 from ecgfoundry.samples import sample_path
 from ecgfoundry.schemas import schema_problems
-from ecgfoundry.service.security import HEADERS
+from ecgfoundry.service.responses import HEADERS
 
 
 def sample_files(name: str) -> list[tuple[str, tuple[str, bytes]]]:
@@ -186,20 +186,6 @@ def test_models_and_formats_are_listed(service: TestClient) -> None:
     assert {"wfdb", "matlab", "arrays"} <= names
 
 
-def test_a_recording_is_kept_only_when_asked_and_under_its_hash(service: TestClient) -> None:
-    first = service.post("/v1/recordings", files=sample_files("single-lead"))
-    assert first.status_code == 201
-    identifier = first.json()["recording"]
-    assert first.headers["location"] == f"/v1/recordings/{identifier}"
-    assert service.post("/v1/recordings", files=sample_files("single-lead")).json() == first.json()
-    answer = service.post("/v1/diagnose", params={"recording": identifier})
-    assert answer.json()["file"] == sample_path("single-lead").name
-    assert service.delete(f"/v1/recordings/{identifier}").status_code == 204
-    assert service.post("/v1/diagnose", params={"recording": identifier}).status_code == 404
-    for name in ("../../etc/passwd", "..", "A" * 64):
-        assert service.post("/v1/diagnose", params={"recording": name}).status_code in (400, 404)
-
-
 def test_there_is_no_room_for_everything(service: TestClient) -> None:
     statuses = set()
     for seed in range(4):
@@ -252,8 +238,82 @@ def test_logs_hold_no_name(service: TestClient, caplog: pytest.LogCaptureFixture
     assert "Jane" not in caplog.text
 
 
+def test_a_parameter_that_does_not_exist_is_refused_with_what_was_meant(
+    service: TestClient,
+) -> None:
+    response = service.post(
+        "/v1/diagnose", params={"modle": "rhythm-single-lead"}, files=sample_files("single-lead")
+    )
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (400, "parameter")
+    assert "'modle'" in problem["detail"]
+    assert problem["remedy"] == "Did you mean 'model'?"
+    assert service.get("/v1/models?page=2").json()["code"] == "parameter"
+    assert service.get("/health?x=1").status_code == 400
+    twice = service.post("/v1/read?lead=I&lead=II", files=sample_files("single-lead"))
+    assert "stands twice" in twice.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/v1/models", "/v1/formats", "/page/app.js"])
+def test_head_is_the_same_without_the_body(service: TestClient, path: str) -> None:
+    wanted, found = service.get(path), service.head(path)
+    assert found.status_code == wanted.status_code == 200
+    assert found.content == b""
+    assert found.headers["content-length"] == str(len(wanted.content))
+    assert service.head("/v1/nothing").status_code == 404
+
+
+def test_a_client_that_hangs_up_is_no_fault_of_the_service(service: TestClient) -> None:
+    """The body is announced and breaks off, straight into the application, as a server does it."""
+    sent: list[Any] = []
+    bodies = [{"type": "http.request", "body": b"half", "more_body": True}]
+
+    async def receive() -> Any:
+        return bodies.pop() if bodies else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/diagnose",
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1:8765"), (b"content-length", b"8")],
+        "client": ("127.0.0.1", 5),
+        "server": ("127.0.0.1", 8765),
+        "scheme": "http",
+    }
+    before = service.get("/metrics").text.count('status="500"')
+    service.portal.call(service.app, scope, receive, send)
+    text = service.get("/metrics").text
+    assert sent == []
+    assert 'ecgfoundry_requests_total{route="/v1/diagnose",status="499"} 1.0' in text
+    assert text.count('status="500"') == before
+
+
 def test_the_description_of_the_interface(service: TestClient) -> None:
     document = service.get("/openapi.json").json()
+    scheme = document["components"]["securitySchemes"]["bearer"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert document["paths"]["/health"]["get"]["security"] == []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            (status,) = [code for code in operation["responses"] if code.startswith("2")]
+            kinds = operation["responses"][status].get("content", {})
+            assert kinds or status == "204", (path, method)
+            assert all(kind["schema"] for kind in kinds.values()), (path, method)
+            problem = operation["responses"]["404"]["content"]
+            assert list(problem) == ["application/problem+json"]
+    assert set(document["paths"]["/v1/diagnose"]["post"]["responses"]["200"]["content"]) == {
+        "application/json", "application/fhir+json", "text/html", "application/pdf",
+    }  # fmt: skip
+    for path, kind in (
+        ("/metrics", "text/plain"),
+        ("/v1/models/{name}/card", "text/markdown"),
+        ("/v1/samples/{name}/{file}", "application/octet-stream"),
+    ):
+        assert list(document["paths"][path]["get"]["responses"]["200"]["content"]) == [kind]
     assert {"/v1/diagnose", "/v1/labs", "/v1/read", "/v1/embed", "/v1/models"} <= set(
         document["paths"]
     )

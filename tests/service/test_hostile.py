@@ -26,6 +26,7 @@ from ecgfoundry.service.api import create_app
 from ecgfoundry.service.live import routes as streams
 from ecgfoundry.service.problems import ProblemError
 from ecgfoundry.service.settings import ServiceSettings
+from ecgfoundry.service.workspace import Workspace
 
 OPENING = {"leads": ["I"], "sampling_rate": 300, "unit": "uV", "model": "rhythm-single-lead"}
 
@@ -108,20 +109,22 @@ def test_archives_that_unpack_to_more_than_they_may_are_refused(service: TestCli
     assert time.monotonic() - begin < 30
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_does_not_come_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     async def receive() -> dict[str, object]:
         await asyncio.sleep(0.05)
         return {"type": "http.request", "body": b"x", "more_body": True}
 
     async def take() -> None:
         scope = {"type": "http", "method": "POST", "headers": [], "query_string": b""}
-        async with uploads.received(Request(scope, receive), limit=1000):
-            pass
+        await uploads.take(Request(scope, receive), Workspace(tmp_path), limit=1000)
 
     monkeypatch.setattr(uploads, "_BODY_S", 0.3)
     with pytest.raises(ProblemError) as failed:
         asyncio.run(take())
     assert (failed.value.problem.status, failed.value.problem.code) == (408, "slow")
+    assert list(tmp_path.glob("service-*/upload-*")) == []
 
 
 def test_names_of_files_are_no_paths(service: TestClient, tmp_path: Path) -> None:

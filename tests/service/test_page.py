@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -270,6 +272,300 @@ def test_a_replayed_recording_is_seen_live(page: Any, address: str) -> None:
         picture(page, "page-live", at="#live", height=480)
         printed, _ = sender.communicate(timeout=60)
     assert "28 answers for 30.0 s" in printed
+
+
+class Held:
+    """Requests of a page that are held back, as on a slow network, until they are let go."""
+
+    def __init__(self, page: Any, *patterns: str) -> None:
+        self._page, self._routes = page, []
+        for pattern in patterns:
+            page.route(pattern, lambda route: self._routes.append(route))
+
+    def wait(self, count: int) -> None:
+        until = time.monotonic() + 30
+        while len(self._routes) < count:
+            assert time.monotonic() < until, "the request was not made"
+            self._page.wait_for_timeout(50)
+
+    def let_go(self) -> None:
+        """Answer all that were held; those that the page has given up go nowhere."""
+        self._page.unroute_all()
+        for route in self._routes:
+            with contextlib.suppress(sync_api.Error):
+                route.continue_()
+        self._page.wait_for_timeout(1500)
+
+
+def wave_file(path: Path, lead: str) -> Path:
+    """Ten seconds with 75 beats a minute in one lead."""
+    time_s = np.arange(2500) / 250
+    beats = np.zeros_like(time_s)
+    for place, width, height in ((0.14, 0.025, 0.12), (0.3, 0.012, 1.0), (0.56, 0.05, 0.25)):
+        beats += height * np.exp(-(((time_s % 0.8 - place) / width) ** 2))
+    signal = beats[np.newaxis].astype(np.float32)
+    np.savez(path, signal=signal, leads=np.array([lead]), sampling_rate=250.0, unit="mV")
+    return path
+
+
+def shown_of_the_first(page: Any) -> dict[str, Any]:
+    """What a page shows beside the paper: all of it must be gone with the recording."""
+    return {
+        "comparison": page.locator("#earlier-table").inner_text(),
+        "earlier": page.locator("#earlier-facts").inner_text(),
+        "earlier paper": page.locator("#earlier-paper").is_visible(),
+        "overlay": "overlay" in page.locator("#imprint").inner_text(),
+        "filtered": page.locator("#filtered").is_checked(),
+        "saliency": page.locator("#saliency").is_checked(),
+        "status": page.locator("#status").inner_text(),
+        "measured": page.locator("#measured").inner_text(),
+        "problem": page.locator("#problem").is_visible(),
+    }
+
+
+NOTHING_OF_THE_FIRST = {
+    "comparison": "",
+    "earlier": "",
+    "earlier paper": False,
+    "overlay": False,
+    "filtered": False,
+    "saliency": False,
+    "status": "Done.",
+    "measured": "",
+    "problem": False,
+}
+
+
+def test_nothing_of_one_patient_stays_over_the_next(page: Any, tmp_path: Path) -> None:
+    page.click("text=12-lead sample")
+    wait_done(page)
+    page.click("#calipers-button")
+    page.check("#filtered")
+    page.locator("#imprint:has-text('overlay')").wait_for()
+    page.check("#saliency")
+    page.locator("#status:has-text('Shaded')").wait_for()
+    header = sample_path("12-lead")
+    page.set_input_files("#earlier", [str(p) for p in header.parent.glob(f"{header.stem}.*")])
+    page.locator("#earlier-table table").wait_for()
+    page.set_input_files("#file", str(wave_file(tmp_path / "next.npz", "I")))
+    page.locator("#facts:has-text('next.npz')").wait_for()
+    wait_done(page)
+    assert shown_of_the_first(page) == NOTHING_OF_THE_FIRST
+    fresh = page.evaluate("() => document.getElementById('paper').toDataURL()")
+    page.reload()
+    upload(page, tmp_path / "next.npz")
+    assert page.evaluate("() => document.getElementById('paper').toDataURL()") == fresh
+
+
+def test_nothing_of_one_patient_arrives_over_the_next(page: Any, tmp_path: Path) -> None:
+    """A slow network: saliency, overlay and comparison come when another ECG is open."""
+    page.click("text=12-lead sample")
+    wait_done(page)
+    held = Held(page, "**/v1/explain*", "**/v1/read*", "**/v1/uploads*")
+    page.check("#filtered")
+    page.check("#saliency")
+    header = sample_path("12-lead")
+    page.set_input_files("#earlier", [str(p) for p in header.parent.glob(f"{header.stem}.*")])
+    held.wait(3)
+    page.unroute_all()
+    page.set_input_files("#file", str(wave_file(tmp_path / "next.npz", "I")))
+    page.locator("#facts:has-text('next.npz')").wait_for()
+    wait_done(page)
+    before = page.evaluate("() => document.getElementById('paper').toDataURL()")
+    held.let_go()
+    assert shown_of_the_first(page) == NOTHING_OF_THE_FIRST
+    assert page.evaluate("() => document.getElementById('paper').toDataURL()") == before
+    page.check("#filtered")  # asks for its own overlay
+    page.locator("#imprint:has-text('overlay')").wait_for()
+
+
+def test_a_file_is_sent_once_and_let_go(page: Any, address: str, tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []  # address, media type of what was sent
+
+    def note(request: Any) -> None:
+        if request.method == "POST":
+            kind = request.headers.get("content-type", "").split(";")[0]
+            asked.append((request.url.split("?")[0].removeprefix(address), kind))
+
+    page.on("request", note)
+    upload(page, wave_file(tmp_path / "one.npz", "I"))
+    page.check("#filtered")
+    page.locator("#imprint:has-text('overlay')").wait_for()
+    assert asked == [
+        ("/v1/uploads", "multipart/form-data"),
+        ("/v1/read", ""),
+        ("/v1/diagnose", ""),
+        ("/v1/read", ""),
+    ]
+    with page.expect_response(lambda r: r.request.method == "DELETE") as gone:
+        upload(page, wave_file(tmp_path / "two.npz", "I"))
+    assert gone.value.status == 204
+
+
+def test_findings_that_come_late_are_not_those_of_the_open_ecg(page: Any, tmp_path: Path) -> None:
+    held = Held(page, "**/v1/diagnose*")
+    page.click("text=12-lead sample")
+    held.wait(1)
+    page.unroute_all()
+    page.set_input_files("#file", str(wave_file(tmp_path / "next.npz", "I")))
+    wait_done(page)
+    rows = page.locator("#table").inner_text()
+    held.let_go()
+    assert page.locator("#table").inner_text() == rows
+    assert "rhythm-single-lead" in page.locator("#provenance").inner_text()
+
+
+def test_a_file_that_cannot_be_read_shows_nothing_of_the_one_before(
+    page: Any, tmp_path: Path
+) -> None:
+    page.click("text=12-lead sample")
+    wait_done(page)
+    path = tmp_path / "holiday.txt"
+    path.write_text("Dear all, ...")
+    page.set_input_files("#file", str(path))
+    page.locator("#problem:visible").wait_for()
+    page.set_viewport_size({"width": 1000, "height": 900})  # draws anew
+    for part in ("#recording", "#findings", "#comparison"):
+        assert not page.locator(part).is_visible()
+
+
+def test_two_recordings_at_once_are_refused_by_name(page: Any, tmp_path: Path) -> None:
+    files = [wave_file(tmp_path / name, "I") for name in ("smith.npz", "jones.npz")]
+    page.set_input_files("#file", [str(path) for path in files])
+    page.locator("#problem:visible").wait_for()
+    words = page.locator("#problem").inner_text()
+    assert "smith.npz" in words
+    assert "jones.npz" in words
+    assert not page.locator("#recording").is_visible()
+
+
+def test_calipers_stay_on_their_strip(page: Any) -> None:
+    """An interval on the rhythm strip of II, which the column strip of II shows as well."""
+    page.click("text=12-lead sample")
+    wait_done(page)
+    page.click("#calipers-button")
+    page.evaluate("() => document.getElementById('paper').scrollIntoView()")
+    millimetre = 96 / 25.4
+    box = page.locator("#paper").bounding_box()
+    y = box["y"] + (5 + 3.5 * 25) * millimetre  # the fourth row
+    page.mouse.move(box["x"] + (14 + 1.0 * 25) * millimetre, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + (14 + 2.354 * 25) * millimetre, y, steps=5)
+    page.mouse.up()
+    output = page.locator("#measured")
+    before = output.inner_text()
+    measured = float(output.get_attribute("data-milliseconds"))
+    assert measured == pytest.approx(1354, abs=8)
+    assert before.startswith("II: ")
+
+    def rows() -> list[float]:
+        heights = page.evaluate(
+            "() => [...document.querySelectorAll('.caliper')].map((e) => e.hidden ? -1 : "
+            "parseFloat(e.style.top) / parseFloat(e.style.height))"
+        )
+        return [round(value) for value in heights]
+
+    assert rows() == [3, 3]
+    for gain in ("20", "5", "10"):
+        page.locator("#gain").select_option(gain)
+        assert output.inner_text() == before
+        assert rows() == [3, 3]
+    page.locator("#layout").select_option("12x1")
+    assert output.inner_text() == before
+    assert rows() == [1, 1]  # II is the second of twelve rows
+    page.locator("#layout").select_option("single")  # shows I alone
+    assert float(output.get_attribute("data-milliseconds")) == measured
+    assert rows() == [-1, -1]
+    page.locator("#layout").select_option("6x2")
+    assert output.inner_text() == before
+    page.locator("#speed").select_option("50")
+    assert float(output.get_attribute("data-milliseconds")) == measured
+
+
+def test_a_device_that_goes_away_is_told_within_five_seconds(page: Any, address: str) -> None:
+    command = [sys.executable, "-m", "ecgfoundry", "stream", "replay", "sample:single-lead"]
+    url = address.replace("http", "ws")
+    with subprocess.Popen([*command, "--url", url], stdout=subprocess.DEVNULL) as sender:
+        until = time.monotonic() + 60
+        while not page.locator("#live-list button").count():
+            assert time.monotonic() < until
+            page.click("#show-live")
+            page.wait_for_timeout(500)
+        page.locator("#live-table table").wait_for()
+        assert not page.locator("#live-gone").is_visible()
+        assert page.locator(".stale").count() == 0
+        os.kill(sender.pid, signal.SIGSTOP)  # its connection stays, as when a cable is drawn
+        page.locator("#live-gone:has-text('Nothing comes')").wait_for(timeout=6_000)
+        assert page.locator("#live-table.stale").count() == 1
+        assert page.locator("#live-state.stale").count() == 1
+        os.kill(sender.pid, signal.SIGCONT)
+        page.locator("#live-gone").wait_for(state="hidden", timeout=6_000)
+        sender.kill()
+        page.locator("#live-gone:has-text('The device is gone')").wait_for(timeout=5_000)
+        assert page.locator("#live-table.stale").count() == 1
+
+
+def test_whose_ecg_it_is_and_what_its_device_stated(page: Any) -> None:
+    """A real export: the header is on the page and in print, as the file has it."""
+    upload(page, FIXTURES / "dicom" / "waveform_ecg.dcm")
+    page.emulate_media(media="print")
+    assert page.locator("#source").is_visible()
+    lines = page.locator("#source").inner_text().splitlines()
+    assert lines == [
+        "Identifier",
+        "642341",
+        "Age, sex",
+        "42 years, female",
+        "Recorded",
+        "2013-01-25 10:59:19 (time zone not stated)",
+        "Device",
+        "Mortara Instrument, Inc., el250, software 0.0.0",
+        "Filters of the device",
+        "highpass 0.05 Hz, lowpass 300 Hz",
+        "Measured by the device",
+        "RR 982 ms · PR 161 ms · QRS 75 ms · QT 368 ms · QTc 370 ms · P axis 74° · QRS axis 52° · "
+        "T axis 57°",
+        "Stated by the device, unconfirmed",
+        "RITMO SINUSALE",
+        "ECG NORMALE",
+    ]
+    page.emulate_media(media="screen")
+
+
+def test_two_people_are_not_compared_without_a_word(page: Any) -> None:
+    upload(page, FIXTURES / "dicom" / "waveform_ecg.dcm")
+    page.set_input_files("#earlier", str(FIXTURES / "dicom" / "waveform_ecg.dcm"))
+    page.locator("#earlier-table table").wait_for()
+    assert page.locator("#earlier-warning").inner_text() == ""
+    page.set_input_files("#earlier", str(FIXTURES / "philips" / "129DYPRG.xml"))
+    page.locator("#earlier-warning:has-text('different people')").wait_for()
+    words = page.locator("#earlier-warning").inner_text()
+    assert "identifier 1112010721168bdc and 642341" in words
+    assert "sex male and female" in words
+
+
+def test_every_episode_can_be_reached(page: Any) -> None:
+    """450 episodes: three pages, none left out."""
+    page.evaluate(
+        """async () => {
+          const { showAnswer } = await import("/page/findings.js");
+          const episodes = Array.from({ length: 450 }, (_, k) => (
+            { start_s: 60 * k, end_s: 60 * k + 30, name: `episode ${k + 1}` }));
+          showAnswer({ refused: null, quality: { verdict: "good", warnings: [] }, leads_used: ["I"],
+            calibrated: true, findings: [], burden: [], episodes, model: "m", model_version: "1",
+            preprocessing: "p", runtime: "r", target_kind: "multiclass" }, () => {});
+        }"""
+    )
+    seen: list[str] = []
+    counts = []
+    while True:
+        counts.append(page.locator("#events-shown").text_content())
+        seen += page.locator("#event-list li span").all_text_contents()
+        if page.locator("#events-after").is_disabled():
+            break
+        page.evaluate("() => document.getElementById('events-after').click()")
+    assert counts == ["1 to 200 of 450", "201 to 400 of 450", "401 to 450 of 450"]
+    assert seen == [f" episode {k}" for k in range(1, 451)]
 
 
 FAULTS = Path(__file__).with_name("page_faults.js").read_text(encoding="utf-8").split("\n", 2)[2]

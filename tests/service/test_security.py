@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,11 @@ from starlette.testclient import TestClient
 
 from ecgfoundry.errors import ServiceError
 from ecgfoundry.service.api import create_app
+from ecgfoundry.service.gate import RateLimit
 from ecgfoundry.service.problems import ProblemError
-from ecgfoundry.service.security import RateLimit, Tokens
-from ecgfoundry.service.settings import ServiceSettings, is_loopback, read_tokens
-from ecgfoundry.service.uploads import safe_name
+from ecgfoundry.service.recording_files import safe_name
+from ecgfoundry.service.settings import ServiceSettings, is_loopback
+from ecgfoundry.service.tokens import Token, Tokens, bearer, read_tokens
 
 TOKEN = "correct-horse-battery"
 
@@ -68,11 +71,11 @@ def test_the_rate_is_limited_per_caller() -> None:
 
 @given(st.text(), st.sampled_from(["Bearer ", "bearer ", "Basic ", ""]))
 def test_no_other_token_is_taken(text: str, scheme: str) -> None:
-    tokens = Tokens([TOKEN])
+    given_token = bearer(scheme + text)
     if scheme.lower() == "bearer " and text.strip() == TOKEN:
         return
-    with pytest.raises(ProblemError):
-        tokens.check(scheme + text)
+    digest = hashlib.sha256((given_token or "").encode("utf-8", "surrogatepass")).digest()
+    assert Tokens([TOKEN]).find(digest) is None
 
 
 @given(st.text(max_size=300))
@@ -98,9 +101,64 @@ def test_the_file_of_tokens_is_for_its_owner_only(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="others may read"):
         read_tokens(path)
     path.chmod(0o600)
-    assert read_tokens(path) == (TOKEN,)
+    assert read_tokens(path) == (Token(TOKEN),)
+    path.chmod(0o622)
+    with pytest.raises(ServiceError, match="others may change"):
+        read_tokens(path)
+    path.chmod(0o600)
     path.write_text("# nothing\n")
     with pytest.raises(ServiceError, match="no token"):
         read_tokens(path)
     with pytest.raises(ServiceError, match="cannot be read"):
         read_tokens(tmp_path / "none")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="secrets belong to root")
+def test_a_secret_as_containers_mount_it_is_taken(tmp_path: Path) -> None:
+    """Mode 0444, of root: Docker, Podman and Kubernetes mount secrets so."""
+    path = tmp_path / "tokens"
+    path.write_text(TOKEN)
+    path.chmod(0o444)
+    assert read_tokens(path) == (Token(TOKEN),)
+
+
+@pytest.mark.parametrize(
+    ("line", "token"),
+    [
+        (TOKEN, Token(TOKEN, None, "write")),
+        (f"{TOKEN} owner=ward-3", Token(TOKEN, "ward-3", "write")),
+        (f"{TOKEN} role=read owner=ward-3", Token(TOKEN, "ward-3", "read")),
+        (f"{TOKEN}\trole=admin", Token(TOKEN, None, "admin")),
+    ],
+)
+def test_lines_of_tokens(tmp_path: Path, line: str, token: Token) -> None:
+    path = tmp_path / "tokens"
+    path.write_text(line + "\n")
+    path.chmod(0o600)
+    assert read_tokens(path) == (token,)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (f"{TOKEN} ward-3", "line 1 is no token"),
+        (f"{TOKEN} owner=", "line 1 is no token"),
+        (f"{TOKEN} role=root", "line 1: a token has the role 'root'"),
+        ("short owner=x", "line 1: a token is shorter than 16 characters"),
+        (f"{TOKEN}\n{TOKEN}", "a token twice"),
+    ],
+)
+def test_lines_that_are_no_tokens(tmp_path: Path, line: str, words: str) -> None:
+    path = tmp_path / "tokens"
+    path.write_text(line + "\n")
+    path.chmod(0o600)
+    with pytest.raises(ServiceError, match=words) as caught:
+        read_tokens(path)
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 99_999])
+def test_a_port_that_does_not_exist_is_said(port: int) -> None:
+    with pytest.raises(ServiceError, match=f"there is no port {port}"):
+        ServiceSettings(port=port)
+    assert ServiceSettings(port=65_535).port == 65_535

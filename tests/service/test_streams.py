@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
 import multiprocessing
 import os
 import signal
@@ -9,14 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
+from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 import ecgfoundry
+from ecgfoundry.errors import ServiceError
 from ecgfoundry.inference.live.frames import LiveFrame, decode_frame, encode_frame
 from ecgfoundry.inference.live.stream import LiveStream
 from ecgfoundry.samples import sample_path
 from ecgfoundry.service.live.lanes import LaneStreams, StreamOrder
+from ecgfoundry.service.live.replay import replay
 
 OPENING = {"leads": ["I"], "sampling_rate": 300, "unit": "uV", "model": "rhythm-single-lead"}
 
@@ -114,7 +119,8 @@ def test_what_cannot_be_opened_is_told(
 ) -> None:
     with service.websocket_connect("/v1/stream") as socket:
         socket.send_json(opening)
-        assert socket.receive_json()["code"] == code
+        told = socket.receive_json()
+        assert (told["type"], told["code"]) == ("problem", code)
         with pytest.raises(WebSocketDisconnect):
             socket.receive_json()
 
@@ -124,17 +130,19 @@ def test_a_frame_that_is_none_ends_the_stream(service: TestClient) -> None:
         socket.send_json(OPENING)
         socket.receive_json()
         socket.send_bytes(b"no frame")
-        assert socket.receive_json()["code"] == "signal"
+        told = socket.receive_json()
+        assert (told["type"], told["code"]) == ("problem", "signal")
         with pytest.raises(WebSocketDisconnect):
             socket.receive_json()
 
 
 def test_a_page_from_elsewhere_may_not_connect(service: TestClient) -> None:
     with (
-        pytest.raises(WebSocketDisconnect),
+        pytest.raises(WebSocketDenialResponse) as refused,
         service.websocket_connect("/v1/stream", headers={"Origin": "http://evil.example"}),
     ):
         pass
+    assert (refused.value.status_code, refused.value.json()["code"]) == (403, "origin")
 
 
 def test_frames_of_a_stream_that_has_ended_are_left_out() -> None:
@@ -148,3 +156,35 @@ def test_frames_of_a_stream_that_has_ended_are_left_out() -> None:
     assert [stream for stream, _ in answers.said] == ["a"]
     lane.close(["a", "gone"])
     assert lane.answer([("a", frame)]).begins == [None]
+
+
+def test_those_who_watch_are_told_when_the_device_goes_and_comes(service: TestClient) -> None:
+    with contextlib.ExitStack() as stack:
+        with service.websocket_connect("/v1/stream") as device:
+            device.send_json(OPENING)
+            stream = device.receive_json()["stream"]
+            device.send_bytes(encode_frame(np.zeros((1, 30), np.int16)))  # so it is not forgotten
+            socket = stack.enter_context(service.websocket_connect(f"/v1/streams/{stream}/watch"))
+            socket.send_json({})
+            assert socket.receive_json()["connected"] is True
+        told = socket.receive()
+        while told.get("bytes") is not None:  # the frame, if it was on its way
+            told = socket.receive()
+        assert json.loads(told["text"]) == {"type": "device", "connected": False}
+        with service.websocket_connect("/v1/stream") as device:
+            device.send_json({"resume": stream})
+            device.receive_json()
+            assert socket.receive_json() == {"type": "device", "connected": True}
+            device.send_json({"type": "end"})
+            until(device, "closing")
+
+
+@pytest.mark.slow
+def test_a_replay_says_why_it_was_refused(address: str) -> None:
+    """Not "no service answers there": the service does, and says what is wrong."""
+    url = address.replace("http", "ws")
+    recording = ecgfoundry.read(sample_path("single-lead"))
+    with pytest.raises(ServiceError, match="there is no model 'nothing' here"):
+        asyncio.run(replay(recording, url, model="nothing"))
+    with pytest.raises(ServiceError, match="no service answers there"):
+        asyncio.run(replay(recording, "ws://127.0.0.1:9"))

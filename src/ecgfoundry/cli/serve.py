@@ -15,6 +15,7 @@ def serve(
     timeout: float = 60.0,
     max_body: int = 256,
     requests_per_minute: int = 6000,
+    trusted_proxy: tuple[str, ...] = (),
     streams: int = 1000,
     keep_folder: Path | None = None,
     model: tuple[str, ...] = (),
@@ -31,7 +32,8 @@ def serve(
     port
         Port to listen on.
     tokens
-        File of tokens, one a line, readable by its owner only.
+        File of tokens, readable by its owner only: one a line, then if wanted owner=NAME and
+        role=read, write or admin.
     workers
         Processes that read and interpret.
     queue
@@ -42,6 +44,8 @@ def serve(
         Largest request, in MB.
     requests_per_minute
         For each token or address.
+    trusted_proxy
+        Address or network of a gateway whose X-Forwarded-For is believed. Repeatable.
     streams
         Live streams at a time.
     keep_folder
@@ -68,7 +72,8 @@ def serve(
 
     from ecgfoundry.service.api import create_app
     from ecgfoundry.service.connections import TimedProtocol
-    from ecgfoundry.service.settings import ServiceSettings, read_tokens
+    from ecgfoundry.service.settings import ServiceSettings
+    from ecgfoundry.service.tokens import read_tokens
 
     settings = ServiceSettings(
         host=host,
@@ -79,6 +84,7 @@ def serve(
         timeout_s=timeout,
         body_bytes=max_body * 1_000_000,
         requests_per_minute=requests_per_minute,
+        trusted_proxies=trusted_proxy,
         streams=streams,
         keep_folder=keep_folder,
         models=model,
@@ -100,6 +106,9 @@ def serve(
         log_level=log_level,
         access_log=False,
         server_header=False,
+        # By default the server would believe whoever connects from this machine.
+        proxy_headers=bool(trusted_proxy),
+        forwarded_allow_ips=list(trusted_proxy),
         http=TimedProtocol,
         ws_max_size=8_000_000,
         # Answers of one kilobyte are not worth a compressor for every stream.

@@ -53,7 +53,7 @@ def replay(
     if importlib.util.find_spec("websockets") is None:
         raise MissingExtraError.for_extra("live streams", "serve")
     from ecgfoundry.service.live.replay import replay as send
-    from ecgfoundry.service.settings import read_tokens
+    from ecgfoundry.service.tokens import read_tokens
 
     if not speed > 0:
         print("ecgfoundry: --speed must be more than 0")
@@ -81,7 +81,7 @@ def replay(
             model=model,
             lead=lead,
             name=path.stem,
-            token=read_tokens(token_file)[0] if token_file is not None else None,
+            token=read_tokens(token_file)[0].secret if token_file is not None else None,
             tell=tell,
         )
     )

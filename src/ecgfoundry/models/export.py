@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import BundleError, FileAccessError, MissingExtraError
-from ecgfoundry.metrics.calibration import Calibrator
 from ecgfoundry.models.bundle import PREPROCESSING_FILE, Bundle
 from ecgfoundry.preprocessing import Preprocessing, standardize_window
 from ecgfoundry.preprocessing.design import ZeroPhaseFilter
@@ -415,7 +414,7 @@ def _answers_text(bundle: Bundle) -> str:
     form = (
         "softmax over the classes of (scale * logit + offset): the classes exclude each other, and "
         "the probabilities add up to 1"
-        if bundle.multiclass
+        if bundle.target_kind == "multiclass"
         else "sigmoid(scale * logit + offset), for each target by itself"
     )
     text = (

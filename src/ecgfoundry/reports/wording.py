@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.common.filters import is_filter_key
 from ecgfoundry.recording import Subject
-from ecgfoundry.signals import windows
 
 __all__ = [
     "DISCLAIMER",

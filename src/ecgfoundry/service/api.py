@@ -10,27 +10,24 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ecgfoundry._version import __version__
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.samples import SAMPLES, sample_path
 from ecgfoundry.service.live.routes import add_stream_routes
-from ecgfoundry.service.problems import MEDIA_TYPE, Problem, ProblemError, problem_of
+from ecgfoundry.service.openapi import answers, content, describe, objects
+from ecgfoundry.service.problems import Problem, ProblemError, problem_of
+from ecgfoundry.service.query_params import check_parameters
 from ecgfoundry.service.recordings import add_recording_routes
-from ecgfoundry.service.security import (
-    AUDIT,
-    HEADERS,
-    RateLimit,
-    Tokens,
-    check_host,
-    client_name,
-)
+from ecgfoundry.service.responses import AUDIT, HEADERS, problem_response
 from ecgfoundry.service.settings import ServiceSettings
 from ecgfoundry.service.state import ServiceState
 
@@ -40,6 +37,9 @@ _LOG = logging.getLogger("ecgfoundry.service")
 _PAGE = Path(__file__).with_name("page")
 _OPEN = ("/health", "/ready", "/", "/favicon.ico")
 """Addresses that need no token: whether the service is alive, and the page, which holds nothing."""
+
+_GONE = 499
+"""In the log and the figures: the client went away before it was answered (as nginx writes it)."""
 
 _DESCRIPTION = """\
 ECG files or samples in, named and calibrated findings out.
@@ -78,6 +78,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         description=_DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
+        dependencies=[Depends(check_parameters)],
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
     )
@@ -85,41 +86,32 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     _add_error_handlers(app)
     app.add_middleware(_Around, state=state)
     _add_service_routes(app, state)
+    _add_model_routes(app, state)
     add_recording_routes(app, state)
     add_stream_routes(app, state)
+    describe(app, tokens_required=bool(chosen.tokens), open_paths=_OPEN)
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")
     return app
-
-
-def _problem_response(problem: Problem) -> Response:
-    import json
-
-    return Response(
-        json.dumps(problem.to_dict(), ensure_ascii=False),
-        problem.status,
-        headers=problem.headers(),
-        media_type=MEDIA_TYPE,
-    )
 
 
 def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(ProblemError)
     async def on_problem(request: Request, error: ProblemError) -> Response:
-        return _problem_response(error.problem)
+        return problem_response(error.problem)
 
     @app.exception_handler(EcgFoundryError)
     async def on_typed(request: Request, error: EcgFoundryError) -> Response:
-        return _problem_response(problem_of(error))
+        return problem_response(problem_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return _problem_response(Problem(400, "request", f"{where}: {first['msg']}"))
+        return problem_response(Problem(400, "request", f"{where}: {first['msg']}"))
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        response = _problem_response(Problem(error.status_code, "request", str(error.detail)))
+        response = problem_response(Problem(error.status_code, "request", str(error.detail)))
         response.headers.update(error.headers or {})
         return response
 
@@ -132,8 +124,6 @@ class _Around:
 
     def __init__(self, app: ASGIApp, state: ServiceState) -> None:
         self._app, self._state = app, state
-        self._tokens = Tokens(state.settings.tokens)
-        self._limit = RateLimit(state.settings.requests_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -141,41 +131,47 @@ class _Around:
             await self._app(scope, receive, send)
             return
         start, status = time.perf_counter(), 0
+        method = scope["method"]
+        if method == "HEAD":  # every address that can be read has one: the same without the body
+            scope = {**scope, "method": "GET"}
         request = Request(scope)
         address = request.client.host if request.client else None
-        caller = client_name(None, address)
+        name = f"address:{address or 'unknown'}"
 
         async def dressed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                for header, value in HEADERS.items():
+                    headers.setdefault(header, value)
+            elif method == "HEAD":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
+            self._state.gate.check_request(request, method)
             path = scope["path"]
             if path not in _OPEN and not path.startswith("/page/"):
-                token = self._tokens.check(request.headers.get("authorization"))
-                caller = client_name(token, address)
-                self._limit.check(caller)
-            check_host(request.url.hostname, self._state.settings)
+                caller = self._state.gate.admit(request.headers.get("authorization"), address)
+                request.state.caller, name = caller, caller.name
             await self._app(scope, receive, dressed)
         except ProblemError as error:
-            await _problem_response(error.problem)(scope, receive, dressed)
+            await problem_response(error.problem)(scope, receive, dressed)
+        except ClientDisconnect:  # nobody is there to be answered, and nothing of ours failed
+            status = _GONE
         except Exception as error:  # the last resort: no request brings the service down
             _LOG.error("unexpected %s on %s", type(error).__name__, _route(scope))
             if status:  # the answer has begun: all that is left is to end the connection
                 raise
             words = f"an unexpected {type(error).__name__}"
-            await _problem_response(Problem(500, "unexpected", words))(scope, receive, dressed)
+            await problem_response(Problem(500, "unexpected", words))(scope, receive, dressed)
         finally:
             route, seconds = _route(scope), time.perf_counter() - start
             telemetry = self._state.telemetry
             telemetry.requests.labels(route, str(status)).inc()
             telemetry.seconds.labels(route).observe(seconds)
-            AUDIT.info("%s %s %s %d %.0fms", caller, scope["method"], route, status, 1e3 * seconds)
+            AUDIT.info("%s %s %s %d %.0fms", name, method, route, status, 1e3 * seconds)
 
 
 def _route(scope: Scope) -> str:
@@ -188,62 +184,34 @@ def _sample_files(name: str) -> dict[str, Path]:
     return {path.name: path for path in header.parent.glob(f"{header.stem}.*")}
 
 
-def _add_service_routes(app: FastAPI, state: ServiceState) -> None:
-    @app.get("/health", tags=["service"], summary="Is the process alive?")
-    async def health() -> dict[str, str]:
-        return {"status": "ok", "version": __version__}
+def _answered(tag: str, summary: str, success: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tags": [tag],
+        "summary": summary,
+        "responses": answers(success, summary),
+        "response_class": Response,
+    }
 
-    @app.get("/ready", tags=["service"], summary="Is a worker loaded and may requests come?")
-    async def ready() -> dict[str, str]:
+
+def _add_service_routes(app: FastAPI, state: ServiceState) -> None:
+    @app.get("/health", **_answered("service", "Is the process alive?", objects("Health")))
+    async def health() -> Response:
+        return JSONResponse({"status": "ok", "version": __version__})
+
+    @app.get(
+        "/ready",
+        **_answered("service", "Is a worker loaded and may requests come?", objects("Readiness")),
+    )
+    async def ready() -> Response:
         if state.closing or not state.pool.ready:
             words = "the service is stopping" if state.closing else "no worker is loaded yet"
             raise ProblemError(Problem(503, "not-ready", words, retry_after_s=1))
-        return {"status": "ready"}
+        return JSONResponse({"status": "ready"})
 
-    @app.get("/metrics", tags=["service"], summary="Figures for Prometheus")
+    @app.get("/metrics", **_answered("service", "Figures for Prometheus", content("text/plain")))
     async def metrics() -> Response:
         state.telemetry.waiting.set(state.pool.waiting)
         return Response(state.telemetry.text(), media_type="text/plain; version=0.0.4")
-
-    @app.get("/v1/models", tags=["models"], summary="The models that may be asked for")
-    async def models() -> dict[str, list[dict[str, Any]]]:
-        return {"models": await asyncio.to_thread(state.describe_models)}
-
-    @app.get("/v1/models/{name}", tags=["models"], summary="One model: everything in its bundle")
-    async def model(name: str) -> dict[str, Any]:
-        return await asyncio.to_thread(state.describe_model, name)
-
-    @app.get("/v1/models/{name}/card", tags=["models"], summary="Its model card, Markdown")
-    async def card(name: str) -> Response:
-        text = await asyncio.to_thread(state.model_card, name)
-        return Response(text, media_type="text/markdown; charset=utf-8")
-
-    @app.get("/v1/formats", tags=["models"], summary="The file formats that are read")
-    async def formats() -> dict[str, list[dict[str, Any]]]:
-        from ecgfoundry.formats.registry import formats as known
-
-        return {
-            "formats": [
-                {
-                    "name": reader.name,
-                    "description": reader.description,
-                    "extensions": list(reader.extensions),
-                    "verified_on": reader.verified_on,
-                }
-                for reader in known()
-            ]
-        }
-
-    @app.get("/v1/samples", tags=["models"], summary="Real ECGs to try things on")
-    async def samples() -> dict[str, dict[str, list[str]]]:
-        return {"samples": {name: sorted(_sample_files(name)) for name in SAMPLES}}
-
-    @app.get("/v1/samples/{name}/{file}", tags=["models"], summary="One file of a sample")
-    async def sample(name: str, file: str) -> Response:
-        known = _sample_files(name) if name in SAMPLES else {}
-        if file not in known:
-            raise ProblemError(Problem(404, "not-found", "there is no such sample"))
-        return Response(known[file].read_bytes(), media_type="application/octet-stream")
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
@@ -252,3 +220,63 @@ def _add_service_routes(app: FastAPI, state: ServiceState) -> None:
     @app.get("/favicon.ico", include_in_schema=False)
     async def icon() -> Response:
         return Response((_PAGE / "icon.svg").read_bytes(), media_type="image/svg+xml")
+
+
+def _add_model_routes(app: FastAPI, state: ServiceState) -> None:
+    @app.get(
+        "/v1/models", **_answered("models", "The models that may be asked for", objects("Models"))
+    )
+    async def models() -> Response:
+        return JSONResponse({"models": await asyncio.to_thread(state.models.describe_models)})
+
+    @app.get(
+        "/v1/models/{name}",
+        **_answered(
+            "models",
+            "One model: everything in its bundle",
+            {"application/json": {"schema": {"type": "object"}}},
+        ),
+    )
+    async def model(name: str) -> Response:
+        return JSONResponse(await asyncio.to_thread(state.models.describe_model, name))
+
+    @app.get(
+        "/v1/models/{name}/card",
+        **_answered("models", "Its model card, Markdown", content("text/markdown")),
+    )
+    async def card(name: str) -> Response:
+        text = await asyncio.to_thread(state.models.model_card, name)
+        return Response(text, media_type="text/markdown; charset=utf-8")
+
+    @app.get(
+        "/v1/formats", **_answered("models", "The file formats that are read", objects("Formats"))
+    )
+    async def formats() -> Response:
+        from ecgfoundry.formats.registry import formats as known
+
+        listed = [
+            {
+                "name": reader.name,
+                "description": reader.description,
+                "extensions": list(reader.extensions),
+                "verified_on": reader.verified_on,
+            }
+            for reader in known()
+        ]
+        return JSONResponse({"formats": listed})
+
+    @app.get("/v1/samples", **_answered("models", "Real ECGs to try things on", objects("Samples")))
+    async def samples() -> Response:
+        return JSONResponse({"samples": {name: sorted(_sample_files(name)) for name in SAMPLES}})
+
+    @app.get(
+        "/v1/samples/{name}/{file}",
+        **_answered(
+            "models", "One file of a sample", content("application/octet-stream", binary=True)
+        ),
+    )
+    async def sample(name: str, file: str) -> Response:
+        known = _sample_files(name) if name in SAMPLES else {}
+        if file not in known:
+            raise ProblemError(Problem(404, "not-found", "there is no such sample"))
+        return Response(known[file].read_bytes(), media_type="application/octet-stream")

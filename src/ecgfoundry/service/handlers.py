@@ -35,7 +35,8 @@ from ecgfoundry.labs.estimates import (
 )
 from ecgfoundry.labs.live import laboratory_timeline, trend_words
 from ecgfoundry.recording import Recording
-from ecgfoundry.service.problems import Problem, problem_of
+from ecgfoundry.service.problems import Problem, ProblemError, problem_of
+from ecgfoundry.service.samples import SAMPLES_NAME, array_of_samples
 from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
 from ecgfoundry.signals.windows import is_long
 
@@ -188,7 +189,13 @@ class Worker:
         """
         results: dict[int, Result] = {}
         groups: dict[str, list[tuple[int, SourceTask]]] = {}
-        for number, work in enumerate(works):
+        works = list(works)
+        for number, sent in enumerate(works):
+            found, problem = _guarded(partial(_readable, sent))
+            if found is None:
+                results[number] = problem
+                continue
+            work = works[number] = found
             if work.kind == "diagnose":
                 task, problem = _guarded(partial(self._prepare, work, partial(tell, number)))
                 if task is None:
@@ -252,12 +259,20 @@ class Worker:
         return problem if result is None else result
 
 
+def _readable(work: Work) -> Work:
+    """The request about a file that the readers know."""
+    path = Path(work.path)
+    return replace(work, path=str(array_of_samples(path))) if path.name == SAMPLES_NAME else work
+
+
 def _guarded(function: Callable[[], Any]) -> tuple[Any, Result]:
     """Return (value, _) or (None, problem). An untyped error of one request stays its own."""
     try:
         return function(), Result()
     except EcgFoundryError as error:
         return None, Result(problem=problem_of(error))
+    except ProblemError as error:
+        return None, Result(problem=error.problem)
     except MemoryError:
         words = "the recording needs more memory than there is"
         return None, Result(problem=Problem(413, "limit", words))

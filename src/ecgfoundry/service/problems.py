@@ -15,6 +15,7 @@ _STATUS = {
     "unknown-format": 415,
     "unsupported-variant": 415,
     "limit": 413,
+    "disk-full": 507,
     "model-not-found": 404,
     "synthetic-model": 409,
     "missing-extra": 501,
@@ -33,6 +34,7 @@ TITLES = {
     405: "This address does not take this method",
     408: "It came too slowly",
     409: "This cannot be done now",
+    410: "It is gone",
     413: "Too large",
     415: "No reader knows this content",
     422: "The recording cannot be read",
@@ -41,6 +43,7 @@ TITLES = {
     501: "This installation cannot do it",
     503: "The service is stopping",
     504: "It took too long",
+    507: "There is no room left",
 }
 
 
@@ -66,6 +69,10 @@ class Problem:
         if self.remedy:
             body["remedy"] = self.remedy
         return body
+
+    def to_message(self) -> dict[str, Any]:
+        """Return it as a message of a live stream, whose ``type`` says what kind it is."""
+        return {**self.to_dict(), "type": "problem"}
 
     def headers(self) -> dict[str, str]:
         """Return the headers that belong to it."""

@@ -6,13 +6,16 @@ they are analysed anew by the framework with every request.
 
 from __future__ import annotations
 
+import difflib
 from typing import Any, Literal, Self
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import HTTPConnection
 
 from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.service.problems import Problem, ProblemError
 
 __all__ = [
     "Excerpt",
@@ -21,12 +24,16 @@ __all__ = [
     "InFormat",
     "JobQuestion",
     "Question",
+    "Sent",
+    "check_parameters",
     "parameters",
 ]
 
 
 class Question(BaseModel):
     """What every question about a recording may say."""
+
+    model_config = ConfigDict(extra="forbid")
 
     leads: str | None = Field(
         None,
@@ -40,7 +47,10 @@ class Question(BaseModel):
     mains: float | None = Field(None, gt=0, le=1000, description="Mains frequency in Hz: 50 or 60")
     lead: str | None = Field(None, max_length=40, description="Read only this lead")
     recording: str | None = Field(
-        None, max_length=64, description="A kept recording, instead of a file"
+        None, max_length=64, description="A held or kept recording, instead of a file"
+    )
+    filename: str | None = Field(
+        None, max_length=255, description="What to call a file whose bytes are the whole body"
     )
     model: str | None = Field(
         None, max_length=100, description="A model of /v1/models; by default what suits"
@@ -70,6 +80,16 @@ class Question(BaseModel):
             sampling_rate=self.sampling_rate,
             mains_frequency=self.mains,
         )
+
+
+class Sent(BaseModel):
+    """A file is sent and nothing is asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filename: str | None = Field(
+        None, max_length=255, description="What to call a file whose bytes are the whole body"
+    )
 
 
 class InFormat(Question):
@@ -110,9 +130,9 @@ class JobQuestion(Question):
     trend: bool = Field(False, description="Follow the estimates through a long recording")
 
 
-def parameters(question: type[Question]) -> dict[str, list[dict[str, Any]]]:
+def parameters(question: type[BaseModel]) -> dict[str, list[dict[str, Any]]]:
     """Return the parameters of a question as OpenAPI describes them."""
-    described = []
+    described: list[dict[str, Any]] = []
     for name, schema in question.model_json_schema()["properties"].items():
         words = schema.pop("description", None)
         described.append(
@@ -120,3 +140,31 @@ def parameters(question: type[Question]) -> dict[str, list[dict[str, Any]]]:
             | ({"description": words} if words else {})
         )
     return {"parameters": described}
+
+
+async def check_parameters(connection: HTTPConnection) -> None:
+    """Refuse parameters of an address that it does not have, and those that stand twice.
+
+    A wrong name must not pass as if nothing had been asked: ``modle=x`` would be answered by
+    another model.
+
+    Raises
+    ------
+    ProblemError
+        400, with the name that was probably meant.
+    """
+    if connection.scope["type"] != "http":
+        return
+    described = getattr(connection.scope.get("route"), "openapi_extra", None) or {}
+    known = [parameter["name"] for parameter in described.get("parameters", ())]
+    names = [name for name, _ in connection.query_params.multi_items()]
+    for name in names:
+        if name not in known:
+            meant = difflib.get_close_matches(name, known, 1)
+            remedy = f"Did you mean '{meant[0]}'?" if meant else None
+            if not meant and known:
+                remedy = f"There are {', '.join(known)}"
+            words = f"this address has no parameter '{name[:40]}'"
+            raise ProblemError(Problem(400, "parameter", words, remedy))
+        if names.count(name) > 1:
+            raise ProblemError(Problem(400, "parameter", f"the parameter '{name}' stands twice"))

@@ -1,19 +1,25 @@
-"""Routes that take a recording: diagnose, labs, embed, read, kept recordings, batch jobs."""
+"""Routes that take a recording: diagnose, labs, embed, read, stored recordings, batch jobs."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from ecgfoundry.service.handlers import Result, Work
-from ecgfoundry.service.problems import MEDIA_TYPE, Problem, ProblemError
+from ecgfoundry.service.jobs import Job
+from ecgfoundry.service.kept import HELD_S
+from ecgfoundry.service.openapi import BODY, answers, content, in_every_format, objects
+from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.query_params import (
     Excerpt,
     Explained,
@@ -21,97 +27,34 @@ from ecgfoundry.service.query_params import (
     InFormat,
     JobQuestion,
     Question,
+    Sent,
     parameters,
 )
-from ecgfoundry.service.security import REPORT_POLICY
+from ecgfoundry.service.responses import REPORT_POLICY
 from ecgfoundry.service.state import ServiceState
-from ecgfoundry.service.uploads import Upload, received
+from ecgfoundry.service.tokens import Caller
+from ecgfoundry.service.uploads import received, take
 
-__all__ = ["add_recording_routes"]
-
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "description": "The file as the device wrote it. A WFDB recording has several: send all as "
-        "`file`. Or samples as JSON.",
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "array", "items": {"type": "string", "format": "binary"}}
-                    },
-                }
-            },
-            "application/octet-stream": _BINARY,
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["signal", "sampling_rate", "leads", "unit"],
-                    "properties": {
-                        "signal": {
-                            "type": "array",
-                            "items": {"type": "array", "items": {"type": ["number", "null"]}},
-                        },
-                        "sampling_rate": {"type": "number"},
-                        "leads": {"type": "array", "items": {"type": "string"}},
-                        "unit": {"type": "string"},
-                    },
-                },
-                "example": {
-                    "signal": [[0.01, 0.02, None]],
-                    "sampling_rate": 500,
-                    "leads": ["I"],
-                    "unit": "mV",
-                },
-            },
-        },
-    }
-}
+__all__ = ["add_recording_routes", "caller_of"]
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    schema = {
-        "type": "object",
-        "required": ["type", "title", "status", "detail", "code"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "code": {"type": "string"},
-            "remedy": {"type": "string"},
-        },
-    }
-    return {
-        status: {"description": "Problem details", "content": {MEDIA_TYPE: {"schema": schema}}}
-        for status in statuses
-    }
-
-
-_FAILURES = _problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 501, 503, 504)
-
-
-def _interpretation_response() -> dict[int | str, dict[str, Any]]:
-    content: dict[str, Any] = {
-        "application/json": {"schema": {"type": "object", "title": "Interpretation"}},
-        "application/fhir+json": {"schema": {"type": "object"}},
-        "text/html": {"schema": {"type": "string"}},
-        "application/pdf": _BINARY,
-    }
-    return {200: {"description": "The interpretation", "content": content}, **_FAILURES}
+def caller_of(request: Request) -> Caller:
+    """Return who calls, as the gate has found."""
+    caller: Caller = request.state.caller
+    return caller
 
 
 @asynccontextmanager
 async def _recording(
-    request: Request, state: ServiceState, kept: str | None
+    request: Request, state: ServiceState, stored: str | None
 ) -> AsyncIterator[tuple[Path, str]]:
-    """Give the recording of a request: a kept one, or the files in its body."""
-    if kept is not None:
-        yield state.kept.find(kept)
+    """Give the recording of a request: a stored one, or the files in its body."""
+    if stored is not None:
+        async with state.stored.using(stored, caller_of(request)) as found:
+            yield found
         return
-    async with received(request, limit=state.settings.body_bytes) as upload:
+    limit = state.settings.body_bytes
+    async with received(request, state.workspace, limit=limit) as upload:
         yield upload.recording
 
 
@@ -127,8 +70,23 @@ def _response(result: Result) -> Response:
 def add_recording_routes(app: FastAPI, state: ServiceState) -> None:
     """Add the routes that take a recording."""
     _add_answers(app, state)
+    _add_held(app, state)
     _add_kept(app, state)
     _add_jobs(app, state)
+
+
+def _described(
+    tag: str, summary: str, responses: dict[int | str, Any], question: type[BaseModel] | None = None
+) -> dict[str, Any]:
+    """What a route says of itself; ``question``: it takes a recording, and these parameters."""
+    taken = {} if question is None else {"openapi_extra": BODY | parameters(question)}
+    return {
+        "tags": [tag],
+        "summary": summary,
+        "responses": responses,
+        "response_class": Response,
+        **taken,
+    }
 
 
 def _add_answers(app: FastAPI, state: ServiceState) -> None:
@@ -143,44 +101,53 @@ def _add_answers(app: FastAPI, state: ServiceState) -> None:
         return _response(result)
 
     def described(
-        summary: str, question: type[Question], responses: dict[int | str, Any] = _FAILURES
+        summary: str, question: type[Question], success: dict[str, Any]
     ) -> dict[str, Any]:
-        return {
-            "tags": ["recordings"],
-            "summary": summary,
-            "openapi_extra": _BODY | parameters(question),
-            "responses": responses,
-        }
-
-    interpreted = _interpretation_response()
+        return _described("recordings", summary, answers(success, summary), question)
 
     @app.post(
         "/v1/diagnose",
-        **described("Findings with calibrated probabilities", InFormat, interpreted),
+        **described(
+            "Findings with calibrated probabilities", InFormat, in_every_format("Interpretation")
+        ),
     )
     async def diagnose(request: Request) -> Response:
         asked = InFormat.of(request)
         return await answer(request, asked, kind="diagnose", model=asked.model, format=asked.format)
 
-    @app.post("/v1/labs", **described("Estimates of laboratory values", Followed, interpreted))
+    @app.post(
+        "/v1/labs",
+        **described(
+            "Estimates of laboratory values", Followed, in_every_format("LaboratoryAnswer")
+        ),
+    )
     async def labs(request: Request) -> Response:
         asked = Followed.of(request)
-        chosen = state.laboratory_model(asked.model)
+        chosen = state.models.laboratory_model(asked.model)
         return await answer(
             request, asked, kind="labs", model=chosen, format=asked.format, trend=asked.trend
         )
 
-    @app.post("/v1/embed", **described("The network's features of each window", Question))
+    @app.post(
+        "/v1/embed",
+        **described("The network's features of each window", Question, objects("Embeddings")),
+    )
     async def embed(request: Request) -> Response:
         asked = Question.of(request)
         return await answer(request, asked, kind="embed", model=asked.model)
 
-    @app.post("/v1/explain", **described("Where in the signal a finding comes from", Explained))
+    @app.post(
+        "/v1/explain",
+        **described("Where in the signal a finding comes from", Explained, objects("Explanation")),
+    )
     async def explain(request: Request) -> Response:
         asked = Explained.of(request)
         return await answer(request, asked, kind="explain", model=asked.model, target=asked.target)
 
-    @app.post("/v1/read", **described("What is in a file, and samples if wanted", Excerpt))
+    @app.post(
+        "/v1/read",
+        **described("What is in a file, and samples if wanted", Excerpt, objects("Recording")),
+    )
     async def read(request: Request) -> Response:
         asked = Excerpt.of(request)
         return await answer(
@@ -194,100 +161,193 @@ def _add_answers(app: FastAPI, state: ServiceState) -> None:
         )
 
 
+def _add_held(app: FastAPI, state: ServiceState) -> None:
+    summary = "Hold a recording for some minutes, to ask several things about it"
+
+    @app.post(
+        "/v1/uploads",
+        status_code=201,
+        **_described(
+            "stored recordings", summary, answers(objects("Held"), "Its name", status=201), Sent
+        ),
+    )
+    async def hold(request: Request) -> Response:
+        upload = await take(request, state.workspace, limit=state.settings.body_bytes)
+        try:
+            _ = upload.recording  # the files of one recording, or none of them is held
+            identifier = state.held.hold(upload, caller_of(request))
+        except BaseException:
+            await asyncio.to_thread(shutil.rmtree, upload.folder, ignore_errors=True)
+            raise
+        return _stored(identifier, {"expires_s": HELD_S})
+
+
+def _stored(identifier: str, more: dict[str, Any] | None = None) -> Response:
+    location = f"/v1/recordings/{identifier}"
+    body = {"recording": identifier, **(more or {})}
+    return JSONResponse(body, 201, headers={"Location": location})
+
+
 def _add_kept(app: FastAPI, state: ServiceState) -> None:
+    tag, limit = "stored recordings", state.settings.body_bytes
+
     @app.post(
         "/v1/recordings",
-        tags=["kept recordings"],
         status_code=201,
-        summary="Keep a recording on the server, to look at it part by part",
-        openapi_extra=_BODY,
-        responses=_FAILURES,
+        **_described(
+            tag,
+            "Keep a recording on the server, to look at it part by part",
+            answers(objects("Stored"), "Its name", status=201),
+            Sent,
+        ),
     )
-    async def keep(request: Request) -> JSONResponse:
-        async with received(request, limit=state.settings.body_bytes) as upload:
-            identifier = state.kept.keep(upload)
-        location = f"/v1/recordings/{identifier}"
-        return JSONResponse({"recording": identifier}, 201, headers={"Location": location})
+    async def keep(request: Request) -> Response:
+        caller = caller_of(request)
+        caller.needs("write")
+        async with received(request, state.workspace, limit=limit) as upload:
+            _ = upload.recording  # the files of one recording, or none of them is kept
+            identifier = await asyncio.to_thread(state.kept.keep, upload, caller)
+        return _stored(identifier)
+
+    @app.get(
+        "/v1/recordings",
+        **_described(tag, "What is kept of yours", answers(objects("StoredList"), "A list")),
+    )
+    async def kept(request: Request) -> Response:
+        found = await asyncio.to_thread(state.kept.list, caller_of(request))
+        return JSONResponse({"recordings": found})
+
+    @app.put(
+        "/v1/recordings/{recording}",
+        status_code=204,
+        **_described(
+            tag,
+            "Put other files in the place of a kept recording",
+            answers(None, "It was replaced", status=204),
+            Sent,
+        ),
+    )
+    async def replace(recording: str, request: Request) -> Response:
+        caller = caller_of(request)
+        caller.needs("write")
+        async with received(request, state.workspace, limit=limit) as upload:
+            _ = upload.recording
+            await asyncio.to_thread(state.kept.replace, recording, upload, caller)
+        return Response(status_code=204)
 
     @app.delete(
         "/v1/recordings/{recording}",
-        tags=["kept recordings"],
         status_code=204,
-        summary="Remove a kept recording",
-        responses=_FAILURES,
+        **_described(
+            tag, "Remove a held or kept recording", answers(None, "It was removed", status=204)
+        ),
     )
-    async def remove(recording: str) -> Response:
-        state.kept.delete(recording)
+    async def remove(recording: str, request: Request) -> Response:
+        await asyncio.to_thread(state.stored.delete, recording, caller_of(request))
         return Response(status_code=204)
 
 
 def _add_jobs(app: FastAPI, state: ServiceState) -> None:
     @app.post(
         "/v1/jobs",
-        tags=["jobs"],
         status_code=202,
-        summary="Do something with many files, or with a long one, in the background",
-        openapi_extra=_BODY | parameters(JobQuestion),
-        responses=_FAILURES,
+        **_described(
+            "jobs",
+            "Do something with many files, or with a long one, in the background",
+            answers(objects("Job"), "The job, which has begun", status=202),
+            JobQuestion,
+        ),
     )
-    async def start(request: Request) -> JSONResponse:
+    async def start(request: Request) -> Response:
+        caller = caller_of(request)
+        caller.needs("write")
         asked = JobQuestion.of(request)
-        model = state.laboratory_model(asked.model) if asked.kind == "labs" else asked.model
-        if asked.recording is not None:
-            raise ProblemError(Problem(400, "request", "a job takes files, no kept recording"))
-        async with received(request, limit=state.settings.body_bytes) as upload:
-            files = _recordings_of(upload)
+        labs = asked.kind == "labs"
+        model = state.models.laboratory_model(asked.model) if labs else asked.model
+        folder = state.workspace.folder("job")
+        try:
+            files, size, ignored = await _files_for_job(request, state, asked.recording, folder)
             if len(files) > state.settings.job_files:
                 words = f"a job may have {state.settings.job_files} recordings"
                 raise ProblemError(Problem(413, "limit", words))
-            folder = Path(tempfile.mkdtemp(prefix="ecgfoundry-job-"))
-            for path in upload.paths:
-                shutil.move(path, folder / path.name)
-        works = [
-            Work(
-                asked.kind,
-                str(folder / path.name),
-                name,
-                asked.options(),
-                model,
-                asked.lead,
-                trend=asked.trend,
-                timeout_s=state.settings.job_timeout_s,
+            state.jobs.accept(size)
+            works = [
+                Work(
+                    asked.kind,
+                    str(path),
+                    name,
+                    asked.options(),
+                    model,
+                    asked.lead,
+                    trend=asked.trend,
+                    timeout_s=state.settings.job_timeout_s,
+                )
+                for path, name in files
+            ]
+            job = Job(
+                secrets.token_hex(16), caller.owner, works, folder, size=size, ignored=ignored
             )
-            for path, name in files
-        ]
-        job = state.jobs.start(works, folder, upload.size)
+            state.jobs.start(job)
+        except BaseException:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            raise
         location = f"/v1/jobs/{job.identifier}"
         return JSONResponse(job.to_dict(), 202, headers={"Location": location})
 
-    @app.get("/v1/jobs/{job}", tags=["jobs"], summary="How far a job is", responses=_FAILURES)
-    async def progress(job: str) -> dict[str, Any]:
-        return state.jobs.find(job).to_dict()
+    @app.get(
+        "/v1/jobs/{job}",
+        **_described("jobs", "How far a job is", answers(objects("Job"), "Its state")),
+    )
+    async def progress(job: str, request: Request) -> Response:
+        return JSONResponse(state.jobs.find(job, caller_of(request)).to_dict())
 
     @app.get(
         "/v1/jobs/{job}/results",
-        tags=["jobs"],
-        summary="What is done so far, one JSON object a line",
-        responses=_FAILURES,
+        **_described(
+            "jobs",
+            "What is done so far, one JSON object a line",
+            answers(content("application/x-ndjson"), "A line for each recording"),
+        ),
     )
-    async def results(job: str) -> Response:
-        lines = state.jobs.find(job).lines()
+    async def results(job: str, request: Request) -> Response:
+        lines = state.jobs.find(job, caller_of(request)).lines()
         return Response(b"".join(lines), media_type="application/x-ndjson")
 
     @app.delete(
-        "/v1/jobs/{job}", tags=["jobs"], status_code=204, summary="End a job and forget it",
-        responses=_FAILURES,
-    )  # fmt: skip
-    async def cancel(job: str) -> Response:
-        await state.jobs.remove(job)
+        "/v1/jobs/{job}",
+        status_code=204,
+        **_described("jobs", "End a job and forget it", answers(None, "It ended", status=204)),
+    )
+    async def cancel(job: str, request: Request) -> Response:
+        await state.jobs.remove(job, caller_of(request))
         return Response(status_code=204)
 
 
-def _recordings_of(upload: Upload) -> list[tuple[Path, str]]:
-    """Recordings among the files of a batch; side files of WFDB headers are none of their own."""
-    from ecgfoundry.inference.files import without_sidecars
+async def _files_for_job(
+    request: Request, state: ServiceState, stored: str | None, folder: Path
+) -> tuple[list[tuple[Path, str]], int, tuple[str, ...]]:
+    """Put the recordings of a job into its folder; return them, their size, and what is none."""
+    if stored is not None:
+        async with state.stored.using(stored, caller_of(request)) as (path, name):
+            beside = [file for file in path.parent.iterdir() if file.is_file()]
+            await asyncio.to_thread(_copy_all, beside, folder)
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        return [(folder / path.name, name)], size, ()
+    limit = state.settings.body_bytes
+    async with received(request, state.workspace, limit=limit) as upload:
+        files, ignored = upload.recordings()
+        if not files:
+            words = "there is no recording among the files: " + ", ".join(ignored[:8])
+            raise ProblemError(Problem(400, "request", words))
+        for path in upload.paths:
+            path.rename(folder / path.name)  # in one workspace, so nothing is copied
+    return [(folder / path.name, name) for path, name in files], upload.size, tuple(ignored)
 
-    own = set(without_sidecars(upload.paths))
-    return [
-        (path, name) for path, name in zip(upload.paths, upload.names, strict=True) if path in own
-    ]
+
+def _copy_all(files: Sequence[Path], folder: Path) -> None:
+    """Give a job its own names for files, where the system can, or else its own files."""
+    for file in files:
+        try:
+            os.link(file, folder / file.name)
+        except OSError:
+            shutil.copyfile(file, folder / file.name)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecgfoundry.errors import ServiceError
+from ecgfoundry.service.tokens import Token
 
-__all__ = ["ServiceSettings", "is_loopback", "read_tokens"]
+__all__ = ["ServiceSettings", "is_loopback"]
 
 _MEGABYTE = 1_000_000
+_LARGEST_PORT = 65_535
 
 
 def is_loopback(host: str) -> bool:
@@ -31,8 +33,9 @@ class ServiceSettings:
     ----------
     host, port
         Where the service listens.
-    tokens : tuple of str
-        Who may call; required as soon as others can reach the host.
+    tokens : tuple of Token or str
+        Who may call; required as soon as others can reach the host. Text alone is a token that is
+        an owner of its own and may write.
     workers : int
         Processes that read and interpret.
     queue : int
@@ -45,6 +48,10 @@ class ServiceSettings:
         Largest request.
     requests_per_minute : int
         For each token (or address, where no token is needed).
+    wrong_tokens_per_minute : int
+        From one address; beyond it the next ones are refused unseen.
+    trusted_proxies : tuple of str
+        Addresses or networks of gateways whose X-Forwarded-For is believed; by default of none.
     streams : int
         Live streams at a time.
     keep_folder : Path, optional
@@ -66,13 +73,15 @@ class ServiceSettings:
 
     host: str = "127.0.0.1"
     port: int = 8765
-    tokens: tuple[str, ...] = field(default=(), repr=False)
+    tokens: tuple[Token | str, ...] = field(default=(), repr=False)
     workers: int = 2
     queue: int = 64
     batch: int = 4
     timeout_s: float = 60.0
     body_bytes: int = 256 * _MEGABYTE
     requests_per_minute: int = 6000
+    wrong_tokens_per_minute: int = 10
+    trusted_proxies: tuple[str, ...] = ()
     streams: int = 1000
     keep_folder: Path | None = None
     keep_bytes: int = 2000 * _MEGABYTE
@@ -88,36 +97,24 @@ class ServiceSettings:
                 f"listening on {self.host} lets others in, and no token is set",
                 remedy="Give a file of tokens with --tokens, or listen on 127.0.0.1",
             )
-        if any(len(token) < 16 for token in self.tokens):
+        whole = tuple(Token(entry) if isinstance(entry, str) else entry for entry in self.tokens)
+        object.__setattr__(self, "tokens", whole)
+        if not 0 <= self.port <= _LARGEST_PORT:
             raise ServiceError(
-                "a token is shorter than 16 characters",
-                remedy="Make one, for example with: openssl rand -base64 32",
+                f"there is no port {self.port}",
+                remedy=f"Choose one from 1 to {_LARGEST_PORT}, or 0 for any that is free",
             )
-        for name in ("workers", "queue", "batch", "body_bytes", "requests_per_minute", "job_files"):
+        for proxy in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(proxy, strict=False)
+            except ValueError:
+                raise ServiceError(
+                    f"'{proxy}' is no address of a gateway",
+                    remedy="Give an address or a network, such as 127.0.0.1 or 10.0.0.0/24",
+                ) from None
+        least_one = ("workers", "queue", "batch", "body_bytes", "job_files")
+        for name in (*least_one, "requests_per_minute", "wrong_tokens_per_minute"):
             if getattr(self, name) < 1:
                 raise ServiceError(f"{name} must be at least 1")
         if not self.timeout_s > 0:
             raise ServiceError("the time limit must be longer than nothing")
-
-
-def read_tokens(path: Path) -> tuple[str, ...]:
-    """Read tokens, one a line; empty lines and lines that begin with # do not count.
-
-    Raises
-    ------
-    ServiceError
-        The file cannot be read, or others than its owner may read it.
-    """
-    try:
-        mode = path.stat().st_mode
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ServiceError(f"the tokens cannot be read: {error}", path=path) from None
-    if mode & 0o077:
-        raise ServiceError(
-            "others may read the file of tokens", path=path, remedy=f"Run: chmod 600 {path}"
-        )
-    found = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
-    if not found:
-        raise ServiceError("the file holds no token", path=path)
-    return found

@@ -14,18 +14,19 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ecgfoundry.errors import EcgFoundryError, SignalError
 from ecgfoundry.inference.live.frames import decode_frame, encode_frame, read_header
 from ecgfoundry.labs.estimates import refuse_synthetic
 from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.recording import millivolts_per_unit
+from ecgfoundry.service.catalogue import ModelCatalogue
 from ecgfoundry.service.live.lanes import Answers, LaneDied, LaneProcess, StreamOrder, text_of
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
-
-if TYPE_CHECKING:
-    from ecgfoundry.service.state import ServiceState
+from ecgfoundry.service.settings import ServiceSettings
+from ecgfoundry.service.telemetry import Telemetry
+from ecgfoundry.service.tokens import Caller
 
 __all__ = ["LiveHub", "LiveSession", "Outbox"]
 
@@ -176,13 +177,16 @@ class LiveHub:
 
     Parameters
     ----------
-    state : ServiceState
-    limit : int
-        Streams at a time.
+    settings : ServiceSettings
+    telemetry : Telemetry
+    models : ModelCatalogue
     """
 
-    def __init__(self, state: ServiceState, *, limit: int) -> None:
-        self._state, self._limit = state, limit
+    def __init__(
+        self, settings: ServiceSettings, telemetry: Telemetry, models: ModelCatalogue
+    ) -> None:
+        self._settings, self._telemetry, self._models = settings, telemetry, models
+        self._stopping = False
         self._sessions: dict[str, LiveSession] = {}
         self._lanes: list[_Lane] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -191,12 +195,13 @@ class LiveHub:
 
     def start(self) -> None:
         """Start the lanes; their processes come with their first streams."""
-        self._lanes = [_Lane(number) for number in range(self._state.settings.workers)]
+        self._lanes = [_Lane(number) for number in range(self._settings.workers)]
         self._tasks = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
         self._tasks.append(asyncio.create_task(self._forget()))
 
     async def close(self) -> None:
-        """End all streams."""
+        """End all streams, and take no new ones."""
+        self._stopping = True
         for session in self._sessions.values():
             session.tell(text_of({"type": "closing", "reason": "the service is stopping"}))
         for task in (*self._tasks, *self._closing):
@@ -209,19 +214,20 @@ class LiveHub:
         """The streams there are."""
         return list(self._sessions.values())
 
-    def find(self, identifier: str) -> LiveSession:
+    def find(self, identifier: str, caller: Caller) -> LiveSession:
         """Return a stream by its name.
 
         Raises
         ------
         ProblemError
-            404.
+            404: there is none, or it belongs to somebody else.
         """
-        if identifier not in self._sessions:
+        session = self._sessions.get(identifier)
+        if session is None or not caller.sees(session.owner):
             raise ProblemError(Problem(404, "stream-not-found", "there is no such stream"))
-        return self._sessions[identifier]
+        return session
 
-    async def open(self, description: dict[str, Any], caller: str = "") -> LiveSession:
+    async def open(self, description: dict[str, Any], caller: Caller) -> LiveSession:
         """Open a stream, or take up one whose connection was lost.
 
         Parameters
@@ -231,24 +237,22 @@ class LiveHub:
             ``lead``, ``delay_s``, ``mains``, ``name``, ``laboratory`` (False: no estimates of
             laboratory values; or the model for them; by default the service's own, if it has
             one); or ``resume`` with the stream's name.
-        caller : str
-            Who opens it: nobody else may take it up again.
+        caller : Caller
+            Whose it will be: nobody else may take it up again.
 
         Raises
         ------
         ProblemError
         """
-        if self._state.closing:
+        if self._stopping:
             raise ProblemError(Problem(503, "stopping", "the service is stopping"))
         resume = description.get("resume")
         if resume is not None:
-            session = self.find(str(resume))
-            if session.owner != caller:
-                raise ProblemError(Problem(404, "stream-not-found", "there is no such stream"))
+            session = self.find(str(resume), caller)
             session.last_seen = time.monotonic()
             return session
-        if len(self._sessions) >= self._limit:
-            words = f"the service has its {self._limit} streams"
+        if len(self._sessions) >= self._settings.streams:
+            words = f"the service has its {self._settings.streams} streams"
             raise ProblemError(Problem(429, "busy", words, None, 30))
         try:
             order = await asyncio.to_thread(self._order, description)
@@ -268,9 +272,9 @@ class LiveHub:
                 Problem(503, "lane-died", "the process for this stream ended", None, 5)
             ) from None
         name = str(description.get("name", ""))[:80]
-        session = LiveSession(order, about, lane.number, name, caller)
+        session = LiveSession(order, about, lane.number, name, caller.owner)
         self._sessions[session.identifier] = session
-        self._state.telemetry.streams.set(len(self._sessions))
+        self._telemetry.streams.set(len(self._sessions))
         return session
 
     def _order(self, description: dict[str, Any]) -> StreamOrder:
@@ -299,8 +303,8 @@ class LiveHub:
         )
 
     def _bundle(self, name: str) -> Bundle:
-        bundle = self._state.bundle(name)
-        refuse_synthetic(bundle, allowed=self._state.settings.synthetic_ok)
+        bundle = self._models.bundle(name)
+        refuse_synthetic(bundle, allowed=self._settings.synthetic_ok)
         return bundle
 
     def _laboratory(self, wanted: Any) -> Path | None:
@@ -309,7 +313,7 @@ class LiveHub:
             return None
         named = isinstance(wanted, str)
         try:
-            return self._bundle(self._state.laboratory_model(wanted if named else None)).folder
+            return self._bundle(self._models.laboratory_model(wanted if named else None)).folder
         except ProblemError:
             if named:
                 raise
@@ -381,11 +385,11 @@ class LiveHub:
             if name in sessions:
                 sessions[name].last_answer = message
                 sessions[name].tell(message)
-        self._state.telemetry.windows.inc(len(answers.said))
+        self._telemetry.windows.inc(len(answers.said))
 
     async def _replace(self, lane: _Lane) -> None:
         """Begin the streams of a lane anew: their process is gone, and with it their past."""
-        self._state.telemetry.restarts.labels("lane").inc()
+        self._telemetry.restarts.labels("lane").inc()
         words = "the process that answered this stream ended; it begins anew"
         for session in self.sessions:
             if session.lane != lane.number:
@@ -416,7 +420,7 @@ class LiveHub:
         """End a stream for good."""
         if self._sessions.pop(session.identifier, None) is None:
             return
-        self._state.telemetry.streams.set(len(self._sessions))
+        self._telemetry.streams.set(len(self._sessions))
         task = asyncio.create_task(self._close(session))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

@@ -159,8 +159,7 @@ class LaneStreams:
             except KeyError:  # it was ended meanwhile
                 pass
             except EcgFoundryError as error:
-                problem = problem_of(error).to_dict()
-                result.problems.append((name, text_of({"type": "problem", **problem})))
+                result.problems.append((name, text_of(problem_of(error).to_message())))
             result.begins.append(begin)
         groups: dict[int, list[tuple[_Held, LiveStream, DueWindow]]] = {}
         for one in due:

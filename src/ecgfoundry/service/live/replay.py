@@ -84,6 +84,13 @@ async def replay(
                         break
             finally:
                 sending.cancel()
+    except websockets.InvalidStatus as error:
+        raise _refusal(
+            bytes(error.response.body or b""), error.response.status_code, address
+        ) from None
+    except websockets.ConnectionClosed as error:
+        words = f"the connection ended before the recording did ({error})"
+        raise ServiceError(words, path=address, remedy="See the log of the service") from None
     except (OSError, websockets.WebSocketException) as error:
         raise ServiceError(
             f"no service answers there ({type(error).__name__})",
@@ -91,6 +98,16 @@ async def replay(
             remedy="Start one with: ecgfoundry serve",
         ) from None
     return answers
+
+
+def _refusal(body: bytes, status: int, address: str) -> ServiceError:
+    """The error for a service that is there and does not let a stream begin."""
+    try:
+        problem = json.loads(body)
+        words, remedy = str(problem["detail"]), problem.get("remedy")
+    except (ValueError, KeyError, TypeError):
+        words, remedy = f"the service there refuses the connection with status {status}", None
+    return ServiceError(words, path=address, remedy=remedy)
 
 
 async def _send(socket: Any, recording: Recording, size: int, speed: float) -> None:

@@ -15,14 +15,18 @@ from collections.abc import Coroutine
 from typing import Any
 
 import anyio
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import JSONResponse
+from starlette.websockets import WebSocketState
 
+from ecgfoundry.service.gate import Gate
 from ecgfoundry.service.live.hub import LiveSession, Outbox
 from ecgfoundry.service.live.lanes import text_of
+from ecgfoundry.service.openapi import answers, objects
 from ecgfoundry.service.problems import Problem, ProblemError
-from ecgfoundry.service.security import AUDIT, RateLimit, Tokens, check_host, client_name
-from ecgfoundry.service.settings import is_loopback
+from ecgfoundry.service.responses import AUDIT, problem_response
 from ecgfoundry.service.state import ServiceState
+from ecgfoundry.service.tokens import Caller
 
 __all__ = ["add_stream_routes"]
 
@@ -34,34 +38,44 @@ _VIEWERS = 64
 
 def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
     """Add the routes of live streams."""
-    doors = _Doors(state)
 
-    @app.get("/v1/streams", tags=["live"], summary="The live streams there are")
-    async def streams() -> dict[str, list[dict[str, Any]]]:
-        return {"streams": [session.describe() for session in state.live.sessions]}
+    @app.get(
+        "/v1/streams",
+        tags=["live"],
+        summary="The live streams there are",
+        responses=answers(objects("Streams"), "A list"),
+        response_class=Response,
+    )
+    async def streams(request: Request) -> Response:
+        caller: Caller = request.state.caller
+        seen = [one.describe() for one in state.live.sessions if caller.sees(one.owner)]
+        return JSONResponse({"streams": seen})
 
     @app.websocket("/v1/stream")
     async def device(socket: WebSocket) -> None:
         async with _problems_are_told(socket):
-            description, caller = await doors.opening(socket)
+            description, caller = await _opening(socket, state.gate)
+            caller.needs("write")
             session = await state.live.open(description, caller)
             if session.device is not None:
                 words = "this stream has a connection"
                 raise ProblemError(Problem(409, "stream-connected", words))
             session.device = Outbox()
-            AUDIT.info("%s stream opened", caller)
+            session.tell(_device_message(True), device=False)
+            AUDIT.info("%s stream opened", caller.name)
             try:
                 await _serve_device(socket, state, session)
             finally:
                 session.device = None
+                session.tell(_device_message(False), device=False)
                 if description.get("resume") is None and not session.received:
                     state.live.end(session)
 
     @app.websocket("/v1/streams/{stream}/watch")
     async def watch(socket: WebSocket, stream: str) -> None:
         async with _problems_are_told(socket):
-            await doors.opening(socket)
-            session = state.live.find(stream)
+            _, caller = await _opening(socket, state.gate)
+            session = state.live.find(stream, caller)
             if len(session.viewers) >= _VIEWERS:
                 raise ProblemError(Problem(429, "busy", "too many watch this stream", None, 30))
             outbox = Outbox()
@@ -100,6 +114,11 @@ async def _serve_device(socket: WebSocket, state: ServiceState, session: LiveSes
     await _until_one_ends(_send(socket, session.device), receive())
 
 
+def _device_message(connected: bool) -> str:
+    """Whether the device is there: those who watch must know that nothing can come from it."""
+    return text_of({"type": "device", "connected": connected})
+
+
 def _is_end(text: str | None) -> bool:
     try:
         document = json.loads(text or "")
@@ -108,43 +127,21 @@ def _is_end(text: str | None) -> bool:
     return isinstance(document, dict) and document.get("type") == "end"
 
 
-class _Doors:
-    """What every connection passes before anything is done for it."""
-
-    def __init__(self, state: ServiceState) -> None:
-        self._settings = state.settings
-        self._tokens = Tokens(state.settings.tokens)
-        self._limit = RateLimit(state.settings.requests_per_minute)
-
-    async def opening(self, socket: WebSocket) -> tuple[dict[str, Any], str]:
-        """Accept a connection and read its first message; return it and who sent it."""
-        check_host(socket.url.hostname, self._settings)
-        _check_origin(socket)
-        address = socket.client.host if socket.client else None
-        self._limit.check(client_name(None, address))
-        await socket.accept()
-        try:
-            text = await asyncio.wait_for(socket.receive_text(), _OPENING_S)
-            document = json.loads(text) if len(text) <= _LARGEST_OPENING else None
-        except (TimeoutError, ValueError, KeyError, RecursionError):
-            document = None
-        if not isinstance(document, dict):
-            raise ProblemError(Problem(400, "request", "the first message is a JSON object"))
-        token = self._tokens.check(f"Bearer {document.pop('token', '')}")
-        return document, client_name(token, address)
-
-
-def _check_origin(socket: WebSocket) -> None:
-    """A page from elsewhere may not use a browser on this machine to reach the service."""
-    from urllib.parse import urlsplit
-
-    origin = socket.headers.get("origin")
-    if origin is None:
-        return
-    host = urlsplit(origin).hostname or ""
-    own = socket.url.hostname or ""
-    if host != own and not (is_loopback(host) and is_loopback(own)):
-        raise ProblemError(Problem(403, "origin", "this page may not connect"))
+async def _opening(socket: WebSocket, gate: Gate) -> tuple[dict[str, Any], Caller]:
+    """Accept a connection and read its first message; return it and who sent it."""
+    gate.check_names(socket, changing=True)
+    address = socket.client.host if socket.client else None
+    gate.count_connection(address)
+    await socket.accept()
+    try:
+        text = await asyncio.wait_for(socket.receive_text(), _OPENING_S)
+        document = json.loads(text) if len(text) <= _LARGEST_OPENING else None
+    except (TimeoutError, ValueError, KeyError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise ProblemError(Problem(400, "request", "the first message is a JSON object"))
+    authorization = f"Bearer {document.pop('token', '')}"
+    return document, gate.admit(authorization, address, count=False)
 
 
 async def _send(socket: WebSocket, outbox: Outbox) -> None:
@@ -188,8 +185,10 @@ class _problems_are_told(contextlib.AbstractAsyncContextManager[None]):  # noqa:
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
         if isinstance(error, ProblemError):
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-                if self._socket.application_state.name == "CONNECTED":
-                    await self._socket.send_json({"type": "problem", **error.problem.to_dict()})
+                if self._socket.application_state is not WebSocketState.CONNECTED:
+                    await self._socket.send_denial_response(problem_response(error.problem))
+                    return True
+                await self._socket.send_json(error.problem.to_message())
                 await self._socket.close(1013 if error.problem.status == 429 else 1008)
             return True
         if error is None:

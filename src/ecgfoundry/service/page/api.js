@@ -10,28 +10,37 @@ export class Problem extends Error {
   }
 }
 
+// What was asked is not wanted any more: another recording was opened meanwhile.
+export class Superseded extends Error {}
+
+let asking = null; // one dialog, however many calls wait for the token
+
 function askForToken() {
+  if (asking) return asking;
   const dialog = document.getElementById("token-dialog");
-  return new Promise((resolve) => {
+  asking = new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       token = document.getElementById("token").value.trim();
       sessionStorage.setItem("ecgfoundry-token", token);
+      asking = null;
       resolve();
     }, { once: true });
     dialog.showModal();
   });
+  return asking;
 }
 
 export function currentToken() {
   return token;
 }
 
-export async function call(path, { method = "GET", query = {}, files = null } = {}) {
+// ``turn``: a Turn; an answer that comes after its end is never given to anybody.
+export async function call(path, { method = "GET", query = {}, files = null, turn = null, keepalive = false } = {}) {
   const address = new URL(path, location.origin);
   for (const [key, value] of Object.entries(query)) {
     if (value !== "" && value !== null && value !== undefined) address.searchParams.set(key, value);
   }
-  const options = { method, headers: {} };
+  const options = { method, keepalive, headers: {}, signal: turn ? turn.signal : undefined };
   if (token) options.headers.Authorization = `Bearer ${token}`;
   if (files) {
     options.body = new FormData();
@@ -41,38 +50,66 @@ export async function call(path, { method = "GET", query = {}, files = null } = 
   try {
     response = await fetch(address, options);
   } catch {
+    turn?.check();
     throw new Problem({ detail: "The service cannot be reached", remedy: "Is it running?" });
   }
+  turn?.check();
   if (response.status === 401) {
     await askForToken();
-    return call(path, { method, query, files });
+    turn?.check();
+    return call(path, { method, query, files, turn });
   }
   if (!response.ok) {
     let body = {};
     try { body = await response.json(); } catch { /* no problem details */ }
+    turn?.check();
     throw new Problem(body);
   }
   return response;
 }
 
-export async function getJson(path, options) {
-  return (await call(path, options)).json();
+export async function getJson(path, options = {}) {
+  const response = await call(path, options);
+  try {
+    const document = await response.json();
+    options.turn?.check();
+    return document;
+  } catch (error) {
+    options.turn?.check(); // the body was cut off because the turn has ended
+    throw error;
+  }
+}
+
+// One look at one recording: everything that is asked for it ends when the next one begins.
+export class Turn {
+  constructor() {
+    this.controller = new AbortController();
+    this.signal = this.controller.signal;
+  }
+
+  end() { this.controller.abort(); }
+
+  check() { if (this.signal.aborted) throw new Superseded(); }
 }
 
 // The same by way of a job, for long recordings: ``progress`` is called with the share that is done.
-export async function getByJob(kind, { query = {}, files, progress }) {
-  let job = await getJson("/v1/jobs", { method: "POST", query: { ...query, kind }, files });
+export async function getByJob(kind, { query = {}, files, progress, turn }) {
+  let job = await getJson("/v1/jobs", { method: "POST", query: { ...query, kind }, files, turn });
   const address = `/v1/jobs/${job.job}`;
-  while (job.state !== "finished") {
-    await new Promise((resolve) => setTimeout(resolve, 400));
-    job = await getJson(address);
-    progress(job.progress);
+  try {
+    while (job.state !== "finished") {
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      job = await getJson(address, { turn });
+      progress(job.progress);
+    }
+    const text = await (await call(`${address}/results`, { turn })).text();
+    turn.check();
+    const answer = JSON.parse(text.split("\n")[0]);
+    if (job.failed) throw new Problem({ detail: answer.refused.message, code: answer.refused.code });
+    return answer;
+  } finally {
+    call(address, { method: "DELETE" }).catch(() => {}); // also when nobody waits for it any more
   }
-  const text = await (await call(`${address}/results`)).text();
-  await call(address, { method: "DELETE" });
-  const answer = JSON.parse(text.split("\n")[0]);
-  if (job.failed) throw new Problem({ detail: answer.refused.message, code: answer.refused.code });
-  return answer;
 }
 
 // Samples as they were recorded: {leads, rate, start, count, data: [Float32Array per lead]}; NaN missing.

@@ -1,4 +1,7 @@
 // Two handles on the paper: time between them, rate, and the voltage difference of the lead.
+//
+// An interval is two moments of one lead, in seconds of the recording. Whatever is drawn anew, the
+// moments stay; a handle whose moment is not on the paper is not shown.
 
 import { CSS_MM, stripAt } from "./paper.js";
 
@@ -9,7 +12,7 @@ export class Calipers {
     this.output = output;
     this.on = false;
     this.strip = null;
-    this.samples = [0, 0];
+    this.times = [0, 0];
     this.state = null; // {plan, signal, speed, zoom}
     this.handles = [0, 1].map((which) => this.makeHandle(which));
     canvas.addEventListener("pointerdown", (event) => this.press(event));
@@ -27,7 +30,7 @@ export class Calipers {
       if (step === undefined) return;
       event.preventDefault();
       event.stopPropagation();
-      this.set(which, this.samples[which] + step * (event.shiftKey ? 10 : 1));
+      this.set(which, this.sampleOf(which) + step * (event.shiftKey ? 10 : 1));
     });
     handle.addEventListener("pointerdown", (event) => {
       event.preventDefault();
@@ -46,21 +49,33 @@ export class Calipers {
     this.canvas.classList.toggle("measuring", on);
     if (on && this.state && !this.strip) {
       this.strip = this.state.plan.strips[0];
+      const { signal } = this.state;
       const middle = this.sampleAt(this.strip.x + this.strip.width / 3);
-      this.samples = [middle, middle + Math.round(0.8 * this.state.signal.rate)];
+      this.times = [middle, middle + Math.round(0.8 * signal.rate)].map((s) => signal.start + s / signal.rate);
     }
     this.draw();
   }
 
-  // The drawing has changed: the interval stays where it is in time.
+  // Another recording: its samples are not those that were measured.
+  forget() {
+    this.strip = null;
+    this.state = null;
+    this.draw();
+  }
+
+  // The drawing has changed: the interval stays where it is, in the lead and in time.
   update(state) {
     this.state = state;
-    if (this.strip) {
-      const lead = this.strip.lead;
-      this.strip = state.plan.strips.find((s) => s.lead === lead && this.timeOf(0) >= s.from && this.timeOf(0) < s.to)
-        || state.plan.strips.find((s) => s.lead === lead) || null;
-    }
+    if (this.strip) this.strip = this.sameStrip(state.plan.strips) ?? this.strip;
     this.draw();
+  }
+
+  // The strip of the lead that shows most of the interval; of several, the kind it was measured on.
+  sameStrip(strips) {
+    const [from, to] = [Math.min(...this.times), Math.max(...this.times)];
+    const shown = (s) => Math.min(to, s.to) - Math.max(from, s.from);
+    const best = (a, b) => shown(b) - shown(a) || (b.rhythm === this.strip.rhythm) - (a.rhythm === this.strip.rhythm);
+    return strips.filter((s) => s.lead === this.strip.lead).sort(best)[0];
   }
 
   place(event) {
@@ -75,9 +90,9 @@ export class Calipers {
     return Math.round((time - signal.start) * signal.rate);
   }
 
-  timeOf(which) {
+  sampleOf(which) {
     const { signal } = this.state;
-    return signal.start + this.samples[which] / signal.rate;
+    return Math.round((this.times[which] - signal.start) * signal.rate);
   }
 
   press(event) {
@@ -87,8 +102,9 @@ export class Calipers {
     if (!strip) return;
     event.preventDefault();
     this.strip = strip;
-    const first = this.sampleAt(at.x);
-    this.samples = [first, first];
+    const { signal } = this.state;
+    const first = signal.start + this.sampleAt(at.x) / signal.rate;
+    this.times = [first, first];
     this.canvas.setPointerCapture(event.pointerId);
     const move = (e) => this.set(1, this.sampleAt(this.place(e).x));
     this.canvas.addEventListener("pointermove", move);
@@ -103,31 +119,45 @@ export class Calipers {
     const { signal } = this.state;
     const low = Math.ceil((this.strip.from - signal.start) * signal.rate - 1e-9);
     const high = Math.floor((this.strip.to - signal.start) * signal.rate + 1e-9);
-    this.samples[which] = Math.min(Math.max(sample, Math.max(low, 0)), Math.min(high, signal.count - 1));
+    const kept = Math.min(Math.max(sample, Math.max(low, 0)), Math.min(high, signal.count - 1));
+    this.times[which] = signal.start + kept / signal.rate;
     this.draw();
+  }
+
+  // Whether the lead is drawn at all: it may have been taken out.
+  drawn() {
+    return this.state.plan.strips.includes(this.strip);
   }
 
   draw() {
     const shown = this.on && this.strip && this.state;
-    for (const handle of this.handles) handle.hidden = !shown;
-    if (!shown) { this.output.textContent = ""; return; }
+    if (!shown) {
+      for (const handle of this.handles) handle.hidden = true;
+      this.output.textContent = "";
+      delete this.output.dataset.milliseconds;
+      delete this.output.dataset.millivolts;
+      return;
+    }
     const { plan, speed, zoom, signal } = this.state;
     this.handles.forEach((handle, which) => {
-      const x = this.strip.x + (this.timeOf(which) - this.strip.from) * speed;
+      const time = this.times[which];
+      handle.hidden = !this.drawn() || time < this.strip.from - 1e-6 || time > this.strip.to + 1e-6;
+      const x = this.strip.x + (time - this.strip.from) * speed;
       handle.style.left = `${x * zoom}mm`;
       handle.style.top = `${(this.strip.y - plan.rowHeight / 2) * zoom}mm`;
       handle.style.height = `${plan.rowHeight * zoom}mm`;
-      handle.setAttribute("aria-valuenow", this.samples[which]);
+      handle.setAttribute("aria-valuenow", this.sampleOf(which));
       handle.setAttribute("aria-valuemin", 0);
       handle.setAttribute("aria-valuemax", signal.count - 1);
-      handle.setAttribute("aria-valuetext", `${this.timeOf(which).toFixed(3)} seconds`);
+      handle.setAttribute("aria-valuetext", `${time.toFixed(3)} seconds`);
     });
-    const seconds = Math.abs(this.timeOf(1) - this.timeOf(0));
+    const seconds = Math.abs(this.times[1] - this.times[0]);
     const values = signal.data[signal.leads.indexOf(this.strip.lead)];
-    const difference = values[this.samples[1]] - values[this.samples[0]];
+    const difference = (values[this.sampleOf(1)] ?? NaN) - (values[this.sampleOf(0)] ?? NaN);
     const rate = seconds > 0 ? `${(60 / seconds).toFixed(0)} bpm` : "– bpm";
     const voltage = Number.isNaN(difference) ? "– mV" : `${difference.toFixed(2)} mV`;
-    this.output.textContent = `${this.strip.lead}: ${(1000 * seconds).toFixed(0)} ms · ${rate} · ${voltage}`;
+    const away = this.handles.some((handle) => handle.hidden) ? " · not all of it is on the paper" : "";
+    this.output.textContent = `${this.strip.lead}: ${(1000 * seconds).toFixed(0)} ms · ${rate} · ${voltage}${away}`;
     this.output.dataset.milliseconds = (1000 * seconds).toFixed(3);
     this.output.dataset.millivolts = Number.isNaN(difference) ? "" : difference.toFixed(4);
   }

@@ -1,6 +1,6 @@
 // Findings as a table a person can read.
 
-const MOST_EPISODES = 500; // in the list; a browser stays quick with them
+const EPISODES_A_PAGE = 200; // a browser stays quick with them
 
 function element(name, text, className) {
   const made = document.createElement(name);
@@ -86,10 +86,17 @@ export function showAnswer(answer, jump) {
   document.getElementById("table").replaceChildren(...(refused ? [] : [findingsTable(answer)]));
   document.getElementById("provenance").textContent = refused ? "" :
     `${answer.model} ${answer.model_version} · ${answer.preprocessing} · ${answer.runtime}`;
-  const events = document.getElementById("events");
   const episodes = answer.episodes || [];
-  events.hidden = episodes.length === 0;
-  document.getElementById("event-list").replaceChildren(...episodes.slice(0, MOST_EPISODES).map((episode) => {
+  document.getElementById("events").hidden = episodes.length === 0;
+  showEpisodes(episodes, 0, jump);
+}
+
+// A page of the episodes, and buttons for the ones before and after it.
+function showEpisodes(episodes, first, jump) {
+  const shown = episodes.slice(first, first + EPISODES_A_PAGE);
+  const list = document.getElementById("event-list");
+  list.start = first + 1;
+  list.replaceChildren(...shown.map((episode) => {
     const item = element("li");
     const button = element("button", `${clock(episode.start_s)} – ${clock(episode.end_s)}`);
     button.type = "button";
@@ -97,10 +104,14 @@ export function showAnswer(answer, jump) {
     item.append(button, element("span", ` ${episode.name}`));
     return item;
   }));
-  const left = episodes.length - MOST_EPISODES;
-  if (left > 0) {
-    const words = `${left} later episodes are not listed here. The report and the JSON hold all.`;
-    document.getElementById("event-list").append(element("li", words));
+  list.scrollTop = 0;
+  document.getElementById("event-pages").hidden = episodes.length <= EPISODES_A_PAGE;
+  document.getElementById("events-shown").textContent =
+    `${first + 1} to ${first + shown.length} of ${episodes.length}`;
+  for (const [id, to] of [["events-before", first - EPISODES_A_PAGE], ["events-after", first + EPISODES_A_PAGE]]) {
+    const button = document.getElementById(id);
+    button.disabled = to < 0 || to >= episodes.length;
+    button.onclick = () => showEpisodes(episodes, to, jump);
   }
 }
 

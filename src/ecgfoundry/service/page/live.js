@@ -5,7 +5,8 @@ import { laboratoryView } from "./laboratory.js";
 import { drawPaper, planStrips } from "./paper.js";
 
 const SECONDS = 10;
-let socket = null;
+const SILENCE_S = 4; // without a frame for so long, the device is gone, whatever the connection says
+let watching = null; // {socket, timer}: one stream at a time
 
 function table(probabilities, present) {
   const made = document.createElement("table");
@@ -44,24 +45,59 @@ export async function showLive() {
   if (streams.length === 1) watch(streams[0].stream);
 }
 
+// Say that nothing comes any more, or that it does again: what is shown then is of the past.
+function showGone(words) {
+  const gone = document.getElementById("live-gone");
+  if (gone.textContent !== words) gone.textContent = words;
+  gone.hidden = !words;
+  for (const id of ["live-state", "live-paper", "live-table", "live-laboratory"]) {
+    document.getElementById(id).classList.toggle("stale", Boolean(words));
+  }
+}
+
+function stopWatching() {
+  if (!watching) return;
+  clearInterval(watching.timer);
+  // What this stream still says must not arrive beside the next one.
+  for (const name of ["onopen", "onclose", "onmessage"]) watching.socket[name] = null;
+  watching.socket.close();
+  watching = null;
+}
+
 function watch(identifier) {
-  if (socket) socket.close();
+  stopWatching();
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  socket = new WebSocket(`${scheme}//${location.host}/v1/streams/${identifier}/watch`);
+  const socket = new WebSocket(`${scheme}//${location.host}/v1/streams/${identifier}/watch`);
   socket.binaryType = "arraybuffer";
   const state = document.getElementById("live-state");
   delete state.dataset.words;
+  state.textContent = "";
   const canvas = document.getElementById("live-paper");
+  canvas.hidden = true;
   const estimates = document.getElementById("live-laboratory");
   estimates.hidden = true;
   document.getElementById("live-table").replaceChildren();
-  let about = null, signal = null, waiting = false, points = [];
+  showGone("");
+  let about = null, signal = null, waiting = false, points = [], last = performance.now(), connected = true;
+  const look = () => {
+    const seconds = (performance.now() - last) / 1000;
+    if (connected && seconds < SILENCE_S) { showGone(""); return; }
+    const since = seconds < 120 ? `${Math.floor(seconds)} s` : `${Math.floor(seconds / 60)} min`;
+    showGone(`${connected ? "Nothing comes from the device" : "The device is gone"}: no signal for ${since}. What is shown is of the past.`);
+  };
+  watching = { socket, timer: setInterval(look, 500) };
   socket.onopen = () => socket.send(JSON.stringify(currentToken() ? { token: currentToken() } : {}));
-  let reason = "the stream has ended";
-  socket.onclose = () => { state.textContent = [state.dataset.words, reason].filter(Boolean).join(" · "); };
+  let reason = "the connection to the service is lost";
+  socket.onclose = () => {
+    clearInterval(watching.timer);
+    state.textContent = [state.dataset.words, reason].filter(Boolean).join(" · ");
+    showGone(`This stream is over: ${reason}. What is shown is of the past.`);
+  };
   socket.onmessage = (event) => {
     if (event.data instanceof ArrayBuffer) {
       if (!about) return;
+      last = performance.now();
+      connected = true;
       add(signal, decodeFrame(event.data));
       if (!waiting) {
         waiting = true;
@@ -77,6 +113,11 @@ function watch(identifier) {
         data: about.leads.map(() => new Float32Array(Math.round(SECONDS * about.sampling_rate)).fill(NaN)), end: 0,
       };
       canvas.hidden = false;
+      connected = about.connected;
+      look();
+    } else if (message.type === "device") {
+      connected = message.connected;
+      look();
     } else if (message.type === "answer") {
       const steady = message.steady;
       const words = steady.refused ? steady.refused.message

@@ -12,13 +12,14 @@ export function visibleSeconds(speed) {
 }
 
 // Strips: {lead, x, width, y (baseline), from, to} in mm and seconds; row heights follow the gain.
+// ``rhythm`` marks the strip below the others, of a lead that they show as well.
 export function planStrips({ layout, leads, speed, gain, start }) {
   const seconds = visibleSeconds(speed);
   const rowHeight = ROW_MM * Math.max(gain / 10, 0.8);
   const ordered = [...STANDARD.filter((l) => leads.includes(l)), ...leads.filter((l) => !STANDARD.includes(l))];
   const strips = [];
   const pulses = [];
-  const row = (number, names, columns) => {
+  const row = (number, names, columns, rhythm = false) => {
     const y = TOP_MM + (number + 0.5) * rowHeight;
     pulses.push(y);
     names.forEach((lead, column) => {
@@ -26,7 +27,7 @@ export function planStrips({ layout, leads, speed, gain, start }) {
       const share = seconds / columns;
       strips.push({
         lead, x: LEFT_MM + (column * WIDTH_MM) / columns, width: WIDTH_MM / columns, y,
-        from: start + column * share, to: start + (column + 1) * share,
+        from: start + column * share, to: start + (column + 1) * share, rhythm,
       });
     });
   };
@@ -44,7 +45,7 @@ export function planStrips({ layout, leads, speed, gain, start }) {
     for (let r = 0; r < perColumn; r++) {
       row(rows++, Array.from({ length: used }, (_, c) => (r < perColumn ? shown[c * perColumn + r] : undefined)), used);
     }
-    if (layout === "3x4") row(rows++, [ordered.includes("II") ? "II" : ordered[0]], 1);
+    if (layout === "3x4") row(rows++, [ordered.includes("II") ? "II" : ordered[0]], 1, true);
   }
   return { strips, pulses, width: LEFT_MM + WIDTH_MM + 2, height: rows * rowHeight + 2 * TOP_MM, seconds, rowHeight };
 }

@@ -1,0 +1,265 @@
+"""The interface description: bodies, answers by their media types, failures, security."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from ecgfoundry.schemas import load_schema
+from ecgfoundry.service.problems import MEDIA_TYPE
+
+__all__ = ["BODY", "answers", "content", "describe", "in_every_format", "objects"]
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_TEXT = {"schema": {"type": "string"}}
+_FAILURES = (400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 500, 501, 503, 507)
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "description": "The file as the device wrote it. A WFDB recording has several: send all as "
+        "`file`. Or samples as JSON.",
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "array", "items": {"type": "string", "format": "binary"}}
+                    },
+                }
+            },
+            "application/octet-stream": _BINARY,
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["signal", "sampling_rate", "leads", "unit"],
+                    "properties": {
+                        "signal": {
+                            "type": "array",
+                            "items": {"type": "array", "items": {"type": ["number", "null"]}},
+                        },
+                        "sampling_rate": {"type": "number"},
+                        "leads": {"type": "array", "items": {"type": "string"}},
+                        "unit": {"type": "string"},
+                    },
+                },
+                "example": {
+                    "signal": [[0.01, 0.02, None]],
+                    "sampling_rate": 500,
+                    "leads": ["I"],
+                    "unit": "mV",
+                },
+            },
+        },
+    }
+}
+
+
+def _object(**members: Any) -> dict[str, Any]:
+    """An object that has all these members; more may come with later versions."""
+    return {"type": "object", "required": list(members), "properties": members}
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _or_null(kind: str) -> dict[str, Any]:
+    return {"type": [kind, "null"]}
+
+
+_STRING, _NUMBER, _INTEGER = {"type": "string"}, {"type": "number"}, {"type": "integer"}
+_TRUTH = {"type": "boolean"}
+_ANY: dict[str, Any] = {"type": "object"}
+_PROBLEM = _object(type=_STRING, title=_STRING, status=_INTEGER, detail=_STRING, code=_STRING)
+_PROBLEM["properties"]["remedy"] = _STRING
+
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "Problem": _PROBLEM,
+    "Health": _object(status=_STRING, version=_STRING),
+    "Readiness": _object(status=_STRING),
+    "Models": _object(
+        models=_list(
+            _object(
+                name=_STRING,
+                version=_STRING,
+                title=_STRING,
+                target_kind=_STRING,
+                input=_ANY,
+                kinds=_list(_STRING),
+                targets=_list(_STRING),
+                calibrated=_TRUTH,
+                licence=_STRING,
+            )
+        )
+    ),
+    "Formats": _object(
+        formats=_list(
+            _object(
+                name=_STRING, description=_STRING, extensions=_list(_STRING), verified_on=_STRING
+            )
+        )
+    ),
+    "Samples": _object(samples={"type": "object", "additionalProperties": _list(_STRING)}),
+    "Embeddings": _object(
+        file=_STRING,
+        model=_STRING,
+        model_version=_STRING,
+        preprocessing=_STRING,
+        runtime=_STRING,
+        leads_used=_list(_STRING),
+        windows=_list(
+            _object(
+                start_s=_NUMBER,
+                duration_s=_NUMBER,
+                refused=_or_null("object"),
+                embedding={"type": ["array", "null"], "items": _NUMBER},
+            )
+        ),
+    ),
+    "Explanation": _object(
+        target=_STRING, leads=_list(_STRING), step_s=_NUMBER, values=_list(_list(_NUMBER))
+    ),
+    "Recording": _object(
+        file=_STRING,
+        format=_STRING,
+        recordings=_INTEGER,
+        leads=_list(_STRING),
+        unit=_STRING,
+        sampling_rate=_NUMBER,
+        samples=_INTEGER,
+        duration_s=_NUMBER,
+        start_time=_or_null("string"),
+        subject=_ANY,
+        device=_ANY,
+        filters=_ANY,
+        measurements=_ANY,
+        statements=_list(_STRING),
+        header=_ANY,
+        quality=_ANY,
+        annotations=_ANY,
+        other_channels=_list(_ANY),
+    ),
+    "Stored": _object(recording=_STRING),
+    "Held": _object(recording=_STRING, expires_s=_NUMBER),
+    "StoredList": _object(
+        recordings=_list(
+            _object(recording=_STRING, kept=_or_null("string"), bytes=_INTEGER, state=_STRING)
+        )
+    ),
+    "Job": _object(
+        job=_STRING,
+        kind=_STRING,
+        state={"type": "string", "enum": ["running", "finished"]},
+        progress=_NUMBER,
+        recordings=_INTEGER,
+        ignored_files=_list(_STRING),
+        done=_INTEGER,
+        failed=_INTEGER,
+        seconds=_NUMBER,
+        recordings_per_second=_or_null("number"),
+        seconds_left=_or_null("number"),
+        results=_STRING,
+    ),
+    "Streams": _object(
+        streams=_list(
+            _object(
+                stream=_STRING, name=_STRING, leads=_list(_STRING), connected={"type": "boolean"}
+            )
+        )
+    ),
+    "LaboratoryAnswer": _object(
+        file=_STRING, model=_STRING, estimates=_list(_ANY), caveats=_list(_STRING)
+    ),
+}
+
+
+def objects(name: str) -> dict[str, Any]:
+    """Return the content of an answer that is JSON of one of the schemas here."""
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+
+
+def content(media_type: str, *, binary: bool = False) -> dict[str, Any]:
+    """Return the content of an answer of another media type."""
+    return {media_type: _BINARY if binary else _TEXT}
+
+
+def answers(
+    success: dict[str, Any] | None, description: str, *, status: int = 200
+) -> dict[int | str, dict[str, Any]]:
+    """Return the answers of a route: its success (None: without a body), and the failures."""
+    first: dict[str, Any] = {"description": description}
+    if success is not None:
+        first["content"] = success
+    failure = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: first,
+        **{code: {"description": "Problem details", "content": failure} for code in _FAILURES},
+    }
+
+
+def in_every_format(name: str) -> dict[str, Any]:
+    """Return the content of an answer that is JSON, FHIR, a page or a PDF."""
+    return objects(name) | {
+        "application/fhir+json": {"schema": _ANY},
+        "text/html": _TEXT,
+        "application/pdf": _BINARY,
+    }
+
+
+def _interpretation() -> dict[str, dict[str, Any]]:
+    """The schema of the package, with its parts where the references of OpenAPI look for them."""
+    schema = deepcopy(load_schema("interpretation"))
+    parts = schema.pop("$defs")
+    for key in ("$schema", "$id"):
+        schema.pop(key)
+    named = {"Interpretation": schema}
+    named |= {f"Interpretation-{name}": part for name, part in parts.items()}
+    for part in named.values():
+        _point_to_components(part)
+    return named
+
+
+def _point_to_components(node: Any) -> None:
+    if isinstance(node, dict):
+        if "$ref" in node:
+            name = node["$ref"].removeprefix("#/$defs/")
+            node["$ref"] = f"#/components/schemas/Interpretation-{name}"
+        for value in node.values():
+            _point_to_components(value)
+    elif isinstance(node, list):
+        for value in node:
+            _point_to_components(value)
+
+
+def describe(app: FastAPI, *, tokens_required: bool, open_paths: tuple[str, ...]) -> None:
+    """Complete the description of an application: schemas, and where a token is needed."""
+
+    def description() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                license_info=app.license_info,
+                routes=app.routes,
+            )
+            components = made.setdefault("components", {})
+            components.setdefault("schemas", {}).update(_SCHEMAS, **_interpretation())
+            words = "A token of the service; needed unless it listens on loopback without tokens."
+            components["securitySchemes"] = {
+                "bearer": {"type": "http", "scheme": "bearer", "description": words}
+            }
+            # Without tokens the scheme is known and not demanded.
+            made["security"] = [{"bearer": []}] if tokens_required else [{"bearer": []}, {}]
+            for path, operations in made["paths"].items():
+                for operation in operations.values():
+                    if path in open_paths:
+                        operation["security"] = []
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = description  # type: ignore[method-assign]

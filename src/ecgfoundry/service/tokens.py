@@ -1,0 +1,186 @@
+"""Tokens: who a caller is, what it may do, and what belongs to it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from ecgfoundry.errors import ServiceError
+from ecgfoundry.service.problems import Problem, ProblemError
+
+__all__ = ["ROLES", "Caller", "Role", "Token", "Tokens", "read_tokens"]
+
+Role = Literal["read", "write", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+"""Each may do what the ones before it may.
+
+read: ask about recordings that it sends along, and look at what belongs to its owner.
+write: keep and delete recordings, start jobs and send live streams, as its owner.
+admin: the same with what belongs to others.
+"""
+
+_SHORTEST = 16
+_MOUNTED_SECRETS = ("/run/secrets", "/var/run/secrets")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A secret, and whose it is.
+
+    Parameters
+    ----------
+    secret : str
+        At least 16 characters without white space.
+    owner : str, optional
+        Tokens of one owner share what they keep; by default a token is an owner of its own.
+    role : str
+        One of :data:`ROLES`.
+
+    Raises
+    ------
+    ServiceError
+    """
+
+    secret: str = field(repr=False)
+    owner: str | None = None
+    role: Role = "write"
+
+    def __post_init__(self) -> None:
+        if len(self.secret) < _SHORTEST:
+            raise ServiceError(
+                f"a token is shorter than {_SHORTEST} characters",
+                remedy="Make one, for example with: openssl rand -base64 32",
+            )
+        if self.role not in ROLES:
+            raise ServiceError(f"a token has the role '{self.role}'; there are {', '.join(ROLES)}")
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the secret."""
+        return hashlib.sha256(self.secret.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls.
+
+    ``owner``: what is made belongs to it. ``name``: for limits and the audit log, no secret.
+    """
+
+    owner: str
+    role: Role
+    name: str
+
+    def needs(self, role: Role) -> None:
+        """Refuse a caller that may not do what a role may.
+
+        Raises
+        ------
+        ProblemError
+            403.
+        """
+        if ROLES.index(self.role) < ROLES.index(role):
+            words = f"this needs a token of the role '{role}', and yours has '{self.role}'"
+            raise ProblemError(Problem(403, "role", words))
+
+    def sees(self, owner: str) -> bool:
+        """Whether the caller may know of what belongs to ``owner``."""
+        return self.role == "admin" or owner == self.owner
+
+
+class Tokens:
+    """The tokens that may call. Only their hashes are held."""
+
+    def __init__(self, tokens: Iterable[Token | str]) -> None:
+        self._known: list[tuple[bytes, Caller]] = []
+        for entry in tokens:
+            token = Token(entry) if isinstance(entry, str) else entry
+            name = f"token:{token.digest.hex()[:8]}"
+            caller = Caller(name if token.owner is None else token.owner, token.role, name)
+            self._known.append((token.digest, caller))
+
+    @property
+    def required(self) -> bool:
+        """Whether a token is needed at all."""
+        return bool(self._known)
+
+    def find(self, digest: bytes) -> Caller | None:
+        """Return whose token has this SHA-256; every one is compared, so the time tells nothing."""
+        matches = [c for known, c in self._known if hmac.compare_digest(digest, known)]
+        return matches[0] if matches else None
+
+
+def bearer(authorization: str | None) -> str | None:
+    """Return the token that an Authorization header holds."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def read_tokens(path: Path) -> tuple[Token, ...]:
+    """Read tokens: one a line, then if wanted ``owner=NAME`` and ``role=read|write|admin``.
+
+    Empty lines and lines that begin with # do not count.
+
+    Raises
+    ------
+    ServiceError
+        The file cannot be read, others than its owner may read or change it, or a line is none.
+    """
+    try:
+        found = path.stat()
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServiceError(f"the tokens cannot be read: {error}", path=path) from None
+    _check_mode(path, found)
+    tokens = [
+        _token_of(line, number, path)
+        for number, line in enumerate(lines, 1)
+        if line.strip() and not line.startswith("#")
+    ]
+    if not tokens:
+        raise ServiceError("the file holds no token", path=path)
+    if len({token.secret for token in tokens}) < len(tokens):
+        raise ServiceError("the file holds a token twice", path=path)
+    return tuple(tokens)
+
+
+def _token_of(line: str, number: int, path: Path) -> Token:
+    secret, *words = line.split()
+    stated = dict(word.partition("=")[::2] for word in words)
+    if set(stated) - {"owner", "role"} or not all(stated.values()) or len(stated) < len(words):
+        raise ServiceError(
+            f"line {number} is no token",
+            path=path,
+            remedy="Write: TOKEN, or TOKEN owner=NAME role=read (or write, or admin)",
+        )
+    try:
+        return Token(secret, stated.get("owner"), stated.get("role", "write"))  # type: ignore[arg-type]
+    except ServiceError as error:
+        words_of = f"line {number}: {error.problem}"
+        raise ServiceError(words_of, path=path, remedy=error.remedy) from None
+
+
+def _check_mode(path: Path, found: os.stat_result) -> None:
+    """A file of one's own is for oneself; what the system mounts as a secret is as it mounts it.
+
+    Containers and systemd give secrets as files of root, often readable by all who are inside
+    (mode 0444), where the service is the only one.
+    """
+    if os.name != "posix":
+        return
+    folders = [*_MOUNTED_SECRETS, os.environ.get("CREDENTIALS_DIRECTORY") or _MOUNTED_SECRETS[0]]
+    mounted = any(path.absolute().is_relative_to(folder) for folder in folders)
+    read_only = not found.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
+    of_root = found.st_uid == 0
+    given = of_root and (mounted or read_only or os.getuid() != 0)
+    if found.st_mode & 0o022 or (found.st_mode & 0o077 and not given):
+        what = "change" if found.st_mode & 0o022 else "read"
+        raise ServiceError(
+            f"others may {what} the file of tokens", path=path, remedy=f"Run: chmod 600 {path}"
+        )

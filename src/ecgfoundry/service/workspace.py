@@ -1,0 +1,96 @@
+"""The folder for what is being read: one for each process, gone with it.
+
+Every service has a folder of its own below one root, and holds a lock in it. The system lets go of
+the lock however the process ends, so the next service finds folders that nobody holds, and removes
+them with the patients' files that are left in them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from ecgfoundry.errors import ServiceError
+from ecgfoundry.locks import locked
+
+__all__ = ["Workspace"]
+
+_LOCK = ".lock"
+_TAKEN = ServiceError("another process works in this folder")
+
+
+def default_root() -> Path:
+    """Return the root of this user's folders, which nobody else may enter."""
+    user = str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()
+    root = Path(tempfile.gettempdir()) / f"ecgfoundry-{user}"
+    with contextlib.suppress(FileExistsError):
+        root.mkdir(mode=0o700)
+    found = root.lstat()
+    own = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    if not own or root.is_symlink() or (os.name == "posix" and found.st_mode & 0o077):
+        raise ServiceError(
+            "the folder for temporary files belongs to others, or others may enter it",
+            path=root,
+            remedy=f"Remove {root}, or set TMPDIR to a folder of this service alone",
+        )
+    return root
+
+
+class Workspace:
+    """A place for temporary files that does not outlive its process by more than a restart.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Shared by the services of one user; by default in the system's folder for temporary files.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self._root = root
+        self._own: Path | None = None
+        self._held = contextlib.ExitStack()
+
+    @property
+    def root(self) -> Path:
+        """The folder in which every service has its own."""
+        if self._root is None:
+            self._root = default_root()
+        return self._root
+
+    def start(self) -> int:
+        """Make this process's folder; return how many of dead processes were removed."""
+        if self._own is not None:
+            return 0
+        removed = self.sweep()
+        # Locked under a name that no sweep looks at, so that none takes it for abandoned.
+        new = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
+        self._held.enter_context(locked(new / _LOCK, _TAKEN))
+        self._own = new.rename(new.with_name(f"service-{new.name.removeprefix('.new-')}"))
+        return removed
+
+    def sweep(self) -> int:
+        """Remove the folders of processes that are gone."""
+        removed = 0
+        for folder in self.root.glob("service-*"):
+            with contextlib.suppress(ServiceError, OSError):
+                with locked(folder / _LOCK, _TAKEN):
+                    shutil.rmtree(folder, ignore_errors=True)
+                removed += 1
+        return removed
+
+    def folder(self, purpose: str) -> Path:
+        """Return a new folder, for its owner only."""
+        self.start()
+        assert self._own is not None  # noqa: S101
+        return Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=self._own))
+
+    def close(self) -> None:
+        """Remove this process's folder."""
+        if self._own is not None:
+            shutil.rmtree(self._own, ignore_errors=True)
+            self._own = None
+        self._held.close()

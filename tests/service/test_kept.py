@@ -1,0 +1,345 @@
+"""What stays on the server, and what must not: kept and held recordings, full disks, restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
+
+from starlette.testclient import TestClient
+from tests.service.conftest import LocalClient, started
+
+from ecgfoundry.errors import DiskFullError
+from ecgfoundry.samples import sample_path
+from ecgfoundry.service import kept as kept_module
+from ecgfoundry.service.api import create_app
+from ecgfoundry.service.kept import KeptRecordings
+from ecgfoundry.service.problems import ProblemError
+from ecgfoundry.service.settings import ServiceSettings
+from ecgfoundry.service.tokens import Caller
+from ecgfoundry.service.uploads import Upload
+from ecgfoundry.service.workspace import Workspace
+
+WARD = Caller("ward 3", "write", "token:1")
+
+
+def sample(name: str = "single-lead") -> list[tuple[str, tuple[str, bytes]]]:
+    header = sample_path(name)
+    paths = sorted(header.parent.glob(f"{header.stem}.*"))
+    return [("file", (path.name, path.read_bytes())) for path in paths]
+
+
+def upload_of(folder: Path, content: bytes) -> Upload:
+    folder.mkdir(exist_ok=True)
+    (folder / "x.npy").write_bytes(content)
+    return Upload(folder, (folder / "x.npy",), ("x.npy",), len(content))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    made = mount and subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if not made or made.returncode:
+        pytest.skip("this user may not mount a small file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def test_a_recording_is_kept_under_a_random_name(service: TestClient) -> None:
+    first = service.post("/v1/recordings", files=sample())
+    assert first.status_code == 201
+    name = first.json()["recording"]
+    assert first.headers["location"] == f"/v1/recordings/{name}"
+    second = service.post("/v1/recordings", files=sample()).json()["recording"]
+    assert second != name
+    answer = service.post("/v1/diagnose", params={"recording": name})
+    assert answer.json()["file"] == sample_path("single-lead").name
+    for kept in (name, second):
+        assert service.delete(f"/v1/recordings/{kept}").status_code == 204
+    assert service.post("/v1/diagnose", params={"recording": name}).status_code == 404
+    for no_name in ("../../etc/passwd", "..", "a" * 32, "A" * 32):
+        asked = service.post("/v1/diagnose", params={"recording": no_name})
+        assert asked.status_code == 404
+
+
+@pytest.mark.parametrize("damage", ["index", "index emptied", "file cut", "file changed", "file"])
+def test_a_damaged_recording_is_told_and_can_be_replaced(tmp_path: Path, damage: str) -> None:
+    kept = KeptRecordings(tmp_path / "kept", 10_000)
+    name = kept.keep(upload_of(tmp_path / "sent", b"first content"), WARD)
+    (folder,) = (tmp_path / "kept").glob(f"*/{name}")
+    index, file = folder / ".recording.json", folder / "x.npy"
+    if damage == "index":
+        index.unlink()
+    elif damage == "index emptied":
+        index.write_bytes(b"")
+    elif damage == "file cut":
+        file.write_bytes(b"first")
+    elif damage == "file changed":
+        file.write_bytes(b"FIRST content")
+    else:
+        file.unlink()
+    with pytest.raises(ProblemError) as told:
+        kept.find(name, WARD)
+    assert (told.value.problem.status, told.value.problem.code) == (422, "recording-damaged")
+    assert f"PUT /v1/recordings/{name}" in (told.value.problem.remedy or "")
+    kept.replace(name, upload_of(tmp_path / "sent", b"second content"), WARD)
+    path, called = kept.find(name, WARD)
+    assert (path.read_bytes(), called) == (b"second content", "x.npy")
+    kept.delete(name, WARD)
+    assert list((tmp_path / "kept").glob("*/*")) == []
+
+
+def test_room_that_others_are_about_to_fill_is_not_given_twice(tmp_path: Path) -> None:
+    kept = KeptRecordings(tmp_path / "kept", 2_500)
+    outcomes: list[str] = []
+
+    def keep(number: int) -> None:
+        try:
+            kept.keep(upload_of(tmp_path / f"sent{number}", bytes(1_000)), WARD)
+            outcomes.append("kept")
+        except ProblemError as error:
+            outcomes.append(error.problem.code)
+
+    threads = [threading.Thread(target=keep, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # 1,000 bytes and an index each: two fit.
+    assert outcomes.count("kept") <= 2
+    assert set(outcomes) == {"kept", "limit"}
+
+
+def test_a_full_disk_leaves_nothing_behind(small_disk: Path, tmp_path: Path) -> None:
+    kept = KeptRecordings(small_disk / "kept", 100_000_000)
+    with pytest.raises(DiskFullError):
+        kept.keep(upload_of(tmp_path / "sent", bytes(3_000_000)), WARD)
+    assert [path for path in (small_disk / "kept").rglob("*") if path.is_file()] == []
+    name = kept.keep(upload_of(tmp_path / "sent", bytes(1_000)), WARD)
+    assert kept.find(name, WARD)[1] == "x.npy"
+
+
+def test_a_full_disk_is_answered_with_507(small_disk: Path) -> None:
+    settings = ServiceSettings(workers=1, keep_folder=small_disk / "kept")
+    app = create_app(settings)
+    with LocalClient(app) as client:
+        response = client.post("/v1/recordings", content=bytes(3_000_000))
+        problem = response.json()
+        assert (response.status_code, problem["code"]) == (507, "disk-full")
+        assert problem["remedy"]
+        app.state.service.workspace._own = small_disk  # as with TMPDIR on a full disk
+        for request in (
+            {"content": bytes(3_000_000)},
+            {"files": [("file", ("x.npy", bytes(3_000_000)))]},
+        ):
+            response = client.post("/v1/read", **request)
+            assert (response.status_code, response.json()["code"]) == (507, "disk-full")
+        app.state.service.workspace._own = None
+    assert [path for path in small_disk.rglob("*") if path.is_file()] in (
+        [],
+        [small_disk / "kept" / ".lock"],
+    )
+
+
+def test_a_held_recording_is_sent_once_and_gone_after_a_while(
+    service: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = service.post("/v1/uploads", files=sample("12-lead"))
+    assert (held.status_code, held.json()["expires_s"]) == (201, 900.0)
+    name = held.json()["recording"]
+    direct = service.post("/v1/diagnose", files=sample("12-lead")).json()
+    for _ in range(2):
+        assert service.post("/v1/diagnose", params={"recording": name}).json() == direct
+    job = service.post("/v1/jobs", params={"recording": name}).json()
+    assert job["recordings"] == 1
+    while service.get(f"/v1/jobs/{job['job']}").json()["state"] != "finished":
+        time.sleep(0.05)
+    line = json.loads(service.get(f"/v1/jobs/{job['job']}/results").text)
+    assert line["findings"] == direct["findings"]
+    assert service.post("/v1/read", params={"recording": name}).status_code == 200
+    folder = service.app.state.service.held._all[name].upload.folder
+    assert folder.is_dir()
+    monkeypatch.setattr(kept_module, "HELD_S", 0.0)
+    service.app.state.service.held.forget_old()
+    assert not folder.exists()
+    assert service.post("/v1/read", params={"recording": name}).status_code == 404
+
+
+def test_a_held_recording_stays_as_long_as_it_is_read(service: TestClient) -> None:
+    name = service.post("/v1/uploads", content=b"1,2,3").json()["recording"]
+    held = service.app.state.service.held
+    with held.using(name) as (path, _):
+        assert service.delete(f"/v1/recordings/{name}").status_code == 204
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_samples_that_came_as_json_are_read_again_and_again(service: TestClient) -> None:
+    body = {"signal": [[0.0, 0.1, None] * 1000], "sampling_rate": 300, "leads": ["I"], "unit": "mV"}
+    name = service.post("/v1/uploads", json=body).json()["recording"]
+    for _ in range(2):
+        answer = service.post("/v1/read", params={"recording": name}).json()
+        assert (answer["samples"], answer["file"]) == (3000, "samples")
+    bad = service.post("/v1/read", json=body | {"signal": "?"})
+    assert (bad.status_code, bad.json()["code"]) == (400, "request")
+
+
+def test_folders_of_the_dead_are_removed_and_those_of_the_living_are_not(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path;"
+        "from ecgfoundry.service.workspace import Workspace;"
+        "place = Workspace(Path(sys.argv[1]));"
+        "(place.folder('upload') / 'patient.edf').write_text('x'); print('ready', flush=True);"
+        "time.sleep(60)"
+    )
+    others = []
+    for _ in range(2):
+        other = subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE
+        )
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"ready\n"
+        others.append(other)
+    try:
+        others[0].kill()
+        others[0].wait()
+        assert len(list(tmp_path.glob("service-*/upload-*/patient.edf"))) == 2
+        place = Workspace(tmp_path)
+        assert place.start() == 1
+        assert len(list(tmp_path.glob("service-*/upload-*/patient.edf"))) == 1
+        place.close()
+        assert len(list(tmp_path.glob("service-*"))) == 1
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def test_what_was_about_to_be_kept_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    kept = KeptRecordings(tmp_path, 10_000)
+    name = kept.keep(upload_of(tmp_path.parent / "sent", b"content"), WARD)
+    (owner,) = tmp_path.glob("owner-*")
+    left = owner / ".half.0123456789ab.part"
+    left.mkdir()
+    (left / "patient.edf").write_text("x")
+    kept.sweep()
+    assert not left.exists()
+    assert kept.find(name, WARD)[1] == "x.npy"
+    kept.close()
+
+
+def post(url: str, files: Path, token: str | None = None) -> Any:
+    request = urllib.request.Request(url, files.read_bytes(), {"Content-Type": "application/x"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)
+
+
+@pytest.mark.slow
+def test_after_kill_9_no_file_stays_and_a_lost_job_is_told(tmp_path: Path) -> None:
+    """A service that holds a patient's file and a job is killed; the next one cleans up."""
+    long = tmp_path / "long.npz"
+    noise = np.random.default_rng(0).normal(0, 0.1, (1, 3000)).astype(np.float32)
+    signal_ = np.tile(noise, (1, 360))
+    np.savez_compressed(long, signal=signal_, leads=["I"], sampling_rate=300.0, unit="mV")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    options = ("--keep-folder", str(tmp_path / "kept"))
+    url, server = started(*options, TMPDIR=str(temporary))
+    held = post(f"{url}/v1/uploads", long)["recording"]
+    job = post(f"{url}/v1/jobs", long)["job"]
+    kept = post(f"{url}/v1/recordings", long)["recording"]
+    left = [path for path in temporary.rglob("*") if path.is_file() and path.stat().st_size > 9]
+    assert len(left) == 2
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
+    url, server = started(*options, TMPDIR=str(temporary))
+    try:
+        assert not [path for path in left if path.exists()]
+        for address, status, code in (
+            (f"/v1/jobs/{job}", 410, "job-lost"),
+            (f"/v1/jobs/{32 * '0'}", 404, "job-not-found"),
+        ):
+            with pytest.raises(urllib.error.HTTPError) as told:
+                urllib.request.urlopen(f"{url}{address}")
+            assert (told.value.code, json.load(told.value)["code"]) == (status, code)
+        listed = json.load(urllib.request.urlopen(f"{url}/v1/recordings"))["recordings"]
+        assert [entry["recording"] for entry in listed] == [kept]
+        with pytest.raises(urllib.error.HTTPError) as told:
+            post(f"{url}/v1/read?recording={held}", long)
+        assert told.value.code == 404
+    finally:
+        server.terminate()
+        server.wait(60)
+    assert [
+        path for path in temporary.rglob("*") if path.is_file() and ".jobs" not in str(path)
+    ] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("options", "believed"), [((), False), (("127.0.0.1",), True)])
+def test_a_gateway_is_believed_only_when_it_was_named(
+    tmp_path: Path, options: tuple[str, ...], believed: bool
+) -> None:
+    """Wrong tokens with ever new X-Forwarded-For: one address, unless a gateway was named."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("a-token-of-some-ward\n")
+    tokens.chmod(0o600)
+    flags = [word for address in options for word in ("--trusted-proxy", address)]
+    url, server = started("--tokens", str(tokens), *flags)
+    try:
+        statuses = []
+        for number in range(12):
+            headers = {
+                "X-Forwarded-For": f"10.0.0.{number}",
+                "Authorization": f"Bearer wrong-token-number-{number}",
+            }
+            request = urllib.request.Request(f"{url}/v1/models", headers=headers)
+            with pytest.raises(urllib.error.HTTPError) as told:
+                urllib.request.urlopen(request)
+            statuses.append(told.value.code)
+        assert statuses == ([401] * 12 if believed else [401] * 10 + [429] * 2)
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def test_keeping_a_large_file_does_not_hold_up_others(tmp_path: Path) -> None:
+    """The loop goes on while a file is hashed and copied: it is asked many times meanwhile."""
+    kept = KeptRecordings(tmp_path / "kept", 1_000_000_000)
+    sent = upload_of(tmp_path / "sent", bytes(100_000_000))
+
+    async def run() -> int:
+        work = asyncio.create_task(asyncio.to_thread(kept.keep, sent, WARD))
+        turns = 0
+        while not work.done():
+            await asyncio.sleep(0)
+            turns += 1
+        await work
+        return turns
+
+    assert asyncio.run(run()) > 3
