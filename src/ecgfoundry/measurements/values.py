@@ -47,7 +47,7 @@ SCHEMA_VERSION = 2
 
 BEAT_LABELS: Mapping[str, str] = MappingProxyType(
     {
-        "N": "normal: conducted from the atria, with bundle branch block too, or a nodal escape beat",
+        "N": "conducted from the atria, bundle branch block included, or an escape beat",
         "S": "supraventricular premature",
         "V": "ventricular",
         "F": "fusion of a ventricular and a normal beat",
