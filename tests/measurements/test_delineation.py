@@ -120,7 +120,7 @@ def test_amplitudes_of_planted_waves() -> None:
     x, _ = planted(1000.0, (1.0,), waves=(P, q, (-0.03, 0.03, 1.2), s, T))
     beats = find_beats(x, 1000.0)
     waves = fuse_leads(delineate(x, 1000.0, beats), 1000.0)
-    beat = median_beat(x, 1000.0, beats, waves)
+    beat = median_beat(x, 1000.0, beats, waves, [str(k) for k in range(len(x))])
     assert beat is not None
     figures = lead_amplitudes(beat, 0)
     wanted = {"r_mv": 1.2, "q_mv": -0.2, "s_mv": -0.5, "t_mv": 0.35, "p_mv": 0.15, "st_mv": 0.0}

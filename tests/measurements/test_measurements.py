@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.intervals import (
-    MedianBeat,
     axis_degrees,
     beat_intervals,
     corrected_qt_ms,
@@ -20,6 +19,7 @@ from ecgfoundry.measurements.intervals import (
     lead_amplitudes,
     median_beat,
 )
+from ecgfoundry.measurements.values import MedianBeat
 
 NAN = math.nan
 
@@ -139,17 +139,17 @@ def stairs(beats: np.ndarray, samples: int, levels: Sequence[float]) -> np.ndarr
 def test_the_median_beat_stands_on_the_level_before_qrs() -> None:
     beats = np.array([600, 1200, 1800])
     x = stairs(beats, 2400, (0.3, -0.7, 5.0))
-    beat = median_beat(np.stack([x, -0.5 * x]), 500.0, beats, waves_of(beats, **USUAL))
+    beat = median_beat(np.stack([x, -0.5 * x]), 500.0, beats, waves_of(beats, **USUAL), ["I", "II"])
     assert beat is not None
     assert beat.values.shape == (2, 476)
-    assert (beat.zero, beat.sampling_rate) == (175, 500.0)
-    assert beat.waves == {name: 175 + value for name, value in USUAL.items()}
+    assert (beat.fiducial, beat.sampling_rate) == (175, 500.0)
+    assert beat.boundaries == {name: 175 + value for name, value in USUAL.items()}
     assert beat.values[0, [0, 154, 155, 201, 202, 254, 255, 355, 356, 475]] == pytest.approx(
         [0, 0, 2, 2, 0, 0, 0.5, 0.5, 0, 0]
     )
     assert beat.values[1] == pytest.approx(-0.5 * beat.values[0])
     assert beat.likeness == pytest.approx([1, 1, 1])
-    assert beat.residual_mv == pytest.approx(0)
+    assert beat.noise_mv.tolist() == pytest.approx([0, 0], abs=1e-12)
 
 
 def test_the_level_is_the_median_of_the_20_ms_before_qrs() -> None:
@@ -159,14 +159,14 @@ def test_the_level_is_the_median_of_the_20_ms_before_qrs() -> None:
         x[beat - 30 : beat - 20] = [0.1, 0.1, 0.1, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5, 0.5]
         x[beat - 31] = 9.0  # eleven samples before QRS: not in it
         x[beat - 32] = 9.0
-    found = median_beat(x[None], 500.0, beats, waves_of(beats, **USUAL))
+    found = median_beat(x[None], 500.0, beats, waves_of(beats, **USUAL), ["II"])
     assert found is not None
     assert found.values[0, 175 - 50] == pytest.approx(-0.3)  # (0.2 + 0.4) / 2 below
     # Without an onset QRS is taken to begin 50 ms before R: here 35 to 25 samples before it.
-    blind = median_beat(x[None], 500.0, beats, waves_of(beats))
+    blind = median_beat(x[None], 500.0, beats, waves_of(beats), ["II"])
     assert blind is not None
     assert blind.values[0, 175 - 50] == pytest.approx(-0.1)  # 0 0 0 9 9 .1 .1 .1 .1 .2
-    assert all(math.isnan(value) for value in blind.waves.values())
+    assert dict(blind.boundaries) == {}
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_only_whole_beats_count(beats: list[int], samples: int, whole: list[int]
     x = np.zeros(samples)
     for place in beats:
         x[place - 5 : place + 6] = 1.0
-    found = median_beat(x[None], 500.0, places, waves_of(places, **USUAL))
+    found = median_beat(x[None], 500.0, places, waves_of(places, **USUAL), ["II"])
     if whole is None:
         assert found is None
     else:
@@ -209,17 +209,17 @@ def test_unlike_beats_are_left_out() -> None:
     x = np.zeros(4800)
     for beat, shape in zip(beats, shapes, strict=True):
         x[beat - 200 : beat + 311] = shape
-    found = median_beat(x[None], 500.0, beats, waves_of(beats, **USUAL))
+    found = median_beat(x[None], 500.0, beats, waves_of(beats, **USUAL), ["II"])
     assert found is not None
     assert found.likeness == pytest.approx([1, 1, 0.776, 1, 0.823, 1, -1], abs=0.001)
     # Four usual ones and the near one remain: their median is the usual shape.
     assert found.values[0] == pytest.approx(usual[25:501], abs=2e-4)
     # Neither depends on the unit.
-    small = median_beat(1e-4 * x[None], 500.0, beats, waves_of(beats, **USUAL))
+    small = median_beat(1e-4 * x[None], 500.0, beats, waves_of(beats, **USUAL), ["II"])
     assert small is not None
     assert small.likeness == pytest.approx(found.likeness)
     # Over 476 samples of 2 ms: 24 ms sqrt(pi) (1 - exp(-81/576)) of one beat in five.
-    assert found.residual_mv == pytest.approx(0.0342, abs=0.0003)
+    assert found.noise_mv[0] == pytest.approx(0.0342, abs=0.0003)
 
 
 def test_all_leads_together_decide_which_beats_are_alike() -> None:
@@ -231,7 +231,7 @@ def test_all_leads_together_decide_which_beats_are_alike() -> None:
         x[0, beat - 200 : beat + 311] = usual
         # In a lead of a tenth of the voltage one beat is upside down: correlation 0.98.
         x[1, beat - 200 : beat + 311] = (-0.1 if number == 2 else 0.1) * usual
-    found = median_beat(x, 500.0, beats, waves_of(beats, **USUAL))
+    found = median_beat(x, 500.0, beats, waves_of(beats, **USUAL), [str(k) for k in range(len(x))])
     assert found is not None
     assert found.likeness == pytest.approx([1, 1, 0.98, 1, 1], abs=0.005)
 
@@ -241,19 +241,19 @@ def test_where_no_beat_is_like_another_all_are_taken() -> None:
     x = np.zeros(1800)
     x[600 - 5 : 600 + 6] = 1.0
     x[1200 - 5 : 1200 + 6] = -1.0
-    found = median_beat(x[None], 500.0, beats, waves_of(beats, **USUAL))
+    found = median_beat(x[None], 500.0, beats, waves_of(beats, **USUAL), ["II"])
     assert found is not None
     assert found.values[0] == pytest.approx(np.zeros(476))
     assert found.likeness.tolist() == [0.0, 0.0]
-    assert found.residual_mv == pytest.approx(math.sqrt(11 / 476))
+    assert found.noise_mv[0] == pytest.approx(math.sqrt(11 / 476))
 
 
 def test_one_beat_has_no_residual() -> None:
     beats = np.array([600])
     x = stairs(beats, 1200, (0.0,))
-    found = median_beat(x[None], 500.0, beats, waves_of(beats, **USUAL))
+    found = median_beat(x[None], 500.0, beats, waves_of(beats, **USUAL), ["II"])
     assert found is not None
-    assert math.isnan(found.residual_mv)
+    assert math.isnan(found.noise_mv[0])
 
 
 def test_boundaries_of_the_median_beat_are_medians_of_the_beats_that_show_them() -> None:
@@ -262,20 +262,29 @@ def test_boundaries_of_the_median_beat_are_medians_of_the_beats_that_show_them()
     waves = waves_of(
         beats, qrs_onset=[-20, -24, -20, -22], p_peak=[-60, -66, NAN, NAN], t_peak=[NAN] * 3 + [1]
     )
-    found = median_beat(x[None], 500.0, beats, waves)
+    found = median_beat(x[None], 500.0, beats, waves, ["II"])
     assert found is not None
-    assert found.waves["qrs_onset"] == 175 - 21
-    assert found.waves["p_peak"] == 175 - 63  # half of the beats are enough
-    assert math.isnan(found.waves["t_peak"])
+    assert found.boundaries["qrs_onset"] == 175 - 21
+    assert found.boundaries["p_peak"] == 175 - 63  # half of the beats are enough
+    assert "t_peak" not in found.boundaries
     beats = np.append(beats, 3000)
     waves = waves_of(beats, p_peak=[-60, -66, NAN, NAN, -62], t_peak=[NAN] * 3 + [130, 140])
-    found = median_beat(stairs(beats, 3600, (0.0,) * 5)[None], 500.0, beats, waves)
+    found = median_beat(stairs(beats, 3600, (0.0,) * 5)[None], 500.0, beats, waves, ["II"])
     assert found is not None
-    assert found.waves["p_peak"] == 175 - 62
-    assert math.isnan(found.waves["t_peak"])  # two of five
+    assert found.boundaries["p_peak"] == 175 - 62
+    assert "t_peak" not in found.boundaries  # two of five
 
 
 # --- amplitudes ----------------------------------------------------------------------------------
+
+
+def whole_beat(
+    values: np.ndarray, boundaries: Mapping[str, float], rate: float = 500.0
+) -> MedianBeat:
+    """A median beat with its R peak in column 40; boundaries that are NaN are not there."""
+    there = {name: value for name, value in boundaries.items() if not math.isnan(value)}
+    leads = tuple(str(row) for row in range(len(values)))
+    return MedianBeat(leads, values, rate, 40, there, np.ones(1), np.zeros(len(values)), 1)
 
 
 def hand_made(
@@ -287,7 +296,7 @@ def hand_made(
         part = np.atleast_1d(values)
         x[column : column + part.size] = part
     columns = {name: waves.get(name, NAN) for name in BOUNDARIES}
-    return MedianBeat(x[None], 40, rate, columns, np.ones(1), 0.0)
+    return whole_beat(x[None], columns, rate)
 
 
 NAMES = (
@@ -399,16 +408,14 @@ def test_boundaries_between_samples_are_rounded() -> None:
 @pytest.mark.parametrize("x", [np.full(120, NAN), np.full(120, 0.7), np.r_[NAN, np.ones(119)]])
 def test_a_missing_or_flat_lead_has_no_amplitudes(x: np.ndarray) -> None:
     columns = dict(zip(BOUNDARIES, (5, 10, 15, 36, 44, 60, 70, 80), strict=True))
-    figures = lead_amplitudes(MedianBeat(x[None], 40, 500.0, columns, np.ones(1), 0.0), 0)
+    figures = lead_amplitudes(whole_beat(x[None], columns), 0)
     assert tuple(figures) == NAMES
     assert all(math.isnan(value) for value in figures.values())
 
 
 def test_each_row_is_measured_by_itself() -> None:
     beat = hand_made({40: [0.2, 1.0, 0.3]}, qrs_onset=40, qrs_offset=42)
-    both = MedianBeat(
-        np.concatenate([beat.values, -2 * beat.values]), 40, 500.0, beat.waves, np.ones(1), 0.0
-    )
+    both = whole_beat(np.concatenate([beat.values, -2 * beat.values]), beat.boundaries)
     assert lead_amplitudes(both, 0)["r_mv"] == 1.0
     assert lead_amplitudes(both, 1)["s_mv"] == -2.0
 

@@ -18,12 +18,12 @@ from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
 from ecgfoundry.measurements.beats import fill_gaps, find_beats, heart_rate_bpm, readable_rows
 from ecgfoundry.measurements.delineation import BeatWaves, delineate, fuse_leads
 from ecgfoundry.measurements.intervals import (
-    MedianBeat,
     beat_intervals,
     frontal_axes,
     lead_amplitudes,
     median_beat,
 )
+from ecgfoundry.measurements.values import MedianBeat
 from ecgfoundry.signals.quality import lead_quality
 
 __all__ = ["FEATURES", "FEATURE_NAMES", "Feature", "feature_matrix", "hand_crafted_features"]
@@ -184,7 +184,7 @@ def hand_crafted_features(
         waves = fuse_leads(delineate(rows_missing, sampling_rate, beats), sampling_rate)
         result.update(_waves(waves, beats, sampling_rate))
         result["atrial_share"] = _atrial_share(x[reference], waves, sampling_rate)
-        beat = median_beat(x, sampling_rate, beats, waves)
+        beat = median_beat(x, sampling_rate, beats, waves, names)
         if beat is not None:
             result.update(_morphology(beat, names, reference))
     return result
@@ -337,7 +337,7 @@ def _morphology(beat: MedianBeat, names: Sequence[str], reference: int) -> dict[
     likeness = beat.likeness[np.isfinite(beat.likeness)]
     result["beat_likeness"] = float(np.median(likeness))
     result["unlike_share"] = float((likeness < 0.8).mean())
-    result["residual_mv"] = beat.residual_mv
+    result["residual_mv"] = float(np.sqrt(np.mean(np.square(beat.noise_mv))))
     spans = [f["r_mv"] - min(f["q_mv"], f["s_mv"]) for f in amplitudes.values()]
     finite = [span for span in spans if math.isfinite(span)]
     result["qrs_span_mv"] = float(np.mean(finite)) if finite else math.nan

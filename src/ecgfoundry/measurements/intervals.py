@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.delineation import BeatWaves
+from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.values import MedianBeat
 
 __all__ = [
     "MedianBeat",
@@ -34,6 +34,7 @@ Int64 = NDArray[np.int64]
 
 LEVEL_S = 0.02
 """The zero line of a beat is the median of the 20 ms before its QRS complex (PQ level)."""
+SPAN_S = (0.35, 0.60)
 LIKENESS = 0.8
 """A beat belongs to the usual ones when its QRS complex correlates with theirs at least so."""
 ST_POINT_S = 0.06
@@ -43,34 +44,6 @@ QTC_RATES_BPM = (40.0, 150.0)
 AXIS_LEAST = 0.05
 """An axis is given when its vector is at least this share of the mean absolute area: otherwise the
 direction is chance (our choice)."""
-
-
-@dataclass(frozen=True, eq=False)
-class MedianBeat:
-    """The usual beat of every lead.
-
-    Attributes
-    ----------
-    values : ndarray (leads, columns)
-        mV above the level before the QRS complex; NaN for a lead that is missing.
-    zero : int
-        Column of the R peak.
-    sampling_rate : float
-        Hz.
-    waves : dict of str to float
-        Column of each boundary of all leads together, NaN where it is not there.
-    likeness : ndarray (beats,)
-        Correlation of every beat's QRS complex with the usual one.
-    residual_mv : float
-        Root mean square of the usual beats around their median: noise, and change between beats.
-    """
-
-    values: Float64
-    zero: int
-    sampling_rate: float
-    waves: dict[str, float]
-    likeness: Float64
-    residual_mv: float
 
 
 def corrected_qt_ms(qt_ms: float, rr_ms: float) -> dict[str, float]:
@@ -120,7 +93,14 @@ def _median_span(begin: Float64, end: Float64) -> float:
 
 
 def median_beat(
-    signal: Float64, sampling_rate: float, beats: Int64, waves: BeatWaves
+    signal: Float64,
+    sampling_rate: float,
+    beats: Int64,
+    waves: BeatWaves,
+    leads: Sequence[str],
+    *,
+    usual: NDArray[np.bool_] | None = None,
+    span_s: tuple[float, float] = SPAN_S,
 ) -> MedianBeat | None:
     """Average the usual beats of a recording; None where there is no whole beat.
 
@@ -132,39 +112,42 @@ def median_beat(
         Hz.
     beats : ndarray, int64 (beats,)
     waves : BeatWaves
+    leads : sequence of str
+        Names of the rows.
+    usual : ndarray of bool (beats,), optional
+        The beats of the dominant class; by default those like the median of all.
+    span_s : (float, float)
+        Seconds before and after the R peak.
     """
-    zero, behind = round(0.35 * sampling_rate), round(0.60 * sampling_rate)
+    zero, behind = round(span_s[0] * sampling_rate), round(span_s[1] * sampling_rate)
     whole = (beats - zero >= 0) & (beats + behind < signal.shape[1])
+    if usual is not None and (whole & usual).any():
+        whole &= usual
     if not whole.any():
         return None
     positions = beats[whole]
     index = positions[:, None] + np.arange(-zero, behind + 1)
     pieces = signal[:, index]  # leads, beats, columns
-    relative = {name: _middle((getattr(waves, name) - beats)[whole]) for name in _NAMES}
+    relative = {name: _middle((getattr(waves, name) - beats)[whole]) for name in BOUNDARIES}
     onset = relative["qrs_onset"]
     start = zero + (round(onset) if math.isfinite(onset) else -round(0.05 * sampling_rate))
     level = slice(max(0, start - max(1, round(LEVEL_S * sampling_rate))), max(1, start))
     pieces = pieces - np.median(pieces[..., level], axis=2, keepdims=True)
     likeness = _likeness(pieces, zero, sampling_rate)
-    usual = likeness >= LIKENESS
-    if not usual.any():
-        usual = np.ones_like(usual)
-    chosen = pieces[:, usual]
+    alike = likeness >= LIKENESS
+    if not alike.any():
+        alike = np.ones_like(alike)
+    chosen = pieces[:, alike]
     values = np.median(chosen, axis=1)
-    residual = (
-        float(np.sqrt(np.mean(np.square(chosen - values[:, None]))))
-        if usual.sum() > 1
-        else math.nan
-    )
+    noise = np.full(signal.shape[0], math.nan)
+    if alike.sum() > 1:
+        noise = np.sqrt(np.mean(np.square(chosen - values[:, None]), axis=(1, 2)))
     everywhere = np.full(beats.size, np.nan)
     everywhere[whole] = likeness
-    columns = {name: value + zero for name, value in relative.items()}
-    return MedianBeat(values, zero, sampling_rate, columns, everywhere, residual)
-
-
-_NAMES = (
-    "p_onset", "p_peak", "p_offset", "qrs_onset", "qrs_offset", "t_onset", "t_peak", "t_offset"
-)  # fmt: skip
+    boundaries = {k: value + zero for k, value in relative.items() if math.isfinite(value)}
+    return MedianBeat(
+        tuple(leads), values, sampling_rate, zero, boundaries, everywhere, noise, int(alike.sum())
+    )
 
 
 def _middle(values: Float64) -> float:
@@ -197,7 +180,9 @@ def lead_amplitudes(beat: MedianBeat, row: int) -> dict[str, float]:
     result = dict.fromkeys(_LEAD_FIGURES, math.nan)
     if not np.isfinite(x).all() or np.ptp(x) == 0:
         return result
-    qrs = _piece(x, beat.waves["qrs_onset"], beat.waves["qrs_offset"])
+    qrs = _piece(
+        x, beat.boundaries.get("qrs_onset", math.nan), beat.boundaries.get("qrs_offset", math.nan)
+    )
     if qrs.size:
         peak = int(qrs.argmax())
         positive = bool(qrs[peak] > 0)
@@ -206,21 +191,25 @@ def lead_amplitudes(beat: MedianBeat, row: int) -> dict[str, float]:
         result["s_mv"] = min(float(qrs[peak:].min() if positive else qrs.min()), 0.0)
         result["qrs_area_mv_ms"] = float(qrs.sum()) * to_ms
         result["qrs_size_mv_ms"] = float(np.abs(qrs).sum()) * to_ms
-        j = beat.waves["qrs_offset"]
+        j = beat.boundaries["qrs_offset"]
         point = round(j + ST_POINT_S * rate)
         if point < x.size:
             half = max(1, round(0.004 * rate))
             result["st_mv"] = float(np.mean(x[max(0, point - half) : point + half + 1]))
             start = round(j)
             result["st_slope_mv_s"] = (result["st_mv"] - float(x[start])) / ST_POINT_S
-    t = _piece(x, beat.waves["t_onset"], beat.waves["t_offset"])
+    t = _piece(
+        x, beat.boundaries.get("t_onset", math.nan), beat.boundaries.get("t_offset", math.nan)
+    )
     if t.size > 2:
         highest = int(np.abs(t).argmax())
         result["t_mv"] = float(t[highest])
         result["t_area_mv_ms"] = float(t.sum()) * to_ms
         # 0.5 is a symmetrical wave; a usual T wave rises slowly and falls fast.
         result["t_rise_share"] = highest / (t.size - 1)
-    p = _piece(x, beat.waves["p_onset"], beat.waves["p_offset"])
+    p = _piece(
+        x, beat.boundaries.get("p_onset", math.nan), beat.boundaries.get("p_offset", math.nan)
+    )
     if p.size > 2:
         p = p - np.linspace(p[0], p[-1], p.size)
         result["p_mv"] = float(p[np.abs(p).argmax()])

@@ -364,6 +364,10 @@ class MedianBeat:
     boundaries : mapping
         Column, a float, of "p_onset", "p_peak", "p_offset", "qrs_onset", "qrs_offset", "t_onset",
         "t_peak", "t_offset" of all leads together. What was not found has no key.
+    likeness : ndarray (beats,)
+        Correlation of every beat's QRS complex with the usual one; NaN for beats that are cut off.
+    noise_mv : ndarray (leads,)
+        Root mean square of the usual beats around their median; NaN with a single beat.
     beats_used : int
         How many beats went into it.
     """
@@ -373,6 +377,8 @@ class MedianBeat:
     sampling_rate: float
     fiducial: int
     boundaries: Mapping[str, float]
+    likeness: Float64
+    noise_mv: Float64
     beats_used: int
 
     def lead(self, name: str) -> Float64:
