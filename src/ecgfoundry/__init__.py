@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ecgfoundry.formats.writers import write
     from ecgfoundry.inference.interpretation import Interpretation
     from ecgfoundry.inference.predictor import Predictor, load_model
+    from ecgfoundry.measurements.measuring import measure
+    from ecgfoundry.measurements.values import Measurements
     from ecgfoundry.models.registry import create_model
     from ecgfoundry.preprocessing import standardize
     from ecgfoundry.recording import Recording
@@ -42,6 +44,7 @@ __all__ = [
     "EcgFoundryError",
     "FinetuneSettings",
     "Interpretation",
+    "Measurements",
     "Predictor",
     "PretrainSettings",
     "Recording",
@@ -49,6 +52,7 @@ __all__ = [
     "create_model",
     "finetune",
     "load_model",
+    "measure",
     "open",
     "plot",
     "pretrain",
@@ -63,12 +67,14 @@ _HOME = {
     "EcgFoundryError": "ecgfoundry.errors",
     "FinetuneSettings": "ecgfoundry.training.settings",
     "Interpretation": "ecgfoundry.inference.interpretation",
+    "Measurements": "ecgfoundry.measurements.values",
     "Predictor": "ecgfoundry.inference.predictor",
     "PretrainSettings": "ecgfoundry.training.settings",
     "Recording": "ecgfoundry.recording",
     "create_model": "ecgfoundry.models.registry",
     "finetune": "ecgfoundry.training.finetuning",
     "load_model": "ecgfoundry.inference.predictor",
+    "measure": "ecgfoundry.measurements.measuring",
     "open": "ecgfoundry.formats.files:open_file",
     "plot": "ecgfoundry.reports.paper.files",
     "pretrain": "ecgfoundry.training.pretraining:pretrain_table",

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecgfoundry.measurements.axes import axis_degrees
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.intervals import (
-    axis_degrees,
     beat_intervals,
     corrected_qt_ms,
     frontal_axes,

@@ -16,13 +16,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.measurements.axes import axis_degrees, frontal_plane
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.values import MedianBeat
 
 __all__ = [
     "MedianBeat",
-    "axis_degrees",
     "beat_intervals",
+    "beat_likeness",
     "corrected_qt_ms",
     "frontal_axes",
     "lead_amplitudes",
@@ -35,6 +36,7 @@ Int64 = NDArray[np.int64]
 LEVEL_S = 0.02
 """The zero line of a beat is the median of the 20 ms before its QRS complex (PQ level)."""
 SPAN_S = (0.35, 0.60)
+LIKENESS_S = 0.08
 LIKENESS = 0.8
 """A beat belongs to the usual ones when its QRS complex correlates with theirs at least so."""
 ST_POINT_S = 0.06
@@ -155,9 +157,20 @@ def _middle(values: Float64) -> float:
     return float(np.median(there)) if 2 * there.size >= values.size and there.size else math.nan
 
 
+def beat_likeness(signal: Float64, sampling_rate: float, beats: Int64) -> Float64:
+    """Return the correlation of every beat's QRS complex, all leads in one, with the median one.
+
+    Beats at an end of the recording are compared as far as they are there, the edge repeated.
+    """
+    zero = round(LIKENESS_S * sampling_rate)
+    index = np.clip(beats[:, None] + np.arange(-zero, zero + 1), 0, signal.shape[1] - 1)
+    pieces = np.nan_to_num(signal[:, index])
+    return _likeness(pieces, zero, sampling_rate)
+
+
 def _likeness(pieces: Float64, zero: int, sampling_rate: float) -> Float64:
     """Correlate each beat's QRS complex, all leads in one vector, with the median of all beats."""
-    reach = round(0.08 * sampling_rate)
+    reach = round(LIKENESS_S * sampling_rate)
     complexes = pieces[..., zero - reach : zero + reach + 1]
     complexes = complexes.transpose(1, 0, 2).reshape(pieces.shape[1], -1)
     reference = np.median(complexes, axis=0)
@@ -229,24 +242,6 @@ def _piece(x: Float64, begin: float, end: float) -> Float64:
     return x[max(0, round(begin)) : max(0, round(end) + 1)]
 
 
-def axis_degrees(area_i: float, area_avf: float) -> float:
-    """Return the direction of a wave in the frontal plane, degrees in (-180, 180].
-
-    From the net areas (or amplitudes) in I and aVF: ``atan2(aVF * 2/sqrt(3), I)``. The factor
-    undoes the smaller scale of Goldberger's augmented leads; 0 is to the left, +90 down.
-
-    Examples
-    --------
-    >>> round(axis_degrees(1.0, 0.0)), round(axis_degrees(0.0, 1.0))
-    (0, 90)
-    >>> round(axis_degrees(0.5, 0.75))  # I = 0.5 and II = 1, so aVF = 0.75: towards II
-    60
-    """
-    if not (math.isfinite(area_i) and math.isfinite(area_avf)) or area_i == area_avf == 0:
-        return math.nan
-    return math.degrees(math.atan2(area_avf * 2.0 / math.sqrt(3.0), area_i))
-
-
 def frontal_axes(
     amplitudes: Mapping[str, Mapping[str, float]], leads: Sequence[str]
 ) -> dict[str, float]:
@@ -260,22 +255,8 @@ def frontal_axes(
         areas = {
             lead: amplitudes[lead][f"{wave}_area_mv_ms"] for lead in leads if lead in amplitudes
         }
-        first, foot = _frontal(areas)
+        first, foot = frontal_plane(areas)
         size = [abs(value) for value in areas.values() if math.isfinite(value)]
         strong = size and math.hypot(first, foot) >= AXIS_LEAST * (sum(size) / len(size))
         result[f"{wave}_axis_degrees"] = axis_degrees(first, foot) if strong else math.nan
     return result
-
-
-def _frontal(areas: Mapping[str, float]) -> tuple[float, float]:
-    from ecgfoundry.leads import LIMB_LEADS, complete_limb_leads
-
-    known = {
-        lead: np.array([value])
-        for lead, value in areas.items()
-        if lead in LIMB_LEADS and math.isfinite(value)
-    }
-    known |= {lead: value.astype(float) for lead, value in complete_limb_leads(known).items()}
-    if "I" not in known or "aVF" not in known:
-        return math.nan, math.nan
-    return float(known["I"][0]), float(known["aVF"][0])

@@ -23,13 +23,15 @@ Float64 = NDArray[np.float64]
 LEAST_WAVE_MV, LEAST_WAVE_S = 0.020, 0.006
 NOTCH_SHARE, NOTCH_MV = 0.05, 0.03
 """A notch is a dip of 5 % of the wave and of 30 uV at least between two peaks (our choice)."""
-P_NOTCH_S, P_NOTCH_MV, P_NOTCH_SHARE = 0.040, 0.015, 0.08
+P_NOTCH_S, P_NOTCH_MV, P_NOTCH_SHARE = 0.040, 0.020, 0.12
+P_SMOOTHING_S = 0.010
 """Two peaks of P 40 ms apart are a sign of the left atrium (AHA/ACCF/HRS 2009, part V); the dip
 between them is our choice."""
 DELTA_SLOPE_SHARE = 0.40
-DELTA_LEAST_S, DELTA_LONGEST_S, DELTA_LEAST_SHARE = 0.020, 0.070, 0.10
+DELTA_LEAST_S, DELTA_LONGEST_S, DELTA_LEAST_SHARE = 0.020, 0.070, 0.15
 """A slurred upstroke: 20 to 70 ms at less than 40 % of the steepest slope, in which the wave
-reaches 10 % of its height or more (our choice)."""
+reaches 15 % of its height or more (our choice). A bell-shaped wave has 9 % of its height there."""
+DELTA_BEGIN_SHARE = 0.04
 SLOPE_S = 0.008
 ST_S = (0.0, 0.040, 0.060, 0.080)
 ST_HALF_S = 0.004
@@ -147,7 +149,9 @@ def _slur_ms(x: Float64, first: int, waves: list[_Wave], rate: float) -> float |
     slope = limb[reach:] - limb[:-reach]
     fast = np.flatnonzero(slope >= DELTA_SLOPE_SHARE * slope.max())
     slow = int(fast[0]) + reach // 2
-    seconds, share = slow / rate, float(limb[slow]) / abs(wave.height)
+    height = abs(wave.height)
+    begun = np.flatnonzero(limb >= max(LEAST_WAVE_MV, DELTA_BEGIN_SHARE * height))
+    seconds, share = (slow - int(begun[0])) / rate, float(limb[slow]) / height
     if DELTA_LEAST_S <= seconds <= DELTA_LONGEST_S and share >= DELTA_LEAST_SHARE:
         return seconds * 1000.0
     return None
@@ -207,6 +211,9 @@ def _p_wave(x: Float64, beat: MedianBeat, *, terminal: bool) -> dict[str, float 
 
 
 def _p_notched(piece: Float64, rate: float) -> bool:
+    from scipy.ndimage import uniform_filter1d
+
+    piece = uniform_filter1d(piece, max(1, round(P_SMOOTHING_S * rate)))
     dip = _deepest_dip(piece)
     if dip < max(P_NOTCH_MV, P_NOTCH_SHARE * float(piece.max())):
         return False

@@ -1,0 +1,300 @@
+"""An ECG measured: beats, intervals, axes, waves of every lead, HRV, pacing.
+
+>>> import ecgfoundry
+>>> m = ecgfoundry.measure(ecgfoundry.sample_path("12-lead"))
+>>> round(m.heart_rate_bpm), m.values["qtc_ms"].unit
+(117, 'ms')
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.measurements.atria import atrial_activity
+from ecgfoundry.measurements.beat_classes import BeatClasses
+from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.global_values import (
+    DelineatedBeats,
+    axis_values,
+    interval_values,
+    rate_values,
+)
+from ecgfoundry.measurements.hrv import hrv
+from ecgfoundry.measurements.morphology import lead_measurements
+from ecgfoundry.measurements.stretches import Stretch, measure_stretch
+from ecgfoundry.measurements.values import (
+    GLOBAL_VALUES,
+    Beats,
+    LeadMeasurements,
+    Measurements,
+    MedianBeat,
+    Value,
+    missing,
+)
+from ecgfoundry.recording import Recording
+from ecgfoundry.signals.quality import Notice
+
+__all__ = ["Measurable", "measure"]
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+WHOLE_S = 90.0
+"""Recordings to this length are measured in one piece."""
+STRETCH_S, AROUND_S = 60.0, 4.0
+"""Longer ones a minute at a time, with 4 s of the neighbours on each side."""
+WIDE_QRS_MS = 120.0
+MOST_MEDIANS = 240
+"""So many median beats of stretches are kept at most: every second one is dropped beyond."""
+
+
+@runtime_checkable
+class Measurable(Protocol):
+    """A recording or an opened file: leads, rate, length, and parts on demand."""
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Names of the ECG leads."""
+
+    @property
+    def sampling_rate(self) -> float:
+        """Hz."""
+
+    @property
+    def samples(self) -> int:
+        """Per lead."""
+
+    def part(self, start: int, stop: int) -> Recording:
+        """Return the ECG leads of samples ``start`` to ``stop``."""
+
+
+def measure(recording: Measurable | str | os.PathLike[str]) -> Measurements:
+    """Measure an ECG of any length and of any leads.
+
+    Parameters
+    ----------
+    recording : Recording, EcgFile or path
+        In mV; a file is read in parts, so that memory does not grow with its length.
+
+    Returns
+    -------
+    Measurements
+        Every value of :data:`~ecgfoundry.measurements.values.GLOBAL_VALUES`, None with a reason
+        where it cannot be had. What is no readable ECG is refused: ``.readable`` is False,
+        ``.refused`` says why, and there are no beats.
+
+    Raises
+    ------
+    EcgFoundryError
+        A file cannot be read.
+    """
+    if isinstance(recording, str | os.PathLike):
+        import ecgfoundry
+
+        with ecgfoundry.open(Path(recording)) as file:
+            return _measured(file, str(recording))
+    return _measured(recording, getattr(recording, "source", None) or _path_of(recording))
+
+
+def _path_of(recording: object) -> str | None:
+    path = getattr(recording, "path", None)
+    return None if path is None else str(path)
+
+
+def _measured(source: Measurable, name: str | None) -> Measurements:
+    rate = source.sampling_rate
+    stretches, medians = [], []
+    for stretch in _stretches(source):
+        stretches.append(stretch)
+        if stretch.median is not None:
+            medians.append(stretch.median)
+            if len(medians) > MOST_MEDIANS:
+                medians = medians[::2]
+    seconds = source.samples / rate
+    refused = [stretch.refused for stretch in stretches if stretch.refused is not None]
+    if len(refused) == len(stretches):
+        return _refused(refused[0] if refused else _EMPTY, seconds, rate, name)
+    found = _joined(stretches, rate)
+    calibrated = not any(stretch.rescaled for stretch in stretches)
+    median = _median_of(medians)
+    leads = _lead_values(median)
+    atrial = atrial_activity(found.beats, found.waves, rate)
+    rates = rate_values(found.beats, atrial)
+    values = rates | interval_values(found, rates)
+    values |= axis_values(median, leads, calibrated=calibrated)
+    values |= hrv(found.beats)
+    return Measurements(
+        beats=found.beats,
+        leads=MappingProxyType(leads),
+        values=_in_order(values),
+        median=median,
+        pacing=tuple(spike for stretch in stretches for spike in stretch.spikes),
+        p_relation=atrial,
+        calibrated=calibrated,
+        duration_s=seconds,
+        sampling_rate=rate,
+        source=name,
+        notices=_notices(values, found.beats, calibrated=calibrated),
+    )
+
+
+_EMPTY = Notice("missing", "there is no sample of any lead")
+
+
+def _stretches(source: Measurable) -> Iterator[Stretch]:
+    rate, samples = source.sampling_rate, source.samples
+    if samples == 0:
+        return
+    length = samples if samples <= WHOLE_S * rate else round(STRETCH_S * rate)
+    around = round(AROUND_S * rate)
+    begins = list(range(0, samples, length))
+    if len(begins) > 1 and samples - begins[-1] < around:
+        begins.pop()  # a rest of some seconds belongs to the stretch before it
+    for begin, end in zip(begins, [*begins[1:], samples], strict=True):
+        start = max(0, begin - around)
+        part = source.part(start, min(samples, end + around))
+        yield measure_stretch(part.with_derived_leads(), start, (begin, end))
+
+
+def _refused(notice: Notice, seconds: float, rate: float, name: str | None) -> Measurements:
+    reason = f"refused: {notice.message}"
+    return Measurements(
+        beats=Beats.from_samples([], rate),
+        leads=MappingProxyType({}),
+        values=_in_order({}, reason),
+        median=None,
+        refused=notice,
+        duration_s=seconds,
+        sampling_rate=rate,
+        source=name,
+    )
+
+
+def _in_order(values: Mapping[str, Value], reason: str = "") -> Mapping[str, Value]:
+    return MappingProxyType(
+        {
+            name: values[name] if name in values else missing(meaning.unit, reason)
+            for name, meaning in GLOBAL_VALUES.items()
+        }
+    )
+
+
+def _joined(stretches: Sequence[Stretch], rate: float) -> DelineatedBeats:
+    sample = np.concatenate([stretch.beats for stretch in stretches])
+    waves = BeatWaves(
+        **{
+            name: np.concatenate([getattr(stretch.waves, name) for stretch in stretches])
+            for name in BOUNDARIES
+        }
+    )
+    classes = BeatClasses(
+        np.concatenate([stretch.classes.label for stretch in stretches]),
+        np.concatenate([stretch.classes.confidence for stretch in stretches]),
+        np.concatenate([stretch.classes.template for stretch in stretches]),
+        np.concatenate([stretch.classes.usual for stretch in stretches]),
+    )
+    gaps = np.concatenate([stretch.gaps for stretch in stretches])
+    beats = Beats.from_samples(
+        sample,
+        rate,
+        label=classes.label,
+        template=classes.template,
+        paced=np.concatenate([stretch.paced for stretch in stretches]),
+        rr_s=_intervals_s(sample, gaps, rate),
+        p_s=waves.p_onset / rate,
+        qrs_onset_s=waves.qrs_onset / rate,
+        qrs_offset_s=waves.qrs_offset / rate,
+        t_offset_s=waves.t_offset / rate,
+        confidence=classes.confidence,
+    )
+    return DelineatedBeats(beats, waves, classes.usual, rate)
+
+
+def _intervals_s(sample: Int64, gaps: Int64, rate: float) -> Float64:
+    """RR intervals; NaN for the first beat and across gaps, in which beats may hide."""
+    rr = np.concatenate([np.full(min(sample.size, 1), np.nan), np.diff(sample) / rate])
+    for begin, end in gaps:
+        after = int(np.searchsorted(sample, begin))
+        if 0 < after < sample.size and sample[after - 1] < end:
+            rr[after] = np.nan
+    return rr
+
+
+def _median_of(medians: Sequence[MedianBeat]) -> MedianBeat | None:
+    """Unite the median beats of stretches: sample by sample their median, per lead."""
+    if len(medians) <= 1:
+        return medians[0] if medians else None
+    names = tuple(dict.fromkeys(lead for median in medians for lead in median.leads))
+    shape = (len(medians), len(names), medians[0].values.shape[1])
+    values, noise = np.full(shape, np.nan), np.full(shape[:2], np.nan)
+    for number, median in enumerate(medians):
+        rows = [names.index(lead) for lead in median.leads]
+        values[number, rows] = median.values
+        noise[number, rows] = median.noise_mv
+    boundaries = {}
+    for name in BOUNDARIES:
+        there = [m.boundaries[name] for m in medians if name in m.boundaries]
+        if 2 * len(there) >= len(medians):
+            boundaries[name] = float(np.median(there))
+    first = medians[0]
+    return MedianBeat(
+        names,
+        np.nanmedian(values, axis=0),
+        first.sampling_rate,
+        first.fiducial,
+        boundaries,
+        np.concatenate([median.likeness for median in medians]),
+        np.sqrt(_mean_there(np.square(noise))),
+        sum(median.beats_used for median in medians),
+    )
+
+
+def _mean_there(values: Float64) -> Float64:
+    """Mean over the first axis of what is not NaN; NaN where nothing is (no warning)."""
+    there = np.isfinite(values)
+    count = there.sum(axis=0)
+    total = np.where(there, values, 0.0).sum(axis=0)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def _lead_values(median: MedianBeat | None) -> dict[str, LeadMeasurements]:
+    if median is None:
+        return {}
+    return {
+        lead: lead_measurements(median, lead, snr_db=_snr_db(median, row))
+        for row, lead in enumerate(median.leads)
+    }
+
+
+def _snr_db(median: MedianBeat, row: int) -> float | None:
+    """Power of the median beat, QRS to T, over the power of what the beats differ from it by."""
+    noise = float(median.noise_mv[row])
+    begin = round(median.boundaries.get("qrs_onset", median.fiducial))
+    end = round(median.boundaries.get("t_offset", median.values.shape[1] - 1))
+    power = float(np.mean(np.square(median.values[row, max(0, begin) : end + 1])))
+    if not (np.isfinite(noise) and noise > 0 and np.isfinite(power) and power > 0):
+        return None
+    return 10.0 * float(np.log10(power / noise**2))
+
+
+def _notices(values: Mapping[str, Value], beats: Beats, *, calibrated: bool) -> tuple[Notice, ...]:
+    result = []
+    if not calibrated:
+        words = "each lead was scaled by itself: amplitudes are not mV, and there are no axes"
+        result.append(Notice("amplitudes-not-mv", words))
+    qrs = values["qrs_ms"].value
+    if qrs is not None and qrs >= WIDE_QRS_MS and values["jt_ms"].value is not None:
+        words = "QRS is 120 ms or wider, which lengthens QT: JT says more of repolarization"
+        result.append(Notice("wide-qrs", words))
+    if beats.paced.any():
+        count = int(beats.paced.sum())
+        words = f"{count} of {len(beats)} beats are paced; they are measured from the QRS onset"
+        result.append(Notice("paced", words))
+    return tuple(result)

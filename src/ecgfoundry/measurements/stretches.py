@@ -1,0 +1,162 @@
+"""What is found in one stretch of a recording: beats, their waves, spikes, and the median beat.
+
+A long recording is measured stretch by stretch, each with some seconds of its neighbours around
+it, so that memory does not grow with its length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.measurements.beat_classes import BeatClasses, classify_beats
+from ecgfoundry.measurements.beats import fill_gaps, find_beats
+from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves, delineate, fuse_leads
+from ecgfoundry.measurements.intervals import median_beat
+from ecgfoundry.measurements.pacing import describe_spikes, find_spikes, without_spikes
+from ecgfoundry.measurements.values import MedianBeat, PacingSpike
+from ecgfoundry.recording import Recording
+from ecgfoundry.signals.quality import Notice, assess_window
+
+__all__ = ["Stretch", "measure_stretch"]
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+
+MEDIAN_SPAN_S = (0.45, 0.75)
+GAP_S = 0.3
+"""Beats may hide in a gap of all leads that is longer."""
+EQUAL_SHARE = 0.002
+LEAST_EQUAL = 3
+UNIT_SHARE = 0.001
+"""Leads whose ranges or standard deviations agree to 0.2 % in three leads or more were scaled each
+by itself: no heart does that. A standard deviation of 1 and a mean of 0 to 0.1 % are a z-score."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """The beats of a stretch, in samples of the whole recording, and what belongs to them.
+
+    ``waves`` holds the boundaries of all leads together, float64 (beats,). ``gaps`` are the
+    stretches without any signal (n, 2). ``refused`` says why there is nothing.
+    """
+
+    beats: Int64
+    waves: BeatWaves
+    classes: BeatClasses
+    paced: Bool
+    spikes: tuple[PacingSpike, ...]
+    median: MedianBeat | None
+    gaps: Int64
+    rescaled: bool
+    refused: Notice | None
+
+
+def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> Stretch:
+    """Measure a stretch of a recording.
+
+    Parameters
+    ----------
+    recording : Recording
+        The stretch with its surroundings.
+    start : int
+        Number of its first sample in the whole recording.
+    core : (int, int)
+        Samples of the whole recording: beats from the first to before the second are kept.
+    """
+    rate, leads = recording.sampling_rate, recording.leads
+    quality = assess_window(recording.signal, rate, leads)
+    if quality.refusal is not None:
+        whole = np.asarray([core], dtype=np.int64)
+        return _nothing(quality.refusal, whole)
+    readable = [row for row, lead in enumerate(leads) if _readable(quality.leads.get(lead))]
+    names = tuple(leads[row] for row in readable)
+    raw = recording.signal[readable].astype(np.float64)
+    absent = ~np.isfinite(raw)
+    any_absent = bool(absent.any())
+    filled = fill_gaps(raw) if any_absent else raw
+    spikes = find_spikes(filled, rate)
+    clean = without_spikes(filled, spikes)
+    seen = np.where(absent, np.nan, clean) if any_absent else clean
+    beats = find_beats(seen, rate)
+    waves = fuse_leads(delineate(seen, rate, beats), rate)
+    described, paced = describe_spikes(
+        spikes, rate, waves.qrs_onset, waves.qrs_offset, waves.p_onset
+    )
+    classes = classify_beats(seen, rate, beats, names, waves, paced)
+    median = median_beat(
+        clean, rate, beats, waves, names, usual=classes.usual, span_s=MEDIAN_SPAN_S
+    )
+    gaps = _gaps(absent, rate) + start if any_absent else np.empty((0, 2), np.int64)
+    stretch = Stretch(
+        beats + start, _moved(waves, start), classes, paced, described, median, gaps,
+        _rescaled(recording.signal[readable]), None,
+    )  # fmt: skip
+    return _core(stretch, core, start, rate)
+
+
+def _readable(figures: object) -> bool:
+    return figures is not None and bool(getattr(figures, "readable", False))
+
+
+def _nothing(refused: Notice, gaps: Int64) -> Stretch:
+    empty = np.empty(0)
+    return Stretch(
+        np.empty(0, np.int64), BeatWaves(*(empty for _ in BOUNDARIES)), BeatClasses.none(),
+        np.empty(0, bool), (), None, gaps, False, refused,
+    )  # fmt: skip
+
+
+def _moved(waves: BeatWaves, start: int) -> BeatWaves:
+    if start == 0:
+        return waves
+    return BeatWaves(**{name: getattr(waves, name) + start for name in BOUNDARIES})
+
+
+def _core(stretch: Stretch, core: tuple[int, int], start: int, rate: float) -> Stretch:
+    """Keep what lies inside the core."""
+    inside = (stretch.beats >= core[0]) & (stretch.beats < core[1])
+    spikes = tuple(
+        PacingSpike(spike.time_s + start / rate, spike.kind, spike.captured)
+        for spike in stretch.spikes
+        if core[0] <= spike.time_s * rate + start < core[1]
+    )
+    if inside.all():
+        kept, waves, classes, paced = stretch.beats, stretch.waves, stretch.classes, stretch.paced
+    else:
+        kept, paced = stretch.beats[inside], stretch.paced[inside]
+        waves = BeatWaves(**{name: getattr(stretch.waves, name)[inside] for name in BOUNDARIES})
+        classes = stretch.classes.chosen(inside)
+    return Stretch(
+        kept, waves, classes, paced, spikes, stretch.median, stretch.gaps, stretch.rescaled, None
+    )
+
+
+def _gaps(absent: Bool, rate: float) -> Int64:
+    """Return where every lead is missing for longer than 0.3 s, as (begin, end) samples."""
+    nothing = np.concatenate([[False], absent.all(axis=0), [False]])
+    edges = np.flatnonzero(np.diff(nothing.astype(np.int8))).reshape(-1, 2)
+    return edges[edges[:, 1] - edges[:, 0] > GAP_S * rate].astype(np.int64)
+
+
+def _rescaled(signal: NDArray[np.floating]) -> bool:
+    """Whether the leads were each scaled to themselves, so that their amplitudes mean nothing."""
+    if not np.isfinite(signal).all():
+        finite = np.where(np.isfinite(signal), signal, np.nan)
+        spread, middle = np.nanstd(finite, axis=1), np.nanmean(finite, axis=1)
+        ranges = np.nanmax(finite, axis=1) - np.nanmin(finite, axis=1)
+    else:
+        spread, middle = signal.std(axis=1), signal.mean(axis=1)
+        ranges = signal.max(axis=1) - signal.min(axis=1)
+    standard = (np.abs(spread - 1.0) < UNIT_SHARE) & (np.abs(middle) < UNIT_SHARE)
+    if standard.all():
+        return True
+    if len(signal) < LEAST_EQUAL:
+        return False
+    return any(
+        bool(np.ptp(figure) <= EQUAL_SHARE * figure.max() and figure.min() > 0)
+        for figure in (spread, ranges)
+    )
