@@ -46,6 +46,8 @@ BOUNDARIES = (
 
 WORKING_RATE_HZ = 250.0
 """Signals are averaged down to between this rate and twice this: 4 ms at the coarsest."""
+SLOWEST_RATE_HZ = 200.0
+"""Slower signals are interpolated: at 50 Hz a QRS complex is four samples long."""
 BEFORE_S, AFTER_S = 0.45, 0.80
 QRS_SCALE_S = 0.008
 P_SCALE_S, T_SCALE_S = 0.010, 0.020
@@ -60,7 +62,7 @@ NOISE_FACTOR = 2.5
 PEAK_SCALE_S = 0.010
 BLANK_S = 0.004
 P_LONGEST_S = 0.30
-P_ONSET_SHARE, P_OFFSET_SHARE = 0.45, 0.50
+P_ONSET_SHARE, P_OFFSET_SHARE = 0.45, 0.60
 P_LEAST_MV, P_LEAST_SHARE = 0.012, 0.008
 P_GUIDE_S, T_GUIDE_S = 0.04, 0.06
 """How far a lead's wave may be from where all leads together show it."""
@@ -69,12 +71,18 @@ P_STEADY_BEATS, P_STEADY_S, P_STEADY_SHARE = 5, 0.03, 0.65
 peak; places at random, as in atrial fibrillation, do so in a quarter of the beats (our choice)."""
 T_ONSET_SHARE, T_OFFSET_SHARE = 0.40, 0.42
 T_LEAST_MV, T_LEAST_SHARE = 0.02, 0.01
+T_PLACE_S, T_PLACE_SD_S = 0.30, 0.10
+"""The peak of T is looked for around 300 ms behind R, times the cube root of RR: QT of 410 ms less
+40 ms from the QRS onset to R and 70 to 100 ms from the peak of T to its end. A P wave, which is
+sharper, must not be taken for a flat T wave before it."""
 T_LOBE_SHARE = 0.45
 """A second lobe of the T wave this high, the other way, belongs to it (biphasic)."""
 CONFIRMING_LEADS = 5
 CONFIRM_ONSET_S, CONFIRM_OFFSET_S = 0.012, 0.016
 """An onset of all leads is the earliest that five others confirm within 12 ms (Laguna et al.,
 Martinez et al.: k = 3, 4 to 12 ms by boundary); five gave smaller errors."""
+P_CONFIRMING_LEADS, P_CONFIRM_S = 6, 0.008
+"""P waves are low, and their feet are told less surely: half of twelve leads agree within 8 ms."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,17 +135,11 @@ def delineate(signal: NDArray[np.floating], sampling_rate: float, beats: Int64) 
     if count == 0 or leads == 0 or array.shape[1] < 0.3 * sampling_rate:
         return LeadWaves(*(np.full((leads, count), np.nan) for _ in BOUNDARIES))
     absent = ~np.isfinite(array)
-    factor = max(1, int(sampling_rate // WORKING_RATE_HZ))
-    length = array.shape[1] // factor
-    x = fill_gaps(array)[:, : length * factor].reshape(leads, length, factor).mean(axis=2)
+    x, factor, shift = _at_working_rate(fill_gaps(array), sampling_rate)
     rate = sampling_rate / factor
-    positions = np.clip(np.asarray(beats) // factor, 0, length - 1)
+    positions = np.clip((np.asarray(beats) / factor).astype(np.int64), 0, x.shape[1] - 1)
     found = _delineate_windows(x, positions, rate)
-    # Centre of each averaged group of samples, back at the given rate.
-    scaled = {
-        name: (value + positions[None, :]) * factor + (factor - 1) / 2
-        for name, value in found.items()
-    }
+    scaled = {name: (value + positions[None, :]) * factor + shift for name, value in found.items()}
     dead = (np.ptp(x, axis=1) == 0) | (absent.mean(axis=1) > 0.5)
     for value in scaled.values():
         value[dead] = np.nan
@@ -148,6 +150,27 @@ def delineate(signal: NDArray[np.floating], sampling_rate: float, beats: Int64) 
     return LeadWaves(**scaled)
 
 
+def _at_working_rate(x: Float64, sampling_rate: float) -> tuple[Float64, float, float]:
+    """Return the signal at 200 Hz or more, samples of the old rate per new one, and their shift.
+
+    Fast signals are averaged down; the shift is the centre of each group. Slow ones are
+    interpolated by straight lines, because a boundary between two samples is then still found;
+    smoother curves swing at the feet of a QRS complex.
+    """
+    leads, samples = x.shape
+    if sampling_rate < SLOWEST_RATE_HZ:
+        up = math.ceil(WORKING_RATE_HZ / sampling_rate)
+        fine = np.arange((samples - 1) * up + 1) / up
+        between = np.stack([np.interp(fine, np.arange(samples), row) for row in x])
+        return between, 1.0 / up, 0.0
+    factor = max(1, int(sampling_rate // WORKING_RATE_HZ))
+    if factor == 1:
+        return x, 1.0, 0.0
+    length = samples // factor
+    mean = x[:, : length * factor].reshape(leads, length, factor).mean(axis=2)
+    return mean, float(factor), (factor - 1) / 2
+
+
 def fuse_leads(waves: LeadWaves, sampling_rate: float) -> BeatWaves:
     """Unite the leads: earliest confirmed onset, latest confirmed offset, median peak.
 
@@ -156,12 +179,17 @@ def fuse_leads(waves: LeadWaves, sampling_rate: float) -> BeatWaves:
     result = {}
     for name in BOUNDARIES:
         values = getattr(waves, name)
-        if name.endswith("peak") or values.shape[0] <= CONFIRMING_LEADS:
+        others, seconds = CONFIRMING_LEADS, CONFIRM_OFFSET_S
+        if name.startswith("p_"):
+            others, seconds = P_CONFIRMING_LEADS, P_CONFIRM_S
+        elif name.endswith("onset"):
+            seconds = CONFIRM_ONSET_S
+        if name.endswith("peak") or values.shape[0] <= others:
             result[name] = _nan_median(values)
         elif name.endswith("onset"):
-            result[name] = _confirmed(values, CONFIRM_ONSET_S * sampling_rate)
+            result[name] = _confirmed(values, others, seconds * sampling_rate)
         else:
-            result[name] = -_confirmed(-values, CONFIRM_OFFSET_S * sampling_rate)
+            result[name] = -_confirmed(-values, others, seconds * sampling_rate)
     return BeatWaves(**result)
 
 
@@ -176,14 +204,14 @@ def _nan_median(values: Float64) -> Float64:
     return middle
 
 
-def _confirmed(values: Float64, tolerance: float) -> Float64:
-    """Return the smallest value that five larger ones follow within the tolerance, per column."""
+def _confirmed(values: Float64, others: int, tolerance: float) -> Float64:
+    """Return the smallest value that ``others`` larger ones follow within the tolerance."""
     ordered = np.sort(values, axis=0)
     with np.errstate(invalid="ignore"):
-        near = ordered[CONFIRMING_LEADS:] - ordered[:-CONFIRMING_LEADS] <= tolerance
+        near = ordered[others:] - ordered[:-others] <= tolerance
     first = near.argmax(axis=0)
     chosen = ordered[first, np.arange(values.shape[1])]
-    # Where no six agree, the median is the best that can be said.
+    # Where too few agree, the median is the best that can be said.
     result: Float64 = np.where(near.any(axis=0), chosen, _nan_median(values))
     return result
 
@@ -218,10 +246,12 @@ def _delineate_windows(x: Float64, beats: Int64, rate: float) -> dict[str, Float
     before, after = _reach(beats, x.shape[1], rate)
     coarse = gaussian_filter1d(rest, T_SCALE_S * rate, axis=1, order=1, truncate=3.0)
     windows = _cut(smooth, coarse, beats, rate)
-    t_onset, t_peak, t_offset = _t_wave(windows, qrs_offset, after, height)
+    t_onset, t_peak, t_offset = _t_wave(windows, qrs_offset, after, height, beats)
+    before = _behind_t(before, t_offset - windows.zero, beats)
     coarse = gaussian_filter1d(rest, P_SCALE_S * rate, axis=1, order=1, truncate=3.0)
     windows = _cut(smooth, coarse, beats, rate)
     p_onset, p_peak, p_offset = _p_wave(windows, qrs_onset, before, height)
+    _end_before_p(t_offset, p_onset, beats)
     columns = {
         "p_onset": p_onset,
         "p_peak": p_peak,
@@ -267,6 +297,23 @@ def _reach(beats: Int64, samples: int, rate: float) -> tuple[Int64, Int64]:
     after = np.minimum(np.minimum(0.72 * following, following - 0.20 * rate), 0.64 * rate)
     after = np.minimum(np.maximum(after, 0.30 * rate), samples - 1 - beats)
     return np.minimum(before, beats).astype(np.int64), after.astype(np.int64)
+
+
+def _behind_t(before: Int64, t_offset: Float64, beats: Int64) -> Int64:
+    """Keep P behind the T wave of the beat before, where the leads agree on its end."""
+    ended = _nan_median(t_offset)[:-1]
+    room = np.diff(beats) - ended
+    result = before.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        result[1:] = np.where(np.isfinite(room), np.minimum(result[1:], room), result[1:])
+    return np.maximum(result, 0).astype(np.int64)
+
+
+def _end_before_p(t_offset: Float64, p_onset: Float64, beats: Int64) -> None:
+    """Take away ends of T that lie beyond the begin of the next P wave."""
+    following = _nan_median(p_onset)[1:] + np.diff(beats)
+    with np.errstate(invalid="ignore"):
+        t_offset[:, :-1][t_offset[:, :-1] > following] = np.nan
 
 
 def _qrs(w: _Windows, noise: Float64) -> tuple[Float64, Float64, Float64]:
@@ -324,7 +371,7 @@ def _outward(
 
 
 def _t_wave(
-    w: _Windows, qrs_offset: Float64, after: Int64, height: Float64
+    w: _Windows, qrs_offset: Float64, after: Int64, height: Float64, beats: Int64
 ) -> tuple[Float64, Float64, Float64]:
     first = np.where(np.isfinite(qrs_offset), qrs_offset, w.zero + 0.06 * w.rate) + 0.05 * w.rate
     last = np.broadcast_to(w.zero + after, first.shape)
@@ -337,7 +384,18 @@ def _t_wave(
         longest=(0.22, 0.20),
         guide=T_GUIDE_S,
         lobes=True,
+        usual=_usual_t_place(w, beats),
     )
+
+
+def _usual_t_place(w: _Windows, beats: Int64) -> Float64:
+    """How likely the peak of T is at every column: (beats, columns)."""
+    rr = np.diff(beats) / w.rate
+    middle = float(np.median(rr)) if rr.size else 1.0
+    previous = np.concatenate([[middle], rr])
+    place = T_PLACE_S * np.cbrt(np.clip(previous, 0.3, 1.5))
+    seconds = (np.arange(w.x.shape[-1]) - w.zero) / w.rate
+    return np.exp(-0.5 * ((seconds - place[:, None]) / T_PLACE_SD_S) ** 2)
 
 
 def _p_wave(
@@ -380,6 +438,7 @@ def _wave(
     longest: tuple[float, float],
     guide: float,
     lobes: bool,
+    usual: Float64 | None = None,
 ) -> tuple[Float64, Float64, Float64]:
     """Find the wave with the steepest pair of slopes between two columns of each row."""
     low, high = max(0, math.floor(first.min()) - 1), math.ceil(last.max()) + 2
@@ -402,7 +461,12 @@ def _wave(
     down = np.minimum(fall_before, rise_after)
     score = np.where(inside, np.maximum(up, down), -1.0)
     # Where the leads together show the wave, each lead has it too, if it has it at all.
-    together = np.where(inside, score, 0.0).sum(axis=0).argmax(axis=-1)
+    profile = np.where(inside, score, 0.0).sum(axis=0)
+    if usual is not None:
+        # The usual place chooses the wave; where the wave is, the leads say.
+        chosen = (profile * usual[:, low:high]).argmax(axis=-1)
+        profile[np.abs(columns - chosen[:, None]) > guide * w.rate] = -1.0
+    together = profile.argmax(axis=-1)
     guided = inside & (np.abs(columns - together[:, None]) <= guide * w.rate)
     score = np.where(guided, score, -1.0)
     best = score.argmax(axis=-1)

@@ -39,7 +39,8 @@ Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 IRREGULAR_PERCENT = 6.0
-"""RR intervals that vary by more, without P waves, are taken for atrial fibrillation (our choice)."""
+"""RR intervals that vary by more, without P waves, are those of atrial fibrillation (our
+choice)."""
 QTC_RATES_BPM = (40.0, 150.0)
 """Outside, the correction formulas mean nothing and QTc is not given (our choice)."""
 LEAST_QRS_MS = 30.0
