@@ -1,39 +1,45 @@
-"""Errors of wave boundaries and of R peaks against LUDB's cardiologists.
+"""Errors of wave boundaries, R peaks and intervals against LUDB's cardiologists.
 
-``python -m benchmarks.experiments.delineation_ludb ludb.zip`` prints the table of
-``docs/features.md``: our delineation on the even-numbered records (the odd-numbered ones chose its
-constants), lead by lead, for all leads together, and the R peaks and intervals that follow. Another
-delineator's answers can be scored by the same rules with ``--other answers.npz``, arrays named
-``{record}/{lead}/{boundary}`` of sample numbers.
+``python -m benchmarks.experiments.delineation_ludb ludb.zip`` prints the tables of
+``docs/measurements.md``: our delineation, lead by lead and for all leads together, R peaks, and the
+intervals of ``ecgfoundry.measure`` in both halves of the records (the odd-numbered ones chose the
+constants of the delineation), beside ECGdeli and NeuroKit2 in the same run where they are
+installed. Another delineator's boundaries can be scored by the same rules with ``--other
+answers.npz``, arrays named ``{record}/{lead}/{boundary}`` of sample numbers.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import tempfile
+import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry import read
+from ecgfoundry import measure, read
 from ecgfoundry.measurements.beats import find_beats
 from ecgfoundry.measurements.delineation import BOUNDARIES, delineate, fuse_leads
-from ecgfoundry.measurements.intervals import beat_intervals
 
 RATE = 500.0
 MATCH_S = 0.15
 """A wave is found when its boundary lies within 150 ms (our choice, as for beats)."""
 
 INTERVALS = {
+    "p_ms": ("p_onset", "p_offset", 0.25),
     "pr_ms": ("p_onset", "qrs_onset", 0.4),
     "qrs_ms": ("qrs_onset", "qrs_offset", 0.3),
     "qt_ms": ("qrs_onset", "t_offset", 0.7),
 }
 """Interval -> where it begins and ends, and the most seconds that may lie between."""
+TOLERANCES_MS = {"p_ms": (10, 15), "pr_ms": (10, 10), "qrs_ms": (10, 10), "qt_ms": (25, 30)}
+"""Mean and SD of the difference that IEC 60601-2-25 allows for biological ECGs."""
+HALVES: dict[str, tuple[int, ...]] = {"even": (0,), "odd": (1,), "all": (0, 1)}
 
 Marks = dict[str, NDArray[np.float64]]
 
@@ -143,15 +149,17 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path, help="LUDB as a folder or a zip file")
-    parser.add_argument("--records", choices=("even", "odd", "all"), default="even")
+    parser.add_argument("--records", choices=tuple(HALVES), default="all")
     parser.add_argument("--other", type=Path, help="answers of another delineator (npz)")
     parser.add_argument("--other-name", default="other")
     arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # of the other programs
     parity = {"even": 0, "odd": 1, "all": None}[arguments.records]
     other = np.load(arguments.other, allow_pickle=False) if arguments.other else None
     single, together, theirs = Tally(), Tally(), Tally()
     peaks: list[tuple[NDArray[np.float64], int, int]] = []
-    intervals: dict[str, list[tuple[float, float]]] = {name: [] for name in INTERVALS}
+    programs = {name: work for name, (package, work) in PROGRAMS.items() if _installed(package)}
+    rows: list[tuple[int, dict[str, float], dict[str, dict[str, float]]]] = []
     with opened(arguments.source) as folder:
         for path in records(folder, parity):
             recording = read(path)
@@ -168,16 +176,16 @@ def main() -> None:
             common = consensus(drawn)
             together.add(common, {name: getattr(fused, name) for name in BOUNDARIES})
             peaks.append(peak_errors(recording, beats))
-            measured = beat_intervals(fused, beats, RATE)
-            for name in INTERVALS:
-                intervals[name].append((interval_ms(common, name), measured[name]))
+            wanted = {name: interval_ms(common, name) for name in INTERVALS}
+            answers = {name: work(recording) for name, work in programs.items()}
+            rows.append((int(path.stem), wanted, answers))
     single.print(f"Lead by lead, {arguments.records} records")
     together.print(
         "All leads together, against the median of the leads' annotations "
         f"({arguments.records} records)"
     )
     print_peaks(peaks, arguments.records)
-    print_intervals(intervals, arguments.records)
+    print_intervals(rows, list(programs))
     if other is not None:
         theirs.print(f"{arguments.other_name}, lead by lead, {arguments.records} records")
 
@@ -219,21 +227,104 @@ def interval_ms(marks: Marks, name: str) -> float:
     return float(np.median(spans)) * 1000 / RATE if spans else float("nan")
 
 
-def print_intervals(intervals: dict[str, list[tuple[float, float]]], parity: str) -> None:
-    """Print what the record's interval is off by."""
-    print(f"\nIntervals of a record, against the same annotations ({parity} records)\n")
-    print("| interval | records | ours missing | extra | mean, ms | SD, ms | median abs, ms |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name, pairs in intervals.items():
-        wanted, found = np.array(pairs).T
-        both = np.isfinite(wanted) & np.isfinite(found)
-        errors = found[both] - wanted[both]
-        missing = int((np.isfinite(wanted) & ~np.isfinite(found)).sum())
-        extra = int((~np.isfinite(wanted) & np.isfinite(found)).sum())
-        print(
-            f"| {name} | {both.sum()} | {missing} | {extra} | {errors.mean():+.1f} | "
-            f"{errors.std():.1f} | {np.median(np.abs(errors)):.1f} |"
+def print_intervals(
+    rows: list[tuple[int, dict[str, float], dict[str, dict[str, float]]]], programs: list[str]
+) -> None:
+    """Print what each program's interval of a record is off by, in both halves."""
+    print("\nIntervals of a record: mean / SD of the difference, ms (records; missing; extra)\n")
+    print(f"| interval (IEC) | records | {' | '.join(programs)} |")
+    print("| --- | --- |" + " --- |" * len(programs))
+    for name, (mean, spread) in TOLERANCES_MS.items():
+        for half, parities in HALVES.items():
+            chosen = [row for row in rows if row[0] % 2 in parities]
+            if not chosen or len({row[0] % 2 for row in chosen}) < len(parities):
+                continue
+            cells = [
+                _cell(
+                    np.array([wanted[name] for _, wanted, _ in chosen]),
+                    np.array([answers[program].get(name, np.nan) for _, _, answers in chosen]),
+                )
+                for program in programs
+            ]
+            print(f"| {name} ({mean}/{spread}) | {half} | {' | '.join(cells)} |")
+
+
+def _cell(wanted: NDArray[np.float64], found: NDArray[np.float64]) -> str:
+    both = np.isfinite(wanted) & np.isfinite(found)
+    if not both.any():
+        return "none"
+    errors = found[both] - wanted[both]
+    missing = int((np.isfinite(wanted) & ~np.isfinite(found)).sum())
+    extra = int((~np.isfinite(wanted) & np.isfinite(found)).sum())
+    return f"{errors.mean():+.1f} / {errors.std():.1f} ({both.sum()}; {missing}; {extra})"
+
+
+def ours_of(recording) -> dict[str, float]:  # type: ignore[no-untyped-def]
+    """Return our intervals of a record, ms, NaN for None."""
+    measured = measure(recording)
+    values = {name: getattr(measured, name) for name in INTERVALS}
+    return {name: np.nan if value is None else value for name, value in values.items()}
+
+
+def ecgdeli_table(signal: NDArray[np.floating], sampling_rate: float):  # type: ignore[no-untyped-def]
+    """Return ECGdeli's annotation of (leads, samples), filtered as its authors say."""
+    import ecgdeli
+
+    filtered = ecgdeli.filter_ecg(np.ascontiguousarray(signal.T, dtype=float), sampling_rate)
+    return ecgdeli.annotate(filtered, sampling_rate)
+
+
+def ecgdeli_of(recording) -> dict[str, float]:  # type: ignore[no-untyped-def]
+    """Return ECGdeli's intervals: medians over the beats of all leads together."""
+    try:
+        found = ecgdeli_table(recording.signal, recording.sampling_rate).intervals()
+    except Exception:
+        return {}
+    names = {"p_ms": "p_duration", "pr_ms": "pq", "qrs_ms": "qrs_duration", "qt_ms": "qt"}
+    return {name: _median(getattr(found, theirs)) for name, theirs in names.items()}
+
+
+def neurokit_of(recording) -> dict[str, float]:  # type: ignore[no-untyped-def]
+    """Return NeuroKit2's intervals (discrete wavelets, lead II): medians over the beats."""
+    import neurokit2
+
+    rate = int(recording.sampling_rate)
+    try:
+        clean = neurokit2.ecg_clean(recording.lead("II"), sampling_rate=rate)
+        _, peaks = neurokit2.ecg_peaks(clean, sampling_rate=rate)
+        _, waves = neurokit2.ecg_delineate(
+            clean, peaks["ECG_R_Peaks"], sampling_rate=rate, method="dwt"
         )
+    except Exception:
+        return {}
+    names = {
+        "p_ms": ("P_Onsets", "P_Offsets"),
+        "pr_ms": ("P_Onsets", "R_Onsets"),
+        "qrs_ms": ("R_Onsets", "R_Offsets"),
+        "qt_ms": ("R_Onsets", "T_Offsets"),
+    }
+    columns = {key: np.asarray(value, dtype=float) for key, value in waves.items()}
+    return {
+        name: _median((columns[f"ECG_{end}"] - columns[f"ECG_{begin}"]) * 1000 / rate)
+        for name, (begin, end) in names.items()
+    }
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    there = np.asarray(values, dtype=float)
+    there = there[np.isfinite(there)]
+    return float(np.median(there)) if there.size else float("nan")
+
+
+PROGRAMS: dict[str, tuple[str, Callable[[object], dict[str, float]]]] = {
+    "ecgfoundry": ("ecgfoundry", ours_of),
+    "ecgdeli": ("ecgdeli", ecgdeli_of),
+    "neurokit2, lead II": ("neurokit2", neurokit_of),
+}
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def consensus(drawn: list[Marks]) -> Marks:
