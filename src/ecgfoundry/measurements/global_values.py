@@ -41,6 +41,8 @@ Bool = NDArray[np.bool_]
 IRREGULAR_PERCENT = 6.0
 """RR intervals that vary by more, without P waves, are those of atrial fibrillation (our
 choice)."""
+MEAN_SHARE = 0.15
+"""Beats whose QT is further from the median are left out of the mean: their T was mistaken."""
 QTC_RATES_BPM = (40.0, 150.0)
 """Outside, the correction formulas mean nothing and QTc is not given (our choice)."""
 LEAST_QRS_MS = 30.0
@@ -142,8 +144,10 @@ def _interval(
     if 2 * there.size < spans.size or there.size < min(2, spans.size):
         few = f"{there.size} of {spans.size} beats show it, fewer than half"
         return missing("ms", few)
-    middle = float(there.mean() if mean else np.median(there))
-    words = "mean" if mean else "median"
+    middle, words = float(np.median(there)), "median"
+    if mean:
+        there = there[np.abs(there - middle) <= MEAN_SHARE * middle]
+        middle, words = float(there.mean()), "mean"
     words = f"{words} over {there.size} of {spans.size} beats, earliest onset to latest offset"
     return Value(middle, "ms", words)
 
