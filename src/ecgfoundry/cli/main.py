@@ -23,6 +23,7 @@ from ecgfoundry.cli import (
     infer,
     labs,
     manifest,
+    measure,
     models,
     pretrain,
     read,
@@ -46,6 +47,7 @@ app.command(compare.compare)
 app.command(explain.explain)
 app.command(formats.formats)
 app.command(read.read)
+app.command(measure.measure)
 app.command(convert.convert)
 app.command(train.train_defaults)
 app.command(infer.infer)

@@ -7,7 +7,13 @@ import json
 from importlib.resources import files
 from typing import Any
 
-SCHEMA_NAMES: tuple[str, ...] = ("bundle", "interpretation", "manifest", "preprocessing")
+SCHEMA_NAMES: tuple[str, ...] = (
+    "bundle",
+    "interpretation",
+    "manifest",
+    "measurements",
+    "preprocessing",
+)
 
 
 @functools.cache
