@@ -207,6 +207,13 @@ def test_rr_intervals_do_not_reach_across_gaps() -> None:
     assert int(np.isnan(found.beats.rr_s).sum()) == 2  # the first beat, and the one after the gap
 
 
+def test_a_calibration_pulse_is_no_beat(fixtures: Path) -> None:
+    """Philips ends a recording with a pulse of 1 mV for 200 ms in all leads; it states 41/min."""
+    found = measure(fixtures / "philips" / "129DYPRG.xml")
+    assert len(found.beats) == 7
+    assert found.heart_rate_bpm == pytest.approx(41, abs=0.6)
+
+
 def test_without_p_waves_and_with_irregular_beats_qt_is_a_mean() -> None:
     rr = np.array([0.62, 0.95, 0.74, 0.55, 0.88, 0.70, 1.02, 0.66])
     found = measure(constructed(rr_s=rr, p=False))
@@ -242,7 +249,14 @@ def test_limb_leads_that_disagree_have_no_axes() -> None:
 
 def not_zero(found: Measurements) -> None:
     """Every value is None with a reason, or a number that no missing value could be taken for."""
-    may_be_zero = {"pnn50_percent", "p_share_percent", "rr_variation_percent", "nn_share_percent"}
+    may_be_zero = {
+        "sdnn_ms",
+        "rmssd_ms",
+        "pnn50_percent",
+        "p_share_percent",
+        "rr_variation_percent",
+        "nn_share_percent",
+    }
     assert list(found.values) == list(GLOBAL_VALUES)
     for name, value in found.values.items():
         assert (value.value is None) == (value.reason is not None), name
