@@ -16,6 +16,7 @@ from ecgfoundry.measurements.beats import fill_gaps, find_beats
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves, delineate, fuse_leads
 from ecgfoundry.measurements.intervals import median_beat
 from ecgfoundry.measurements.pacing import describe_spikes, find_spikes, without_spikes
+from ecgfoundry.measurements.qrs_end import with_late_end
 from ecgfoundry.measurements.values import MedianBeat, PacingSpike
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, assess_window
@@ -96,6 +97,7 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     median = median_beat(
         clean, rate, beats, waves, names, usual=classes.usual, span_s=MEDIAN_SPAN_S
     )
+    waves, median = with_late_end(waves, median)
     gaps = _gaps(absent, rate) + start if any_absent else np.empty((0, 2), np.int64)
     stretch = Stretch(
         beats + start, _moved(waves, start), classes, paced, described, median, gaps,
