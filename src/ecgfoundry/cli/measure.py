@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.reading_options import ReadingOptions
+
 if TYPE_CHECKING:
     from ecgfoundry.errors import EcgFoundryError
     from ecgfoundry.formats.base import ReadOptions
@@ -29,10 +31,7 @@ def measure(
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
     per_lead: Annotated[bool, Parameter(negative="")] = False,
-    leads: str | None = None,
-    unit: str | None = None,
-    sampling_rate: float | None = None,
-    format: str | None = None,
+    reading: ReadingOptions | None = None,
 ) -> int:
     """Measure ECG files: rate, intervals, QTc, axes, waves of every lead, HRV, pacing.
 
@@ -48,16 +47,7 @@ def measure(
         One row per file; one column per value.
     per_lead
         With --csv, also the amplitudes and durations of every lead (I_r_mv, V1_st_j_mv ...).
-    leads
-        Lead names in order, comma-separated, for files that do not name them (or wrongly).
-    unit
-        Unit of the samples for files that do not state it: mV, uV, V.
-    sampling_rate
-        In Hz, for files that do not state it.
-    format
-        Name of the reader (see: ecgfoundry formats), in place of recognising the content.
     """
-    from ecgfoundry.formats.base import ReadOptions
     from ecgfoundry.inference.files import expand_paths
 
     if not files:
@@ -66,12 +56,7 @@ def measure(
     if json and csv:
         print("ecgfoundry: give --json or --csv, not both", file=sys.stderr)
         return 2
-    options = ReadOptions(
-        leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
-        unit=unit,
-        sampling_rate=sampling_rate,
-        format=format,
-    )
+    options = (reading or ReadingOptions()).to_read()
     paths = expand_paths(files)
     results = _measured([str(path) for path in paths], options)
     if json:

@@ -34,6 +34,7 @@ LF_HZ, HF_HZ = (0.04, 0.15), (0.15, 0.40)
 SPECTRUM_S = 120.0
 """LF needs about two minutes (Task Force)."""
 GRID_HZ = 4.0
+ROUNDING_MS = 1e-6
 NN_LIMITS_S = (0.2, 3.0)
 
 
@@ -82,7 +83,8 @@ def hrv(beats: Beats) -> dict[str, Value]:
     change = np.diff(nn)[found.follows[1:]]
     if change.size:
         result["rmssd_ms"] = Value(float(np.sqrt(np.mean(change * change))), "ms", used)
-        beyond = float((np.abs(change) > 50.0).mean()) * 100.0
+        # The Task Force divides by the number of all N-N intervals, not of the differences.
+        beyond = 100.0 * int((np.abs(change) > 50.0 + ROUNDING_MS).sum()) / nn.size
         result["pnn50_percent"] = Value(beyond, "%", used)
     else:
         alone = "no two normal intervals follow each other"
@@ -118,9 +120,7 @@ def _spectrum(found: NormalIntervals, total: float, used: str) -> dict[str, Valu
         return {name: missing(_UNITS[name], few) for name in names}
     from scipy.signal import welch
 
-    # Left-out intervals are bridged by a straight line; a cubic would swing there.
-    times = np.arange(found.end_s[0], found.end_s[-1], 1.0 / GRID_HZ)
-    even = np.interp(times, found.end_s, found.nn_s * 1000.0)
+    even = _evenly(found)
     window = min(even.size, round(256 * GRID_HZ))
     frequency, power = welch(even, GRID_HZ, "hann", nperseg=window, detrend="linear")
     step = float(frequency[1] - frequency[0])
@@ -128,10 +128,25 @@ def _spectrum(found: NormalIntervals, total: float, used: str) -> dict[str, Valu
         float(power[(frequency >= band[0]) & (frequency < band[1])].sum()) * step
         for band in (LF_HZ, HF_HZ)
     )
-    method = f"Welch, Hann windows of {window / GRID_HZ:.0f} s at 4 Hz; {used}"
+    method = f"cubic spline, Welch, Hann windows of {window / GRID_HZ:.0f} s at 4 Hz; {used}"
     result = {"lf_ms2": Value(low, "ms2", method), "hf_ms2": Value(high, "ms2", method)}
     if high > 0 and math.isfinite(low / high):
         result["lf_hf_ratio"] = Value(low / high, "1", method)
     else:
         result["lf_hf_ratio"] = missing("1", "there is no power at 0.15 to 0.40 Hz")
     return result
+
+
+def _evenly(found: NormalIntervals) -> Float64:
+    """Return the intervals in ms at 4 Hz: a cubic spline, and straight lines across gaps."""
+    from scipy.interpolate import CubicSpline
+
+    times = np.arange(found.end_s[0], found.end_s[-1], 1.0 / GRID_HZ)
+    nn_ms = found.nn_s * 1000.0
+    even: Float64 = CubicSpline(found.end_s, nn_ms)(times)
+    if not found.follows[1:].all():
+        # Beyond a left-out interval the spline would swing.
+        straight = np.interp(times, found.end_s, nn_ms)
+        after = np.clip(np.searchsorted(found.end_s, times), 1, nn_ms.size - 1)
+        even = np.where(found.follows[after], even, straight)
+    return even

@@ -28,6 +28,11 @@ Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 MEDIAN_SPAN_S = (0.45, 0.75)
+INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+LEAST_INDEPENDENT = 3
+PULSE_MV, SAME_MV, PULSE_S, EDGE_S = 0.2, 0.0075, 0.10, 0.04
+"""What three independent leads or more show alike, to a step of the converter, for 0.1 s and more
+than 0.2 mV from zero, is a calibration pulse."""
 GAP_S = 0.3
 """Beats may hide in a gap of all leads that is longer."""
 EQUAL_SHARE = 0.002
@@ -76,6 +81,7 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     readable = [row for row, lead in enumerate(leads) if _readable(quality.leads.get(lead))]
     names = tuple(leads[row] for row in readable)
     raw = recording.signal[readable].astype(np.float64)
+    raw[:, _calibration_pulses(recording)] = np.nan
     absent = ~np.isfinite(raw)
     any_absent = bool(absent.any())
     filled = fill_gaps(raw) if any_absent else raw
@@ -142,6 +148,26 @@ def _gaps(absent: Bool, rate: float) -> Int64:
     nothing = np.concatenate([[False], absent.all(axis=0), [False]])
     edges = np.flatnonzero(np.diff(nothing.astype(np.int8))).reshape(-1, 2)
     return edges[edges[:, 1] - edges[:, 0] > GAP_S * rate].astype(np.int64)
+
+
+def _calibration_pulses(recording: Recording) -> Bool:
+    """Mark the samples of calibration pulses."""
+    rows = [row for row, lead in enumerate(recording.leads) if lead in INDEPENDENT_LEADS]
+    pulse = np.zeros(recording.samples, bool)
+    if len(rows) < LEAST_INDEPENDENT:
+        return pulse
+    first = recording.signal[rows[0]]
+    same = np.abs(first) > PULSE_MV
+    for row in rows[1:]:
+        if not same.any():
+            return pulse
+        same &= np.abs(recording.signal[row] - first) <= SAME_MV
+    edge = round(EDGE_S * recording.sampling_rate)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+    for begin, end in edges.reshape(-1, 2):
+        if end - begin >= PULSE_S * recording.sampling_rate:
+            pulse[max(0, begin - edge) : end + edge] = True
+    return pulse
 
 
 def _rescaled(signal: NDArray[np.floating]) -> bool:
