@@ -1,4 +1,4 @@
-"""R peaks against annotators: ours beside sleepecg and xqrs, on the same leads.
+"""R peaks against annotators: ours beside sleepecg, xqrs and neurokit2, on the same leads.
 
 ``python -m benchmarks.experiments.beats_accuracy --mitbih FOLDER --cpsc2019 FOLDER --ludb FOLDER``
 prints the table of ``docs/features.md``; a set that is not given is left out. Settings may be
@@ -200,6 +200,21 @@ def others() -> Iterator[tuple[str, Detector]]:
             f"xqrs (wfdb {wfdb.__version__})",
             lambda x, rate: np.asarray(
                 xqrs_detect(np.nan_to_num(x[0]).astype(np.float64), rate, verbose=False),
+                dtype=np.float64,
+            ),
+        )
+    try:
+        import neurokit2
+    except ImportError:
+        print("neurokit2 is not installed")
+    else:
+        yield (
+            f"neurokit2 {neurokit2.__version__}",
+            lambda x, rate: np.asarray(
+                neurokit2.ecg_findpeaks(
+                    neurokit2.ecg_clean(np.nan_to_num(x[0]).astype(np.float64), int(rate)),
+                    int(rate),
+                )["ECG_R_Peaks"],
                 dtype=np.float64,
             ),
         )

@@ -202,5 +202,6 @@ def test_mitbih_records(shared_data: Path, tmp_path: Path) -> None:
         totals += matched(found, wanted, 0.075 * rate)
     hits, missed, extra = totals
     assert hits > 24_000
-    assert hits / (hits + missed) > 0.995
-    assert hits / (hits + extra) > 0.99
+    # Both leads: 0.9976 and 0.9950; the first alone 0.9964 and 0.9875.
+    assert hits / (hits + missed) > 0.997
+    assert hits / (hits + extra) > 0.994
