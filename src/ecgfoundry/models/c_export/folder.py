@@ -193,7 +193,7 @@ def _config(model: CModel) -> str:
         "ECG_IMAGE": 2 * bundle.recipe.samples,
         "ECG_IMAGE_STEPS": IMAGE_STEPS,
         "ECG_TARGETS": model.network.classes,
-        "ECG_MULTICLASS": int(bundle.multiclass),
+        "ECG_MULTICLASS": int(bundle.target_kind == "multiclass"),
         "ECG_MEMBERS": len(model.network.members),
         "ECG_LAYERS": len(member.layers),
         "ECG_HEADS": member.heads,
@@ -249,12 +249,14 @@ def _resampling(resampling: Resampling) -> str:
 # --- network, calibration and decision ----------------------------------------------------------
 
 
+def _calibrator(model: CModel, level: str) -> Calibrator:
+    found = model.bundle.task.readout.calibration
+    return Calibrator.identity(model.network.classes) if found is None else found.of(level)
+
+
 def _tables(model: CModel) -> str:
     bundle, network = model.bundle, model.network
-    levels = [
-        bundle.calibrator(level) or Calibrator.identity(network.classes)
-        for level in ("window", "record")
-    ]
+    levels = [_calibrator(model, level) for level in ("window", "record")]
     thresholds = [_NO_THRESHOLD if value is None else value for value in bundle.thresholds]
     names = ",\n    ".join(c_string(name) for name in bundle.vocabulary.names)
 
@@ -362,14 +364,13 @@ def _int8_weights(quantized: QuantizedNetwork) -> str:
 
 def _vectors(model: CModel, windows: Sequence[GoldenWindow], network: Logits) -> str:
     bundle = model.bundle
-    calibrator = bundle.calibrator("record") or Calibrator.identity(model.network.classes)
     rows, signals = [], []
     for number, (raw, rate) in enumerate(windows):
         if rate != model.resampling.from_hz:
             raise BundleError(f"a test vector is at {rate:g} Hz, which is not the device's rate")
         x = standardize_window(raw, rate, bundle.recipe)
         expected = [
-            ", ".join(floats(calibrator.probabilities(logits, multiclass=bundle.multiclass)))
+            ", ".join(floats(bundle.task.answers(logits)))
             for logits in (network(x[np.newaxis])[0], model.quantized.logits(x[0]))
         ]
         signals.append(array(f"static const float vector_{number}", floats(raw[0])))
