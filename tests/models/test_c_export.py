@@ -55,9 +55,7 @@ def compiled(folder: Path) -> CompiledModel:
 def expected(predictor: Predictor, window: np.ndarray, rate: float) -> np.ndarray:
     """What Python says about a recording that is one window (samples,) in mV."""
     x = standardize_window(window[np.newaxis], rate, predictor.bundle.recipe)
-    calibrator = predictor.bundle.calibrator("record")
-    assert calibrator is not None
-    return calibrator.probabilities(predictor.logits(x[np.newaxis])[0], multiclass=True)
+    return predictor.bundle.task.answers(predictor.logits(x[np.newaxis])[0])
 
 
 def lead_of(path: Path, rate: float, seconds: float = 30.0) -> np.ndarray:

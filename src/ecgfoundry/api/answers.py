@@ -16,6 +16,7 @@ from ecgfoundry.formats.files import open_file
 from ecgfoundry.inference.files import EXCERPT_S, default_model, interpret_file
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.inference.stating import with_statements
 from ecgfoundry.io import write_whole
 from ecgfoundry.manifest import Manifest, MappedManifest
 from ecgfoundry.recording import Recording
@@ -35,7 +36,10 @@ def interpret(
     model: str | Path | Predictor | None = None,
     lead: str | None = None,
 ) -> Interpretation:
-    """Interpret one recording: findings, probabilities, quality and warnings.
+    """Interpret one recording: measurements, named statements with evidence, findings, quality.
+
+    Criteria and network stand in one list of statements; who decides on which is written in
+    :mod:`ecgfoundry.criteria.decisions`. ``findings`` are those of the network alone.
 
     Parameters
     ----------
@@ -58,7 +62,8 @@ def interpret(
     ['atrial fibrillation']
     """
     if isinstance(source, Recording):
-        return _predictor(model or default_model(source)).interpret(source, lead=lead)
+        answer = _predictor(model or default_model(source)).interpret(source, lead=lead)
+        return with_statements(answer, source, source.subject, lead=lead)
     path = named_file(source)
     if model is None:
         with open_file(path) as opened:

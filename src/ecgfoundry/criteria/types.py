@@ -62,8 +62,13 @@ class Evidence:
             "limit": self.limit,
             "met": self.met,
             "source": self.source,
-            **({"reason": self.reason} if self.reason else {}),
+            "reason": self.reason,
         }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Evidence:
+        """Build from the JSON form."""
+        return cls(**document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +144,11 @@ class Statement:
             "contradicts": list(self.contradicts),
             "evidence": [item.to_dict() for item in self.evidence],
         }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Statement:
+        """Build from the JSON form."""
+        given = {name: value for name, value in document.items() if name != "code"}
+        given["evidence"] = tuple(Evidence.from_dict(item) for item in document["evidence"])
+        given["contradicts"] = tuple(document["contradicts"])
+        return cls(**given)

@@ -14,6 +14,7 @@ from ecgfoundry.formats.registry import identify, recordings_in_archive
 from ecgfoundry.formats.zip.names import MEMBER_SEPARATOR
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor
+from ecgfoundry.inference.stating import with_statements
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import MINIMUM_SAMPLING_RATE, Recording, check_sampling_rate
 from ecgfoundry.samples import named_file
@@ -103,7 +104,8 @@ def _interpret(
 ) -> Interpretation:
     source = window_source(file)
     about = file.info if isinstance(source, EcgFile) else source
-    return predictor.interpret_source(source, recording=about, lead=lead, file=name)
+    answer = predictor.interpret_source(source, recording=about, lead=lead, file=name)
+    return with_statements(answer, source, about.subject, lead=lead)
 
 
 def interpret_files(

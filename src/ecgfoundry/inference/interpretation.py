@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ecgfoundry.criteria.types import Statement
 from ecgfoundry.errors import EcgFoundryError, FormatError
+from ecgfoundry.measurements.values import Measurements
 from ecgfoundry.schemas import schema_problems
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.tasks import TASKS
@@ -74,6 +76,12 @@ class Interpretation:
         Beyond 60 s: seconds that were not refused.
     refused : Notice or None
         Why there is no answer.
+    measurements : Measurements or None
+        What was measured; None where only a network was asked
+        (:meth:`ecgfoundry.Predictor.interpret`).
+    statements : tuple of Statement
+        Of the criteria and the network in one list, each with its evidence
+        (:func:`ecgfoundry.interpret`).
     """
 
     file: str | None
@@ -95,6 +103,8 @@ class Interpretation:
     burden: Mapping[str, float | None] | None = None
     readable_s: float | None = None
     refused: Notice | None = None
+    measurements: Measurements | None = None
+    statements: tuple[Statement, ...] = ()
 
     @classmethod
     def of_failure(
@@ -185,6 +195,8 @@ class Interpretation:
             "findings": [finding.to_dict() for finding in self.findings],
             "windows": [window.to_dict() for window in self.windows],
             "refused": None if self.refused is None else self.refused.to_dict(),
+            "measurements": None if self.measurements is None else self.measurements.to_dict(),
+            "statements": [statement.to_dict() for statement in self.statements],
         }
         if self.episodes is not None:
             result["episodes"] = [episode.to_dict() for episode in self.episodes]
@@ -208,6 +220,7 @@ class Interpretation:
                 remedy="Make it anew with 'ecgfoundry diagnose --json'",
             )
         quality, refused = document["quality"], document["refused"]
+        measured = document["measurements"]
         episodes = document.get("episodes")
         same = ("model", "model_version", "preprocessing", "runtime", "target_kind", "calibrated")
         return cls(
@@ -224,6 +237,8 @@ class Interpretation:
             burden=document.get("burden"),
             readable_s=document.get("readable_s"),
             refused=None if refused is None else Notice.from_dict(refused),
+            measurements=None if measured is None else Measurements.from_dict(measured),
+            statements=tuple(map(Statement.from_dict, document["statements"])),
         )
 
 

@@ -20,7 +20,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.errors import FormatError
 from ecgfoundry.extras import require_polars
+from ecgfoundry.schemas import schema_problems
 from ecgfoundry.signals.quality import Notice
 
 __all__ = [
@@ -581,6 +583,42 @@ class Measurements:
             ],
         }
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Measurements:
+        """Build from the JSON form. The median beat is not part of it.
+
+        Raises
+        ------
+        FormatError
+            It is no document of measurements by the schema of this version.
+        """
+        problems = schema_problems("measurements", document)
+        if problems:
+            raise FormatError(
+                f"holds no measurements of version {SCHEMA_VERSION}: {problems[0]}",
+                remedy="Make them anew with 'ecgfoundry measure --json'",
+            )
+        beats = _beats_from(document["beats"], document["sampling_rate_hz"])
+        refused, waves = document["refused"], document["p_waves"]
+        return cls(
+            beats=beats,
+            leads={lead: LeadMeasurements(**row) for lead, row in document["leads"].items()},
+            values={name: Value(**row) for name, row in document["values"].items()},
+            median=None,
+            pacing=tuple(PacingSpike(**spike) for spike in document["pacing"]),
+            p_relation=AtrialActivity(
+                np.array([wave["time_s"] for wave in waves], dtype=np.float64),
+                np.array([-1 if w["beat"] is None else w["beat"] for w in waves], dtype=np.int64),
+                (beats.qrs_onset_s - beats.p_s) * 1000.0,
+            ),
+            refused=None if refused is None else Notice.from_dict(refused),
+            calibrated=document["calibrated"],
+            duration_s=document["duration_s"],
+            sampling_rate=document["sampling_rate_hz"],
+            source=document["file"],
+            notices=tuple(Notice.from_dict(notice) for notice in document["notices"]),
+        )
+
     def to_frame(self) -> Any:
         """Return a ``polars.DataFrame``: one row per value, of all leads first, then per lead.
 
@@ -613,6 +651,20 @@ class Measurements:
 def _rounded(value: float | bool | None) -> float | bool | None:
     """Four digits behind the point, more than any of these is exact to."""
     return value if value is None or isinstance(value, bool) else round(float(value), 4)
+
+
+def _beats_from(rows: Sequence[Mapping[str, Any]], sampling_rate: float) -> Beats:
+    def column(name: str) -> Float64:
+        return np.array([math.nan if row[name] is None else row[name] for row in rows], np.float64)
+
+    return Beats.from_samples(
+        [row["sample"] for row in rows],
+        sampling_rate or 1.0,
+        label=[row["label"] for row in rows],
+        template=np.array([-1 if r["template"] is None else r["template"] for r in rows], np.int64),
+        paced=np.array([row["paced"] for row in rows], dtype=bool),
+        **{name: column(name) for name in _OPTIONAL},
+    )
 
 
 def _beat_dict(beat: Beat) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""One list of statements: what the criteria and a network say about one recording.
+
+The network is asked first. Where it decides (:mod:`ecgfoundry.criteria.decisions`), the criteria
+follow it: in atrial fibrillation they speak of the ventricular response and not of P waves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ecgfoundry.criteria import decided_by_network, join, state
+from ecgfoundry.inference.interpretation import Interpretation
+from ecgfoundry.leads import canonical_lead
+from ecgfoundry.measurements.measuring import Measurable, measure
+from ecgfoundry.recording import Recording, Subject
+
+__all__ = ["with_statements"]
+
+NO_SUCH_LEADS = "leads"
+"""Code of the refusal of a model that lacks its leads: what is there can still be measured."""
+
+
+@dataclass(frozen=True)
+class _OneLead:
+    """A source of which one lead is read, as if no other had been recorded."""
+
+    source: Measurable
+    lead: str
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        return (self.lead,)
+
+    @property
+    def sampling_rate(self) -> float:
+        return self.source.sampling_rate
+
+    @property
+    def samples(self) -> int:
+        return self.source.samples
+
+    def part(self, start: int, stop: int) -> Recording:
+        return self.source.part(start, stop).select([self.lead])
+
+
+def with_statements(
+    answer: Interpretation, source: Measurable, subject: Subject, *, lead: str | None = None
+) -> Interpretation:
+    """Return the answer with the measurements and the joined statements.
+
+    Parameters
+    ----------
+    answer : Interpretation
+        Of a network (:meth:`ecgfoundry.Predictor.interpret_source`).
+    source : Recording or EcgFile
+        The recording that was interpreted.
+    subject : Subject
+        Age and sex, for the limits that depend on them.
+    lead : str, optional
+        Measure this lead alone.
+
+    Returns
+    -------
+    Interpretation
+        What was refused as no readable ECG has no measurements and no statements.
+    """
+    if answer.refused is not None and answer.refused.code != NO_SUCH_LEADS:
+        return answer
+    known = None if lead is None else canonical_lead(lead)
+    alone = known is not None and known in source.leads
+    measured = measure(_OneLead(source, known) if alone and known else source)
+    measured = replace(measured, source=answer.file)
+    findings = answer.findings
+    stated = state(measured, age=subject.age, sex=subject.sex, decided=decided_by_network(findings))
+    statements = join(stated, findings) if measured.readable else ()
+    return replace(answer, measurements=measured, statements=statements)
