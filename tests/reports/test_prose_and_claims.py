@@ -158,8 +158,8 @@ def test_a_statement_stands_with_its_numbers_and_not_with_those_of_another(
         Statement("SINUS TACHYCARDIA", "rate", True, (part, rhythm, rate)),
     ]
     *_, sinus, fast = sentences(measured, stated)
-    assert str(sinus) == "Sinus rhythm: P axis 52\u00b0 (limit < 90). [p_axis_deg, SINUS RHYTHM]"
-    assert fast.text == "Sinus tachycardia: heart rate 117/min (limit > 100), sinus rhythm."
+    assert str(sinus) == "Sinus rhythm: P axis 52\u00b0 (< 90). [p_axis_deg, SINUS RHYTHM]"
+    assert fast.text == "Sinus tachycardia: heart rate 117/min (> 100), sinus rhythm."
 
 
 @pytest.mark.parametrize(

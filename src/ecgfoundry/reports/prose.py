@@ -14,7 +14,7 @@ from ecgfoundry.criteria import Evidence, Statement, criteria
 from ecgfoundry.measurements.values import Measurements
 from ecgfoundry.reports.wording import DISCLAIMER, printable
 
-__all__ = ["Sentence", "in_words", "prose", "sentences"]
+__all__ = ["Sentence", "because", "in_words", "prose", "sentences"]
 
 _INTERVALS = (
     ("pr_ms", "PR interval"),
@@ -74,7 +74,14 @@ def _number(value: float, unit: str) -> str:
     digits = 2 if unit.startswith("mV") or (unit == "1" and value != round(value)) else 0
     text = f"{value:.{digits}f}"
     shown = _UNITS.get(unit, f" {unit}")
-    return f"{text}{shown}"
+    return f"{_signs(text)}{shown}"
+
+
+def _signs(text: str) -> str:
+    """Return comparisons and signs as they are printed."""
+    for plain, printed in (("<=", "≤"), (">=", "≥"), ("-", "\N{MINUS SIGN}")):
+        text = text.replace(plain, printed)
+    return text
 
 
 def sentences(
@@ -124,30 +131,47 @@ def _value(measurements: Measurements, name: str, words: str, unit: str) -> Sent
 def _statement(statement: Statement, present: Mapping[str, Statement]) -> Sentence:
     name = in_words(statement.name)
     start = f"Possible {name}" if statement.possible else name[:1].upper() + name[1:]
-    # What another present statement rests on stands in its own sentence.
-    said = {
-        item
-        for other in statement.evidence
-        if other.name in present
-        for item in present[other.name].evidence
-    }
-    met = [item for item in statement.evidence if item.met and item.value is not None]
-    own = [item for item in met if item not in said]
-    # The numbers first: they are what makes this statement and not its neighbour.
-    own.sort(key=lambda item: item.name in present)
-    parts = [_evidence(item) for item in own]
-    if statement.probability is not None and statement.decided_by in ("network", "both"):
-        parts.append(f"probability {statement.probability:.2f} of the network")
-    shown = parts[:_SHOWN]
-    if len(parts) > _SHOWN:
-        shown.append(f"and {len(parts) - _SHOWN} more")
-    because = f": {', '.join(shown)}" if shown else ""
+    reasons = because(statement, present)
     against = ""
     if statement.contradicts:
         others = ", ".join(in_words(other) for other in statement.contradicts)
         against = f"; it contradicts {others}"
-    cites = dict.fromkeys(item.name for item in own)
-    return Sentence(f"{start}{because}{against}.", (*cites, statement.name))
+    cites = dict.fromkeys(item.name for item in _own_evidence(statement, present))
+    text = f"{start}{': ' if reasons else ''}{reasons}{against}."
+    return Sentence(text, (*cites, statement.name))
+
+
+def because(statement: Statement, present: Mapping[str, Statement], *, shown: int = _SHOWN) -> str:
+    """Return what a statement rests on, in words; empty where nothing was measured.
+
+    Parameters
+    ----------
+    statement : Statement
+    present : mapping of str to Statement
+        The present statements by name: what rests on one of them does not repeat its evidence.
+    shown : int
+        At most so many values; the rest is counted.
+    """
+    parts = [_evidence(item) for item in _own_evidence(statement, present)]
+    if statement.probability is not None and statement.decided_by in ("network", "both"):
+        parts.insert(0, f"network {statement.probability:.2f}")
+    words = parts[:shown]
+    if len(parts) > shown:
+        words.append(f"and {len(parts) - shown} more")
+    return ", ".join(words)
+
+
+def _own_evidence(statement: Statement, present: Mapping[str, Statement]) -> list[Evidence]:
+    said = {
+        item
+        for other in statement.evidence
+        if other.name in present and other.name != statement.name
+        for item in present[other.name].evidence
+    }
+    met = [item for item in statement.evidence if item.met and item.value is not None]
+    own = [item for item in met if item not in said and not item.name.endswith("probability")]
+    # The numbers first: they are what makes this statement and not its neighbour.
+    return sorted(own, key=lambda item: item.name in present)
 
 
 def _evidence(item: Evidence) -> str:
@@ -155,7 +179,7 @@ def _evidence(item: Evidence) -> str:
         return in_words(item.name)
     lead = f" in {item.lead}" if item.lead else ""
     value = "" if item.value is None else f" {_number(item.value, item.unit)}"
-    limit = f" (limit {item.limit})" if item.limit else ""
+    limit = f" ({_signs(item.limit)})" if item.limit else ""
     return f"{_measurement(item.name)}{lead}{value}{limit}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console, Group
@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ecgfoundry.inference.interpretation import Episode, Finding, Interpretation
+from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.reports.measured import header_values, statement_lines
 from ecgfoundry.reports.wording import (
     DISCLAIMER,
     clock_text,
@@ -92,6 +94,10 @@ def _block(interpretation: Interpretation) -> Group:
         head.append(f"  {printable(interpretation.model)}", style="not bold dim")
     parts: list[Any] = [head]
     refused = interpretation.refused
+    measured = interpretation.measurements
+    if measured is not None and measured.readable:
+        parts.append(_header(measured))
+        parts.extend(_statements(interpretation))
     if refused is not None:
         text = f"not interpreted: {refused.message} ({refused.code})"
         parts.append(_indented(text, style="red"))
@@ -104,6 +110,33 @@ def _block(interpretation: Interpretation) -> Group:
     for notice in interpretation.warnings:
         parts.append(_indented(f"! {notice.message} ({notice.code})", style="yellow"))
     return Group(*parts, Text(""))
+
+
+def _header(measurements: Measurements) -> Padding:
+    """Rate, intervals and axes in one line, as a cart prints them."""
+    line = Text()
+    for field in header_values(measurements):
+        line.append(f"{field.label} ", style="dim")
+        line.append(f"{field.text}{field.unit if field.unit in ('/min', '°') else ''}  ")
+    return Padding(line, (0, 0, 0, 2))
+
+
+def _statements(interpretation: Interpretation) -> Iterator[Table]:
+    lines = statement_lines(interpretation)
+    if not lines:
+        return
+    table = _table()
+    table.add_column(" ", width=3, justify="right", no_wrap=True)
+    table.add_column("statement", overflow="fold", ratio=2)
+    table.add_column("because", overflow="fold", ratio=3, style="dim")
+    for line in lines:
+        mark = Text("?", style="bold yellow") if line.possible else _MARKS[True]
+        name = Text(f"possible {line.name}" if line.possible else line.name, style="bold")
+        reasons = line.because
+        if line.contradicts:
+            reasons += f"; contradicts {', '.join(line.contradicts)}"
+        table.add_row(mark, name, Text(printable(reasons)))
+    yield table
 
 
 def _indented(text: str, style: str = "") -> Padding:

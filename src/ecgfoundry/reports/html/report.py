@@ -20,6 +20,7 @@ from ecgfoundry.inference.interpretation import Episode, Interpretation
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports.html.environment import drawn, render
 from ecgfoundry.reports.html.findings import findings_section, notices_box
+from ecgfoundry.reports.html.measured import measured_section
 from ecgfoundry.reports.html.style import PRINTED_ALONE_MM, PRINTED_BESIDE_TEXT_MM, style_sheet
 from ecgfoundry.reports.html.timeline import episodes_section, windows_section
 from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
@@ -129,6 +130,7 @@ class _Record:
     quality: str
     facts: list[_Fact]
     notices: Markup
+    measured: Markup
     body: Markup
     stated_facts: list[_Fact]
     statements: list[str]
@@ -151,6 +153,7 @@ def _record(item: ReportItem, number: int) -> _Record:
         quality=f"{verdict}, {warnings} warning{'s' * (warnings != 1)}" if warnings else verdict,
         facts=_stated(_recording_facts(recording, interpretation)),
         notices=notices_box(interpretation),
+        measured=measured_section(interpretation, header),
         body=_body(item, number),
         stated_facts=[(MEASUREMENTS[key], _measured_text(key, measured[key])) for key in measured],
         statements=[line for line in header.get(STATEMENTS_KEY, "").splitlines() if line.strip()],

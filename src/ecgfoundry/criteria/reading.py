@@ -1,0 +1,104 @@
+"""Which of the present statements a reader needs: what another one already says is left out.
+
+Programs get every statement. On paper "marked sinus bradycardia" says "sinus bradycardia" as well,
+and a list that repeats itself is read by nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ecgfoundry.criteria.types import Statement
+
+__all__ = ["SAYS_AS_WELL", "for_reading"]
+
+_ECTOPIC = "PREMATURE ECTOPIC COMPLEXES"
+_ST = "ST ELEVATION"
+_VENTRICULAR = ("ELECTRONIC VENTRICULAR PACEMAKER", "VENTRICULAR-PACED COMPLEXES")
+_ATRIAL = ("ELECTRONIC ATRIAL PACEMAKER", "ATRIAL-PACED COMPLEXES")
+_RSR = (
+    "RSR' PATTERN IN V1",
+    "RSR' OR QR PATTERN IN V1 SUGGESTS RIGHT VENTRICULAR CONDUCTION DELAY",
+)
+_VOLTAGE = "VOLTAGE CRITERIA FOR LEFT VENTRICULAR HYPERTROPHY"
+
+SAYS_AS_WELL: Mapping[str, tuple[str, ...]] = {
+    "SINUS BRADYCARDIA": ("SINUS RHYTHM",),
+    "MARKED SINUS BRADYCARDIA": ("SINUS BRADYCARDIA", "SINUS RHYTHM"),
+    "SINUS TACHYCARDIA": ("SINUS RHYTHM",),
+    "NORMAL SINUS RHYTHM": ("SINUS RHYTHM",),
+    "WITH MARKED SINUS ARRHYTHMIA": ("WITH SINUS ARRHYTHMIA",),
+    "JUNCTIONAL BRADYCARDIA": ("JUNCTIONAL RHYTHM",),
+    "VENTRICULAR TACHYCARDIA": ("WIDE QRS TACHYCARDIA", "WIDE QRS RHYTHM"),
+    "WIDE QRS TACHYCARDIA": ("WIDE QRS RHYTHM",),
+    "PREMATURE ATRIAL COMPLEXES": ("PREMATURE SUPRAVENTRICULAR COMPLEXES", _ECTOPIC),
+    "PREMATURE SUPRAVENTRICULAR COMPLEXES": (_ECTOPIC,),
+    "PREMATURE VENTRICULAR COMPLEXES": (
+        "WITH PREMATURE VENTRICULAR OR ABERRANTLY CONDUCTED COMPLEXES",
+        _ECTOPIC,
+    ),
+    "PREMATURE VENTRICULAR AND FUSION COMPLEXES": (
+        "PREMATURE VENTRICULAR COMPLEXES",
+        "FUSION COMPLEXES",
+    ),
+    "VENTRICULAR BIGEMINY": ("IN A PATTERN OF BIGEMINY",),
+    "ATRIAL BIGEMINY": ("IN A PATTERN OF BIGEMINY",),
+    "WITH 1ST DEGREE AV BLOCK": ("WITH PROLONGED AV CONDUCTION",),
+    "WITH COMPLETE HEART BLOCK": ("WITH AV DISSOCIATION",),
+    "RIGHT BUNDLE BRANCH BLOCK": _RSR,
+    "INCOMPLETE RIGHT BUNDLE BRANCH BLOCK": _RSR,
+    "RBBB AND LEFT ANTERIOR FASCICULAR BLOCK": (
+        "RIGHT BUNDLE BRANCH BLOCK", "LEFT ANTERIOR FASCICULAR BLOCK", "BIFASCICULAR BLOCK", *_RSR,
+    ),
+    "RBBB AND LEFT POSTERIOR FASCICULAR BLOCK": (
+        "RIGHT BUNDLE BRANCH BLOCK", "LEFT POSTERIOR FASCICULAR BLOCK", "BIFASCICULAR BLOCK", *_RSR,
+    ),
+    "NONSPECIFIC INTRAVENTRICULAR BLOCK": ("NONSPECIFIC INTRAVENTRICULAR CONDUCTION DELAY",),
+    "ABNORMAL LEFT AXIS DEVIATION": ("LEFT AXIS DEVIATION",),
+    "ABNORMAL RIGHT AXIS DEVIATION": ("RIGHT AXIS DEVIATION",),
+    _VOLTAGE: ("R IN AVL",),
+    "LEFT VENTRICULAR HYPERTROPHY": (_VOLTAGE, "R IN AVL"),
+    "WITH QRS WIDENING AND REPOLARIZATION ABNORMALITY": (
+        "WITH QRS WIDENING",
+        "WITH REPOLARIZATION ABNORMALITY",
+    ),
+    "BIVENTRICULAR HYPERTROPHY": ("LEFT VENTRICULAR HYPERTROPHY", "RIGHT VENTRICULAR HYPERTROPHY"),
+    "BIATRIAL ENLARGEMENT": ("LEFT ATRIAL ENLARGEMENT", "RIGHT ATRIAL ENLARGEMENT"),
+    "ANTEROSEPTAL INFARCT": ("SEPTAL INFARCT", "ANTERIOR INFARCT"),
+    "ANTEROLATERAL INFARCT": ("ANTERIOR INFARCT", "LATERAL INFARCT"),
+    "INFERIOR-POSTERIOR INFARCT": ("INFERIOR INFARCT", "POSTERIOR INFARCT"),
+    "ACUTE MI / STEMI": ("ACUTE MI", _ST),
+    "ACUTE MI": (_ST,),
+    "ANTERIOR INJURY PATTERN": (_ST,),
+    "INFERIOR INJURY PATTERN": (_ST,),
+    "LATERAL INJURY PATTERN": (_ST,),
+    "ANTEROLATERAL INJURY PATTERN": ("ANTERIOR INJURY PATTERN", "LATERAL INJURY PATTERN", _ST),
+    "INFEROLATERAL INJURY PATTERN": ("INFERIOR INJURY PATTERN", "LATERAL INJURY PATTERN", _ST),
+    "NONSPECIFIC ST AND T WAVE ABNORMALITY": (
+        "NONSPECIFIC ST ABNORMALITY",
+        "NONSPECIFIC T WAVE ABNORMALITY",
+    ),
+    "VENTRICULAR-PACED RHYTHM": _VENTRICULAR,
+    "ATRIAL-PACED RHYTHM": _ATRIAL,
+    "AV DUAL-PACED RHYTHM": (
+        "AV SEQUENTIAL OR DUAL CHAMBER ELECTRONIC PACEMAKER", "AV DUAL-PACED COMPLEXES",
+        *_VENTRICULAR, *_ATRIAL,
+    ),
+}  # fmt: skip
+"""A statement, and those that are said with it. They follow from the definitions."""
+
+
+def for_reading(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+    """Return the present statements, without those that another present one says as well.
+
+    A merely possible statement takes nothing away from a certain one.
+    """
+    present = [statement for statement in statements if statement.present]
+    certain = {statement.name for statement in present if not statement.possible}
+    said = {
+        name
+        for statement in present
+        for name in SAYS_AS_WELL.get(statement.name, ())
+        if statement.name in certain or name not in certain
+    }
+    return tuple(statement for statement in present if statement.name not in said)
