@@ -220,7 +220,7 @@ class Interpretation:
                 remedy="Make it anew with 'ecgfoundry diagnose --json'",
             )
         quality, refused = document["quality"], document["refused"]
-        measured = document["measurements"]
+        measured = document.get("measurements")
         episodes = document.get("episodes")
         same = ("model", "model_version", "preprocessing", "runtime", "target_kind", "calibrated")
         return cls(
@@ -238,7 +238,7 @@ class Interpretation:
             readable_s=document.get("readable_s"),
             refused=None if refused is None else Notice.from_dict(refused),
             measurements=None if measured is None else Measurements.from_dict(measured),
-            statements=tuple(map(Statement.from_dict, document["statements"])),
+            statements=tuple(map(Statement.from_dict, document.get("statements", ()))),
         )
 
 
