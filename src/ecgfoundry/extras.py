@@ -12,7 +12,10 @@ __all__ = ["is_installed", "require_polars", "require_torch"]
 
 def is_installed(module: str) -> bool:
     """Whether a module can be imported; it is looked up, not imported."""
-    return importlib.util.find_spec(module) is not None
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:  # a finder of an embedding program may refuse it
+        return False
 
 
 def require_torch(purpose: str) -> None:

@@ -52,7 +52,7 @@ skipped = tuple(
     f"ecgfoundry.{package}"
     for package in (
         "training", "models.networks", "models.onnx_", "preprocessing.tensors", "labs.training",
-        "labs.visits", "service.",
+        "labs.visits", "service.", "api.dataset", "api.estimators", "tasks.losses",
     )
 )
 for module in pkgutil.walk_packages(ecgfoundry.__path__, "ecgfoundry."):
@@ -70,6 +70,9 @@ from ecgfoundry.errors import MissingExtraError
 for call in (
     lambda: ecgfoundry.create_model("net1d"),
     lambda: ecgfoundry.load_model("rhythm-single-lead", runtime="torch"),
+    lambda: ecgfoundry.from_pretrained("rhythm-single-lead"),
+    lambda: ecgfoundry.Dataset,
+    lambda: ecgfoundry.EcgClassifier,
 ):
     try:
         call()
@@ -77,7 +80,8 @@ for call in (
         print(error)
 """
     )
-    assert out.count("pip install 'ecgfoundry[torch]'") == 2
+    assert out.count("pip install 'ecgfoundry[torch]'") == 4
+    assert out.count("pip install 'ecgfoundry[data]'") == 1
 
 
 def test_import_is_light() -> None:

@@ -113,6 +113,32 @@ def test_marks_are_refused_by_pretraining(
     assert "'AF' is 0, 1 and -1 (6 recordings)" in capsys.readouterr().err
 
 
+def test_what_files_leave_open_is_stated_once_for_a_table(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The remedy of the message works in the commands that print it."""
+    np.save(tmp_path / "bare.npy", np.load(folder / "x.npy"))
+    rows = [f"r{k},bare.npy,{k},p{k},{k % 2}" for k in range(30)]
+    table = tmp_path / "m.csv"
+    table.write_text("\n".join(["record,path,index,patient,target:A", *rows]) + "\n")
+    bundle, quick = folder / "tiny", ("--runtime", "onnxruntime", "--workers", "1")
+    out = tmp_path / "out.csv"
+    assert run("infer", table, "-m", bundle, "-o", out, *quick) == 1
+    assert "--leads I,II" in capsys.readouterr().err
+    stated = ("--leads", "I,II", "--unit", "mV", "--sampling-rate", "500")
+    assert run("infer", table, *stated, "-m", bundle, "-o", out, *quick) == 0
+    assert run("manifest", "check", table) == 1
+    assert run("manifest", "check", table, *stated) == 0
+    assert run("embed", table, *stated, "-m", bundle, "--output", tmp_path / "e.csv") == 0
+    measured = ("-o", tmp_path / "e", "--draws", "0", "--no-controls")
+    assert run("evaluate", bundle, table, *stated, *measured) == 0
+    assert run("calibrate", bundle, table, *stated, "--output", tmp_path / "own") == 0
+    capsys.readouterr()
+    np.save(tmp_path / "one.npy", np.load(folder / "x.npy")[0])
+    assert run("infer", tmp_path / "one.npy", *stated, "-m", bundle, "-o", tmp_path / "o.csv",
+               *quick) == 0  # fmt: skip
+
+
 def test_the_suffix_of_a_table_is_kept_or_refused(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import TrainingError
-from ecgfoundry.extras import require_torch
+from ecgfoundry.errors import MissingExtraError, TrainingError
 from ecgfoundry.manifest import ColumnMapping, Manifest, MappedManifest, read_recordings
 from ecgfoundry.models.bundle import InputSpec, find_bundle, load_bundle
 
-require_torch("a PyTorch data set")
+try:
+    import torch
+    from torch.utils import data as torch_data
+except ImportError:
+    raise MissingExtraError.for_extra("a PyTorch data set", "torch") from None
 
-import torch  # noqa: E402
-from torch.utils import data as torch_data  # noqa: E402
-
-from ecgfoundry.training.data.sources import SourcePool, corpus_sources  # noqa: E402
-from ecgfoundry.training.data.windows import (  # noqa: E402
+from ecgfoundry.training.data.sources import SourcePool, corpus_sources
+from ecgfoundry.training.data.windows import (
     FreshWindows,
     InputWindows,
     store_windows,

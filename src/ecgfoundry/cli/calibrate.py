@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.table_options import TableOptions
 
 
@@ -14,6 +15,7 @@ def calibrate(
     *,
     output: Path,
     table: TableOptions | None = None,
+    stated: StatedOptions | None = None,
     runtime: str = "auto",
 ) -> None:
     """Fit calibration and thresholds of a multilabel model on your own labelled recordings.
@@ -36,7 +38,7 @@ def calibrate(
     from ecgfoundry.inference.predictor import load_model
 
     predictor = load_model(model, runtime=runtime)
-    data = (table or TableOptions()).read(manifest)
+    data = (table or TableOptions()).read(manifest, stated=stated)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Scoring", total=len(data.manifest))
         result = run(

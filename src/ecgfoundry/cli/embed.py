@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ecgfoundry.cli.engine_options import EngineOptions
+from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.table_options import TableOptions
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def embed(
     output: Path,
     windows: bool = False,
     table: TableOptions | None = None,
+    stated: StatedOptions | None = None,
     runtime: str = "auto",
     threads: int | None = None,
     engine: EngineOptions | None = None,
@@ -55,7 +57,7 @@ def embed(
     if is_corpus(manifest):
         recordings = as_recordings([manifest])
     else:
-        recordings = (table or TableOptions()).read(manifest).manifest
+        recordings = (table or TableOptions()).read(manifest, stated=stated).manifest
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Embedding", total=len(recordings))
 

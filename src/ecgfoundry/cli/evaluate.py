@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.table_options import TableOptions
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def evaluate(
     manifest: Annotated[Path | None, Parameter(name=["MANIFEST"])] = None,
     *,
     table: TableOptions | None = None,
+    stated: StatedOptions | None = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     files: FileOptions | None = None,
     measuring: MeasuringOptions | None = None,
@@ -180,7 +182,7 @@ def evaluate(
             assert model is not None and manifest is not None  # noqa: S101 - checked above
             result = run(
                 load_model(model, runtime=how.runtime),
-                (table or TableOptions()).read(manifest),
+                (table or TableOptions()).read(manifest, stated=stated),
                 output,
                 split=how.split, lead=how.lead, settings=settings,
                 title=title or f"{model} on {manifest.stem}", internal=internal, progress=show,

@@ -87,7 +87,7 @@ def explain(
     if record is None:
         name, recording, fitting = _of_file(file, reading or ReadingOptions())
     else:
-        name, recording, fitting = _of_table(file, record, table or RecordingsOptions())
+        name, recording, fitting = _of_table(file, record, table or RecordingsOptions(), reading)
     predictor = load_model(model or fitting, threads=how.threads)
     found = run(
         recording, target,
@@ -117,11 +117,13 @@ def _of_file(file: str, reading: ReadingOptions) -> tuple[str, Recording, str]:
         return str(path), part, default_model(opened)
 
 
-def _of_table(file: str, record: str, table: RecordingsOptions) -> tuple[str, Recording, str]:
+def _of_table(
+    file: str, record: str, table: RecordingsOptions, reading: ReadingOptions | None
+) -> tuple[str, Recording, str]:
     from ecgfoundry.errors import ManifestError
     from ecgfoundry.inference.files import EXCERPT_S, default_model
 
-    manifest = table.read(file, check=False).manifest
+    manifest = table.read(file, check=False, stated=reading).manifest
     row = next((row for row in manifest.rows if row.record == record), None)
     if row is None:
         raise ManifestError(

@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ecgfoundry.cli.card_options import CardOptions
+from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.settings import command_with_settings
 from ecgfoundry.cli.table_options import TableOptions
 from ecgfoundry.training.settings import FinetuneSettings
@@ -46,6 +47,7 @@ def finetune(
     manifest: Path,
     *,
     table: TableOptions | None = None,
+    stated: StatedOptions | None = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
@@ -80,7 +82,7 @@ def finetune(
     from ecgfoundry.training.finetuning import finetune as run
     from ecgfoundry.training.finetuning import task_of
 
-    data = (table or TableOptions()).read(manifest, need_targets=True)
+    data = (table or TableOptions()).read(manifest, need_targets=True, stated=stated)
     learned = learned or TaskOptions()
     result = run(
         data,

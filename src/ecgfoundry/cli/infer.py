@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ecgfoundry.cli.engine_options import EngineOptions
+from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.table_options import TableOptions
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def infer(
     model: Annotated[str, Parameter(name=["--model", "-m"])],
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     table: TableOptions | None = None,
+    stated: StatedOptions | None = None,
     runtime: str = "auto",
     windows: Annotated[bool, Parameter(negative="")] = False,
     engine: EngineOptions | None = None,
@@ -57,10 +59,12 @@ def infer(
         if len(recordings) != 1:
             print("ecgfoundry: the options of a table go with one table", file=sys.stderr)
             return 2
-        chosen = table.read(recordings[0]).manifest
+        chosen = table.read(recordings[0], stated=stated).manifest
     else:
         chosen = as_recordings(
-            recordings, say=lambda note: print(f"ecgfoundry: {note}", file=sys.stderr)
+            recordings,
+            say=lambda note: print(f"ecgfoundry: {note}", file=sys.stderr),
+            stated=None if stated is None else stated.to_read(),
         )
     with Progress(
         TextColumn("Interpreting"),

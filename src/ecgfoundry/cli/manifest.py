@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.table_options import TableOptions
 
 app = App(name="manifest", help="Check a table of recordings, and split it by patient.")
@@ -19,6 +20,7 @@ def check(
     manifest: Path,
     *,
     table: TableOptions | None = None,
+    stated: StatedOptions | None = None,
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
     open_files: bool = True,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -42,7 +44,7 @@ def check(
     from ecgfoundry.models.bundle import find_bundle, load_bundle
 
     table = table or TableOptions()
-    data = table.read(manifest, check=False, need_targets=table.target is not None)
+    data = table.read(manifest, check=False, need_targets=table.target is not None, stated=stated)
     spec = load_bundle(find_bundle(model)).input if model is not None else None
     problems = check_manifest(
         data.manifest, targets=data.targets, model_input=spec, open_files=open_files

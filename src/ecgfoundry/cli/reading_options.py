@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
@@ -10,13 +10,13 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from ecgfoundry.formats.base import ReadOptions
 
-__all__ = ["ReadingOptions"]
+__all__ = ["ReadingOptions", "StatedOptions"]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class ReadingOptions:
-    """What a file leaves open.
+class StatedOptions:
+    """What files leave open.
 
     Parameters
     ----------
@@ -26,20 +26,14 @@ class ReadingOptions:
         Unit of the samples for files that do not state it: mV, uV, V.
     sampling_rate
         In Hz, for files that do not state it.
-    index
-        Which recording of a file that holds several, from 0.
     mains
         Mains frequency, 50 or 60 Hz, where it is known.
-    format
-        Name of the reader (see: ecgfoundry formats), in place of recognising the content.
     """
 
     leads: str | None = None
     unit: str | None = None
     sampling_rate: float | None = None
-    index: int | None = None
     mains: float | None = None
-    format: str | None = None
 
     def to_read(self) -> ReadOptions:
         """Return them as the readers take them."""
@@ -49,7 +43,26 @@ class ReadingOptions:
             leads=tuple(name.strip() for name in self.leads.split(",")) if self.leads else None,
             unit=self.unit,
             sampling_rate=self.sampling_rate,
-            index=self.index,
             mains_frequency=self.mains,
-            format=self.format,
         )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ReadingOptions(StatedOptions):
+    """What a file leaves open, and how it is read.
+
+    Parameters
+    ----------
+    index
+        Which recording of a file that holds several, from 0.
+    format
+        Name of the reader (see: ecgfoundry formats), in place of recognising the content.
+    """
+
+    index: int | None = None
+    format: str | None = None
+
+    def to_read(self) -> ReadOptions:
+        """Return them as the readers take them."""
+        return replace(super().to_read(), index=self.index, format=self.format)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.reading_options import StatedOptions
+
 if TYPE_CHECKING:
     from ecgfoundry.manifest import ColumnMapping, MappedManifest
 
@@ -54,7 +56,12 @@ class RecordingsOptions:
         )
 
     def read(
-        self, table: str | Path, *, need_targets: bool = False, check: bool = True
+        self,
+        table: str | Path,
+        *,
+        need_targets: bool = False,
+        check: bool = True,
+        stated: StatedOptions | None = None,
     ) -> MappedManifest:
         """Read a table; what had to be supposed is said on standard error.
 
@@ -65,8 +72,10 @@ class RecordingsOptions:
         from ecgfoundry.manifest import read_recordings
 
         found = read_recordings(
-            table, self._columns(), records=self.records, need_targets=need_targets, check=check
-        )
+            table, self._columns(),
+            records=self.records, need_targets=need_targets, check=check,
+            stated=None if stated is None else stated.to_read(),
+        )  # fmt: skip
         for note in found.notes:
             print(f"ecgfoundry: {note}", file=sys.stderr)
         return found

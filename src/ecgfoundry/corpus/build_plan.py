@@ -125,7 +125,7 @@ def make_plan(
     for row, size in zip(rows, sizes, strict=True):
         digest.update(json.dumps([row.to_dict(), size], sort_keys=True, default=str).encode())
     plan = Plan(generation, first_task, bounds, digest.hexdigest(), options)
-    return plan, Manifest(rows, manifest.folder)
+    return plan, manifest.with_rows(rows)
 
 
 def _cut(sizes: Sequence[int], limit: int) -> tuple[tuple[int, int], ...]:

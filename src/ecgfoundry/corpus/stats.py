@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.corpus.quality_gate import REASONS
-from ecgfoundry.io import write_atomically
+from ecgfoundry.io import write_whole
+from ecgfoundry.templates import Templates
 
 if TYPE_CHECKING:
     from ecgfoundry.corpus.store import Corpus
@@ -64,79 +64,58 @@ def _quantiles(values: NDArray[np.float32]) -> dict[str, float | None]:
     return dict(zip(("p01", "p50", "p99"), (round(float(v), 5) for v in found), strict=True))
 
 
+_TEMPLATES = Templates("ecgfoundry.corpus")
+
+
 def statistics_page(corpus: Corpus) -> str:
     """Return a self-contained HTML page: tables, histograms and some segments, as inline SVG."""
     statistics = corpus_statistics(corpus)
-    parts = [f"<h1>Corpus <code>{html.escape(corpus.path.name)}</code></h1>"]
-    if statistics["synthetic"]:
-        parts.append("<p class=warn>SYNTHETIC: simulated signals, no patient behind them.</p>")
-    plain = {k: v for k, v in statistics.items() if not isinstance(v, dict)}
-    parts.append(_table(plain))
-    for name in ("records", "left_out", "errors", "splits", "groups"):
-        if statistics[name]:
-            parts += [f"<h2>{name.replace('_', ' ')}</h2>", _table(statistics[name])]
+    tables = [
+        (name.replace("_", " "), statistics[name])
+        for name in ("records", "left_out", "errors", "splits", "groups")
+        if statistics[name]
+    ]
     for plan in corpus.document["generations"]:
         flow = plan["provenance"].get("flow", [])
         if flow:
-            parts.append("<h2>Cohort flow</h2>")
-            parts.append(_table({s["step"]: f"{s['visits']} visits" for s in flow}))
+            tables.append(("Cohort flow", {s["step"]: f"{s['visits']} visits" for s in flow}))
         issues = plan["provenance"].get("issues", [])
         if issues:
-            parts.append("<h2>Issues in the source</h2>")
-            parts.append(_table({i["message"]: i["count"] for i in issues}))
-    parts.append("<h2>Quality of the segments</h2><div class=grid>")
-    parts += [_histogram(corpus.index[name].to_numpy(), title) for name, title in _FIGURES.items()]
-    parts.append("</div><h2>Some segments</h2><div class=grid>")
-    parts += _traces(corpus)
-    parts.append("</div>")
-    return _PAGE.format(body="\n".join(parts))
-
-
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Corpus</title><style>
-body{{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}}
-table{{border-collapse:collapse}}td{{padding:.15rem .8rem .15rem 0;border-bottom:1px solid #ddd}}
-td+td{{text-align:right;font-variant-numeric:tabular-nums}}
-.grid{{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1rem}}
-.warn{{background:#fff3cd;padding:.5rem 1rem}}figure{{margin:0}}figcaption{{font-size:13px}}
-</style><body>
-{body}
-</body></html>
-"""
-
-
-def _table(rows: dict[str, Any]) -> str:
-    cells = "".join(
-        f"<tr><td>{html.escape(str(k).replace('_', ' '))}<td>{html.escape(str(v))}"
-        for k, v in rows.items()
+            tables.append(("Issues in the source", {i["message"]: i["count"] for i in issues}))
+    drawings = [
+        _histogram(corpus.index[name].to_numpy(), title) for name, title in _FIGURES.items()
+    ]
+    page = _TEMPLATES.render(
+        "statistics",
+        name=corpus.path.name,
+        synthetic=statistics["synthetic"],
+        plain={k: v for k, v in statistics.items() if not isinstance(v, dict)},
+        tables=tables,
+        histograms=[drawing for drawing in drawings if drawing is not None],
+        traces=_traces(corpus),
     )
-    return f"<table>{cells}</table>"
+    return str(page)
 
 
-def _histogram(values: NDArray[np.float32], title: str) -> str:
+def _histogram(values: NDArray[np.float32], title: str) -> dict[str, Any] | None:
+    """Bars of a picture 320 wide and 110 high; None without any value."""
     known = values[np.isfinite(values)]
     if not known.size:
-        return ""
+        return None
     high = max(float(np.quantile(known, 0.995)), 1e-6)
     counts, _ = np.histogram(np.minimum(known, high), bins=_BINS, range=(0.0, high))
     width, height = 320.0, 110.0
     step = width / _BINS
-    bars = "".join(
-        f'<rect x="{k * step:.1f}" y="{height - h:.1f}" width="{step - 1:.1f}" height="{h:.1f}"/>'
+    bars = [
+        {"x": f"{k * step:.1f}", "y": f"{height - h:.1f}",
+         "width": f"{step - 1:.1f}", "height": f"{h:.1f}"}
         for k, h in enumerate(counts / max(counts.max(), 1) * (height - 4))
-    )
-    label = html.escape(title)
-    return (
-        f'<figure><svg viewBox="0 0 320 128" role="img" aria-label="{label}">'
-        f'<g fill="#2b6cb0">{bars}</g>'
-        f'<text x="0" y="125" font-size="11" fill="#444">0</text>'
-        f'<text x="320" y="125" font-size="11" fill="#444" text-anchor="end">{high:.3g}</text>'
-        "</svg>"
-        f"<figcaption>{label}</figcaption></figure>"
-    )
+    ]  # fmt: skip
+    return {"title": title, "bars": bars, "high": f"{high:.3g}"}
 
 
-def _traces(corpus: Corpus) -> list[str]:
-    """Draw segments spread evenly over the corpus; the first lead of each."""
+def _traces(corpus: Corpus) -> list[dict[str, str]]:
+    """Segments spread evenly over the corpus, as paths; the first lead of each."""
     count = min(_SHOWN, len(corpus))
     pictures = []
     for position in np.linspace(0, len(corpus) - 1, count).astype(int) if count else []:
@@ -153,17 +132,12 @@ def _traces(corpus: Corpus) -> list[str]:
             pen = "L"
         words = f"{row['sampling_rate']:g} Hz, {row['leads'].split(',')[0]}, "
         words += f"{row['amplitude_mv']:.2f} mV, noise {row['noise_share'] or 0:.3f}"
-        pictures.append(
-            f'<figure><svg viewBox="0 0 320 120" role="img" aria-label="ECG trace">'
-            f'<path d="{" ".join(points)}" fill="none" stroke="#222" stroke-width=".7"/></svg>'
-            f"<figcaption>{html.escape(words)}</figcaption></figure>"
-        )
+        pictures.append({"path": " ".join(points), "words": words})
     return pictures
 
 
 def write_page(corpus: Corpus, path: str | Path) -> Path:
     """Write :func:`statistics_page`, whole or not at all."""
     path = Path(path)
-    with write_atomically(path) as temporary:
-        temporary.write_text(statistics_page(corpus), encoding="utf-8")
+    write_whole(path, statistics_page(corpus).encode())
     return path

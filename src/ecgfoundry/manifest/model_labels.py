@@ -92,7 +92,7 @@ def labels_of_model(data: MappedManifest, task: Task) -> ModelLabels:
         )
         for row, own in zip(data.manifest.rows, table, strict=True)
     )
-    return ModelLabels(names, table, tuple(unused), Manifest(rows, data.manifest.folder))
+    return ModelLabels(names, table, tuple(unused), data.manifest.with_rows(rows))
 
 
 def _outputs_of(

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ecgfoundry.errors import FileAccessError, ManifestError
+from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.io import Table, is_missing, number_of, read_table, whole_number
 from ecgfoundry.manifest.classes import ordered_classes
 from ecgfoundry.manifest.table import COLUMNS, TARGET_PREFIX, Manifest, ManifestRow
@@ -122,6 +123,7 @@ def read_recordings(
     records: str | Path | None = None,
     need_targets: bool = True,
     check: bool = True,
+    stated: ReadOptions | None = None,
 ) -> MappedManifest:
     """Read a manifest, or any table of recordings and labels, as a manifest.
 
@@ -143,6 +145,8 @@ def read_recordings(
     check : bool
         Refuse a manifest that contradicts itself (a patient in two splits);
         :func:`ecgfoundry.manifest.check_manifest` reports such things instead.
+    stated : ReadOptions, optional
+        What the files leave open (names of leads, unit, rate), the same for all of them.
 
     Raises
     ------
@@ -151,6 +155,8 @@ def read_recordings(
     """
     mapping = columns or ColumnMapping()
     found = _read(read_table(table), mapping, records, need_targets=need_targets)
+    if stated is not None:
+        found = replace(found, manifest=replace(found.manifest, stated=stated))
     if check:
         found.manifest.check()
     return found

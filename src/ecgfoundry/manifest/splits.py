@@ -94,7 +94,7 @@ def split_by_patient(
         replace(row, split=split_of[patient])
         for row, patient in zip(manifest.rows, manifest.groups(), strict=True)
     )
-    return Manifest(rows, manifest.folder)
+    return manifest.with_rows(rows)
 
 
 def _point(patient: str, seed: int) -> float:

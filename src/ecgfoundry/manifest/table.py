@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import LeakageError, ManifestError
 from ecgfoundry.extras import require_polars
+from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.files import read
 from ecgfoundry.io import PARQUET_SUFFIXES, table_suffix, write_atomically, write_frame
 from ecgfoundry.recording import Recording
@@ -57,10 +58,19 @@ COLUMNS = tuple(f.name for f in fields(ManifestRow) if f.name != "targets")
 
 @dataclass(frozen=True)
 class Manifest:
-    """Rows and the folder that relative paths start from."""
+    """Rows and the folder that relative paths start from.
+
+    Attributes
+    ----------
+    rows : tuple of ManifestRow
+    folder : Path
+    stated : ReadOptions
+        What the files leave open (names of leads, unit, rate), the same for all of them.
+    """
 
     rows: tuple[ManifestRow, ...]
     folder: Path
+    stated: ReadOptions = field(default_factory=ReadOptions)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -89,14 +99,22 @@ class Manifest:
 
     def of_split(self, split: str) -> Manifest:
         """Return the rows of one split."""
-        return Manifest(tuple(row for row in self.rows if row.split == split), self.folder)
+        return self.with_rows(row for row in self.rows if row.split == split)
+
+    def with_rows(self, rows: Iterable[ManifestRow]) -> Manifest:
+        """Return other rows of the same folder, whose files leave the same open."""
+        return replace(self, rows=tuple(rows))
+
+    def path_of(self, row: ManifestRow) -> Path:
+        """Return where the file of a row is."""
+        path = Path(row.path)
+        return path if path.is_absolute() else self.folder / path
 
     def open(self, row: ManifestRow) -> Recording:
         """Read the recording of a row."""
-        path = Path(row.path)
         return read(
-            path if path.is_absolute() else self.folder / path,
-            index=row.index,
+            self.path_of(row),
+            replace(self.stated, index=row.index),
             start_s=row.start_s or 0.0,
             duration_s=row.duration_s,
         )

@@ -6,12 +6,12 @@ import datetime as dt
 import html
 import math
 import re
-import unicodedata
 from collections.abc import Mapping
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.common.filters import is_filter_key
 from ecgfoundry.recording import Subject
+from ecgfoundry.templates import printable
 
 __all__ = [
     "DISCLAIMER",
@@ -31,31 +31,6 @@ __all__ = [
 ]
 
 DISCLAIMER = "Not a medical device. Research use only. Unconfirmed."
-
-_REORDERING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F}
-_NEVER_IN_XML = {0xFFFE, 0xFFFF}
-
-
-def printable(value: object) -> str:
-    """Return ``value`` as one line of text that is safe to print and legal in XML.
-
-    Control characters (a terminal escape in a file name, a NUL in a header), lone surrogates and
-    characters that reorder the text around them become U+FFFD; white space becomes blanks.
-    """
-    characters = []
-    for character in str(value):
-        code = ord(character)
-        if character in "\t\n\r":
-            characters.append(" ")
-        elif (
-            unicodedata.category(character) in ("Cc", "Cs")
-            or code in _REORDERING
-            or code & 0xFFFF in _NEVER_IN_XML
-        ):
-            characters.append("\N{REPLACEMENT CHARACTER}")
-        else:
-            characters.append(character)
-    return "".join(characters)
 
 
 def escape(value: object) -> str:

@@ -200,6 +200,11 @@ def finetune(
         "architecture": start.architecture,
         "input": start.spec.to_dict(),
         "lead": lead,
+        "stated_of_files": {
+            "leads": manifest.stated.leads,
+            "unit": manifest.stated.unit,
+            "sampling_rate": manifest.stated.sampling_rate,
+        },
         "task": task.to_dict(),
         "settings": settings.to_dict(),
         "depends_on": depends_on,

@@ -34,6 +34,7 @@ from ecgfoundry.evaluation.report.sections import (
 )
 from ecgfoundry.evaluation.report.style import SORT_SCRIPT, evaluation_style
 from ecgfoundry.reports.wording import DISCLAIMER, escape
+from ecgfoundry.templates import Templates, drawn
 
 __all__ = ["evaluation_report", "page"]
 
@@ -73,6 +74,9 @@ def evaluation_report(evaluation: Evaluation) -> str:
     return page(document["title"], _lead(document), contents, "".join(parts))
 
 
+_TEMPLATES = Templates("ecgfoundry.evaluation.report")
+
+
 def page(title: str, lead: str, contents: Sequence[tuple[str, str]], body: str) -> str:
     """Wrap a body as a self-contained page in the house style."""
     style = evaluation_style()
@@ -80,19 +84,20 @@ def page(title: str, lead: str, contents: Sequence[tuple[str, str]], body: str) 
         f"default-src 'none'; style-src 'sha256-{_hash(style)}'; "
         f"script-src 'sha256-{_hash(SORT_SCRIPT)}'; base-uri 'none'; form-action 'none'"
     )
-    links = "".join(f'<a href="#{name}">{words}</a>' for name, words in contents)
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-        f'<header class="masthead"><h1>{escape(title)}</h1>'
-        f'<p class="lead">{lead}</p><p class="disclaimer">{DISCLAIMER}</p>'
-        f'<nav class="contents" aria-label="Contents">{links}</nav></header>\n'
-        f"<main>{body}</main>\n"
-        f'<footer class="foot"><p class="disclaimer">{DISCLAIMER}</p></footer>\n'
-        f"<script>{SORT_SCRIPT}</script>\n</body>\n</html>\n"
+    return str(
+        _TEMPLATES.render(
+            "page",
+            title=title,
+            # Both were escaped where they were put together.
+            lead=drawn(lead),
+            body=drawn(body),
+            contents=list(contents),
+            # The browser compares them with their hashes in the policy.
+            policy=drawn(policy),
+            style=drawn(style),
+            script=drawn(SORT_SCRIPT),
+            disclaimer=DISCLAIMER,
+        )
     )
 
 

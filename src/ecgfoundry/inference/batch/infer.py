@@ -12,6 +12,7 @@ from typing import Any
 
 from ecgfoundry.engines import Engine
 from ecgfoundry.errors import EcgFoundryError, FileAccessError, TableError
+from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.files import EcgFile, open_file
 from ecgfoundry.inference.batch.inputs import (
     Recordings,
@@ -52,7 +53,10 @@ __all__ = [
 
 
 def as_manifest(
-    arguments: Sequence[str | Path], *, say: Callable[[str], None] | None = None
+    arguments: Sequence[str | Path],
+    *,
+    say: Callable[[str], None] | None = None,
+    stated: ReadOptions | None = None,
 ) -> Manifest:
     """Turn tables of recordings, folders, patterns and files into one table of recordings.
 
@@ -64,6 +68,8 @@ def as_manifest(
         by their paths.
     say : callable (str), optional
         Told how many files of a folder are no recordings, and what was supposed in reading a table.
+    stated : ReadOptions, optional
+        What the files leave open.
 
     Raises
     ------
@@ -71,7 +77,7 @@ def as_manifest(
     """
     say = say or (lambda note: None)
     if len(arguments) == 1 and is_table(Path(arguments[0])):
-        found = read_recordings(arguments[0], need_targets=False)
+        found = read_recordings(arguments[0], need_targets=False, stated=stated)
         for note in found.notes:
             say(note)
         return found.manifest
@@ -83,11 +89,14 @@ def as_manifest(
             f"example {unknown[0]})"
         )
     rows = tuple(ManifestRow(record=str(path), path=str(path.resolve())) for path in paths)
-    return Manifest(rows, folder)
+    return Manifest(rows, folder, stated or ReadOptions())
 
 
 def as_recordings(
-    arguments: Sequence[str | Path], *, say: Callable[[str], None] | None = None
+    arguments: Sequence[str | Path],
+    *,
+    say: Callable[[str], None] | None = None,
+    stated: ReadOptions | None = None,
 ) -> Recordings:
     """Turn what a user names into recordings: as :func:`as_manifest`, or one corpus.
 
@@ -97,7 +106,7 @@ def as_recordings(
     """
     if len(arguments) == 1 and is_corpus(arguments[0]):
         return corpus_segments(arguments[0])
-    return as_manifest(arguments, say=say)
+    return as_manifest(arguments, say=say, stated=stated)
 
 
 def is_table(path: Path) -> bool:
@@ -151,9 +160,9 @@ def interpret_rows(
 
 
 def _task(recordings: Recordings, row: ManifestRow) -> SourceTask:
-    if row.index is None and row.start_s is None and row.duration_s is None:
-        path = Path(row.path)
-        file = open_file(path if path.is_absolute() else recordings.folder / path)
+    whole = row.index is None and row.start_s is None and row.duration_s is None
+    if whole and isinstance(recordings, Manifest):
+        file = open_file(recordings.path_of(row), recordings.stated)
         try:
             source = window_source(file)
         except BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,8 @@ def part_of(recordings: Recordings, start: int, stop: int) -> Recordings:
     """
     if isinstance(recordings, CorpusSegments):
         return recordings.part(start, stop)
-    return Manifest(recordings.rows[start:stop], recordings.folder.absolute())
+    part = recordings.with_rows(recordings.rows[start:stop])
+    return replace(part, folder=recordings.folder.absolute())
 
 
 def identity_of(recordings: Recordings) -> dict[str, Any]:
@@ -125,6 +126,7 @@ def identity_of(recordings: Recordings) -> dict[str, Any]:
         return {"corpus": recordings.corpus.document, "segments": len(recordings)}
     return {
         "folder": str(recordings.folder.resolve()),
+        "stated": repr(recordings.stated),
         "rows": [
             [r.record, r.path, r.index, r.start_s, r.duration_s, r.patient, r.split,
              dict(r.targets)]

@@ -7,7 +7,6 @@ because a picture that marks everything says nothing.
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.explanations.saliency import Saliency
 from ecgfoundry.recording import Recording
+from ecgfoundry.reports.html.environment import drawn, render
 from ecgfoundry.reports.paper.drawing import THEMES, Frame, mm, row_band
 from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
 from ecgfoundry.reports.paper.layout import Sheet, Strip
@@ -197,36 +197,19 @@ def saliency_page(
     layout : str
     """
     drawing = saliency_svg(recording, saliency, layout=layout)
-    rows = "".join(
-        f"<tr><td>{escape(lead)}</td><td>{share:.0%}</td>"
-        f'<td><span class="bar" style="width:{100 * share:.1f}%"></span></td></tr>'
+    rows = [
+        {"lead": lead, "share": f"{share:.0%}", "width": f"{100 * share:.1f}"}
         for lead, share in saliency.lead_shares().items()
+    ]
+    page = render(
+        "saliency",
+        target=saliency.target,
+        answer=answer,
+        model=model,
+        method=_WORDS[saliency.method].format(unit=saliency.unit),
+        score=f"{saliency.score:+.2f}",
+        drawing=drawn(drawing),
+        rows=rows,
+        colour=FOR_COLOUR,
     )
-    title = html.escape(f"{saliency.target} explained")
-    method = html.escape(_WORDS[saliency.method].format(unit=saliency.unit))
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body{{margin:0;background:#f4f3f0;color:#1c2326;font:15px/1.5 system-ui,sans-serif}}
-main{{max-width:1250px;margin:0 auto;padding:20px}}
-h1{{font-size:22px;margin:0 0 4px}} p{{margin:6px 0}} .muted{{color:#56616a}}
-figure{{margin:16px 0;overflow-x:auto}} figure svg{{width:100%;height:auto;min-width:900px}}
-table{{border-collapse:collapse}} td,th{{padding:2px 12px 2px 0;text-align:left}}
-td:last-child{{width:260px}} .bar{{display:block;height:10px;background:{FOR_COLOUR}}}
-@media print{{main{{padding:0}} figure svg{{min-width:0}}}}
-</style></head><body><main>
-<h1>{title}</h1>
-<p>{html.escape(answer)}</p>
-<p class="muted">Model {html.escape(model)} · {method} · score {saliency.score:+.2f}</p>
-<figure>{drawing}</figure>
-<h2>Leads</h2>
-<table><tr><th>Lead</th><th>Share</th><th></th></tr>{rows}</table>
-<h2>How to read this</h2>
-<p>Orange marks what raises the model's score for {html.escape(saliency.target)} compared with a
-straight line in its place, violet what lowers it. It shows what THIS MODEL rests on, not where a
-disease is: a model can be right for a wrong reason, and a mark is no finding. Only the network's
-input was changed, filtered and scaled as the model takes it; the trace is drawn as recorded.
-Unconfirmed. Research use only.</p>
-</main></body></html>
-"""
+    return str(page)

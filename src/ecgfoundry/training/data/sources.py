@@ -286,6 +286,7 @@ def cache_manifest(
         raise TrainingError(f"a cache holds float32 or int16, not {storage}")
     wanted = {
         "form": _FORM,
+        "stated": repr(manifest.stated),
         "rows": [
             [row.record, row.path, row.index, row.start_s, row.duration_s, _stamp(manifest, row)]
             for row in manifest
@@ -309,10 +310,8 @@ def cache_manifest(
 
 
 def _stamp(manifest: Manifest, row: ManifestRow) -> list[int] | None:
-    path = Path(row.path)
-    path = path if path.is_absolute() else manifest.folder / path
     try:
-        found = path.stat()
+        found = manifest.path_of(row).stat()
     except OSError:
         return None
     return [found.st_size, found.st_mtime_ns]

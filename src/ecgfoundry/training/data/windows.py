@@ -274,10 +274,9 @@ def _as_it_is(recording: Any, row: ManifestRow, spec: InputSpec, leads: InputLea
 
 def _key(manifest: Manifest, spec: InputSpec, lead: str | None) -> str:
     """Name of the store: what it depends on, hashed; files by path, size and time of change."""
-    digest = hashlib.sha256(repr((_FORM, spec, lead)).encode())
+    digest = hashlib.sha256(repr((_FORM, spec, lead, manifest.stated)).encode())
     for row in manifest.rows:
-        path = Path(row.path)
-        path = path if path.is_absolute() else manifest.folder / path
+        path = manifest.path_of(row)
         stamp = (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else None
         own = (row.record, str(path), row.index, row.start_s, row.duration_s, row.standardized_as)
         digest.update(repr((own, stamp)).encode())

@@ -37,7 +37,7 @@ def with_age_and_sex(manifest: Manifest) -> Manifest:
     )
     if all(value is None for row in rows for value in row.targets.values()):
         raise TrainingError("no row states an age or a sex", path=manifest.folder)
-    return Manifest(rows, manifest.folder)
+    return manifest.with_rows(rows)
 
 
 def age_sex(
