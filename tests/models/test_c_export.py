@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from benchmarks.c_models import STRICT, CompiledModel, compiler, sources
 from tests.bundles import make_bundle, make_document
+from tests.conftest import REPOSITORY
 
 from ecgfoundry.cli.main import main
 from ecgfoundry.errors import BundleError, EcgFoundryError, SamplingRateError
@@ -474,6 +475,18 @@ def test_no_undefined_behaviour_and_no_warning(folder: Path, tmp_path: Path) -> 
             pytest.skip("the compiler has no sanitizers")
         assert built.returncode == 0, built.stderr
         assert subprocess.run([program], check=False, capture_output=True).returncode == 0
+
+
+def test_the_example_of_the_page_compiles(folder: Path, tmp_path: Path) -> None:
+    found = compiler()
+    assert found is not None
+    page = (REPOSITORY / "docs" / "embedded.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```c\n(.*?)```", page, re.DOTALL)
+    includes, rest = code.split("\n\n", 1)
+    text = f"{includes}\nint use(const float *millivolts, int count) {{\n{rest}return 0; }}\n"
+    (tmp_path / "use.c").write_text(text)
+    command = [found, *STRICT, "-fsyntax-only", f"-I{folder}", str(tmp_path / "use.c")]
+    subprocess.run(command, check=True)
 
 
 def test_kinds_do_not_link_together(folder: Path, tmp_path: Path) -> None:
