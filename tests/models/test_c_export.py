@@ -56,7 +56,7 @@ def compiled(folder: Path) -> CompiledModel:
 def expected(predictor: Predictor, window: np.ndarray, rate: float) -> np.ndarray:
     """What Python says about a recording that is one window (samples,) in mV."""
     x = standardize_window(window[np.newaxis], rate, predictor.bundle.recipe)
-    return predictor.bundle.task.answers(predictor.logits(x[np.newaxis])[0])
+    return predictor.bundle.task.answers(predictor.logits(x[np.newaxis])[0].astype(np.float64))
 
 
 def lead_of(path: Path, rate: float, seconds: float = 30.0) -> np.ndarray:
@@ -406,6 +406,14 @@ def test_what_has_no_form_in_c(tmp_path: Path) -> None:
                        "kernel_samples": 101}, *median["steps"][4:]]  # fmt: skip
     with pytest.raises(BundleError, match="subtract-running-median has no form in C"):
         small_export(small_bundle(tmp_path / "median", median), tmp_path / "c", 200.0)
+    scale = {"scale": [1.0] * 3, "offset": [0.0] * 3}
+    values = small_bundle(tmp_path / "values", target_kind="regression", regression=scale)
+    with pytest.raises(BundleError, match="answers of the kind regression have no form in C"):
+        small_export(values, tmp_path / "c", 200.0)
+    targets = [{"name": name, "kind": "rhythm", "standalone": name != "b"} for name in "abc"]
+    hidden = small_bundle(tmp_path / "hidden", vocabulary={"name": "letters", "targets": targets})
+    with pytest.raises(BundleError, match="b may not be reported for a single recording"):
+        small_export(hidden, tmp_path / "c", 200.0)
     assert not (tmp_path / "c").exists()
 
 
