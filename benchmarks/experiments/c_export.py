@@ -51,14 +51,12 @@ def holdout(data: Path) -> tuple[NDArray[np.int64], list[Windows]]:
 
 def model_probabilities(predictor: Predictor, windows: list[Windows]) -> NDArray[np.float64]:
     """Return (records, classes) of the model in Python."""
-    recipe, calibrator = predictor.bundle.recipe, predictor.bundle.calibrator("record")
-    if calibrator is None:
-        raise SystemExit("the model has no calibration of records")
+    recipe, task = predictor.bundle.recipe, predictor.bundle.task
     result = []
     for record in windows:
         x = np.stack([standardize_window(w[np.newaxis], RATE, recipe) for w in record])
         logits = predictor.logits(x).astype(np.float64).mean(axis=0)
-        result.append(calibrator.probabilities(logits, multiclass=True))
+        result.append(task.answers(logits))
     return np.stack(result)
 
 

@@ -30,6 +30,7 @@ from ecgfoundry.models.export import GoldenWindow, Logits, model_json, new_folde
 from ecgfoundry.preprocessing import standardize_window
 from ecgfoundry.signals import quality
 from ecgfoundry.signals.resampling import anti_aliasing
+from ecgfoundry.tasks.classification import Classification
 
 __all__ = ["CModel", "export_c", "make_c_model"]
 
@@ -83,13 +84,14 @@ def make_c_model(
     SamplingRateError
         The rate cannot be brought to the recipe's.
     """
-    if bundle.target_kind not in ("multiclass", "multilabel"):
+    task = bundle.task
+    if not isinstance(task, Classification):
         raise BundleError(
-            f"answers of the kind {bundle.target_kind} have no form in C",
+            f"answers of the kind {task.target_kind} have no form in C",
             path=bundle.folder,
-            remedy="multiclass and multilabel have one; for others use --format onnx",
+            remedy="Answers with probabilities have one; for others use --format onnx",
         )
-    hidden = [target.name for target in bundle.vocabulary.targets if not target.standalone]
+    hidden = [target.name for target in task.vocabulary.targets if not target.standalone]
     if hidden:
         raise BundleError(
             f"{', '.join(hidden)} may not be reported for a single recording, which the C programs "
@@ -193,7 +195,7 @@ def _config(model: CModel) -> str:
         "ECG_IMAGE": 2 * bundle.recipe.samples,
         "ECG_IMAGE_STEPS": IMAGE_STEPS,
         "ECG_TARGETS": model.network.classes,
-        "ECG_MULTICLASS": int(bundle.target_kind == "multiclass"),
+        "ECG_MULTICLASS": int(bundle.task.exclusive),
         "ECG_MEMBERS": len(model.network.members),
         "ECG_LAYERS": len(member.layers),
         "ECG_HEADS": member.heads,
@@ -249,16 +251,12 @@ def _resampling(resampling: Resampling) -> str:
 # --- network, calibration and decision ----------------------------------------------------------
 
 
-def _calibrator(model: CModel, level: str) -> Calibrator:
-    found = model.bundle.task.readout.calibration
-    return Calibrator.identity(model.network.classes) if found is None else found.of(level)
-
-
 def _tables(model: CModel) -> str:
-    bundle, network = model.bundle, model.network
-    levels = [_calibrator(model, level) for level in ("window", "record")]
-    thresholds = [_NO_THRESHOLD if value is None else value for value in bundle.thresholds]
-    names = ",\n    ".join(c_string(name) for name in bundle.vocabulary.names)
+    task, network = model.bundle.task, model.network
+    found, identity = task.readout.calibration, Calibrator.identity(network.classes)
+    levels = [identity if found is None else found.of(level) for level in ("window", "record")]
+    thresholds = [_NO_THRESHOLD if value is None else value for value in task.thresholds]
+    names = ",\n    ".join(c_string(name) for name in task.vocabulary.names)
 
     def table(declaration: str, values: Any) -> str:
         return f"const float {declaration} = {nested(np.asarray(values, dtype=np.float64))};"
@@ -370,7 +368,7 @@ def _vectors(model: CModel, windows: Sequence[GoldenWindow], network: Logits) ->
             raise BundleError(f"a test vector is at {rate:g} Hz, which is not the device's rate")
         x = standardize_window(raw, rate, bundle.recipe)
         expected = [
-            ", ".join(floats(bundle.task.answers(logits)))
+            ", ".join(floats(bundle.task.answers(np.asarray(logits, dtype=np.float64))))
             for logits in (network(x[np.newaxis])[0], model.quantized.logits(x[0]))
         ]
         signals.append(array(f"static const float vector_{number}", floats(raw[0])))

@@ -93,6 +93,10 @@ typedef struct {
     uint8_t in_second;                            /* where the window lies */
 } ecg_workspace;
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 extern const char *const ecg_target_names[ECG_TARGETS];
 
 /* Start a new window. */
@@ -112,5 +116,9 @@ ecg_status ecg_decide(const float logits[ECG_TARGETS], ecg_level level, ecg_answ
 
 /* sizeof(ecg_workspace), for those who give the memory without knowing the type. */
 uint32_t ecg_workspace_bytes(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
