@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,17 +18,22 @@ from ecgfoundry.samples import sample_path
 from ecgfoundry.service.handlers import Result, Work
 from ecgfoundry.service.problems import ProblemError
 from ecgfoundry.service.workers import WorkerPool
+from ecgfoundry.service.workspace import Workspace
 
 ECG = Work("diagnose", str(sample_path("single-lead")), "a")
 
 
 def with_pool(what: Callable[[WorkerPool, list[str]], Awaitable[Any]], **changes: Any) -> Any:
     restarts: list[str] = []
+    place = Workspace(Path(tempfile.mkdtemp()))
     fields: dict[str, Any] = {"workers": 1, "queue": 64, "batch": 4, "timeout_s": 60.0}
 
     async def run() -> Any:
         pool = WorkerPool(
-            **(fields | changes), arguments={"threads": 1}, on_restart=restarts.append
+            **(fields | changes),
+            arguments={"threads": 1},
+            workspace=place,
+            on_restart=restarts.append,
         )
         pool.start()
         try:
@@ -34,6 +41,8 @@ def with_pool(what: Callable[[WorkerPool, list[str]], Awaitable[Any]], **changes
         finally:
             await pool.close()
             assert not pool.processes
+            assert list(place.root.glob("service-*/worker-*")) == []
+            place.close()
 
     return asyncio.run(run())
 
@@ -64,7 +73,7 @@ def test_what_takes_too_long_is_ended_and_the_next_is_answered() -> None:
 
     late, after = with_pool(what, batch=1)
     assert late.problem is not None
-    assert (late.problem.status, late.problem.code) == (504, "timeout")
+    assert (late.problem.status, late.problem.code) == (413, "timeout")
     assert after.problem is None
 
 

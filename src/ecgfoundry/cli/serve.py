@@ -14,6 +14,7 @@ def serve(
     queue: int = 64,
     timeout: float = 60.0,
     max_body: int = 256,
+    worker_memory: int = 1024,
     requests_per_minute: int = 6000,
     trusted_proxy: tuple[str, ...] = (),
     streams: int = 1000,
@@ -42,6 +43,8 @@ def serve(
         Seconds for one request.
     max_body
         Largest request, in MB.
+    worker_memory
+        What a worker may use for requests beyond its models, in MiB.
     requests_per_minute
         For each token or address.
     trusted_proxy
@@ -83,6 +86,7 @@ def serve(
         queue=queue,
         timeout_s=timeout,
         body_bytes=max_body * 1_000_000,
+        worker_memory_bytes=worker_memory << 20,
         requests_per_minute=requests_per_minute,
         trusted_proxies=trusted_proxy,
         streams=streams,
