@@ -95,6 +95,7 @@ def serve(
         allowed_hosts=allowed_host or ("*",),
         synthetic_ok=synthetic_ok,
     )
+    _check_free(host, port)
     logging.basicConfig(
         level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
@@ -120,3 +121,23 @@ def serve(
         timeout_graceful_shutdown=40,
     )
     return 0
+
+
+def _check_free(host: str, port: int) -> None:
+    """Say in one line that the service cannot listen there, before any worker is started."""
+    import os
+    import socket
+
+    from ecgfoundry.errors import ServiceError
+
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            if os.name == "posix":
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((host, port))
+    except OSError as error:
+        raise ServiceError(
+            f"nothing can listen on {host}, port {port} ({error.strerror or error})",
+            remedy="Choose another with --port or --host, or end what listens there",
+        ) from None

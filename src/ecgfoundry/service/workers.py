@@ -27,6 +27,7 @@ from typing import Any
 
 from ecgfoundry.service.handlers import Result, Work, Worker
 from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.processes import spared_from_interrupts
 from ecgfoundry.service.worker_limits import bound_memory
 from ecgfoundry.service.workspace import Workspace
 
@@ -213,7 +214,8 @@ class WorkerPool:
         process = self._context.Process(
             target=_main, args=(there, self._arguments | {"folder": str(folder)}), daemon=True
         )
-        process.start()
+        with spared_from_interrupts():
+            process.start()
         there.close()
         entry = _Process(process, here, folder)
         self._all.add(entry)
