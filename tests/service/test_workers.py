@@ -125,11 +125,11 @@ def test_a_worker_may_use_only_so_much_memory() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only where the size is told")
 def test_what_needs_more_memory_is_answered_with_413(tmp_path: Path) -> None:
-    """Samples as JSON, eighty million of them, in a worker that has no room for so many."""
+    """Samples as JSON, twenty million of them, in a worker that has no room for so many."""
     path = tmp_path / SAMPLES_NAME
     with path.open("w") as file:
         file.write('{"sampling_rate": 500, "leads": ["I"], "unit": "mV", "signal": [[')
-        for _ in range(80):
+        for _ in range(20):
             file.write("0," * 1_000_000)
         file.write("0]]}")
 
