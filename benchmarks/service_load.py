@@ -286,6 +286,53 @@ def soak(sample: str, minutes: float, clients: int) -> None:
     )
 
 
+def large(megabytes: int) -> None:
+    """How long others wait while a large file is kept: /health, asked every 10 ms."""
+    border = b"large-border-5f2e"
+    body = b"".join(
+        [
+            b"--" + border + b"\r\nContent-Disposition: form-data; ",
+            b'name="file"; filename="x.npy"\r\n\r\n',
+            bytes(megabytes * 1_000_000),
+            b"\r\n--" + border + b"--\r\n",
+        ]
+    )
+    kinds = {
+        "form": (body, f"multipart/form-data; boundary={border.decode()}"),
+        "body": (bytes(megabytes * 1_000_000), "application/octet-stream"),
+    }
+    with (
+        tempfile.TemporaryDirectory() as kept,
+        running_service(1, "--keep-folder", kept) as (address, _),
+    ):
+        for name, (content, kind) in kinds.items():
+            waits: list[float] = []
+            done = threading.Event()
+
+            def ask(waits: list[float] = waits, done: threading.Event = done) -> None:
+                while not done.is_set():
+                    begin = time.monotonic()
+                    urllib.request.urlopen(f"{address}/health", timeout=60).read()
+                    waits.append(time.monotonic() - begin)
+                    time.sleep(0.01)
+
+            asking = threading.Thread(target=ask)
+            asking.start()
+            begin = time.monotonic()
+            request = urllib.request.Request(
+                f"{address}/v1/recordings", content, {"Content-Type": kind}
+            )
+            urllib.request.urlopen(request, timeout=120).read()
+            seconds = time.monotonic() - begin
+            done.set()
+            asking.join()
+            print(
+                f"{megabytes} MB kept as a {name} in {seconds:.2f} s; /health meanwhile: "
+                f"{len(waits)} answers, median {1e3 * float(np.median(waits)):.0f} ms, "
+                f"longest {1e3 * max(waits):.0f} ms"
+            )
+
+
 def streams(model: str, counts: Sequence[int], seconds: float, rate: float) -> None:
     """How late answers come when so many streams send in real time: until they come late."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -322,9 +369,10 @@ def streams(model: str, counts: Sequence[int], seconds: float, rate: float) -> N
 def main() -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["throughput", "kill", "soak", "streams"])
+    parser.add_argument("what", choices=["throughput", "kill", "soak", "streams", "large"])
     parser.add_argument("--sample", choices=list(MODEL), default="12-lead")
     parser.add_argument("--records", type=int, default=300)
+    parser.add_argument("--megabytes", type=int, default=104)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=10)
@@ -340,6 +388,8 @@ def main() -> None:
         kill(given.sample, given.records, given.clients)
     elif given.what == "soak":
         soak(given.sample, given.minutes, given.clients)
+    elif given.what == "large":
+        large(given.megabytes)
     else:
         model = given.model or MODEL["single-lead"]
         streams(model, given.streams, given.seconds, given.rate)

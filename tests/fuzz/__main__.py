@@ -180,10 +180,23 @@ def main() -> int:
     parser.add_argument(
         "--through-service", action="store_true", help="send them to a running service"
     )
+    parser.add_argument(
+        "--bombs", action="store_true", help="send small files that announce gigabytes"
+    )
     parser.add_argument("--first", type=int, default=0, help="number of the first file, with it")
     arguments = parser.parse_args()
     default = REPOSITORY.parent / "shared" / "data"
     folder = Path(os.environ.get("ECGFOUNDRY_SHARED_DATA", default))
+    if arguments.bombs:
+        from tests.fuzz.through_service import send_bombs
+
+        rows = send_bombs(arguments.out / "bombs")
+        print("| file | bytes | status | code | seconds | peak, MiB |")
+        print("| --- | ---: | ---: | --- | ---: | ---: |")
+        for row in rows:
+            keys = ("name", "bytes", "status", "code", "seconds", "peak_mib")
+            print("| " + " | ".join(str(row[key]) for key in keys) + " |")
+        return 0 if all(row["good"] for row in rows) else 1
     if arguments.through_service:
         from tests.fuzz.through_service import fuzz_service
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -26,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.fuzz.bombs import BOMBS, make_bomb
 from tests.fuzz.mutations import damaged
 from tests.fuzz.seeds import Seed, collect_seeds, random_for, stage
 
@@ -114,6 +117,72 @@ def resident_mib(parent: int) -> float:
         except OSError:
             continue
     return total * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class PeakMemory:
+    """The largest resident memory of any one process below a service, looked at every 20 ms."""
+
+    def __init__(self, parent: int) -> None:
+        self._parent, self._stop = parent, threading.Event()
+        self.mib = 0.0
+
+    def __enter__(self) -> PeakMemory:
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        children = Path(f"/proc/{self._parent}/task/{self._parent}/children")
+        while not self._stop.wait(0.02):
+            for pid in children.read_text().split():
+                try:
+                    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+                except OSError:
+                    continue
+                self.mib = max(self.mib, pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+
+
+def send_bombs(folder: Path) -> list[dict[str, Any]]:
+    """Send every small file that announces gigabytes to a service of one worker.
+
+    Returns
+    -------
+    list of dict
+        name, bytes of the file, status, code, seconds, peak_mib (of the largest process).
+    """
+    rows = []
+    temporary = folder / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    with running(temporary, workers=1) as (address, pid):
+        for name in BOMBS:
+            place = folder / "files"
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+            made = make_bomb(name, place)
+            seed = Seed("", made)
+            begin = time.monotonic()
+            with PeakMemory(pid) as peak:
+                status, body, kind = _post(f"{address}/v1/diagnose", place, seed)
+            seconds = time.monotonic() - begin
+            problem = _fault(status, body, kind)
+            rows.append(
+                {
+                    "name": name,
+                    "bytes": made.stat().st_size,
+                    "status": status,
+                    "code": json.loads(body).get("code", "read") if problem is None else problem,
+                    "seconds": round(seconds, 2),
+                    "peak_mib": round(peak.mib),
+                    "good": problem is None,
+                }
+            )
+        left = [path for path in temporary.rglob("*") if path.is_file() and path.name != ".lock"]
+        assert left == [], left
+    return rows
 
 
 def fuzz_service(

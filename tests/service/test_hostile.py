@@ -19,6 +19,7 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 from starlette.requests import Request
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from tests.fuzz import bombs
 from tests.service.conftest import LocalClient
 
 from ecgfoundry.service import uploads
@@ -107,6 +108,22 @@ def test_archives_that_unpack_to_more_than_they_may_are_refused(service: TestCli
     response = service.post("/v1/read", files=[("file", ("x.zip", bomb.getvalue()))])
     assert response.status_code in (413, 415, 422), response.text
     assert time.monotonic() - begin < 30
+
+
+@pytest.mark.parametrize("name", ["hdf5, nothing stored", "MAT 7.3, many names", "NPZ, bzip2"])
+def test_a_small_file_that_announces_gigabytes_is_refused(
+    service: TestClient, tmp_path: Path, name: str
+) -> None:
+    made = {
+        "hdf5, nothing stored": (bombs.hdf5_gzip, "x.h5", 413),
+        "MAT 7.3, many names": (bombs.hdf5_many_links, "x.mat", 413),
+        "NPZ, bzip2": (bombs.npz_small_bzip2, "x.npz", 415),
+    }
+    make, file, status = made[name]
+    make(tmp_path / file)
+    content = (tmp_path / file).read_bytes()
+    response = service.post("/v1/diagnose", files=[("file", (file, content))])
+    assert response.status_code == status, response.text
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(

@@ -139,6 +139,9 @@ def test_a_stream_belongs_to_the_owner_of_the_token(shared: TestClient) -> None:
         ({"Origin": "http://127.0.0.1:3000"}, 403),  # another program of this machine
         ({"Origin": "null"}, 403),
         ({"Origin": "http://127.0.0.1.evil.example:8765"}, 403),
+        ({"Origin": "http://127.0.0.1:99999"}, 403),
+        ({"Origin": "http://[::1"}, 403),
+        ({"Origin": ""}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-origin"}, 415),
     ],

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,18 +19,24 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 from ecgfoundry.samples import sample_path
 from ecgfoundry.service.handlers import Result, Work
 from ecgfoundry.service.problems import ProblemError
+from ecgfoundry.service.samples import SAMPLES_NAME
+from ecgfoundry.service.worker_limits import limits_for
 from ecgfoundry.service.workers import WorkerPool
+from ecgfoundry.service.workspace import Workspace
 
 ECG = Work("diagnose", str(sample_path("single-lead")), "a")
 
 
 def with_pool(what: Callable[[WorkerPool, list[str]], Awaitable[Any]], **changes: Any) -> Any:
     restarts: list[str] = []
+    place = Workspace(Path(tempfile.mkdtemp()))
     fields: dict[str, Any] = {"workers": 1, "queue": 64, "batch": 4, "timeout_s": 60.0}
 
     async def run() -> Any:
         pool = WorkerPool(
-            **(fields | changes), arguments={"threads": 1}, on_restart=restarts.append
+            **({"arguments": {"threads": 1}} | fields | changes),
+            workspace=place,
+            on_restart=restarts.append,
         )
         pool.start()
         try:
@@ -34,6 +44,8 @@ def with_pool(what: Callable[[WorkerPool, list[str]], Awaitable[Any]], **changes
         finally:
             await pool.close()
             assert not pool.processes
+            assert list(place.root.glob("service-*/worker-*")) == []
+            place.close()
 
     return asyncio.run(run())
 
@@ -64,7 +76,7 @@ def test_what_takes_too_long_is_ended_and_the_next_is_answered() -> None:
 
     late, after = with_pool(what, batch=1)
     assert late.problem is not None
-    assert (late.problem.status, late.problem.code) == (504, "timeout")
+    assert (late.problem.status, late.problem.code) == (413, "timeout")
     assert after.problem is None
 
 
@@ -92,3 +104,56 @@ def test_a_stopping_pool_finishes_what_it_accepted() -> None:
         return await asyncio.gather(*tasks)
 
     assert all(answer.problem is None for answer in with_pool(what))
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only where the size is told")
+def test_a_worker_may_use_only_so_much_memory() -> None:
+    """An allocation beyond the limit fails in the process, which goes on."""
+    code = (
+        "import numpy as np\n"
+        "from ecgfoundry.service.worker_limits import bound_memory\n"
+        "bound_memory(300 << 20)\n"
+        "for megabytes in (100, 400, 100):\n"
+        "    try:\n"
+        "        print(np.ones(megabytes << 17).nbytes >> 20)\n"
+        "    except MemoryError:\n"
+        "        print('none')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["100", "none", "100"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only where the size is told")
+def test_what_needs_more_memory_is_answered_with_413(tmp_path: Path) -> None:
+    """Samples as JSON, twenty million of them, in a worker that has no room for so many."""
+    path = tmp_path / SAMPLES_NAME
+    with path.open("w") as file:
+        file.write('{"sampling_rate": 500, "leads": ["I"], "unit": "mV", "signal": [[')
+        for _ in range(20):
+            file.write("0," * 1_000_000)
+        file.write("0]]}")
+
+    async def what(pool: WorkerPool, restarts: list[str]) -> tuple[Result, Result, list[str]]:
+        large = Work("read", str(path), "large")
+        return await pool.submit(large), await pool.submit(ECG), restarts
+
+    arguments = {"threads": 1, "memory_bytes": 300 << 20}
+    large, after, restarts = with_pool(what, arguments=arguments)
+    assert large.problem is not None
+    assert (large.problem.status, large.problem.code) == (413, "limit")
+    assert after.problem is None
+    assert restarts == []
+
+
+@pytest.mark.parametrize(
+    ("memory", "samples", "file_bytes", "text_bytes"),
+    [
+        (1 << 30, 67_108_864, 268_435_456, 134_217_728),
+        (256 << 20, 16_777_216, 67_108_864, 33_554_432),
+    ],
+)
+def test_limits_of_files_follow_the_memory(
+    memory: int, samples: int, file_bytes: int, text_bytes: int
+) -> None:
+    found = limits_for(memory)
+    assert (found.samples, found.file_bytes, found.text_bytes) == (samples, file_bytes, text_bytes)

@@ -14,6 +14,7 @@ def serve(
     queue: int = 64,
     timeout: float = 60.0,
     max_body: int = 256,
+    worker_memory: int = 1024,
     requests_per_minute: int = 6000,
     trusted_proxy: tuple[str, ...] = (),
     streams: int = 1000,
@@ -42,6 +43,8 @@ def serve(
         Seconds for one request.
     max_body
         Largest request, in MB.
+    worker_memory
+        What a worker may use for requests beyond its models, in MiB.
     requests_per_minute
         For each token or address.
     trusted_proxy
@@ -83,6 +86,7 @@ def serve(
         queue=queue,
         timeout_s=timeout,
         body_bytes=max_body * 1_000_000,
+        worker_memory_bytes=worker_memory << 20,
         requests_per_minute=requests_per_minute,
         trusted_proxies=trusted_proxy,
         streams=streams,
@@ -91,6 +95,7 @@ def serve(
         allowed_hosts=allowed_host or ("*",),
         synthetic_ok=synthetic_ok,
     )
+    _check_free(host, port)
     logging.basicConfig(
         level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
@@ -116,3 +121,23 @@ def serve(
         timeout_graceful_shutdown=40,
     )
     return 0
+
+
+def _check_free(host: str, port: int) -> None:
+    """Say in one line that the service cannot listen there, before any worker is started."""
+    import os
+    import socket
+
+    from ecgfoundry.errors import ServiceError
+
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            if os.name == "posix":
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((host, port))
+    except OSError as error:
+        raise ServiceError(
+            f"nothing can listen on {host}, port {port} ({error.strerror or error})",
+            remedy="Choose another with --port or --host, or end what listens there",
+        ) from None

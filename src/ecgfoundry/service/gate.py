@@ -137,14 +137,31 @@ def check_origin(connection: HTTPConnection, settings: ServiceSettings) -> None:
     if origin is None:
         allowed = site in ("none", "same-origin")
     else:
-        parts, own = urlsplit(origin), urlsplit(f"//{connection.headers.get('host', '')}")
-        usual = {"http": 80, "https": 443}
-        ports = {own.port} if own.port is not None else set(usual.values())
-        same = parts.hostname == own.hostname and (parts.port or usual.get(parts.scheme)) in ports
         # A gateway may call the service by another name than the one that the browser knows.
-        allowed = bool(parts.hostname) and (same or parts.hostname in settings.allowed_hosts)
+        host = connection.headers.get("host", "")
+        allowed = _same_place(origin, host) or _name_of(origin) in settings.allowed_hosts
     if not allowed:
         raise ProblemError(Problem(403, "origin", "a page from elsewhere may not do this"))
+
+
+def _name_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).hostname
+    except ValueError:
+        return None
+
+
+def _same_place(origin: str, host: str) -> bool:
+    """Whether an origin has the name and the port of a Host header."""
+    usual = {"http": 80, "https": 443}
+    try:
+        parts, own = urlsplit(origin), urlsplit(f"//{host}")
+        # Without a port, the header is that of a gateway's usual one.
+        ports = {own.port} if own.port is not None else set(usual.values())
+        port = parts.port or usual.get(parts.scheme)
+    except ValueError:  # a port that is none
+        return False
+    return parts.hostname is not None and parts.hostname == own.hostname and port in ports
 
 
 class RateLimit:

@@ -162,6 +162,11 @@ class Worker:
         self.synthetic_ok = synthetic_ok
         self._loaded: dict[str, Predictor] = {}
 
+    @property
+    def loaded(self) -> int:
+        """How many models are loaded."""
+        return len(self._loaded)
+
     def predictor(self, name: str) -> Predictor:
         """Return a model by name; a path is no name.
 

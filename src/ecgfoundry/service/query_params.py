@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import HTTPConnection
 
-from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.service.problems import Problem, ProblemError
 
 __all__ = [
@@ -71,14 +71,15 @@ class Question(BaseModel):
                 [{**one, "loc": ("query", *one["loc"])} for one in error.errors()]
             ) from None
 
-    def options(self) -> ReadOptions:
-        """What a file does not say itself."""
+    def options(self, limits: Limits) -> ReadOptions:
+        """What a file does not say itself, and what it may ask for."""
         names = tuple(name.strip() for name in self.leads.split(",")) if self.leads else None
         return ReadOptions(
             leads=names,
             unit=self.unit,
             sampling_rate=self.sampling_rate,
             mains_frequency=self.mains,
+            limits=limits,
         )
 
 

@@ -34,6 +34,7 @@ from ecgfoundry.service.responses import REPORT_POLICY
 from ecgfoundry.service.state import ServiceState
 from ecgfoundry.service.tokens import Caller
 from ecgfoundry.service.uploads import received, take
+from ecgfoundry.service.worker_limits import limits_for
 
 __all__ = ["add_recording_routes", "caller_of"]
 
@@ -90,10 +91,12 @@ def _described(
 
 
 def _add_answers(app: FastAPI, state: ServiceState) -> None:
+    limits = limits_for(state.settings.worker_memory_bytes)
+
     async def answer(request: Request, asked: Question, **fields: Any) -> Response:
         async with _recording(request, state, asked.recording) as (path, name):
             work = Work(
-                path=str(path), name=name, options=asked.options(), lead=asked.lead, **fields
+                path=str(path), name=name, options=asked.options(limits), lead=asked.lead, **fields
             )
             result = await state.pool.submit(work)
         if result.verdict is not None:
@@ -276,7 +279,7 @@ def _add_jobs(app: FastAPI, state: ServiceState) -> None:
                     asked.kind,
                     str(path),
                     name,
-                    asked.options(),
+                    asked.options(limits_for(state.settings.worker_memory_bytes)),
                     model,
                     asked.lead,
                     trend=asked.trend,

@@ -13,6 +13,7 @@ __all__ = ["ServiceSettings", "is_loopback"]
 
 _MEGABYTE = 1_000_000
 _LARGEST_PORT = 65_535
+_LEAST_MEMORY = 256 << 20
 
 
 def is_loopback(host: str) -> bool:
@@ -46,6 +47,8 @@ class ServiceSettings:
         For one request; a worker that takes longer is replaced.
     body_bytes : int
         Largest request.
+    worker_memory_bytes : int
+        What a worker may use for requests, beyond what it has with its models loaded.
     requests_per_minute : int
         For each token (or address, where no token is needed).
     wrong_tokens_per_minute : int
@@ -79,6 +82,7 @@ class ServiceSettings:
     batch: int = 4
     timeout_s: float = 60.0
     body_bytes: int = 256 * _MEGABYTE
+    worker_memory_bytes: int = 1 << 30
     requests_per_minute: int = 6000
     wrong_tokens_per_minute: int = 10
     trusted_proxies: tuple[str, ...] = ()
@@ -116,5 +120,10 @@ class ServiceSettings:
         for name in (*least_one, "requests_per_minute", "wrong_tokens_per_minute"):
             if getattr(self, name) < 1:
                 raise ServiceError(f"{name} must be at least 1")
+        if self.worker_memory_bytes < _LEAST_MEMORY:
+            raise ServiceError(
+                f"a worker needs at least {_LEAST_MEMORY >> 20} MiB for requests",
+                remedy="Give more with --worker-memory",
+            )
         if not self.timeout_s > 0:
             raise ServiceError("the time limit must be longer than nothing")

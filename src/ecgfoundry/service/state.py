@@ -48,7 +48,9 @@ class ServiceState:
                 "models": settings.models,
                 "synthetic_ok": settings.synthetic_ok,
                 "warm": tuple(available_bundles()),
+                "memory_bytes": settings.worker_memory_bytes,
             },
+            workspace=self.workspace,
             on_restart=lambda reason: self.telemetry.restarts.labels(reason).inc(),
         )
         ledger = JobLedger(settings.keep_folder, self.workspace)

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecgfoundry.errors import FileAccessError
+from ecgfoundry.errors import EcgFoundryError, FileAccessError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.inference.files import without_sidecars
+from ecgfoundry.io import write_folder_atomically, write_json, write_whole
 from ecgfoundry.service.handlers import Result, Work
-from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 from ecgfoundry.service.workers import WorkerPool
+from ecgfoundry.service.workspace import Workspace
 
 __all__ = ["FolderWatch", "Watched"]
 
@@ -57,6 +58,8 @@ class FolderWatch:
         A file counts when it has not changed for so long: it may still be arriving.
     workers : int
     timeout_s : float
+    memory_bytes : int
+        What a worker may use for recordings, beyond what it has with its models.
     """
 
     folder: Path
@@ -69,6 +72,7 @@ class FolderWatch:
     settle_s: float = 2.0
     workers: int = 1
     timeout_s: float = 300.0
+    memory_bytes: int = 2 << 30
     _seen: dict[Path, tuple[object, float]] = field(default_factory=dict, init=False)
     _done: dict[Path, object] = field(default_factory=dict, init=False)
 
@@ -99,12 +103,14 @@ class FolderWatch:
         tell : callable
             Called for each recording that was done.
         """
+        workspace = Workspace()
         pool = WorkerPool(
             workers=self.workers,
             queue=10_000,
             batch=4,
             timeout_s=self.timeout_s,
-            arguments={"threads": 1},
+            arguments={"threads": 1, "memory_bytes": self.memory_bytes},
+            workspace=workspace,
         )
         pool.start()
         try:
@@ -121,6 +127,7 @@ class FolderWatch:
                 await asyncio.sleep(every_s)
         finally:
             await pool.close()
+            workspace.close()
 
     def _recordings(self) -> Iterator[list[Path]]:
         """Yield the files of each recording, the one to read first."""
@@ -182,11 +189,13 @@ class FolderWatch:
             result = await pool.submit(work)
         except ProblemError as error:
             result = Result(problem=error.problem)
-        if result.problem is not None:
-            return self._bury(files, content, result.problem)
-        partial = target.with_name(f".{target.name}.part")
-        partial.write_bytes(result.body)
-        partial.replace(target)
+        try:
+            if result.problem is not None:
+                return self._bury(files, content, result.problem)
+            await asyncio.to_thread(write_whole, target, result.body)
+        except EcgFoundryError as error:  # a full disk: it is tried again when there is room
+            self._done.pop(first, None)
+            return Watched(first, problem=problem_of(error))
         return Watched(first, answer=target)
 
     def _target(self, first: Path, content: str) -> Path:
@@ -197,14 +206,10 @@ class FolderWatch:
         """Move a recording into the dead-letter folder, with the reason, in one step."""
         assert self.dead_letters is not None  # noqa: S101
         target = self.dead_letters / content[:16]
-        partial = self.dead_letters / f".{content[:16]}.part"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        for path in files:
-            shutil.copy2(path, partial / path.name)
-        reason = json.dumps(problem.to_dict(), ensure_ascii=False, indent=2)
-        (partial / "reason.json").write_text(reason, encoding="utf-8")
-        partial.replace(target)
+        with write_folder_atomically(target) as folder:
+            for path in files:
+                shutil.copy2(path, folder / path.name)
+            write_json(folder / "reason.json", problem.to_dict(), indent=2)
         for path in files:
             path.unlink(missing_ok=True)
         return Watched(files[0], problem=problem)

@@ -2,8 +2,10 @@
 
 Each worker takes up to ``batch`` waiting requests at a time. A worker that dies is replaced and
 its requests are done again, each alone, so that one that kills workers harms no other; the second
-death in its hands ends it with a problem. A worker that takes too long is killed and replaced; a
-request that was being done alone is answered with 504, those of a batch are done again, alone.
+death in its hands ends it with a problem (422). A worker that takes too long is killed and
+replaced; a request that was being done alone is answered with 413, those of a batch are done again,
+alone.
+A worker may use only so much memory: what needs more is answered with 413.
 """
 
 from __future__ import annotations
@@ -12,16 +14,22 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from ecgfoundry.service.handlers import Result, Work, Worker
 from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.processes import spared_from_interrupts
+from ecgfoundry.service.worker_limits import bound_memory
+from ecgfoundry.service.workspace import Workspace
 
 __all__ = ["WorkerPool"]
 
@@ -50,6 +58,7 @@ class _Progress:
 class _Process:
     process: Any
     connection: Connection
+    folder: Path
     ready: bool = False
     tasks: list[_Task] = field(default_factory=list)
     deadline: asyncio.TimerHandle | None = None
@@ -60,12 +69,17 @@ def _main(connection: Connection, arguments: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends us
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    warm = arguments.pop("warm", ())
+    warm, memory = arguments.pop("warm", ()), arguments.pop("memory_bytes", None)
+    tempfile.tempdir = arguments.pop("folder")
     worker = Worker(**arguments)
     for name in warm:
         worker.predictor(name)
+    loaded = -1
     connection.send("ready")
     while True:
+        if memory is not None and worker.loaded != loaded:  # a model is no file of somebody
+            loaded = worker.loaded
+            bound_memory(memory)
         try:
             works = connection.recv()
         except (EOFError, OSError):
@@ -82,9 +96,12 @@ class WorkerPool:
     ----------
     workers, queue, batch : int
     timeout_s : float
-        For one batch in a worker's hands.
+        For what a worker has in its hands: a request, or a batch of short ones.
     arguments : dict
-        Of :class:`~ecgfoundry.service.handlers.Worker`, and ``warm``: models to load at the start.
+        Of :class:`~ecgfoundry.service.handlers.Worker`; ``warm``: models to load at the start;
+        ``memory_bytes``: how much a worker may use beyond what it has with them.
+    workspace : Workspace
+        Each worker has a folder in it for its temporary files, which goes when it is replaced.
     on_restart : callable, optional
         Called with a reason ("crash" or "timeout") when a worker is replaced.
     """
@@ -97,10 +114,12 @@ class WorkerPool:
         batch: int,
         timeout_s: float,
         arguments: dict[str, Any],
+        workspace: Workspace,
         on_restart: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._size, self._queue, self._batch = workers, queue, batch
         self._timeout_s, self._arguments, self._on_restart = timeout_s, arguments, on_restart
+        self._workspace = workspace
         self._context = multiprocessing.get_context("spawn")
         self._waiting: deque[_Task] = deque()
         self._patient: deque[_Task] = deque()
@@ -185,19 +204,20 @@ class WorkerPool:
             self._drop(process)
             process.connection.close()
             process.process.join(0.5)
-            if process.process.is_alive():
-                process.process.kill()
+            self._end(process)
 
     # ------------------------------------------------------------------------------- the workers
 
     def _spawn(self) -> None:
         here, there = self._context.Pipe()
+        folder = self._workspace.folder("worker")
         process = self._context.Process(
-            target=_main, args=(there, dict(self._arguments)), daemon=True
+            target=_main, args=(there, self._arguments | {"folder": str(folder)}), daemon=True
         )
-        process.start()
+        with spared_from_interrupts():
+            process.start()
         there.close()
-        entry = _Process(process, here)
+        entry = _Process(process, here, folder)
         self._all.add(entry)
         asyncio.get_running_loop().add_reader(here.fileno(), self._receive, entry)
 
@@ -209,6 +229,13 @@ class WorkerPool:
             entry.deadline.cancel()
         with contextlib.suppress(OSError, ValueError):
             asyncio.get_running_loop().remove_reader(entry.connection.fileno())
+
+    @staticmethod
+    def _end(entry: _Process) -> None:
+        """Kill a process, and remove what it was about to unpack."""
+        entry.connection.close()
+        entry.process.kill()
+        shutil.rmtree(entry.folder, ignore_errors=True)
 
     def _receive(self, entry: _Process) -> None:
         try:
@@ -232,20 +259,19 @@ class WorkerPool:
 
     def _replace(self, entry: _Process, reason: str) -> None:
         self._drop(entry)
-        entry.connection.close()
-        entry.process.kill()
+        self._end(entry)
         self._on_restart(reason)
         tasks, entry.tasks = entry.tasks, []
         for number, task in enumerate(tasks):
             task.deaths += 1
             if reason == "timeout" and len(tasks) == 1:
-                words = f"it took longer than {self._limit(task):g} s and was ended"
+                words = f"to read it took longer than {self._limit(task):g} s and was ended"
                 remedy = "Long recordings: POST /v1/jobs, which have more time"
-                problem = Problem(504, "timeout", words, None if task.patient else remedy)
+                problem = Problem(413, "timeout", words, None if task.patient else remedy)
                 self._answer(task, Result(problem=problem))
             elif task.deaths >= _DEATHS:
                 words = "the recording ended the process that read it, twice"
-                self._answer(task, Result(problem=Problem(500, "worker-crashed", words)))
+                self._answer(task, Result(problem=Problem(422, "worker-crashed", words)))
             else:
                 self._queue_of(task).insert(number, task)
         # A worker that cannot even start must not be started for ever at full speed.
@@ -286,7 +312,7 @@ class WorkerPool:
                 tasks.append(queue.popleft())
             entry.tasks = tasks
             entry.deadline = asyncio.get_running_loop().call_later(
-                sum(map(self._limit, tasks)), self._replace, entry, "timeout"
+                max(map(self._limit, tasks)), self._replace, entry, "timeout"
             )
             try:
                 entry.connection.send([task.work for task in tasks])

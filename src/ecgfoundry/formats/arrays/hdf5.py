@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from ecgfoundry.errors import FormatError, LeadError, LimitError, SignalError
-from ecgfoundry.formats.arrays.hdf5_files import checked_dataset, is_hdf5, open_hdf5
+from ecgfoundry.formats.arrays.hdf5_files import checked_dataset, is_hdf5, open_hdf5, take_dataset
 from ecgfoundry.formats.arrays.stated import (
     ArrayFile,
     Stated,
@@ -34,6 +34,7 @@ from ecgfoundry.formats.arrays.stated import (
     with_options,
 )
 from ecgfoundry.formats.base import FormatFile, Limits, Reader, ReadOptions
+from ecgfoundry.formats.common.limits import UnpackingBudget
 from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.leads import STANDARD_12_LEADS, limb_disagreement
 from ecgfoundry.recording import Subject
@@ -243,6 +244,7 @@ def _values(dataset: Any, key: tuple[int, ...], path: Path, limits: Limits) -> n
         raise LimitError(
             f"the dataset has {size} samples; the limit is {limits.samples}", path=path
         )
+    take_dataset(UnpackingBudget(path, limits), dataset, len(key))
     return np.asarray(dataset[key])
 
 

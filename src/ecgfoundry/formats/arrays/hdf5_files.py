@@ -13,8 +13,9 @@ from ecgfoundry.errors import (
     LimitError,
     UnsupportedVariantError,
 )
+from ecgfoundry.formats.common.limits import UnpackingBudget
 
-__all__ = ["HDF5_SIGNATURE", "checked_dataset", "is_hdf5", "open_hdf5"]
+__all__ = ["HDF5_SIGNATURE", "checked_dataset", "is_hdf5", "open_hdf5", "take_dataset"]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -62,3 +63,26 @@ def checked_dataset(group: Any, name: str, path: Path) -> Any:
     if dataset.external or dataset.is_virtual:
         raise UnsupportedVariantError(f"'{name}' is stored outside of the file", path=path)
     return dataset
+
+
+def take_dataset(budget: UnpackingBudget, dataset: Any, fixed: int = 0) -> None:
+    """Count what reading a dataset unpacks: whole chunks, where it has some.
+
+    Parameters
+    ----------
+    budget : UnpackingBudget
+    dataset : h5py.Dataset
+    fixed : int
+        In so many of its first dimensions, one index alone is read.
+
+    Raises
+    ------
+    LimitError
+    """
+    count = 1
+    for place, length in enumerate(dataset.shape):
+        wanted = 1 if place < fixed else int(length)
+        chunk = 1 if dataset.chunks is None else int(dataset.chunks[place])
+        count *= -(-wanted // chunk) * chunk
+    stored = int(dataset.id.get_storage_size())
+    budget.take(count * int(dataset.dtype.itemsize), stored, f"the dataset '{dataset.name}'")

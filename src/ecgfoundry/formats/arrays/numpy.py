@@ -33,6 +33,7 @@ from ecgfoundry.formats.arrays.stated import (
     with_options,
 )
 from ecgfoundry.formats.base import FormatFile, Limits, Reader, ReadOptions
+from ecgfoundry.formats.common.limits import UnpackingBudget
 
 __all__ = ["READER", "open_file", "sniff"]
 
@@ -154,13 +155,15 @@ def _load_npz(path: Path, limits: Limits) -> tuple[np.ndarray, Stated]:
                 for info in archive.infolist()
                 if info.filename.endswith(".npy")
             }
+            budget = UnpackingBudget(path, limits)
+            few = replace(limits, samples=_MAXIMUM_METADATA_ITEMS)
             metadata = {
-                key: _plain(_member(archive, members[key], path, _MAXIMUM_METADATA_ITEMS))
+                key: _plain(_member(archive, members[key], few, budget))
                 for key in _METADATA_KEYS
                 if key in members
             }
             name = _signal_name(list(members), path)
-            array = _member(archive, members[name], path, limits.samples)
+            array = _member(archive, members[name], limits, budget)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
         raise FormatError(f"the NPZ archive is damaged ({error})", path=path) from None
     return array, stated_from_mapping(metadata, path)
@@ -179,15 +182,26 @@ def _signal_name(names: list[str], path: Path) -> str:
     )
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limit: int) -> np.ndarray:
+def _member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits, budget: UnpackingBudget
+) -> np.ndarray:
+    path = Path(str(archive.filename))
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # NumPy writes no other, and Python unpacks them in steps of any size.
+        raise UnsupportedVariantError(
+            f"'{info.filename}' is compressed by method {info.compress_type}",
+            path=path,
+            remedy="Save it with numpy.savez or numpy.savez_compressed",
+        )
     with archive.open(info) as file:
         shape, fortran, dtype = _npy_header(file, path)
         count = math.prod(shape)
-        if count > limit:
+        if count > limits.samples:
             raise LimitError(
-                f"'{info.filename}' has {count} elements; the limit is {limit}", path=path
+                f"'{info.filename}' has {count} elements; the limit is {limits.samples}", path=path
             )
         wanted = count * dtype.itemsize
+        budget.take(wanted, info.compress_size, f"'{info.filename}'")
         content = file.read(wanted)
     if len(content) < wanted:
         raise TruncatedFileError(

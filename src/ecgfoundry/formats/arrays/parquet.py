@@ -20,9 +20,11 @@ from ecgfoundry.formats.arrays.stated import (
 )
 from ecgfoundry.formats.arrays.writers import PARQUET_METADATA
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions
+from ecgfoundry.formats.common.limits import UnpackingBudget
 
 __all__ = ["READER", "open_file", "sniff"]
 
+_LARGEST_NUMBER = 8  # bytes
 _MAGIC = b"PAR1"
 
 
@@ -52,6 +54,8 @@ def _load(path: Path, options: ReadOptions) -> tuple[Any, Stated]:
         rows = int(polars.scan_parquet(path).select(polars.len()).collect().item())
         if rows * max(len(numeric), 1) > options.limits.samples:
             raise LimitError(f"{rows} rows of {len(numeric)} columns", path=path)
+        unpacked = rows * len(numeric) * _LARGEST_NUMBER
+        UnpackingBudget(path, options.limits).take(unpacked, size, f"{rows} rows")
         table = polars.read_parquet(path, columns=numeric)
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         # A panic of the library is no Exception; it comes from damaged pages.

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ecgfoundry.errors import FormatError, LimitError, TruncatedFileError, UnsupportedVariantError
+from ecgfoundry.formats.base import Limits
+from ecgfoundry.formats.common.limits import UnpackingBudget
 from ecgfoundry.formats.dicom.texts import decode_text
 
 __all__ = ["DicomFile", "Element", "Items", "looks_like_dicom", "open_dicom", "text_of"]
@@ -176,11 +178,12 @@ def _file_meta(file: BinaryIO, begin: int, size: int, path: Path) -> tuple[Items
 def _inflate(raw: bytes, path: Path) -> bytes:
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        content = engine.decompress(raw, _MAXIMUM_INFLATED)
+        most = UnpackingBudget(path, Limits(file_bytes=_MAXIMUM_INFLATED)).allowance(len(raw))
+        content = engine.decompress(raw, most)
     except zlib.error as error:
         raise FormatError(f"the deflated data set is damaged ({error})", path=path) from None
     if engine.unconsumed_tail:
-        raise LimitError(f"the data set inflates to over {_MAXIMUM_INFLATED} bytes", path=path)
+        raise LimitError(f"the data set inflates to over {most} bytes", path=path)
     if not engine.eof:
         raise TruncatedFileError("the deflated data set is cut", path=path)
     return content

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from ecgfoundry.errors import FileAccessError, FormatError, LimitError
-from ecgfoundry.formats.arrays.hdf5_files import checked_dataset, open_hdf5
+from ecgfoundry.formats.arrays.hdf5_files import checked_dataset, open_hdf5, take_dataset
 from ecgfoundry.formats.base import Limits
+from ecgfoundry.formats.common.limits import UnpackingBudget
 from ecgfoundry.formats.matlab.v5 import MAXIMUM_VARIABLES, V5_START, parse_v5
 
 __all__ = ["is_matlab", "load_variables"]
@@ -118,10 +119,13 @@ def _parse_v4(content: bytes, order: str, path: Path, limits: Limits) -> dict[st
 def _load_v73(path: Path, limits: Limits) -> dict[str, Any]:
     with open_hdf5(path) as file:
         names = [name for name in file if not name.startswith("#")][:MAXIMUM_VARIABLES]
-        return {name: _plain_hdf5(file, name, path, limits, depth=0) for name in names}
+        budget = UnpackingBudget(path, limits)
+        return {name: _plain_hdf5(file, name, path, limits, budget, depth=0) for name in names}
 
 
-def _plain_hdf5(group: Any, name: str, path: Path, limits: Limits, *, depth: int) -> Any:
+def _plain_hdf5(
+    group: Any, name: str, path: Path, limits: Limits, budget: UnpackingBudget, *, depth: int
+) -> Any:
     import h5py
 
     if group.get(name, getclass=True) is h5py.Group:
@@ -129,7 +133,7 @@ def _plain_hdf5(group: Any, name: str, path: Path, limits: Limits, *, depth: int
             return None
         child = group[name]
         return {
-            key: _plain_hdf5(child, key, path, limits, depth=depth + 1)
+            key: _plain_hdf5(child, key, path, limits, budget, depth=depth + 1)
             for key in list(child)[:MAXIMUM_VARIABLES]
         }
     dataset = checked_dataset(group, name, path)
@@ -139,6 +143,7 @@ def _plain_hdf5(group: Any, name: str, path: Path, limits: Limits, *, depth: int
         raise LimitError(
             f"'{name}' has {dataset.size} elements; the limit is {limits.samples}", path=path
         )
+    take_dataset(budget, dataset)
     array = np.asarray(dataset[()])
     if dataset.attrs.get("MATLAB_class") == b"char":
         return "".join(chr(code) for code in array.reshape(-1)[:1000].tolist())

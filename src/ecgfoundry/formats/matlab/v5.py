@@ -17,6 +17,7 @@ import numpy as np
 
 from ecgfoundry.errors import FormatError, LimitError, UnsupportedVariantError
 from ecgfoundry.formats.base import Limits
+from ecgfoundry.formats.common.limits import UnpackingBudget
 
 __all__ = ["MAXIMUM_VARIABLES", "V5_START", "parse_v5"]
 
@@ -61,7 +62,7 @@ class _Parser:
         self._order = order
         self._path = path
         self._limits = limits
-        self._unpacked = 0
+        self._budget = UnpackingBudget(path, limits)
 
     def variables(self, data: memoryview) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -109,12 +110,7 @@ class _Parser:
         inflater = zlib.decompressobj()
         head = inflater.decompress(body, 8)
         size = 8 + struct.unpack_from(f"{self._order}2I", head)[1]
-        self._unpacked += size
-        if self._unpacked > self._limits.file_bytes:
-            raise LimitError(
-                f"the MAT file unpacks to more than {self._limits.file_bytes} bytes",
-                path=self._path,
-            )
+        self._budget.take(size, len(body), "a variable")
         return head + inflater.decompress(inflater.unconsumed_tail, size)
 
     def _matrix(self, body: memoryview, depth: int) -> tuple[int, str, Any]:

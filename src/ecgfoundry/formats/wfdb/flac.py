@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import FormatError, MissingExtraError, TruncatedFileError
+from ecgfoundry.formats.base import DEFAULT_LIMITS
+from ecgfoundry.formats.common.limits import UnpackingBudget
 from ecgfoundry.formats.wfdb.storage import require_bytes
 
 __all__ = ["FLAC_INVALID", "flac_frames", "read_flac"]
@@ -86,6 +88,8 @@ def read_flac(
                 f"the stream has {stream.frames} samples, the header announces {start + wanted}",
                 path=path,
             )
+        unpacked = wanted * len(samples_per_frame) * (4 if bits == 24 else 2)
+        UnpackingBudget(path, DEFAULT_LIMITS).take(unpacked, path.stat().st_size, "the stream")
         samples = np.empty((wanted, len(samples_per_frame)), np.int32 if bits == 24 else np.int16)
         try:
             stream.seek(start)

@@ -26,6 +26,7 @@ from ecgfoundry.errors import (
     TruncatedFileError,
     UnsupportedVariantError,
 )
+from ecgfoundry.formats.common.limits import MAXIMUM_RATIO
 
 __all__ = [
     "ZIP_MAGIC",
@@ -44,9 +45,6 @@ MAXIMUM_MEMBERS = 400_000
 PTB-XL has 87 000 (our choice)."""
 
 MAXIMUM_DIRECTORY_BYTES = 64_000_000
-MAXIMUM_RATIO = 200.0
-"""Signals shrink 2 to 10 times, text 20; deflate reaches 1032 (our choice)."""
-
 RATIO_FREE_BYTES = 1_000_000
 """Members up to this size may have any ratio: a flat signal shrinks without bound."""
 
@@ -221,8 +219,16 @@ def read_head(archive: Archive, names: Sequence[str], length: int) -> dict[str, 
     return heads
 
 
-def extract(archive: Archive, names: Sequence[str], folder: Path) -> dict[str, Path]:
+def extract(
+    archive: Archive,
+    names: Sequence[str],
+    folder: Path,
+    *,
+    most_bytes: int = MAXIMUM_RECORDING_BYTES,
+) -> dict[str, Path]:
     """Write members into ``folder`` under the last part of their names.
+
+    ``most_bytes`` bounds all of them together, expanded.
 
     Raises
     ------
@@ -242,10 +248,10 @@ def extract(archive: Archive, names: Sequence[str], folder: Path) -> dict[str, P
                 path=archive.path,
             )
     total = sum(info.file_size for info in infos)
-    if total > MAXIMUM_RECORDING_BYTES:
+    if total > min(most_bytes, MAXIMUM_RECORDING_BYTES):
         raise LimitError(
             f"the files of the recording have {total} bytes; the limit is "
-            f"{MAXIMUM_RECORDING_BYTES}",
+            f"{min(most_bytes, MAXIMUM_RECORDING_BYTES)}",
             path=archive.path,
             remedy="Unpack the archive first",
         )

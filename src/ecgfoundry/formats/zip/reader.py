@@ -145,7 +145,12 @@ class _Member(FormatFile):
         self._folder = tempfile.TemporaryDirectory(prefix="ecgfoundry-")
         try:
             with self._named_errors():
-                files = extract(archive, _belonging(archive, name), Path(self._folder.name))
+                files = extract(
+                    archive,
+                    _belonging(archive, name),
+                    Path(self._folder.name),
+                    most_bytes=options.limits.file_bytes,
+                )
                 reader, head = identify(files[name])
                 if reader.name == NAME:
                     raise UnsupportedVariantError("an archive within an archive is not opened")

@@ -29,6 +29,7 @@ from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.warnings import trained_on_synthetic
 from ecgfoundry.labs.live import EVERY_S, SPAN_S, LaboratoryTrend, trend_words
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
+from ecgfoundry.service.processes import spared_from_interrupts
 
 __all__ = ["Answers", "LaneDied", "LaneProcess", "LaneStreams", "StreamOrder", "text_of"]
 
@@ -255,7 +256,8 @@ class LaneProcess:
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
         self._process = context.Process(target=_main, args=(other,), name="live", daemon=True)
-        self._process.start()
+        with spared_from_interrupts():
+            self._process.start()
         other.close()
 
     def open(self, order: StreamOrder) -> dict[str, Any]:
