@@ -76,6 +76,7 @@ T_PLACE_S, T_PLACE_SD_S = 0.30, 0.10
 """The peak of T is looked for around 300 ms behind R, times the cube root of RR: QT of 410 ms less
 40 ms from the QRS onset to R and 70 to 100 ms from the peak of T to its end. A P wave, which is
 sharper, must not be taken for a flat T wave before it."""
+T_LOBE_DEPTH = 0.5
 T_LOBE_SHARE = 0.45
 """A second lobe of the T wave this high, the other way, belongs to it (biphasic)."""
 CONFIRMING_LEADS = 5
@@ -499,7 +500,7 @@ def _wave(
     onset = _fade(slope * sign[..., None], before, shares[0], columns, backwards=True)
     offset = _fade(-slope * sign[..., None], after, shares[1], columns, backwards=False)
     if lobes:
-        offset = _second_lobe(w, slope, sign, peak, offset, shares[1], columns)
+        offset = _second_lobe(w, slope, sign, peak, (onset, offset), shares[1], columns)
     value = np.take_along_axis(w.x, peak[..., None], axis=-1)[..., 0]
     rows = np.nan_to_num(np.stack([onset, offset]), nan=0.0).astype(np.int64)
     feet = [np.take_along_axis(w.x, row[..., None], axis=-1)[..., 0] for row in rows]
@@ -563,11 +564,15 @@ def _second_lobe(
     slope: Float64,
     sign: Float64,
     peak: Int64,
-    offset: Float64,
+    feet: tuple[Float64, Float64],
     share: float,
     columns: Int64,
 ) -> Float64:
-    """Extend the end over a second lobe the other way that is high enough (biphasic T)."""
+    """Extend the end over a second lobe the other way that is high enough (biphasic T).
+
+    The lobe dips below the foot of the wave; a U or P wave behind T rises from there.
+    """
+    onset, offset = feet
     begin = np.nan_to_num(offset, nan=0.0)
     reach = round(0.16 * w.rate)
     distance = columns - begin[..., None]
@@ -579,5 +584,11 @@ def _second_lobe(
     ).max(axis=-1)
     second = np.isfinite(offset) & (top > T_LOBE_SHARE * fall) & (fall > 0)
     extended = _fade(slope * sign[..., None], column, share, columns, backwards=False)
+    ends = np.nan_to_num(np.stack([onset, extended]), nan=0.0).astype(np.int64)
+    foot, after = (np.take_along_axis(w.x, end[..., None], axis=-1)[..., 0] for end in ends)
+    within = (columns >= begin[..., None]) & (columns <= column[..., None])
+    lowest = np.where(within, w.x * sign[..., None], np.inf).min(axis=-1)
+    with np.errstate(invalid="ignore"):
+        second &= foot * sign - lowest >= T_LOBE_DEPTH * (after * sign - lowest)
     result: Float64 = np.where(second & np.isfinite(extended), extended, offset)
     return result
