@@ -32,8 +32,8 @@ MEDIAN_SPAN_S = (0.45, 0.75)
 INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 LEAST_INDEPENDENT = 3
 PULSE_MV, SAME_MV, PULSE_S, EDGE_S = 0.2, 0.0075, 0.10, 0.04
-"""What three independent leads or more show alike, to a step of the converter, for 0.1 s and more
-than 0.2 mV from zero, is a calibration pulse."""
+"""What three independent leads or more show alike, to a step of the converter, and 0.1 s of it more
+than 0.2 mV from zero, is a calibration pulse and the zeros around it."""
 GAP_S = 0.3
 """Beats may hide in a gap of all leads that is longer."""
 EQUAL_SHARE = 0.002
@@ -162,15 +162,16 @@ def _calibration_pulses(recording: Recording) -> Bool:
     if len(rows) < LEAST_INDEPENDENT:
         return pulse
     first = recording.signal[rows[0]]
-    same = np.abs(first) > PULSE_MV
+    same = np.ones(recording.samples, bool)
     for row in rows[1:]:
-        if not same.any():
-            return pulse
         same &= np.abs(recording.signal[row] - first) <= SAME_MV
+        if not (same & (np.abs(first) > PULSE_MV)).any():
+            return pulse
     edge = round(EDGE_S * recording.sampling_rate)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
     for begin, end in edges.reshape(-1, 2):
-        if end - begin >= PULSE_S * recording.sampling_rate:
+        high = int((np.abs(first[begin:end]) > PULSE_MV).sum())
+        if high >= PULSE_S * recording.sampling_rate:
             pulse[max(0, begin - edge) : end + edge] = True
     return pulse
 
