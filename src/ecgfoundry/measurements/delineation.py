@@ -54,6 +54,7 @@ P_SCALE_S, T_SCALE_S = 0.010, 0.020
 """Standard deviations of the Gaussians: their derivatives pass best at 20 and at 8 Hz, as scales
 2^2 and 2^4 of Martinez et al. do."""
 QRS_REACH_BEFORE_S, QRS_REACH_AFTER_S = 0.14, 0.18
+QRS_SPAN_S = (0.20, 0.24)
 QRS_ONSET_SHARE, QRS_OFFSET_SHARE = 0.07, 0.10
 QRS_GAP_S = 0.028
 """The modulus vanishes for a moment at every peak of the complex; longer than this it is over."""
@@ -75,6 +76,7 @@ T_PLACE_S, T_PLACE_SD_S = 0.30, 0.10
 """The peak of T is looked for around 300 ms behind R, times the cube root of RR: QT of 410 ms less
 40 ms from the QRS onset to R and 70 to 100 ms from the peak of T to its end. A P wave, which is
 sharper, must not be taken for a flat T wave before it."""
+T_LOBE_DEPTH = 0.5
 T_LOBE_SHARE = 0.45
 """A second lobe of the T wave this high, the other way, belongs to it (biphasic)."""
 CONFIRMING_LEADS = 5
@@ -226,8 +228,14 @@ class _Windows:
     rate: float
 
 
-def _cut(x: Float64, slope: Float64, beats: Int64, rate: float) -> _Windows:
-    zero, behind = round(BEFORE_S * rate), round(AFTER_S * rate)
+def _cut(
+    x: Float64,
+    slope: Float64,
+    beats: Int64,
+    rate: float,
+    span_s: tuple[float, float] = (BEFORE_S, AFTER_S),
+) -> _Windows:
+    zero, behind = round(span_s[0] * rate), round(span_s[1] * rate)
     index = np.clip(beats[:, None] + np.arange(-zero, behind + 1), 0, x.shape[1] - 1)
     return _Windows(x[:, index], slope[:, index], zero, rate)
 
@@ -238,14 +246,16 @@ def _delineate_windows(x: Float64, beats: Int64, rate: float) -> dict[str, Float
 
     fine = gaussian_filter1d(x, QRS_SCALE_S * rate, axis=1, order=1, truncate=3.0)
     noise = np.quantile(np.abs(fine), 0.30, axis=1)[:, None]
-    windows = _cut(x, fine, beats, rate)
+    windows = _cut(x, fine, beats, rate, QRS_SPAN_S)
     qrs_onset, qrs_offset, height = _qrs(windows, noise)
+    qrs_onset, qrs_offset = qrs_onset - windows.zero, qrs_offset - windows.zero
     # Without the complex, whose slopes would reach into the coarse scale's P and T waves.
-    rest = _without_complexes(x, beats, qrs_onset - windows.zero, qrs_offset - windows.zero, rate)
+    rest = _without_complexes(x, beats, qrs_onset, qrs_offset, rate)
     smooth = gaussian_filter1d(rest, PEAK_SCALE_S * rate, axis=1, truncate=3.0)
     before, after = _reach(beats, x.shape[1], rate)
     coarse = gaussian_filter1d(rest, T_SCALE_S * rate, axis=1, order=1, truncate=3.0)
     windows = _cut(smooth, coarse, beats, rate)
+    qrs_onset, qrs_offset = qrs_onset + windows.zero, qrs_offset + windows.zero
     t_onset, t_peak, t_offset = _t_wave(windows, qrs_offset, after, height, beats)
     before = _behind_t(before, t_offset - windows.zero, beats)
     coarse = gaussian_filter1d(rest, P_SCALE_S * rate, axis=1, order=1, truncate=3.0)
@@ -271,15 +281,26 @@ def _without_complexes(
     """Draw a straight line under every QRS complex."""
     begin = beats + np.where(np.isfinite(onset), onset, -0.05 * rate) - BLANK_S * rate
     end = beats + np.where(np.isfinite(offset), offset, 0.05 * rate) + BLANK_S * rate
-    columns = np.arange(x.shape[1])
+    leads, samples = x.shape
+    rows = np.repeat(np.arange(leads), beats.size)
+    steps = np.zeros((leads, samples + 1))
+    for edge, step in ((begin, 1.0), (end, -1.0)):
+        columns = np.clip(np.rint(edge).astype(np.int64), 0, samples)
+        steps += step * np.bincount(
+            rows * (samples + 1) + columns.ravel(), minlength=leads * (samples + 1)
+        ).reshape(leads, samples + 1)
+    covered = np.cumsum(steps[:, :-1], axis=1) > 0
+    covered[covered.all(axis=1)] = False
+    # The last sample before each covered stretch and the first after it, or the other at an end.
+    columns = np.arange(samples)
+    before = np.maximum.accumulate(np.where(covered, -1, columns), axis=1)
+    after = np.minimum.accumulate(np.where(covered, samples, columns)[:, ::-1], axis=1)[:, ::-1]
+    row, column = np.nonzero(covered)
+    low, high = before[row, column], after[row, column]
+    low, high = np.where(low < 0, high, low), np.where(high == samples, low, high)
+    share = (column - low) / np.maximum(high - low, 1)
     result = x.copy()
-    for row in range(x.shape[0]):
-        steps = np.zeros(x.shape[1] + 1)
-        np.add.at(steps, np.clip(np.rint(begin[row]).astype(int), 0, x.shape[1]), 1.0)
-        np.add.at(steps, np.clip(np.rint(end[row]).astype(int), 0, x.shape[1]), -1.0)
-        covered = np.cumsum(steps[:-1]) > 0
-        if covered.any() and not covered.all():
-            result[row, covered] = np.interp(columns[covered], columns[~covered], x[row, ~covered])
+    result[row, column] = x[row, low] + share * (x[row, high] - x[row, low])
     return result
 
 
@@ -479,7 +500,7 @@ def _wave(
     onset = _fade(slope * sign[..., None], before, shares[0], columns, backwards=True)
     offset = _fade(-slope * sign[..., None], after, shares[1], columns, backwards=False)
     if lobes:
-        offset = _second_lobe(w, slope, sign, peak, offset, shares[1], columns)
+        offset = _second_lobe(w, slope, sign, peak, (onset, offset), shares[1], columns)
     value = np.take_along_axis(w.x, peak[..., None], axis=-1)[..., 0]
     rows = np.nan_to_num(np.stack([onset, offset]), nan=0.0).astype(np.int64)
     feet = [np.take_along_axis(w.x, row[..., None], axis=-1)[..., 0] for row in rows]
@@ -543,11 +564,15 @@ def _second_lobe(
     slope: Float64,
     sign: Float64,
     peak: Int64,
-    offset: Float64,
+    feet: tuple[Float64, Float64],
     share: float,
     columns: Int64,
 ) -> Float64:
-    """Extend the end over a second lobe the other way that is high enough (biphasic T)."""
+    """Extend the end over a second lobe the other way that is high enough (biphasic T).
+
+    The lobe dips below the foot of the wave; a U or P wave behind T rises from there.
+    """
+    onset, offset = feet
     begin = np.nan_to_num(offset, nan=0.0)
     reach = round(0.16 * w.rate)
     distance = columns - begin[..., None]
@@ -559,5 +584,11 @@ def _second_lobe(
     ).max(axis=-1)
     second = np.isfinite(offset) & (top > T_LOBE_SHARE * fall) & (fall > 0)
     extended = _fade(slope * sign[..., None], column, share, columns, backwards=False)
+    ends = np.nan_to_num(np.stack([onset, extended]), nan=0.0).astype(np.int64)
+    foot, after = (np.take_along_axis(w.x, end[..., None], axis=-1)[..., 0] for end in ends)
+    within = (columns >= begin[..., None]) & (columns <= column[..., None])
+    lowest = np.where(within, w.x * sign[..., None], np.inf).min(axis=-1)
+    with np.errstate(invalid="ignore"):
+        second &= foot * sign - lowest >= T_LOBE_DEPTH * (after * sign - lowest)
     result: Float64 = np.where(second & np.isfinite(extended), extended, offset)
     return result

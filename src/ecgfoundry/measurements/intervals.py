@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.axes import axis_degrees, frontal_plane
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.medians import median_of_rows
 from ecgfoundry.measurements.values import MedianBeat
 
 __all__ = [
@@ -134,13 +135,13 @@ def median_beat(
     onset = relative["qrs_onset"]
     start = zero + (round(onset) if math.isfinite(onset) else -round(0.05 * sampling_rate))
     level = slice(max(0, start - max(1, round(LEVEL_S * sampling_rate))), max(1, start))
-    pieces = pieces - np.median(pieces[..., level], axis=2, keepdims=True)
+    pieces -= median_of_rows(pieces[..., level])[..., None]
     likeness = _likeness(pieces, zero, sampling_rate)
     alike = likeness >= LIKENESS
     if not alike.any():
         alike = np.ones_like(alike)
     chosen = pieces[:, alike]
-    values = np.median(chosen, axis=1)
+    values = median_of_rows(chosen, axis=1)
     noise = np.full(signal.shape[0], math.nan)
     if alike.sum() > 1:
         noise = np.sqrt(np.mean(np.square(chosen - values[:, None]), axis=(1, 2)))
@@ -173,7 +174,7 @@ def _likeness(pieces: Float64, zero: int, sampling_rate: float) -> Float64:
     reach = round(LIKENESS_S * sampling_rate)
     complexes = pieces[..., zero - reach : zero + reach + 1]
     complexes = complexes.transpose(1, 0, 2).reshape(pieces.shape[1], -1)
-    reference = np.median(complexes, axis=0)
+    reference = median_of_rows(complexes, axis=0)
     complexes = complexes - complexes.mean(axis=1, keepdims=True)
     reference = reference - reference.mean()
     norm = np.linalg.norm(complexes, axis=1) * np.linalg.norm(reference)

@@ -167,7 +167,8 @@ def _st(x: Float64, offset: float, beat: MedianBeat) -> dict[str, float | bool |
     for seconds in ST_S:
         column = round(offset + seconds * rate)
         inside = column + half < x.size
-        levels.append(float(x[column - half : column + half + 1].mean()) if inside else None)
+        level = float(x[column - half : column + half + 1].sum()) / (2 * half + 1)
+        levels.append(level if inside else None)
     j, j40, j60, j80 = levels
     slope = None if j is None or j80 is None else (j80 - j) / ST_S[-1]
     return {
@@ -211,6 +212,9 @@ def _p_wave(x: Float64, beat: MedianBeat, *, terminal: bool) -> dict[str, float 
 
 
 def _p_notched(piece: Float64, rate: float) -> bool:
+    least = max(P_NOTCH_MV, P_NOTCH_SHARE * float(piece.max()))
+    if _deepest_dip(piece) < least:
+        return False
     from scipy.ndimage import uniform_filter1d
 
     piece = uniform_filter1d(piece, max(1, round(P_SMOOTHING_S * rate)))

@@ -6,11 +6,12 @@ it, so that memory does not grow with its length.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.measurements.atria import blocked_p_waves
 from ecgfoundry.measurements.beat_classes import BeatClasses, classify_beats
 from ecgfoundry.measurements.beats import fill_gaps, find_beats
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves, delineate, fuse_leads
@@ -31,8 +32,8 @@ MEDIAN_SPAN_S = (0.45, 0.75)
 INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 LEAST_INDEPENDENT = 3
 PULSE_MV, SAME_MV, PULSE_S, EDGE_S = 0.2, 0.0075, 0.10, 0.04
-"""What three independent leads or more show alike, to a step of the converter, for 0.1 s and more
-than 0.2 mV from zero, is a calibration pulse."""
+"""What three independent leads or more show alike, to a step of the converter, and 0.1 s of it more
+than 0.2 mV from zero, is a calibration pulse and the zeros around it."""
 GAP_S = 0.3
 """Beats may hide in a gap of all leads that is longer."""
 EQUAL_SHARE = 0.002
@@ -47,7 +48,8 @@ class Stretch:
     """The beats of a stretch, in samples of the whole recording, and what belongs to them.
 
     ``waves`` holds the boundaries of all leads together, float64 (beats,). ``gaps`` are the
-    stretches without any signal (n, 2). ``refused`` says why there is nothing.
+    stretches without any signal (n, 2). ``refused`` says why there is nothing. ``blocked_p`` are
+    the samples of P waves that no QRS complex follows.
     """
 
     beats: Int64
@@ -59,6 +61,7 @@ class Stretch:
     gaps: Int64
     rescaled: bool
     refused: Notice | None
+    blocked_p: Float64 = field(default_factory=lambda: np.empty(0))
 
 
 def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> Stretch:
@@ -103,7 +106,9 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
         beats + start, _moved(waves, start), classes, paced, described, median, gaps,
         _rescaled(recording.signal[readable]), None,
     )  # fmt: skip
-    return _core(stretch, core, start, rate)
+    lone = blocked_p_waves(clean, rate, beats, waves) + start
+    lone = lone[(lone >= core[0]) & (lone < core[1])]
+    return replace(_core(stretch, core, start, rate), blocked_p=lone)
 
 
 def _readable(figures: object) -> bool:
@@ -157,15 +162,16 @@ def _calibration_pulses(recording: Recording) -> Bool:
     if len(rows) < LEAST_INDEPENDENT:
         return pulse
     first = recording.signal[rows[0]]
-    same = np.abs(first) > PULSE_MV
+    same = np.ones(recording.samples, bool)
     for row in rows[1:]:
-        if not same.any():
-            return pulse
         same &= np.abs(recording.signal[row] - first) <= SAME_MV
+        if not (same & (np.abs(first) > PULSE_MV)).any():
+            return pulse
     edge = round(EDGE_S * recording.sampling_rate)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
     for begin, end in edges.reshape(-1, 2):
-        if end - begin >= PULSE_S * recording.sampling_rate:
+        high = int((np.abs(first[begin:end]) > PULSE_MV).sum())
+        if high >= PULSE_S * recording.sampling_rate:
             pulse[max(0, begin - edge) : end + edge] = True
     return pulse
 
