@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks.c_models import STRICT, CompiledModel, compiler, sources
-from tests.bundles import make_bundle, make_document
+from tests.bundles import make_about, make_bundle
 
 from ecgfoundry.cli.main import main
 from ecgfoundry.errors import BundleError, EcgFoundryError, SamplingRateError
@@ -309,7 +309,7 @@ def small_bundle(
     path.mkdir(parents=True)
     save_file(network.state_dict(), path / "weights")
     (path / "stub").write_bytes(b"")
-    content = make_document(
+    about = make_about(
         lead_mode="any-single", leads=("I",), preprocessing=recipe,
         targets=tuple({"name": name, "kind": "rhythm"} for name in "abc"),
         architecture={"name": "rhythm-net", "configuration": network.config}, **document,
@@ -317,7 +317,7 @@ def small_bundle(
     files = {"model.safetensors": path / "weights", "model.onnx": path / "stub",
              "README.md": path / "stub"}  # fmt: skip
     folder = write_bundle(
-        path / "bundle", document=content, files=files, recipe=get_preprocessing(recipe)
+        path / "bundle", about=about, files=files, recipe=get_preprocessing(recipe)
     )
     return load_bundle(folder)
 
