@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ecgfoundry.models.bundle import write_bundle
+from ecgfoundry.models.document import BundleDocument
 from ecgfoundry.preprocessing import get_preprocessing
 
 
@@ -58,10 +59,10 @@ def make_document(
     target_kind: str = "multilabel",
     **changes: Any,
 ) -> dict[str, Any]:
-    """A valid bundle.json without files."""
+    """A valid bundle.json; the hashes of its files are none."""
     recipe = get_preprocessing(preprocessing)
     document: dict[str, Any] = {
-        "schema_version": 1,
+        "schema_version": 2,
         "name": name,
         "version": "1.0.0",
         "architecture": {"name": "linear", "configuration": {}},
@@ -71,6 +72,7 @@ def make_document(
             "sampling_rate": recipe.sampling_rate,
             "samples": recipe.samples,
             "preprocessing": recipe.name,
+            "preprocessing_sha256": recipe.sha256,
         },
         "vocabulary": {"name": "letters", "targets": list(targets)},
         "target_kind": target_kind,
@@ -81,8 +83,14 @@ def make_document(
         "licence": "Apache-2.0",
         "intended_use": "tests",
         "known_failures": [],
+        "files": {"model.safetensors": "0" * 64, "preprocessing.json": "0" * 64},
     }
     return document | changes
+
+
+def make_about(**document: Any) -> BundleDocument:
+    """The same as an object; what breaks the schema is refused."""
+    return BundleDocument.from_dict(make_document(**document))
 
 
 def make_bundle(folder: Path, weights: np.ndarray, **document: Any) -> Path:
@@ -97,4 +105,4 @@ def make_bundle(folder: Path, weights: np.ndarray, **document: Any) -> Path:
     stub.write_bytes(b"")
     card.write_text("# tiny\n")
     files = {"model.onnx": graph, "model.safetensors": stub, "README.md": card}
-    return write_bundle(folder, document=content, files=files, recipe=recipe)
+    return write_bundle(folder, about=BundleDocument.from_dict(content), files=files, recipe=recipe)

@@ -44,9 +44,11 @@ from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.labs.evaluation import (
     LaboratoryEvaluation,
+    Scope,
     laboratory_evaluation,
     laboratory_logits,
 )
+from ecgfoundry.labs.settings import LaboratoryReportSettings
 from ecgfoundry.labs.training import LaboratorySettings, labs_mcmed
 from ecgfoundry.labs.training_data import spread_over_visits, visit_means
 from ecgfoundry.metrics.auroc_intervals import auroc_interval
@@ -178,9 +180,12 @@ def _measure(folder: Path, seed: int, size: Size, fixed: Path | None) -> dict[st
     measured = laboratory_evaluation(
         load_model(folder / "run" / "bundle", threads=1),
         folder / "corpus", folder / "data",
-        window_minutes=None, segments_per_visit=1, targets=tuple(frequent_targets()),
-        settings=Settings(draws=size.draws, draw_budget=None, seed=seed, subgroups=False),
-        levels=("visit",), kinds=("all",), features_folder=folder / "features",
+        settings=LaboratoryReportSettings.of(window_minutes=None, segments_per_visit=1),
+        evaluation=Settings(draws=size.draws, draw_budget=None, seed=seed, subgroups=False),
+        scope=Scope(
+            targets=tuple(frequent_targets()), levels=("visit",), ecg=("all",),
+            features_folder=folder / "features",
+        ),
     )  # fmt: skip
     own = measured.inputs["visit", "all"]
     added = {target: added_to_control(own, target, seed=seed) for target in own.targets}

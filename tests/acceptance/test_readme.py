@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.bundle import shipped_folder
 from ecgfoundry.models.card_metrics import figure_row
 
@@ -47,7 +48,7 @@ def test_the_results_are_those_of_the_bundles() -> None:
     section = text.split("## The shipped models")[1].split("\n## ")[0]
     given = [line for line in section.splitlines() if line.startswith("|") and "0." in line]
     known = {
-        figure_row(metric)
+        figure_row(Metric.from_dict(metric))
         for path in shipped_folder().glob("*/bundle.json")
         for metric in json.loads(path.read_text(encoding="utf-8"))["metrics"]
     }

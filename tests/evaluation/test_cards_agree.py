@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ecgfoundry.evaluation.cohort import EvaluationData
+from ecgfoundry.evaluation.comparison import ComparedModel, compare_models
 from ecgfoundry.evaluation.evaluate import evaluate
+from ecgfoundry.evaluation.report.comparison import comparison_report
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.metrics.calibration import Calibrator
 from ecgfoundry.tasks import TASKS, Calibration, Readout, TargetScale, Task
@@ -80,3 +83,41 @@ def test_errors(records: int) -> None:
             (row["mae"], row["mae_low"], row["mae_high"]), rel=1e-12
         )
         assert (metric.note is None) is row["intervals_reliable"] is (records == 90)
+
+
+@pytest.mark.parametrize(("positives", "reliable"), [(40, True), (12, False)])
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_a_comparison_states_the_intervals_of_both_evaluations(
+    positives: int, reliable: bool, level: float
+) -> None:
+    generator = np.random.default_rng(4)
+    labels = np.repeat([1.0, 0.0], [positives, 80])[:, None]
+    who = np.array([f"p{k}" for k in range(len(labels))], dtype=object)
+    noise = generator.normal(size=(2, len(labels)))
+    settings = replace(ONLY_FIGURES, level=level)
+    models, rows = [], []
+    for scores in (labels[:, 0] + noise[0], 0.5 * labels[:, 0] + noise[1]):
+        data = EvaluationData(("A",), labels, scores[:, None], who)
+        models.append(ComparedModel("m", data, {}))
+        rows += evaluate(data, settings).rows
+    found = compare_models(*models, settings)
+    (compared,) = found["targets"]
+    for side, row in zip("ab", rows, strict=True):
+        assert compared[f"auroc_{side}"] == row["auroc"]
+        assert compared[f"auroc_{side}_low"] == row["auroc_low"]
+        assert compared[f"auroc_{side}_high"] == row["auroc_high"]
+        assert compared[f"auroc_{side}_interval_reliable"] is row["auroc_interval_reliable"]
+        assert row["auroc_interval_reliable"] is reliable
+    assert compared["difference_low"] < compared["difference"] < compared["difference_high"]
+    assert compared["difference_interval_reliable"] is reliable
+    assert found["macro"]["interval_reliable"] is reliable
+    assert ("&nbsp;‡" in comparison_report(found)) is not reliable
+
+
+def test_a_model_beside_itself_has_no_interval_of_the_difference() -> None:
+    labels = np.repeat([1.0, 0.0], 40)[:, None]
+    scores = np.random.default_rng(0).normal(size=(80, 1)) + labels
+    model = ComparedModel("m", EvaluationData(("A",), labels, scores, np.arange(80)), {})
+    (row,) = compare_models(model, model, ONLY_FIGURES)["targets"]
+    assert row["difference"] == 0.0
+    assert math.isnan(row["difference_low"]) and math.isnan(row["bootstrap_p"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.bundles import make_document
+from tests.bundles import make_about
 
 from ecgfoundry.errors import LeadError
 from ecgfoundry.inference.warnings import recording_warnings, trained_on_synthetic
@@ -101,8 +101,8 @@ def test_windows_stand_where_they_should() -> None:
 
 
 def bundle(folder: Path, **changes: Any) -> Bundle:
-    document = make_document(**changes) | {"files": {}}
-    return Bundle(folder, document, get_preprocessing(document["input"]["preprocessing"]))
+    about = make_about(**changes)
+    return Bundle(folder, about, get_preprocessing(about.input.preprocessing))
 
 
 def codes(
@@ -162,7 +162,8 @@ def test_the_lead_that_a_one_lead_model_reads(tmp_path: Path, lead: str, warned:
 
 def test_a_model_of_simulated_patients_says_so_first(tmp_path: Path) -> None:
     def trained_on(*synthetic: bool | None) -> dict[str, Any]:
-        data = [{"name": "d"} | ({} if s is None else {"synthetic": s}) for s in synthetic]
+        named = {"name": "d", "licence": "-"}
+        data = [named | ({} if s is None else {"synthetic": s}) for s in synthetic]
         return {"training_data": data, "code": "tests", "created": "2026-01-01"}
 
     for simulated, said in (((None,), False), ((False,), False), ((False, True), True)):

@@ -207,8 +207,8 @@ def test_the_machine_is_described() -> None:
 
 
 def test_without_the_graph_torch_is_chosen(tmp_path: Path, net1d_bundle: Bundle) -> None:
-    files = {k: v for k, v in net1d_bundle.document["files"].items() if k != "model.onnx"}
-    bundle = replace(net1d_bundle, document={**net1d_bundle.document, "files": files})
+    files = {k: v for k, v in net1d_bundle.about.files.items() if k != "model.onnx"}
+    bundle = replace(net1d_bundle, about=replace(net1d_bundle.about, files=files))
     assert choose_runtime(bundle) == "torch"
     with pytest.raises(BundleError, match=r"has no model\.onnx"):
         create_runtime(bundle, runtime="onnxruntime")

@@ -50,10 +50,9 @@ def test_a_graph_of_other_weights_is_found(tmp_path: Path) -> None:
     name = max(state, key=lambda key: state[key].numel())
     state[name] = (state[name].float() * 1.05).to(torch.float16)
     save_file(state, tmp_path / "changed.safetensors")
-    document = {key: value for key, value in bundle.document.items() if key != "files"}
-    files = {file: bundle.file(file) for file in bundle.document["files"]}
+    files = {file: bundle.file(file) for file in bundle.about.files}
     files["model.safetensors"] = tmp_path / "changed.safetensors"
-    wrong = load_bundle(write_bundle(tmp_path / "wrong", document=document, files=files))
+    wrong = load_bundle(write_bundle(tmp_path / "wrong", about=bundle.about, files=files))
     with pytest.raises(VerificationError, match="at most 1e-04 is allowed"):
         compare_runtimes(wrong)
 

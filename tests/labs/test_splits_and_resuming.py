@@ -119,8 +119,8 @@ def test_fresh_weights_learn_at_1e_3_and_trained_ones_at_3e_4(
 
 @pytest.mark.slow
 def test_chronological_training_and_report(made: Path, tmp_path: Path) -> None:
-    from ecgfoundry.evaluation.settings import Settings
     from ecgfoundry.labs.evaluation import laboratory_report
+    from ecgfoundry.labs.settings import LaboratoryReportSettings
 
     result = run(made, tmp_path / "run")
     document = load_bundle(result.bundle).document
@@ -129,8 +129,10 @@ def test_chronological_training_and_report(made: Path, tmp_path: Path) -> None:
     assert result.metrics and all("(chrono)" in metric.data for metric in result.metrics)
     rows = laboratory_report(
         result.bundle, made / "corpus", made / "data", tmp_path / "report",
-        split="chrono", window_minutes=None, targets=result.targets[:1], segments_per_visit=1,
-        settings=Settings.of(draws=20, seed=0),
+        targets=result.targets[:1],
+        settings=LaboratoryReportSettings.of(
+            split="chrono", window_minutes=None, segments_per_visit=1, draws=20
+        ),
     )  # fmt: skip
     assert rows and (tmp_path / "report" / "report.html").is_file()
     tested = official(made / "data", "chrono", "test")

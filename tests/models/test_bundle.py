@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.bundles import make_bundle, make_document
+from tests.bundles import make_about, make_bundle
 
 from ecgfoundry.errors import BundleError, IntegrityError, ModelNotFoundError
 from ecgfoundry.models.bundle import find_bundle, load_bundle, write_bundle
@@ -63,7 +63,7 @@ def test_a_changed_or_missing_file_is_refused(folder: Path) -> None:
         ({"thresholds": {"values": [0.5], "criterion": "-", "fitted_on": "-"}}, "1 values for 2"),
         ({"target_kind": "regression"}, "needs 'regression'"),
         ({"files": {"../x": "0" * 64}}, "files"),
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 1}, "schema_version"),
     ],
 )
 def test_contradictions_are_refused(folder: Path, fields: dict, message: str) -> None:
@@ -82,12 +82,12 @@ def test_no_content_of_bundle_json_gets_through(folder: Path, content: bytes) ->
 def test_a_bundle_is_never_half_written(tmp_path: Path) -> None:
     target = tmp_path / "out"
     with pytest.raises(BundleError, match="breaks the bundle schema"):
-        write_bundle(target, document=make_document(target_kind="guess"), files={})
+        write_bundle(target, about=make_about(target_kind="guess"), files={})
     assert list(tmp_path.iterdir()) == []
     target.mkdir()
     (target / "precious.txt").write_text("mine")
     with pytest.raises(BundleError, match="is no bundle"):
-        write_bundle(target, document=make_document(), files={})
+        write_bundle(target, about=make_about(), files={})
     assert (target / "precious.txt").read_text() == "mine"
 
 

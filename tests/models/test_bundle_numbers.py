@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.bundles import make_document
+from tests.bundles import make_about
 
 from ecgfoundry.errors import BundleError, IntegrityError
 from ecgfoundry.models.bundle import (
@@ -28,7 +28,7 @@ def write(folder: Path, **changes: Any) -> Path:
     card.write_text("# tiny\n")
     weights.touch()
     files = {"README.md": card, "model.safetensors": weights}
-    return write_bundle(folder, document=make_document(**changes), files=files)
+    return write_bundle(folder, about=make_about(**changes), files=files)
 
 
 def calibrator(*scale: float) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_a_bundle_reads_back(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"has no model\.onnx"):
         bundle.file("model.onnx")
     text = (folder / "bundle.json").read_text()
-    assert text.endswith("}\n") and text.startswith('{\n  "schema_version": 1,')
+    assert text.endswith("}\n") and text.startswith('{\n  "schema_version": 2,')
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md", "bundle.json", "model.safetensors", "preprocessing.json",
     ]  # fmt: skip
@@ -119,7 +119,7 @@ def test_calibration_and_thresholds_of_a_bundle(tmp_path: Path) -> None:
          "regression.residual_quantiles has 1 values for 2 targets"),
         ({"preprocessing": "ptbxl-bandpass@1", "input": {
             "lead_mode": "exact", "leads": ["I"], "sampling_rate": 500, "samples": 2500,
-            "preprocessing": "ptbxl-bandpass@1"}},
+            "preprocessing": "ptbxl-bandpass@1", "preprocessing_sha256": "0" * 64}},
          "2500 samples at 500 Hz, but ptbxl-bandpass@1 makes 2500 at 250 Hz"),
     ],
 )  # fmt: skip

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks.c_models import STRICT, CompiledModel, compiler, sources
-from tests.bundles import make_bundle, make_document
-from tests.conftest import REPOSITORY
+from tests.bundles import make_about, make_bundle
 
 from ecgfoundry.cli.main import main
 from ecgfoundry.errors import BundleError, EcgFoundryError, SamplingRateError
@@ -56,7 +55,7 @@ def compiled(folder: Path) -> CompiledModel:
 def expected(predictor: Predictor, window: np.ndarray, rate: float) -> np.ndarray:
     """What Python says about a recording that is one window (samples,) in mV."""
     x = standardize_window(window[np.newaxis], rate, predictor.bundle.recipe)
-    return predictor.bundle.task.answers(predictor.logits(x[np.newaxis])[0].astype(np.float64))
+    return predictor.bundle.task.answers(predictor.logits(x[np.newaxis])[0])
 
 
 def lead_of(path: Path, rate: float, seconds: float = 30.0) -> np.ndarray:
@@ -310,7 +309,7 @@ def small_bundle(
     path.mkdir(parents=True)
     save_file(network.state_dict(), path / "weights")
     (path / "stub").write_bytes(b"")
-    content = make_document(
+    about = make_about(
         lead_mode="any-single", leads=("I",), preprocessing=recipe,
         targets=tuple({"name": name, "kind": "rhythm"} for name in "abc"),
         architecture={"name": "rhythm-net", "configuration": network.config}, **document,
@@ -318,7 +317,7 @@ def small_bundle(
     files = {"model.safetensors": path / "weights", "model.onnx": path / "stub",
              "README.md": path / "stub"}  # fmt: skip
     folder = write_bundle(
-        path / "bundle", document=content, files=files, recipe=get_preprocessing(recipe)
+        path / "bundle", about=about, files=files, recipe=get_preprocessing(recipe)
     )
     return load_bundle(folder)
 
@@ -406,14 +405,6 @@ def test_what_has_no_form_in_c(tmp_path: Path) -> None:
                        "kernel_samples": 101}, *median["steps"][4:]]  # fmt: skip
     with pytest.raises(BundleError, match="subtract-running-median has no form in C"):
         small_export(small_bundle(tmp_path / "median", median), tmp_path / "c", 200.0)
-    scale = {"scale": [1.0] * 3, "offset": [0.0] * 3}
-    values = small_bundle(tmp_path / "values", target_kind="regression", regression=scale)
-    with pytest.raises(BundleError, match="answers of the kind regression have no form in C"):
-        small_export(values, tmp_path / "c", 200.0)
-    targets = [{"name": name, "kind": "rhythm", "standalone": name != "b"} for name in "abc"]
-    hidden = small_bundle(tmp_path / "hidden", vocabulary={"name": "letters", "targets": targets})
-    with pytest.raises(BundleError, match="b may not be reported for a single recording"):
-        small_export(hidden, tmp_path / "c", 200.0)
     assert not (tmp_path / "c").exists()
 
 
@@ -483,18 +474,6 @@ def test_no_undefined_behaviour_and_no_warning(folder: Path, tmp_path: Path) -> 
             pytest.skip("the compiler has no sanitizers")
         assert built.returncode == 0, built.stderr
         assert subprocess.run([program], check=False, capture_output=True).returncode == 0
-
-
-def test_the_example_of_the_page_compiles(folder: Path, tmp_path: Path) -> None:
-    found = compiler()
-    assert found is not None
-    page = (REPOSITORY / "docs" / "embedded.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```c\n(.*?)```", page, re.DOTALL)
-    includes, rest = code.split("\n\n", 1)
-    text = f"{includes}\nint use(const float *millivolts, int count) {{\n{rest}return 0; }}\n"
-    (tmp_path / "use.c").write_text(text)
-    command = [found, *STRICT, "-fsyntax-only", f"-I{folder}", str(tmp_path / "use.c")]
-    subprocess.run(command, check=True)
 
 
 def test_kinds_do_not_link_together(folder: Path, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.card_metrics import HEADER, figure_row
 from ecgfoundry.models.cards import imported_card, upstream_statement
+from ecgfoundry.models.document import BundleDocument
 from ecgfoundry.models.published import PUBLISHED
 
 
@@ -29,7 +31,7 @@ from ecgfoundry.models.published import PUBLISHED
     ],
 )  # fmt: skip
 def test_a_figure_as_a_row(metric: dict[str, Any], row: str) -> None:
-    assert figure_row(metric) == row
+    assert figure_row(Metric.from_dict(metric)) == row
 
 
 def test_every_row_has_the_columns_of_the_header() -> None:
@@ -48,7 +50,7 @@ def test_the_authors_statement() -> None:
     assert twelve.title == "ECGFounder, 12-lead, as published by its authors"
     assert one.title == "ECGFounder, one-lead, as published by its authors"
     # arXiv 2410.04133, table 1: the development part of HEEDB.
-    assert [data["records"] for data in twelve.training_data] == [7_519_035]
+    assert [data.records for data in twelve.training_data] == [7_519_035]
     assert "MIT" in twelve.licence and len(twelve.references) == 3
     assert len(one.known_failures) == len(twelve.known_failures) + 2
     assert "Trained on lead I" in one.known_failures[-2]
@@ -64,22 +66,31 @@ def test_weights_of_unknown_origin_are_said_to_be_so() -> None:
     assert "hash is none of the published" in unknown.known_failures[1]
 
 
-def document(**changes: Any) -> dict[str, Any]:
-    return {
+INPUT = {
+    "lead_mode": "exact", "leads": ["I", "II"], "sampling_rate": 500.0, "samples": 5000,
+    "preprocessing": "ecgfounder-finetune@1", "preprocessing_sha256": "0" * 64,
+}  # fmt: skip
+
+
+def document(**changes: Any) -> BundleDocument:
+    content = {
+        "schema_version": 2, "name": "tiny", "metrics": [],
+        "target_kind": "multilabel", "calibration": None, "thresholds": None,
+        "files": {"model.safetensors": "0" * 64, "preprocessing.json": "0" * 64},
         "title": "T", "version": "1.2.0", "licence": "MIT", "intended_use": "tests",
         "known_failures": ["one", "two"],
-        "architecture": {"name": "net1d", "parameters": 30_819_014},
-        "input": {"lead_mode": "exact", "leads": ["I", "II"], "sampling_rate": 500.0,
-                  "samples": 5000, "preprocessing": "ecgfounder-finetune@1"},
+        "architecture": {"name": "net1d", "configuration": {}, "parameters": 30_819_014},
+        "input": INPUT,
         "vocabulary": {"name": "v", "targets": [
-            {"name": "a"}, {"name": "b", "standalone": False}, {"name": "c", "standalone": True},
-            {"name": "d", "standalone": False}]},
+            {"name": name, "kind": "diagnosis", "standalone": name in "ac"} for name in "abcd"]},
         "provenance": {
+            "code": "-", "created": "2026-01-01",
             "checkpoint": {"file": "w.pth", "sha256": "ab" * 32},
             "training_data": [{"name": "HEEDB", "records": 7_519_035, "licence": "L"},
                               {"name": "other", "licence": "M"}]},
         "references": [],
-    } | changes  # fmt: skip
+    }  # fmt: skip
+    return BundleDocument.from_dict(content | changes)
 
 
 def test_the_card_of_imported_weights() -> None:
@@ -108,7 +119,7 @@ def test_the_card_of_imported_weights() -> None:
 
 
 def test_the_card_without_a_graph_and_of_one_lead() -> None:
-    single = document()["input"] | {"lead_mode": "any-single", "samples": 5001}
+    single = INPUT | {"lead_mode": "any-single", "samples": 5001}
     text = imported_card(document(input=single, references=["R"]), onnx_difference=None)
     assert "| leads | one; trained on lead I |" in text
     assert "| window | 10.002 s at 500 Hz |" in text

@@ -40,7 +40,7 @@ def test_together_they_are_small() -> None:
 def test_names_and_shapes_of_the_contract() -> None:
     rhythm = ecgfoundry.load_model("rhythm-single-lead").bundle
     assert rhythm.vocabulary.names == ("normal", "atrial fibrillation", "other rhythm", "noisy")
-    assert rhythm.target_kind == "multiclass" and rhythm.input.lead_mode == "any-single"
+    assert rhythm.task.exclusive and rhythm.input.lead_mode == "any-single"
     superclass = ecgfoundry.load_model("ptbxl-superclass-12lead").bundle
     assert superclass.vocabulary.names == ("NORM", "MI", "STTC", "CD", "HYP")
     assert (superclass.input.rows, superclass.input.samples) == (12, 2500)

@@ -323,5 +323,4 @@ class EcgRegressor(RegressorMixin, _Trained):
         check_is_fitted(self, "fitted_")
         if self.mode == "probe":
             return np.asarray(self.pipeline_.predict(X))
-        described = self.predictor_.bundle.document["regression"]
-        return np.asarray(self._logits(X)[:, 0] * described["scale"][0] + described["offset"][0])
+        return self.predictor_.bundle.task.answers(self._logits(X))[:, 0]

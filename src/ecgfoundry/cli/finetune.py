@@ -104,5 +104,5 @@ def finetune(
             f"ecgfoundry: {len(result.skipped)} were left out; all in {output / 'data.json'}",
             file=sys.stderr,
         )
-    print("\n".join([HEADER, *(figure_row(metric.to_dict()) for metric in result.metrics)]))
+    print("\n".join([HEADER, *(figure_row(metric) for metric in result.metrics)]))
     print(f"\n{result.bundle}: use it with: ecgfoundry diagnose FILE --model {result.bundle}")

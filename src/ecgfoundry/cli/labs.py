@@ -200,16 +200,9 @@ def report(
     from ecgfoundry.extras import require_torch
 
     require_torch("the laboratory report")
-    from ecgfoundry.evaluation.settings import Settings
     from ecgfoundry.labs.evaluation import laboratory_report
 
-    results = settings.results
-    rows = laboratory_report(
-        bundle, corpus, tables, output,
-        split=results.split, time=results.time, window_minutes=results.window_minutes,
-        segments_per_visit=settings.segments_per_visit, targets=target,
-        settings=Settings.of(draws=settings.draws, seed=settings.seed),
-    )  # fmt: skip
+    rows = laboratory_report(bundle, corpus, tables, output, targets=target, settings=settings)
     own = [row for row in rows if row["level"] == "visit" and row["ecg"] == "all"]
     bands = {b: sum(r["band"] == b for r in own) for b in ("strong", "moderate", "limited")}
     words = "SYNTHETIC data: " if any(row["synthetic"] for row in rows) else ""

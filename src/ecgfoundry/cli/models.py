@@ -85,14 +85,12 @@ def verify(
     from ecgfoundry.models.bundle import find_bundle, load_bundle
 
     bundle = load_bundle(find_bundle(model))
-    print(
-        f"{bundle.name} {bundle.version}: schema and {len(bundle.document['files'])} hashes agree"
-    )
+    print(f"{bundle.name} {bundle.version}: schema and {len(bundle.about.files)} hashes agree")
     if bundle.recipe_notice is not None:
         print(f"notice: {bundle.recipe_notice}")
     if importlib.util.find_spec("torch") is None:
         print("PyTorch is not installed: the graph was not compared with the weights")
-    elif "model.onnx" in bundle.document["files"] or runtime != "onnxruntime":
+    elif "model.onnx" in bundle.about.files or runtime != "onnxruntime":
         from ecgfoundry.inference.runtimes.base import choose_runtime, is_exact
 
         runtime = choose_runtime(bundle, runtime)

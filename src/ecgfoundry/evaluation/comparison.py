@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.errors import EvaluationError
 from ecgfoundry.evaluation.cohort import EvaluationData
@@ -23,7 +23,7 @@ from ecgfoundry.evaluation.transfer import read_metrics, transfer_table
 from ecgfoundry.metrics.bootstrap import bootstrap_ranks
 from ecgfoundry.metrics.comparison import benjamini_hochberg, mcnemar
 from ecgfoundry.metrics.delong import delong_test
-from ecgfoundry.metrics.intervals import interval_of_draws
+from ecgfoundry.metrics.intervals import interval_of_draws, metric_interval
 from ecgfoundry.metrics.resampling import PatientResampling, bootstrap_p_value
 
 __all__ = [
@@ -182,25 +182,32 @@ def compare_models(
             labels[:, k], x[:, k], y[:, k], patients=resampling.member, level=settings.level
         )
         rows.append(
-            _row(name, labels[:, k], x[:, k], y[:, k], test, a, b, resampling)
+            _row(name, labels[:, k], (x[:, k], y[:, k]), test, (a, b), resampling, settings)
             | _bootstrap_cells(
-                test["difference"], None if drawn is None else drawn.auroc[:, k], settings
+                test["difference"],
+                () if drawn is None else drawn.auroc[0, k] - drawn.auroc[1, k],
+                _smaller_class(labels[:, k], x[:, k], resampling),
+                settings,
             )
         )
     for p, q in (("delong_p", "delong_q"), ("bootstrap_p", "bootstrap_q"),
                  ("mcnemar_p", "mcnemar_q")):  # fmt: skip
         for row, value in zip(rows, benjamini_hochberg([r[p] for r in rows]), strict=True):
             row[q] = float(value)
-    macro: dict[str, float] = {}
+    macro: dict[str, float | bool] = {"interval_reliable": False}
     differences = np.array([row["difference"] for row in rows])
     used = ~np.isnan(differences)
     macro["difference"] = float(differences[used].mean()) if used.any() else float("nan")
     macro["low"] = macro["high"] = macro["bootstrap_p"] = float("nan")
     if drawn is not None and used.any() and not np.isnan(drawn.auroc[:, used]).any():
         means = (drawn.auroc[0, used] - drawn.auroc[1, used]).mean(axis=0)
-        found = interval_of_draws(
-            macro["difference"], means, people=resampling.patients, level=settings.level
+        people = min(
+            _smaller_class(labels[:, k], x[:, k], resampling) for k in np.flatnonzero(used)
         )
+        found = interval_of_draws(
+            macro["difference"], means, people=people, classes=True, level=settings.level
+        )
+        macro["interval_reliable"] = found.reliable
         macro["low"], macro["high"] = found.low, found.high
         macro["bootstrap_p"] = bootstrap_p_value(means)
     return {
@@ -225,27 +232,30 @@ def _names(a: str, b: str) -> dict[str, str]:
 def _row(
     name: str,
     labels: Float64,
-    x: Float64,
-    y: Float64,
+    scores: tuple[Float64, Float64],
     test: Mapping[str, float],
-    a: ComparedModel,
-    b: ComparedModel,
+    models: tuple[ComparedModel, ComparedModel],
     resampling: PatientResampling,
+    settings: Settings,
 ) -> dict[str, Any]:
-    from ecgfoundry.metrics.auroc_intervals import auroc_interval
-
-    one = auroc_interval(labels, x, patients=resampling.member)
-    two = auroc_interval(labels, y, patients=resampling.member)
+    (x, y), (a, b) = scores, models
+    one, two = (
+        metric_interval("auroc", labels, z, patients=resampling.member, level=settings.level)
+        for z in scores
+    )
+    known = ~(np.isnan(labels) | np.isnan(x))
     row: dict[str, Any] = {
         "target": name,
-        "n": one.positives + one.negatives,
-        "positives": one.positives,
-        "auroc_a": one.auroc,
+        "n": int(known.sum()),
+        "positives": int((labels[known] == 1.0).sum()),
+        "auroc_a": one.value,
         "auroc_a_low": one.low,
         "auroc_a_high": one.high,
-        "auroc_b": two.auroc,
+        "auroc_a_interval_reliable": one.reliable,
+        "auroc_b": two.value,
         "auroc_b_low": two.low,
         "auroc_b_high": two.high,
+        "auroc_b_interval_reliable": two.reliable,
         "difference": test["difference"],
         "delong_low": test["low"],
         "delong_high": test["high"],
@@ -254,7 +264,6 @@ def _row(
     nan = float("nan")
     cells: dict[str, Any] = dict.fromkeys(("only_a_wrong", "only_b_wrong", "mcnemar_p"), nan)
     if name in a.thresholds and name in b.thresholds:
-        known = ~(np.isnan(labels) | np.isnan(x))
         found = mcnemar(
             labels[known],
             (x[known] >= a.thresholds[name]).astype(float),
@@ -268,16 +277,22 @@ def _row(
     return row | cells
 
 
-def _bootstrap_cells(value: float, drawn: Float64 | None, settings: Settings) -> dict[str, float]:
-    nan = float("nan")
-    if drawn is None:
-        return {"difference_low": nan, "difference_high": nan, "bootstrap_p": nan}
-    difference = drawn[0] - drawn[1]
-    found = interval_of_draws(value, difference, people=0, level=settings.level)
+def _smaller_class(labels: Float64, scores: Float64, resampling: PatientResampling) -> int:
+    """Patients in the smaller class of a target."""
+    known = ~np.isnan(scores)
+    return min(len(np.unique(resampling.member[known & (labels == value)])) for value in (0.0, 1.0))
+
+
+def _bootstrap_cells(
+    value: float, difference: ArrayLike, people: int, settings: Settings
+) -> dict[str, Any]:
+    drawn = np.asarray(difference, dtype=np.float64)
+    found = interval_of_draws(value, drawn, people=people, classes=True, level=settings.level)
     return {
         "difference_low": found.low,
         "difference_high": found.high,
-        "bootstrap_p": bootstrap_p_value(difference),
+        "difference_interval_reliable": found.reliable,
+        "bootstrap_p": bootstrap_p_value(drawn),
     }
 
 

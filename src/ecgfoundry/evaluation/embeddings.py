@@ -28,8 +28,8 @@ class RandomEmbeddings:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        described = bundle.document["architecture"]
-        self._name, self._configuration = described["name"], dict(described["configuration"])
+        described = bundle.about.architecture
+        self._name, self._configuration = described.name, dict(described.configuration)
         self._waiting: list[tuple[int, NDArray[np.float32]]] = []
         self._found: dict[int, NDArray[np.float32]] = {}
         self.not_computed: str | None = None

@@ -97,7 +97,7 @@ def predict_rows(
     quality: list[str] = []
     skipped: Counter[str] = Counter()
     marks: list[int | None] = []
-    says_what_it_learned = FINGERPRINTS_FILE in predictor.bundle.document["files"]
+    says_what_it_learned = FINGERPRINTS_FILE in predictor.bundle.about.files
     for k, row in enumerate(manifest):
         quality.append("")
         marks.append(None)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,12 +94,11 @@ def recalibrate(
             path=rows.folder,
             remedy="Label more recordings",
         )
-    document: dict[str, Any] = copy.deepcopy(json.loads(json.dumps(bundle.document)))
-    del document["files"]
     readout = _new_readout(bundle, fitted, int(scored.sum()))
-    document |= {"uncalibrated": {}} | readout.to_dict()
-    files = {name: bundle.file(name) for name in bundle.document["files"]}
-    write_bundle(output, document=document, files=files, recipe=bundle.recipe)
+    files = {name: bundle.file(name) for name in bundle.about.files}
+    write_bundle(
+        output, about=replace(bundle.about, readout=readout), files=files, recipe=bundle.recipe
+    )
     kept = {
         name: readout.uncalibrated.get(name, "keeps the calibration and the threshold that it had")
         for k, name in enumerate(names)

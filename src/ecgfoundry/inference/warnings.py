@@ -20,8 +20,7 @@ SYNTHETIC_WORDS = "the model was trained on simulated patients; it says nothing 
 
 def trained_on_synthetic(bundle: Bundle) -> bool:
     """Return whether any of a bundle's training data was simulated, as its provenance says."""
-    data = bundle.document["provenance"]["training_data"]
-    return any(bool(entry.get("synthetic")) for entry in data)
+    return bundle.about.provenance.synthetic
 
 
 def recording_warnings(

@@ -223,7 +223,7 @@ def estimate_laboratory(
 
 def pooling_of(bundle: Bundle) -> str:
     """Return how a bundle's windows are joined to a recording: "mean" or "attention"."""
-    name = str(bundle.document["architecture"]["name"])
+    name = bundle.about.architecture.name
     return ARCHITECTURES[name].pooling if name in ARCHITECTURES else "mean"
 
 

@@ -45,6 +45,7 @@ from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.io import write_atomically
 from ecgfoundry.labs.estimates import pooling_of
+from ecgfoundry.labs.settings import LaboratoryReportSettings
 from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.measurements.features import FEATURE_NAMES, feature_matrix
 from ecgfoundry.reports.wording import escape
@@ -56,6 +57,7 @@ __all__ = [
     "ECG",
     "LEVELS",
     "LaboratoryEvaluation",
+    "Scope",
     "laboratory_evaluation",
     "laboratory_logits",
     "laboratory_report",
@@ -111,18 +113,37 @@ class LaboratoryEvaluation:
     inputs: Mapping[tuple[str, str], EvaluationData]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What of a bundle is evaluated.
+
+    Attributes
+    ----------
+    targets : sequence of str, or None
+        Only these targets of the bundle.
+    levels : sequence of str
+        Out of :data:`LEVELS`.
+    ecg : sequence of str
+        Out of :data:`ECG`.
+    features_folder : Path or None
+        Where the hand-crafted features of segments are kept for the next evaluation of the same
+        segments.
+    """
+
+    targets: Sequence[str] | None = None
+    levels: Sequence[str] = LEVELS
+    ecg: Sequence[str] = tuple(ECG)
+    features_folder: Path | None = None
+
+
 def laboratory_report(
     bundle: str | Path,
     corpus: str | Path,
     tables: str | Path,
     output: str | Path,
     *,
-    split: str = "random",
-    time: str = "result_time",
-    window_minutes: float | None = 60.0,
-    segments_per_visit: int | None = None,
     targets: Sequence[str] | None = None,
-    settings: Settings | None = None,
+    settings: LaboratoryReportSettings | None = None,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Evaluate a laboratory bundle on the test patients of a corpus and write the report.
@@ -130,16 +151,14 @@ def laboratory_report(
     Parameters
     ----------
     bundle : str or Path
-    corpus, tables, split, time, window_minutes
+    corpus, tables
         As in :func:`ecgfoundry.labs.training_data.open_laboratory`.
     output : str or Path
         Folder for ``report.html``, ``laboratory.csv`` (a row per target, level and kind of ECG)
         and ``laboratory.json``.
-    segments_per_visit : int or None
-        At most so many of each visit, evenly spread.
     targets : sequence of str, optional
         Only these targets of the bundle.
-    settings : Settings, optional
+    settings : LaboratoryReportSettings, optional
     progress : callable (step, done, total), optional
 
     Returns
@@ -152,21 +171,19 @@ def laboratory_report(
     EvaluationError
         The bundle answers nothing about laboratory values, or a target is not one of its own.
     """
-    predictor = load_model(bundle)
+    predictor, settings = load_model(bundle), settings or LaboratoryReportSettings()
     measured = laboratory_evaluation(
         predictor, corpus, tables,
-        split=split, time=time, window_minutes=window_minutes,
-        segments_per_visit=segments_per_visit, targets=targets, settings=settings,
-        progress=progress,
+        settings=settings, scope=Scope(targets=targets), progress=progress,
     )  # fmt: skip
     evaluations, rows, data = measured.evaluations, measured.rows, measured.segments
     name = predictor.bundle.name
     document = {
         "schema_version": 1,
         "bundle": f"{name} {predictor.bundle.version}",
-        "split": split,
+        "split": settings.results.split,
         "synthetic": data.synthetic,
-        "window_minutes": window_minutes,
+        "window_minutes": settings.results.window_minutes,
         "rows": rows,
         "evaluations": {
             f"{level} {ecg}": found.document for (level, ecg), found in evaluations.items()
@@ -188,15 +205,9 @@ def laboratory_evaluation(
     corpus: str | Path,
     tables: str | Path,
     *,
-    split: str = "random",
-    time: str = "result_time",
-    window_minutes: float | None = 60.0,
-    segments_per_visit: int | None = None,
-    targets: Sequence[str] | None = None,
-    settings: Settings | None = None,
-    levels: Sequence[str] = LEVELS,
-    kinds: Sequence[str] = tuple(ECG),
-    features_folder: Path | None = None,
+    settings: LaboratoryReportSettings | None = None,
+    evaluation: Settings | None = None,
+    scope: Scope | None = None,
     progress: Progress | None = None,
 ) -> LaboratoryEvaluation:
     """Evaluate without writing anything, and keep what it was computed from.
@@ -204,32 +215,31 @@ def laboratory_evaluation(
     Parameters
     ----------
     predictor : Predictor
-    corpus, tables, split, time, window_minutes, segments_per_visit, targets, settings, progress
+    corpus, tables, settings, progress
         As in :func:`laboratory_report`.
-    levels : sequence of str
-        Out of :data:`LEVELS`.
-    kinds : sequence of str
-        Out of :data:`ECG`.
-    features_folder : Path, optional
-        Where the hand-crafted features of segments are kept for the next evaluation of the same
-        segments.
+    evaluation : Settings, optional
+        How each evaluation is done; None: with the draws and the seed of ``settings``.
+    scope : Scope, optional
+        Of what; None: everything.
     """
     from ecgfoundry.labs.training_data import open_laboratory, spread_over_visits
 
-    settings = settings or Settings()
-    names = _targets_of(predictor, targets)
+    settings, scope = settings or LaboratoryReportSettings(), scope or Scope()
+    evaluation = evaluation or Settings.of(draws=settings.draws, seed=settings.seed)
+    names, results = _targets_of(predictor, scope.targets), settings.results
     data = open_laboratory(
-        corpus, tables, split=split, time=time, window_minutes=window_minutes,
+        corpus, tables,
+        split=results.split, time=results.time, window_minutes=results.window_minutes,
         minimum_patients=0, targets=names,
     )  # fmt: skip
-    test = spread_over_visits(data.positions("test"), data.visits, segments_per_visit)
+    test = spread_over_visits(data.positions("test"), data.visits, settings.segments_per_visit)
     if not len(test):
         raise EvaluationError("no test segment has a label of this bundle's targets")
-    fit = _fit_positions(data, settings.seed)
+    fit = _fit_positions(data, evaluation.seed)
     logits, attention = _scored(predictor, data, test, progress)
-    features = _features(data, test, features_folder, progress)
+    features = _features(data, test, scope.features_folder, progress)
     scored = _Measured(test, logits, features, attention)
-    fitted = _Measured(fit, None, _features(data, fit, features_folder, progress))
+    fitted = _Measured(fit, None, _features(data, fit, scope.features_folder, progress))
     place = [list(predictor.bundle.vocabulary.names).index(name) for name in names]
     evaluations: dict[tuple[str, str], Evaluation] = {}
     inputs: dict[tuple[str, str], EvaluationData] = {}
@@ -238,8 +248,8 @@ def laboratory_evaluation(
         f"{row['indicator']} {row['direction']}": row
         for row in data.catalogue.iter_rows(named=True)
     }
-    for level in levels:
-        for ecg in kinds:
+    for level in scope.levels:
+        for ecg in scope.ecg:
             fit_data = _data_of(predictor, data, fitted, names, place, level, ecg)
             own = _data_of(predictor, data, scored, names, place, level, ecg)
             own = replace(own, fit=fit_data if len(fit_data) else None)
@@ -247,9 +257,9 @@ def laboratory_evaluation(
             found = evaluate(
                 own,
                 replace(
-                    settings,
-                    subgroups=settings.subgroups and level == "visit",
-                    controls=settings.controls and level == "visit",
+                    evaluation,
+                    subgroups=evaluation.subgroups and level == "visit",
+                    controls=evaluation.controls and level == "visit",
                 ),
                 title=f"{kind}{predictor.bundle.name}, {level} level, {ECG[ecg]}",
                 progress=progress,
@@ -266,7 +276,7 @@ def laboratory_evaluation(
                         "unit": about["unit"],
                         "level": level,
                         "ecg": ecg,
-                        "split": split,
+                        "split": results.split,
                         "synthetic": data.synthetic,
                         **row,
                     }

@@ -35,6 +35,7 @@ from ecgfoundry.labs.training_data import (
 from ecgfoundry.labs.visits import attention_start, visit_batches
 from ecgfoundry.metrics.intervals import metric_interval
 from ecgfoundry.metrics.metric import Metric
+from ecgfoundry.models.document import TrainingData
 from ecgfoundry.models.networks.segment_attention import SegmentAttentionNet, VisitNetwork
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.preprocessing import Preprocessing
@@ -233,7 +234,7 @@ class _Run:
             "model": start.named,
             "starts_from": start.origin,
             "architecture": start.architecture,
-            "input": start.spec.to_dict(),
+            "input": start.spec.document.to_dict(),
             "task": self.task.to_dict(),
             "settings": self.settings.to_dict(),
             "synthetic": self.data.synthetic,
@@ -556,19 +557,20 @@ def _description(
         "What age, sex and heart rate alone reach must be read beside every figure: see "
         "`ecgfoundry labs report`.",
     ]
-    entry: dict[str, Any] = {
-        "name": run.card.data_name,
-        "licence": run.card.licence,
-        "records": len(np.unique(data.visits)),
-        "use": f"{len(run.training)} segments trained, {len(run.validation)} validated; official "
+    entry = TrainingData(
+        name=run.card.data_name,
+        licence=run.card.licence,
+        records=len(np.unique(data.visits)),
+        use=f"{len(run.training)} segments trained, {len(run.validation)} validated; official "
         f"{data.split_kind} split.",
-    }
+    )
     if start.spec.lead_mode == "any-subset":
         failures.append("Trained on lead II alone, with all other leads absent: give it lead II.")
     title = f"{len(vocabulary)} laboratory indicators from single-lead ECG."
     if data.synthetic:
-        entry |= {"name": "synthetic MC-MED (simulated)", "licence": "Apache-2.0"}
-        entry["synthetic"] = True
+        entry = replace(
+            entry, name="synthetic MC-MED (simulated)", licence="Apache-2.0", synthetic=True
+        )
         title = f"SYNTHETIC: {title} Trained on simulated patients; says nothing about people."
         failures.insert(0, "Trained on simulated patients: it must not be used on people.")
     return BundleDescription(

@@ -173,7 +173,7 @@ def fingerprints_of_bundle(bundle: Bundle) -> UInt64 | None:
     BundleError
         The file is no array of fingerprints.
     """
-    if FINGERPRINTS_FILE not in bundle.document["files"]:
+    if FINGERPRINTS_FILE not in bundle.about.files:
         return None
     path = bundle.file(FINGERPRINTS_FILE)
     try:

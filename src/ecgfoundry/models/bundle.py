@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -23,9 +23,9 @@ from typing import Any
 from ecgfoundry.errors import BundleError, IntegrityError, ModelNotFoundError
 from ecgfoundry.io import sha256_of
 from ecgfoundry.metrics.metric import Metric
+from ecgfoundry.models.document import BundleDocument, InputDocument, check_schema
 from ecgfoundry.preprocessing import PREPROCESSINGS, Preprocessing, get_preprocessing
-from ecgfoundry.schemas import schema_problems
-from ecgfoundry.tasks import TASKS, Readout, Task
+from ecgfoundry.tasks import TASKS, Task
 from ecgfoundry.vocabularies.types import Vocabulary
 
 __all__ = [
@@ -88,16 +88,17 @@ class InputSpec:
         """Length of a window, s."""
         return self.samples / self.sampling_rate
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return ``input`` of ``bundle.json``."""
-        return {
-            "lead_mode": self.lead_mode,
-            "leads": list(self.leads),
-            "sampling_rate": self.sampling_rate,
-            "samples": self.samples,
-            "preprocessing": self.recipe.name,
-            "preprocessing_sha256": self.recipe.sha256,
-        }
+    @property
+    def document(self) -> InputDocument:
+        """``input`` of ``bundle.json``."""
+        return InputDocument(
+            self.lead_mode,
+            self.leads,
+            self.sampling_rate,
+            self.samples,
+            self.recipe.name,
+            self.recipe.sha256,
+        )
 
 
 @dataclass(frozen=True)
@@ -105,38 +106,38 @@ class Bundle:
     """A bundle folder that has been read and checked."""
 
     folder: Path
-    document: Mapping[str, Any]
+    about: BundleDocument
     recipe: Preprocessing
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """``bundle.json``, for those who hand it on as it is."""
+        return self.about.to_dict()
 
     @property
     def name(self) -> str:
         """Its name."""
-        return str(self.document["name"])
+        return self.about.name
 
     @property
     def version(self) -> str:
         """Its version."""
-        return str(self.document["version"])
+        return self.about.version
 
     @property
     def target_kind(self) -> str:
         """Kind of its answers, a name in :data:`ecgfoundry.tasks.TASKS`."""
-        return str(self.document["target_kind"])
+        return self.about.target_kind
 
     @cached_property
     def task(self) -> Task:
         """What its outputs mean, and how they become answers."""
-        return _task(self.document)
+        return _task(self.about)
 
     @cached_property
     def input(self) -> InputSpec:
         """What goes in."""
-        spec = self.document["input"]
-        return InputSpec(
-            lead_mode=spec["lead_mode"],
-            leads=tuple(spec["leads"]),
-            recipe=self.recipe,
-        )
+        return InputSpec(self.about.input.lead_mode, self.about.input.leads, self.recipe)
 
     @property
     def recipe_notice(self) -> str | None:
@@ -146,15 +147,15 @@ class Bundle:
             return None
         return f"the bundle's own {name} is run; this installation has another recipe of that name"
 
-    @cached_property
+    @property
     def vocabulary(self) -> Vocabulary:
         """What comes out, in order."""
-        return Vocabulary.from_dict(self.document["vocabulary"])
+        return self.about.vocabulary
 
-    @cached_property
+    @property
     def metrics(self) -> tuple[Metric, ...]:
         """The figures of its card."""
-        return tuple(Metric.from_dict(entry) for entry in self.document["metrics"])
+        return self.about.metrics
 
     @property
     def calibrated(self) -> tuple[bool, ...]:
@@ -174,7 +175,7 @@ class Bundle:
         BundleError
             The bundle has no such file.
         """
-        if name not in self.document["files"]:
+        if name not in self.about.files:
             raise BundleError(f"the bundle has no {name}", path=self.folder)
         return self.folder / name
 
@@ -209,8 +210,8 @@ def load_bundle(folder: str | Path, *, verify: bool = True) -> Bundle:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BundleError(f"is not JSON: {error}", path=path) from None
-    _check_schema(document, path)
-    for name, expected in document["files"].items():
+    about = BundleDocument.from_dict(document, path=path)
+    for name, expected in about.files.items():
         file = folder / name
         if not file.is_file():
             raise BundleError(f"{name} is missing", path=folder, remedy="Get the bundle anew")
@@ -221,60 +222,51 @@ def load_bundle(folder: str | Path, *, verify: bool = True) -> Bundle:
                 remedy="Get the bundle anew",
             )
     recipe = get_preprocessing(folder / PREPROCESSING_FILE)
-    _check_content(document, recipe, path)
-    return Bundle(folder=folder, document=document, recipe=recipe)
+    _check_content(about, recipe, path)
+    return Bundle(folder, about, recipe)
 
 
-def _check_schema(document: Any, path: Path) -> None:
-    problems = schema_problems("bundle", document)
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise BundleError(f"breaks the bundle schema: {problems[0]}{more}", path=path)
-
-
-def _check_content(document: Mapping[str, Any], recipe: Preprocessing, path: Path) -> None:
+def _check_content(about: BundleDocument, recipe: Preprocessing, path: Path) -> None:
     """Check what a schema cannot say."""
-    spec = document["input"]
-    if (recipe.name, recipe.sha256) != (spec["preprocessing"], spec["preprocessing_sha256"]):
+    spec = about.input
+    if (recipe.name, recipe.sha256) != (spec.preprocessing, spec.preprocessing_sha256):
         raise BundleError(
-            f"names the preprocessing {spec['preprocessing']} with SHA-256 "
-            f"{spec['preprocessing_sha256'][:12]}…, but {PREPROCESSING_FILE} holds {recipe.name} "
+            f"names the preprocessing {spec.preprocessing} with SHA-256 "
+            f"{spec.preprocessing_sha256[:12]}…, but {PREPROCESSING_FILE} holds {recipe.name} "
             f"with {recipe.sha256[:12]}…",
             path=path,
             remedy="Get the bundle anew",
         )
-    if (recipe.sampling_rate, recipe.samples) != (spec["sampling_rate"], spec["samples"]):
+    if (recipe.sampling_rate, recipe.samples) != (spec.sampling_rate, spec.samples):
         raise BundleError(
-            f"the input is {spec['samples']} samples at {spec['sampling_rate']:g} Hz, but "
+            f"the input is {spec.samples} samples at {spec.sampling_rate:g} Hz, but "
             f"{recipe.name} makes {recipe.samples} at {recipe.sampling_rate:g} Hz",
             path=path,
         )
-    names = {target["name"] for target in document["vocabulary"]["targets"]}
-    strange = set(document.get("uncalibrated", {})) - names
+    strange = set(about.readout.uncalibrated) - set(about.vocabulary.names)
     if strange:
         raise BundleError(
             f"'uncalibrated' names no target: {', '.join(sorted(strange))}", path=path
         )
-    if document["target_kind"] not in TASKS:
+    if about.target_kind not in TASKS:
         raise BundleError(
-            f"its answers are of the kind '{document['target_kind']}', which is not known here",
+            f"its answers are of the kind '{about.target_kind}', which is not known here",
             path=path,
             remedy="Install the package that adds this kind of task",
         )
-    problem = _task(document).problem()
+    problem = _task(about).problem()
     if problem is not None:
         raise BundleError(problem, path=path)
 
 
-def _task(document: Mapping[str, Any]) -> Task:
-    vocabulary = Vocabulary.from_dict(document["vocabulary"])
-    return TASKS[document["target_kind"]].answering(vocabulary, Readout.from_dict(document))
+def _task(about: BundleDocument) -> Task:
+    return TASKS[about.target_kind].answering(about.vocabulary, about.readout)
 
 
 def write_bundle(
     output: Path,
     *,
-    document: Mapping[str, Any],
+    about: BundleDocument,
     files: Mapping[str, Path],
     recipe: Preprocessing | None = None,
 ) -> Path:
@@ -284,13 +276,13 @@ def write_bundle(
     ----------
     output : Path
         The folder to make; an existing bundle there is replaced.
-    document : mapping
-        The content of ``bundle.json`` without ``files``.
+    about : BundleDocument
+        The hashes of its files, and name and hash of its recipe, are filled in.
     files : mapping of str to Path
         Name in the bundle -> file to copy ("model.safetensors", "model.onnx", "README.md").
     recipe : Preprocessing, optional
         What the weights are fed with. None: ``preprocessing.json`` of ``files``, else the recipe of
-        this installation that ``document["input"]["preprocessing"]`` names.
+        this installation that ``about.input.preprocessing`` names.
 
     Returns
     -------
@@ -303,22 +295,25 @@ def write_bundle(
             "exists and is no bundle", path=output, remedy="Choose another output folder"
         )
     if recipe is None:
-        recipe = get_preprocessing(
-            files.get(PREPROCESSING_FILE, document["input"]["preprocessing"])
-        )
+        recipe = get_preprocessing(files.get(PREPROCESSING_FILE, about.input.preprocessing))
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
         for name, source in files.items():
             shutil.copyfile(source, temporary / name)
         recipe.write(temporary / PREPROCESSING_FILE)
-        named = {"preprocessing": recipe.name, "preprocessing_sha256": recipe.sha256}
-        complete = {**document, "input": {**document["input"], **named}}
         names = sorted({*files, PREPROCESSING_FILE})
-        complete["files"] = {name: sha256_of(temporary / name) for name in names}
-        _check_schema(complete, output / BUNDLE_FILE)
+        complete = replace(
+            about,
+            input=replace(
+                about.input, preprocessing=recipe.name, preprocessing_sha256=recipe.sha256
+            ),
+            files={name: sha256_of(temporary / name) for name in names},
+        )
+        document = complete.to_dict()
+        check_schema(document, output / BUNDLE_FILE)
         _check_content(complete, recipe, output / BUNDLE_FILE)
-        text = json.dumps(complete, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         (temporary / BUNDLE_FILE).write_text(text, encoding="utf-8")
         temporary.chmod(0o755)
         if output.exists():

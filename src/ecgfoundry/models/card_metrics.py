@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from ecgfoundry.metrics.metric import Metric
 
 __all__ = ["HEADER", "figure_row"]
 
@@ -13,15 +12,12 @@ HEADER = (
 )
 
 
-def figure_row(metric: Mapping[str, Any]) -> str:
-    """Return the row of one entry of ``metrics`` in ``bundle.json``."""
-    what = metric["name"]
-    if metric.get("target"):
-        what += f", {metric['target']}"
-    value = "undefined" if metric["value"] is None else f"{metric['value']:.3f}"
-    if metric.get("low") is not None and metric.get("high") is not None:
-        value += f" ({metric['low']:.3f}–{metric['high']:.3f})"
-    data = f"{metric['data']} ({metric['note']})" if metric.get("note") else metric["data"]
-    return (
-        f"| {what} | {metric.get('leads', '')} | {value} | {data} | {metric.get('records', '')} |"
-    )
+def figure_row(metric: Metric) -> str:
+    """Return the row of one figure."""
+    what = f"{metric.name}, {metric.target}" if metric.target else metric.name
+    value = "undefined" if metric.value is None else f"{metric.value:.3f}"
+    if metric.low is not None and metric.high is not None:
+        value += f" ({metric.low:.3f}–{metric.high:.3f})"
+    data = f"{metric.data} ({metric.note})" if metric.note else metric.data
+    records = "" if metric.records is None else metric.records
+    return f"| {what} | {metric.leads or ''} | {value} | {data} | {records} |"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ecgfoundry.models.document import BundleDocument, TrainingData
 from ecgfoundry.models.published import PublishedWeights
 
 __all__ = ["UpstreamStatement", "imported_card", "upstream_statement"]
@@ -16,7 +15,7 @@ class UpstreamStatement:
     """What the authors of weights say about them, and what has to be said beside it."""
 
     title: str
-    training_data: tuple[dict[str, Any], ...]
+    training_data: tuple[TrainingData, ...]
     code: str
     licence: str
     intended_use: str
@@ -72,13 +71,13 @@ def upstream_statement(published: PublishedWeights | None, vocabulary: str) -> U
         return UpstreamStatement(
             title=f"ECGFounder, {leads}, as published by its authors",
             training_data=(
-                {
-                    "name": "HEEDB (Harvard-Emory ECG Database), development part",
-                    "licence": "credentialed access; see the source",
-                    "citation": "arXiv 2410.04133 (numbers relayed by readers of its full text)",
-                    "records": 7_519_035,
-                    "use": "training and validation by the authors",
-                },
+                TrainingData(
+                    "HEEDB (Harvard-Emory ECG Database), development part",
+                    "credentialed access; see the source",
+                    citation="arXiv 2410.04133 (numbers relayed by readers of its full text)",
+                    records=7_519_035,
+                    use="training and validation by the authors",
+                ),
             ),
             code="github.com/PKUDigitalHealth/ECGFounder (MIT), training code partly unpublished",
             licence=f"Weights: as published at huggingface.co/{published.repository}, see source. "
@@ -95,7 +94,7 @@ def upstream_statement(published: PublishedWeights | None, vocabulary: str) -> U
     unknown = "not stated by the checkpoint"
     return UpstreamStatement(
         title=f"Imported checkpoint, outputs taken for {vocabulary}",
-        training_data=({"name": "Not stated by the checkpoint", "licence": "not stated"},),
+        training_data=(TrainingData("Not stated by the checkpoint", "not stated"),),
         code=unknown,
         licence=f"{unknown}; see where the checkpoint is from",
         intended_use=_RESEARCH_ONLY,
@@ -109,21 +108,20 @@ def upstream_statement(published: PublishedWeights | None, vocabulary: str) -> U
     )
 
 
-def imported_card(document: Mapping[str, Any], *, onnx_difference: float | None) -> str:
+def imported_card(about: BundleDocument, *, onnx_difference: float | None) -> str:
     """Return the model card of an imported bundle, in Markdown.
 
     Parameters
     ----------
-    document : mapping
-        The content of ``bundle.json``.
+    about : BundleDocument
     onnx_difference : float or None
         Of the graph from the weights, relative to the root mean square of the logits; None: there
         is no graph.
     """
-    spec, targets = document["input"], document["vocabulary"]["targets"]
-    checkpoint = document["provenance"]["checkpoint"]
-    one_lead = spec["lead_mode"] == "any-single"
-    dependent = sum(not target.get("standalone", True) for target in targets)
+    spec, targets = about.input, about.vocabulary.targets
+    checkpoint = about.provenance.checkpoint or {}
+    one_lead = spec.lead_mode == "any-single"
+    dependent = sum(not target.standalone for target in targets)
     graph = (
         "There is no graph in this bundle; PyTorch is needed to run it."
         if onnx_difference is None
@@ -134,29 +132,28 @@ def imported_card(document: Mapping[str, Any], *, onnx_difference: float | None)
     facts = "\n".join(
         f"| {key} | {value} |"
         for key, value in {
-            "version": document["version"],
-            "network": f"{document['architecture']['name']}, "
-            f"{document['architecture']['parameters']:,} parameters",
-            "leads": "one; trained on lead I" if one_lead else ", ".join(spec["leads"]),
-            "window": f"{spec['samples'] / spec['sampling_rate']:g} s at "
-            f"{spec['sampling_rate']:g} Hz",
-            "preprocessing": f"`{spec['preprocessing']}`",
-            "outputs": f"{len(targets)} ({document['vocabulary']['name']}), of which {dependent} "
+            "version": about.version,
+            "network": f"{about.architecture.name}, {about.architecture.parameters or 0:,} "
+            "parameters",
+            "leads": "one; trained on lead I" if one_lead else ", ".join(spec.leads),
+            "window": f"{spec.samples / spec.sampling_rate:g} s at {spec.sampling_rate:g} Hz",
+            "preprocessing": f"`{spec.preprocessing}`",
+            "outputs": f"{len(targets)} ({about.vocabulary.name}), of which {dependent} "
             "are never reported on their own",
             "calibrated": "no",
             "checkpoint": f"`{checkpoint['file']}`, SHA-256 `{checkpoint['sha256']}`",
-            "licence": document["licence"],
+            "licence": about.licence,
         }.items()
     )
-    failures = "\n".join(f"- {text}" for text in document["known_failures"])
+    failures = "\n".join(f"- {text}" for text in about.known_failures)
     sources = "\n".join(
-        f"- {data['name']}"
-        + (f", {data['records']:,} records" if "records" in data else "")
-        + f". Licence: {data['licence']}."
-        for data in document["provenance"]["training_data"]
+        f"- {data.name}"
+        + (f", {data.records:,} records" if data.records is not None else "")
+        + f". Licence: {data.licence}."
+        for data in about.provenance.training_data
     )
-    references = "\n".join(f"- {text}" for text in document["references"]) or "- None known"
-    return f"""# {document["title"]}
+    references = "\n".join(f"- {text}" for text in about.references) or "- None known"
+    return f"""# {about.title}
 
 | | |
 | --- | --- |
@@ -164,7 +161,7 @@ def imported_card(document: Mapping[str, Any], *, onnx_difference: float | None)
 
 ## Intended use
 
-{document["intended_use"]}
+{about.intended_use}
 
 ## Known failures
 

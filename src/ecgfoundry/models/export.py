@@ -353,9 +353,9 @@ def _readme(bundle: Bundle, format: str) -> str:
     recipe = bundle.recipe
     return f"""# {bundle.name} {bundle.version}, exported
 
-{bundle.document["intended_use"]}
+{bundle.about.intended_use}
 
-Licence: {bundle.document["licence"]}. What the model is, was trained on and fails at: `model.json`.
+Licence: {bundle.about.licence}. What the model is, was trained on and fails at: `model.json`.
 
 | file | what it is |
 | --- | --- |
@@ -414,7 +414,7 @@ def _answers_text(bundle: Bundle) -> str:
     form = (
         "softmax over the classes of (scale * logit + offset): the classes exclude each other, and "
         "the probabilities add up to 1"
-        if bundle.target_kind == "multiclass"
+        if bundle.task.exclusive
         else "sigmoid(scale * logit + offset), for each target by itself"
     )
     text = (
@@ -423,11 +423,12 @@ def _answers_text(bundle: Bundle) -> str:
         "many windows is surer than one of them: `record` for the answer of a recording, `window` "
         "for a window by itself, as in a timeline of episodes."
     )
-    if bundle.document["calibration"] is None:
+    calibration = bundle.about.readout.calibration
+    if calibration is None:
         return text.partition("`calibration`")[0] + (
             "This model is not calibrated: scale is 1 and offset 0, and the numbers are scores."
         )
-    if bundle.document["calibration"].get("reduced_leads"):
+    if calibration.reduced_leads is not None:
         text += " `reduced_leads` replaces `record` where leads are absent."
     without = [n for n, done in zip(bundle.vocabulary.names, bundle.calibrated, strict=True)
                if not done]  # fmt: skip

@@ -16,8 +16,10 @@ from ecgfoundry._version import __version__
 from ecgfoundry.errors import CheckpointError, MissingExtraError
 from ecgfoundry.io import sha256_of
 from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
+from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.bundle import InputSpec, write_bundle
 from ecgfoundry.models.cards import imported_card, upstream_statement
+from ecgfoundry.models.document import Architecture, BundleDocument, Provenance
 from ecgfoundry.models.published import published_with_hash
 from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
 from ecgfoundry.vocabularies import load_vocabulary
@@ -90,39 +92,34 @@ def import_checkpoint(
     sha256 = sha256_of(checkpoint)
     published = published_with_hash(sha256)
     statement = upstream_statement(published, vocabulary)
-    document: dict[str, Any] = {
-        "schema_version": 1,
-        "name": name or (published.name if published else _slug(output.name)),
+    about = BundleDocument(
+        name=name or (published.name if published else _slug(output.name)),
         # Upstream gives its files no versions: the hash says which weights these are.
-        "version": f"sha256-{sha256[:12]}",
-        "title": statement.title,
-        "architecture": {
-            "name": architecture,
-            "configuration": network.config,
-            "parameters": sum(tensor.numel() for tensor in network.parameters()),
-        },
-        "input": spec.to_dict(),
-        "vocabulary": targets.to_dict(),
-        "target_kind": "multilabel",
-        "calibration": None,
-        "thresholds": None,
-        "provenance": {
-            "training_data": list(statement.training_data),
-            "code": statement.code,
-            "created": dt.datetime.now(dt.UTC).date().isoformat(),
-            "imported_with": f"ecgfoundry {__version__}",
-            "checkpoint": {"file": checkpoint.name, "sha256": sha256, **metadata},
-        },
-        "metrics": _stored_metrics(metadata),
-        "licence": statement.licence,
-        "intended_use": statement.intended_use,
-        "known_failures": list(statement.known_failures),
-        "references": list(statement.references),
-    }
+        version=f"sha256-{sha256[:12]}",
+        title=statement.title,
+        architecture=Architecture(
+            architecture, network.config, sum(tensor.numel() for tensor in network.parameters())
+        ),
+        input=spec.document,
+        vocabulary=targets,
+        target_kind="multilabel",
+        provenance=Provenance(
+            statement.training_data,
+            statement.code,
+            dt.datetime.now(dt.UTC).date().isoformat(),
+            imported_with=f"ecgfoundry {__version__}",
+            checkpoint={"file": checkpoint.name, "sha256": sha256, **metadata},
+        ),
+        metrics=_stored_metrics(metadata),
+        licence=statement.licence,
+        intended_use=statement.intended_use,
+        known_failures=statement.known_failures,
+        references=statement.references,
+    )
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".import.", dir=output.parent) as folder:
-        files = _write_files(network, document, Path(folder), leads=leads, onnx=onnx)
-        return write_bundle(output, document=document, files=files, recipe=spec.recipe)
+        files = _write_files(network, about, Path(folder), leads=leads, onnx=onnx)
+        return write_bundle(output, about=about, files=files, recipe=spec.recipe)
 
 
 def _input_spec(leads: int, lead: str, recipe: Preprocessing) -> InputSpec:
@@ -163,7 +160,7 @@ def _load_network(
 
 
 def _write_files(
-    network: nn.Module, document: Mapping[str, Any], folder: Path, *, leads: int, onnx: bool
+    network: nn.Module, about: BundleDocument, folder: Path, *, leads: int, onnx: bool
 ) -> dict[str, Path]:
     try:
         from safetensors.torch import save_file
@@ -176,7 +173,7 @@ def _write_files(
     if onnx:
         from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
 
-        samples = document["input"]["samples"]
+        samples = about.input.samples
         files["model.onnx"] = export_onnx(
             network,
             leads=leads,
@@ -184,9 +181,9 @@ def _write_files(
             takes_presence=False,
             path=folder / "model.onnx",
         )
-        signal = _probe(leads, samples, document["input"]["sampling_rate"])
+        signal = _probe(leads, samples, about.input.sampling_rate)
         difference = verify_onnx(network, files["model.onnx"], signal)
-    card = imported_card(document, onnx_difference=difference)
+    card = imported_card(about, onnx_difference=difference)
     files["README.md"].write_text(card, encoding="utf-8")
     return files
 
@@ -204,18 +201,12 @@ def _probe(leads: int, samples: int, sampling_rate: float) -> NDArray[np.float32
     return x.astype(np.float32)
 
 
-def _stored_metrics(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _stored_metrics(metadata: Mapping[str, Any]) -> tuple[Metric, ...]:
     value = metadata.get("val_auroc")
     if not isinstance(value, float):
-        return []
-    return [
-        {
-            "name": "auroc",
-            "value": value,
-            "data": "the authors' validation set",
-            "note": "as stored in the checkpoint; not measured here",
-        }
-    ]
+        return ()
+    note = "as stored in the checkpoint; not measured here"
+    return (Metric("auroc", value, "the authors' validation set", note=note),)
 
 
 def _slug(text: str) -> str:

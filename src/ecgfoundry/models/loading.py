@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ecgfoundry.errors import BundleError, CheckpointError
 from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.models.document import Architecture
 
 __all__ = ["OWN", "how_to_load", "load_network"]
 
@@ -39,41 +39,41 @@ def load_network(bundle: Bundle, *, encoder: Any = None) -> tuple[Any, bool]:
     from ecgfoundry.models.registry import ARCHITECTURES, create_model
     from ecgfoundry.models.safe_checkpoint import match_state_dict
 
-    description = bundle.document["architecture"]
+    described = bundle.about.architecture
     network: Any
-    if description["name"] == OWN:
-        own = description["configuration"]
+    if described.name == OWN:
+        own = described.configuration
         if encoder is None:
             raise BundleError(
                 f"its network is the class {own['encoder']}, which is no part of ecgfoundry",
                 path=bundle.folder,
                 remedy="Its answers come from the ONNX graph; for its weights, "
-                + how_to_load(description),
+                + how_to_load(described),
             )
         from ecgfoundry.models.networks.own import OwnNetwork
 
         network = OwnNetwork(encoder, own["features"], own["classes"])
         takes_presence = False
     else:
-        network = create_model(description["name"], **description["configuration"])
-        takes_presence = ARCHITECTURES[description["name"]].takes_presence
+        network = create_model(described.name, **described.configuration)
+        takes_presence = ARCHITECTURES[described.name].takes_presence
     try:
         match_state_dict(network, load_file(bundle.file("model.safetensors")))
     except CheckpointError as error:
-        problem = f"the weights do not fit {description['name']}: {error.problem}"
+        problem = f"the weights do not fit {described.name}: {error.problem}"
         raise BundleError(problem, path=bundle.folder) from None
     return network.eval(), takes_presence
 
 
-def how_to_load(architecture: Mapping[str, Any]) -> str:
+def how_to_load(architecture: Architecture) -> str:
     """Say how the network of somebody's own module is had again, for a card or a message.
 
     Parameters
     ----------
-    architecture : mapping
-        Of a bundle's document.
+    architecture : Architecture
+        Of a bundle.
     """
-    module, _, name = str(architecture["configuration"]["encoder"]).partition(":")
+    module, _, name = str(architecture.configuration["encoder"]).partition(":")
     return (
         f"build {name} (of {module}) and call ecgfoundry.models.loading.load_network(bundle, "
         f"encoder=the {name})"

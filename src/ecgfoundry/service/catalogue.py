@@ -60,12 +60,11 @@ class ModelCatalogue:
         """
         synthetic = None
         for candidate in [name] if name is not None else list(self._folders()):
-            document = self.bundle(candidate).document
-            kinds = {target["kind"] for target in document["vocabulary"]["targets"]}
+            about = self.bundle(candidate).about
+            kinds = {target.kind for target in about.vocabulary.targets}
             if "laboratory indicator" not in kinds:
                 continue
-            data = document["provenance"]["training_data"]
-            if self._synthetic_ok or not any(entry.get("synthetic") for entry in data):
+            if self._synthetic_ok or not about.provenance.synthetic:
                 return candidate
             synthetic = candidate
         if synthetic is not None:
@@ -81,18 +80,18 @@ class ModelCatalogue:
         result = []
         for name in self._folders():
             bundle = self.bundle(name)
-            document = bundle.document
+            about = bundle.about
             result.append(
                 {
                     "name": name,
-                    "version": document["version"],
-                    "title": document.get("title", name),
-                    "target_kind": document["target_kind"],
-                    "input": document["input"],
-                    "kinds": sorted({t["kind"] for t in document["vocabulary"]["targets"]}),
-                    "targets": [target["name"] for target in document["vocabulary"]["targets"]],
+                    "version": about.version,
+                    "title": about.title or name,
+                    "target_kind": about.target_kind,
+                    "input": about.input.to_dict(),
+                    "kinds": sorted({target.kind for target in about.vocabulary.targets}),
+                    "targets": list(about.vocabulary.names),
                     "calibrated": all(bundle.calibrated),
-                    "licence": document["licence"],
+                    "licence": about.licence,
                 }
             )
         return result

@@ -185,11 +185,10 @@ class Readout:
         result: dict[str, Any] = {
             "calibration": None if self.calibration is None else self.calibration.to_dict(),
             "thresholds": None if self.thresholds is None else self.thresholds.to_dict(),
+            "uncalibrated": dict(self.uncalibrated),
         }
         if self.scale is not None:
             result["regression"] = self.scale.to_dict()
-        if self.uncalibrated:
-            result["uncalibrated"] = dict(self.uncalibrated)
         return result
 
     def lengths(self) -> dict[str, int]:

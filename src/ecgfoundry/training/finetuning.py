@@ -25,6 +25,7 @@ from ecgfoundry.manifest import (
 )
 from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak, split_problems
 from ecgfoundry.metrics.metric import Metric
+from ecgfoundry.models.document import TrainingData
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.tasks import TASKS, Outputs, Task, infer_task, patient_means
 from ecgfoundry.training.checks import check_batch, check_device
@@ -198,7 +199,7 @@ def finetune(
         "model": start.named,
         "starts_from": start.origin,
         "architecture": start.architecture,
-        "input": start.spec.to_dict(),
+        "input": start.spec.document.to_dict(),
         "lead": lead,
         "stated_of_files": {
             "leads": manifest.stated.leads,
@@ -513,14 +514,14 @@ def _description(
         vocabulary=task.vocabulary.name,
         target_kind=task.target_kind,
         training_data=(
-            {
-                "name": card.data_name,
-                "licence": card.licence,
-                "records": int(sum(counts.values())),
-                "use": f"{counts['train']} training, {counts['validation']} validation, "
+            TrainingData(
+                name=card.data_name,
+                licence=card.licence,
+                records=int(sum(counts.values())),
+                use=f"{counts['train']} training, {counts['validation']} validation, "
                 f"{counts['test']} test; split by patient. SHA-256 of all signals: "
                 f"{folder_hash(data.stored.hashes)}.",
-            },
+            ),
         ),
         recipe=card.recipe,
         seed=settings.seed,

@@ -241,7 +241,7 @@ def start_from(
     network.reset_classifier(outputs)
     return Start(
         network,
-        str(bundle.document["architecture"]["name"]),
+        bundle.about.architecture.name,
         spec,
         takes_presence,
         f"the weights of {bundle.name} {bundle.version}",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.manifest import Manifest, mark_problem, read_manifest
 from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.models.document import TrainingData
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.tasks import Outputs, Task, make_task
 from ecgfoundry.training.checks import check_batch, check_device, check_input
@@ -152,7 +153,7 @@ def pretrain(
                     "recipe": card.recipe,
                     "architecture": start.architecture,
                     "configuration": dict(network.configuration),
-                    "input": spec.to_dict(),
+                    "input": spec.document.to_dict(),
                     "task": task.to_dict(),
                     "settings": settings.to_dict(),
                     "processes": world.size,
@@ -384,12 +385,12 @@ class _Run:
             vocabulary=self.task.vocabulary.name,
             target_kind=self.task.target_kind,
             training_data=(
-                {
-                    "name": card.data_name,
-                    "licence": card.licence,
-                    "records": trained + validated,
-                    "use": f"{trained} windows trained, {validated} validated; by patient.",
-                },
+                TrainingData(
+                    name=card.data_name,
+                    licence=card.licence,
+                    records=trained + validated,
+                    use=f"{trained} windows trained, {validated} validated; by patient.",
+                ),
             ),
             recipe=card.recipe,
             seed=self.settings.seed,

@@ -12,6 +12,7 @@ from ecgfoundry.errors import TrainingError
 from ecgfoundry.io import sha256_of
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.metrics.metric import Metric
+from ecgfoundry.models.document import TrainingData
 from ecgfoundry.training.results.package import BundleDescription, package
 
 __all__ = ["SHIPPED", "Shipped", "train_shipped"]
@@ -32,14 +33,14 @@ RHYTHM = BundleDescription(
     vocabulary="cinc2017-rhythm",
     target_kind="multiclass",
     training_data=(
-        {
-            "name": "PhysioNet/CinC Challenge 2017 training set",
-            "licence": "ODC-By 1.0",
-            "citation": "Clifford GD et al., AF Classification from a Short Single Lead ECG "
+        TrainingData(
+            name="PhysioNet/CinC Challenge 2017 training set",
+            licence="ODC-By 1.0",
+            citation="Clifford GD et al., AF Classification from a Short Single Lead ECG "
             "Recording, Computing in Cardiology 2017.",
-            "records": 6776,
-            "use": "75 % training, 10 % validation (calibration), 15 % hold-out; labels version 2.",
-        },
+            records=6776,
+            use="75 % training, 10 % validation (calibration), 15 % hold-out; labels version 2.",
+        ),
     ),
     recipe="ecgfoundry.training.recipes.rhythm_single_lead",
     seed=1,
@@ -117,16 +118,16 @@ SUPERCLASS = BundleDescription(
     vocabulary="ptbxl-superclass",
     target_kind="multilabel",
     training_data=(
-        {
-            "name": "PTB-XL 1.0.3, a subset",
-            "licence": "CC BY 4.0",
-            "citation": "Wagner P et al., PTB-XL, a large publicly available electrocardiography "
+        TrainingData(
+            name="PTB-XL 1.0.3, a subset",
+            licence="CC BY 4.0",
+            citation="Wagner P et al., PTB-XL, a large publicly available electrocardiography "
             "dataset, Scientific Data 2020.",
-            "records": 1625,
-            "use": "1,442 records of folds 1-8 for training and selection (cross-validated by "
+            records=1625,
+            use="1,442 records of folds 1-8 for training and selection (cross-validated by "
             "patient); their out-of-fold answers and 183 records of fold 9 for calibration and "
             "thresholds.",
-        },
+        ),
     ),
     recipe="ecgfoundry.training.recipes.ptbxl_superclass",
     seed=1,

@@ -9,6 +9,7 @@ from ecgfoundry.evaluation.report.figures import dumbbell_figure
 from ecgfoundry.evaluation.report.report import page
 from ecgfoundry.evaluation.report.sections import section, transfer_section
 from ecgfoundry.evaluation.report.tables import (
+    flagged_cell,
     interval_cell,
     number_cell,
     p_cell,
@@ -36,9 +37,9 @@ def comparison_report(document: Mapping[str, Any]) -> str:
             text_cell(row["target"]),
             number_cell(row["n"]),
             number_cell(row["positives"]),
-            interval_cell(row["auroc_a"], row["auroc_a_low"], row["auroc_a_high"]),
-            interval_cell(row["auroc_b"], row["auroc_b_low"], row["auroc_b_high"]),
-            interval_cell(row["difference"], row["difference_low"], row["difference_high"]),
+            flagged_cell(row, "auroc_a"),
+            flagged_cell(row, "auroc_b"),
+            flagged_cell(row, "difference"),
             p_cell(row["delong_p"]),
             p_cell(row["delong_q"]),
             p_cell(row["bootstrap_p"]),
@@ -71,7 +72,9 @@ def comparison_report(document: Mapping[str, Any]) -> str:
         "both share. DeLong's paired test is clustered by patient. McNemar's test compares "
         "decisions at each model's thresholds, exact below 25 discordant pairs, else chi-squared "
         "with continuity correction; it takes records as independent. q is corrected over targets "
-        "by Benjamini and Hochberg. A dash is an undefined value, or a test without thresholds."
+        "by Benjamini and Hochberg. A dash is an undefined value, or a test without thresholds. ‡: "
+        "fewer than 30 patients with or without the target, or an interval that is not known to "
+        "hold for another reason."
         "</p>",
     )
     contents = [("table", "Table"), ("figure", "Figure"), ("methods", "Methods")]

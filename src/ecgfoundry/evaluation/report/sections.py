@@ -11,6 +11,7 @@ from ecgfoundry.evaluation.report.figures import ForestRow, dumbbell_figure, for
 from ecgfoundry.evaluation.report.tables import (
     Cell,
     band_cell,
+    flagged_cell,
     interval_cell,
     number_cell,
     p_cell,
@@ -61,7 +62,7 @@ def discrimination_section(document: Row, rows: Sequence[Row]) -> str:
             number_cell(row["n"]),
             number_cell(row["positives"]),
             _flagged(row),
-            _flagged_average(row, "auprc"),
+            flagged_cell(row, "auprc"),
             number_cell(row["prevalence"]),
             band_cell(row["band"]),
             band_cell(row["band_point"]),
@@ -104,13 +105,6 @@ def _biased(row: Row, measure: str = "auprc") -> bool:
     return math.isfinite(row[f"{measure}_low"]) and not row[f"{measure}_interval_reliable"]
 
 
-def _flagged_average(row: Row, measure: str) -> Cell:
-    cell = interval_cell(row[measure], row[f"{measure}_low"], row[f"{measure}_high"])
-    if _biased(row, measure):
-        return Cell(f"{cell.html}&nbsp;‡", cell.sort)
-    return cell
-
-
 def _averages(document: Row) -> str:
     averages = document["averages"].values()
     measures = [
@@ -121,8 +115,8 @@ def _averages(document: Row) -> str:
         [
             text_cell(name),
             number_cell(cells["targets"]),
-            _flagged_average(cells, "auroc"),
-            _flagged_average(cells, "auprc"),
+            flagged_cell(cells, "auroc"),
+            flagged_cell(cells, "auprc"),
             *(number_cell(cells.get(m, math.nan)) for m in measures),
         ]
         for name, cells in document["averages"].items()
@@ -346,7 +340,7 @@ def _quantity_controls(document: Row, found: Mapping[str, Row]) -> str:
 
 
 def quantities_section(rows: Sequence[Row]) -> str:
-    """Errors and agreement of predicted quantities."""
+    """Errors and agreement of predicted quantities; rows of few people are pale."""
     names = {"mae": "MAE", "rmse": "RMSE", "r2": "R²", "pearson": "Pearson r",
              "concordance": "Concordance", "bias": "Bias"}  # fmt: skip
     heads = ["Quantity", "n", *names.values(), "Limits of agreement"]
@@ -364,7 +358,13 @@ def quantities_section(rows: Sequence[Row]) -> str:
                 limits,
             ]
         )
-    return section("quantities", "Quantities", table(heads, cells))
+    weak = [not row["intervals_reliable"] for row in rows]
+    note = (
+        '<p class="legend">Pale rows: fewer than 30 patients, or no interval.</p>'
+        if any(weak)
+        else ""
+    )
+    return section("quantities", "Quantities", table(heads, cells, weak=weak) + note)
 
 
 def subgroups_section(document: Row) -> str:

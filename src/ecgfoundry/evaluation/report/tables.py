@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ecgfoundry.reports.wording import escape
 
-__all__ = ["Cell", "band_cell", "interval_cell", "number_cell", "p_cell", "table", "text_cell"]
+__all__ = [
+    "Cell",
+    "band_cell",
+    "flagged_cell",
+    "interval_cell",
+    "number_cell",
+    "p_cell",
+    "table",
+    "text_cell",
+]
 
 DASH = "–"
 
@@ -42,6 +51,15 @@ def interval_cell(value: object, low: object, high: object, digits: int = 3) -> 
         return first
     inner = f"[{low:.{digits}f}, {high:.{digits}f}]".replace("-", "\u2212")
     return Cell(f'{first.html} <span class="ci">{inner}</span>', first.sort)
+
+
+def flagged_cell(row: Mapping[str, object], name: str, mark: str = "‡") -> Cell:
+    """A number with its interval, marked where the interval is not known to hold."""
+    low = row[f"{name}_low"]
+    cell = interval_cell(row[name], low, row[f"{name}_high"])
+    if _defined(low) and not row[f"{name}_interval_reliable"]:
+        return Cell(f"{cell.html}&nbsp;{mark}", cell.sort)
+    return cell
 
 
 def p_cell(value: object) -> Cell:

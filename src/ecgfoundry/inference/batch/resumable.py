@@ -167,7 +167,7 @@ def _loaded(folder: str, digest: str, runtime: str, threads: int | None) -> Pred
 
 def bundle_digest(bundle: Bundle) -> str:
     """Return a SHA-256 of a bundle's name, version and files."""
-    text = json.dumps([bundle.name, bundle.version, dict(bundle.document["files"])], sort_keys=True)
+    text = json.dumps([bundle.name, bundle.version, dict(bundle.about.files)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -344,7 +344,7 @@ class _State:
 def _fingerprint(recordings: Recordings, bundle: Bundle, wanted: Mapping[str, Any]) -> str:
     document = {
         **wanted,
-        "model": [bundle.name, bundle.version, dict(bundle.document["files"])],
+        "model": [bundle.name, bundle.version, dict(bundle.about.files)],
         **identity_of(recordings),
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

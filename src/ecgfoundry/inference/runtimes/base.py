@@ -255,7 +255,7 @@ def choose_runtime(bundle: Bundle, wish: str = "auto") -> str:
     """
     if wish not in ("auto", "fastest"):
         return wish
-    if "model.onnx" not in bundle.document["files"]:
+    if "model.onnx" not in bundle.about.files:
         return "torch"
     size = (bundle.folder / "model.onnx").stat().st_size
     # OpenVINO leads on x86 (see docs/performance.md); elsewhere it was not measured.

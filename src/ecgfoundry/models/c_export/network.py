@@ -196,10 +196,10 @@ def read_network(bundle: Bundle) -> Network:
     MissingExtraError
         safetensors is not installed.
     """
-    description = bundle.document["architecture"]
-    if description["name"] != ARCHITECTURE:
+    described = bundle.about.architecture
+    if described.name != ARCHITECTURE:
         raise BundleError(
-            f"the network {description['name']} has no form in C",
+            f"the network {described.name} has no form in C",
             path=bundle.folder,
             remedy=f"{ARCHITECTURE} has one; for others use --format onnx or openvino",
         )
@@ -209,7 +209,7 @@ def read_network(bundle: Bundle) -> Network:
         raise MissingExtraError.for_extra("exporting a network to C", "torch") from None
     weights = load_file(bundle.file("model.safetensors"))
     try:
-        return _taken_apart(description["configuration"], weights)
+        return _taken_apart(described.configuration, weights)
     except (KeyError, IndexError, ValueError) as error:
         raise BundleError(
             f"the weights do not fit {ARCHITECTURE}: {error}",

@@ -27,12 +27,12 @@ def readme(bundle: Bundle, network: Network, resampling: Resampling, memory: Mem
         for s in seconds
     )
     leads = ", ".join(bundle.input.leads)
-    limits = "\n".join(f"- {failure}" for failure in bundle.document["known_failures"])
+    limits = "\n".join(f"- {failure}" for failure in bundle.about.known_failures)
     return f"""# {bundle.name} {bundle.version} as C99
 
 **Not a medical device. For research; findings are unconfirmed.**
 
-{bundle.document["intended_use"]}
+{bundle.about.intended_use}
 
 One lead (trained on {leads}) at {resampling.from_hz:g} Hz in millivolts goes in, at most
 {memory.input_samples} samples ({recipe.window_s:g} s) at a time; probabilities and a decision
@@ -97,7 +97,7 @@ baseline wander and pacemaker spikes are not looked for. The mains frequency is 
 
 ## Licence
 
-Programs: Apache-2.0. Weights: {bundle.document["licence"]}
+Programs: Apache-2.0. Weights: {bundle.about.licence}
 
 The test vectors are excerpts of the sample recordings of ecgfoundry: A01711 of PhysioNet/CinC
 Challenge 2017 (ODC-By 1.0) and JS20000 of PhysioNet/CinC Challenge 2021 (CC BY 4.0).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from ecgfoundry.manifest import FINGERPRINTS_FILE, write_fingerprints
 from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.bundle import InputSpec, write_bundle
 from ecgfoundry.models.card_metrics import HEADER, figure_row
+from ecgfoundry.models.document import Architecture, BundleDocument, Provenance, TrainingData
 from ecgfoundry.models.loading import OWN, how_to_load
 from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
 from ecgfoundry.models.registry import ARCHITECTURES, create_model
@@ -69,7 +70,7 @@ class BundleDescription:
     preprocessing: str | Preprocessing
     vocabulary: str
     target_kind: str
-    training_data: tuple[Mapping[str, Any], ...]
+    training_data: tuple[TrainingData, ...]
     recipe: str
     seed: int
     created: str
@@ -147,33 +148,30 @@ def package(
     spec = description.input
     architecture = ARCHITECTURES[description.architecture] if registered else None
     takes_presence = architecture is not None and architecture.takes_presence
-    document = {
-        "schema_version": 1,
-        "name": description.name,
-        "version": description.version,
-        "title": description.title,
-        "architecture": {
-            "name": description.architecture,
-            "configuration": configuration,
-            "parameters": sum(p.numel() for p in network.parameters()),
-        },
-        "input": spec.to_dict(),
-        "vocabulary": (description.targets or load_vocabulary(description.vocabulary)).to_dict(),
-        "target_kind": description.target_kind,
-        **readout.to_dict(),
-        "provenance": {
-            "training_data": [dict(source) for source in description.training_data],
-            "code": "ecgfoundry (Apache-2.0)",
-            "recipe": description.recipe,
-            "seed": description.seed,
-            "created": description.created,
-        },
-        "metrics": [metric.to_dict() for metric in metrics],
-        "licence": description.licence,
-        "intended_use": description.intended_use,
-        "known_failures": list(description.known_failures),
-        "references": list(description.references),
-    }
+    about = BundleDocument(
+        name=description.name,
+        version=description.version,
+        title=description.title,
+        architecture=Architecture(
+            description.architecture, configuration, sum(p.numel() for p in network.parameters())
+        ),
+        input=spec.document,
+        vocabulary=description.targets or load_vocabulary(description.vocabulary),
+        target_kind=description.target_kind,
+        readout=readout,
+        provenance=Provenance(
+            description.training_data,
+            "ecgfoundry (Apache-2.0)",
+            description.created,
+            recipe=description.recipe,
+            seed=description.seed,
+        ),
+        metrics=tuple(metrics),
+        licence=description.licence,
+        intended_use=description.intended_use,
+        known_failures=description.known_failures,
+        references=description.references,
+    )
     with tempfile.TemporaryDirectory() as folder:
         graph, card = Path(folder) / "model.onnx", Path(folder) / "README.md"
         export_onnx(
@@ -186,7 +184,7 @@ def package(
             free_samples=architecture is not None and architecture.masks_padding,
         )
         _verify_graph(network, graph, spec, takes_presence=takes_presence)
-        card.write_text(_card(description, document, notes), encoding="utf-8")
+        card.write_text(_card(about, description, notes), encoding="utf-8")
         files = {
             "model.safetensors": results / "model.safetensors",
             "model.onnx": graph,
@@ -195,7 +193,7 @@ def package(
         if description.learned_from is not None:
             files[FINGERPRINTS_FILE] = Path(folder) / FINGERPRINTS_FILE
             write_fingerprints(files[FINGERPRINTS_FILE], description.learned_from)
-        return write_bundle(output, document=document, files=files, recipe=spec.recipe)
+        return write_bundle(output, about=about, files=files, recipe=spec.recipe)
 
 
 def _verify_graph(network: Any, graph: Path, spec: InputSpec, *, takes_presence: bool) -> None:
@@ -208,8 +206,8 @@ def _verify_graph(network: Any, graph: Path, spec: InputSpec, *, takes_presence:
     verify_onnx(network, graph, signal, presence)
 
 
-def _own_network(architecture: Mapping[str, Any]) -> list[str]:
-    if architecture["name"] != OWN:
+def _own_network(architecture: Architecture) -> list[str]:
+    if architecture.name != OWN:
         return []
     return [
         "## Network",
@@ -218,7 +216,7 @@ def _own_network(architecture: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _card(description: BundleDescription, document: Mapping[str, Any], notes: Sequence[str]) -> str:
+def _card(about: BundleDocument, description: BundleDescription, notes: Sequence[str]) -> str:
     spec = description.input
     leads = {
         "exact": f"all of {', '.join(spec.leads)}",
@@ -227,14 +225,14 @@ def _card(description: BundleDescription, document: Mapping[str, Any], notes: Se
         "any-single": f"one lead, whichever; trained on {', '.join(spec.leads)}",
     }[spec.lead_mode]
     data = [
-        f"- {source['name']} ({source['licence']}), {source.get('records', '?')} records: "
-        f"{source.get('use', '')} {source.get('citation', '')}".rstrip()
-        for source in description.training_data
+        f"- {source.name} ({source.licence}), "
+        f"{'?' if source.records is None else source.records} records: "
+        f"{source.use or ''} {source.citation or ''}".rstrip()
+        for source in about.provenance.training_data
     ]
     targets = [
-        f"- **{target['name']}** ({target['kind']}): {target.get('description', '')} "
-        f"{target.get('caveat', '')}".rstrip()
-        for target in document["vocabulary"]["targets"]
+        f"- **{target.name}** ({target.kind}): {target.description} {target.caveat}".rstrip()
+        for target in about.vocabulary.targets
     ]
     parts = [
         f"# {description.name} {description.version}",
@@ -246,16 +244,16 @@ def _card(description: BundleDescription, document: Mapping[str, Any], notes: Se
         "## Input",
         f"Leads: {leads}. {spec.window_s:g}-s windows at {spec.sampling_rate:g} Hz, standardized "
         f"by `{spec.preprocessing}`: {spec.recipe.description}.",
-        *_own_network(document["architecture"]),
+        *_own_network(about.architecture),
         "## Targets",
         "\n".join(targets),
         "## Training",
         description.method,
         "\n".join(data),
-        f"{document['architecture']['parameters']:,} parameters, stored in half precision. Recipe "
+        f"{about.architecture.parameters or 0:,} parameters, stored in half precision. Recipe "
         f"`{description.recipe}`, seed {description.seed}; repeat it with {description.repeat}.",
         "## Results",
-        "\n".join([HEADER, *(figure_row(metric) for metric in document["metrics"])]),
+        "\n".join([HEADER, *(figure_row(metric) for metric in about.metrics)]),
         *notes,
         "## Known limits",
         "\n".join(f"- {failure}" for failure in description.known_failures),

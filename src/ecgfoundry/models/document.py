@@ -1,0 +1,226 @@
+"""``bundle.json`` as objects: what a model is, what goes in and out, and where it is from.
+
+The JSON form (schema ``bundle``) is made and read here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecgfoundry.errors import BundleError
+from ecgfoundry.metrics.metric import Metric
+from ecgfoundry.schemas import schema_problems
+from ecgfoundry.tasks import Readout
+from ecgfoundry.vocabularies.types import Vocabulary
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Architecture",
+    "BundleDocument",
+    "InputDocument",
+    "Provenance",
+    "TrainingData",
+]
+
+SCHEMA_VERSION = 2
+
+
+def _stated(record: Any) -> dict[str, Any]:
+    """Return the fields of a record that say something."""
+    return {name: value for name, value in asdict(record).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The network: its name in the registry, its settings, and how many numbers it has."""
+
+    name: str
+    configuration: Mapping[str, Any]
+    parameters: int | None = None
+
+
+@dataclass(frozen=True)
+class InputDocument:
+    """What goes in, by the name and the hash of the recipe (see :class:`InputSpec`)."""
+
+    lead_mode: str
+    leads: tuple[str, ...]
+    sampling_rate: float
+    samples: int
+    preprocessing: str
+    preprocessing_sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**asdict(self), "leads": list(self.leads)}
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A set of recordings that the model learned from.
+
+    Attributes
+    ----------
+    name, licence : str
+    citation, use : str or None
+    records : int or None
+    synthetic : bool or None
+        Simulated; such a model answers only where that is asked for.
+    """
+
+    name: str
+    licence: str
+    citation: str | None = None
+    records: int | None = None
+    use: str | None = None
+    synthetic: bool | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a model is from.
+
+    Attributes
+    ----------
+    training_data : tuple of TrainingData
+    code : str
+        And its licence.
+    created : str
+        Date, ISO 8601.
+    recipe : str or None
+        What trained it.
+    seed : int or None
+    imported_with : str or None
+    checkpoint : mapping or None
+        Of imported weights: ``file``, ``sha256`` and what it says about itself.
+    """
+
+    training_data: tuple[TrainingData, ...]
+    code: str
+    created: str
+    recipe: str | None = None
+    seed: int | None = None
+    imported_with: str | None = None
+    checkpoint: Mapping[str, Any] | None = None
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any of the training data was simulated."""
+        return any(data.synthetic for data in self.training_data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleDocument:
+    """What a bundle says about itself.
+
+    Attributes
+    ----------
+    name, version : str
+    title : str or None
+    architecture : Architecture
+    input : InputDocument
+    vocabulary : Vocabulary
+        What comes out, in order.
+    target_kind : str
+        Kind of its answers, a name in :data:`ecgfoundry.tasks.TASKS`.
+    readout : Readout
+        From outputs to answers.
+    provenance : Provenance
+    metrics : tuple of Metric
+        The figures of its card.
+    licence, intended_use : str
+    known_failures, references : tuple of str
+    files : mapping
+        Name of every other file of the folder -> its SHA-256; empty before it is written.
+    """
+
+    name: str
+    version: str
+    architecture: Architecture
+    input: InputDocument
+    vocabulary: Vocabulary
+    target_kind: str
+    provenance: Provenance
+    licence: str
+    intended_use: str
+    title: str | None = None
+    readout: Readout = field(default_factory=Readout)
+    metrics: tuple[Metric, ...] = ()
+    known_failures: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of ``bundle.json``."""
+        result: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "version": self.version,
+        }
+        if self.title is not None:
+            result["title"] = self.title
+        return result | {
+            "architecture": _stated(self.architecture),
+            "input": self.input.to_dict(),
+            "vocabulary": self.vocabulary.to_dict(),
+            "target_kind": self.target_kind,
+            **self.readout.to_dict(),
+            "provenance": {
+                **_stated(self.provenance),
+                "training_data": [_stated(data) for data in self.provenance.training_data],
+            },
+            "metrics": [metric.to_dict() for metric in self.metrics],
+            "licence": self.licence,
+            "intended_use": self.intended_use,
+            "known_failures": list(self.known_failures),
+            "references": list(self.references),
+            "files": dict(self.files),
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], *, path: Path | None = None) -> BundleDocument:
+        """Build from the content of ``bundle.json``.
+
+        Raises
+        ------
+        BundleError
+            It breaks the schema; the message names ``path``.
+        """
+        check_schema(document, path)
+        origin = document["provenance"]
+        sources = tuple(TrainingData(**entry) for entry in origin["training_data"])
+        spec = document["input"]
+        return cls(
+            name=document["name"],
+            version=document["version"],
+            title=document.get("title"),
+            architecture=Architecture(**document["architecture"]),
+            input=InputDocument(**{**spec, "leads": tuple(spec["leads"])}),
+            vocabulary=Vocabulary.from_dict(document["vocabulary"]),
+            target_kind=document["target_kind"],
+            readout=Readout.from_dict(document),
+            provenance=Provenance(**{**origin, "training_data": sources}),
+            metrics=tuple(Metric.from_dict(entry) for entry in document["metrics"]),
+            licence=document["licence"],
+            intended_use=document["intended_use"],
+            known_failures=tuple(document["known_failures"]),
+            references=tuple(document.get("references", ())),
+            files=dict(document["files"]),
+        )
+
+
+def check_schema(document: Any, path: Path | None) -> None:
+    """Refuse what breaks the bundle schema.
+
+    Raises
+    ------
+    BundleError
+        Names the first problem and how many there are.
+    """
+    problems = schema_problems("bundle", document)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise BundleError(f"breaks the bundle schema: {problems[0]}{more}", path=path)
