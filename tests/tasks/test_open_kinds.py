@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.training.small_data import twelve_leads
 
-from ecgfoundry.errors import TrainingError
+from ecgfoundry.errors import BundleError, TrainingError
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.tasks import TASKS, Outputs, Task, infer_task
 
@@ -55,6 +55,19 @@ def test_every_step_is_calibrated_on_its_own() -> None:
     # 17 records are at least 1, and 5 at least 2, of which ten are needed.
     assert task.calibrates == (True, False)
     assert task.thresholds[0] is not None and task.thresholds[1] is None
+
+
+def test_an_export_would_answer_in_another_way(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    from tests.bundles import make_bundle
+
+    from ecgfoundry.models.bundle import load_bundle
+    from ecgfoundry.models.export import export_model
+
+    made = load_bundle(make_bundle(tmp_path / "b", np.eye(3)[:, :2], target_kind="ordinal"))
+    with pytest.raises(BundleError, match="answers of the kind 'ordinal' are made by another"):
+        export_model(made, tmp_path / "out", windows=[], network=lambda windows: windows)
+    assert not (tmp_path / "out").exists()
 
 
 def test_from_a_table_to_a_report(tmp_path: Path) -> None:

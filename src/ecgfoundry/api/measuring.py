@@ -20,6 +20,7 @@ from ecgfoundry.evaluation.evaluate import Evaluation
 from ecgfoundry.evaluation.evaluate import evaluate as evaluate_data
 from ecgfoundry.evaluation.inputs import InputFiles, load_evaluation_data
 from ecgfoundry.evaluation.prediction import evaluation_data_of_manifest
+from ecgfoundry.evaluation.rows import rows_of_classes
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.transfer import read_metrics
 from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
@@ -80,7 +81,7 @@ class Measured:
         value = macro.get("auroc", math.nan)
         if not math.isfinite(value):
             return words
-        classes = sum(row["kind"] == "classification" for row in document["targets"])
+        classes = len(rows_of_classes(document["targets"]))
         over = "" if macro["targets"] == classes else f" of {macro['targets']} of {classes} targets"
         words += f", macro AUROC{over} {value:.4f}"
         if math.isfinite(macro["auroc_low"]):

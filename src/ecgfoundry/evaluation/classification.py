@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.evaluation.cohort import EvaluationData
+from ecgfoundry.evaluation.rows import CLASSES
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.metrics.auroc_intervals import auroc_interval
 from ecgfoundry.metrics.bands import auroc_band
@@ -149,7 +150,7 @@ def _row(
         "auprc": area,
         "auprc_low": precision.low,
         "auprc_high": precision.high,
-        "kind": "classification",
+        "kind": CLASSES,
         "prevalence": found.positives / n if n else nan,
         "patients": renumbered(resampling.member[known])[1],
         "positive_patients": found.positive_patients,

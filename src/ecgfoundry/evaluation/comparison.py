@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ecgfoundry.errors import EvaluationError
 from ecgfoundry.evaluation.cohort import EvaluationData
 from ecgfoundry.evaluation.inputs import InputFiles, load_evaluation_data
+from ecgfoundry.evaluation.rows import rows_of_classes
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.tables import match_ids
 from ecgfoundry.evaluation.transfer import read_metrics, transfer_table
@@ -306,10 +307,7 @@ def compare_sets(
     a, b : mapping
         Two ``metrics.json``.
     """
-    rows = [
-        [row for row in document["targets"] if row.get("kind") == "classification"]
-        for document in (a, b)
-    ]
+    rows = [rows_of_classes(document["targets"]) for document in (a, b)]
     names = _names(*(str(document.get("title") or k) for document, k in ((a, "A"), (b, "B"))))
     table = transfer_table(names["a"], rows[0], names["b"], rows[1], level=level)
     if not table["rows"]:

@@ -22,6 +22,7 @@ from ecgfoundry.evaluation.curves import TargetCurves, target_curves
 from ecgfoundry.evaluation.gains import add_gains, add_quantity_gains
 from ecgfoundry.evaluation.quantities import regression_rows
 from ecgfoundry.evaluation.readers import reader_rows
+from ecgfoundry.evaluation.rows import rows_of_classes
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.subgroups import SET_COLUMNS, set_tables, subgroup_tables
 from ecgfoundry.evaluation.transfer import transfer_from_sets, transfer_table
@@ -205,7 +206,7 @@ def _transfer(
 ) -> list[dict[str, Any]]:
     tables = []
     if internal is not None:
-        home = [row for row in internal["targets"] if row.get("kind") == "classification"]
+        home = rows_of_classes(internal["targets"])
         name = str(internal.get("title") or "internal")
         tables.append(transfer_table(name, home, title, result.rows, level=settings.level))
     sets = set_tables(data, classes, resampling.member, settings)

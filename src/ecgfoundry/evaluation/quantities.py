@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.evaluation.cohort import EvaluationData
+from ecgfoundry.evaluation.rows import QUANTITIES
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.metrics.auroc_intervals import RELIABLE_PATIENTS
 from ecgfoundry.metrics.bootstrap import bootstrap_sums, patient_sums
@@ -49,7 +50,7 @@ def regression_rows(
         row: dict[str, Any] = {
             "target": data.targets[k],
             "n": int(known.sum()),
-            "kind": "regression",
+            "kind": QUANTITIES,
             "patients": len(np.unique(resampling.member[known])),
             "missing_labels": int(np.isnan(truth).sum()),
             "missing_predictions": int((~np.isnan(truth) & np.isnan(predicted)).sum()),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecgfoundry.errors import FileAccessError
+from ecgfoundry.evaluation.rows import CLASSES
 from ecgfoundry.io import write_atomically
 
 __all__ = ["csv_text", "json_text", "plain", "write_text"]
@@ -49,7 +50,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]], *, first: Sequence[str] = FIRST_
     Columns: ``first``, then those of classification, then the others as they appear.
     """
     names = dict.fromkeys(first)
-    for row in sorted(rows, key=lambda row: row.get("kind") != "classification"):
+    for row in sorted(rows, key=lambda row: row.get("kind") != CLASSES):
         names.update(dict.fromkeys(row))
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

@@ -40,6 +40,7 @@ from ecgfoundry.evaluation.report.tables import (
     table,
     text_cell,
 )
+from ecgfoundry.evaluation.rows import rows_of_classes
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
 from ecgfoundry.inference.predictor import Predictor, load_model
@@ -465,7 +466,7 @@ def _html(
     """One page: all indicators in one table, then visits with all windows in detail."""
     main = evaluations["visit", "all"]
     document = main.document
-    classes = [row for row in document["targets"] if row["kind"] == "classification"]
+    classes = rows_of_classes(document["targets"])
     kind = "SYNTHETIC data: " if data.synthetic else ""
     methods = "".join(
         f"<p><b>{escape(head)}.</b> {escape(text)}</p>"

@@ -194,13 +194,21 @@ def export_model(
     Raises
     ------
     BundleError
-        The format is not known, the bundle has no graph, or there is no window.
+        The format is not known, the bundle has no graph, there is no window, or the answers are of
+        a kind that another package adds.
     MissingExtraError
         OpenVINO is asked for and not installed.
     FileAccessError
         The folder exists and has something in it.
     """
     check_format(format, GRAPH_FORMATS)
+    if bundle.target_kind not in _DECISION:
+        raise BundleError(
+            f"answers of the kind '{bundle.target_kind}' are made by another package, and the "
+            "programs of an export cannot make them",
+            path=bundle.folder,
+            remedy=f"Exports are for {', '.join(_DECISION)}; use 'ecgfoundry serve' for others",
+        )
     if not windows:
         raise BundleError("there is no window for the golden vectors", path=bundle.folder)
     graph = bundle.file("model.onnx")

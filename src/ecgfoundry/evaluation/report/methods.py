@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ecgfoundry.evaluation.rows import CLASSES, QUANTITIES
 from ecgfoundry.evaluation.settings import FEWEST_DRAWS, MINIMUM_CLAIM
 from ecgfoundry.metrics.auroc_intervals import (
     PRIOR_PATIENTS,
@@ -24,7 +25,7 @@ def methods_paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     kinds = {row["kind"] for row in document["targets"]}
     level = f"{100 * settings['level']:g} %"
     parts = [("Data", _data(document))]
-    if "classification" in kinds:
+    if CLASSES in kinds:
         parts += [
             ("Discrimination", _discrimination()),
             ("Intervals", _intervals(settings, level, bool(document["patients_known"]))),
@@ -32,7 +33,7 @@ def methods_paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("Decisions", _decisions(document)),
             ("Calibration", _calibration()),
         ]
-    if "regression" in kinds:
+    if QUANTITIES in kinds:
         parts.append(("Quantities", _quantities(settings)))
     parts.append(("Controls", _controls(document, settings)))
     if document["subgroups"] or document["transfer"]:

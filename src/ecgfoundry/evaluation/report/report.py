@@ -33,6 +33,7 @@ from ecgfoundry.evaluation.report.sections import (
     transfer_section,
 )
 from ecgfoundry.evaluation.report.style import SORT_SCRIPT, evaluation_style
+from ecgfoundry.evaluation.rows import rows_of_classes, rows_of_quantities
 from ecgfoundry.reports.wording import DISCLAIMER, escape
 from ecgfoundry.templates import Templates, drawn
 
@@ -46,8 +47,8 @@ def evaluation_report(evaluation: Evaluation) -> str:
     """Return the report as one HTML document."""
     document = evaluation.document
     rows = document["targets"]
-    classes = [row for row in rows if row["kind"] == "classification"]
-    quantities = [row for row in rows if row["kind"] == "regression"]
+    classes = rows_of_classes(rows)
+    quantities = rows_of_quantities(rows)
     parts = [_tiles(document, classes), _notices(document), _cohort(document)]
     contents = [("cohort", "Cohort")]
     if classes:

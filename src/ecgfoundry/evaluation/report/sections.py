@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ecgfoundry.evaluation.controls import CONTROLS
 from ecgfoundry.evaluation.report.figures import ForestRow, dumbbell_figure, forest_figure
@@ -18,6 +17,7 @@ from ecgfoundry.evaluation.report.tables import (
     table,
     text_cell,
 )
+from ecgfoundry.evaluation.rows import Row, rows_of_quantities
 from ecgfoundry.metrics.decisions import DECISION_MEASURES
 from ecgfoundry.reports.wording import escape
 
@@ -32,8 +32,6 @@ __all__ = [
     "subgroups_section",
     "transfer_section",
 ]
-
-Row = Mapping[str, Any]
 
 
 def section(identifier: str, title: str, content: str) -> str:
@@ -318,7 +316,7 @@ def _controls_rows(rows: Sequence[Row], shown: Sequence[str]) -> str:
 
 def _quantity_controls(document: Row, found: Mapping[str, Row]) -> str:
     shown = [name for name in CONTROLS if "not_computed" not in found.get(name, {})]
-    rows = [row for row in document["targets"] if row["kind"] == "regression"]
+    rows = rows_of_quantities(document["targets"])
     heads = ["Quantity", "MAE of the network"]
     for name in shown:
         heads += [f"MAE, {CONTROLS[name]}", "Saved", "q"]

@@ -73,7 +73,7 @@ export function laboratoryView(answer, points = []) {
     const high = live ? estimate.high : estimate.high ?? estimate.window_high;
     row.append(element("td", low === undefined ? "–" : `${number(low, isShare)} – ${number(high, isShare)}`));
     if (!live) {
-      const auroc = estimate.auroc === undefined ? "–" : `${estimate.auroc.toFixed(2)} (${estimate.band})`;
+      const auroc = estimate.auroc === undefined ? "–" : `${estimate.auroc.toFixed(2)}${estimate.band ? ` (${estimate.band})` : ""}`;
       row.append(element("td", auroc));
     }
     if (trended) {
