@@ -145,6 +145,8 @@ def make_interpretation() -> Callable[..., Interpretation]:
             ],
             "windows": [{"start_s": 0, "duration_s": 10}],
             "refused": None,
+            "measurements": None,
+            "statements": [],
         }
         document |= changes
         document["quality"] = {"leads": {}} | document["quality"]
