@@ -147,6 +147,8 @@ def _interval(
     middle, words = float(np.median(there)), "median"
     if mean:
         there = there[np.abs(there - middle) <= MEAN_SHARE * middle]
+        if there.size == 0:  # two beats far apart, and none near their middle
+            return missing("ms", "the beats do not agree on it")
         middle, words = float(there.mean()), "mean"
     words = f"{words} over {there.size} of {spans.size} beats, earliest onset to latest offset"
     return Value(middle, "ms", words)
