@@ -20,6 +20,7 @@ from ecgfoundry.cli import (
     explain,
     finetune,
     formats,
+    holter,
     infer,
     labs,
     manifest,
@@ -46,6 +47,7 @@ app.command(evaluate.evaluate)
 app.command(compare.compare)
 app.command(explain.explain)
 app.command(formats.formats)
+app.command(holter.holter)
 app.command(read.read)
 app.command(measure.measure)
 app.command(convert.convert)

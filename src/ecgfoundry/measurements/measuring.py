@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.atria import atrial_activity
-from ecgfoundry.measurements.beat_classes import BeatClasses
+from ecgfoundry.measurements.beat_classes import BeatClasses, BeatLabeller
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.global_values import (
     DelineatedBeats,
@@ -111,8 +112,11 @@ def _path_of(recording: object) -> str | None:
 def _measured(source: Measurable, name: str | None) -> Measurements:
     rate = source.sampling_rate
     stretches, medians = [], []
+    labeller = BeatLabeller()
     for stretch in _stretches(source):
-        stretches.append(stretch)
+        if stretch.pieces is not None:
+            labeller.add(stretch.pieces, stretch.paced)
+        stretches.append(replace(stretch, pieces=None))
         if stretch.median is not None:
             medians.append(stretch.median)
             if len(medians) > MOST_MEDIANS:
@@ -121,7 +125,7 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
     refused = [stretch.refused for stretch in stretches if stretch.refused is not None]
     if len(refused) == len(stretches):
         return _refused(refused[0] if refused else _EMPTY, seconds, rate, name)
-    found = _joined(stretches, rate)
+    found = _joined(stretches, labeller.finish(), rate)
     calibrated = not any(stretch.rescaled for stretch in stretches)
     median = _median_of(medians)
     leads = _lead_values(median)
@@ -187,19 +191,13 @@ def _in_order(values: Mapping[str, Value], reason: str = "") -> Mapping[str, Val
     )
 
 
-def _joined(stretches: Sequence[Stretch], rate: float) -> DelineatedBeats:
+def _joined(stretches: Sequence[Stretch], classes: BeatClasses, rate: float) -> DelineatedBeats:
     sample = np.concatenate([stretch.beats for stretch in stretches])
     waves = BeatWaves(
         **{
             name: np.concatenate([getattr(stretch.waves, name) for stretch in stretches])
             for name in BOUNDARIES
         }
-    )
-    classes = BeatClasses(
-        np.concatenate([stretch.classes.label for stretch in stretches]),
-        np.concatenate([stretch.classes.confidence for stretch in stretches]),
-        np.concatenate([stretch.classes.template for stretch in stretches]),
-        np.concatenate([stretch.classes.usual for stretch in stretches]),
     )
     gaps = np.concatenate([stretch.gaps for stretch in stretches])
     beats = Beats.from_samples(

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.beat_classes import BeatClasses, classify_beats
 from ecgfoundry.measurements.beats import fill_gaps, find_beats
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves, delineate, fuse_leads
 from ecgfoundry.measurements.intervals import median_beat
 from ecgfoundry.measurements.lone_p import lone_p_waves
 from ecgfoundry.measurements.pacing import describe_spikes, find_spikes, without_spikes
 from ecgfoundry.measurements.qrs_end import with_late_end
+from ecgfoundry.measurements.templates import BeatPieces, cluster_pieces, cut_beats
 from ecgfoundry.measurements.values import MedianBeat, PacingSpike
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, assess_window
@@ -47,14 +47,15 @@ by itself: no heart does that. A standard deviation of 1 and a mean of 0 to 0.1 
 class Stretch:
     """The beats of a stretch, in samples of the whole recording, and what belongs to them.
 
-    ``waves`` holds the boundaries of all leads together, float64 (beats,). ``gaps`` are the
-    stretches without any signal (n, 2). ``refused`` says why there is nothing,
-    and ``lone_p`` holds the peaks of P waves that no QRS complex follows.
+    ``waves`` holds the boundaries of all leads together, float64 (beats,). ``pieces`` are the beats
+    cut out of every lead, for their classes (None where there is no beat). ``gaps`` are the
+    stretches without any signal (n, 2). ``refused`` says why there is nothing, and ``lone_p``
+    holds the peaks of P waves that no QRS complex follows.
     """
 
     beats: Int64
     waves: BeatWaves
-    classes: BeatClasses
+    pieces: BeatPieces | None
     paced: Bool
     spikes: tuple[PacingSpike, ...]
     median: MedianBeat | None
@@ -96,15 +97,20 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     described, paced = describe_spikes(
         spikes, rate, waves.qrs_onset, waves.qrs_offset, waves.p_onset
     )
-    classes = classify_beats(seen, rate, beats, names, waves, paced)
-    median = median_beat(
-        clean, rate, beats, waves, names, usual=classes.usual, span_s=MEDIAN_SPAN_S
-    )
+    every = np.full((len(leads), seen.shape[1]), np.nan)
+    every[readable] = seen
+    pieces = cut_beats(every, rate, beats)
+    clusters = cluster_pieces(pieces)
+    usual = (clusters.number == clusters.reference) & ~pieces.missing
+    if not usual.any():
+        usual = np.ones(beats.size, bool)
+    median = median_beat(clean, rate, beats, waves, names, usual=usual, span_s=MEDIAN_SPAN_S)
     waves, median = with_late_end(waves, median)
     gaps = _gaps(absent, rate) + start if any_absent else np.empty((0, 2), np.int64)
     lone = lone_p_waves(clean, rate, beats, waves) + start
     stretch = Stretch(
-        beats + start, _moved(waves, start), classes, paced, described, median, gaps,
+        beats + start, _moved(waves, start), pieces.later(start / rate), paced, described, median,
+        gaps,
         _rescaled(recording.signal[readable]), None, lone,
     )  # fmt: skip
     return _core(stretch, core, start, rate)
@@ -117,7 +123,7 @@ def _readable(figures: object) -> bool:
 def _nothing(refused: Notice, gaps: Int64) -> Stretch:
     empty = np.empty(0)
     return Stretch(
-        np.empty(0, np.int64), BeatWaves(*(empty for _ in BOUNDARIES)), BeatClasses.none(),
+        np.empty(0, np.int64), BeatWaves(*(empty for _ in BOUNDARIES)), None,
         np.empty(0, bool), (), None, gaps, False, refused,
     )  # fmt: skip
 
@@ -137,14 +143,14 @@ def _core(stretch: Stretch, core: tuple[int, int], start: int, rate: float) -> S
         if core[0] <= spike.time_s * rate + start < core[1]
     )
     if inside.all():
-        kept, waves, classes, paced = stretch.beats, stretch.waves, stretch.classes, stretch.paced
+        kept, waves, pieces, paced = stretch.beats, stretch.waves, stretch.pieces, stretch.paced
     else:
         kept, paced = stretch.beats[inside], stretch.paced[inside]
         waves = BeatWaves(**{name: getattr(stretch.waves, name)[inside] for name in BOUNDARIES})
-        classes = stretch.classes.chosen(inside)
+        pieces = None if stretch.pieces is None else stretch.pieces.chosen(inside)
     lone = stretch.lone_p[(stretch.lone_p >= core[0]) & (stretch.lone_p < core[1])]
     return Stretch(
-        kept, waves, classes, paced, spikes, stretch.median, stretch.gaps, stretch.rescaled, None,
+        kept, waves, pieces, paced, spikes, stretch.median, stretch.gaps, stretch.rescaled, None,
         lone,
     )  # fmt: skip
 

@@ -1,0 +1,131 @@
+"""``ecgfoundry holter``: a long recording in, hourly table, beats, events and burdens out."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from ecgfoundry.inference.holter import HolterProgress, HolterReport
+
+EVENTS_SHOWN = 12
+
+
+def holter(
+    file: str,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    model: str = "rhythm-single-lead-edge",
+    rhythm: Annotated[bool, Parameter(negative="--no-rhythm")] = True,
+    lead: str | None = None,
+    pause: float = 2.0,
+    workers: int | None = None,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Measure a Holter or another long recording; killed, the same command goes on.
+
+    Parameters
+    ----------
+    file
+        A recording of any format and length.
+    output
+        Folder for holter.json, hours.csv, events.csv, beats.csv and st.csv.
+    model
+        Rhythm model whose windows give the atrial fibrillation.
+    rhythm
+        Run it; without it there are beats alone.
+    lead
+        The lead that the rhythm model reads; beats are found in all of them.
+    pause
+        Shortest interval that is a pause, in seconds.
+    workers
+        Processes, by default one per core.
+    json
+        Print the summary as JSON.
+    """
+    from rich.console import Console
+    from rich.progress import Progress, TimeRemainingColumn
+
+    from ecgfoundry.inference.holter import HolterSettings, measure_holter
+    from ecgfoundry.samples import named_file
+
+    settings = HolterSettings(model=model if rhythm else None, lead=lead, pause_s=pause)
+    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Measuring", total=None)
+
+        def show(progress: HolterProgress) -> None:
+            bar.update(task, completed=progress.done_s, total=progress.total_s)
+
+        report = measure_holter(named_file(file), output, settings, workers=workers, progress=show)
+    if json:
+        print(json_module.dumps(report.to_dict(), indent=1))
+        return
+    _print(report, output)
+
+
+def _print(report: HolterReport, output: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ecgfoundry.reports.wording import DISCLAIMER, clock_text, duration_text, printable
+
+    out = Console(highlight=False)
+    summary = report.to_dict()
+    out.print(f"[bold]{printable(report.file)}[/bold]")
+    out.print(
+        f"  {duration_text(report.duration_s)}, readable {duration_text(report.readable_s)}, "
+        f"{len(report.beats)} beats, leads {', '.join(report.leads)}"
+    )
+    for name, burden in report.burdens.items():
+        if burden.count:
+            out.print(f"  {name} {burden.count} beats, {_percent(burden)}")
+    if report.af_burden is not None:
+        out.print(f"  atrial fibrillation {100 * report.af_burden:.1f} % of the readable time")
+    for word, name in (("longest", "longest_rr"), ("shortest", "shortest_rr")):
+        if (found := summary[name]) is not None:
+            out.print(f"  {word} RR {found['rr_s']:.2f} s at {clock_text(found['end_s'])}")
+    parts = [f"{count} × {kind}" for kind, count in sorted(summary["event_counts"].items())]
+    out.print(f"  {', '.join(parts) or 'no events'}")
+    table = Table(*_HOUR_HEADER, box=None, header_style="dim")
+    for hour in report.hours:
+        table.add_row(*_hour_cells(hour.to_dict(), clock_text(hour.start_s)))
+    out.print(table)
+    out.print(f"  Tables in {output}", style="dim")
+    out.print(f"  {DISCLAIMER}", style="dim")
+
+
+_HOUR_HEADER = (
+    "from", "beats", "rate", "low", "high", "S", "V", "F", "pauses", "V runs", "S runs", "AF %",
+    "SDNN",
+)  # fmt: skip
+
+
+def _hour_cells(hour: dict[str, Any], start: str) -> list[str]:
+    def text(value: float | None, digits: int = 0) -> str:
+        return "–" if value is None else f"{value:.{digits}f}"
+
+    return [
+        start,
+        str(hour["beats"]),
+        text(hour["rate_mean_bpm"]),
+        text(hour["rate_lowest_bpm"]),
+        text(hour["rate_highest_bpm"]),
+        str(hour["s"]),
+        str(hour["v"]),
+        str(hour["f"]),
+        str(hour["pauses"]),
+        str(hour["ventricular_runs"]),
+        str(hour["supraventricular_runs"]),
+        text(hour["af_percent"]),
+        text(hour["sdnn_ms"]),
+    ]
+
+
+def _percent(burden: Any) -> str:
+    if burden.low is None:
+        return f"{burden.percent:.2f} %"
+    return f"{burden.percent:.2f} % (95 % interval {burden.low:.2f} to {burden.high:.2f})"

@@ -1,0 +1,159 @@
+"""A long recording measured part by part: planted events, AF, a run that was cut off."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from tests.drawn_beats import drawn, rhythm
+
+from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.inference import holter as module
+from ecgfoundry.inference.holter import HolterSettings, measure_holter
+from ecgfoundry.recording import Recording
+
+PATTERN = "N" * 30 + "V" + "N" * 30 + "VV" + "N" * 30 + "VVVV" + "N" * 30 + "S" + "N" * 30
+REPEATS = 4
+QUIET = HolterSettings(model=None)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """Almost nine minutes at 125 Hz, 20 s of it without signal."""
+    beats = PATTERN * REPEATS
+    times = rhythm(beats)
+    signal = drawn(times, beats, rate=125.0)
+    signal[:, 200 * 125 : 220 * 125] = np.nan
+    path = tmp_path_factory.mktemp("holter") / "planted.npz"
+    recording = Recording.from_array(signal, sampling_rate=125.0, leads=["II"], unit="mV")
+    recording.write(path.with_suffix(".edf"))
+    return path.with_suffix(".edf"), np.asarray(times), beats
+
+
+@pytest.fixture
+def short_parts(monkeypatch):
+    """Parts of two minutes instead of half an hour."""
+    monkeypatch.setattr(module, "PART_S", 120.0)
+
+
+def test_planted_events_are_counted(planted, tmp_path, short_parts):
+    path, times, beats = planted
+    report = measure_holter(path, tmp_path / "out", QUIET, workers=1)
+    outside = (times < 200.0) | (times > 220.0)
+    kinds = np.array(list(beats))
+    for letter in "VS":
+        found = report.beats.time_s[report.beats.label == letter]
+        wanted = times[(kinds == letter) & outside]
+        assert found.size == pytest.approx(wanted.size, abs=1)
+    runs = [event for event in report.events if event.kind == "ventricular run"]
+    assert {run.beats for run in runs} == {4}
+    assert report.readable_s == pytest.approx(report.duration_s - 20.0, abs=10.1)
+    # The gap is no pause, and no interval reaches over it.
+    assert np.nanmax(report.beats.rr_s) < 2.0
+    assert report.af_burden is None
+    # Nothing is lost or doubled where two parts meet.
+    rr = report.beats.rr_s[np.isfinite(report.beats.rr_s)]
+    assert rr.min() > 0.4
+
+
+def test_the_tables(planted, tmp_path, short_parts):
+    path, *_ = planted
+    report = measure_holter(path, tmp_path / "out", QUIET, workers=1)
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert names == ["beats.csv", "events.csv", "holter.json", "hours.csv", "st.csv"]
+    document = json.loads((tmp_path / "out" / "holter.json").read_text())
+    assert document["beats"] == len(report.beats)
+    assert document["burdens"]["V"]["count"] == int((report.beats.label == "V").sum())
+    assert document["hrv"]["sdnn_ms"]["unit"] == "ms"
+    with (tmp_path / "out" / "hours.csv").open() as stream:
+        (hour,) = csv.DictReader(stream)
+    assert int(hour["beats"]) == len(report.beats)
+    with (tmp_path / "out" / "beats.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["label"] for row in rows] == report.beats.label.tolist()
+    # The drawn ST segment is flat: 0 mV at J + 60 ms, to the noise and the beginning of T.
+    assert np.nanmax(np.abs(report.st_mv)) < 0.05
+
+
+def test_a_run_that_was_cut_off_goes_on(planted, tmp_path, short_parts):
+    path, *_ = planted
+    whole = measure_holter(path, tmp_path / "whole", QUIET, workers=1)
+    calls = []
+
+    def breaking(function, tasks):
+        for number, task in enumerate(tasks):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield function(task)
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_holter(path, tmp_path / "cut", QUIET, engine=breaking)
+
+    def counting(function, tasks):
+        for task in tasks:
+            calls.append(task.start)
+            yield function(task)
+
+    seen = []
+    again = measure_holter(
+        path, tmp_path / "cut", QUIET, engine=counting, progress=lambda p: seen.append(p)
+    )
+    assert calls[0] == 2 * 120 * 125
+    assert seen[0].resumed_s == pytest.approx(240.0)
+    assert seen[-1].done_s == pytest.approx(whole.duration_s)
+    assert again.to_dict() == whole.to_dict()
+    assert not (tmp_path / "cut" / "holter.parts").exists()
+
+
+def test_parts_of_other_settings_are_not_used(planted, tmp_path, short_parts):
+    path, *_ = planted
+    out = tmp_path / "out"
+
+    def stopping(function, tasks):
+        yield function(tasks[0])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_holter(path, out, QUIET, engine=stopping)
+    started = []
+
+    def counting(function, tasks):
+        started.extend(task.start for task in tasks)
+        return map(function, tasks)
+
+    measure_holter(path, out, HolterSettings(model=None, pause_s=3.0), engine=counting)
+    assert started[0] == 0
+
+
+def test_a_damaged_part_names_itself(planted, tmp_path, short_parts):
+    path, *_ = planted
+
+    def damaging(function, tasks):
+        for task in tasks:
+            yield function(task)
+        tasks[0].part.write_bytes(b"no part")
+
+    with pytest.raises(EcgFoundryError, match="part-000000000000"):
+        measure_holter(path, tmp_path / "out", QUIET, engine=damaging)
+
+
+def test_the_rhythm_model_gives_fibrillation_by_the_hour(planted, tmp_path):
+    path, *_ = planted
+    report = measure_holter(path, tmp_path / "out", workers=1)
+    assert report.model == "rhythm-single-lead-edge"
+    assert len(report.windows) == pytest.approx(report.duration_s / 30, abs=1)
+    assert report.af_burden is not None
+    assert 0.0 <= report.af_burden <= 0.2  # planted: none
+    assert report.hours[0].af_percent == pytest.approx(100 * report.af_burden, abs=3.0)
+
+
+def test_a_flat_line_has_no_beats(tmp_path):
+    flat = np.zeros((1, 125 * 60))
+    recording = Recording.from_array(flat, sampling_rate=125.0, leads=["I"], unit="mV")
+    recording.write(tmp_path / "flat.edf")
+    report = measure_holter(tmp_path / "flat.edf", tmp_path / "out", QUIET, workers=1)
+    assert len(report.beats) == 0
+    assert report.readable_s == 0.0
+    assert report.to_dict()["longest_rr"] is None
