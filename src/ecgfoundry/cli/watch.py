@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from cyclopts import Parameter
+
 if TYPE_CHECKING:
     from ecgfoundry.service.watch import Watched
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class LookingOptions:
+    """When a folder is looked at.
+
+    Parameters
+    ----------
+    every
+        Seconds between two looks.
+    settle
+        A file counts when it has not changed for so many seconds.
+    once
+        Do what is there and end.
+    """
+
+    every: float = 2.0
+    settle: float = 2.0
+    once: bool = False
 
 
 def watch(
@@ -18,10 +41,8 @@ def watch(
     model: str | None = None,
     lead: str | None = None,
     format: Literal["json", "fhir", "html", "pdf"] = "json",
-    every: float = 2.0,
-    settle: float = 2.0,
     workers: int = 1,
-    once: bool = False,
+    looking: LookingOptions | None = None,
 ) -> int:
     """Interpret every recording that appears in a folder, once.
 
@@ -39,14 +60,8 @@ def watch(
         Read only this lead.
     format
         Of the answers.
-    every
-        Seconds between two looks.
-    settle
-        A file counts when it has not changed for so many seconds.
     workers
         Processes.
-    once
-        Do what is there and end.
     """
     import asyncio
     import importlib.util
@@ -57,6 +72,7 @@ def watch(
         raise MissingExtraError.for_extra("watching a folder", "serve")
     from ecgfoundry.service.watch import FolderWatch
 
+    looks = looking or LookingOptions()
     failed = 0
 
     def tell(watched: Watched) -> None:
@@ -74,8 +90,8 @@ def watch(
         model=model,
         lead=lead,
         format=format,
-        settle_s=settle,
+        settle_s=looks.settle,
         workers=workers,
     )
-    asyncio.run(job.run(every_s=every, once=once, tell=tell))
+    asyncio.run(job.run(every_s=looks.every, once=looks.once, tell=tell))
     return 1 if failed else 0
