@@ -146,8 +146,9 @@ def _interval(
         return missing("ms", few)
     middle, words = float(np.median(there)), "median"
     if mean:
-        there = there[np.abs(there - middle) <= MEAN_SHARE * middle]
-        middle, words = float(there.mean()), "mean"
+        near = there[np.abs(there - middle) <= MEAN_SHARE * middle]
+        if near.size:  # the median of two may be near neither
+            middle, words, there = float(near.mean()), "mean", near
     words = f"{words} over {there.size} of {spans.size} beats, earliest onset to latest offset"
     return Value(middle, "ms", words)
 
