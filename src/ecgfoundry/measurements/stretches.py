@@ -6,12 +6,11 @@ it, so that memory does not grow with its length.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.atria import blocked_p_waves
 from ecgfoundry.measurements.beat_classes import BeatClasses, classify_beats
 from ecgfoundry.measurements.beats import fill_gaps, find_beats
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves, delineate, fuse_leads
@@ -48,8 +47,7 @@ class Stretch:
     """The beats of a stretch, in samples of the whole recording, and what belongs to them.
 
     ``waves`` holds the boundaries of all leads together, float64 (beats,). ``gaps`` are the
-    stretches without any signal (n, 2). ``refused`` says why there is nothing. ``blocked_p`` are
-    the samples of P waves that no QRS complex follows.
+    stretches without any signal (n, 2). ``refused`` says why there is nothing.
     """
 
     beats: Int64
@@ -61,7 +59,6 @@ class Stretch:
     gaps: Int64
     rescaled: bool
     refused: Notice | None
-    blocked_p: Float64 = field(default_factory=lambda: np.empty(0))
 
 
 def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> Stretch:
@@ -106,9 +103,7 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
         beats + start, _moved(waves, start), classes, paced, described, median, gaps,
         _rescaled(recording.signal[readable]), None,
     )  # fmt: skip
-    lone = blocked_p_waves(clean, rate, beats, waves) + start
-    lone = lone[(lone >= core[0]) & (lone < core[1])]
-    return replace(_core(stretch, core, start, rate), blocked_p=lone)
+    return _core(stretch, core, start, rate)
 
 
 def _readable(figures: object) -> bool:
