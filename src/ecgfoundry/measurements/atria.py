@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfoundry.measurements.delineation import BeatWaves
 from ecgfoundry.measurements.values import AtrialActivity, Beats
 
 __all__ = ["atrial_activity"]
 
+Float64 = NDArray[np.float64]
 
-def atrial_activity(beats: Beats, waves: BeatWaves, sampling_rate: float) -> AtrialActivity:
-    """Return the P waves before the QRS complexes and their PR intervals.
+
+CONDUCTED_S = (0.04, 0.36)
+"""From the peak of a P wave to the QRS onset: PR of 90 to 410 ms (our choice)."""
+HALF_P_S = 0.05
+"""From the begin to the peak of a usual P wave, where only its peak was found."""
+
+
+def atrial_activity(
+    beats: Beats, waves: BeatWaves, sampling_rate: float, lone: Float64 | None = None
+) -> AtrialActivity:
+    """Return the P waves and the PR intervals of the beats that have one.
 
     Parameters
     ----------
@@ -20,9 +31,27 @@ def atrial_activity(beats: Beats, waves: BeatWaves, sampling_rate: float) -> Atr
         Boundaries of all leads together, in samples.
     sampling_rate : float
         Hz.
+    lone : ndarray (waves,), optional
+        Peaks of P waves that delineation did not see
+        (:func:`ecgfoundry.measurements.lone_p.lone_p_waves`), in samples. One that stands at the
+        distance of a PR interval before a beat without a P wave belongs to that beat.
     """
     if len(beats) == 0:
         return AtrialActivity.none()
     pr_ms = (waves.qrs_onset - waves.p_onset) * (1000.0 / sampling_rate)
     there = np.flatnonzero(np.isfinite(waves.p_peak))
-    return AtrialActivity(waves.p_peak[there] / sampling_rate, there.astype(np.int64), pr_ms)
+    times, numbers = waves.p_peak[there] / sampling_rate, there.astype(np.int64)
+    if lone is None or lone.size == 0:
+        return AtrialActivity(times, numbers, pr_ms)
+    alone = lone / sampling_rate
+    belongs = np.full(alone.size, -1, dtype=np.int64)
+    onset = waves.qrs_onset / sampling_rate
+    for beat in np.flatnonzero(np.isnan(pr_ms) & np.isfinite(onset)):
+        gap = onset[beat] - alone
+        before = np.flatnonzero((gap >= CONDUCTED_S[0]) & (gap <= CONDUCTED_S[1]))
+        if before.size:
+            belongs[before[-1]] = beat
+            pr_ms[beat] = 1000.0 * (gap[before[-1]] + HALF_P_S)
+    every, owner = np.concatenate([times, alone]), np.concatenate([numbers, belongs])
+    order = np.argsort(every, kind="stable")
+    return AtrialActivity(every[order], owner[order], pr_ms)

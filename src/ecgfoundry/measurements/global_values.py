@@ -104,7 +104,7 @@ def rate_values(beats: Beats, atrial: AtrialActivity) -> dict[str, Value]:
 
 def _atrial_rate(beats: Beats, atrial: AtrialActivity) -> Value:
     pp = atrial.pp_ms[np.isfinite(atrial.pp_ms)]
-    if 2 * int(atrial.p_before.sum()) < len(beats) or pp.size < 2:
+    if 2 * max(int(atrial.p_before.sum()), atrial.blocked) < len(beats) or pp.size < 2:
         return missing("/min", "P waves were not found before half of the QRS complexes")
     return Value(float(60_000.0 / np.median(pp)), "/min", f"{pp.size} PP intervals, median")
 

@@ -6,7 +6,7 @@ it, so that memory does not grow with its length.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from ecgfoundry.measurements.beat_classes import BeatClasses, classify_beats
 from ecgfoundry.measurements.beats import fill_gaps, find_beats
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves, delineate, fuse_leads
 from ecgfoundry.measurements.intervals import median_beat
+from ecgfoundry.measurements.lone_p import lone_p_waves
 from ecgfoundry.measurements.pacing import describe_spikes, find_spikes, without_spikes
 from ecgfoundry.measurements.qrs_end import with_late_end
 from ecgfoundry.measurements.values import MedianBeat, PacingSpike
@@ -47,7 +48,8 @@ class Stretch:
     """The beats of a stretch, in samples of the whole recording, and what belongs to them.
 
     ``waves`` holds the boundaries of all leads together, float64 (beats,). ``gaps`` are the
-    stretches without any signal (n, 2). ``refused`` says why there is nothing.
+    stretches without any signal (n, 2). ``refused`` says why there is nothing,
+    and ``lone_p`` holds the peaks of P waves that no QRS complex follows.
     """
 
     beats: Int64
@@ -59,6 +61,7 @@ class Stretch:
     gaps: Int64
     rescaled: bool
     refused: Notice | None
+    lone_p: Float64 = field(default_factory=lambda: np.empty(0))
 
 
 def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> Stretch:
@@ -99,9 +102,10 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     )
     waves, median = with_late_end(waves, median)
     gaps = _gaps(absent, rate) + start if any_absent else np.empty((0, 2), np.int64)
+    lone = lone_p_waves(clean, rate, beats, waves) + start
     stretch = Stretch(
         beats + start, _moved(waves, start), classes, paced, described, median, gaps,
-        _rescaled(recording.signal[readable]), None,
+        _rescaled(recording.signal[readable]), None, lone,
     )  # fmt: skip
     return _core(stretch, core, start, rate)
 
@@ -138,9 +142,11 @@ def _core(stretch: Stretch, core: tuple[int, int], start: int, rate: float) -> S
         kept, paced = stretch.beats[inside], stretch.paced[inside]
         waves = BeatWaves(**{name: getattr(stretch.waves, name)[inside] for name in BOUNDARIES})
         classes = stretch.classes.chosen(inside)
+    lone = stretch.lone_p[(stretch.lone_p >= core[0]) & (stretch.lone_p < core[1])]
     return Stretch(
-        kept, waves, classes, paced, spikes, stretch.median, stretch.gaps, stretch.rescaled, None
-    )
+        kept, waves, classes, paced, spikes, stretch.median, stretch.gaps, stretch.rescaled, None,
+        lone,
+    )  # fmt: skip
 
 
 def _gaps(absent: Bool, rate: float) -> Int64:
