@@ -235,6 +235,7 @@ def test_evidence_names_lead_beat_value_limit_and_source() -> None:
         "limit": ">= 1.1",
         "met": True,
         "source": "Sokolow and Lyon, Am Heart J 37:161, 1949",
+        "reason": None,
     }
     premature = stated(CASES["PREMATURE VENTRICULAR COMPLEXES"][0])
     beat = next(e for e in premature["PREMATURE VENTRICULAR COMPLEXES"].evidence if e.value == 1.0)

@@ -31,7 +31,7 @@ WORKING_RATE_HZ = 125.0
 QRS_REACH_S, LIKENESS = 0.08, 0.8
 SCALE_S = 0.025
 """Half the width of a P wave."""
-QRS_MARGIN_S = 0.04
+QRS_MARGIN_S = 0.05
 LIKE_SHARE = 0.5
 EVEN_SHARE = 0.12
 """A blocked wave stands within 12 % of a PP interval of where it is expected."""
@@ -42,7 +42,7 @@ only if seven in ten hold one (2:1 conduction)."""
 FEWEST_P = 3
 PP_RANGE_S = (0.4, 1.3)
 FOUND_SHARE = 0.8
-LEVEL, TOP_SHARE = 4.0, 0.6
+LEVEL, TOP_SHARE = 4.0, 0.7
 FEWEST_GRID = 6
 TOLERANCE_S = 0.04
 SAME_S = 0.06
