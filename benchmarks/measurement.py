@@ -64,7 +64,7 @@ def main() -> None:
     ours = cpu_ms(lambda: ecgfoundry.measure(recording), arguments.tries)
     print(f"{recording}\n\n| program | leads | CPU, ms | times ours |\n| --- | --- | --- | --- |")
     print(f"| ecgfoundry.measure | {len(signal)} | {ours:.1f} | 1 |")
-    others = {
+    others: dict[str, tuple[str, int, Callable[[], Callable[[], object]]]] = {
         "neurokit2": ("neurokit2.ecg_process", 1, lambda: neurokit(signal[1], rate)),
         "ecgdeli": ("ecgdeli", len(signal), lambda: ecgdeli(signal, rate)),
     }

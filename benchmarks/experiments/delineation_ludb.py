@@ -18,6 +18,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -266,7 +267,7 @@ def ours_of(recording) -> dict[str, float]:  # type: ignore[no-untyped-def]
     return {name: np.nan if value is None else value for name, value in values.items()}
 
 
-def ecgdeli_table(signal: NDArray[np.floating], sampling_rate: float):  # type: ignore[no-untyped-def]
+def ecgdeli_table(signal: NDArray[np.floating], sampling_rate: float) -> Any:
     """Return ECGdeli's annotation of (leads, samples), filtered as its authors say."""
     import ecgdeli
 
