@@ -90,4 +90,7 @@ class Case:
             wave = name.partition("_")[0].upper().replace("2", "'")
             reason = f"there is no {wave} wave in {lead}"
             return Quantity(None, unit, reason, beat=MEDIAN, absent=True)
+        if figures.p_mv is not None and name == "p_terminal_mv_ms":
+            reason = f"the P wave of {lead} has no negative part"
+            return Quantity(None, unit, reason, beat=MEDIAN, absent=True)
         return Quantity.unknown(unit, f"{name} could not be measured in {lead}")
