@@ -394,7 +394,8 @@ CONSTRUCTED: dict[str, tuple[Planted, Planted]] = {
         sinus(quicker(LEFT_BLOCK, 0.68)), sinus(quicker(LEFT_BLOCK, 0.6)),
     ),
     "NONSPECIFIC INTRAVENTRICULAR BLOCK": (
-        sinus(quicker(NORMAL, 1.6)), sinus(LEFT_BLOCK),
+        sinus(quicker(changed(NORMAL, {"V6": (D(0, 8, 16, -0.2), D(15, 40, 90, 0.8), T)}), 1.6)),
+        sinus(LEFT_BLOCK),
     ),
     "LEFT ANTERIOR FASCICULAR BLOCK": (
         sinus(changed(NORMAL, LEFT_FASCICLE)), sinus(frontal(0.8, -0.3)),
