@@ -85,7 +85,7 @@ POSTERIOR_FASCICLE = {
 DELTA = {lead: dict(delta_ms=45.0) for lead in ("I", "V4", "V5")}
 VOLTAGE = {"V1": dict(s_mv=-1.8), "V5": dict(r_mv=2.0)}
 STRAIN = {"V6": dict(st_j_mv=-0.1, st_j60_mv=-0.1, t_mv=-0.2)}
-NO_P_SHAPE = {"V1": dict(p_terminal_mv_ms=1.0)}
+POSTERIOR = {n: dict(r_mv=0.9, r_ms=45.0, s_mv=-0.5) for n in ("V1", "V2")}
 TURNED = {
     "I": dict(p_mv=-0.08, qrs_area_mv_ms=-14.0, q_mv=-0.6, q_ms=45.0, r_mv=0.1),
     "aVR": dict(p_mv=0.06, qrs_area_mv_ms=5.0),
@@ -385,11 +385,11 @@ CASES: dict[str, tuple[Built, Built]] = {
     "LATERAL INFARCT": (q(32.0, -0.2, "I", "aVL"), q(32.0, -0.2, "aVL")),
     "INFERIOR INFARCT": (q(32.0, -0.2, "II", "aVF"), q(28.0, -0.2, "II", "aVF")),
     "POSTERIOR INFARCT": (
-        leads(V2=dict(r_mv=0.9, r_ms=45.0, s_mv=-0.5)), leads(V2=dict(r_mv=0.9, r_ms=36.0)),
+        Built(leads=POSTERIOR), leads(V2=dict(r_mv=0.9, r_ms=45.0, s_mv=-0.5)),
     ),
     "INFERIOR-POSTERIOR INFARCT": (
         Built(leads=joined(
-            {"V2": dict(r_mv=0.9, r_ms=45.0, s_mv=-0.5)},
+            POSTERIOR,
             {n: dict(q_ms=35.0, q_mv=-0.2) for n in ("II", "III", "aVF")},
         )),
         q(35.0, -0.2, "II", "III", "aVF"),

@@ -87,6 +87,9 @@ Q_SMALL = (D(0.0, 8.0, 16.0, -0.08), D(15.0, 40.0, 90.0, 0.8), T)
 QS = (D(0.0, 40.0, 90.0, -1.2), T)
 
 
+POSTERIOR = {v: (D(0.0, 30.0, 60.0, 1.2), D(55.0, 72.0, 90.0, -0.5), T) for v in ("V1", "V2")}
+
+
 def frontal(i: float, ii: float) -> Shape:
     """Net QRS of I and II: the axis."""
     return changed(
@@ -273,6 +276,26 @@ def paced(onsets: Sequence[float], *, atrial: bool = False, ventricular: bool = 
     return Planted(ventricles, atria, spikes=spikes)
 
 
+def conducted(atria: Sequence[float], pr: Sequence[float | None], shape: Shape = NORMAL) -> Planted:
+    """P waves at given onsets, each with the PR interval that it is conducted by, or None."""
+    ventricles = [(t + delay, shape) for t, delay in zip(atria, pr, strict=False) if delay]
+    return Planted(ventricles, [(t, P_NORMAL) for t in atria])
+
+
+# PR 180, 260, 320 ms, then a blocked P wave, PP 840 ms.
+WENCKEBACH = conducted([0.3 + 0.84 * k for k in range(11)], [0.18, 0.26, 0.32, None] * 3)
+# PR 180 ms before and after two blocked P waves, PP 800 ms.
+STEADY = conducted(
+    [0.3 + 0.8 * k for k in range(12)], [0.18] * 3 + [None] + [0.18] * 4 + [None] + [0.18] * 3
+)
+TWO_TO_ONE = conducted([0.3 + 0.7 * k for k in range(13)], [0.18, None] * 7)
+# P waves every 0.72 s, complexes of the ventricles every 1.55 s.
+COMPLETE = Planted(
+    [(0.5 + 1.55 * k, LEFT_BLOCK) for k in range(6)],
+    [(0.2 + 0.72 * k, P_NORMAL) for k in range(14)],
+)
+
+
 CONSTRUCTED: dict[str, tuple[Planted, Planted]] = {
     # --- placement
     "ARM LEADS REVERSED": (
@@ -383,6 +406,11 @@ CONSTRUCTED: dict[str, tuple[Planted, Planted]] = {
     # --- AV
     "WITH 1ST DEGREE AV BLOCK": (sinus(pr=0.24), sinus(pr=0.18)),
     "WITH PROLONGED AV CONDUCTION": (sinus(pr=0.24, p=P_LOW), sinus(pr=0.18, p=P_LOW)),
+    "WITH 2ND DEGREE AV BLOCK MOBITZ I": (WENCKEBACH, STEADY),
+    "WITH 2ND DEGREE AV BLOCK MOBITZ II": (STEADY, WENCKEBACH),
+    "WITH 2:1 AV CONDUCTION": (TWO_TO_ONE, STEADY),
+    "WITH COMPLETE HEART BLOCK": (COMPLETE, TWO_TO_ONE),
+    "WITH AV DISSOCIATION": (COMPLETE, STEADY),
     "WITH SHORT PR": (sinus(pr=0.105), sinus(pr=0.14)),
     # --- conduction
     "RIGHT BUNDLE BRANCH BLOCK": (sinus(RIGHT_BLOCK), sinus(LEFT_BLOCK)),
@@ -480,11 +508,10 @@ CONSTRUCTED: dict[str, tuple[Planted, Planted]] = {
         sinus(changed(NORMAL, {"II": Q_WAVE})), sinus(changed(NORMAL, {"II": Q_SMALL})),
     ),
     "POSTERIOR INFARCT": (
-        sinus(changed(NORMAL, {"V2": (D(0, 30, 60, 1.2), D(55, 72, 90, -0.5), T)})),
-        sinus(),
+        sinus(changed(NORMAL, POSTERIOR)), sinus(changed(NORMAL, {"V2": POSTERIOR["V2"]})),
     ),
     "INFERIOR-POSTERIOR INFARCT": (
-        sinus(changed(NORMAL, {"II": Q_WAVE, "V2": (D(0, 30, 60, 1.2), D(55, 72, 90, -0.5), T)})),
+        sinus(changed(NORMAL, {"II": Q_WAVE, **POSTERIOR})),
         sinus(changed(NORMAL, {"II": Q_WAVE})),
     ),
     # --- ST and T

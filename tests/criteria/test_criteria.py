@@ -76,7 +76,7 @@ def test_a_missing_measurement_is_neither_present_nor_absent() -> None:
 
 def test_a_missing_lead_is_named() -> None:
     found = stated(Built(leads={"V1": None}))
-    assert found["POSTERIOR INFARCT"].present is None
+    assert found["LEFT ATRIAL ENLARGEMENT"].present is None
     assert found["BRUGADA TYPE 1 PATTERN"].reason == "lead V1 is not there or cannot be read"
     # What the other leads decide stays decided.
     assert found["RIGHT BUNDLE BRANCH BLOCK"].present is False

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from tests.criteria.building import Built
 from tests.criteria.cases import CASES
+from tests.criteria.constructed import LEFT_BLOCK, frontal, with_st, with_t_earlier
 
 from ecgfoundry.criteria.serial import compare_measurements, compare_recordings, superimposed
 from ecgfoundry.errors import SignalError
 from ecgfoundry.measurements.values import MedianBeat
 from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.synthesis.planted import NORMAL, P_NORMAL, Planted, paint
 from ecgfoundry.vocabularies import load_vocabulary
 
 
@@ -46,7 +48,6 @@ def test_all_serial_statements_of_the_vocabulary_are_judged() -> None:
 
 
 T, ST = "t_mv", "st_j60_mv"
-NORMAL = {T: 0.35}
 
 
 @pytest.mark.parametrize(
@@ -164,3 +165,41 @@ def test_median_beats_lie_over_each_other_at_the_qrs_onset() -> None:
     assert both.earlier[at[-8]] == both.later[at[-8]] == 0.0
     assert both.earlier[at[0]] == both.later[at[0]] == 1.0
     assert np.isnan(both.later[at[-240]]) and both.earlier[at[-240]] == 0.0
+
+
+# --- from the signal on ------------------------------------------------------------------------
+
+
+def drawn(shape=NORMAL, *, seed: int = 1, rr: float = 0.8):  # type: ignore[no-untyped-def]
+    onsets = [0.5 + rr * k for k in range(int(9.3 / rr))]
+    return paint(
+        Planted([(t, shape) for t in onsets], [(t - 0.16, P_NORMAL) for t in onsets],
+                noise_mv=0.01, seed=seed)
+    )  # fmt: skip
+
+
+def test_the_same_heart_in_other_noise_has_no_change() -> None:
+    found = compare_recordings(drawn(), drawn(seed=2))
+    assert [c.name for c in found.changed] == []
+    assert present(found) == []
+    assert (found.appeared, found.disappeared) == ((), ())
+
+
+def test_planted_changes_are_found_in_the_signal() -> None:
+    longer = compare_recordings(drawn(), drawn(with_t_earlier(NORMAL, -40.0), seed=2))
+    assert "QT HAS LENGTHENED" in present(longer)
+    qt = longer.change("qt_ms")
+    assert qt is not None
+    assert abs(qt.difference - 40.0) <= 8.0
+    raised = compare_recordings(drawn(), drawn(with_st(0.1, "V4", "V5", "V6"), seed=2))
+    levels = [raised.change("st_j60_mv", lead) for lead in ("V4", "V5", "V6")]
+    assert all(c is not None and c.beyond and abs(c.difference - 0.1) < 0.02 for c in levels)
+    elevated = compare_recordings(drawn(), drawn(with_st(0.14, "V4", "V5", "V6"), seed=2))
+    assert "ST ELEVATION NOW PRESENT IN" in present(elevated)
+    block = compare_recordings(drawn(), drawn(LEFT_BLOCK, seed=2))
+    assert "LEFT BUNDLE BRANCH BLOCK" in block.appeared
+    turned = compare_recordings(drawn(), drawn(frontal(0.6, -0.6), seed=2))
+    assert "qrs_axis_deg" in {c.name for c in turned.changed}
+    faster = compare_recordings(drawn(), drawn(rr=0.65, seed=2))
+    assert "heart_rate_bpm" in {c.name for c in faster.changed}
+    assert "QT HAS LENGTHENED" not in present(faster)

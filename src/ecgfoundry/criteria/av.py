@@ -16,6 +16,8 @@ _NO_RELATION = AllOf(
     Limit("last_p_to_qrs_spread_ms", ">=", 120.0, CHOICE),
     Limit("pp_variation_percent", "<", 15.0, CHOICE),
     Limit("rr_successive_percent", "<", 10.0, CHOICE),
+    # Premature beats come at any time after a P wave, too.
+    Limit("normal_share_percent", ">=", 90.0, CHOICE),
 )
 _COMPLETE = AllOf(
     _NO_RELATION,
@@ -38,7 +40,7 @@ CRITERIA = (
     Criterion(
         "WITH 2ND DEGREE AV BLOCK MOBITZ I",
         "av",
-        Limit("wenckebach_count", ">=", 1.0, ACC_2018),
+        AllOf(Limit("wenckebach_count", ">=", 1.0, ACC_2018), Not(_NO_RELATION)),
         needs_confirmation=True,
     ),
     Criterion(

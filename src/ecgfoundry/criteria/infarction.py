@@ -31,8 +31,9 @@ _SEPTAL = _territory(2, "V1", "V2")
 _MIDDLE = AllOf(_territory(1, "V3", "V4"), _territory(2, "V2", "V3", "V4", "V5"))
 _LATERAL = _territory(2, *LATERAL)
 _INFERIOR = _territory(2, *INFERIOR)
+# In both leads: a transition in V2 is usual.
 _POSTERIOR = AtLeast(
-    1,
+    2,
     tuple(
         AllOf(
             Limit("r_ms", ">=", 40.0, UDMI_4, lead),

@@ -47,6 +47,9 @@ NOT_VENTRICULAR = Limit("normal_share_percent", ">=", 50.0, CHOICE)
 NOT_FIBRILLATION = Not(AnyOf(Said("ATRIAL FIBRILLATION"), Said("ATRIAL FLUTTER")))
 NOT_REVERSED = Not(AnyOf(Said("ARM LEADS REVERSED"), Said("DEXTROCARDIA PATTERN")))
 
+NO_BLOCK = Limit("blocked_p_count", "<=", 0.0, CHOICE)
+"""Intervals that differ because P waves are blocked are no sinus arrhythmia."""
+
 _RHYTHMS = (
     "SINUS RHYTHM",
     "ATRIAL FIBRILLATION",
@@ -81,13 +84,14 @@ CRITERIA = (
     Criterion(
         "WITH SINUS ARRHYTHMIA",
         "rhythm",
-        AllOf(Said("SINUS RHYTHM"), Limit("nn_spread_ms", ">", 120.0, AHA_2007)),
+        AllOf(Said("SINUS RHYTHM"), NO_BLOCK, Limit("nn_spread_ms", ">", 120.0, AHA_2007)),
     ),
     Criterion(
         "WITH MARKED SINUS ARRHYTHMIA",
         "rhythm",
         AllOf(
             Said("SINUS RHYTHM"),
+            NO_BLOCK,
             Limit("nn_spread_ms", ">", 120.0, AHA_2007),
             Limit("nn_spread_percent", ">", 40.0, CHOICE),
         ),
