@@ -31,9 +31,10 @@ from pathlib import Path
 import numpy as np
 
 import ecgfoundry
-from ecgfoundry.criteria import Statement, compare_recordings, state
+from ecgfoundry.criteria import Statement, compare_recordings, criteria, state
 from ecgfoundry.criteria.registry import ADULT_FROM
 from ecgfoundry.criteria.variability import REPEAT
+from ecgfoundry.criteria.wording import table_rows
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.measurements.values import GLOBAL_VALUES, LEAD_VALUES, Measurements
 from ecgfoundry.metrics.decisions import wilson_interval
@@ -360,11 +361,17 @@ def print_serial(records: list[Labelled]) -> None:
 def main() -> None:
     """Print the table, the repeat variability, or the records that differ."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--data", type=Path, help="folder of the data sets")
+    parser.add_argument("--rules", action="store_true", help="print every criterion, for the page")
     parser.add_argument("--repeat", action="store_true")
     parser.add_argument("--serial", action="store_true")
     parser.add_argument("--list", metavar="NAME", help="records that differ on a statement")
     arguments = parser.parse_args()
+    if arguments.rules:
+        print("\n".join(table_rows(criteria.values())))
+        return
+    if arguments.data is None:
+        parser.error("--data is needed")
     with contextlib.ExitStack() as stack:
         records: list[Labelled] = []
         for name in CINC:

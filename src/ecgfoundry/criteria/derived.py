@@ -632,11 +632,11 @@ NO_S_RATIO = 99.0
 
 @_of_lead("initial_q_mv")
 def _initial_q(case: Case, lead: str) -> Quantity:
-    """Q before an R wave; a QS is none."""
-    figures = case.measurements.leads.get(lead)
-    if figures is not None and figures.qs:
-        return Quantity(None, "mV", f"the complex of {lead} is a QS", MEDIAN, absent=True)
-    return case.quantity("q_mv", lead)
+    """Q before an R wave that is higher; a QS or Qr, as beyond a late transition, is none."""
+    q, r = case.quantity("q_mv", lead), case.quantity("r_mv", lead)
+    if q.value is not None and r.number is not None and abs(q.value) > r.number:
+        return Quantity(None, "mV", f"the complex of {lead} is a QS or Qr", MEDIAN, absent=True)
+    return q
 
 
 @_of_lead("r_over_s")

@@ -16,7 +16,7 @@ __all__ = ["CRITERIA"]
 
 SVT_2015 = "Page et al., ACC/AHA/HRS 2015 guideline on SVT, Circulation 133:e506"
 DASH_2009 = "Dash et al., Ann Biomed Eng 37:1701, 2009"
-FLUTTER = "atrial rate of flutter 240 to 350: Page et al., ACC/AHA/HRS 2015, Circulation 133:e506"
+FLUTTER = "Saoudi et al., ESC/NASPE classification, Eur Heart J 22:1162, 2001; upper end our choice"
 
 WITH_P = AnyOf(
     Limit("steady_p_share_percent", ">=", 60.0, CHOICE),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ecgfoundry.criteria.quantity import unit_of
+from ecgfoundry.criteria.registry import Criterion
 from ecgfoundry.criteria.rules import (
     AllOf,
     AnyOf,
@@ -17,8 +18,9 @@ from ecgfoundry.criteria.rules import (
     Said,
     limits_of,
 )
+from ecgfoundry.criteria.sources import CHOICE
 
-__all__ = ["in_words"]
+__all__ = ["in_words", "table_rows"]
 
 _SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
 
@@ -113,3 +115,15 @@ def _limit(limit: Limit) -> str:
     unit = unit_of(limit.name)
     number = f"{limit.limit:g}" + ("" if unit == "1" else f" {unit}")
     return f"{limit.name} {_SIGNS[limit.comparison]} {number}"
+
+
+def table_rows(criteria: Iterable[Criterion]) -> Iterator[str]:
+    """Yield one line of a Markdown table per criterion: name, code, rule, marks, sources."""
+    for criterion in criteria:
+        code = criterion.codes.get("SNOMED CT", "")
+        marks = ("" if criterion.adults_only else "any age ") + (
+            "confirm" if criterion.needs_confirmation else ""
+        )
+        rule = in_words(criterion.rule).replace("|", "/")
+        named = "; ".join(source for source in criterion.sources if source != CHOICE) or CHOICE
+        yield f"| {criterion.name} | {code} | {rule} | {marks.strip()} | {named} |"

@@ -1,0 +1,48 @@
+"""The page on statements lists the criteria that are applied."""
+
+from __future__ import annotations
+
+import pytest
+from tests.conftest import REPOSITORY
+
+from ecgfoundry.criteria import criteria
+from ecgfoundry.criteria.rules import AllOf, AnyOf, AtLeast, Limit, Not, Said
+from ecgfoundry.criteria.wording import in_words, table_rows
+
+
+def test_the_page_has_every_criterion_as_it_is() -> None:
+    page = (REPOSITORY / "docs" / "statements.md").read_text(encoding="utf-8").splitlines()
+    own = [c for c in criteria.values() if criteria.origin(c.name).startswith("ecgfoundry.")]
+    missing = [row for row in table_rows(own) if row not in page]
+    assert missing == [], (
+        "write the table anew: python -m benchmarks.experiments.statements --rules"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (Limit("qrs_ms", ">=", 120.0), "qrs_ms ≥ 120 ms"),
+        (Limit("r_mv", "<", 0.5, lead="V6"), "r_mv < 0.5 mV in V6"),
+        (Not(Said("ATRIAL FIBRILLATION")), "not ATRIAL FIBRILLATION"),
+        (
+            AllOf(Limit("q_ms", ">=", 30.0, lead="II"), Limit("q_mv", "<=", -0.1, lead="II")),
+            "q_ms ≥ 30 ms and q_mv ≤ -0.1 mV in II",
+        ),
+        (
+            AtLeast(2, tuple(Limit("q_ms", ">=", 30.0, lead=lead) for lead in ("II", "aVF"))),
+            "q_ms ≥ 30 ms in two of II, aVF",
+        ),
+        (
+            AnyOf(
+                *(
+                    AllOf(*(Limit("t_mv", "<", 0.0, lead=lead) for lead in pair))
+                    for pair in (("V5", "V6"), ("I", "aVL"))
+                )
+            ),
+            "two neighbouring leads (t_mv < 0 mV in V5, V6, I, aVL)",
+        ),
+    ],
+)
+def test_rules_in_words(rule: object, words: str) -> None:
+    assert in_words(rule) == words  # type: ignore[arg-type]
