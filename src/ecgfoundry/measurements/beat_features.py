@@ -22,7 +22,6 @@ from ecgfoundry.measurements.templates import (
     BeatPieces,
     Templates,
     likeness,
-    qrs_vectors,
 )
 
 __all__ = ["BEAT_FEATURES", "beat_features"]
@@ -187,7 +186,7 @@ def _regular(windows: Float64, middle: Float64) -> Float64:
 
 
 def _shape(pieces: BeatPieces, templates: Templates) -> dict[str, Float64]:
-    vectors = qrs_vectors(pieces)
+    vectors = pieces.vectors
     norms = np.einsum("bc,bc->b", vectors, vectors)
     usual = templates.number == templates.reference
     if templates.reference == NO_TEMPLATE:
