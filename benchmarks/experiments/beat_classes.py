@@ -320,7 +320,7 @@ def cross_validate(some: Sequence[Record], offset: Float64 | None = None) -> Flo
     fold = np.array([of[number] for number in table.record])
     probability = np.zeros((len(fold), len(CLASSES)))
     for number in range(FOLDS):
-        network = train(table, fold != number, members=3, seed=100 * number)
+        network = train(table, fold != number, members=2, seed=100 * number)
         probability[fold == number] = network.probabilities(table.x[fold == number])
     known = np.isin(table.label, CLASSES)
     if offset is None:

@@ -218,7 +218,7 @@ def _labelled(
         nothing = pieces.values[:, :0].transpose(1, 0, 2)
         return BeatClasses(label, confidence, template, usual), nothing
     # Paced beats stay among the others while these are described: they are part of the rhythm.
-    seen = pieces.chosen(~pieces.missing)
+    seen = pieces.chosen(~pieces.missing) if pieces.missing.any() else pieces
     clusters = cluster_pieces(seen)
     label[known], confidence[known] = _network_labels(seen, clusters, network or beat_network())
     if paced is not None:
@@ -286,7 +286,7 @@ class BeatLabeller:
 
     def _label(self, count: int) -> None:
         parts, self._waiting = self._waiting[:count], self._waiting[count:]
-        pieces = BeatPieces.joined([part for part, _ in parts])
+        pieces = parts[0][0] if count == 1 else BeatPieces.joined([part for part, _ in parts])
         paced = np.concatenate([spikes for _, spikes in parts])
         classes, shapes = _labelled(pieces, paced, self._network)
         names = np.array([self._number(shape.ravel()) for shape in shapes], dtype=np.int64)

@@ -22,7 +22,6 @@ from ecgfoundry.measurements.templates import (
     BeatPieces,
     Templates,
     likeness,
-    qrs_vectors,
 )
 
 __all__ = ["BEAT_FEATURES", "beat_features"]
@@ -47,6 +46,8 @@ P_SHIFT_S = 0.064
 P_WINDOW_S = (-0.28, -0.07)
 QRS_WINDOW_S = (-0.11, 0.15)
 T_WINDOW_S = (0.15, 0.46)
+LEAST_LEAD = 1e-3
+"""A lead that counts less than this for the complexes does not count for P waves either."""
 LEAST_RATIO, MOST_RATIO = 0.05, 20.0
 """Ratios are cut here: beyond, they say no more."""
 
@@ -185,7 +186,7 @@ def _regular(windows: Float64, middle: Float64) -> Float64:
 
 
 def _shape(pieces: BeatPieces, templates: Templates) -> dict[str, Float64]:
-    vectors = qrs_vectors(pieces)
+    vectors = pieces.vectors
     norms = np.einsum("bc,bc->b", vectors, vectors)
     usual = templates.number == templates.reference
     if templates.reference == NO_TEMPLATE:
@@ -201,8 +202,12 @@ def _shape(pieces: BeatPieces, templates: Templates) -> dict[str, Float64]:
     }
     weights = _lead_weights(pieces, usual)
     late = _late(pieces.centre_s, usual)
-    for name, values in _lead_columns(pieces, usual, late).items():
-        columns[name] = weights @ values
+    found = _lead_columns(pieces, usual, late)
+    # A lead may show the complex well and no P wave: those count by how well the P wave repeats.
+    shown = np.maximum(found["p_reference"][:, 0], 1e-3) ** 2 * (weights > LEAST_LEAD)
+    p_weights = shown / shown.sum() if shown.sum() > 0 else weights
+    for name, values in found.items():
+        columns[name] = (p_weights if name.startswith("p_") else weights) @ values
     rest, p = columns["t_rest"], columns["p_like"]
     columns["t_rest_before"] = np.concatenate([rest[:1], rest[:-1]])
     columns["p_like_near"] = _median(_around(np.where(usual, p, np.nan), NEAR_BEATS))

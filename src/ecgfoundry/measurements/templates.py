@@ -11,6 +11,7 @@ least prematurely, so that in bigeminy the sinus beats are the usual ones.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -95,6 +96,11 @@ class BeatPieces:
             np.concatenate([part.centre_s for part in parts]),
             np.concatenate([part.missing for part in parts]),
         )
+
+    @functools.cached_property
+    def vectors(self) -> Float32:
+        """The QRS complexes of all leads, one row per beat: see :func:`qrs_vectors`."""
+        return qrs_vectors(self)
 
     def chosen(self, which: Bool | slice) -> BeatPieces:
         """Return some of the beats."""
@@ -264,7 +270,7 @@ def cluster_pieces(pieces: BeatPieces) -> Templates:
     if count == 0:
         shapes = np.zeros((0, *pieces.values.shape[::2]), np.float32)
         return Templates(number, np.zeros(0, np.int64), shapes, NO_TEMPLATE, np.zeros(0))
-    vectors = qrs_vectors(pieces)
+    vectors = pieces.vectors
     norms = np.einsum("bc,bc->b", vectors, vectors)
     left = ~pieces.missing & (norms > 0)
     templates: list[Float32] = []
@@ -306,14 +312,13 @@ def qrs_vectors(pieces: BeatPieces) -> Float32:
 
 def _repetition(scaled: Float32) -> Float64:
     """Return how well the beats of each lead repeat, 1 for the best lead: float64 (leads,)."""
-    step = max(1, -(-scaled.shape[1] // SAMPLED))
-    result = np.empty(len(scaled))
-    for lead, rows in enumerate(scaled[:, ::step]):
-        norm = np.einsum("bc,bc->b", rows, rows)
-        both = norm[:, None] + norm[None, :]
-        alike = 2.0 * (rows @ rows.T) / np.where(both > 0, both, np.inf)
-        # The upper half: ectopic beats must not count as noise.
-        result[lead] = max(0.0, float(np.quantile(alike, REPEATING_QUANTILE)))
+    rows = scaled[:, :: max(1, -(-scaled.shape[1] // SAMPLED))]
+    norm = np.einsum("lbc,lbc->lb", rows, rows)
+    both = norm[:, :, None] + norm[:, None, :]
+    alike = 2.0 * (rows @ rows.transpose(0, 2, 1)) / np.where(both > 0, both, np.inf)
+    # The upper part: ectopic beats must not count as noise.
+    upper = np.quantile(alike.reshape(len(alike), -1), REPEATING_QUANTILE, axis=1)
+    result = np.maximum(upper.astype(np.float64), 0.0)
     best = result.max()
     if not best > 0:
         return np.ones(len(scaled))
