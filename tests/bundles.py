@@ -13,15 +13,16 @@ from ecgfoundry.models.document import BundleDocument
 from ecgfoundry.preprocessing import get_preprocessing
 
 
-def write_linear_graph(path: Path, weights: np.ndarray, samples: int) -> None:
-    """Embedding: mean |signal| of each lead; logits: (embedding * presence) @ weights."""
+def write_linear_graph(path: Path, weights: np.ndarray, samples: int, size: float = 1.0) -> None:
+    """Embedding: mean |signal| of each lead over size; logits: (embedding * presence) @ weights."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     leads, targets = weights.shape
     nodes = [
         helper.make_node("Abs", ["signal"], ["absolute"]),
-        helper.make_node("ReduceMean", ["absolute", "axis"], ["embedding"], keepdims=0),
+        helper.make_node("ReduceMean", ["absolute", "axis"], ["mean"], keepdims=0),
+        helper.make_node("Div", ["mean", "size"], ["embedding"]),
         helper.make_node("Mul", ["embedding", "presence"], ["masked"]),
         helper.make_node("MatMul", ["masked", "weights"], ["logits"]),
     ]
@@ -40,6 +41,7 @@ def write_linear_graph(path: Path, weights: np.ndarray, samples: int) -> None:
         [
             numpy_helper.from_array(weights.astype(np.float32), "weights"),
             numpy_helper.from_array(np.array([2], dtype=np.int64), "axis"),
+            numpy_helper.from_array(np.array(size, dtype=np.float32), "size"),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -93,7 +95,7 @@ def make_about(**document: Any) -> BundleDocument:
     return BundleDocument.from_dict(make_document(**document))
 
 
-def make_bundle(folder: Path, weights: np.ndarray, **document: Any) -> Path:
+def make_bundle(folder: Path, weights: np.ndarray, *, size: float = 1.0, **document: Any) -> Path:
     """Write a bundle with the linear graph; see :func:`make_document` for the rest."""
     content = make_document(**document)
     recipe = get_preprocessing(document.get("preprocessing", "ptbxl-bandpass@1"))
@@ -101,7 +103,7 @@ def make_bundle(folder: Path, weights: np.ndarray, **document: Any) -> Path:
     graph = folder.parent / f"{folder.name}.onnx"
     stub = folder.parent / f"{folder.name}.safetensors"
     card = folder.parent / f"{folder.name}.md"
-    write_linear_graph(graph, np.asarray(weights), content["input"]["samples"])
+    write_linear_graph(graph, np.asarray(weights), content["input"]["samples"], size)
     stub.write_bytes(b"")
     card.write_text("# tiny\n")
     files = {"model.onnx": graph, "model.safetensors": stub, "README.md": card}

@@ -1,8 +1,9 @@
 """Recordings and a model whose logits are worked out on paper.
 
-The recipe scales all leads of a window together (``ecgfounder-ptbxl-eval@1``). Square waves of
-amplitudes a, b and c with a^2 + b^2 + c^2 = 3 have mean 0 and deviation 1, so they pass it
-unchanged, and the network's features (mean of |signal|) are a, b and c themselves::
+The recipe scales all leads of a window together (``ecgfounder-ptbxl-eval@1``). Each lead is a row
+of narrow complexes, 300 per minute, of mean 0 and mean square 1, times an amplitude. Amplitudes a,
+b and c with a^2 + b^2 + c^2 = 3 give mean 0 and deviation 1, so they pass the recipe unchanged. The
+network's features (mean of |signal| over ``SIZE``, that of the complexes) are a, b and c::
 
                  I    II   V1     A = I + 2 II - V1    B = 5 V1 - I    H = 0
     window P    1.4  1.0  0.2           3.2                -0.4          0
@@ -22,6 +23,15 @@ from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.recording import Recording
 from tests.bundles import make_bundle
 
+_TIME = (np.arange(100) - 40) / 500.0
+_COMPLEX = (
+    np.exp(-0.5 * (_TIME / 0.01) ** 2)
+    - 0.3 * np.exp(-0.5 * ((_TIME + 0.025) / 0.008) ** 2)
+    - 0.4 * np.exp(-0.5 * ((_TIME - 0.025) / 0.009) ** 2)
+)
+BEAT = (_COMPLEX - _COMPLEX.mean()) / _COMPLEX.std()
+"""0.2 s at 500 Hz."""
+SIZE = float(np.abs(BEAT).mean())
 P, Q, R = (1.4, 1.0, 0.2), (0.2, 1.4, 1.0), (1.0, 0.2, 1.4)
 WEIGHTS = np.array([[1.0, -1, 0, 9], [2, 0, 0, 9], [-1, 5, 0, 9]])  # leads I, II, V1
 TARGETS = (
@@ -33,9 +43,9 @@ TARGETS = (
 
 
 def wave(*windows: tuple[float, float, float], seconds: float = 10.0) -> np.ndarray:
-    """Leads I, II and V1 at 500 Hz: each window a 5 Hz square wave of the given amplitudes."""
-    square = np.tile(np.repeat([1.0, -1.0], 50), round(5 * seconds))
-    return np.concatenate([np.outer(amplitudes, square) for amplitudes in windows], axis=1)
+    """Leads I, II and V1 at 500 Hz: each window complexes of the given amplitudes."""
+    row = np.tile(BEAT, round(5 * seconds))
+    return np.concatenate([np.outer(amplitudes, row) for amplitudes in windows], axis=1)
 
 
 def record(x: np.ndarray, leads: tuple[str, ...] = ("I", "II", "V1"), **more: Any) -> Recording:
@@ -57,4 +67,4 @@ def build(folder: Path, **changes: Any) -> Predictor:
         },
         "thresholds": {"values": [0.6, 0.99, 0.5, 0.5], "criterion": "-", "fitted_on": "-"},
     } | changes
-    return load_model(make_bundle(folder / "hand", WEIGHTS, **document), threads=1)
+    return load_model(make_bundle(folder / "hand", WEIGHTS, size=SIZE, **document), threads=1)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.bundles import make_bundle
-from tests.hand_waves import TARGETS, WEIGHTS, P, Q, R, build, platt, record, wave
+from tests.hand_waves import BEAT, SIZE, TARGETS, WEIGHTS, P, Q, R, build, platt, record, wave
 
 from ecgfoundry.inference.predictor import Predictor, SourceTask, load_model
 from ecgfoundry.preprocessing import standardize
@@ -111,7 +111,11 @@ def test_leads_that_only_serve_to_derive_others_are_read(tmp_path: Path) -> None
     weights = np.array([[1.0, 0], [0, 1]])
     model = load_model(
         make_bundle(
-            tmp_path / "b", weights, leads=("II", "V1"), preprocessing="ecgfounder-ptbxl-eval@1"
+            tmp_path / "b",
+            weights,
+            leads=("II", "V1"),
+            preprocessing="ecgfounder-ptbxl-eval@1",
+            size=SIZE,
         ),
         threads=1,
     )
@@ -179,7 +183,7 @@ def test_the_largest_class_is_present(tmp_path: Path) -> None:
     weights, targets = WEIGHTS[:, :3], TARGETS[:3]
     document = {"targets": targets, "target_kind": "multiclass",
                 "preprocessing": "ecgfounder-ptbxl-eval@1"}  # fmt: skip
-    model = load_model(make_bundle(tmp_path / "classes", weights, **document), threads=1)
+    model = load_model(make_bundle(tmp_path / "classes", weights, size=SIZE, **document), threads=1)
     answer = model.interpret(record(wave(P)))
     assert tuple(numbers(answer).values()) == near(0.9362536, 0.0255822, 0.0381637)
     assert answer.present == ("A",) and answer.windows[0].present == ("A",)
@@ -312,16 +316,17 @@ def test_the_figures_of_the_leads_are_means_over_the_windows(tiny: Predictor) ->
     x[2, 1000:2001] = np.nan
     figures = tiny.interpret(record(x)).lead_figures
     assert [figures[lead]["missing_share"] for lead in ("I", "II", "V1")] == [0, 0, 0.1001]
-    # The amplitude is measured between quantiles; of a square wave it is its height.
-    assert figures["I"]["amplitude_mv"] == pytest.approx((2.8 + 2.0) / 2, abs=0.01)
-    assert figures["II"]["amplitude_mv"] == pytest.approx((2.0 + 0.4) / 2, abs=0.01)
+    # The amplitude is measured between quantiles; a complex has twenty samples in a hundred.
+    height = float(np.ptp(BEAT))
+    assert figures["I"]["amplitude_mv"] == pytest.approx(height * (1.4 + 1.0) / 2, rel=0.01)
+    assert figures["II"]["amplitude_mv"] == pytest.approx(height * (1.0 + 0.2) / 2, rel=0.01)
 
 
 def test_a_figure_that_a_window_has_not_is_left_out_of_the_mean(tiny: Predictor) -> None:
     x = wave(P, R)
     x[2, :5000] = np.nan
     figures = tiny.interpret(record(x)).lead_figures["V1"]
-    assert figures["amplitude_mv"] == pytest.approx(2.8, abs=0.01)
+    assert figures["amplitude_mv"] == pytest.approx(1.4 * float(np.ptp(BEAT)), rel=0.01)
 
 
 def test_the_refusal_of_nothing(tiny: Predictor) -> None:

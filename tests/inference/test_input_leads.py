@@ -15,6 +15,7 @@ from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.models.bundle import Bundle, InputSpec
 from ecgfoundry.preprocessing import get_preprocessing
 from ecgfoundry.recording import Annotation, Recording, Subject
+from ecgfoundry.synthesis.ecg import BeatShape, Noise, Rhythm, simulate_ecg
 
 TWELVE = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -82,7 +83,11 @@ def test_what_cannot_be_read_is_refused() -> None:
 
 def test_windows_stand_where_they_should() -> None:
     """25 s at 500 Hz in windows of 10 s: the last one ends with the recording."""
-    x = np.random.default_rng(0).normal(0, 0.3, (1, 12_500))
+    x = simulate_ecg(
+        Rhythm(), BeatShape(), Noise(), duration_s=25.0, sampling_rate=500.0,
+        generator=np.random.default_rng(1),
+    )[np.newaxis].astype(np.float64)  # fmt: skip
+    x = np.nan_to_num(x)
     recording = Recording(x, 500.0, ("II",), annotations=(Annotation(1.0, "beat", "N"),))
     source = recording
     leads = InputLeads.choose(spec("any-subset", "I", "II"), ("II",))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.bundles import make_bundle
-from tests.hand_waves import P, Q, R, build, record, wave
+from tests.hand_waves import SIZE, P, Q, R, build, record, wave
 
 from ecgfoundry.errors import SamplingRateError, SignalError
 from ecgfoundry.inference.live.buffer import LiveBuffer, SampleClock, StreamCounts
@@ -382,6 +382,7 @@ def test_a_measured_value_is_smoothed_and_never_present(
         target_kind="regression",
         regression={"scale": [10.0], "offset": [40.0]},
         preprocessing="ecgfounder-ptbxl-eval@1",
+        size=SIZE,
     )
     stream = LiveStream(load_model(folder, threads=1), LEADS, 500.0, every_s=10.0)
     first, second = stream.run(LiveFrame(record(wave(P, R)).signal))

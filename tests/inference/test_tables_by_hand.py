@@ -1,4 +1,7 @@
-"""Tables of many recordings: every cell of the answers and embeddings of known square waves."""
+"""Tables of many recordings: every cell of the answers and embeddings of known waves.
+
+The files hold steps of 2.5 uV or so, which move a feature by 2e-4 and a probability by 1e-4.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.bundles import make_bundle
-from tests.hand_waves import P, Q, R, build, record, wave
+from tests.hand_waves import SIZE, P, Q, R, build, record, wave
 
 from ecgfoundry.errors import FileAccessError, ManifestError
 from ecgfoundry.formats.files import EcgFile
@@ -51,7 +54,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 def near(*values: float | None) -> list[Any]:
-    return [None if value is None else pytest.approx(value, abs=5e-5) for value in values]
+    return [None if value is None else pytest.approx(value, abs=3e-4) for value in values]
 
 
 def test_one_row_per_recording(manifest: Manifest, tiny: Predictor, tmp_path: Path) -> None:
@@ -64,7 +67,7 @@ def test_one_row_per_recording(manifest: Manifest, tiny: Predictor, tmp_path: Pa
     assert columns["status"] == ["ok", "ok", "refused", "failed", "ok"]
     assert columns["code"] == [None, None, "flat", "file-access", None]
     assert columns["message"][:2] == [None, None]
-    assert columns["verdict"] == ["usable", "usable", "refused", None, "usable"]
+    assert columns["verdict"] == ["good", "usable", "refused", None, "usable"]
     assert columns["duration_s"] == [20.0, 70.0, 10.0, None, 5.0]
     assert columns["windows"] == [2, 7, 1, None, 1]
     assert columns["leads"] == ["I II V1", "I II V1", "I II V1", None, "I II V1"]
@@ -75,8 +78,8 @@ def test_one_row_per_recording(manifest: Manifest, tiny: Predictor, tmp_path: Pa
     assert columns["probability:A"][:4] == near(0.549834, None, None, None)
     assert columns["probability:B"][:4] == near(0.9644288, None, None, None)
     assert columns["probability:H"] == [0.5, None, None, None, 0.5]
-    assert columns["probability:A"][4] == pytest.approx(0.0474259, abs=5e-5)
-    assert columns["probability:B"][4] == pytest.approx(0.9706878, abs=5e-5)  # 3 + 0.5
+    assert columns["probability:A"][4] == pytest.approx(0.0474259, abs=3e-4)
+    assert columns["probability:B"][4] == pytest.approx(0.9706878, abs=3e-4)  # 3 + 0.5
     assert columns["present:A"] == [False, True, None, None, False]
     assert columns["present:B"] == [False, True, None, None, False]
     assert columns["present:H"] == [True, True, None, None, True]
@@ -119,17 +122,18 @@ def test_measured_values_have_columns_of_their_own(manifest: Manifest, tmp_path:
         target_kind="regression",
         regression={"scale": [10.0], "offset": [40.0], "residual_quantiles": [[-5.0, 6.0]]},
         preprocessing="ecgfounder-ptbxl-eval@1",
+        size=SIZE,
     )
     infer_batch(manifest, folder, tmp_path / "a.parquet", workers=1)
     table = polars.read_parquet(tmp_path / "a.parquet")
     values = [table[f"{kind}:age"].to_list() for kind in ("value", "low", "high")]
-    assert [value[0] for value in values] == [pytest.approx(v, abs=1e-3) for v in (52, 47, 58)]
+    assert [value[0] for value in values] == [pytest.approx(v, abs=3e-3) for v in (52, 47, 58)]
     assert [value[1] for value in values] == [None, None, None]  # of a long one: by the windows
     assert "probability:age" not in table.columns
     infer_batch(manifest, folder, tmp_path / "w.parquet", workers=1, windows=True)
     windows = polars.read_parquet(tmp_path / "w.parquet")
     first = windows.filter(polars.col("record") == "short")["value:age"].to_list()
-    assert first == [pytest.approx(54, abs=1e-3), pytest.approx(50, abs=1e-3)]
+    assert first == [pytest.approx(54, abs=3e-3), pytest.approx(50, abs=3e-3)]
 
 
 def test_embeddings_are_means_over_the_windows(
@@ -147,7 +151,7 @@ def test_embeddings_are_means_over_the_windows(
     embeddings = np.array(table["embedding"].to_list())
     # (P + R) / 2; (4 P + R + Q) / 6 without the last window; R of 5 s in 10.
     wanted = [(1.2, 0.6, 0.8), (6.8 / 6, 5.6 / 6, 3.2 / 6), (0.5, 0.1, 0.7)]
-    np.testing.assert_allclose(embeddings, wanted, atol=2e-5)
+    np.testing.assert_allclose(embeddings, wanted, atol=3e-4)
     assert [name for name, _ in summary.failures] == ["flat", "gone"]
     assert summary.records == 5
 
@@ -158,7 +162,7 @@ def test_embeddings_of_the_windows(manifest: Manifest, tiny: Predictor, tmp_path
     table = polars.read_parquet(output)
     assert table["start_s"].to_list() == [0, 10, 0, 10, 20, 30, 40, 50, 0]
     np.testing.assert_allclose(
-        np.array(table["embedding"].to_list())[:6], [P, R, P, P, R, Q], atol=2e-5
+        np.array(table["embedding"].to_list())[:6], [P, R, P, P, R, Q], atol=3e-4
     )
     assert "windows" not in table.columns
 
@@ -185,7 +189,7 @@ def test_a_disk_that_fails_on_the_way_leaves_the_others_their_answers(
 
     monkeypatch.setattr(EcgFile, "part", fail)
     short, long, flat = interpret_rows(tiny, manifest, manifest.rows[:3])
-    assert short.finding("A").probability == pytest.approx(0.549834, abs=5e-5)
+    assert short.finding("A").probability == pytest.approx(0.549834, abs=3e-4)
     assert isinstance(long, FileAccessError)
     assert str(long) == "long.hea: cannot be read: Input/output error"
     assert flat.refused.code == "flat"

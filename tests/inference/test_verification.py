@@ -61,13 +61,13 @@ WEIGHTS = np.array([[4.0, 0], [0, 4], [0, 0]])
 
 
 def make_manifest(folder: Path, count: int = 30) -> Path:
-    """Recordings whose lead I is spiky (A) or smooth: mean |z| tells them apart."""
+    """Recordings whose lead I is broad (A) or narrow: mean |z| tells them apart."""
     generator = np.random.default_rng(5)
     rows = []
     time = np.arange(2500) / 250
     for k in range(count):
         label = k % 2
-        width = 0.15 if label else 0.02
+        width = 0.03 if label else 0.012
         x = np.exp(-0.5 * (((time % 1.0) - 0.5) / width) ** 2)
         signal = np.stack([x, x, x]) + generator.normal(0, 0.01, (3, 2500))
         recording = Recording.from_array(

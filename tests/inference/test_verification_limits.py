@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.bundles import make_bundle
-from tests.hand_waves import P, R, record, wave
+from tests.hand_waves import SIZE, P, R, record, wave
 
 from ecgfoundry.errors import LeadError, VerificationError
 from ecgfoundry.formats.wfdb.writer import write_wfdb
@@ -93,7 +93,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     weights = np.array([[1.0, 0], [0, 1], [1, -1]])
     folder = tmp_path_factory.mktemp("pair") / "pair"
     recipe = "ecgfounder-ptbxl-eval@1"
-    return load_model(make_bundle(folder, weights, preprocessing=recipe), threads=1)
+    return load_model(make_bundle(folder, weights, preprocessing=recipe, size=SIZE), threads=1)
 
 
 @pytest.mark.parametrize(("shift", "passes"), [(1.55e-4, True), (1.7e-4, False)])

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import LeadError
 from ecgfoundry.leads import LIMB_LEADS
+from ecgfoundry.measurements.gate import judge_windows
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.preprocessing import choose_single_lead, standardize_windows
 from ecgfoundry.recording import Recording
-from ecgfoundry.signals.quality import MAXIMUM_GAP_SHARE, Notice, WindowQuality, assess_windows
+from ecgfoundry.signals.quality import MAXIMUM_GAP_SHARE, Notice, WindowQuality
 from ecgfoundry.signals.windows import window_bounds
 
 __all__ = [
@@ -180,7 +181,7 @@ def prepare_together(
     for numbers in groups.values():
         recorded, leads = chosen[numbers[0]], windows[numbers[0]][1]
         stacked = np.stack([chosen[number].signal for number in numbers])
-        qualities = assess_windows(stacked, recorded.sampling_rate, recorded.leads)
+        qualities = judge_windows(stacked, recorded.sampling_rate, recorded.leads)
         refusals = [q.refusal or _required_lead_missing(spec, leads, q) for q in qualities]
         inputs: dict[int, NDArray[np.float32]] = {}
         for number, quality, refusal in zip(numbers, qualities, refusals, strict=True):

@@ -16,13 +16,15 @@ J. Pan, W. J. Tompkins, "A real-time QRS detection algorithm", IEEE Trans Biomed
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.likeness import commonest_shape, complexes, recurrence
+from ecgfoundry.measurements.likeness import alike_to, commonest_shape, complexes, recurrence
 from ecgfoundry.signals.filters import butterworth_sos
 
-__all__ = ["fill_gaps", "find_beats", "heart_rate_bpm", "readable_rows"]
+__all__ = ["Detection", "detect", "fill_gaps", "find_beats", "heart_rate_bpm", "readable_rows"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -88,6 +90,8 @@ FAST_REFRACTORY_S = 0.17
 """350 per minute."""
 FAST_MEMBERS = 64
 """Complexes that are compared with one another in a stretch (an hour of noise stays cheap)."""
+FAST_SHAPES = 3
+"""A rhythm may change its shape, and a lead may come and go, within a window (our choice)."""
 FAST_FEWEST = 4
 """Of which four are alike at least."""
 LEAST_SLOPE_SHARE = 1e-9
@@ -122,6 +126,39 @@ def find_beats(signal: NDArray[np.floating], sampling_rate: float) -> Int64:
     ValueError
         The array has neither one nor two dimensions, or the rate is not a positive number.
     """
+    found = detect(signal, sampling_rate)
+    return np.empty(0, np.int64) if found is None else found.beats
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Beats, and the signals in which they were found.
+
+    Parameters
+    ----------
+    beats : ndarray of int64
+        Sample numbers of the signal as it was given.
+    coarse : ndarray (leads, samples / factor)
+        The readable leads, gaps bridged, averaged over ``factor`` samples.
+    band : ndarray (leads, samples / factor)
+        The same between 5 and 25 Hz, with each lead's weight and scaled to its beats.
+    shares : ndarray (leads,)
+        How much each lead counted, sum 1.
+    factor : int
+    rate : float
+        Of ``coarse`` and ``band``, Hz.
+    """
+
+    beats: Int64
+    coarse: Float64
+    band: Float64
+    shares: Float64
+    factor: int
+    rate: float
+
+
+def detect(signal: NDArray[np.floating], sampling_rate: float) -> Detection | None:
+    """Find beats as :func:`find_beats`, and return what they were found in; None if nothing is."""
     array = np.asarray(signal, dtype=np.float64)
     if array.ndim not in (1, 2):
         raise ValueError(f"signal has {array.ndim} dimensions; 1 or 2 are needed")
@@ -130,7 +167,7 @@ def find_beats(signal: NDArray[np.floating], sampling_rate: float) -> Int64:
     x = array[None] if array.ndim == 1 else array
     rows = readable_rows(x)
     if rows.size == 0 or x.shape[1] < SHORTEST_S * sampling_rate or sampling_rate < 25:
-        return np.empty(0, np.int64)
+        return None
     x = x[rows]
     missing = ~np.isfinite(x)
     filled = fill_gaps(x)
@@ -140,22 +177,24 @@ def find_beats(signal: NDArray[np.floating], sampling_rate: float) -> Int64:
     band = _band(coarse, rate)
     joined = _slope_energy(band, rate)
     if joined is None:
-        return np.empty(0, np.int64)
-    feature, shares = joined
+        return None
+    feature, blocks = joined
+    shares, sizes = blocks.mean(axis=1), _sizes(band)
 
     def weights(beats: Int64) -> Float64:
-        at = [_between_blocks(row, beats, rate) for row in shares]
-        return np.sqrt(at) / _sizes(band)[:, None]
+        at = [_between_blocks(row, beats, rate) for row in blocks]
+        return np.sqrt(at) / sizes[:, None]
 
     level = _level(feature, rate)
     out = level > PEAKEDNESS * float(np.median(feature))
     steady = _decide(feature, level, out, rate)
     beats = _refine(filled, steady, band, weights(steady), factor, sampling_rate)
+    scaled = band * (np.sqrt(shares) / sizes)[:, None]
     if not out.all():
         candidates = _decide(feature, level, ~out, rate, FAST_REFRACTORY_S)
         ripple = level >= FAST_RIPPLE * float(np.median(feature))
         fast = [
-            _recurring(coarse, band, shares.mean(axis=1), candidates, stretch, rate)
+            _recurring(coarse, scaled, shares, candidates, stretch, rate)
             for stretch in _stretches(~out & ripple, rate)
         ]
         found = np.concatenate([np.empty(0, np.int64), *fast])
@@ -164,7 +203,7 @@ def find_beats(signal: NDArray[np.floating], sampling_rate: float) -> Int64:
     if missing.any() and beats.size:
         nothing: NDArray[np.bool_] = np.asarray(missing.all(axis=0))
         beats = beats[~nothing[beats]]
-    return beats
+    return Detection(beats, coarse, scaled, shares, factor, rate)
 
 
 def readable_rows(signal: NDArray[np.floating]) -> Int64:
@@ -336,22 +375,28 @@ def _recurring(
     stretch: tuple[int, int],
     rate: float,
 ) -> Int64:
-    """Return where the commonest shape of the candidates recurs; nowhere if most are unlike it."""
+    """Return where the commonest shapes of the candidates recur; nowhere if most are unlike."""
     from scipy.signal import find_peaks
 
     start, stop = stretch
-    scaled = band[:, start:stop] * (np.sqrt(shares) / _sizes(band))[:, None]
+    scaled = band[:, start:stop]
     places = candidates[(candidates >= start) & (candidates < stop)] - start
     reach = round(FAST_REACH_S * rate)
     windows, _ = complexes(scaled, places[:: max(1, places.size // FAST_MEMBERS)], reach)
-    if len(windows) < FAST_FEWEST:
-        return np.empty(0, np.int64)
-    likeness = recurrence(scaled, commonest_shape(windows, FAST_LIKENESS))
-    low, high = np.percentile(likeness, (1.0, 99.0))
     apart = max(1, round(FAST_REFRACTORY_S * rate))
+    likeness = np.full(stop - start, -1.0)
+    for _ in range(FAST_SHAPES):
+        if len(windows) < FAST_FEWEST:
+            break
+        shape = commonest_shape(windows, FAST_LIKENESS)
+        here = recurrence(scaled, shape)
+        low, high = np.percentile(here, (1.0, 99.0))
+        if -low <= FAST_MIRROR * high:
+            likeness = np.maximum(likeness, here)
+        windows = windows[~alike_to(windows, shape, FAST_LIKENESS)]
     padded = np.concatenate([[-1.0], likeness, [-1.0]])
     beats = find_peaks(padded, height=FAST_LIKENESS, distance=apart)[0] - 1
-    if -low > FAST_MIRROR * high or beats.size < FAST_FEWEST:
+    if beats.size < FAST_FEWEST:
         return np.empty(0, np.int64)
     intervals = np.diff(beats)
     covered = intervals[intervals <= 1.5 * np.median(intervals)].sum()

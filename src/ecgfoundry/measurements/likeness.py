@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["commonest_shape", "complexes", "correlations", "recurrence"]
+__all__ = ["alike_to", "commonest_shape", "complexes", "correlations", "recurrence"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -63,6 +63,16 @@ def commonest_shape(windows: Float64, likeness: float) -> Float64:
     chosen = alike[alike.sum(axis=1).argmax()]
     mean: Float64 = windows[chosen].mean(axis=0) if chosen.any() else windows[0]
     return mean
+
+
+def alike_to(windows: Float64, shape: Float64, likeness: float) -> NDArray[np.bool_]:
+    """Return which of the windows (n, leads, samples) have at least this correlation with a shape.
+
+    One of them always has: that which is most like it.
+    """
+    row = correlations(np.concatenate([shape[np.newaxis], windows]))[0, 1:]
+    result: NDArray[np.bool_] = row >= min(likeness, float(row.max()))
+    return result
 
 
 def recurrence(signal: Float64, shape: Float64) -> Float64:

@@ -14,8 +14,8 @@ from typing import Any
 from ecgfoundry.formats.base import RecordingInfo
 from ecgfoundry.formats.common.filters import is_filter_key
 from ecgfoundry.formats.common.measurements import MEASUREMENTS, STATEMENTS_KEY, device_measurements
+from ecgfoundry.measurements.gate import judge_window
 from ecgfoundry.recording import Recording
-from ecgfoundry.signals.quality import assess_window
 
 __all__ = ["KEPT_DEVICE", "KEPT_HEADER", "QUALITY_SECONDS", "recording_summary"]
 
@@ -111,7 +111,7 @@ def recording_summary(
 
 def _quality(recording: Recording) -> dict[str, Any]:
     part = recording.window(0.0, QUALITY_SECONDS)
-    found = assess_window(part.signal, part.sampling_rate, part.leads)
+    found = judge_window(part.signal, part.sampling_rate, part.leads)
     return {
         "verdict": found.verdict,
         "seconds": round(part.duration_s, 4),

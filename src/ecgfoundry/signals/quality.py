@@ -1,8 +1,9 @@
-"""Can this window be read as an ECG, and what should its reader know about it?
+"""Can this window be read, and what should its reader know about it?
 
-The gate refuses only what cannot be read as an ECG: nothing there, flat, too short, or mostly
-missing. Everything else is a named warning beside the findings. Every threshold here is our
-choice; each is one constant with its unit, so that it can be argued about.
+Refused is only what cannot be read: nothing there, flat, too short, or mostly missing. Everything
+else is a named warning beside the findings. Whether what can be read is an ECG at all is asked by
+:mod:`ecgfoundry.measurements.recognition`; :mod:`ecgfoundry.measurements.gate` joins the two. Every
+threshold here is our choice; each is one constant with its unit, so that it can be argued about.
 """
 
 from __future__ import annotations

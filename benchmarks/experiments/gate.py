@@ -1,0 +1,145 @@
+"""What the quality gate refuses wrongly, and which signals that are no ECG it lets pass.
+
+``python -m benchmarks.experiments.gate --data FOLDER`` prints the tables of ``docs/quality.md``.
+FOLDER holds the public sets, unpacked (folders ``cinc2017``, ``ludb``, ``mitbih``, ``cinc2021``,
+``brugada``: any ``*.hea`` below them) or as single files (``cinc2011_quality.npz``,
+``ptbxl_z250_*.npz``); what is not there is left out. Windows have 10 s; a recording is refused if
+every window of it is. Of CinC 2017 the records with an answer (N, A, O) are put in an order by
+``numpy.random.default_rng(2017)``: the first 1,500 chose the limits, the next 1,500 are reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from multiprocessing import Pool
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.experiments.hostile_signals import KINDS, as_leads
+from ecgfoundry import read
+from ecgfoundry.measurements.gate import judge_windows
+
+WINDOW_S = 10.0
+REPORTED = 1500
+SEED = 20_000
+"""Of the signals that are reported; those that chose the limits had seeds up to 12,000."""
+
+Job = tuple[str, NDArray[np.float32], float]
+"""Which recording, its signal (leads, samples) in mV, its rate."""
+
+
+def _cinc2011(path: Path, acceptable: bool) -> Iterator[Job]:
+    stored = np.load(path)
+    x = np.cumsum(stored["delta"], axis=2, dtype=np.int16) / np.float32(200)
+    for row in np.flatnonzero(stored["acceptable"] == acceptable):
+        yield str(stored["record"][row]), x[row].astype(np.float32), 500.0
+
+
+def _ptbxl(path: Path) -> Iterator[Job]:
+    stored = np.load(path)
+    for name, delta in zip(stored["ecg_id"], stored["delta"], strict=True):
+        x = np.cumsum(delta, axis=1, dtype=np.int16) / np.float32(stored["scale"])
+        yield str(name), x.astype(np.float32), 250.0
+
+
+def _headers(folder: Path) -> Iterator[Job]:
+    for header in sorted(folder.rglob("*.hea")):
+        recording = read(header)
+        yield header.stem, recording.signal, recording.sampling_rate
+
+
+def _cinc2017(folder: Path, part: str) -> Iterator[Job]:
+    (reference,) = folder.rglob("REFERENCE.csv")
+    labels = dict(line.split(",") for line in reference.read_text().split())
+    names = sorted(name for name, label in labels.items() if label in "NAO")
+    order = np.random.default_rng(2017).permutation(len(names))
+    parts = {
+        "chose the limits": [names[k] for k in order[:REPORTED]],
+        "reported": [names[k] for k in order[REPORTED : 2 * REPORTED]],
+        "noisy (~)": sorted(name for name, label in labels.items() if label == "~"),
+    }
+    for name in parts[part]:
+        recording = read(reference.parent / f"{name}.hea")
+        yield name, recording.signal, recording.sampling_rate
+
+
+def sets(folder: Path) -> Iterator[tuple[str, Iterator[Job]]]:
+    """Yield the name of every set that is there, and its recordings."""
+    if (path := folder / "cinc2011_quality.npz").is_file():
+        yield "CinC 2011, acceptable", _cinc2011(path, True)
+        yield "CinC 2011, not acceptable", _cinc2011(path, False)
+    if (folder / "cinc2017").is_dir():
+        for part in ("chose the limits", "reported", "noisy (~)"):
+            yield f"CinC 2017, {part}", _cinc2017(folder / "cinc2017", part)
+    for path in sorted(folder.glob("ptbxl_z250_*.npz")):
+        yield f"PTB-XL subset, {path.stem.rsplit('_', 1)[1]}", _ptbxl(path)
+    for name in ("ludb", "mitbih", "cinc2021", "brugada"):
+        if (folder / name).is_dir():
+            yield name, _headers(folder / name)
+
+
+def judged(job: Job) -> list[str]:
+    """Return the code of the refusal of every window of a recording, "" where it is read."""
+    _, signal, rate = job
+    length = round(WINDOW_S * rate)
+    starts = range(0, max(1, signal.shape[1] - length + 1), length)
+    windows = [signal[:, start : start + length] for start in starts]
+    leads = [f"lead {row}" for row in range(len(signal))]
+    return [
+        "" if (refusal := judge_windows(window[None], rate, leads)[0].refusal) is None
+        else refusal.code
+        for window in windows
+    ]  # fmt: skip
+
+
+def hostile(job: tuple[str, int, int, bool]) -> bool:
+    """Whether a signal that is no ECG passes."""
+    kind, number, leads, alike = job
+    rate = (250.0, 500.0, 300.0, 100.0, 1000.0)[number % 5]
+    generator = np.random.default_rng([number + SEED, zlib.crc32(kind.encode()), leads, alike])
+    x = as_leads(kind, generator, round(WINDOW_S * rate), rate, leads, alike)
+    names = [f"lead {row}" for row in range(leads)]
+    return judge_windows(x[None], rate, names)[0].refusal is None
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--each", type=int, default=40, help="signals of a kind with one lead")
+    options = parser.parse_args()
+    with Pool(options.processes) as pool:
+        print("| set | recordings | refused | windows of 10 s | refused | why |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        for name, jobs in sets(options.data):
+            answers = list(pool.imap(judged, jobs, chunksize=8))
+            if not answers:
+                continue
+            codes = [code for answer in answers for code in answer]
+            whole = sum(all(answer) for answer in answers)
+            why = ", ".join(f"{code} {n}" for code, n in Counter(filter(None, codes)).most_common())
+            refused = sum(code != "" for code in codes)
+            print(
+                f"| {name} | {len(answers)} | {whole} ({whole / len(answers):.2%}) | {len(codes)} "
+                f"| {refused} ({refused / len(codes):.2%}) | {why} |",
+                flush=True,
+            )
+        print("\n| kind | one lead | twelve alike | twelve of their own |")
+        print("| --- | --- | --- | --- |")
+        for kind in KINDS:
+            cells = []
+            for leads, alike in ((1, True), (12, True), (12, False)):
+                count = options.each if leads == 1 else options.each // 4
+                found = pool.map(hostile, [(kind, k, leads, alike) for k in range(count)])
+                cells.append(f"{sum(found)} of {count}")
+            print(f"| {kind} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

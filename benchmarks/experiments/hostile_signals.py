@@ -1,0 +1,208 @@
+"""Signals that are no ECG, by kind: noise, waves of generators, other body signals, devices.
+
+Each kind is a function of a generator of random numbers, a length and a sampling rate, and gives
+one channel of about 1 mV; parameters are drawn anew at each call, so that a limit cannot be fitted
+to one of them. :func:`as_leads` makes several leads of it: alike but for gain, or each its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, chirp, sawtooth, sosfiltfilt, square
+
+__all__ = ["KINDS", "as_leads"]
+
+Float64 = NDArray[np.float64]
+Generator = np.random.Generator
+Kind = Callable[[Generator, int, float], Float64]
+
+
+def _time(samples: int, rate: float) -> Float64:
+    return np.arange(samples) / rate
+
+
+def _coloured(r: Generator, samples: int, exponent: float) -> Float64:
+    frequency = np.fft.rfftfreq(samples)
+    size = np.where(frequency > 0, frequency, np.inf) ** (-exponent / 2)
+    spectrum = size * (r.normal(size=frequency.size) + 1j * r.normal(size=frequency.size))
+    x = np.fft.irfft(spectrum, samples)
+    return x / x.std()
+
+
+def _band(r: Generator, samples: int, rate: float, low: float, high: float) -> Float64:
+    margin = round(4 * rate)
+    sos = butter(3, (low, min(high, 0.45 * rate)), "bandpass", fs=rate, output="sos")
+    x = sosfiltfilt(sos, r.normal(size=samples + 2 * margin))[margin:-margin]
+    return x / x.std()
+
+
+def _phase(r: Generator, samples: int, rate: float, hertz: float, variation: float) -> Float64:
+    """Phase in turns of a rhythm whose rate wanders slowly."""
+    wander = _band(r, samples, rate, 0.05, 0.4)
+    return np.cumsum(hertz * (1.0 + variation * wander)) / rate + r.uniform()
+
+
+def _noise(x: Float64, r: Generator, most: float) -> Float64:
+    return x + r.uniform(0, most) * x.std() * r.normal(size=x.size)
+
+
+def _sines(r: Generator, samples: int, rate: float) -> Float64:
+    time, x = _time(samples, rate), np.zeros(samples)
+    for _ in range(r.integers(2, 6)):
+        x += r.uniform(0.3, 1) * np.sin(2 * np.pi * (r.uniform(0.3, 25) * time + r.uniform()))
+    return x
+
+
+def _harmonic_sines(r: Generator, samples: int, rate: float) -> Float64:
+    time, base, x = _time(samples, rate), r.uniform(0.6, 4), np.zeros(samples)
+    for k in range(1, r.integers(3, 6)):
+        x += r.uniform(0.2, 1) / k * np.sin(2 * np.pi * (k * base * time + r.uniform()))
+    return x
+
+
+def _eeg(r: Generator, samples: int, rate: float) -> Float64:
+    alpha = _band(r, samples, rate, 8.5, 11.5) * (1 + 0.8 * _band(r, samples, rate, 0.1, 0.8))
+    return _coloured(r, samples, r.uniform(0.8, 1.4)) + r.uniform(0.5, 2.5) * alpha
+
+
+def _walking(r: Generator, samples: int, rate: float) -> Float64:
+    """Vertical acceleration: harmonics of the step rate, a softened blow at each step."""
+    turns = _phase(r, samples, rate, r.uniform(1.5, 2.2), 0.02)
+    x = sum(
+        r.uniform(0.3, 1) / k * np.sin(2 * np.pi * (k * turns + r.uniform())) for k in range(1, 5)
+    )
+    within = turns % 1.0
+    blow = np.exp(-within / 0.06) * np.sin(2 * np.pi * within / 0.12)
+    return _noise(x + r.uniform(0, 0.8) * blow, r, 0.3)
+
+
+def _ppg(r: Generator, samples: int, rate: float) -> Float64:
+    turns = _phase(r, samples, rate, r.uniform(0.7, 2.5), 0.02) % 1.0
+    peak, notch = r.uniform(0.15, 0.25), r.uniform(0.4, 0.5)
+    x = np.exp(-0.5 * ((turns - peak) / 0.09) ** 2)
+    x += r.uniform(0.1, 0.5) * np.exp(-0.5 * ((turns - notch) / 0.1) ** 2)
+    return _noise(x + 0.2 * _band(r, samples, rate, 0.15, 0.4), r, 0.05)
+
+
+def _pressure(r: Generator, samples: int, rate: float) -> Float64:
+    """Arterial pressure: a steep rise over 80 to 150 ms, a notch, an exponential fall."""
+    base = r.uniform(0.8, 2.2)
+    within = (_phase(r, samples, rate, base, 0.02) % 1.0) / base
+    rise = r.uniform(0.08, 0.15)
+    up = 0.5 - 0.5 * np.cos(np.pi * np.clip(within / rise, 0, 1))
+    x = up * np.exp(-np.maximum(within - rise, 0) / r.uniform(0.25, 0.5))
+    x -= r.uniform(0, 0.15) * np.exp(-0.5 * ((within - 0.3) / 0.02) ** 2)
+    # The transducer and its line pass up to about 12 Hz.
+    sos = butter(2, 12.0, fs=rate, output="sos")
+    return _noise(sosfiltfilt(sos, x), r, 0.03)
+
+
+def _respiration(r: Generator, samples: int, rate: float) -> Float64:
+    turns = _phase(r, samples, rate, r.uniform(0.15, 0.6), 0.08)
+    x = np.sin(2 * np.pi * turns) + 0.3 * np.sin(4 * np.pi * turns + r.uniform(0, 6))
+    return _noise(x, r, 0.1)
+
+
+def _emg(r: Generator, samples: int, rate: float) -> Float64:
+    """Bursts of muscle noise with the rhythm of a movement."""
+    turns = _phase(r, samples, rate, r.uniform(0.4, 1.5), 0.1) % 1.0
+    return _band(r, samples, rate, 20, 90) * (0.1 + np.exp(-0.5 * ((turns - 0.5) / 0.15) ** 2))
+
+
+def _eyes(r: Generator, samples: int, rate: float) -> Float64:
+    """Saccades: steps of the corneal potential at irregular moments."""
+    steps = np.zeros(samples)
+    at = r.integers(0, samples, r.integers(8, 25))
+    steps[at] = r.normal(size=at.size)
+    sos = butter(1, min(30.0, 0.4 * rate), fs=rate, output="sos")
+    return _noise(sosfiltfilt(sos, np.cumsum(steps)), r, 0.05)
+
+
+def _calibration(r: Generator, samples: int, rate: float) -> Float64:
+    """Pulses of 1 mV and 0.1 to 0.3 s."""
+    turns = (_time(samples, rate) / r.uniform(0.5, 2.0) + r.uniform()) % 1.0
+    return np.where(turns < r.uniform(0.15, 0.4), 1.0, 0.0) + 0.002 * r.normal(size=samples)
+
+
+def _rails(r: Generator, samples: int, rate: float) -> Float64:
+    """An electrode that is off: the amplifier at one rail or the other, mains at times."""
+    edges = np.sort(r.integers(0, samples, r.integers(2, 12)))
+    level = np.where(np.searchsorted(edges, np.arange(samples)) % 2, 5.0, -5.0)
+    return level + r.uniform(0, 0.05) * np.sin(2 * np.pi * 50 * _time(samples, rate))
+
+
+def _mains(r: Generator, samples: int, rate: float) -> Float64:
+    turns = r.choice([50.0, 60.0]) * _time(samples, rate) + r.uniform()
+    return np.sin(2 * np.pi * turns) * (1 + r.uniform(0, 0.5) * _band(r, samples, rate, 0.3, 2))
+
+
+def _taps(r: Generator, samples: int, rate: float) -> Float64:
+    """Blows against a cable: ringing transients, each its own, at irregular moments."""
+    x, time = np.zeros(samples), _time(samples, rate)
+    for at in np.cumsum(r.exponential(0.9, 30)):
+        after = np.maximum(time - at, 0)
+        ring = np.sin(2 * np.pi * (r.uniform(4, 25) * after + r.uniform()))
+        x += r.normal() * ring * np.exp(-after / r.uniform(0.03, 0.2)) * (time >= at)
+    return _noise(x, r, 0.1)
+
+
+def _any_band(r: Generator, samples: int, rate: float) -> Float64:
+    low = r.uniform(0.5, 12)
+    return _band(r, samples, rate, low, low + r.uniform(2, 25))
+
+
+def _wave(shape: Callable[[Float64], Float64], most_noise: float) -> Kind:
+    """Return a periodic wave of 0.4 to 8 Hz with noise of up to this share of its size."""
+
+    def make(r: Generator, samples: int, rate: float) -> Float64:
+        return _noise(shape(2 * np.pi * r.uniform(0.4, 8) * _time(samples, rate)), r, most_noise)
+
+    return make
+
+
+KINDS: dict[str, Kind] = {
+    "white noise": lambda r, n, f: r.normal(size=n),
+    "pink noise": lambda r, n, f: _coloured(r, n, 1.0),
+    "brown noise": lambda r, n, f: _coloured(r, n, 2.0),
+    "random walk": lambda r, n, f: np.cumsum(r.normal(size=n)) / 20,
+    "noise 0.5-5 Hz": lambda r, n, f: _band(r, n, f, 0.5, 5),
+    "noise 1-15 Hz": lambda r, n, f: _band(r, n, f, 1, 15),
+    "noise 5-40 Hz": lambda r, n, f: _band(r, n, f, 5, 40),
+    "noise of any band": _any_band,
+    "sine": lambda r, n, f: np.sin(2 * np.pi * r.uniform(0.2, 30) * _time(n, f)),
+    "sum of sines": _sines,
+    "harmonic sines": _harmonic_sines,
+    "sine in noise": _wave(np.sin, 1.0),
+    "chirp": lambda r, n, f: chirp(_time(n, f), r.uniform(0.1, 3), n / f, r.uniform(5, 40)),
+    "triangle wave": _wave(lambda turns: sawtooth(turns, 0.5), 0.1),
+    "sawtooth": _wave(sawtooth, 0.1),
+    "square wave": _wave(square, 0.1),
+    "pulses": _calibration,
+    "mains": _mains,
+    "rails": _rails,
+    "EEG": _eeg,
+    "EMG bursts": _emg,
+    "eye movements": _eyes,
+    "walking": _walking,
+    "PPG": _ppg,
+    "pressure": _pressure,
+    "respiration": _respiration,
+    "blows": _taps,
+    "flat": lambda r, n, f: np.full(n, r.normal()),
+    "flat with noise": lambda r, n, f: 0.003 * r.normal(size=n),
+}
+
+
+def as_leads(
+    kind: str, r: Generator, samples: int, rate: float, leads: int, alike: bool
+) -> Float64:
+    """Return (leads, samples): one signal at several gains with a little noise, or each its own."""
+    make = KINDS[kind]
+    if not alike or leads == 1:
+        return np.stack([make(r, samples, rate) for _ in range(leads)])
+    x = make(r, samples, rate)
+    own = 0.02 * x.std() * r.normal(size=(leads, samples))
+    return np.outer(r.uniform(0.3, 1.5, leads) * r.choice([-1, 1], leads), x) + own

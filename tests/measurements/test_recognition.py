@@ -1,0 +1,159 @@
+"""What is an ECG and what is none, from made signals whose kind is known, and from real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.experiments.hostile_signals import KINDS, as_leads
+
+import ecgfoundry
+from ecgfoundry.measurements.gate import judge_window
+from ecgfoundry.measurements.recognition import recognise
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+IMITATIONS = ("harmonic sines", "walking", "PPG", "pressure", "blows", "pulses")
+"""Kinds of which some signal now and then looks like a tachycardia or a row of beats."""
+
+
+def bump(time: np.ndarray, at: float, width: float) -> np.ndarray:
+    return np.exp(-0.5 * ((time - at) / width) ** 2)
+
+
+def rhythm(
+    times: np.ndarray, *, qrs_s: float = 0.08, height: float = 1.0, noise: float = 0.02, rate=250.0
+) -> np.ndarray:
+    """Ten seconds of Q, R, S and T, in mV; noise as a share of R."""
+    time = np.arange(round(10 * rate)) / rate
+    x = np.zeros(time.size)
+    unit = qrs_s / 8
+    for at in times:
+        x += bump(time, at, 1.2 * unit) - 0.15 * bump(time, at - 2.5 * unit, unit)
+        x += 0.25 * bump(time, at + min(0.28, 1.5 * qrs_s + 0.1), 0.04)
+        x -= 0.25 * bump(time, at + 2.6 * unit, 1.1 * unit)
+    generator = np.random.default_rng(0)
+    return height * (x + noise * generator.normal(size=x.size))
+
+
+def irregular(seed: int, mean: float) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    times = 0.3 + np.cumsum(mean * generator.uniform(0.6, 1.5, 80))
+    return times[times < 9.8]
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        pytest.param(rhythm(np.arange(0.5, 9.8, 0.85)), id="sinus rhythm"),
+        pytest.param(rhythm(irregular(1, 0.6)), id="atrial fibrillation"),
+        pytest.param(rhythm(irregular(2, 0.38)), id="rapid atrial fibrillation"),
+        pytest.param(rhythm(np.arange(0.7, 9.8, 2.4)), id="25 per minute"),
+        pytest.param(rhythm(np.arange(0.4, 9.8, 60 / 220)), id="220 per minute"),
+        pytest.param(rhythm(np.arange(0.4, 9.8, 0.2), qrs_s=0.06), id="300 per minute"),
+        pytest.param(rhythm(np.arange(0.5, 9.8, 0.85), height=0.1, noise=0.05), id="low voltage"),
+        pytest.param(rhythm(np.arange(0.5, 9.8, 0.9), qrs_s=0.16), id="bundle-branch block"),
+        pytest.param(
+            rhythm(np.arange(0.5, 9.8, 1.5)) + rhythm(np.arange(1.0, 9.8, 1.5), qrs_s=0.2),
+            id="bigeminy",
+        ),
+        pytest.param(-rhythm(np.arange(0.5, 9.8, 0.85)), id="upside down"),
+    ],
+)
+def test_rhythms_are_ecgs(x: np.ndarray) -> None:
+    found = recognise(x[None], 250.0)
+    assert found.reason is None, found.figures
+    assert found.words == ""
+
+
+def test_a_paced_rhythm_is_an_ecg() -> None:
+    times = np.arange(0.5, 9.8, 0.9)
+    x = rhythm(times, qrs_s=0.16, rate=500.0)
+    for at in times:
+        x[round((at - 0.06) * 500)] += 3.0
+    assert recognise(x[None], 500.0).reason is None
+
+
+@pytest.mark.parametrize("qrs_s", [0.12, 0.16, 0.2])
+@pytest.mark.parametrize("bpm", [160, 200])
+def test_ventricular_tachycardia_is_an_ecg(bpm: int, qrs_s: float) -> None:
+    time = np.arange(2500) / 250
+    x = sum(
+        bump(time, at, qrs_s / 5) + 0.35 * bump(time, at - 0.24 * qrs_s, qrs_s / 10)
+        - 0.3 * bump(time, at + qrs_s / 2 + 15 / bpm, 0.05)
+        for at in np.arange(0.4, 9.8, 60 / bpm)
+    )  # fmt: skip
+    x = x + 0.02 * np.random.default_rng(1).normal(size=x.size)
+    assert recognise(x[None], 250.0).reason is None
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        ("ludb/8.hea", 500.0),
+        ("cinc2017/A00001.hea", 300.0),
+        ("cinc2017/A00005.hea", 300.0),
+        ("cinc2021/E07500.hea", 500.0),
+        ("cinc2021/JS20000.hea", 500.0),
+        ("mitdb/201_450s.hea", 360.0),
+    ],
+)
+def test_real_recordings_are_ecgs_window_by_window(name: str, rate: float) -> None:
+    recording = ecgfoundry.read(FIXTURES / name)
+    assert recording.sampling_rate == rate
+    length = round(10 * rate)
+    for start in range(0, recording.samples - length + 1, length):
+        window = recording.signal[:, start : start + length]
+        assert recognise(window, rate).reason is None, start
+        assert recognise(window[:1], rate).reason is None, start
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in IMITATIONS])
+@pytest.mark.parametrize("leads", [1, 12])
+def test_what_is_no_ecg_is_refused(kind: str, leads: int) -> None:
+    for seed, rate in enumerate((250.0, 500.0, 300.0)):
+        generator = np.random.default_rng([seed, 77])
+        x = as_leads(kind, generator, round(10 * rate), rate, leads, alike=seed % 2 == 0)
+        assert judge_window(x, rate, [f"x{k}" for k in range(leads)]).refusal is not None, seed
+
+
+def test_of_the_waves_that_imitate_beats_one_in_five_passes_at_most() -> None:
+    passed = {
+        kind: sum(
+            recognise(as_leads(kind, np.random.default_rng([k, 5]), 2500, 250.0, 1, True), 250.0)
+            .reason is None
+            for k in range(10)
+        )
+        for kind in IMITATIONS
+    }  # fmt: skip
+    assert max(passed.values()) <= 2, passed
+
+
+def test_the_words_say_why() -> None:
+    noise = np.random.default_rng(0).normal(size=(2, 2500))
+    refusal = judge_window(noise, 250.0, ("I", "II")).refusal
+    assert refusal is not None
+    assert (refusal.code, refusal.leads) == ("no-beats", ("I", "II"))
+    assert "no heartbeats are found" in refusal.message
+    assert "asystole" in refusal.message
+    time = np.arange(2500) / 250
+    saw = (time * 1.3) % 1.0
+    refusal = judge_window(saw[None], 250.0, ("II",)).refusal
+    assert refusal is not None and refusal.code == "not-an-ecg"
+    assert refusal.message.startswith("not read as an ECG (II): the waves are steep on one side")
+
+
+def test_a_lead_without_beats_does_not_matter_beside_one_with_them() -> None:
+    x = rhythm(np.arange(0.5, 9.8, 0.85))
+    noise = np.random.default_rng(3).normal(size=(3, x.size))
+    quality = judge_window(np.concatenate([noise, x[None]]), 250.0, ("I", "II", "III", "V1"))
+    assert quality.refusal is None
+    assert judge_window(noise, 250.0, ("I", "II", "III")).refusal is not None
+
+
+@pytest.mark.parametrize("change", [1e-3, 50.0])
+def test_neither_unit_nor_offset_matters(change: float) -> None:
+    x = rhythm(np.arange(0.5, 9.8, 0.85))[None]
+    one, other = recognise(x, 250.0), recognise(change * x + 3 * change, 250.0)
+    assert one.beats.tolist() == other.beats.tolist()
+    assert one.figures == pytest.approx(other.figures, rel=1e-6)
