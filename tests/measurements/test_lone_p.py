@@ -1,0 +1,54 @@
+"""P waves between the complexes are found where they were planted, and nowhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+from tests.criteria.constructed import COMPLETE, STEADY, TWO_TO_ONE, WENCKEBACH, sinus
+
+import ecgfoundry
+from ecgfoundry.synthesis.planted import Planted, paint
+
+
+def p_peaks(planted: Planted) -> np.ndarray:
+    return ecgfoundry.measure(paint(planted)).p_relation.p_time_s
+
+
+def all_found(planted: Planted) -> None:
+    # The peak of a planted P wave is 50 ms behind its begin.
+    wanted = np.array([onset + 0.05 for onset, _ in planted.atria])
+    found = p_peaks(planted)
+    assert found.size == wanted.size
+    np.testing.assert_allclose(found, wanted, atol=0.04)
+
+
+def test_a_dropped_beat_leaves_its_p_wave() -> None:
+    all_found(STEADY)
+    relation = ecgfoundry.measure(paint(STEADY)).p_relation
+    assert relation.blocked == 2
+    np.testing.assert_allclose(relation.p_time_s[relation.p_beat < 0], [2.75, 6.75], atol=0.03)
+
+
+def test_every_second_p_wave_is_blocked() -> None:
+    all_found(TWO_TO_ONE)
+    assert ecgfoundry.measure(paint(TWO_TO_ONE)).p_relation.blocked == 6
+
+
+def test_pr_that_lengthens_until_a_beat_drops() -> None:
+    relation = ecgfoundry.measure(paint(WENCKEBACH)).p_relation
+    pr = relation.pr_ms[:6]
+    assert (np.diff(pr)[[0, 1, 3, 4]] > 30.0).all()
+    assert pr[3] < pr[2] - 60.0
+
+
+def test_atria_that_beat_on_their_own() -> None:
+    measured = ecgfoundry.measure(paint(COMPLETE))
+    assert measured.atrial_rate_bpm is not None
+    assert abs(measured.atrial_rate_bpm - 83.3) < 2.0  # 60 / 0.72 s
+    assert measured.heart_rate_bpm is not None
+    assert abs(measured.heart_rate_bpm - 38.7) < 0.5  # 60 / 1.55 s
+
+
+def test_sinus_rhythm_and_rhythms_without_p_waves_have_none_of_their_own() -> None:
+    assert ecgfoundry.measure(paint(sinus())).p_relation.blocked == 0
+    assert ecgfoundry.measure(paint(sinus(rr=1.2))).p_relation.blocked == 0
+    assert ecgfoundry.measure(paint(sinus(p=None))).p_relation.p_time_s.size == 0
