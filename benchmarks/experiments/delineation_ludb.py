@@ -109,10 +109,10 @@ class Tally:
     def rows(self) -> Iterator[str]:
         """Yield the lines of the table."""
         for name in BOUNDARIES:
-            errors = np.concatenate(self.errors[name]) * 1000 / RATE if self.errors[name] else []
-            count = len(errors)
-            if not count:
+            if not self.errors[name] or not sum(map(len, self.errors[name])):
                 continue
+            errors = np.concatenate(self.errors[name]) * 1000 / RATE
+            count = len(errors)
             sensitivity = count / max(count + self.missed[name], 1)
             precision = count / max(count + self.extra[name], 1)
             yield (

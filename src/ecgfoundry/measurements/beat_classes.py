@@ -248,9 +248,9 @@ class BeatLabeller:
     of different half hours that are alike have the same number.
 
     >>> labeller = BeatLabeller()  # doctest: +SKIP
-    >>> for stretch in stretches:
+    >>> for stretch in stretches:  # doctest: +SKIP
     ...     labeller.add(cut_beats(stretch.signal, rate, stretch.beats).later(stretch.start_s))
-    >>> labeller.finish().label
+    >>> labeller.finish().label  # doctest: +SKIP
     """
 
     def __init__(self, *, network: BeatNetwork | None = None) -> None:
