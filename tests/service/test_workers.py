@@ -98,12 +98,23 @@ def test_a_stopping_pool_finishes_what_it_accepted() -> None:
     async def what(pool: WorkerPool, restarts: list[str]) -> list[Result]:
         tasks = [asyncio.create_task(pool.submit(ECG)) for _ in range(6)]
         await asyncio.sleep(0)
-        await pool.close()
+        await pool.close(grace_s=200)
         with pytest.raises(ProblemError):
             await pool.submit(ECG)
         return await asyncio.gather(*tasks)
 
     assert all(answer.problem is None for answer in with_pool(what))
+
+
+def test_what_a_stopping_pool_cannot_finish_is_answered() -> None:
+    async def what(pool: WorkerPool, restarts: list[str]) -> list[Result]:
+        tasks = [asyncio.create_task(pool.submit(ECG)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await pool.close(grace_s=0.0)  # no worker is loaded yet
+        return await asyncio.gather(*tasks)
+
+    answers = with_pool(what)
+    assert [answer.problem.status for answer in answers if answer.problem] == [503, 503, 503]
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only where the size is told")

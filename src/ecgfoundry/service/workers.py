@@ -196,10 +196,17 @@ class WorkerPool:
                     self._finished(1)
 
     async def close(self, grace_s: float = 30.0) -> None:
-        """Finish what was accepted, then end the workers."""
+        """Finish what was accepted, then end the workers.
+
+        What is not finished after ``grace_s`` is answered with 503: nobody waits for ever.
+        """
         self._closing = True
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._empty.wait(), grace_s)
+        late = Result(problem=Problem(503, "stopping", "the service has stopped before the answer"))
+        held = [task for entry in self._all for task in entry.tasks]
+        for task in [*self._waiting, *self._patient, *held]:
+            self._answer(task, late)
         for process in list(self._all):
             self._drop(process)
             process.connection.close()
