@@ -180,7 +180,7 @@ def send_bombs(folder: Path) -> list[dict[str, Any]]:
                     "good": problem is None,
                 }
             )
-        left = [path for path in temporary.rglob("*") if path.is_file() and path.name != ".lock"]
+        left = _left(temporary)
         assert left == [], left
     return rows
 
@@ -237,10 +237,14 @@ def fuzz_service(
                 for line in text.splitlines()
                 if line.startswith("ecgfoundry_worker_restarts_total")
             )
-            result.left_on_disk = sorted(
-                path.name for path in temporary.rglob("*") if path.is_file()
-            )
+            result.left_on_disk = _left(temporary)
     return result
+
+
+def _left(temporary: Path) -> list[str]:
+    """Files that should be gone; the lock of the running service is none."""
+    files = (path.name for path in temporary.rglob("*") if path.is_file())
+    return sorted(name for name in files if name != ".lock")
 
 
 def _post(address: str, folder: Path, seed: Seed) -> tuple[int, bytes, str]:
