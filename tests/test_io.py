@@ -23,6 +23,7 @@ from ecgfoundry.io import (
     table_suffix,
     whole_number,
     write_atomically,
+    write_folder_atomically,
     write_frame,
     write_json,
 )
@@ -182,3 +183,17 @@ def test_the_suffix_decides(tmp_path: Path) -> None:
     assert (tmp_path / "t.parquet").read_bytes()[:4] == b"PAR1"
     with pytest.raises(TableError, match=r"'\.json' names no table"):
         table_suffix("out.json")
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "recording"
+    with pytest.raises(RuntimeError), write_folder_atomically(target) as folder:
+        (folder / "half").write_text("x")
+        raise RuntimeError("meanwhile")
+    assert list(tmp_path.iterdir()) == []
+    with write_folder_atomically(target) as folder:
+        (folder / "whole").write_text("x")
+        assert not target.exists()
+    assert [path.name for path in target.iterdir()] == ["whole"]
+    with pytest.raises(FileAccessError), write_folder_atomically(tmp_path / "no" / "x"):
+        pass
