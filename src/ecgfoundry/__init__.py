@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ecgfoundry.api.measuring import calibrate, compare, evaluate, evaluate_predictions
     from ecgfoundry.api.models import from_pretrained, list_models
     from ecgfoundry.cli.serve import serve
+    from ecgfoundry.criteria.serial import compare_recordings
     from ecgfoundry.errors import EcgFoundryError
     from ecgfoundry.formats.files import EcgFile, read
     from ecgfoundry.formats.files import open_file as open
@@ -65,6 +66,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "compare",
+    "compare_recordings",
     "create_model",
     "embed",
     "evaluate",
@@ -106,6 +108,7 @@ _HOME = {
     "Recording": "ecgfoundry.recording",
     "calibrate": "ecgfoundry.api.measuring",
     "compare": "ecgfoundry.api.measuring",
+    "compare_recordings": "ecgfoundry.criteria.serial",
     "create_model": "ecgfoundry.models.registry",
     "embed": "ecgfoundry.api.answers",
     "evaluate": "ecgfoundry.api.measuring",
