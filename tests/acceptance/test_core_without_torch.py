@@ -20,6 +20,21 @@ sys.meta_path.insert(0, Blocked())
 """
 
 
+EVERY_MODULE = """
+import importlib, pkgutil, ecgfoundry
+skipped = tuple(
+    f"ecgfoundry.{package}"
+    for package in (
+        "training", "models.networks", "models.onnx_", "preprocessing.tensors", "labs.training",
+        "labs.visits", "service.", "api.dataset", "api.estimators", "tasks.losses",
+    )
+)
+for module in pkgutil.walk_packages(ecgfoundry.__path__, "ecgfoundry."):
+    if not module.name.startswith(skipped) and not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
+
+
 def run(code: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", BLOCK + code],
@@ -45,21 +60,7 @@ main(["diagnose", "sample:12-lead", "sample:single-lead", "--json"])
 
 
 def test_every_core_module_imports() -> None:
-    run(
-        """
-import importlib, pkgutil, ecgfoundry
-skipped = tuple(
-    f"ecgfoundry.{package}"
-    for package in (
-        "training", "models.networks", "models.onnx_", "preprocessing.tensors", "labs.training",
-        "labs.visits", "service.", "api.dataset", "api.estimators", "tasks.losses",
-    )
-)
-for module in pkgutil.walk_packages(ecgfoundry.__path__, "ecgfoundry."):
-    if not module.name.startswith(skipped) and not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
-"""
-    )
+    run(EVERY_MODULE)
 
 
 def test_what_needs_torch_says_how_to_install_it() -> None:
@@ -88,3 +89,8 @@ def test_import_is_light() -> None:
     """``import ecgfoundry`` alone loads none of the heavy libraries."""
     out = run("import ecgfoundry; print(*[m for m in ('numpy', 'scipy') if m in sys.modules])")
     assert out.strip() == ""
+
+
+def test_every_core_module_imports_where_there_is_no_fcntl_and_no_resource() -> None:
+    # Windows has neither.
+    run('Blocked.names += ("fcntl", "resource")\n' + EVERY_MODULE)

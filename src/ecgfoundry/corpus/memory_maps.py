@@ -9,7 +9,6 @@ this process has read are not asked for again, until a batch had to wait for the
 from __future__ import annotations
 
 import mmap
-import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,16 @@ from numpy.typing import NDArray
 
 from ecgfoundry.corpus.shards import HEADER_BYTES, shard_shape
 
+try:
+    import resource
+except ModuleNotFoundError:  # Windows: no advice and no limit of open files to raise
+    resource = None  # type: ignore[assignment]
+
 __all__ = ["MappedShards"]
 
 _PAGE = mmap.PAGESIZE
+ADVISED = hasattr(mmap, "MADV_WILLNEED")
+"""Whether this system takes advice (not Windows)."""
 
 
 class MappedShards:
@@ -67,7 +73,7 @@ class MappedShards:
         """
         places = codes.tolist()
         maps = {code: self._map(code) for code in dict.fromkeys(places)}
-        waits = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+        waits = 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_majflt
         if waits != self._waits:  # something had to come from the disk: memory may be short
             self._waits = waits
             for found in self._maps.values():
@@ -93,7 +99,8 @@ class _Map:
         shape = shard_shape(path, dtype.str)
         with path.open("rb") as stream:
             self._mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        self._mapped.madvise(mmap.MADV_RANDOM)
+        if ADVISED:
+            self._mapped.madvise(mmap.MADV_RANDOM)
         array = np.frombuffer(self._mapped, dtype=dtype, offset=HEADER_BYTES)
         self.array: NDArray[Any] = array.reshape(shape)
         self._size = dtype.itemsize * shape[1] * shape[2]
@@ -106,7 +113,7 @@ class _Map:
     def advise(self, rows: NDArray[np.int64]) -> None:
         """Ask for the pages of rows that may not be in memory."""
         known = self._read[rows]
-        if known.all():
+        if known.all() or not ADVISED:
             return
         willneed, size = mmap.MADV_WILLNEED, self._size
         for row in rows[~known].tolist():
@@ -118,6 +125,8 @@ class _Map:
 
 def _allow_files(count: int) -> None:
     """Raise the limit of open files up to what the system allows: every shard is mapped once."""
+    if resource is None:
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + 256
     if soft != resource.RLIM_INFINITY and soft < wanted:
