@@ -224,7 +224,13 @@ def _premature_ventricular(case: Case) -> Bool:
 
 
 def _ventricular_escape(case: Case) -> Bool:
-    return (_labels(case) == "V") & _late(case) & _alone(case)
+    """Late beats of ventricular class, or late, wide and without a P wave among narrow ones."""
+    labels, wide = _labels(case), _wide(case)
+    before = case.measurements.p_relation.p_before
+    shape = np.zeros(labels.size, bool)
+    if before.size == labels.size and wide.mean() < 0.5:
+        shape = wide & ~before
+    return ((labels == "V") & _alone(case) | shape) & _late(case)
 
 
 def _junctional_escape(case: Case) -> Bool:
