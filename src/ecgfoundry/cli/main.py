@@ -24,6 +24,7 @@ from ecgfoundry.cli import (
     infer,
     labs,
     manifest,
+    mcp,
     measure,
     models,
     pretrain,
@@ -55,6 +56,7 @@ app.command(train.train_defaults)
 app.command(infer.infer)
 app.command(models.app)
 app.command(serve.serve)
+app.command(mcp.mcp)
 app.command(stream.app)
 app.command(watch.watch)
 app.command(finetune.finetune)

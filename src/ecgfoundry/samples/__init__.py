@@ -10,12 +10,13 @@ from pathlib import Path
 
 from ecgfoundry.errors import FileAccessError
 
-__all__ = ["SAMPLES", "named_file", "sample_path"]
+__all__ = ["SAMPLES", "SAMPLE_PREFIX", "named_file", "sample_path"]
 
 SAMPLES: dict[str, str] = {"12-lead": "JS20000.hea", "single-lead": "A01711.hea"}
 """Name -> file name."""
 
-_PREFIX = "sample:"
+SAMPLE_PREFIX = "sample:"
+"""What a name begins with that stands for a sample and not for a path."""
 
 
 def sample_path(name: str) -> Path:
@@ -42,4 +43,8 @@ def named_file(name: str | Path) -> Path:
         As :func:`sample_path`.
     """
     text = str(name)
-    return sample_path(text.removeprefix(_PREFIX)) if text.startswith(_PREFIX) else Path(name)
+    return (
+        sample_path(text.removeprefix(SAMPLE_PREFIX))
+        if text.startswith(SAMPLE_PREFIX)
+        else Path(name)
+    )

@@ -1,0 +1,1 @@
+"""Tools for language models and other programs over the Model Context Protocol."""
