@@ -12,6 +12,7 @@ from ecgfoundry.formats.registry import READERS
 from ecgfoundry.models.registry import ARCHITECTURES
 from ecgfoundry.preprocessing import PREPROCESSINGS
 from ecgfoundry.registry import Registry
+from ecgfoundry.synthesis.ecg import BeatShape, Noise, Rhythm, simulate_ecg
 from ecgfoundry.vocabularies import VOCABULARIES, load_vocabulary
 
 PACKAGE = "ecgfoundry-plugin 1.0"
@@ -30,6 +31,18 @@ def test_every_registry_has_what_the_package_adds() -> None:
     assert load_vocabulary("plugin-rhythms").names == ("calm", "hurried")
 
 
+def _sinus(seed: int) -> np.ndarray:
+    """Ten seconds of lead I at 100 Hz."""
+    return simulate_ecg(
+        Rhythm(rate=70.0),
+        BeatShape(),
+        Noise(),
+        duration_s=10.0,
+        sampling_rate=100.0,
+        generator=np.random.default_rng(seed),
+    )[np.newaxis]
+
+
 def test_its_recipe_trains_its_network_with_its_augmentation(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from ecgfoundry.inference.predictor import load_model
@@ -37,8 +50,7 @@ def test_its_recipe_trains_its_network_with_its_augmentation(tmp_path: Path) -> 
     from ecgfoundry.training.recipes.registry import RECIPES
 
     assert added(AUGMENTATIONS) == ["plugin-quieter"] and added(RECIPES) == ["plugin_finetune"]
-    generator = np.random.default_rng(0)
-    np.save(tmp_path / "x.npy", generator.normal(0, 0.3, (40, 1, 1000)).astype(np.float32))
+    np.save(tmp_path / "x.npy", np.stack([_sinus(number) for number in range(40)]))
     (tmp_path / "x.json").write_text('{"leads": ["I"], "sampling_rate": 100, "unit": "mV"}')
     rows = [f"r{k},x.npy,{k},p{k},{k % 2}" for k in range(40)]
     table = tmp_path / "m.csv"

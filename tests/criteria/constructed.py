@@ -364,7 +364,7 @@ CONSTRUCTED: dict[str, tuple[Planted, Planted]] = {
     "WIDE QRS TACHYCARDIA": (sinus(LEFT_BLOCK, rr=0.45, p=None), sinus(rr=0.45, p=None)),
     "WIDE QRS RHYTHM": (sinus(LEFT_BLOCK, p=None), sinus(LEFT_BLOCK)),
     "IDIOVENTRICULAR RHYTHM": (
-        rhythm([0.6 + 1.65 * k for k in range(6)], WIDE, p=None), sinus(LEFT_BLOCK, p=None),
+        rhythm([0.6 + 1.65 * k for k in range(6)], LEFT_BLOCK, p=None), sinus(LEFT_BLOCK, p=None),
     ),
     "UNDETERMINED RHYTHM": (sinus(p=None), sinus()),
     "NO P-WAVES FOUND": (sinus(p=None), sinus()),

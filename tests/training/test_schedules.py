@@ -93,6 +93,7 @@ def test_defaults_of_a_run() -> None:
         "accumulate": 1,
         "compile": False,
         "deterministic": False,
+        "channels_last": False,
     }
 
 

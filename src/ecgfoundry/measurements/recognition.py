@@ -57,6 +57,9 @@ waves under 9. Complexes of 240 ms with a T wave at 160 per minute have 10.7."""
 LEAST_BALANCE = 0.22
 """The less steep direction over the steeper one: 0.31 at least in records; sawtooth waves, pulses,
 square waves and rails 0.0 to 0.18."""
+SHARP_FOCUS, SHARP_BALANCE = 0.90, 0.12
+"""All slope in one place: a complex may be steeper on one side. aVL of the sample JS20000 has 0.92
+and 0.22."""
 EDGE_STEEPNESS = 110.0
 EDGE_FOCUS = 0.7
 """A rectangle has two edges, each of one sample, and little slope between them. The steepest slopes
@@ -240,7 +243,7 @@ def _reason(figures: dict[str, float]) -> str | None:
     smooth = figures["sharp_share"] < SMOOTH_SHARE and steepness < SMOOTH_STEEPNESS
     if (
         steepness < (FAST_STEEPNESS if fast else LEAST_STEEPNESS)
-        or figures["balance"] < LEAST_BALANCE
+        or figures["balance"] < (SHARP_BALANCE if focus >= SHARP_FOCUS else LEAST_BALANCE)
         or (smooth and not fast and (step > SMOOTH_STEP or contrast > LEAST_CONTRAST))
     ):
         return "one-sided"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beats import fill_gaps, find_beats
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves, delineate, fuse_leads
+from ecgfoundry.measurements.gate import judge_window
 from ecgfoundry.measurements.intervals import median_beat
 from ecgfoundry.measurements.lone_p import lone_p_waves
 from ecgfoundry.measurements.pacing import describe_spikes, find_spikes, without_spikes
@@ -20,7 +21,7 @@ from ecgfoundry.measurements.qrs_end import with_late_end
 from ecgfoundry.measurements.templates import BeatPieces, cluster_pieces, cut_beats
 from ecgfoundry.measurements.values import MedianBeat, PacingSpike
 from ecgfoundry.recording import Recording
-from ecgfoundry.signals.quality import Notice, assess_window
+from ecgfoundry.signals.quality import Notice
 
 __all__ = ["Stretch", "measure_stretch"]
 
@@ -78,7 +79,7 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
         Samples of the whole recording: beats from the first to before the second are kept.
     """
     rate, leads = recording.sampling_rate, recording.leads
-    quality = assess_window(recording.signal, rate, leads)
+    quality = judge_window(recording.signal, rate, leads)
     if quality.refusal is not None:
         whole = np.asarray([core], dtype=np.int64)
         return _nothing(quality.refusal, whole)
