@@ -65,6 +65,8 @@ def test_what_was_refused_has_no_statements() -> None:
     answer = ecgfoundry.interpret(recording)
     assert answer.refused is not None
     assert answer.statements == () and answer.findings == ()
+    assert answer.measurements is not None and not answer.measurements.readable
+    assert len(answer.measurements.beats) == 0 and answer.measurements.heart_rate_bpm is None
 
 
 def test_a_model_without_its_leads_does_not_hide_the_measurements() -> None:

@@ -16,10 +16,6 @@ from ecgfoundry.recording import Recording, Subject
 
 __all__ = ["with_statements"]
 
-NO_SUCH_LEADS = "leads"
-"""Code of the refusal of a model that lacks its leads: what is there can still be measured."""
-
-
 @dataclass(frozen=True)
 class _OneLead:
     """A source of which one lead is read, as if no other had been recorded."""
@@ -62,10 +58,10 @@ def with_statements(
     Returns
     -------
     Interpretation
-        What was refused as no readable ECG has no measurements and no statements.
+        The measurement asks by itself whether the leads that it reads are an ECG: what is none has
+        refused measurements and no statements. A network that lacks its leads, or whose own lead
+        cannot be read, does not hide what the others show.
     """
-    if answer.refused is not None and answer.refused.code != NO_SUCH_LEADS:
-        return answer
     known = None if lead is None else canonical_lead(lead)
     alone = known is not None and known in source.leads
     measured = measure(_OneLead(source, known) if alone and known else source)
