@@ -57,7 +57,7 @@ waves under 9. Complexes of 240 ms with a T wave at 160 per minute have 10.7."""
 LEAST_BALANCE = 0.22
 """The less steep direction over the steeper one: 0.31 at least in records; sawtooth waves, pulses,
 square waves and rails 0.0 to 0.18."""
-SHARP_FOCUS, SHARP_BALANCE = 0.90, 0.12
+SHARP_FOCUS, SHARP_BALANCE = 0.90, 0.19
 """All slope in one place: a complex may be steeper on one side. aVL of the sample JS20000 has 0.92
 and 0.22."""
 EDGE_STEEPNESS = 110.0
