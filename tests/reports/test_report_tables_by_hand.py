@@ -140,7 +140,7 @@ def test_the_columns_of_the_csv(make_interpretation: Make, make_finding: Make) -
     assert CSV_HEADER == (
         "file", "model", "finding", "code", "probability", "threshold", "present", "calibrated",
         "burden", "quality", "refused", "warnings", "value", "unit", "low", "high",
-        "start_s", "end_s",
+        "start_s", "end_s", "decided_by", "because",
     )  # fmt: skip
     findings = [make_finding("A", 0.123456789, 1 / 3, False, value=1e-7, unit="u", low=-1.0,
                              high=123456789.0, burden=0.0)]  # fmt: skip
@@ -148,13 +148,13 @@ def test_the_columns_of_the_csv(make_interpretation: Make, make_finding: Make) -
     assert header == list(CSV_HEADER)
     assert row == [
         "ward/a.dcm", "tiny", "A", "local:a", "0.123457", "0.333333", "false", "false", "0",
-        "good", "", "", "1e-07", "u", "-1", "1.23457e+08", "", "",
+        "good", "", "", "1e-07", "u", "-1", "1.23457e+08", "", "", "", "",
     ]  # fmt: skip
 
 
 def test_a_refused_file_keeps_a_row(refused_interpretation: Interpretation) -> None:
     (_, row) = csv_rows([refused_interpretation])
-    assert row == ["ward/a.dcm", "tiny", *[""] * 7, "refused", "flat", *[""] * 7]
+    assert row == ["ward/a.dcm", "tiny", *[""] * 7, "refused", "flat", *[""] * 9]
 
 
 @pytest.mark.parametrize(("present", "text"), [(True, "true"), (False, "false"), (None, "")])

@@ -66,8 +66,15 @@ def _exact(value: float, name: str, beat: int | None = None) -> Quantity:
 # --- rhythm ----------------------------------------------------------------------------------
 
 
+SURE_OF_CLASS = 0.5
+"""Premature and ventricular beats count for statements from this probability on (our choice). The
+classifier of beats answers with the rare classes well below it, so that a Holter misses few."""
+
+
 def _labels(case: Case) -> NDArray[np.str_]:
-    return case.measurements.beats.label
+    beats = case.measurements.beats
+    unsure = np.isin(beats.label, ("S", "V", "F")) & (beats.confidence < SURE_OF_CLASS)
+    return np.where(unsure, "N", beats.label)
 
 
 def _enough(case: Case) -> bool:

@@ -14,7 +14,12 @@ from ecgfoundry.leads import canonical_lead
 from ecgfoundry.measurements.measuring import Measurable, measure
 from ecgfoundry.recording import Recording, Subject
 
-__all__ = ["with_statements"]
+__all__ = ["MEASURED_UP_TO_S", "with_statements"]
+
+MEASURED_UP_TO_S = 3600.0
+"""Longer recordings are not measured beat by beat for an interpretation (our choice: it takes half
+a second of a core per minute); :mod:`ecgfoundry.inference.holter` is for those."""
+
 
 @dataclass(frozen=True)
 class _OneLead:
@@ -60,8 +65,11 @@ def with_statements(
     Interpretation
         The measurement asks by itself whether the leads that it reads are an ECG: what is none has
         refused measurements and no statements. A network that lacks its leads, or whose own lead
-        cannot be read, does not hide what the others show.
+        cannot be read, does not hide what the others show. Recordings of more than an hour
+        (:data:`MEASURED_UP_TO_S`) have neither.
     """
+    if source.samples > MEASURED_UP_TO_S * source.sampling_rate:
+        return answer
     known = None if lead is None else canonical_lead(lead)
     alone = known is not None and known in source.leads
     measured = measure(_OneLead(source, known) if alone and known else source)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ecgfoundry.inference.interpretation import Episode, Finding, Interpretation
 from ecgfoundry.measurements.values import Measurements
-from ecgfoundry.reports.measured import header_values, statement_lines
+from ecgfoundry.reports.measured import StatementLine, header_values, statement_lines
 from ecgfoundry.reports.wording import (
     DISCLAIMER,
     clock_text,
@@ -47,6 +47,8 @@ CSV_HEADER = (
     "high",
     "start_s",
     "end_s",
+    "decided_by",
+    "because",
 )
 
 _MARKS = {True: Text("✓", style="bold green"), False: Text("·", style="dim"), None: Text("?")}
@@ -258,13 +260,31 @@ def csv_rows(interpretations: Iterable[Interpretation]) -> list[list[str]]:
         refusal and ``warnings`` are codes joined by ";". A file without findings (refused, or the
         model has none) keeps one row, so no file disappears. After the findings of a long recording
         follow its episodes, a row each, with ``start_s`` and ``end_s``; other rows have neither.
+        Then come the present statements of the criteria: who decided, and the evidence in words.
     """
     rows = [list(CSV_HEADER)]
     for interpretation in interpretations:
         for finding in interpretation.findings or (None,):
             rows.append(_csv_row(interpretation, finding))
         rows.extend(_episode_row(interpretation, one) for one in interpretation.episodes or ())
+        lines = statement_lines(interpretation)
+        rows.extend(_statement_row(interpretation, line) for line in lines)
     return rows
+
+
+def _statement_row(interpretation: Interpretation, line: StatementLine) -> list[str]:
+    return _in_columns(
+        {
+            "file": interpretation.file,
+            "model": interpretation.model,
+            "finding": line.statement.name,
+            "code": None if line.code is None else f"SNOMED CT:{line.code}",
+            "probability": line.statement.probability,
+            "present": True,
+            "decided_by": line.decided_by,
+            "because": ("possible: " if line.possible else "") + line.because,
+        }
+    )
 
 
 def _episode_row(interpretation: Interpretation, episode: Episode) -> list[str]:
