@@ -54,7 +54,7 @@ test-oldest: $(VENV)/ready
 	  pytest hypothesis httpx2
 	$(VENV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --no-deps build/oldest/*.whl
 	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -q -p no:cacheprovider tests/acceptance/test_core_without_torch.py \
-	  tests/signals tests/preprocessing tests/formats/test_table_numbers.py tests/formats/test_writers.py \
+	  tests/signals tests/preprocessing --ignore tests/preprocessing/test_bundles.py tests/formats/test_table_numbers.py tests/formats/test_writers.py \
 	  tests/cli/test_read.py tests/cli/test_convert.py tests/reports/test_pixels.py
 
 # What goes to an index; 'tests/acceptance/test_package.py' says what it must hold.
