@@ -74,6 +74,12 @@ def _main(connection: Connection, arguments: dict[str, Any]) -> None:
     worker = Worker(**arguments)
     for name in warm:
         worker.predictor(name)
+    # The service may end while this process starts, or while it works: then nobody listens.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        _serve(connection, worker, memory)
+
+
+def _serve(connection: Connection, worker: Worker, memory: int | None) -> None:
     loaded = -1
     connection.send("ready")
     while True:
