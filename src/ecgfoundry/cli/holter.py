@@ -11,8 +11,6 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from ecgfoundry.inference.holter import HolterProgress, HolterReport
 
-EVENTS_SHOWN = 12
-
 
 def holter(
     file: str,
