@@ -8,6 +8,7 @@ import io
 import pytest
 from rich.console import Console
 
+import ecgfoundry
 from ecgfoundry.errors import FormatError
 from ecgfoundry.reports import csv_rows, terminal_table
 
@@ -148,3 +149,15 @@ def test_what_is_not_listed_is_only_called_absent_where_that_was_decided(
 
     assert "more, none of them present" in shown(False)
     assert "12 more" in shown(None) and "none of them present" not in shown(None)
+
+
+def test_statements_of_the_criteria_stand_in_the_csv_and_on_the_terminal() -> None:
+    # The header of JS20000 says sinus tachycardia, SNOMED CT 427084000.
+    answer = ecgfoundry.interpret("sample:12-lead")
+    header, *rows = csv_rows([answer])
+    lines = [dict(zip(header, row, strict=True)) for row in rows]
+    (line,) = [one for one in lines if one["finding"] == "SINUS TACHYCARDIA"]
+    assert (line["code"], line["present"]) == ("SNOMED CT:427084000", "true")
+    assert line["decided_by"] == "criteria" and "> 100" in line["because"]
+    text = _printed([answer])
+    assert "HR 117/min" in text and "✓  sinus tachycardia" in text
