@@ -12,6 +12,7 @@ from ecgfoundry.formats.registry import READERS
 from ecgfoundry.models.registry import ARCHITECTURES
 from ecgfoundry.preprocessing import PREPROCESSINGS
 from ecgfoundry.registry import Registry
+from ecgfoundry.streams.sources import SOURCES, open_source
 from ecgfoundry.synthesis.ecg import BeatShape, Noise, Rhythm, simulate_ecg
 from ecgfoundry.vocabularies import VOCABULARIES, load_vocabulary
 
@@ -29,6 +30,9 @@ def test_every_registry_has_what_the_package_adds() -> None:
     assert added(DATASETS) == ["plugin-set"]
     assert added(VOCABULARIES) == ["plugin-rhythms"]
     assert load_vocabulary("plugin-rhythms").names == ("calm", "hurried")
+    assert added(SOURCES) == ["plugin-steps"]
+    with open_source("plugin-steps://") as source:
+        assert [frame.start for frame in source.frames] == [0, 5, 10]
 
 
 def _sinus(seed: int) -> np.ndarray:

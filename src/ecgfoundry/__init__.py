@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ecgfoundry.api.estimators import EcgClassifier, EcgEmbedding, EcgRegressor
     from ecgfoundry.api.measuring import calibrate, compare, evaluate, evaluate_predictions
     from ecgfoundry.api.models import from_pretrained, list_models
+    from ecgfoundry.api.streaming import follow
     from ecgfoundry.cli.serve import serve
     from ecgfoundry.criteria.serial import compare_recordings
     from ecgfoundry.errors import EcgFoundryError
@@ -74,6 +75,7 @@ __all__ = [
     "explain",
     "export_model",
     "finetune",
+    "follow",
     "from_pretrained",
     "infer",
     "interpret",
@@ -116,6 +118,7 @@ _HOME = {
     "explain": "ecgfoundry.api.answers",
     "export_model": "ecgfoundry.inference.exporting:export_bundle",
     "finetune": "ecgfoundry.training.finetuning",
+    "follow": "ecgfoundry.api.streaming",
     "from_pretrained": "ecgfoundry.api.models",
     "infer": "ecgfoundry.inference.batch.infer:infer_batch",
     "interpret": "ecgfoundry.api.answers",

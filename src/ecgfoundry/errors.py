@@ -230,6 +230,12 @@ class EvaluationError(EcgFoundryError):
     code = "evaluation"
 
 
+class StreamError(EcgFoundryError):
+    """A live source is not there, is not one signal, or does not say what it sends."""
+
+    code = "stream"
+
+
 class ServiceError(EcgFoundryError):
     """The service cannot be started with these settings."""
 

@@ -26,6 +26,7 @@ __all__ = [
     "expand_paths",
     "interpret_file",
     "interpret_files",
+    "model_for_leads",
     "read_excerpt",
     "window_source",
     "without_sidecars",
@@ -59,10 +60,13 @@ def default_model(file: EcgFile | Recording) -> str:
     The twelve-lead model for recordings of up to a minute with at least three standard leads,
     else the single-lead rhythm model.
     """
-    standard = sum(lead in STANDARD_12_LEADS for lead in file.leads)
-    if standard >= MINIMUM_LEADS_FOR_DIAGNOSES and not is_long(file.duration_s):
-        return TWELVE_LEAD_MODEL
-    return SINGLE_LEAD_MODEL
+    return SINGLE_LEAD_MODEL if is_long(file.duration_s) else model_for_leads(file.leads)
+
+
+def model_for_leads(leads: Sequence[str]) -> str:
+    """Return the shipped model that suits a signal of these leads when none was named."""
+    standard = sum(lead in STANDARD_12_LEADS for lead in leads)
+    return TWELVE_LEAD_MODEL if standard >= MINIMUM_LEADS_FOR_DIAGNOSES else SINGLE_LEAD_MODEL
 
 
 def read_excerpt(

@@ -34,6 +34,7 @@ __all__ = [
     "LiveFrame",
     "decode_frame",
     "encode_frame",
+    "frame_length",
     "read_header",
 ]
 
@@ -79,6 +80,25 @@ def read_header(content: bytes | memoryview) -> FrameHeader:
     SignalError
         It is no frame, or its length is not the one that it states.
     """
+    header = _stated(content)
+    if len(content) != frame_length(content):
+        raise SignalError("the length of a frame is not the one that its header states")
+    return header
+
+
+def frame_length(content: bytes | memoryview) -> int:
+    """Return how many bytes a frame has, from its first ``HEADER_BYTES``.
+
+    Raises
+    ------
+    SignalError
+        It is no frame.
+    """
+    header = _stated(content)
+    return HEADER_BYTES + header.leads * header.samples * header.data.itemsize
+
+
+def _stated(content: bytes | memoryview) -> FrameHeader:
     if len(content) < HEADER_BYTES:
         raise SignalError(f"a frame of {len(content)} bytes is shorter than its header")
     magic, version, kind, leads, samples, _, start, time_s = _HEADER.unpack_from(content)
@@ -91,11 +111,8 @@ def read_header(content: bytes | memoryview) -> FrameHeader:
         raise SignalError(f"a frame of {leads} leads x {samples} samples is empty or too large")
     if not -1 <= start <= _LARGEST_NUMBER:
         raise SignalError(f"the sample number {start} of a frame is out of range")
-    data = _TYPES[kind]
-    if len(content) != HEADER_BYTES + leads * samples * data.itemsize:
-        raise SignalError("the length of a frame is not the one that its header states")
     return FrameHeader(
-        leads, samples, data, None if start == -1 else start,
+        leads, samples, _TYPES[kind], None if start == -1 else start,
         time_s if math.isfinite(time_s) else None,
     )  # fmt: skip
 

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from ecgfoundry.errors import EcgFoundryError, SignalError
+from ecgfoundry.inference.files import model_for_leads
 from ecgfoundry.inference.live.frames import decode_frame, encode_frame, read_header
 from ecgfoundry.labs.estimates import refuse_synthetic
+from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.recording import millivolts_per_unit
 from ecgfoundry.service.catalogue import ModelCatalogue
@@ -281,17 +283,15 @@ class LiveHub:
         leads = description["leads"]
         if not isinstance(leads, list) or not 1 <= len(leads) <= 64:
             raise SignalError("'leads' is a list of one to 64 names")
-        standard = len(leads) >= 3
-        name = description.get("model") or (
-            "ptbxl-superclass-12lead" if standard else "rhythm-single-lead"
-        )
+        names = tuple(str(lead) for lead in leads)
+        name = description.get("model") or model_for_leads(normalize_lead_names(names))
         mains = description.get("mains")
         lead, laboratory_lead = description.get("lead"), description.get("laboratory_lead")
         wanted = description.get("laboratory")
         return StreamOrder(
             stream=secrets.token_hex(12),
             model=self._bundle(str(name)).folder,
-            leads=tuple(str(lead) for lead in leads),
+            leads=names,
             sampling_rate=float(description["sampling_rate"]),
             millivolts=millivolts_per_unit(str(description["unit"])),
             lead=None if lead is None else str(lead),

@@ -1,0 +1,71 @@
+"""A WebSocket that sends a signal: text or binary messages as standard input has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ecgfoundry.errors import MissingExtraError, StreamError
+from ecgfoundry.extras import is_installed
+from ecgfoundry.streams.description import StreamOptions
+from ecgfoundry.streams.messages import (
+    MAXIMUM_MESSAGE_BYTES,
+    Message,
+    frames_of_messages,
+    read_opening,
+)
+from ecgfoundry.streams.sources import OpenSource
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
+__all__ = ["open_websocket"]
+
+
+@contextmanager
+def open_websocket(address: str, options: StreamOptions) -> Iterator[OpenSource]:
+    """Connect to ``ws://HOST:PORT/PATH`` or ``wss://...`` and read what it sends.
+
+    Raises
+    ------
+    StreamError
+        Nobody answers there, or the connection ends before it is known what the signal is.
+    """
+    if not is_installed("websockets"):
+        raise MissingExtraError.for_extra("reading from a WebSocket", "streams")
+    from websockets.exceptions import WebSocketException
+    from websockets.sync.client import connect
+
+    try:
+        socket = connect(address, max_size=MAXIMUM_MESSAGE_BYTES, open_timeout=options.wait_s)
+    except (OSError, WebSocketException) as error:
+        raise StreamError(
+            f"nobody answers there ({type(error).__name__})",
+            path=address,
+            remedy="Start what sends the signal, or mend the address",
+        ) from None
+    with socket:
+        messages = _messages(socket, options.silence_s)
+        description, first = read_opening(messages, options, address)
+
+        def all_messages() -> Iterator[Message]:
+            yield from first
+            yield from messages
+
+        yield OpenSource(description, frames_of_messages(all_messages(), description, address))
+
+
+def _messages(socket: ClientConnection, silence_s: float | None) -> Iterator[Message]:
+    from websockets.exceptions import ConnectionClosed
+
+    while True:
+        try:
+            message = socket.recv(timeout=silence_s)
+        except (ConnectionClosed, TimeoutError):
+            return
+        # Several lines of numbers may come in one message.
+        if isinstance(message, str) and not message.lstrip().startswith("{"):
+            yield from message.splitlines()
+        else:
+            yield message

@@ -1,0 +1,148 @@
+"""Messages of live sources: each form by hand, and what is refused."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecgfoundry.errors import EcgFoundryError, SignalError, StreamError
+from ecgfoundry.inference.live.frames import encode_frame
+from ecgfoundry.streams.description import StreamDescription, StreamOptions
+from ecgfoundry.streams.messages import frames_of_messages, read_opening
+from ecgfoundry.streams.polar import decode_polar_frame
+from ecgfoundry.streams.sources import SOURCES, open_source
+from ecgfoundry.streams.standard_input import read_messages
+
+TWO = StreamDescription(("I", "II"), 100.0, 0.001)
+
+
+def test_lines_of_numbers_are_gathered_to_tenths_of_a_second() -> None:
+    lines = [f"{k},{-k}" for k in range(12)]
+    first, second = frames_of_messages(lines, TWO, "test")
+    np.testing.assert_allclose(first.signal[0], np.arange(10) * 0.001)
+    np.testing.assert_allclose(first.signal[1], np.arange(10) * -0.001)
+    np.testing.assert_allclose(second.signal, [[0.010, 0.011], [-0.010, -0.011]])
+
+
+@pytest.mark.parametrize("line", ["100;nan", "100\t", "100, NaN", "100 inf"])
+def test_a_missing_number_is_missing_whatever_divides_them(line: str) -> None:
+    (frame,) = frames_of_messages([line], TWO, "test")
+    assert frame.signal[0, 0] == pytest.approx(0.1)
+    assert np.isnan(frame.signal[1, 0])
+
+
+def test_json_and_binary_frames_keep_number_and_time() -> None:
+    messages = [
+        '{"samples": [[1000, null], [0, 500]], "start": 7, "time_s": 1.5}',
+        encode_frame(np.array([[1000], [-32768]], np.int16), start=9),
+        b'{"type": "end"}',
+        '{"samples": [[1], [1]]}',
+    ]
+    first, second = frames_of_messages(messages, TWO, "test")
+    assert (first.start, first.time_s, second.start, second.time_s) == (7, 1.5, 9, None)
+    np.testing.assert_allclose(first.signal, [[1.0, np.nan], [0.0, 0.5]])
+    np.testing.assert_allclose(second.signal, [[1.0], [np.nan]])
+
+
+def test_one_lead_may_send_a_bare_list() -> None:
+    one = StreamDescription(("I",), 250.0)
+    (frame,) = frames_of_messages(['{"samples": [0.1, 0.2]}'], one, "test")
+    np.testing.assert_allclose(frame.signal, [[0.1, 0.2]])
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("1,2,3", "3 numbers came for 2 leads"),
+        ("1,zwei", "'zwei' is not a number"),
+        ('{"samples": [[1, 2], [3]]}', "all of one length"),
+        ('{"samples": "1 2"}', "list of numbers"),
+        ('{"samples": [[1]]}', "a frame of 1 leads"),
+        ('{"samples": [[1], [2]], "start": 0.5}', "number of a sample"),
+        ('{"samples": [[1], [2]], "time_s": true}', "'time_s'"),
+        ('{"samples"', "begins like JSON"),
+        (b"ECGL" + bytes(10), "shorter than its header"),
+        (b"\xff\xfe1", "neither a frame nor text"),
+    ],
+)
+def test_what_is_no_message_is_refused(message: str | bytes, words: str) -> None:
+    with pytest.raises(SignalError, match=words):
+        list(frames_of_messages([message], TWO, "test"))
+
+
+@given(st.lists(st.binary(max_size=60) | st.text(max_size=60), max_size=6))
+def test_any_bytes_are_read_or_refused_by_a_typed_error(messages: list[bytes | str]) -> None:
+    try:
+        for frame in frames_of_messages(messages, TWO, "test"):
+            assert frame.signal.shape[0] == 2
+    except EcgFoundryError:
+        pass
+
+
+def test_the_opening_message_says_what_the_signal_is() -> None:
+    messages = iter(
+        [
+            '{"leads": ["MLII"], "sampling_rate": 360, "unit": "5 uV", "mains": 60}',
+            '{"samples": [200]}',
+        ]
+    )
+    description, first = read_opening(messages, StreamOptions(), "test")
+    assert description == StreamDescription(("MLII",), 360.0, 0.005, 60)
+    assert first == ['{"samples": [200]}']
+
+
+def test_what_the_user_states_goes_before_what_the_device_says() -> None:
+    messages = iter(["ecg_1;ecg_2", "1;2"])
+    options = StreamOptions(("V1", "V2"), 500.0, "uV")
+    description, first = read_opening(messages, options, "test")
+    assert description == StreamDescription(("V1", "V2"), 500.0, 0.001)
+    assert first == ["1;2"]
+
+
+def test_a_signal_that_does_not_say_its_rate_is_refused_with_the_remedy() -> None:
+    with pytest.raises(StreamError, match="sampling rate.*--leads I --rate 250"):
+        read_opening(iter(["I,II", "1,2"]), StreamOptions(), "test")
+
+
+@pytest.mark.parametrize(
+    "opening", ['{"leads": "I"}', '{"leads": []}', '{"sampling_rate": "250"}', '{"mains": true}']
+)
+def test_an_opening_message_of_the_wrong_kind_is_refused(opening: str) -> None:
+    with pytest.raises(StreamError, match="opening message"):
+        read_opening(iter([opening]), StreamOptions(), "test")
+
+
+def test_standard_input_mixes_an_opening_line_and_binary_frames() -> None:
+    frames = [encode_frame(np.full((1, 3), k, np.int16), start=3 * k) for k in range(2)]
+    content = b'{"leads": ["I"]}\n' + frames[0] + frames[1] + b"E\n12\nEx,y\n"
+    assert list(read_messages(io.BytesIO(content))) == [
+        b'{"leads": ["I"]}\n', *frames, b"E", b"12\n", b"Ex,y\n",
+    ]  # fmt: skip
+    with pytest.raises(SignalError, match="ends within a frame"):
+        list(read_messages(io.BytesIO(frames[0][:-1])))
+
+
+def test_a_notification_of_the_chest_strap_byte_by_byte() -> None:
+    # ECG (0), last sample at 2 s in ns, frame type 0, then -1, 256 and -8388608 microvolts.
+    content = bytes.fromhex("00" + "0094357700000000" + "00" + "ffffff" + "000100" + "000080")
+    frame = decode_polar_frame(content)
+    assert frame is not None
+    np.testing.assert_allclose(frame.signal, [[-0.001, 0.256, -8388.608]])
+    assert frame.time_s == pytest.approx(2.0 - 2 / 130)
+    assert decode_polar_frame(b"\x02" + content[1:]) is None  # acceleration
+    for damaged in (content[:9], content[:-1], content[:10], content[:9] + b"\x01" + content[10:]):
+        with pytest.raises(SignalError):
+            decode_polar_frame(damaged)
+
+
+def test_every_kind_of_source_is_there_and_an_unknown_one_is_named() -> None:
+    assert set(SOURCES) >= {"stdin", "lsl", "mqtt", "mqtts", "ws", "wss", "ble"}
+    assert all(callable(opener) for opener in SOURCES.values())
+    with pytest.raises(StreamError, match=r"no kind of live source 'mqt'\. Did you mean 'mqtt'"):
+        open_source("mqt://host/topic")
+    with pytest.raises(StreamError, match="this is no address"):
+        open_source("chest")

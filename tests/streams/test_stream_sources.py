@@ -1,0 +1,277 @@
+"""Live sources by their real peers: mosquitto, liblsl, a WebSocket server, a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecgfoundry.errors import StreamError
+from ecgfoundry.formats.files import read
+from ecgfoundry.inference.live.frames import LiveFrame, encode_frame
+from ecgfoundry.inference.live.stream import LiveStream
+from ecgfoundry.inference.predictor import load_model
+from ecgfoundry.recording import Recording
+from ecgfoundry.samples import sample_path
+from ecgfoundry.streams.description import StreamOptions
+from ecgfoundry.streams.follow import answers_to
+from ecgfoundry.streams.sources import open_source
+
+SECONDS = 12
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    whole = read(sample_path("single-lead"))
+    return Recording(
+        whole.signal[:, : round(SECONDS * whole.sampling_rate)], whole.sampling_rate, ("I",)
+    )
+
+
+def opening(recording: Recording) -> str:
+    rate = recording.sampling_rate
+    return json.dumps({"leads": ["I"], "sampling_rate": rate, "unit": "mV"})
+
+
+def pieces(recording: Recording, size: int = 60) -> list[tuple[int, np.ndarray]]:
+    return [
+        (k, recording.signal[:, k : k + size]) for k in range(0, recording.signal.shape[1], size)
+    ]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run_stream(*arguments: str, content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "ecgfoundry", "stream", "follow", *arguments]
+    return subprocess.run(command, input=content, capture_output=True, timeout=120)
+
+
+def test_a_pipe_gets_the_answers_of_the_file_itself(recording: Recording) -> None:
+    content = opening(recording).encode() + b"\n"
+    content += b"".join(encode_frame(piece, start=start) for start, piece in pieces(recording))
+    done = run_stream("-", "--model", "rhythm-single-lead-edge", "--json", content=content)
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    # By the stream itself: the same frames, one second after the other from the third on.
+    stream = LiveStream(load_model("rhythm-single-lead-edge"), ("I",), recording.sampling_rate)
+    expected = [
+        answer.to_dict()
+        for start, piece in pieces(recording)
+        for answer in stream.run(LiveFrame(piece, start))
+    ]
+    assert len(told) == len(expected) == SECONDS - 2
+    assert [one["time_s"] for one in told] == [one["time_s"] for one in expected]
+    assert [one["steady"]["present"] for one in told] == [
+        one["steady"]["present"] for one in expected
+    ]
+    assert told[-1]["steady"]["present"] == ["atrial fibrillation"]
+
+
+def test_lines_of_text_need_the_rate_and_say_so(recording: Recording) -> None:
+    lines = "\n".join(f"{value:.4f}" for value in recording.signal[0]).encode()
+    refused = run_stream("-", content=lines)
+    assert refused.returncode == 1
+    assert b"--leads I --rate 250" in refused.stderr
+    done = run_stream(
+        "-", "--leads", "I", "--rate", f"{recording.sampling_rate:g}", "--model",
+        "rhythm-single-lead-edge", content=lines,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"atrial fibrillation" in done.stdout
+    assert b"10 answers" in done.stdout
+
+
+def test_a_websocket_that_sends(recording: Recording) -> None:
+    websockets = pytest.importorskip("websockets.sync.server")
+
+    def send(connection: Any) -> None:
+        connection.send(opening(recording))
+        for start, piece in pieces(recording):
+            connection.send(json.dumps({"samples": piece.tolist(), "start": start}))
+        connection.send('{"type": "end"}')
+
+    with websockets.serve(send, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/ecg"
+        with open_source(address) as source:
+            signal = np.concatenate([frame.signal for frame in source.frames], axis=1)
+        server.shutdown()
+    np.testing.assert_allclose(signal, recording.signal, atol=1e-6)
+    with pytest.raises(StreamError, match="nobody answers there"), open_source(address):
+        pass
+
+
+# ------------------------------------------------------------------------------------------- MQTT
+
+MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[int]:
+    """A broker that lets in one user with a password, on a free port."""
+    pytest.importorskip("paho.mqtt.client")
+    if MOSQUITTO is None or shutil.which("mosquitto_passwd") is None:
+        pytest.skip("mosquitto is not installed (Debian: mosquitto)")
+    port = free_port()
+    secrets = tmp_path / "passwords"
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", str(secrets), "ward", "open sesame"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    if os.getuid() == 0:
+        tmp_path.chmod(0o755)
+        secrets.chmod(0o644)
+    configuration = tmp_path / "mosquitto.conf"
+    configuration.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {secrets}\n"
+        "user root\n" if os.getuid() == 0 else
+        f"listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {secrets}\n"
+    )  # fmt: skip
+    process = subprocess.Popen([MOSQUITTO, "-c", str(configuration)], stderr=subprocess.PIPE)
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def publish(port: int, recording: Recording) -> None:
+    import paho.mqtt.client as paho
+
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    client.username_pw_set("ward", "open sesame")
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    client.publish("bed/4/ecg", opening(recording), qos=1, retain=True).wait_for_publish(10)
+    time.sleep(0.5)  # the one who follows has the opening message
+    for start, piece in pieces(recording):
+        client.publish("bed/4/ecg", encode_frame(piece, start=start), qos=1).wait_for_publish(10)
+    client.publish("bed/4/ecg", '{"type": "end"}', qos=1).wait_for_publish(10)
+    client.disconnect()
+    client.loop_stop()
+
+
+def test_mqtt_answers_and_publishes_them(broker: int, recording: Recording) -> None:
+    address = f"mqtt://ward@127.0.0.1:{broker}/bed/4/ecg"
+    options = StreamOptions(password="open sesame", silence_s=20.0)
+    sender = threading.Timer(0.5, publish, (broker, recording))
+    sender.start()
+    with open_source(address, options) as source:
+        assert source.description.leads == ("I",)
+        answers = list(answers_to(source, load_model("rhythm-single-lead-edge")))
+    sender.join()
+    assert len(answers) == SECONDS - 2
+    assert answers[-1].steady.present == ("atrial fibrillation",)
+    assert answers[-1].counts.missing == 0
+
+
+def test_mqtt_says_what_is_wrong(broker: int) -> None:
+    with (
+        pytest.raises(StreamError, match=r"the broker refuses: Not authorized.*--password-file"),
+        open_source(f"mqtt://127.0.0.1:{broker}/bed/4/ecg"),
+    ):
+        pass
+    with pytest.raises(StreamError, match="no broker answers"):
+        open_source(f"mqtt://127.0.0.1:{free_port()}/bed").__enter__()
+    for address, words in (
+        ("mqtt://host/bed/+/ecg", "would mix several signals"),
+        ("mqtt://host", "no broker or no topic"),
+        ("mqtt://host:x/t", "no broker or no topic"),
+        ("mqtt://ward:secret@host/t", "can be seen"),
+    ):
+        with pytest.raises(StreamError, match=words) as caught:
+            open_source(address).__enter__()
+        assert "secret" not in str(caught.value)
+
+
+# -------------------------------------------------------------------------------------------- LSL
+
+
+def outlet(name: str, labels: list[str], units: str | None, rate: float, source_id: str) -> Any:
+    pylsl = pytest.importorskip("pylsl")
+    info = pylsl.StreamInfo(name, "ECG", len(labels), rate, "float32", source_id)
+    info.set_channel_labels(labels)
+    if units is not None:
+        info.set_channel_units(units)
+    return pylsl.StreamOutlet(info)
+
+
+def test_lsl_places_samples_by_their_stamps(recording: Recording) -> None:
+    pylsl = pytest.importorskip("pylsl")
+    name = f"chest-{os.getpid()}"
+    rate = recording.sampling_rate
+    device = outlet(name, ["ACC_X", "I"], "microvolts", rate, name)
+    lost = slice(round(4 * rate), round(4.5 * rate))  # half a second that the radio lost
+
+    def send() -> None:
+        assert device.wait_for_consumers(20.0)
+        begin = pylsl.local_clock()
+        for start, piece in pieces(recording):
+            if lost.start <= start < lost.stop:
+                continue
+            samples = np.stack([np.zeros(piece.shape[1]), piece[0] * 1000], axis=1)
+            last = begin + (start + piece.shape[1] - 1) / rate
+            device.push_chunk(samples.tolist(), last)
+        time.sleep(0.5)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    options = StreamOptions(silence_s=3.0, wait_s=20.0)
+    with open_source(f"lsl://{name}", options) as source:
+        assert source.description.leads == ("I",)  # and not the accelerometer
+        assert source.description.millivolts == 0.001
+        answers = list(answers_to(source, load_model("rhythm-single-lead-edge")))
+    sender.join()
+    missing = sum(len(p[0]) for k, p in pieces(recording) if lost.start <= k < lost.stop)
+    assert answers[-1].counts.missing == pytest.approx(missing, abs=2)
+    assert answers[-1].time_s == SECONDS
+
+
+def test_lsl_never_chooses_between_two_people(recording: Recording) -> None:
+    name = f"twice-{os.getpid()}"
+    both = [outlet(name, ["I"], "mV", 250.0, f"{name}-{k}") for k in range(2)]
+    with pytest.raises(StreamError, match="2 streams fit.*source_id"):
+        open_source(f"lsl://{name}", StreamOptions(wait_s=5.0)).__enter__()
+    with open_source(f"lsl://{name}?source_id={name}-1", StreamOptions(wait_s=5.0)) as source:
+        assert source.description.sampling_rate == 250.0
+    del both
+    with pytest.raises(StreamError, match="no such stream"):
+        open_source("lsl://nobody", StreamOptions(wait_s=0.2)).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("labels", "units", "options", "words"),
+    [
+        (["ch1"], "mV", StreamOptions(wait_s=5.0), "none of the channels"),
+        (["I"], None, StreamOptions(wait_s=5.0), "state no unit"),
+        (["ch1", "ch2"], "mV", StreamOptions(("I",), wait_s=5.0), "1 leads were stated for 2"),
+    ],
+)
+def test_lsl_says_what_it_does_not_know(
+    labels: list[str], units: str | None, options: StreamOptions, words: str
+) -> None:
+    name = f"odd-{os.getpid()}-{len(labels)}-{units}"
+    device = outlet(name, labels, units, 250.0, name)
+    with pytest.raises(Exception, match=words):
+        open_source(f"lsl://{name}", options).__enter__()
+    del device
