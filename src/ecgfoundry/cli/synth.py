@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -70,3 +71,33 @@ def mc_med(
             progress=lambda done, _: bar.update(task, completed=done),
         )
     print(f"{data}: {visits} SYNTHETIC visits; the truth is in {data.parent / 'truth'}")
+
+
+@app.command
+def ecgs(
+    *,
+    people: int = 90,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    seed: int = 0,
+) -> int:
+    """Write synthetic twelve-lead ECGs, a third with a long QT interval, and their labels.
+
+    For learning the commands: nothing that is trained on them knows anything about hearts.
+
+    Parameters
+    ----------
+    people
+        How many, one recording of 10 s each.
+    output
+        A new folder: WFDB records and labels.csv.
+    seed
+        The same seed gives the same files.
+    """
+    from ecgfoundry.synthesis.teaching import write_teaching_set
+
+    if people < 1:
+        print("ecgfoundry: --people is at least 1", file=sys.stderr)
+        return 2
+    table = write_teaching_set(output, people, seed=seed)
+    print(f"{table}: {people} synthetic recordings. No patient behind them.")
+    return 0

@@ -1,0 +1,59 @@
+"""Build the documentation site into ``build/site``: ``make docs``. It needs no network.
+
+The pages are those of this folder; the references of the command line and of the Python interface
+are written anew from the program itself, into ``docs/reference``, which is in no repository.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import ecgfoundry
+from ecgfoundry.cli.main import app
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+
+_API = """# The Python interface
+
+How these go together is on [one page](../python.md). Arrays are float32 (leads, samples) in
+millivolts unless it is said otherwise; every error is an `EcgFoundryError`.
+"""
+_ENTRY = """
+## ecgfoundry.{name}
+
+::: {module}.{attribute}
+    options:
+      show_root_heading: false
+      show_root_toc_entry: false
+      heading_level: 3
+"""
+
+
+def write_references() -> None:
+    """Write the two pages that the program itself gives."""
+    REFERENCE.mkdir(exist_ok=True)
+    commands = app.generate_docs(output_format="markdown")
+    (REFERENCE / "command-line.md").write_text(
+        commands.replace("# ecgfoundry\n", "# The command line\n", 1), encoding="utf-8"
+    )
+    entries = [_API]
+    for name in sorted(set(ecgfoundry.__all__) - {"__version__"}, key=str.lower):
+        thing = getattr(ecgfoundry, name)
+        entries.append(
+            _ENTRY.format(name=name, module=thing.__module__, attribute=thing.__qualname__)
+        )
+    (REFERENCE / "python.md").write_text("".join(entries), encoding="utf-8")
+
+
+def main() -> int:
+    """Write the references and build; a warning is an error."""
+    write_references()
+    command = [str(Path(sys.executable).with_name("zensical")), "build", "--strict", "--clean"]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603
+
+
+if __name__ == "__main__":
+    sys.exit(main())
