@@ -105,3 +105,47 @@ def split(
     write_manifest(output, rows)
     counts = {name: len(parted.of_split(name)) for name in ("train", "validation", "test")}
     print(f"{output}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
+
+
+@app.command
+def croissant(
+    manifest: Path,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    name: str,
+    description: str,
+    license: str,
+    creator: str,
+    url: str,
+    cite_as: str | None = None,
+    data_version: str = "1.0.0",
+) -> None:
+    """Describe a table of recordings in Croissant, for catalogues of data sets.
+
+    Parameters
+    ----------
+    manifest
+        CSV in UTF-8 with commas, or Parquet.
+    output
+        The JSON-LD document, best croissant.json beside the table.
+    name
+        Of the data set.
+    description
+        What it holds.
+    license
+        Its address, or its SPDX name.
+    creator
+        Who made it.
+    url
+        Where it is found.
+    cite_as
+        How to cite it.
+    data_version
+        Of the data set.
+    """
+    from ecgfoundry.io import write_json
+    from ecgfoundry.manifest.croissant import CroissantAbout, croissant_document
+
+    about = CroissantAbout(name, description, license, creator, url, cite_as, data_version)
+    write_json(output, croissant_document(manifest, about))
+    print(f"{output}: Croissant 1.0")
