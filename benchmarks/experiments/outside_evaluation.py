@@ -441,8 +441,8 @@ def score(outside: Outside, units: Sequence[Unit], target: str) -> dict[str, Any
     settings = Settings(draws=DRAWS, subgroups=False)
     resampling = PatientResampling.of(data.patients)
     result = classification_rows(data, [0], resampling, settings)
-    add_gains(data, [0], result, control_scores(data), resampling, settings)
-    cells = result.rows[0]
+    gains = add_gains(data, [0], result, control_scores(data), resampling, settings)
+    cells = gains.rows[0].cells()
     wanted = ("auroc", "auroc_low", "auroc_high", "auprc", "prevalence")
     row |= {name: _plain(cells.get(name)) for name in wanted}
     row["controls"] = {

@@ -197,7 +197,7 @@ def _measure(folder: Path, seed: int, size: Size, fixed: Path | None) -> dict[st
             **{name: _rounded(row[name]) for name in COLUMNS},
             **{f"added_{name}": _rounded(value) for name, value in added[row["target"]].items()},
         }
-        for row in measured.rows
+        for row in (each.cells() for each in measured.rows)
     ]
     flow = json.loads((folder / "corpus" / "corpus.json").read_text())
     return {

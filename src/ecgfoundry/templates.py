@@ -6,7 +6,7 @@ import unicodedata
 from functools import cached_property
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 __all__ = ["Templates", "drawn", "printable"]
@@ -47,12 +47,12 @@ class Templates:
 
     Parameters
     ----------
-    package : str
-        Its dotted name.
+    *packages : str
+        Dotted names: its own, then those whose parts it uses.
     """
 
-    def __init__(self, package: str) -> None:
-        self.package = package
+    def __init__(self, *packages: str) -> None:
+        self.packages = packages
 
     def render(self, template: str, **values: Any) -> Markup:
         """Fill a template.
@@ -70,7 +70,7 @@ class Templates:
     @cached_property
     def _environment(self) -> Environment:
         return Environment(
-            loader=PackageLoader(self.package),
+            loader=ChoiceLoader([PackageLoader(package) for package in self.packages]),
             autoescape=True,
             undefined=StrictUndefined,
             finalize=_printable,

@@ -30,7 +30,7 @@ def evaluated(task: Task, outputs: np.ndarray, values: np.ndarray, who: list[str
     labels = np.stack([task.truth_of(k, values) for k in range(task.outputs)], axis=1)
     names = task.vocabulary.names
     data = EvaluationData(names, labels, task.answers(outputs), np.array(who, dtype=object))
-    return evaluate(data, ONLY_FIGURES).rows
+    return evaluate(data, ONLY_FIGURES).cells()
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_a_comparison_states_the_intervals_of_both_evaluations(
     for scores in (labels[:, 0] + noise[0], 0.5 * labels[:, 0] + noise[1]):
         data = EvaluationData(("A",), labels, scores[:, None], who)
         models.append(ComparedModel("m", data, {}))
-        rows += evaluate(data, settings).rows
+        rows += evaluate(data, settings).cells()
     found = compare_models(*models, settings)
-    (compared,) = found["targets"]
+    (compared,) = found.document["targets"]
     for side, row in zip("ab", rows, strict=True):
         assert compared[f"auroc_{side}"] == row["auroc"]
         assert compared[f"auroc_{side}_low"] == row["auroc_low"]
@@ -110,7 +110,7 @@ def test_a_comparison_states_the_intervals_of_both_evaluations(
         assert row["auroc_interval_reliable"] is reliable
     assert compared["difference_low"] < compared["difference"] < compared["difference_high"]
     assert compared["difference_interval_reliable"] is reliable
-    assert found["macro"]["interval_reliable"] is reliable
+    assert found.mean.reliable is reliable
     assert ("&nbsp;‡" in comparison_report(found)) is not reliable
 
 
@@ -118,6 +118,6 @@ def test_a_model_beside_itself_has_no_interval_of_the_difference() -> None:
     labels = np.repeat([1.0, 0.0], 40)[:, None]
     scores = np.random.default_rng(0).normal(size=(80, 1)) + labels
     model = ComparedModel("m", EvaluationData(("A",), labels, scores, np.arange(80)), {})
-    (row,) = compare_models(model, model, ONLY_FIGURES)["targets"]
+    (row,) = compare_models(model, model, ONLY_FIGURES).document["targets"]
     assert row["difference"] == 0.0
     assert math.isnan(row["difference_low"]) and math.isnan(row["bootstrap_p"])

@@ -22,6 +22,7 @@ from ecgfoundry.evaluation.report.report import evaluation_report
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.subgroups import age_band
 from ecgfoundry.evaluation.tables import match_ids, read_numbers
+from ecgfoundry.evaluation.transfer import EarlierEvaluation
 from ecgfoundry.evaluation.writing import csv_text, json_text
 from ecgfoundry.metrics.resampling import renumbered
 
@@ -100,7 +101,7 @@ def test_thresholds_are_chosen_on_validation_and_never_on_what_is_evaluated() ->
 
 def test_an_undefined_value_is_empty_and_leaves_the_averages() -> None:
     found = evaluate(cohort(), QUICK)
-    rows = {row["target"]: row for row in csv.DictReader(csv_text(found.rows).splitlines())}
+    rows = {row["target"]: row for row in csv.DictReader(csv_text(found.cells()).splitlines())}
     empty = rows["E"]
     assert empty["positives"] == "0" and empty["n"] == "600"
     for name in ("auroc", "auroc_low", "auprc", "band", "sensitivity", "calibration_slope"):
@@ -121,7 +122,7 @@ def test_what_no_draw_varies_has_no_interval_of_width_zero() -> None:
         thresholds=Thresholds({"A": 0.5}, "given"),
     )  # fmt: skip
     found = evaluate(data, Settings(draws=60))
-    row = found.rows[0]
+    row = found.cells()[0]
     assert row["auroc"] == row["specificity"] == row["f1"] == 1.0
     wanted = proportion_confint(30, 30, method="wilson")
     assert (row["specificity_low"], row["specificity_high"]) == pytest.approx(wanted)
@@ -141,7 +142,7 @@ def test_records_that_leave_and_labels_that_are_no_classes_are_named(tmp_path: P
 
 def test_controls_show_what_the_waveform_adds() -> None:
     found = evaluate(cohort(), Settings(draws=200))
-    rows = {row["target"]: row for row in found.rows}
+    rows = {row["target"]: row for row in found.cells()}
     assert rows["A"]["age_sex_beaten"] and rows["A"]["age_sex_gain_low"] > 0.1
     assert rows["B"]["age_sex_auroc"] > 0.85 and not rows["B"]["age_sex_beaten"]
     assert rows["B"]["age_sex_gain"] < -0.2
@@ -161,7 +162,7 @@ def test_features_are_a_control_where_they_are_given() -> None:
         EvaluationData(data.targets, data.labels, data.scores, data.patients,
                        features={"features": features}), QUICK
     )  # fmt: skip
-    row = found.rows[0]
+    row = found.cells()[0]
     assert row["features_auroc"] == pytest.approx(row["auroc"], abs=0.02)
 
 
@@ -189,10 +190,14 @@ def test_subgroups_and_sets_have_counts_and_a_drop_only_where_it_may_be_claimed(
 
 
 def test_two_evaluations_of_different_people_are_compared_as_such() -> None:
-    home = json.loads(json_text(evaluate(cohort(), QUICK, title="home").document))
-    away = json.loads(json_text(evaluate(cohort(seed=5), QUICK, title="away").document))
+    home, away = (
+        EarlierEvaluation.from_dict(json.loads(json_text(found.document)))
+        for found in (
+            evaluate(cohort(), QUICK, title="home"), evaluate(cohort(seed=5), QUICK, title="away")
+        )
+    )  # fmt: skip
     found = compare_sets(home, away)
-    assert found["kind"] == "independent" and found["transfer"][0]["targets"] == 2
+    assert found.document["kind"] == "independent" and found.table.targets == 2
     again = evaluate(cohort(seed=5), QUICK, internal=home).document["transfer"][0]
     assert again["home"] == "home" and len(again["rows"]) == 3
 
@@ -209,7 +214,7 @@ def test_a_comparison_is_paired_and_refuses_contradicting_labels() -> None:
     found = compare_models(
         ComparedModel("one", data, thresholds), ComparedModel("two", worse, thresholds), QUICK
     )
-    row = found["targets"][0]
+    row = found.rows[0].cells()
     assert row["difference"] > 0 and row["delong_p"] < 0.05 and row["mcnemar_p"] <= 1
     assert row["difference_low"] < row["difference"] < row["difference_high"]
     other = EvaluationData(data.targets, 1 - data.labels, data.scores, data.patients)

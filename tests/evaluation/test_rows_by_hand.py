@@ -26,6 +26,11 @@ NAN = float("nan")
 DRAWS = 24
 
 
+def cells(found) -> list[dict]:
+    """Rows as the columns of metrics.csv."""
+    return [row.cells() for row in found.rows]
+
+
 def cohort(n: int = 120, *, seed: int = 3) -> EvaluationData:
     """Targets A (a third), B (half) and R (five positives), scores in 0 to 1, gaps in both."""
     generator = np.random.default_rng(seed)
@@ -72,7 +77,7 @@ def test_a_row_counts_and_measures_what_is_known() -> None:
     data = cohort()
     resampling = PatientResampling.of(data.patients)
     result = classification_rows(data, [0, 1, 2], resampling, SETTINGS)
-    for k, row in enumerate(result.rows):
+    for k, row in enumerate(cells(result)):
         y, s = data.labels[:, k], data.scores[:, k]
         y = np.where(np.isnan(s), NAN, y)
         known = ~np.isnan(y)
@@ -89,7 +94,7 @@ def test_a_row_counts_and_measures_what_is_known() -> None:
         areas = percentiles([average_precision_score(y[rows], s[rows]) for rows in drawn])
         assert [row["auroc_percentile_low"], row["auroc_percentile_high"]] == pytest.approx(ranks)
         assert [row["auprc_low"], row["auprc_high"]] == pytest.approx(areas)
-    a, b, rare = result.rows
+    a, b, rare = cells(result)
     assert (a["missing_labels"], a["missing_predictions"]) == (8, 0)
     assert (b["missing_labels"], b["missing_predictions"]) == (1, 3)
     assert a["auroc_low"] < a["auroc_bca_low"] < a["auroc"] < a["auroc_bca_high"]
@@ -100,7 +105,7 @@ def test_a_row_counts_and_measures_what_is_known() -> None:
 def test_decisions_and_their_intervals() -> None:
     data = cohort()
     resampling = PatientResampling.of(data.patients)
-    row = classification_rows(data, [0, 1, 2], resampling, SETTINGS).rows[1]
+    row = cells(classification_rows(data, [0, 1, 2], resampling, SETTINGS))[1]
     y, called = data.labels[:, 1], data.scores[:, 1] >= 0.36
     known = ~(np.isnan(y) | np.isnan(data.scores[:, 1]))
     assert (data.scores[known, 1] == 0.36).any()  # the threshold itself is present
@@ -139,9 +144,9 @@ def test_a_share_of_one_has_wilsons_interval_of_its_patients(
         ("A",), y[:, None], called[:, None], np.arange(64) // 2,
         thresholds=Thresholds({"A": 0.5}, "given"),
     )  # fmt: skip
-    (row,) = classification_rows(
-        data, [0], PatientResampling.of(data.patients), Settings(draws=DRAWS)
-    ).rows
+    (row,) = cells(
+        classification_rows(data, [0], PatientResampling.of(data.patients), Settings(draws=DRAWS))
+    )
     wanted = proportion_confint(patients, patients, method="wilson")
     assert row[name] == 1.0
     assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(wanted)
@@ -151,10 +156,12 @@ def test_averages_are_those_of_scikit_learn() -> None:
     data = cohort()
     resampling = PatientResampling.of(data.patients)
     result = classification_rows(data, [0, 1, 2], resampling, SETTINGS)
-    found = classification_averages(data, [0, 1, 2], result, resampling, SETTINGS)
-    each = np.array([row["auroc"] for row in result.rows])
-    areas = np.array([row["auprc"] for row in result.rows])
-    weights = np.array([row["positives"] for row in result.rows])
+    averages = classification_averages(data, [0, 1, 2], result, resampling, SETTINGS)
+    found = {name: average.to_dict() for name, average in averages.items()}
+    rows = cells(result)
+    each = np.array([row["auroc"] for row in rows])
+    areas = np.array([row["auprc"] for row in rows])
+    weights = np.array([row["positives"] for row in rows])
     assert found["macro"]["auroc"] == pytest.approx(each.mean())
     assert found["macro"]["auprc"] == pytest.approx(areas.mean())
     assert found["weighted"]["auroc"] == pytest.approx(np.average(each, weights=weights))
@@ -175,7 +182,7 @@ def test_averages_are_those_of_scikit_learn() -> None:
         weighted
     )
     # Of decisions only where there are any: A and B.
-    sensitivity = np.mean([row["sensitivity"] for row in result.rows[:2]])
+    sensitivity = np.mean([row["sensitivity"] for row in rows[:2]])
     assert found["macro"]["sensitivity"] == pytest.approx(sensitivity)
 
 
@@ -195,13 +202,13 @@ def test_intervals_of_auprc_are_flagged_where_rare_positives_bias_the_draws() ->
     assert macro["auprc_interval_reliable"] is False
     # About 20 positives each: a mean over them has no more people in its smaller classes.
     assert macro["auroc_interval_reliable"] is False
-    assert not any(row["auprc_interval_reliable"] for row in rare.rows)
+    assert not any(row["auprc_interval_reliable"] for row in rare.cells())
     assert "‡" in evaluation_report(rare)
     usual = evaluate(rare_targets(2000, 3, 0.4), settings)
     assert usual.document["averages"]["macro"]["auprc_interval_reliable"] is True
     assert usual.document["averages"]["weighted"]["auprc_interval_reliable"] is True
     assert usual.document["averages"]["micro"]["auroc_interval_reliable"] is True
-    assert all(row["auprc_interval_reliable"] for row in usual.rows)
+    assert all(row["auprc_interval_reliable"] for row in usual.cells())
     assert "‡" not in evaluation_report(usual)
     # No interval is none to be trusted.
     none = evaluate(rare_targets(300, 2, 0.4), Settings(draws=0, controls=False, subgroups=False))
@@ -220,7 +227,7 @@ def test_an_interval_of_auprc_needs_thirty_patients_of_both_kinds(
     s = np.random.default_rng(1).uniform(size=len(y)) * 0.6 + 0.4 * y
     data = EvaluationData(("A",), y[:, None], s[:, None], np.arange(len(y)))
     resampling = PatientResampling.of(data.patients)
-    (row,) = classification_rows(data, [0], resampling, Settings(draws=400)).rows
+    (row,) = cells(classification_rows(data, [0], resampling, Settings(draws=400)))
     assert row["auprc_low"] < row["auprc"] < row["auprc_high"]
     assert row["auprc_interval_reliable"] is reliable
 
@@ -230,9 +237,8 @@ def test_multiclass_decisions_are_by_the_largest_score_of_all_targets() -> None:
     scores = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.1, 0.45, 0.45], [0.1, 0.2, 0.7],
                        [0.4, 0.3, 0.3], [0.5, NAN, 0.1]])  # fmt: skip
     data = EvaluationData(("a", "b", "c"), labels, scores, np.arange(6), multiclass=True)
-    rows = classification_rows(
-        data, [0, 1, 2], PatientResampling.of(data.patients), Settings(draws=0)
-    ).rows
+    resampling = PatientResampling.of(data.patients)
+    rows = cells(classification_rows(data, [0, 1, 2], resampling, Settings(draws=0)))
     counts = [[row[name] for name in ("true_positives", "false_positives", "false_negatives",
                                       "true_negatives")] for row in rows]  # fmt: skip
     # Called: a, b, b (the first of equal ones), c, a; the record with a gap is not decided.
@@ -259,20 +265,21 @@ def test_gains_are_paired_differences_with_corrected_p_values() -> None:
     control[:, 1] = data.scores[:, 1]  # as good as the network itself
     control[30:40, 0] = NAN
     worse = 1 - data.scores
-    summary = add_gains(
+    gained = add_gains(
         data, [0, 1, 2], result,
         ControlScores({"age_sex": control, "features": worse}, {"heart_rate": "no rate"}, "-"),
         resampling, SETTINGS,
     )  # fmt: skip
+    summary = {name: found.to_dict() for name, found in gained.summary.items()}
     assert summary["heart_rate"] == {"not_computed": "no rate"}
     assert summary["prevalence_only"] == {"not_computed": "not given"}
     for name, values in (("age_sex", control), ("features", worse)):
-        p = [row[f"{name}_p"] for row in result.rows]
+        p = [row[f"{name}_p"] for row in cells(gained)]
         known_p = [value for value in p if not np.isnan(value)]
         q = iter(stats.false_discovery_control(known_p))
         gains, own = [], []
         drawn_gains = []
-        for k, row in enumerate(result.rows):
+        for k, row in enumerate(cells(gained)):
             s, c = data.scores[:, k], values[:, k]
             y = np.where(np.isnan(s), NAN, data.labels[:, k])
             inside = ~(np.isnan(y) | np.isnan(c))
@@ -305,16 +312,16 @@ def test_gains_are_paired_differences_with_corrected_p_values() -> None:
             above = sum(d >= -1e-15 for d in differences)
             wanted = min(1.0, 2 * (min(below, above) + 1) / (DRAWS + 1))
             assert row[f"{name}_p_bootstrap"] == pytest.approx(wanted)
-        cells = summary[name]
-        assert cells["targets"] == 3 and cells["tested"] == len(known_p)
-        assert cells["macro_auroc"] == pytest.approx(np.mean(own))
-        assert cells["macro_gain"] == pytest.approx(np.mean(gains))
-        assert [cells["macro_gain_low"], cells["macro_gain_high"]] == pytest.approx(
+        mean = summary[name]
+        assert mean["targets"] == 3 and mean["tested"] == len(known_p)
+        assert mean["macro_auroc"] == pytest.approx(np.mean(own))
+        assert mean["macro_gain"] == pytest.approx(np.mean(gains))
+        assert [mean["macro_gain_low"], mean["macro_gain_high"]] == pytest.approx(
             percentiles(np.mean(drawn_gains, axis=0))
         )
-        flags = [row[f"{name}_beaten"] for row in result.rows]
-        assert cells["beaten"] == flags.count(True)
-    assert summary["age_sex"]["tested"] == 2 and result.rows[1]["age_sex_beaten"] is None
+        flags = [row[f"{name}_beaten"] for row in cells(gained)]
+        assert mean["beaten"] == flags.count(True)
+    assert summary["age_sex"]["tested"] == 2 and cells(gained)[1]["age_sex_beaten"] is None
     assert summary["features"]["beaten"] >= 2
 
 
@@ -323,9 +330,9 @@ def test_a_control_that_is_better_is_never_beaten_however_sure() -> None:
     better = EvaluationData(data.targets, data.labels, 1 - data.scores, data.patients)
     resampling = PatientResampling.of(data.patients)
     result = classification_rows(better, [0, 1], resampling, SETTINGS)
-    add_gains(better, [0, 1], result, ControlScores({"age_sex": data.scores}, {}, "-"),
-              resampling, SETTINGS)  # fmt: skip
-    for row in result.rows:
+    gained = add_gains(better, [0, 1], result, ControlScores({"age_sex": data.scores}, {}, "-"),
+                       resampling, SETTINGS)  # fmt: skip
+    for row in cells(gained):
         assert row["age_sex_q"] < 0.001 and row["age_sex_gain"] < 0
         assert row["age_sex_beaten"] is False
 
@@ -336,13 +343,13 @@ def test_a_q_value_of_the_rate_itself_is_a_gain() -> None:
     noise = np.random.default_rng(0).uniform(size=data.scores.shape)
     controls = ControlScores({"age_sex": 0.5 * data.scores + 0.5 * noise}, {}, "-")
     result = classification_rows(data, [0], resampling, SETTINGS)
-    add_gains(data, [0], result, controls, resampling, SETTINGS)
-    q = result.rows[0]["age_sex_q"]
-    assert 0 < q < 1 and result.rows[0]["age_sex_gain"] > 0
+    (row,) = cells(add_gains(data, [0], result, controls, resampling, SETTINGS))
+    q = row["age_sex_q"]
+    assert 0 < q < 1 and row["age_sex_gain"] > 0
     for rate, beaten in ((q, True), (np.nextafter(q, 0), False)):
         settings = Settings(draws=DRAWS, false_discovery_rate=float(rate))
-        add_gains(data, [0], result, controls, resampling, settings)
-        assert result.rows[0]["age_sex_beaten"] is beaten
+        (row,) = cells(add_gains(data, [0], result, controls, resampling, settings))
+        assert row["age_sex_beaten"] is beaten
 
 
 def test_the_prevalence_has_an_area_of_one_half_in_every_draw() -> None:
@@ -350,13 +357,13 @@ def test_the_prevalence_has_an_area_of_one_half_in_every_draw() -> None:
     resampling = PatientResampling.of(data.patients)
     result = classification_rows(data, [0, 1], resampling, SETTINGS)
     flat = np.full(data.scores.shape, 0.4)
-    summary = add_gains(data, [0, 1], result, ControlScores({"prevalence_only": flat}, {}, "-"),
-                        resampling, SETTINGS)  # fmt: skip
-    for row in result.rows:
+    gained = add_gains(data, [0, 1], result, ControlScores({"prevalence_only": flat}, {}, "-"),
+                       resampling, SETTINGS)  # fmt: skip
+    for row in cells(gained):
         assert row["prevalence_only_auroc"] == 0.5
         assert row["prevalence_only_gain_low"] == pytest.approx(row["auroc_percentile_low"] - 0.5)
         assert row["prevalence_only_gain_high"] == pytest.approx(row["auroc_percentile_high"] - 0.5)
-    assert summary["prevalence_only"]["macro_auroc"] == 0.5
+    assert gained.summary["prevalence_only"].macro_auroc == 0.5
 
 
 def quantity() -> EvaluationData:
@@ -377,9 +384,10 @@ def test_a_gain_of_a_quantity_is_the_mean_error_saved() -> None:
     control = data.labels + 0.5 * np.where(np.arange(80) % 3, 1, -1)[:, None]
     control[20] = NAN
     for values, sign in ((control, 1), (data.labels, -1)):
-        (row,) = rows = regression_rows(data, [0], resampling, settings)
-        summary = add_quantity_gains(data, [0], rows, ControlScores({"age_sex": values}, {}, "-"),
-                                     resampling, settings)  # fmt: skip
+        rows = regression_rows(data, [0], resampling, settings)
+        gained = add_quantity_gains(data, [0], rows, ControlScores({"age_sex": values}, {}, "-"),
+                                    resampling, settings)  # fmt: skip
+        (row,) = cells(gained)
         wanted = 0.4 if sign > 0 else -0.1
         assert row["age_sex_gain_mae"] == pytest.approx(wanted)
         # Every record saves the same, so that every draw does.
@@ -394,9 +402,10 @@ def test_a_gain_of_a_quantity_is_the_mean_error_saved() -> None:
         assert row["age_sex_beaten"] is False  # 0.08 > 0.05
         lenient = Settings(draws=DRAWS, false_discovery_rate=0.08)
         rows = regression_rows(data, [0], resampling, lenient)
-        summary = add_quantity_gains(data, [0], rows, ControlScores({"age_sex": values}, {}, "-"),
-                                     resampling, lenient)  # fmt: skip
-        assert rows[0]["age_sex_beaten"] is (sign > 0)
+        gained = add_quantity_gains(data, [0], rows, ControlScores({"age_sex": values}, {}, "-"),
+                                    resampling, lenient)  # fmt: skip
+        assert cells(gained)[0]["age_sex_beaten"] is (sign > 0)
+        summary = {name: found.to_dict() for name, found in gained.summary.items()}
         assert summary["age_sex"] == {"targets": 1, "tested": 1, "beaten": int(sign > 0)}
         assert summary["features"] == {"not_computed": "not given"}
 
@@ -404,7 +413,8 @@ def test_a_gain_of_a_quantity_is_the_mean_error_saved() -> None:
 def test_rows_of_quantities() -> None:
     data = quantity()
     resampling = PatientResampling.of(data.patients)
-    (row,) = regression_rows(data, [0], resampling, Settings(draws=DRAWS, level=0.9))
+    (found,) = regression_rows(data, [0], resampling, Settings(draws=DRAWS, level=0.9))
+    row = found.cells()
     assert (row["n"], row["patients"]) == (77, 40)
     assert (row["missing_labels"], row["missing_predictions"]) == (2, 1)
     assert row["mae"] == pytest.approx(0.1) and row["kind"] == "regression"
@@ -418,7 +428,7 @@ def test_rows_of_quantities() -> None:
         values.append(float((data.scores[rows, 0] - data.labels[rows, 0]).mean()))
     assert [row["bias_low"], row["bias_high"]] == pytest.approx(percentiles(values))
     (none,) = regression_rows(data, [0], resampling, Settings(draws=0))
-    assert np.isnan(none["mae_low"]) and none["mae"] == row["mae"]
+    assert np.isnan(none.measures["mae"].low) and none.measures["mae"].value == row["mae"]
 
 
 # --- readers -------------------------------------------------------------------------------------
@@ -434,18 +444,18 @@ def test_the_network_at_the_specificity_of_a_reader() -> None:
         thresholds=Thresholds({"A": 0.7}, "given"), readers={"first": reader[:, None]},
     )  # fmt: skip
     (row,) = reader_rows(data, [0])
-    assert (row["reader"], row["target"], row["n"], row["positives"]) == ("first", "A", 10, 5)
-    assert (row["sensitivity"], row["specificity"]) == (0.6, 0.8)
+    assert (row.reader, row.target, row.n, row.positives) == ("first", "A", 10, 5)
+    assert (row.measures["sensitivity"], row.measures["specificity"]) == (0.6, 0.8)
     # One negative of five may be called: 0.7, 0.8 and 1.0 lie above all but the one of 0.9.
-    assert row["network_sensitivity"] == 0.6
+    assert row.network_sensitivity == 0.6
     # At 0.7: the network errs at 0.3, 0.5 and 0.9, the reader at 0.3, 0.4 and 0.5.
-    assert row["p_mcnemar"] == 1.0
+    assert row.p_mcnemar == 1.0
     perfect = EvaluationData(
         ("A",), y[:, None], s[:, None], np.arange(10), readers={"first": y[:, None]}
     )
     (row,) = reader_rows(perfect, [0])
-    assert row["network_sensitivity"] == 0.2  # nothing but 1.0 lies above every negative
-    assert np.isnan(row["p_mcnemar"])
+    assert row.network_sensitivity == 0.2  # nothing but 1.0 lies above every negative
+    assert np.isnan(row.p_mcnemar)
 
 
 def test_mcnemar_of_a_reader_uses_the_threshold_itself() -> None:
@@ -457,7 +467,7 @@ def test_mcnemar_of_a_reader_uses_the_threshold_itself() -> None:
     )  # fmt: skip
     (row,) = reader_rows(data, [0])
     # 7 against 1: twice (1 + 8) / 2^8.
-    assert row["p_mcnemar"] == pytest.approx(18 / 256)
+    assert row.p_mcnemar == pytest.approx(18 / 256)
 
 
 def test_readers_are_measured_only_where_both_answered() -> None:
@@ -466,7 +476,7 @@ def test_readers_are_measured_only_where_both_answered() -> None:
     read = np.array([[1.0], [0.0], [0.0], [NAN], [1.0]])
     data = EvaluationData(("A",), y, s, np.arange(5), readers={"r": read})
     (row,) = reader_rows(data, [0])
-    assert (row["n"], row["sensitivity"], row["specificity"]) == (2, 1.0, 1.0)
+    assert (row.n, row.measures["sensitivity"], row.measures["specificity"]) == (2, 1.0, 1.0)
     nobody = EvaluationData(("A",), y, s, np.arange(5), readers={"r": np.full((5, 1), NAN)})
     assert reader_rows(nobody, [0]) == []
     check_decisions("r", np.array([0.0, 1.0, NAN]))
@@ -514,20 +524,20 @@ def test_a_table_of_subgroups_by_hand() -> None:
     data = with_levels(["b", "a", "a", "b", "b", "a", None, "b"])
     member = PatientResampling.of(data.patients).member
     (table,) = subgroup_tables(data, [0], member, Settings())
-    assert table["column"] == "site" and table["missing"] == 1
-    a, b = table["levels"]
-    assert (a["level"], a["records"], a["patients"]) == ("a", 3, 3)
-    assert (b["level"], b["records"], b["patients"]) == ("b", 4, 4)
+    assert table.column == "site" and table.missing == 1
+    a, b = table.levels
+    assert (a.level, a.records, a.patients) == ("a", 3, 3)
+    assert (b.level, b.records, b.patients) == ("b", 4, 4)
     # a: records 1 (positive), 2, 5 (positive) in the order of scores: 1 of 2 pairs.
-    (cell,) = a["targets"]
-    assert (cell["n"], cell["positives"], cell["auroc"]) == (3, 2, 0.5)
-    assert (cell["positive_patients"], cell["negative_patients"]) == (2, 1)
-    assert a["macro_auroc"] == 0.5 and a["macro_targets"] == 1
-    assert not cell["auroc_interval_reliable"]
+    (cell,) = a.targets
+    assert (cell.n, cell.positives, cell.auroc) == (3, 2, 0.5)
+    assert (cell.positive_patients, cell.negative_patients) == (2, 1)
+    assert a.macro_auroc == 0.5 and a.macro_targets == 1
+    assert not cell.reliable
     one = with_levels(["a", "b", "a", "b"])
     (table,) = subgroup_tables(one, [0], np.arange(4), Settings())
-    assert [e["macro_targets"] for e in table["levels"]] == [0, 0]
-    assert np.isnan(table["levels"][0]["macro_auroc"])
+    assert [e.macro_targets for e in table.levels] == [0, 0]
+    assert np.isnan(table.levels[0].macro_auroc)
     assert subgroup_tables(with_levels([None, None]), [0], np.arange(2), Settings()) == []
 
 
@@ -543,8 +553,8 @@ def test_a_table_of_subgroups_by_hand() -> None:
     ],
 )
 def test_the_set_that_others_are_compared_with(column: str, levels: list, first: str) -> None:
-    table = set_tables(with_levels(levels, column), [0], np.arange(4), Settings())
-    assert table is not None and table["first"] == first and table["column"] == column
+    sets = set_tables(with_levels(levels, column), [0], np.arange(4), Settings())
+    assert sets is not None and sets.first == first and sets.table.column == column
 
 
 def test_one_set_is_not_compared() -> None:

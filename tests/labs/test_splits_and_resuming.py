@@ -136,7 +136,7 @@ def test_chronological_training_and_report(made: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert rows and (tmp_path / "report" / "report.html").is_file()
     tested = official(made / "data", "chrono", "test")
-    assert 0 < max(row["n"] for row in rows if row["level"] == "visit") <= len(tested)
+    assert 0 < max(row.found.n for row in rows if row.level == "visit") <= len(tested)
 
 
 DRIVER = """

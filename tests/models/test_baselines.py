@@ -130,9 +130,11 @@ def test_random_embeddings_depend_on_the_seed_alone() -> None:
     x[1, 4] = np.nan
     settings = {"widths": (16, 32), "blocks": (1, 1)}
     before = torch.random.get_rng_state()
-    first = random_embeddings("net1d", x, seed=5, **settings)
+    first = random_embeddings("net1d", x, seed=5, configuration=settings)
     assert torch.equal(before, torch.random.get_rng_state())
     assert first.shape == (3, 32) and np.isfinite(first).all()
     torch.manual_seed(99)
-    assert np.array_equal(first, random_embeddings("net1d", x, seed=5, batch_size=3, **settings))
-    assert not np.array_equal(first, random_embeddings("net1d", x, seed=6, **settings))
+    assert np.array_equal(
+        first, random_embeddings("net1d", x, seed=5, batch_size=3, configuration=settings)
+    )
+    assert not np.array_equal(first, random_embeddings("net1d", x, seed=6, configuration=settings))

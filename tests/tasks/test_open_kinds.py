@@ -117,7 +117,7 @@ def test_from_a_table_to_a_report(tmp_path: Path) -> None:
     measured = evaluation_data_of_manifest(
         predictor, read_recordings(tmp_path / "run/split.csv"), controls=False
     )
-    rows = {row["target"]: row for row in evaluate(measured).rows}
+    rows = {row["target"]: row for row in evaluate(measured).cells()}
     assert set(rows) == set(names)
     for metric in areas:
         row = rows[metric.target]

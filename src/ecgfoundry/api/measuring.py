@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ecgfoundry.documents import Cell, Cells, JsonObject
 from ecgfoundry.errors import EvaluationError
 from ecgfoundry.evaluation.comparison import (
+    PairedComparison,
+    SetComparison,
     compare_models,
     compare_sets,
     open_model,
@@ -20,7 +23,6 @@ from ecgfoundry.evaluation.evaluate import Evaluation
 from ecgfoundry.evaluation.evaluate import evaluate as evaluate_data
 from ecgfoundry.evaluation.inputs import InputFiles, load_evaluation_data
 from ecgfoundry.evaluation.prediction import evaluation_data_of_manifest
-from ecgfoundry.evaluation.rows import rows_of_classes
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.transfer import read_metrics
 from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
@@ -61,13 +63,13 @@ class Measured:
     notes: tuple[str, ...]
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> JsonObject:
         """The content of ``metrics.json``; undefined values are NaN."""
         return self.evaluation.document
 
     def to_frame(self) -> pl.DataFrame:
         """Return a polars frame with a row per target (``.to_pandas()`` makes it a pandas one)."""
-        return _frame(self.evaluation.rows)
+        return _frame(self.evaluation.cells())
 
     def __repr__(self) -> str:
         return f"Measured({self.summary})"
@@ -75,17 +77,15 @@ class Measured:
     @property
     def summary(self) -> str:
         """One line: how many records and targets, and the macro AUROC."""
-        document = self.document
-        words = f"{document['records']} records, {len(document['targets'])} targets"
-        macro = (document["averages"] or {}).get("macro", {})
-        value = macro.get("auroc", math.nan)
-        if not math.isfinite(value):
+        found = self.evaluation
+        words = f"{found.records} records, {len(found.rows)} targets"
+        macro, classes = found.averages.get("macro"), len(found.classes)
+        if macro is None or not math.isfinite(macro.auroc.value):
             return words
-        classes = len(rows_of_classes(document["targets"]))
-        over = "" if macro["targets"] == classes else f" of {macro['targets']} of {classes} targets"
-        words += f", macro AUROC{over} {value:.4f}"
-        if math.isfinite(macro["auroc_low"]):
-            words += f" [{macro['auroc_low']:.4f}, {macro['auroc_high']:.4f}]"
+        over = "" if macro.targets == classes else f" of {macro.targets} of {classes} targets"
+        words += f", macro AUROC{over} {macro.auroc.value:.4f}"
+        if math.isfinite(macro.auroc.low):
+            words += f" [{macro.auroc.low:.4f}, {macro.auroc.high:.4f}]"
         return words
 
 
@@ -192,7 +192,7 @@ def _measured(
         from ecgfoundry.evaluation.report.report import evaluation_report
 
         files = {
-            "metrics.csv": csv_text(result.rows),
+            "metrics.csv": csv_text(result.cells()),
             "metrics.json": json_text(result.document),
             "report.html": evaluation_report(result),
         }
@@ -228,20 +228,35 @@ class Comparison:
 
     Attributes
     ----------
-    document : dict
-        The content of ``compare.json``; undefined values are NaN.
+    found : PairedComparison or SetComparison
     """
 
-    document: dict[str, Any]
+    found: PairedComparison | SetComparison
+
+    @property
+    def document(self) -> JsonObject:
+        """The content of ``compare.json``; undefined values are NaN."""
+        return self.found.document
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was supposed or left out, in sentences."""
+        return tuple(self.found.notes)
 
     @property
     def paired(self) -> bool:
         """Whether both were measured on the same records."""
-        return bool(self.document["kind"] == "paired")
+        return isinstance(self.found, PairedComparison)
+
+    def cells(self) -> list[Cells]:
+        """Return a row per target, as in ``compare.csv``."""
+        found = self.found
+        rows = found.rows if isinstance(found, PairedComparison) else found.table.rows
+        return [row.cells() for row in rows]
 
     def to_frame(self) -> pl.DataFrame:
         """Return a polars frame with a row per target (``.to_pandas()`` makes it a pandas one)."""
-        return _frame(self.document["targets"])
+        return _frame(self.cells())
 
 
 _PAIRED = ("target", "n", "positives", "auroc_a", "auroc_b", "difference", "difference_low",
@@ -288,30 +303,26 @@ def compare(
     if first is not None and second is not None and (
         not folders or same_records(first.data, second.data)
     ):  # fmt: skip
-        document = compare_models(first, second, settings or Settings())
+        found: PairedComparison | SetComparison = compare_models(first, second, settings)
     elif folders:
-        document = compare_sets(read_metrics(sides[0]), read_metrics(sides[1]))
-        said = "No record in common: compared as independent samples."
-        document["notes"] = [said, *document.get("notes", ())]
+        found = compare_sets(read_metrics(sides[0]), read_metrics(sides[1]))
     else:
         raise EvaluationError(
             "the predictions of one side are not there any more",
             remedy="Give two folders, or two tables with --targets",
         )
     seen = [note for note in map(seen_before, sides) if note is not None]
-    document["notes"] = [*document.get("notes", ()), *dict.fromkeys(seen)]
+    result = Comparison(replace(found, notes=[*found.notes, *dict.fromkeys(seen)]))
     if output is not None:
         from ecgfoundry.evaluation.report.comparison import comparison_report
 
         files = {
-            "compare.csv": csv_text(
-                document["targets"], first=_PAIRED if document["kind"] == "paired" else _APART
-            ),
-            "compare.json": json_text(document),
-            "compare.html": comparison_report(document),
+            "compare.csv": csv_text(result.cells(), first=_PAIRED if result.paired else _APART),
+            "compare.json": json_text(result.document),
+            "compare.html": comparison_report(result.found),
         }
         write_text(Path(output), files)
-    return Comparison(document)
+    return result
 
 
 def _path(given: str | Path | None) -> Path | None:
@@ -345,17 +356,12 @@ def calibrate(
     return recalibrate(predictor, _mapped(data)[0], Path(output), progress=progress)
 
 
-def _frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+def _frame(rows: Sequence[Cells]) -> pl.DataFrame:
     polars = require_polars("figures as a table")
     columns = dict.fromkeys(name for row in rows for name in row)
-    plain = {
-        name: [_cell(row.get(name)) for row in rows]
-        for name in columns
-        if not any(isinstance(row.get(name), Mapping | list) for row in rows)
-    }
+    plain = {name: [_cell(row.get(name)) for row in rows] for name in columns}
     return polars.DataFrame(plain, strict=False)
 
 
-def _cell(value: Any) -> Any:
-    value = value.item() if hasattr(value, "item") else value
+def _cell(value: Cell) -> Cell:
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ecgfoundry.api.measuring import Comparison
+    from ecgfoundry.documents import Cell
 
 
 def compare(
@@ -54,29 +60,27 @@ def compare(
         targets=targets, groups=groups, thresholds=(thresholds_a, thresholds_b),
         settings=Settings.of(draws=draws, seed=seed),
     )  # fmt: skip
-    for note in found.document["notes"]:
+    for note in found.notes:
         print(f"ecgfoundry: {note}", file=sys.stderr)
-    _print(Console(), found.document)
+    _print(Console(), found)
     return 0
 
 
-def _print(console: object, document: dict[str, object]) -> None:
-    from rich.console import Console
+def _print(console: Console, comparison: Comparison) -> None:
     from rich.table import Table
 
-    assert isinstance(console, Console)  # noqa: S101
-    paired = document["kind"] == "paired"
     names = (
         ("auroc_a", "auroc_b", "difference", "difference_low", "difference_high", "delong_q")
-        if paired
+        if comparison.paired
         else ("home_auroc", "away_auroc", "drop", "drop_low", "drop_high")
     )
-    heads = ("A", "B", "A - B", "low", "high", "q") if paired else ("A", "B", "drop", "low", "high")
-    table = Table("target", *heads)
-    for row in document["targets"]:  # type: ignore[attr-defined]
-        cells = [row[name] for name in names]
-        table.add_row(
-            row["target"], *("-" if value != value else f"{value:.4f}" for value in cells)
-        )
-    console.print(f"A: {document['a']}\nB: {document['b']}", markup=False)
+    heads = ("A", "B", "A - B", "low", "high", "q")
+    table = Table("target", *(heads if comparison.paired else ("A", "B", "drop", "low", "high")))
+    for row in comparison.cells():
+        table.add_row(str(row["target"]), *(_number(row[name]) for name in names))
+    console.print(f"A: {comparison.found.a}\nB: {comparison.found.b}", markup=False)
     console.print(table)
+
+
+def _number(value: Cell) -> str:
+    return f"{value:.4f}" if isinstance(value, float) and value == value else "-"

@@ -203,9 +203,9 @@ def report(
     from ecgfoundry.labs.evaluation import laboratory_report
 
     rows = laboratory_report(bundle, corpus, tables, output, targets=target, settings=settings)
-    own = [row for row in rows if row["level"] == "visit" and row["ecg"] == "all"]
-    bands = {b: sum(r["band"] == b for r in own) for b in ("strong", "moderate", "limited")}
-    words = "SYNTHETIC data: " if any(row["synthetic"] for row in rows) else ""
+    own = [row.found.band for row in rows if row.level == "visit" and row.ecg == "all"]
+    bands = {band: own.count(band) for band in ("strong", "moderate", "limited")}
+    words = "SYNTHETIC data: " if any(row.synthetic for row in rows) else ""
     print(f"{words}{len(own)} targets, visits: {bands}; see {output / 'report.html'}")
 
 

@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ecgfoundry.corpus.quality_gate import Gate
 from ecgfoundry.datasets.mc_med_waveforms import MEMBER_MARK, stored_size
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import CorpusError, EcgFoundryError
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.manifest import Manifest, ManifestRow
@@ -56,9 +56,9 @@ class BuildOptions:
         if self.leads is not None:
             object.__setattr__(self, "leads", normalize_lead_names(self.leads))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
-        document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        document: JsonObject = json.loads(json.dumps(asdict(self)))
         return document
 
 
@@ -83,7 +83,7 @@ class Plan:
     fingerprint: str
     options: BuildOptions
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "generation": self.generation,

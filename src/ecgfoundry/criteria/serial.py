@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from ecgfoundry.criteria.st_t import CONTIGUOUS
 from ecgfoundry.criteria.stating import verdicts
 from ecgfoundry.criteria.types import MEDIAN, Evidence, Statement
 from ecgfoundry.criteria.variability import repeat_of
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import SignalError
 from ecgfoundry.measurements.measuring import measure
 from ecgfoundry.measurements.values import LeadMeasurements, Measurements
@@ -101,7 +102,7 @@ class Change:
             beat=None if self.lead is None else MEDIAN,
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "name": self.name,
@@ -165,7 +166,7 @@ class Comparison:
         """Return the median beats of the leads of both, aligned at the QRS onset."""
         return superimposed(self.earlier, self.later)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "schema_version": 1,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final, Literal, get_args
+
+from ecgfoundry.documents import Document, Fields, JsonObject
 
 __all__ = ["MEDIAN", "Beat", "DecidedBy", "Evidence", "Statement"]
 
@@ -13,6 +15,7 @@ MEDIAN: Final = "median"
 
 Beat = int | Literal["median"] | None
 DecidedBy = Literal["criteria", "network", "both", "comparison", "nobody"]
+DECIDERS: Final[tuple[DecidedBy, ...]] = get_args(DecidedBy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Evidence:
     beat: Beat = None
     reason: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "name": self.name,
@@ -66,9 +69,20 @@ class Evidence:
         }
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Evidence:
+    def from_dict(cls, document: Document) -> Evidence:
         """Build from the JSON form."""
-        return cls(**document)
+        own = Fields(document)
+        return cls(
+            name=own.text("name"),
+            value=own.number_or_none("value"),
+            unit=own.text("unit"),
+            limit=own.text("limit"),
+            met=own.flag_or_none("met"),
+            source=own.text("source"),
+            lead=own.text_or_none("lead"),
+            beat=MEDIAN if own.value("beat") == MEDIAN else own.whole_or_none("beat"),
+            reason=own.text_or_none("reason"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +141,7 @@ class Statement:
         """The SNOMED CT code, or None."""
         return self.codes.get("SNOMED CT")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "name": self.name,
@@ -146,9 +160,20 @@ class Statement:
         }
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Statement:
+    def from_dict(cls, document: Document) -> Statement:
         """Build from the JSON form."""
-        given = {name: value for name, value in document.items() if name != "code"}
-        given["evidence"] = tuple(Evidence.from_dict(item) for item in document["evidence"])
-        given["contradicts"] = tuple(document["contradicts"])
-        return cls(**given)
+        own = Fields(document)
+        return cls(
+            name=own.text("name"),
+            group=own.text("group"),
+            present=own.flag_or_none("present"),
+            evidence=tuple(map(Evidence.from_dict, own.parts("evidence"))),
+            codes=own.words("codes"),
+            decided_by=own.choice("decided_by", DECIDERS),
+            probability=own.number_or_none("probability"),
+            possible=own.flag("possible"),
+            needs_confirmation=own.flag("needs_confirmation"),
+            reason=own.text_or_none("reason"),
+            caveat=own.text("caveat"),
+            contradicts=own.texts("contradicts"),
+        )

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import DatasetError, FileAccessError
 from ecgfoundry.io import write_atomically
 from ecgfoundry.manifest import Manifest, ManifestRow
@@ -79,7 +79,7 @@ class DatasetReport:
         if text not in self.notes:
             self.notes.append(text)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "found": self.found,

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ecgfoundry.datasets.base import Dataset, DatasetReport, Interval, Option
 from ecgfoundry.datasets.mc_med_tables import (
@@ -24,6 +24,7 @@ from ecgfoundry.datasets.mc_med_tables import (
     read_visits,
 )
 from ecgfoundry.datasets.mc_med_waveforms import Waveform, describe_waveform, find_waveforms
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import EcgFoundryError, ManifestError
 from ecgfoundry.extras import require_polars
 from ecgfoundry.io import write_json
@@ -56,7 +57,7 @@ class FlowStep:
     visits: int
     patients: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {"step": self.step, "visits": self.visits, "patients": self.patients}
 
@@ -120,7 +121,7 @@ class McMed:
             )
         return Manifest(tuple(rows), self.folder)
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> JsonObject:
         """Return the cohort flow and every issue as a JSON document."""
         return {
             "data_set": "MC-MED (synthetic)" if self.synthetic else "MC-MED",

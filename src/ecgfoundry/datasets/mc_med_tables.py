@@ -14,8 +14,9 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import FileAccessError, ManifestError
 from ecgfoundry.extras import require_polars
 
@@ -90,7 +91,7 @@ class Issue:
         listed = [str(name) for name in names]
         return cls(code, message, len(listed), tuple(listed[:EXAMPLES]))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "code": self.code,

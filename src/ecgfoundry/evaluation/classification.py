@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.evaluation.cohort import EvaluationData
-from ecgfoundry.evaluation.rows import CLASSES
+from ecgfoundry.evaluation.rows import Average, ClassRow, Decisions
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.metrics.auroc_intervals import auroc_interval
-from ecgfoundry.metrics.bands import auroc_band
 from ecgfoundry.metrics.bootstrap import (
     RankDraws,
     auroc_jackknife,
@@ -27,7 +25,7 @@ from ecgfoundry.metrics.decisions import (
     decision_measures,
     summarize_decisions,
 )
-from ecgfoundry.metrics.intervals import interval_of_draws
+from ecgfoundry.metrics.intervals import Interval, interval_of_draws
 from ecgfoundry.metrics.ranking import average_precision, pooled_ranking
 from ecgfoundry.metrics.reliability import calibration_measures
 from ecgfoundry.metrics.resampling import (
@@ -62,14 +60,14 @@ class ClassificationResult:
 
     Attributes
     ----------
-    rows : list of dict
-        One per target; undefined values are ``nan``.
+    rows : list of ClassRow
+        One per target.
     draws : RankDraws or None
         Of one model and these targets.
     decisions : float64 (targets, draws, 4) or None
     """
 
-    rows: list[dict[str, Any]]
+    rows: list[ClassRow]
     draws: RankDraws | None
     decisions: Float64 | None
     counts: NDArray[np.int64]
@@ -100,12 +98,12 @@ def classification_rows(
     counts, decisions = _decisions(labels, cut, at, resampling, settings)
     rows = []
     for k, column in enumerate(chosen):
-        row = _row(data, column, labels[:, k], scores[:, k], resampling, settings, draws, k)
         flags = _flags(labels[:, k], cut[:, k], at[k])
         drawn = None if decisions is None else decisions[k]
-        row |= _decision_cells(thresholds[k], counts[k], drawn, flags, resampling.member, settings)
-        row |= calibration_measures(labels[:, k], scores[:, k], patients=resampling.member)
-        rows.append(row)
+        own = _decided(thresholds[k], counts[k], drawn, flags, resampling.member, settings)
+        rows.append(
+            _row(data, column, labels[:, k], scores[:, k], resampling, settings, draws, k, own)
+        )
         if progress is not None:
             progress("targets", k + 1, len(chosen))
     return ClassificationResult(rows, draws, decisions, counts)
@@ -120,7 +118,8 @@ def _row(
     settings: Settings,
     draws: RankDraws | None,
     place: int,
-) -> dict[str, Any]:
+    decisions: Decisions,
+) -> ClassRow:
     found = auroc_interval(labels, scores, patients=resampling.member, level=settings.level)
     area = average_precision(labels, scores)
     nan = float("nan")
@@ -139,38 +138,19 @@ def _row(
         )
         redrawn = float(draws.redrawn[place])
     known = ~(np.isnan(labels) | np.isnan(scores))
-    n = found.positives + found.negatives
-    return {
-        "target": data.targets[column],
-        "n": n,
-        "positives": found.positives,
-        "auroc": found.auroc,
-        "auroc_low": found.low,
-        "auroc_high": found.high,
-        "auprc": area,
-        "auprc_low": precision.low,
-        "auprc_high": precision.high,
-        "kind": CLASSES,
-        "prevalence": found.positives / n if n else nan,
-        "patients": renumbered(resampling.member[known])[1],
-        "positive_patients": found.positive_patients,
-        "negative_patients": found.negative_patients,
-        "auroc_interval_method": found.method,
-        "auroc_interval_reliable": found.reliable,
-        "auprc_interval_reliable": precision.reliable,
-        "auroc_standard_error": found.standard_error,
-        "auroc_delong_low": found.delong_low,
-        "auroc_delong_high": found.delong_high,
-        "auroc_percentile_low": percentile[0],
-        "auroc_percentile_high": percentile[1],
-        "auroc_bca_low": bca[0],
-        "auroc_bca_high": bca[1],
-        "redrawn_share": redrawn,
-        "band": auroc_band(found.low),
-        "band_point": auroc_band(found.auroc),
-        "missing_labels": int(np.isnan(labels).sum()),
-        "missing_predictions": int((~np.isnan(labels) & np.isnan(scores)).sum()),
-    }
+    return ClassRow(
+        target=data.targets[column],
+        ranking=found,
+        auprc=precision,
+        percentile=percentile,
+        bca=bca,
+        redrawn_share=redrawn,
+        patients=renumbered(resampling.member[known])[1],
+        missing_labels=int(np.isnan(labels).sum()),
+        missing_predictions=int((~np.isnan(labels) & np.isnan(scores)).sum()),
+        decisions=decisions,
+        calibration=calibration_measures(labels, scores, patients=resampling.member),
+    )
 
 
 def _thresholds(data: EvaluationData, columns: Sequence[int]) -> Float64:
@@ -239,40 +219,34 @@ def _flags(labels: Float64, scores: Float64, threshold: float) -> NDArray[np.boo
     )
 
 
-def _decision_cells(
+def _decided(
     threshold: float,
     counts: NDArray[np.int64],
     drawn: Float64 | None,
     flags: NDArray[np.bool_],
     member: NDArray[np.int64],
     settings: Settings,
-) -> dict[str, Any]:
+) -> Decisions:
     """Return the decisions of a target: ``drawn`` (draws, 4) and ``flags`` (records, 4)."""
-    cells: dict[str, Any] = {"threshold": threshold}
     decided = counts.sum() > 0
     values = decision_measures(counts) if decided else {}
     draws = decision_measures(drawn) if drawn is not None and decided else {}
+    measures = {}
     for name in DECISION_MEASURES:
         value = float(values[name]) if decided else float("nan")
         # A specificity of 1 stays 1 in every draw, which is no proof that it is 1.
         parts = _DENOMINATORS.get(name)
         rows = flags[:, [0, 1, 2, 3] if parts is None else parts].any(axis=1)
         people = int((np.bincount(member[rows]) > 0).sum())
-        found = interval_of_draws(
+        measures[name] = interval_of_draws(
             value,
             draws.get(name, ()),
             people=people,
             of_people=None if parts is None else people,
             level=settings.level,
         )
-        cells[name], cells[f"{name}_low"], cells[f"{name}_high"] = value, found.low, found.high
-    for name, value in zip(
-        ("true_positives", "false_positives", "false_negatives", "true_negatives"),
-        counts,
-        strict=True,
-    ):
-        cells[name] = int(value) if decided else float("nan")
-    return cells
+    tp, fp, fn, tn = map(int, counts)
+    return Decisions(threshold, measures, (tp, fp, fn, tn) if decided else None)
 
 
 def classification_averages(
@@ -281,48 +255,46 @@ def classification_averages(
     result: ClassificationResult,
     resampling: PatientResampling,
     settings: Settings,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Average]:
     """Return macro, micro and weighted averages with intervals by patient.
 
     Macro is the mean over targets where a measure is defined; weighted weighs each target by its
     positives; micro pools all records and targets. The bootstrap of macro and weighted uses the
-    draws that all targets share. ``*_interval_reliable`` is false without an interval, where a
-    target has fewer than 30 people with or without it, and where the draws lie beside the average:
-    with rare targets, those of AUPRC.
+    draws that all targets share. An interval is not reliable where a target has fewer than 30
+    people with or without it, and where the draws lie beside the average: with rare targets, those
+    of AUPRC.
     """
-    auroc = np.array([row["auroc"] for row in result.rows])
-    area = np.array([row["auprc"] for row in result.rows])
-    weight = np.array([row["positives"] for row in result.rows], dtype=np.float64)
-    smaller = np.array(
-        [min(row["positive_patients"], row["negative_patients"]) for row in result.rows]
-    )
-    averages: dict[str, dict[str, Any]] = {}
-    for name, weights in (("macro", np.ones_like(weight)), ("weighted", weight)):
-        cells: dict[str, Any] = {}
-        for measure, values in (("auroc", auroc), ("auprc", area)):
-            used = ~np.isnan(values) & (weights > 0)
-            cells[measure] = _mean(values, weights, used)
-            drawn: ArrayLike = ()
-            if result.draws is not None and used.any():
-                each = result.draws.auroc if measure == "auroc" else result.draws.average_precision
-                # Only if every target has draws: else the interval would be of another average.
-                if not np.isnan(each[0][used]).any():
-                    drawn = (weights[used] @ each[0][used]) / weights[used].sum()
-            people = int(smaller[used].min()) if used.any() else 0
-            found = interval_of_draws(
-                cells[measure], drawn, people=people, classes=True, level=settings.level
-            )
-            cells[f"{measure}_low"], cells[f"{measure}_high"] = found.low, found.high
-            cells[f"{measure}_interval_reliable"] = found.reliable
-            if measure == "auroc":
-                cells["targets"] = int(used.sum())
-        averages[name] = cells
-    averages["micro"] = _micro(data, columns, resampling, settings)
+    weight = np.array([row.ranking.positives for row in result.rows], dtype=np.float64)
+    smaller = np.array([row.smaller_class for row in result.rows])
+    auroc = np.array([row.ranking.auroc for row in result.rows])
+    auprc = np.array([row.auprc.value for row in result.rows])
+    draws = result.draws
+    each = [
+        (auroc, None if draws is None else draws.auroc[0]),
+        (auprc, None if draws is None else draws.average_precision[0]),
+    ]
+
+    def mean(values: Float64, weights: Float64, drawn: Float64 | None) -> tuple[Interval, int]:
+        used = ~np.isnan(values) & (weight > 0)
+        means: ArrayLike = ()
+        # Only if every target has draws: else the interval would be of another average.
+        if drawn is not None and used.any() and not np.isnan(drawn[used]).any():
+            means = (weights[used] @ drawn[used]) / weights[used].sum()
+        people = int(smaller[used].min()) if used.any() else 0
+        value = _mean(values, weights, used)
+        found = interval_of_draws(value, means, people=people, classes=True, level=settings.level)
+        return found, int(used.sum())
+
     decided = result.counts.sum(axis=1) > 0
-    if decided.any():
-        for name, cells in summarize_decisions(result.counts[decided]).items():
-            averages[name] |= cells
-    return averages
+    decisions = summarize_decisions(result.counts[decided]) if decided.any() else {}
+    averages = {}
+    for name, weights in (("macro", np.ones_like(weight)), ("weighted", weight)):
+        (area, targets), (precision, _) = (mean(own, weights, drawn) for own, drawn in each)
+        averages[name] = Average(
+            auroc=area, auprc=precision, targets=targets, decisions=decisions.get(name, {})
+        )
+    micro = _micro(data, columns, resampling, settings)
+    return averages | {"micro": replace(micro, decisions=decisions.get("micro", {}))}
 
 
 def _mean(values: Float64, weights: Float64, used: NDArray[np.bool_]) -> float:
@@ -336,37 +308,27 @@ def _micro(
     columns: Sequence[int],
     resampling: PatientResampling,
     settings: Settings,
-) -> dict[str, Any]:
+) -> Average:
     positives, negatives = [], []
     for k in columns:
         y, s = data.labels[:, k], data.scores[:, k]
         known = ~np.isnan(s)
         positives.append(s[known & (y == 1.0)])
         negatives.append(s[known & (y == 0.0)])
-    nan = float("nan")
-    auroc = area = nan
+    auroc = area = float("nan")
     pooled = sum(map(len, positives)) + sum(map(len, negatives))
     if pooled:
         auroc, area = pooled_ranking(np.concatenate(positives), np.concatenate(negatives))
-    cells: dict[str, Any] = {
-        "auroc": auroc,
-        "auroc_low": nan,
-        "auroc_high": nan,
-        "auprc": area,
-        "auprc_low": nan,
-        "auprc_high": nan,
-        "auroc_interval_reliable": False,
-        "auprc_interval_reliable": False,
-        "targets": len(columns),
-    }
+    draws: ArrayLike = ()
     if settings.draws and pooled <= _MICRO_RECORDS and not np.isnan(auroc):
         labels = data.labels[:, list(columns)].T.reshape(-1, 1)
         scores = data.scores[:, list(columns)].T.reshape(-1, 1)
         member = np.tile(resampling.member, len(columns))
         repeated = PatientResampling(member, resampling.patients, resampling.seed)
-        drawn = bootstrap_ranks(labels, [scores], repeated, draws=settings.draws)
-        people = resampling.patients
-        found = interval_of_draws(auroc, drawn.auroc[0, 0], people=people, level=settings.level)
-        cells["auroc_low"], cells["auroc_high"] = found.low, found.high
-        cells["auroc_interval_reliable"] = found.reliable
-    return cells
+        draws = bootstrap_ranks(labels, [scores], repeated, draws=settings.draws).auroc[0, 0]
+    people = resampling.patients
+    return Average(
+        auroc=interval_of_draws(auroc, draws, people=people, level=settings.level),
+        auprc=interval_of_draws(area, (), people=people, level=settings.level),
+        targets=len(columns),
+    )

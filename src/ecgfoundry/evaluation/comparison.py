@@ -6,29 +6,32 @@ Two evaluations of different records are compared as independent samples instead
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ecgfoundry.documents import Cells, JsonObject
 from ecgfoundry.errors import EvaluationError
 from ecgfoundry.evaluation.cohort import EvaluationData
 from ecgfoundry.evaluation.inputs import InputFiles, load_evaluation_data
-from ecgfoundry.evaluation.rows import rows_of_classes
+from ecgfoundry.evaluation.rows import TransferTable
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.tables import match_ids
-from ecgfoundry.evaluation.transfer import read_metrics, transfer_table
+from ecgfoundry.evaluation.transfer import EarlierEvaluation, read_metrics, transfer_table
 from ecgfoundry.metrics.bootstrap import bootstrap_ranks
 from ecgfoundry.metrics.comparison import benjamini_hochberg, mcnemar
 from ecgfoundry.metrics.delong import delong_test
-from ecgfoundry.metrics.intervals import interval_of_draws, metric_interval
+from ecgfoundry.metrics.intervals import Interval, interval_of_draws, metric_interval
 from ecgfoundry.metrics.resampling import PatientResampling, bootstrap_p_value
 
 __all__ = [
     "ComparedModel",
+    "PairedComparison",
+    "PairedRow",
+    "SetComparison",
     "compare_models",
     "compare_sets",
     "open_model",
@@ -46,6 +49,139 @@ class ComparedModel:
     name: str
     data: EvaluationData
     thresholds: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedRow:
+    """Two models on one target.
+
+    Attributes
+    ----------
+    target : str
+    n, positives : int
+        Records that both scored.
+    a, b : Interval
+        AUROC of each.
+    difference : Interval
+        A less B, with its percentile interval.
+    delong_low, delong_high, delong_p : float
+        DeLong's paired test, clustered by patient.
+    bootstrap_p : float
+    only_a_wrong, only_b_wrong, mcnemar_p : float
+        Decisions at the thresholds of both; ``nan`` without them.
+    delong_q, bootstrap_q, mcnemar_q : float
+        Corrected over targets.
+    """
+
+    target: str
+    n: int
+    positives: int
+    a: Interval
+    b: Interval
+    difference: Interval
+    delong_low: float
+    delong_high: float
+    delong_p: float
+    bootstrap_p: float
+    only_a_wrong: float = float("nan")
+    only_b_wrong: float = float("nan")
+    mcnemar_p: float = float("nan")
+    delong_q: float = float("nan")
+    bootstrap_q: float = float("nan")
+    mcnemar_q: float = float("nan")
+
+    def cells(self) -> Cells:
+        """Return the columns of ``compare.csv``."""
+        cells: Cells = {"target": self.target, "n": self.n, "positives": self.positives}
+        for side, found in (("a", self.a), ("b", self.b)):
+            cells |= {
+                f"auroc_{side}": found.value,
+                f"auroc_{side}_low": found.low,
+                f"auroc_{side}_high": found.high,
+                f"auroc_{side}_interval_reliable": found.reliable,
+            }
+        return cells | {
+            "difference": self.difference.value,
+            "delong_low": self.delong_low,
+            "delong_high": self.delong_high,
+            "delong_p": self.delong_p,
+            "only_a_wrong": self.only_a_wrong,
+            "only_b_wrong": self.only_b_wrong,
+            "mcnemar_p": self.mcnemar_p,
+            "difference_low": self.difference.low,
+            "difference_high": self.difference.high,
+            "difference_interval_reliable": self.difference.reliable,
+            "bootstrap_p": self.bootstrap_p,
+            "delong_q": self.delong_q,
+            "bootstrap_q": self.bootstrap_q,
+            "mcnemar_q": self.mcnemar_q,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedComparison:
+    """Two models on the same records.
+
+    ``mean``: the mean difference over targets, with its percentile interval.
+    """
+
+    a: str
+    b: str
+    records: int
+    patients: int
+    patients_known: bool
+    settings: Settings
+    rows: Sequence[PairedRow]
+    mean: Interval
+    mean_p: float
+    notes: Sequence[str] = ()
+
+    @property
+    def document(self) -> JsonObject:
+        """The content of ``compare.json``; undefined values are ``nan``."""
+        return {
+            "schema_version": 1,
+            "kind": "paired",
+            "a": self.a,
+            "b": self.b,
+            "records": self.records,
+            "patients": self.patients,
+            "patients_known": self.patients_known,
+            "settings": self.settings.to_dict(),
+            "notes": list(self.notes),
+            "macro": {
+                "interval_reliable": self.mean.reliable,
+                "difference": self.mean.value,
+                "low": self.mean.low,
+                "high": self.mean.high,
+                "bootstrap_p": self.mean_p,
+            },
+            "targets": [row.cells() for row in self.rows],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetComparison:
+    """Two evaluations of different patients."""
+
+    a: str
+    b: str
+    table: TransferTable
+    notes: Sequence[str] = field(default=("No record in common: compared as independent samples.",))
+
+    @property
+    def document(self) -> JsonObject:
+        """The content of ``compare.json``; undefined values are ``nan``."""
+        return {
+            "schema_version": 1,
+            "kind": "independent",
+            "a": self.a,
+            "b": self.b,
+            "transfer": [self.table.to_dict()],
+            "targets": [row.cells() for row in self.table.rows],
+            "not_computed": {},
+            "notes": list(self.notes),
+        }
 
 
 def open_model(
@@ -68,16 +204,14 @@ def open_model(
     predictions: Path | None = path
     name = path.stem
     if path.is_dir():
-        document = read_metrics(path)
-        name = str(document.get("title") or path.name)
-        kept = (document.get("thresholds") or {}).get("values") or {}
+        earlier = read_metrics(path)
+        name, kept, files = earlier.title or path.name, earlier.thresholds, earlier.files
         own = path / "predictions.csv"
-        given = document.get("input", {})
-        predictions = own if own.is_file() else _stored(given, "predictions")
+        predictions = own if own.is_file() else files.get("predictions")
         if targets is None:
-            targets = path / "targets.csv" if own.is_file() else _stored(given, "targets")
+            targets = path / "targets.csv" if own.is_file() else files.get("targets")
         if groups is None:
-            groups = path / "groups.csv" if own.is_file() else _stored(given, "groups")
+            groups = path / "groups.csv" if own.is_file() else files.get("groups")
             groups = groups if groups is not None and groups.is_file() else None
         if predictions is None or targets is None or not predictions.is_file():
             return None
@@ -92,11 +226,6 @@ def open_model(
     return ComparedModel(name, data, dict(kept))
 
 
-def _stored(given: Mapping[str, Any], name: str) -> Path | None:
-    entry = given.get(name)
-    return Path(entry["file"]) if isinstance(entry, Mapping) and "file" in entry else None
-
-
 def seen_before(path: Path) -> str | None:
     """Return what an evaluation says of records that its model learned from; None: nothing.
 
@@ -107,13 +236,12 @@ def seen_before(path: Path) -> str | None:
     """
     if not path.is_dir():
         return None
-    document = read_metrics(path)
-    count = document.get("input", {}).get("records_learned_from", 0)
-    if not count:
+    earlier = read_metrics(path)
+    if not earlier.learned_from:
         return None
     return (
-        f"{document.get('title') or path.name}: {count} of the evaluated records trained the model "
-        "or the one it started from, so its figures are too good."
+        f"{earlier.title or path.name}: {earlier.learned_from} of the evaluated records trained "
+        "the model or the one it started from, so its figures are too good."
     )
 
 
@@ -146,16 +274,8 @@ def _aligned(
 
 def compare_models(
     a: ComparedModel, b: ComparedModel, settings: Settings | None = None
-) -> dict[str, Any]:
+) -> PairedComparison:
     """Compare two models on the records and targets that both have.
-
-    Returns
-    -------
-    dict
-        ``targets``: a row per target with both AUROCs, ``difference`` (A less B) with its
-        percentile interval, DeLong's interval, p-values (DeLong clustered by patient, bootstrap,
-        McNemar at the thresholds) and q-values over targets. ``macro``: the mean difference with
-        its interval.
 
     Raises
     ------
@@ -176,106 +296,115 @@ def compare_models(
     x, y = np.where(gone, np.nan, x), np.where(gone, np.nan, y)
     drawn = None
     if settings.draws and names:
-        drawn = bootstrap_ranks(labels, [x, y], resampling, draws=settings.draws)
-    rows = []
-    for k, name in enumerate(names):
-        test = delong_test(
-            labels[:, k], x[:, k], y[:, k], patients=resampling.member, level=settings.level
+        drawn = bootstrap_ranks(labels, [x, y], resampling, draws=settings.draws).auroc
+    rows = [
+        _row(
+            name, labels[:, k], (x[:, k], y[:, k]), (a, b),
+            () if drawn is None else drawn[0, k] - drawn[1, k], resampling, settings,
         )
-        rows.append(
-            _row(name, labels[:, k], (x[:, k], y[:, k]), test, (a, b), resampling, settings)
-            | _bootstrap_cells(
-                test["difference"],
-                () if drawn is None else drawn.auroc[0, k] - drawn.auroc[1, k],
-                _smaller_class(labels[:, k], x[:, k], resampling),
-                settings,
-            )
-        )
-    for p, q in (("delong_p", "delong_q"), ("bootstrap_p", "bootstrap_q"),
-                 ("mcnemar_p", "mcnemar_q")):  # fmt: skip
-        for row, value in zip(rows, benjamini_hochberg([r[p] for r in rows]), strict=True):
-            row[q] = float(value)
-    macro: dict[str, float | bool] = {"interval_reliable": False}
-    differences = np.array([row["difference"] for row in rows])
-    used = ~np.isnan(differences)
-    macro["difference"] = float(differences[used].mean()) if used.any() else float("nan")
-    macro["low"] = macro["high"] = macro["bootstrap_p"] = float("nan")
-    if drawn is not None and used.any() and not np.isnan(drawn.auroc[:, used]).any():
-        means = (drawn.auroc[0, used] - drawn.auroc[1, used]).mean(axis=0)
-        people = min(
-            _smaller_class(labels[:, k], x[:, k], resampling) for k in np.flatnonzero(used)
-        )
-        found = interval_of_draws(
-            macro["difference"], means, people=people, classes=True, level=settings.level
-        )
-        macro["interval_reliable"] = found.reliable
-        macro["low"], macro["high"] = found.low, found.high
-        macro["bootstrap_p"] = bootstrap_p_value(means)
-    return {
-        "schema_version": 1,
-        "kind": "paired",
-        **_names(a.name, b.name),
-        "records": len(first),
-        "patients": resampling.patients,
-        "patients_known": first.patients_known,
-        "settings": settings.to_dict(),
-        "notes": [*first.notes, *(n for n in second.notes if n not in first.notes)],
-        "macro": macro,
-        "targets": rows,
-    }
+        for k, name in enumerate(names)
+    ]  # fmt: skip
+    people = [_smaller_class(labels[:, k], x[:, k], resampling) for k in range(len(names))]
+    mean, p = _mean_difference(rows, drawn, people, settings)
+    one, other = _names(a.name, b.name)
+    return PairedComparison(
+        a=one,
+        b=other,
+        records=len(first),
+        patients=resampling.patients,
+        patients_known=first.patients_known,
+        settings=settings,
+        rows=_corrected(rows),
+        mean=mean,
+        mean_p=p,
+        notes=[*first.notes, *(n for n in second.notes if n not in first.notes)],
+    )
 
 
-def _names(a: str, b: str) -> dict[str, str]:
+def _names(a: str, b: str) -> tuple[str, str]:
     """Two evaluations of files of one name have one title: say which is which."""
-    return {"a": a, "b": b} if a != b else {"a": f"A, {a}", "b": f"B, {b}"}
+    return (a, b) if a != b else (f"A, {a}", f"B, {b}")
+
+
+def _corrected(rows: Sequence[PairedRow]) -> list[PairedRow]:
+    """Give every row its q-values over the targets."""
+    tests = (
+        [row.delong_p for row in rows],
+        [row.bootstrap_p for row in rows],
+        [row.mcnemar_p for row in rows],
+    )
+    adjusted = zip(*(benjamini_hochberg(p) for p in tests), strict=True)
+    return [
+        replace(row, delong_q=float(delong), bootstrap_q=float(draws), mcnemar_q=float(decisions))
+        for row, (delong, draws, decisions) in zip(rows, adjusted, strict=True)
+    ]
+
+
+def _mean_difference(
+    rows: Sequence[PairedRow], drawn: Float64 | None, people: Sequence[int], settings: Settings
+) -> tuple[Interval, float]:
+    """Return the mean difference over targets, and its p-value."""
+    differences = np.array([row.difference.value for row in rows])
+    used = ~np.isnan(differences)
+    mean = float(differences[used].mean()) if used.any() else float("nan")
+    means = np.empty(0)
+    p = float("nan")
+    if drawn is not None and used.any() and not np.isnan(drawn[:, used]).any():
+        means = (drawn[0, used] - drawn[1, used]).mean(axis=0)
+        p = bootstrap_p_value(means)
+    fewest = min((number for number, known in zip(people, used, strict=True) if known), default=0)
+    found = interval_of_draws(mean, means, people=fewest, classes=True, level=settings.level)
+    return found, p
 
 
 def _row(
     name: str,
     labels: Float64,
     scores: tuple[Float64, Float64],
-    test: Mapping[str, float],
     models: tuple[ComparedModel, ComparedModel],
+    drawn: ArrayLike,
     resampling: PatientResampling,
     settings: Settings,
-) -> dict[str, Any]:
+) -> PairedRow:
     (x, y), (a, b) = scores, models
+    test = delong_test(labels, x, y, patients=resampling.member, level=settings.level)
     one, two = (
         metric_interval("auroc", labels, z, patients=resampling.member, level=settings.level)
         for z in scores
     )
     known = ~(np.isnan(labels) | np.isnan(x))
-    row: dict[str, Any] = {
-        "target": name,
-        "n": int(known.sum()),
-        "positives": int((labels[known] == 1.0).sum()),
-        "auroc_a": one.value,
-        "auroc_a_low": one.low,
-        "auroc_a_high": one.high,
-        "auroc_a_interval_reliable": one.reliable,
-        "auroc_b": two.value,
-        "auroc_b_low": two.low,
-        "auroc_b_high": two.high,
-        "auroc_b_interval_reliable": two.reliable,
-        "difference": test["difference"],
-        "delong_low": test["low"],
-        "delong_high": test["high"],
-        "delong_p": test["p"],
-    }
-    nan = float("nan")
-    cells: dict[str, Any] = dict.fromkeys(("only_a_wrong", "only_b_wrong", "mcnemar_p"), nan)
-    if name in a.thresholds and name in b.thresholds:
-        found = mcnemar(
-            labels[known],
-            (x[known] >= a.thresholds[name]).astype(float),
-            (y[known] >= b.thresholds[name]).astype(float),
-        )
-        cells = {
-            "only_a_wrong": found["only_a_wrong"],
-            "only_b_wrong": found["only_b_wrong"],
-            "mcnemar_p": found["p"],
-        }
-    return row | cells
+    values = np.asarray(drawn, dtype=np.float64)
+    row = PairedRow(
+        target=name,
+        n=int(known.sum()),
+        positives=int((labels[known] == 1.0).sum()),
+        a=one,
+        b=two,
+        difference=interval_of_draws(
+            test["difference"],
+            values,
+            people=_smaller_class(labels, x, resampling),
+            classes=True,
+            level=settings.level,
+        ),
+        delong_low=test["low"],
+        delong_high=test["high"],
+        delong_p=test["p"],
+        bootstrap_p=bootstrap_p_value(values),
+    )
+    if name not in a.thresholds or name not in b.thresholds:
+        return row
+    found = mcnemar(
+        labels[known],
+        (x[known] >= a.thresholds[name]).astype(float),
+        (y[known] >= b.thresholds[name]).astype(float),
+    )
+    return replace(
+        row,
+        only_a_wrong=int(found["only_a_wrong"]),
+        only_b_wrong=int(found["only_b_wrong"]),
+        mcnemar_p=float(found["p"]),
+    )
 
 
 def _smaller_class(labels: Float64, scores: Float64, resampling: PatientResampling) -> int:
@@ -284,40 +413,12 @@ def _smaller_class(labels: Float64, scores: Float64, resampling: PatientResampli
     return min(len(np.unique(resampling.member[known & (labels == value)])) for value in (0.0, 1.0))
 
 
-def _bootstrap_cells(
-    value: float, difference: ArrayLike, people: int, settings: Settings
-) -> dict[str, Any]:
-    drawn = np.asarray(difference, dtype=np.float64)
-    found = interval_of_draws(value, drawn, people=people, classes=True, level=settings.level)
-    return {
-        "difference_low": found.low,
-        "difference_high": found.high,
-        "difference_interval_reliable": found.reliable,
-        "bootstrap_p": bootstrap_p_value(drawn),
-    }
-
-
 def compare_sets(
-    a: Mapping[str, Any], b: Mapping[str, Any], *, level: float = 0.95
-) -> dict[str, Any]:
-    """Compare the figures of two evaluations of different patients: the drop from A to B.
-
-    Parameters
-    ----------
-    a, b : mapping
-        Two ``metrics.json``.
-    """
-    rows = [rows_of_classes(document["targets"]) for document in (a, b)]
-    names = _names(*(str(document.get("title") or k) for document, k in ((a, "A"), (b, "B"))))
-    table = transfer_table(names["a"], rows[0], names["b"], rows[1], level=level)
-    if not table["rows"]:
+    a: EarlierEvaluation, b: EarlierEvaluation, *, level: float = 0.95
+) -> SetComparison:
+    """Compare the figures of two evaluations of different patients: the drop from A to B."""
+    one, other = _names(a.title or "A", b.title or "B")
+    table = transfer_table(one, a.figures, other, b.figures, level=level)
+    if not table.rows:
         raise EvaluationError("the two evaluations have no target in common")
-    return (
-        {"schema_version": 1, "kind": "independent"}
-        | names
-        | {
-            "transfer": [table],
-            "targets": table["rows"],
-            "not_computed": {},
-        }
-    )
+    return SetComparison(a=one, b=other, table=table)

@@ -29,7 +29,7 @@ class RandomEmbeddings:
 
     def __init__(self, bundle: Bundle) -> None:
         described = bundle.about.architecture
-        self._name, self._configuration = described.name, dict(described.configuration)
+        self._architecture = described
         self._waiting: list[tuple[int, NDArray[np.float32]]] = []
         self._found: dict[int, NDArray[np.float32]] = {}
         self.not_computed: str | None = None
@@ -50,7 +50,9 @@ class RandomEmbeddings:
             return
         stacked = np.concatenate([windows for _, windows in waiting])
         try:
-            embedded = random_embeddings(self._name, stacked, **self._configuration)
+            embedded = random_embeddings(
+                self._architecture.name, stacked, configuration=self._architecture.configuration
+            )
         except EcgFoundryError as error:
             self.not_computed, self._found = error.problem, {}
             return

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,15 @@ from ecgfoundry.evaluation.classification import ClassificationResult
 from ecgfoundry.evaluation.cohort import EvaluationData
 from ecgfoundry.evaluation.controls import CONTROLS, ControlScores
 from ecgfoundry.evaluation.quantities import regression_draws
+from ecgfoundry.evaluation.rows import (
+    ClassRow,
+    ControlGain,
+    ControlSummary,
+    NotComputed,
+    QuantityGain,
+    QuantityRow,
+    Summaries,
+)
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.metrics.bootstrap import bootstrap_ranks
 from ecgfoundry.metrics.classification import auroc
@@ -23,9 +32,25 @@ from ecgfoundry.metrics.regression import regression_measures
 from ecgfoundry.metrics.reliability import brier_score
 from ecgfoundry.metrics.resampling import PatientResampling, bootstrap_p_value
 
-__all__ = ["add_gains", "add_quantity_gains"]
+__all__ = ["Gains", "QuantityGains", "add_gains", "add_quantity_gains"]
 
 Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Rows with what the network adds to every control, and a summary per control."""
+
+    rows: list[ClassRow]
+    summary: Summaries
+
+
+@dataclass(frozen=True)
+class QuantityGains:
+    """The same for quantities."""
+
+    rows: list[QuantityRow]
+    summary: Summaries
 
 
 def add_gains(
@@ -35,35 +60,41 @@ def add_gains(
     controls: ControlScores,
     resampling: PatientResampling,
     settings: Settings,
-) -> dict[str, dict[str, Any]]:
-    """Add the cells of each control to the rows, and return a summary per control.
+) -> Gains:
+    """Return the rows with the gain over each control, and a summary per control.
 
     Per control: its AUROC, AUPRC and Brier score, the gain in AUROC with its percentile interval,
     DeLong's paired p-value clustered by patient, the bootstrap p-value, q (Benjamini-Hochberg over
     targets) and whether the gain is above 0 at the false discovery rate.
     """
-    summary: dict[str, dict[str, Any]] = {}
-    chosen = list(columns)
+    summary: dict[str, ControlSummary | NotComputed] = {}
+    chosen, rows = list(columns), result.rows
     for control in CONTROLS:
         if control not in controls.scores:
-            summary[control] = {"not_computed": controls.not_computed.get(control, "not given")}
+            summary[control] = NotComputed(controls.not_computed.get(control, "not given"))
             continue
         values = controls.scores[control][:, chosen]
         drawn = _paired_draws(data, chosen, values, control, result, resampling, settings)
         tests = [
-            _cells(data, column, values[:, k], None if drawn is None else drawn[:, k], settings,
-                   resampling)
+            _gain(data, column, values[:, k], None if drawn is None else drawn[:, k], settings,
+                  resampling)
             for k, column in enumerate(chosen)
         ]  # fmt: skip
-        adjusted = benjamini_hochberg([test["p"] for test in tests])
-        for row, test, q in zip(result.rows, tests, adjusted, strict=True):
-            above = test["gain"] > 0 and q <= settings.false_discovery_rate
-            for name, value in test.items():
-                row[f"{control}_{name}"] = value
-            row[f"{control}_q"] = float(q)
-            row[f"{control}_beaten"] = None if np.isnan(q) else bool(above)
-        summary[control] = _summary(result.rows, control, drawn, settings)
-    return summary
+        adjusted = benjamini_hochberg([test.p for test in tests])
+        gains = [
+            replace(test, q=float(q), beaten=_beaten(test.gain.value, float(q), settings))
+            for test, q in zip(tests, adjusted, strict=True)
+        ]
+        rows = [
+            replace(row, gains={**row.gains, control: gain})
+            for row, gain in zip(rows, gains, strict=True)
+        ]
+        summary[control] = _summary(gains, drawn, settings)
+    return Gains(rows, summary)
+
+
+def _beaten(gain: float, q: float, settings: Settings) -> bool | None:
+    return None if np.isnan(q) else bool(gain > 0 and q <= settings.false_discovery_rate)
 
 
 def _paired_draws(
@@ -95,101 +126,106 @@ def _paired_draws(
     return both.auroc
 
 
-def _cells(
+def _gain(
     data: EvaluationData,
     column: int,
     control: Float64,
     drawn: Float64 | None,
     settings: Settings,
     resampling: PatientResampling,
-) -> dict[str, Any]:
+) -> ControlGain:
     labels, scores = data.labels[:, column], data.scores[:, column]
     test = delong_test(labels, scores, control, patients=resampling.member, level=settings.level)
-    low, high, p = float("nan"), float("nan"), float("nan")
-    if drawn is not None:
-        difference = drawn[0] - drawn[1]
-        found = interval_of_draws(
-            test["difference"], difference, people=resampling.patients, level=settings.level
-        )
-        low, high, p = found.low, found.high, bootstrap_p_value(difference)
+    difference = np.empty(0) if drawn is None else drawn[0] - drawn[1]
     inside = np.where(np.isnan(scores), np.nan, control)
-    return {
-        "auroc": auroc(np.where(np.isnan(inside), np.nan, labels), np.nan_to_num(inside)),
-        "auprc": average_precision(labels, inside),
-        "brier": brier_score(labels, inside),
-        "gain": test["difference"],
-        "gain_low": low,
-        "gain_high": high,
-        "p": test["p"],
-        "p_bootstrap": p,
-    }
+    return ControlGain(
+        auroc=auroc(np.where(np.isnan(inside), np.nan, labels), np.nan_to_num(inside)),
+        auprc=average_precision(labels, inside),
+        brier=brier_score(labels, inside),
+        gain=interval_of_draws(
+            test["difference"], difference, people=resampling.patients, level=settings.level
+        ),
+        p=test["p"],
+        p_bootstrap=float("nan") if drawn is None else bootstrap_p_value(difference),
+    )
 
 
 def _summary(
-    rows: Sequence[Mapping[str, Any]], control: str, drawn: Float64 | None, settings: Settings
-) -> dict[str, Any]:
-    own = np.array([row[f"{control}_auroc"] for row in rows])
-    gain = np.array([row[f"{control}_gain"] for row in rows])
+    gains: Sequence[ControlGain], drawn: Float64 | None, settings: Settings
+) -> ControlSummary:
+    own = np.array([found.auroc for found in gains])
+    gain = np.array([found.gain.value for found in gains])
     used = ~np.isnan(gain)
     mean = float(gain[used].mean()) if used.any() else float("nan")
     means: ArrayLike = ()
     if drawn is not None and used.any() and not np.isnan(drawn[:, used]).any():
         means = (drawn[0, used] - drawn[1, used]).mean(axis=0)
-    found = interval_of_draws(mean, means, people=0, level=settings.level)
-    decided = [row[f"{control}_beaten"] for row in rows if row[f"{control}_beaten"] is not None]
-    return {
-        "macro_auroc": float(own[used].mean()) if used.any() else float("nan"),
-        "macro_gain": mean,
-        "macro_gain_low": found.low,
-        "macro_gain_high": found.high,
-        "targets": int(used.sum()),
-        "tested": len(decided),
-        "beaten": sum(decided),
-    }
+    return ControlSummary(
+        macro_auroc=float(own[used].mean()) if used.any() else float("nan"),
+        macro_gain=interval_of_draws(mean, means, people=0, level=settings.level),
+        targets=int(used.sum()),
+        tested=sum(found.beaten is not None for found in gains),
+        beaten=sum(bool(found.beaten) for found in gains),
+    )
 
 
 def add_quantity_gains(
     data: EvaluationData,
     columns: Sequence[int],
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[QuantityRow],
     controls: ControlScores,
     resampling: PatientResampling,
     settings: Settings,
-) -> dict[str, dict[str, Any]]:
+) -> QuantityGains:
     """The same for quantities: the gain is the mean absolute error saved against the control."""
-    summary: dict[str, dict[str, Any]] = {}
+    summary: dict[str, ControlSummary | NotComputed] = {}
+    found = list(rows)
     for control in CONTROLS:
         if control not in controls.scores:
-            summary[control] = {"not_computed": controls.not_computed.get(control, "not given")}
+            summary[control] = NotComputed(controls.not_computed.get(control, "not given"))
             continue
-        cells = []
-        for k in columns:
-            truth = data.labels[:, k]
-            other = controls.scores[control][:, k]
-            own = np.where(np.isnan(other), np.nan, data.scores[:, k])
-            other = np.where(np.isnan(own), np.nan, other)
-            measured = regression_measures(truth, other)
-            gain = measured["mae"] - regression_measures(truth, own)["mae"]
-            low, high, p = float("nan"), float("nan"), float("nan")
-            if settings.draws and not np.isnan(gain):
-                a = regression_draws(truth, own, resampling, draws=settings.draws)["mae"]
-                b = regression_draws(truth, other, resampling, draws=settings.draws)["mae"]
-                found = interval_of_draws(
-                    gain, b - a, people=resampling.patients, level=settings.level
-                )
-                low, high, p = found.low, found.high, bootstrap_p_value(b - a)
-            cells.append({"mae": measured["mae"], "r2": measured["r2"], "gain_mae": gain,
-                          "gain_mae_low": low, "gain_mae_high": high, "p": p})  # fmt: skip
-        adjusted = benjamini_hochberg([cell["p"] for cell in cells])
-        for row, cell, q in zip(rows, cells, adjusted, strict=True):
-            row.update({f"{control}_{name}": value for name, value in cell.items()})
-            row[f"{control}_q"] = float(q)
-            above = cell["gain_mae"] > 0 and q <= settings.false_discovery_rate
-            row[f"{control}_beaten"] = None if np.isnan(q) else bool(above)
-        decided = [row[f"{control}_beaten"] for row in rows]
-        summary[control] = {
-            "targets": len(cells),
-            "tested": sum(d is not None for d in decided),
-            "beaten": sum(bool(d) for d in decided),
-        }
-    return summary
+        tests = [
+            _saved(data, k, controls.scores[control][:, k], resampling, settings) for k in columns
+        ]
+        adjusted = benjamini_hochberg([test.p for test in tests])
+        gains = [
+            replace(test, q=float(q), beaten=_beaten(test.gain.value, float(q), settings))
+            for test, q in zip(tests, adjusted, strict=True)
+        ]
+        found = [
+            replace(row, gains={**row.gains, control: gain})
+            for row, gain in zip(found, gains, strict=True)
+        ]
+        summary[control] = ControlSummary(
+            targets=len(gains),
+            tested=sum(gain.beaten is not None for gain in gains),
+            beaten=sum(bool(gain.beaten) for gain in gains),
+        )
+    return QuantityGains(found, summary)
+
+
+def _saved(
+    data: EvaluationData,
+    column: int,
+    control: Float64,
+    resampling: PatientResampling,
+    settings: Settings,
+) -> QuantityGain:
+    truth = data.labels[:, column]
+    own = np.where(np.isnan(control), np.nan, data.scores[:, column])
+    other = np.where(np.isnan(own), np.nan, control)
+    measured = regression_measures(truth, other)
+    gain = measured["mae"] - regression_measures(truth, own)["mae"]
+    saved: ArrayLike = ()
+    p = float("nan")
+    if settings.draws and not np.isnan(gain):
+        a = regression_draws(truth, own, resampling, draws=settings.draws)["mae"]
+        b = regression_draws(truth, other, resampling, draws=settings.draws)["mae"]
+        saved = b - a
+        p = bootstrap_p_value(saved)
+    return QuantityGain(
+        mae=measured["mae"],
+        r2=measured["r2"],
+        gain=interval_of_draws(gain, saved, people=resampling.patients, level=settings.level),
+        p=p,
+    )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.evaluation.cohort import EvaluationData
-from ecgfoundry.evaluation.rows import QUANTITIES
+from ecgfoundry.evaluation.rows import QuantityRow
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.metrics.auroc_intervals import RELIABLE_PATIENTS
 from ecgfoundry.metrics.bootstrap import bootstrap_sums, patient_sums
@@ -39,7 +38,7 @@ def regression_rows(
     columns: Sequence[int],
     resampling: PatientResampling,
     settings: Settings,
-) -> list[dict[str, Any]]:
+) -> list[QuantityRow]:
     """Measure the targets in ``columns``; undefined values are ``nan``."""
     rows = []
     for k in columns:
@@ -47,23 +46,24 @@ def regression_rows(
         known = ~(np.isnan(truth) | np.isnan(predicted))
         sums = regression_terms(truth, predicted).sum(axis=0)
         values = {name: float(v) for name, v in regression_from_sums(sums).items()}
-        row: dict[str, Any] = {
-            "target": data.targets[k],
-            "n": int(known.sum()),
-            "kind": QUANTITIES,
-            "patients": len(np.unique(resampling.member[known])),
-            "missing_labels": int(np.isnan(truth).sum()),
-            "missing_predictions": int((~np.isnan(truth) & np.isnan(predicted)).sum()),
-        }
+        people = len(np.unique(resampling.member[known]))
         drawn: dict[str, Float64] = {}
         if settings.draws and known.any():
             drawn = regression_draws(truth, predicted, resampling, draws=settings.draws)
-        for name in REGRESSION_MEASURES:
-            found = interval_of_draws(
-                values[name], drawn.get(name, ()), people=row["patients"], level=settings.level
+        rows.append(
+            QuantityRow(
+                target=data.targets[k],
+                n=int(known.sum()),
+                patients=people,
+                missing_labels=int(np.isnan(truth).sum()),
+                missing_predictions=int((~np.isnan(truth) & np.isnan(predicted)).sum()),
+                measures={
+                    name: interval_of_draws(
+                        values[name], drawn.get(name, ()), people=people, level=settings.level
+                    )
+                    for name in REGRESSION_MEASURES
+                },
+                reliable=bool(drawn) and people >= RELIABLE_PATIENTS,
             )
-            row[name], row[f"{name}_low"], row[f"{name}_high"] = values[name], found.low, found.high
-        # Of all measures: they rest on the same people.
-        row["intervals_reliable"] = bool(drawn) and row["patients"] >= RELIABLE_PATIENTS
-        rows.append(row)
+        )
     return rows

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EvaluationError
 from ecgfoundry.evaluation.cohort import EvaluationData
+from ecgfoundry.evaluation.rows import ReaderRow
 from ecgfoundry.metrics.comparison import mcnemar
 from ecgfoundry.metrics.decisions import decision_counts, decision_measures
 from ecgfoundry.metrics.ranking import roc_curve
@@ -34,7 +34,7 @@ def check_decisions(name: str, decisions: Float64) -> None:
         )
 
 
-def reader_rows(data: EvaluationData, columns: Sequence[int]) -> list[dict[str, Any]]:
+def reader_rows(data: EvaluationData, columns: Sequence[int]) -> list[ReaderRow]:
     """Return a row per reader and target, in the order of both.
 
     ``network_sensitivity``: what the network reaches at the reader's specificity, on the records
@@ -51,17 +51,17 @@ def reader_rows(data: EvaluationData, columns: Sequence[int]) -> list[dict[str, 
             counts = decision_counts(labels, read, 0.5)
             measures = {key: float(v) for key, v in decision_measures(counts).items()}
             rows.append(
-                {
-                    "reader": name,
-                    "target": data.targets[k],
-                    "n": int(counts.sum()),
-                    "positives": int(counts[0] + counts[2]),
-                    **measures,
-                    "network_sensitivity": _at_specificity(
+                ReaderRow(
+                    reader=name,
+                    target=data.targets[k],
+                    n=int(counts.sum()),
+                    positives=int(counts[0] + counts[2]),
+                    measures=measures,
+                    network_sensitivity=_at_specificity(
                         labels, data.scores[:, k], measures["specificity"]
                     ),
-                    "p_mcnemar": _mcnemar(labels, data.scores[:, k], read, data, k),
-                }
+                    p_mcnemar=_mcnemar(labels, data.scores[:, k], read, data, k),
+                )
             )
     return rows
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+
+from ecgfoundry.documents import JsonObject
 
 __all__ = ["FEWEST_DRAWS", "MINIMUM_CLAIM", "Settings"]
 
@@ -65,6 +66,6 @@ class Settings:
         draws = min(self.draws, max(FEWEST_DRAWS, affordable))
         return self if draws == self.draws else replace(self, draws=draws, draws_asked=self.draws)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return asdict(self)

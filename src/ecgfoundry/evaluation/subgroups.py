@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.evaluation.cohort import EvaluationData
+from ecgfoundry.evaluation.rows import SetFigure, SubgroupLevel, SubgroupTable
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.metrics.auroc_intervals import auroc_interval
 
-__all__ = ["AGE_BANDS", "SET_COLUMNS", "age_band", "levels_of", "set_tables", "subgroup_tables"]
+__all__ = [
+    "AGE_BANDS",
+    "SET_COLUMNS",
+    "SetTable",
+    "age_band",
+    "levels_of",
+    "set_tables",
+    "subgroup_tables",
+]
 
 AGE_BANDS = ((0.0, 18.0), (18.0, 40.0), (40.0, 65.0), (65.0, 80.0), (80.0, np.inf))
 """Years, from the first to before the second (our choice)."""
@@ -65,16 +74,10 @@ def subgroup_tables(
     columns: Sequence[int],
     member: NDArray[np.int64],
     settings: Settings,
-) -> list[dict[str, Any]]:
+) -> list[SubgroupTable]:
     """Return one table per covariate that is there.
 
-    Returns
-    -------
-    list of dict
-        ``column``, ``missing`` (records without a level), ``levels``: each with ``level``,
-        ``records``, ``patients``, ``macro_auroc`` over ``macro_targets``, and ``targets``, a list
-        of target, n, positives, AUROC, interval and whether it is reliable. The interval is the
-        analytic one; nothing is bootstrapped within subgroups.
+    Intervals are the analytic ones; nothing is bootstrapped within subgroups.
     """
     tables = []
     for column in SUBGROUP_COLUMNS:
@@ -92,44 +95,42 @@ def _table(
     settings: Settings,
     column: str,
     levels: Text,
-) -> dict[str, Any]:
+) -> SubgroupTable:
     entries = []
     for level in _ordered(column, levels):
         rows = np.flatnonzero(levels == level)
-        targets: list[dict[str, Any]] = []
-        for k in columns:
-            found = auroc_interval(
-                data.labels[rows, k],
-                data.scores[rows, k],
-                patients=member[rows],
-                level=settings.level,
+        targets = [
+            SetFigure.of(
+                data.targets[k],
+                auroc_interval(
+                    data.labels[rows, k],
+                    data.scores[rows, k],
+                    patients=member[rows],
+                    level=settings.level,
+                ),
             )
-            targets.append(
-                {
-                    "target": data.targets[k],
-                    "n": found.positives + found.negatives,
-                    "positives": found.positives,
-                    "auroc": found.auroc,
-                    "auroc_low": found.low,
-                    "auroc_high": found.high,
-                    "auroc_standard_error": found.standard_error,
-                    "auroc_interval_reliable": found.reliable,
-                    "positive_patients": found.positive_patients,
-                    "negative_patients": found.negative_patients,
-                }
-            )
-        known = [t["auroc"] for t in targets if not np.isnan(t["auroc"])]
+            for k in columns
+        ]
+        known = [figure.auroc for figure in targets if not np.isnan(figure.auroc)]
         entries.append(
-            {
-                "level": level,
-                "records": len(rows),
-                "patients": len(np.unique(member[rows])),
-                "macro_auroc": float(np.mean(known)) if known else float("nan"),
-                "macro_targets": len(known),
-                "targets": targets,
-            }
+            SubgroupLevel(
+                level=level,
+                records=len(rows),
+                patients=len(np.unique(member[rows])),
+                macro_auroc=float(np.mean(known)) if known else float("nan"),
+                macro_targets=len(known),
+                targets=targets,
+            )
         )
-    return {"column": column, "missing": int((levels == "").sum()), "levels": entries}
+    return SubgroupTable(column, int((levels == "").sum()), entries)
+
+
+@dataclass(frozen=True)
+class SetTable:
+    """The sets that a covariate names; the others are compared with the ``first``."""
+
+    table: SubgroupTable
+    first: str
 
 
 def set_tables(
@@ -137,7 +138,7 @@ def set_tables(
     columns: Sequence[int],
     member: NDArray[np.int64],
     settings: Settings,
-) -> dict[str, Any] | None:
+) -> SetTable | None:
     """Return the table of the sets that a covariate names, with the first set to compare with.
 
     None when no column of ``SET_COLUMNS`` has two levels.
@@ -153,7 +154,8 @@ def set_tables(
         if column in ("period", "year"):
             first = names[0]
         else:
-            sizes = {entry["level"]: entry["records"] for entry in table["levels"]}
-            first = next((n for n in names if n.lower() in FIRST_SETS), max(names, key=sizes.get))  # type: ignore[arg-type]
-        return table | {"first": first}
+            sizes = {entry.level: entry.records for entry in table.levels}
+            largest = max(names, key=lambda name: sizes[name])
+            first = next((n for n in names if n.lower() in FIRST_SETS), largest)
+        return SetTable(table, first)
     return None

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from ecgfoundry.documents import Cells, JsonObject, JsonValue
 from ecgfoundry.errors import FileAccessError
 from ecgfoundry.evaluation.rows import CLASSES
 from ecgfoundry.io import write_atomically
 
-__all__ = ["csv_text", "json_text", "plain", "write_text"]
+__all__ = ["csv_text", "json_text", "plain", "plain_object", "write_text"]
 
 FIRST_COLUMNS = (
     "target", "n", "positives", "auroc", "auroc_low", "auroc_high", "auprc", "auprc_low",
@@ -24,10 +25,15 @@ FIRST_COLUMNS = (
 )  # fmt: skip
 
 
-def plain(value: Any) -> Any:
+def plain_object(content: Mapping[str, object]) -> JsonObject:
+    """Return names and values that JSON can hold; undefined and infinite numbers become None."""
+    return {str(name): plain(item) for name, item in content.items()}
+
+
+def plain(value: Any) -> JsonValue:
     """Return a value that JSON can hold; undefined and infinite numbers become None."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return plain_object(value)
     if isinstance(value, np.ndarray):
         return [plain(item) for item in value.tolist()]
     if isinstance(value, list | tuple):
@@ -39,12 +45,12 @@ def plain(value: Any) -> Any:
     return value
 
 
-def json_text(document: Mapping[str, Any]) -> str:
+def json_text(document: JsonObject) -> str:
     """Return the document as JSON."""
     return json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]], *, first: Sequence[str] = FIRST_COLUMNS) -> str:
+def csv_text(rows: Sequence[Cells], *, first: Sequence[str] = FIRST_COLUMNS) -> str:
     """Return rows as CSV; an undefined value is an empty cell, never 0.
 
     Columns: ``first``, then those of classification, then the others as they appear.
@@ -59,7 +65,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]], *, first: Sequence[str] = FIRST_
     return stream.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any) -> JsonValue:
     value = plain(value)
     if value is None:
         return ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ecgfoundry.criteria.types import Statement
+from ecgfoundry.documents import Document, Fields, JsonObject
 from ecgfoundry.errors import EcgFoundryError, FormatError
 from ecgfoundry.measurements.values import Measurements
 from ecgfoundry.schemas import schema_problems
@@ -29,7 +29,7 @@ class Episode:
     end_s: float
     probability: float
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "name": self.name,
@@ -39,10 +39,11 @@ class Episode:
         }
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Episode:
+    def from_dict(cls, document: Document) -> Episode:
         """Build from the JSON form."""
+        own = Fields(document)
         return cls(
-            document["name"], document["start_s"], document["end_s"], document["probability"]
+            own.text("name"), own.number("start_s"), own.number("end_s"), own.number("probability")
         )
 
 
@@ -173,9 +174,9 @@ class Interpretation:
                 return finding
         raise KeyError(name)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form (schema "interpretation")."""
-        result: dict[str, Any] = {
+        result: JsonObject = {
             "schema_version": SCHEMA_VERSION,
             "file": self.file,
             "model": self.model,
@@ -205,7 +206,7 @@ class Interpretation:
         return result
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Interpretation:
+    def from_dict(cls, document: Document) -> Interpretation:
         """Build from the JSON form.
 
         Raises
@@ -219,26 +220,32 @@ class Interpretation:
                 f"is no interpretation of version {SCHEMA_VERSION}: {problems[0]}",
                 remedy="Make it anew with 'ecgfoundry diagnose --json'",
             )
-        quality, refused = document["quality"], document["refused"]
-        measured = document.get("measurements")
-        episodes = document.get("episodes")
-        same = ("model", "model_version", "preprocessing", "runtime", "target_kind", "calibrated")
+        own = Fields(document)
+        quality, refused = own.part("quality"), own.part_or_none("refused")
+        measured, leads = own.part_or_none("measurements"), quality.part("leads")
+        episodes = tuple(map(Episode.from_dict, own.parts("episodes")))
         return cls(
-            file=document["file"],
-            **{name: document[name] for name in (*same, "duration_s")},
-            verdict=quality["verdict"],
-            warnings=tuple(Notice.from_dict(notice) for notice in quality["warnings"]),
-            lead_figures=quality["leads"],
-            leads_used=tuple(document["leads_used"]),
-            leads_derived=tuple(document["leads_derived"]),
-            findings=tuple(Finding.from_dict(finding) for finding in document["findings"]),
-            windows=tuple(WindowResult.from_dict(window) for window in document["windows"]),
-            episodes=None if episodes is None else tuple(map(Episode.from_dict, episodes)),
-            burden=document.get("burden"),
-            readable_s=document.get("readable_s"),
+            file=own.text_or_none("file"),
+            model=own.text_or_none("model"),
+            model_version=own.text_or_none("model_version"),
+            preprocessing=own.text_or_none("preprocessing"),
+            runtime=own.text_or_none("runtime"),
+            target_kind=own.text_or_none("target_kind"),
+            calibrated=own.flag("calibrated"),
+            duration_s=own.number_or_none("duration_s"),
+            verdict=quality.text("verdict"),
+            warnings=tuple(map(Notice.from_dict, quality.parts("warnings"))),
+            lead_figures={lead: leads.figures_or_gaps(lead) for lead in leads},
+            leads_used=own.texts("leads_used"),
+            leads_derived=own.texts("leads_derived"),
+            findings=tuple(map(Finding.from_dict, own.parts("findings"))),
+            windows=tuple(map(WindowResult.from_dict, own.parts("windows"))),
+            episodes=episodes if "episodes" in own else None,
+            burden=own.figures_or_gaps("burden") if "burden" in own else None,
+            readable_s=own.number_or_none("readable_s"),
             refused=None if refused is None else Notice.from_dict(refused),
             measurements=None if measured is None else Measurements.from_dict(measured),
-            statements=tuple(map(Statement.from_dict, document.get("statements", ()))),
+            statements=tuple(map(Statement.from_dict, own.parts("statements"))),
         )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import ModelNotFoundError, SignalError, SyntheticModelError
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.warnings import SYNTHETIC_WORDS, recording_warnings, trained_on_synthetic
@@ -83,7 +84,7 @@ class LaboratoryEstimate:
     band: str | None = None
     band_point: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form, without what is not known."""
         fields = {k: v for k, v in vars(self).items() if k != "target" and v is not None}
         return {**self.target.to_dict(), **fields}
@@ -116,7 +117,7 @@ class LaboratoryAnswer:
     estimates: tuple[LaboratoryEstimate, ...]
     refused: Notice | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "schema_version": 1,

@@ -14,12 +14,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry._version import __version__
+from ecgfoundry.documents import Cells, JsonObject
 from ecgfoundry.errors import EvaluationError
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData
 from ecgfoundry.evaluation.controls import CONTROLS
@@ -30,17 +31,16 @@ from ecgfoundry.evaluation.report.sections import (
     calibration_section,
     controls_section,
     discrimination_section,
-    section,
 )
 from ecgfoundry.evaluation.report.tables import (
+    Table,
     band_cell,
     interval_cell,
     number_cell,
     p_cell,
-    table,
     text_cell,
 )
-from ecgfoundry.evaluation.rows import rows_of_classes
+from ecgfoundry.evaluation.rows import ClassRow
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
 from ecgfoundry.inference.predictor import Predictor, load_model
@@ -49,7 +49,8 @@ from ecgfoundry.labs.estimates import pooling_of
 from ecgfoundry.labs.settings import LaboratoryReportSettings
 from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.measurements.features import FEATURE_NAMES, feature_matrix
-from ecgfoundry.reports.wording import escape
+from ecgfoundry.metrics.intervals import Interval
+from ecgfoundry.templates import Templates
 
 if TYPE_CHECKING:
     from ecgfoundry.labs.training_data import LaboratorySegments
@@ -58,6 +59,7 @@ __all__ = [
     "ECG",
     "LEVELS",
     "LaboratoryEvaluation",
+    "LaboratoryRow",
     "Scope",
     "laboratory_evaluation",
     "laboratory_logits",
@@ -73,6 +75,7 @@ ECG = {"all": "all windows", "before": "only ECG before the result"}
 FIT_VISITS = 4000
 """Visits of train and validation that the controls are fitted on at most (our choice)."""
 _BATCH = 64
+_TEMPLATES = Templates("ecgfoundry.labs", "ecgfoundry.evaluation.report")
 _FIRST_COLUMNS = (
     "indicator", "direction", "loinc", "unit", "level", "ecg", "n", "patients", "positives",
     "positive_patients", "prevalence", "auroc", "auroc_low", "auroc_high", "band", "band_point",
@@ -92,6 +95,46 @@ class _Measured:
     attention: Float64 | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class LaboratoryRow:
+    """A target at one level with one kind of ECG.
+
+    Attributes
+    ----------
+    indicator, direction, loinc, unit : str
+        Of the catalogue; ``loinc`` and ``unit`` may be None.
+    level, ecg : str
+        Out of :data:`LEVELS` and :data:`ECG`.
+    split : str
+    synthetic : bool
+    found : ClassRow
+    """
+
+    indicator: str
+    direction: str
+    loinc: str | None
+    unit: str | None
+    level: str
+    ecg: str
+    split: str
+    synthetic: bool
+    found: ClassRow
+
+    def cells(self) -> Cells:
+        """Return the columns of ``laboratory.csv``."""
+        return {
+            "indicator": self.indicator,
+            "direction": self.direction,
+            "loinc": self.loinc,
+            "unit": self.unit,
+            "level": self.level,
+            "ecg": self.ecg,
+            "split": self.split,
+            "synthetic": self.synthetic,
+            **self.found.cells(),
+        }
+
+
 @dataclass(frozen=True, eq=False)
 class LaboratoryEvaluation:
     """What was found, and what it was found on.
@@ -100,7 +143,7 @@ class LaboratoryEvaluation:
     ----------
     evaluations : mapping
         (level, kind of ECG) -> evaluation.
-    rows : list of dict
+    rows : list of LaboratoryRow
         The rows of all of them.
     segments : LaboratorySegments
     inputs : mapping
@@ -109,7 +152,7 @@ class LaboratoryEvaluation:
     """
 
     evaluations: Mapping[tuple[str, str], Evaluation]
-    rows: list[dict[str, Any]]
+    rows: list[LaboratoryRow]
     segments: LaboratorySegments
     inputs: Mapping[tuple[str, str], EvaluationData]
 
@@ -146,7 +189,7 @@ def laboratory_report(
     targets: Sequence[str] | None = None,
     settings: LaboratoryReportSettings | None = None,
     progress: Progress | None = None,
-) -> list[dict[str, Any]]:
+) -> list[LaboratoryRow]:
     """Evaluate a laboratory bundle on the test patients of a corpus and write the report.
 
     Parameters
@@ -164,8 +207,8 @@ def laboratory_report(
 
     Returns
     -------
-    list of dict
-        The rows of the table.
+    list of LaboratoryRow
+        A row per target, level and kind of ECG.
 
     Raises
     ------
@@ -177,9 +220,10 @@ def laboratory_report(
         predictor, corpus, tables,
         settings=settings, scope=Scope(targets=targets), progress=progress,
     )  # fmt: skip
-    evaluations, rows, data = measured.evaluations, measured.rows, measured.segments
+    evaluations, data = measured.evaluations, measured.segments
+    rows = [row.cells() for row in measured.rows]
     name = predictor.bundle.name
-    document = {
+    document: JsonObject = {
         "schema_version": 1,
         "bundle": f"{name} {predictor.bundle.version}",
         "split": settings.results.split,
@@ -193,12 +237,12 @@ def laboratory_report(
     write_text(
         Path(output),
         {
-            "report.html": _html(name, evaluations, rows, data),
+            "report.html": _html(name, measured),
             "laboratory.csv": csv_text(rows, first=_FIRST_COLUMNS),
             "laboratory.json": json_text(document),
         },
     )
-    return rows
+    return measured.rows
 
 
 def laboratory_evaluation(
@@ -244,7 +288,7 @@ def laboratory_evaluation(
     place = [list(predictor.bundle.vocabulary.names).index(name) for name in names]
     evaluations: dict[tuple[str, str], Evaluation] = {}
     inputs: dict[tuple[str, str], EvaluationData] = {}
-    rows: list[dict[str, Any]] = []
+    rows: list[LaboratoryRow] = []
     described = {
         f"{row['indicator']} {row['direction']}": row
         for row in data.catalogue.iter_rows(named=True)
@@ -267,20 +311,20 @@ def laboratory_evaluation(
             )
             evaluations[level, ecg] = found
             inputs[level, ecg] = own
-            for row in found.rows:
-                about = described[row["target"]]
+            for row in found.classes:
+                about = described[row.target]
                 rows.append(
-                    {
-                        "indicator": about["indicator"],
-                        "direction": about["direction"],
-                        "loinc": about["loinc"],
-                        "unit": about["unit"],
-                        "level": level,
-                        "ecg": ecg,
-                        "split": results.split,
-                        "synthetic": data.synthetic,
-                        **row,
-                    }
+                    LaboratoryRow(
+                        indicator=about["indicator"],
+                        direction=about["direction"],
+                        loinc=about["loinc"],
+                        unit=about["unit"],
+                        level=level,
+                        ecg=ecg,
+                        split=results.split,
+                        synthetic=data.synthetic,
+                        found=row,
+                    )
                 )
     return LaboratoryEvaluation(evaluations, rows, data, inputs)
 
@@ -457,97 +501,78 @@ def _means_of_visits(values: Float64, visits: NDArray[np.int64]) -> Float64:
     return np.divide(sums, counts, out=np.full(shape, np.nan), where=counts > 0)
 
 
-def _html(
-    name: str,
-    evaluations: Mapping[tuple[str, str], Evaluation],
-    rows: Sequence[Mapping[str, Any]],
-    data: LaboratorySegments,
-) -> str:
+def _html(name: str, measured: LaboratoryEvaluation) -> str:
     """One page: all indicators in one table, then visits with all windows in detail."""
-    main = evaluations["visit", "all"]
-    document = main.document
-    classes = rows_of_classes(document["targets"])
+    main, data = measured.evaluations["visit", "all"], measured.segments
     kind = "SYNTHETIC data: " if data.synthetic else ""
-    methods = "".join(
-        f"<p><b>{escape(head)}.</b> {escape(text)}</p>"
-        for head, text in methods_paragraphs(document)
-    )
-    notes = "".join(f"<p><b>{escape(note)}</b></p>" for note in _notes(data))
-    parts = [
-        section("indicators", "Indicators", notes + _bands(rows) + _indicator_table(rows)),
-        discrimination_section(document, classes),
-        calibration_section(classes),
-        controls_section(document, classes),
-        section("methods", "Methods", f"{methods}<p>{escape(__doc__ or '')}</p>"),
-    ]
+    body = _TEMPLATES.render(
+        "evaluation",
+        notes=_notes(data),
+        bands=_bands(measured.rows),
+        indicators=_indicator_table(measured.rows),
+        sections=[
+            discrimination_section(main), calibration_section(main), controls_section(main)
+        ],
+        methods=methods_paragraphs(main),
+        about=__doc__ or "",
+    )  # fmt: skip
     contents = [
         ("indicators", "Indicators"), ("discrimination", "Visits, all windows"),
         ("calibration", "Calibration"), ("controls", "Controls"), ("methods", "Methods"),
     ]  # fmt: skip
     lead = (
-        f"{document['records']:,} test visits of {document['patients']:,} patients, "
-        f"{len(classes)} targets; official {data.split_kind} split."
+        f"{main.records:,} test visits of {main.patients:,} patients, "
+        f"{len(main.classes)} targets; official {data.split_kind} split."
     )
-    return page(f"{kind}laboratory values by {escape(name)}", lead, contents, "".join(parts))
+    return page(f"{kind}laboratory values by {name}", lead, contents, body)
 
 
-def _bands(rows: Sequence[Mapping[str, Any]]) -> str:
+def _bands(rows: Sequence[LaboratoryRow]) -> Table:
     cells = []
     for level in LEVELS:
         for ecg, words in ECG.items():
-            own = [row for row in rows if row["level"] == level and row["ecg"] == ecg]
+            own = [row.found for row in rows if row.level == level and row.ecg == ecg]
             line = [text_cell(f"{level}, {words}")]
-            for field in ("band", "band_point"):
-                line += [
-                    number_cell(sum(row[field] == band for row in own))
-                    for band in ("strong", "moderate", "limited")
-                ]
+            for names in ([row.band for row in own], [row.band_point for row in own]):
+                line += [number_cell(names.count(b)) for b in ("strong", "moderate", "limited")]
             cells.append(line)
     heads = ["Targets by band", "Strong", "Moderate", "Limited", "Strong by estimate",
              "Moderate by estimate", "Limited by estimate"]  # fmt: skip
-    return table(heads, cells, sortable=False)
+    return Table(heads, cells, sortable=False)
 
 
-def _indicator_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    found = {(row["target"], row["level"], row["ecg"]): row for row in rows}
+def _indicator_table(rows: Sequence[LaboratoryRow]) -> Table:
+    found = {(row.found.target, row.level, row.ecg): row for row in rows}
     heads = ["Target", "LOINC", "Unit", "Positive patients", "Prevalence", "Visit",
              "Visit, before the result", "Segment", "Segment, before the result", "Band",
              "Band of estimate", "ECE"]  # fmt: skip
-    shown = [c for c in CONTROLS if any(_known(row.get(f"{c}_gain")) for row in rows)]
+    gains = [row.found.gains for row in rows]
+    shown = [c for c in CONTROLS if any(c in g and math.isfinite(g[c].gain.value) for g in gains)]
     for control in shown:
         heads += [f"Gain over {CONTROLS[control]}", "q"]
     cells = []
-    for target in dict.fromkeys(row["target"] for row in rows):
-        main = found[target, "visit", "all"]
+    for target in dict.fromkeys(row.found.target for row in rows):
+        about = found[target, "visit", "all"]
+        main = about.found
         line = [
             text_cell(target),
-            text_cell(main["loinc"] or "–"),
-            text_cell(main["unit"]),
-            number_cell(main["positive_patients"]),
-            number_cell(main["prevalence"]),
+            text_cell(about.loinc or "–"),
+            text_cell(about.unit),
+            number_cell(main.ranking.positive_patients),
+            number_cell(main.prevalence),
         ]
         for level, ecg in (("visit", "all"), ("visit", "before"), ("segment", "all"),
                            ("segment", "before")):  # fmt: skip
-            row = found[target, level, ecg]
-            line.append(interval_cell(row["auroc"], row["auroc_low"], row["auroc_high"]))
-        line += [band_cell(main["band"]), band_cell(main["band_point"]), number_cell(main["ece"])]
+            area = found[target, level, ecg].found.ranking
+            line.append(interval_cell(Interval.of_auroc(area)))
+        line += [
+            band_cell(main.band), band_cell(main.band_point), number_cell(main.calibration["ece"])
+        ]  # fmt: skip
         for control in shown:
+            gain = main.gains.get(control)
             line += [
-                interval_cell(
-                    main.get(f"{control}_gain"),
-                    main.get(f"{control}_gain_low"),
-                    main.get(f"{control}_gain_high"),
-                ),
-                p_cell(main.get(f"{control}_q")),
-            ]  # fmt: skip
+                interval_cell(None if gain is None else gain.gain),
+                p_cell(None if gain is None else gain.q),
+            ]
         cells.append(line)
-    legend = (
-        '<p class="legend">AUROC with 95 % intervals by patient. Gains: visits, all windows, '
-        "paired; q after Benjamini and Hochberg over all targets. Bands: those of arXiv "
-        "2510.22301, of the lower end of the interval; of the estimate itself beside them.</p>"
-    )
-    return table(heads, cells) + legend
-
-
-def _known(value: object) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
+    return Table(heads, cells)

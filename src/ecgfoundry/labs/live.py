@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import ModelNotFoundError
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.warnings import SYNTHETIC_WORDS, trained_on_synthetic
@@ -71,7 +72,7 @@ class Trend:
     direction: str
     change: float | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form, without what is not known."""
         fields = {
             name: round(value, 6) if isinstance(value, float) else value
@@ -90,7 +91,7 @@ class TrendPoint:
     refused_windows: int
     trends: tuple[Trend, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "time_s": round(self.time_s, 4),

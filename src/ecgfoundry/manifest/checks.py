@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import EcgFoundryError, LeakageError, ManifestError
 from ecgfoundry.leads import LIMB_LEADS
 from ecgfoundry.manifest.fingerprints import fingerprint, similar_pairs
@@ -60,7 +61,7 @@ class Problem:
     examples: tuple[str, ...] = ()
     remedy: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {name: getattr(self, name) for name in self.__slots__} | {
             "examples": list(self.examples)

@@ -10,11 +10,11 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import LeakageError, ManifestError
 from ecgfoundry.extras import require_polars
 from ecgfoundry.formats.base import ReadOptions
@@ -47,7 +47,7 @@ class ManifestRow:
     standardized_as: str | None = None
     targets: Mapping[str, float | None] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the row as the schema describes it."""
         result = {name: getattr(self, name) for name in COLUMNS}
         return result | {f"{TARGET_PREFIX}{name}": v for name, v in self.targets.items()}

@@ -14,11 +14,11 @@ import functools
 import json
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import Document, Fields
 from ecgfoundry.measurements.beat_features import BEAT_FEATURES, beat_features
 from ecgfoundry.measurements.templates import (
     NO_TEMPLATE,
@@ -121,20 +121,22 @@ class BeatNetwork:
     offset: Float64
 
     @classmethod
-    def from_dict(cls, document: dict[str, Any]) -> BeatNetwork:
+    def from_dict(cls, document: Document) -> BeatNetwork:
         """Read the document that the training command writes."""
-        array = functools.partial(np.asarray, dtype=np.float64)
+        own, array = Fields(document), functools.partial(np.asarray, dtype=np.float64)
         members = tuple(
-            tuple((array(layer["weight"]), array(layer["bias"])) for layer in member)
-            for member in document["members"]
+            tuple(
+                (array(layer.sequence("weight")), array(layer.sequence("bias"))) for layer in member
+            )
+            for member in own.lists_of_parts("members")
         )
         return cls(
-            features=tuple(document["features"]),
-            mean=array(document["mean"]),
-            scale=array(document["scale"]),
+            features=own.texts("features"),
+            mean=array(own.sequence("mean")),
+            scale=array(own.sequence("scale")),
             members=members,
-            classes=tuple(document["classes"]),
-            offset=array(document["offset"]),
+            classes=own.texts("classes"),
+            offset=array(own.sequence("offset")),
         )
 
     def probabilities(self, table: Float64) -> Float64:

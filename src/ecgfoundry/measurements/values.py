@@ -20,6 +20,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import Document, Fields, JsonObject
 from ecgfoundry.errors import FormatError
 from ecgfoundry.extras import require_polars
 from ecgfoundry.schemas import schema_problems
@@ -549,7 +550,7 @@ class Measurements:
             words.append(f"{name} {'-' if number is None else format(number, '.0f')}")
         return f"<Measurements: {', '.join(words)}>"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form (schema "measurements", version 2)."""
         return {
             "schema_version": SCHEMA_VERSION,
@@ -584,7 +585,7 @@ class Measurements:
         }
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Measurements:
+    def from_dict(cls, document: Document) -> Measurements:
         """Build from the JSON form. The median beat is not part of it.
 
         Raises
@@ -592,31 +593,33 @@ class Measurements:
         FormatError
             It is no document of measurements by the schema of this version.
         """
-        problems = schema_problems("measurements", document)
+        own = Fields(document)
+        problems = schema_problems("measurements", own.content)
         if problems:
             raise FormatError(
                 f"holds no measurements of version {SCHEMA_VERSION}: {problems[0]}",
                 remedy="Make them anew with 'ecgfoundry measure --json'",
             )
-        beats = _beats_from(document["beats"], document["sampling_rate_hz"])
-        refused, waves = document["refused"], document["p_waves"]
+        rate, waves = own.number("sampling_rate_hz"), own.parts("p_waves")
+        beats, refused = _beats_from(own.parts("beats"), rate), own.part_or_none("refused")
+        places = [wave.whole_or_none("beat") for wave in waves]
         return cls(
             beats=beats,
-            leads={lead: LeadMeasurements(**row) for lead, row in document["leads"].items()},
-            values={name: Value(**row) for name, row in document["values"].items()},
+            leads={lead: _lead_from(row) for lead, row in own.named_parts("leads").items()},
+            values={name: _value_from(row) for name, row in own.named_parts("values").items()},
             median=None,
-            pacing=tuple(PacingSpike(**spike) for spike in document["pacing"]),
+            pacing=tuple(map(_spike_from, own.parts("pacing"))),
             p_relation=AtrialActivity(
-                np.array([wave["time_s"] for wave in waves], dtype=np.float64),
-                np.array([-1 if w["beat"] is None else w["beat"] for w in waves], dtype=np.int64),
+                np.array([wave.number("time_s") for wave in waves], dtype=np.float64),
+                np.array([-1 if beat is None else beat for beat in places], dtype=np.int64),
                 (beats.qrs_onset_s - beats.p_s) * 1000.0,
             ),
             refused=None if refused is None else Notice.from_dict(refused),
-            calibrated=document["calibrated"],
-            duration_s=document["duration_s"],
-            sampling_rate=document["sampling_rate_hz"],
-            source=document["file"],
-            notices=tuple(Notice.from_dict(notice) for notice in document["notices"]),
+            calibrated=own.flag("calibrated"),
+            duration_s=own.number("duration_s"),
+            sampling_rate=rate,
+            source=own.text_or_none("file"),
+            notices=tuple(map(Notice.from_dict, own.parts("notices"))),
         )
 
     def to_frame(self) -> Any:
@@ -653,20 +656,40 @@ def _rounded(value: float | bool | None) -> float | bool | None:
     return value if value is None or isinstance(value, bool) else round(float(value), 4)
 
 
-def _beats_from(rows: Sequence[Mapping[str, Any]], sampling_rate: float) -> Beats:
-    def column(name: str) -> Float64:
-        return np.array([math.nan if row[name] is None else row[name] for row in rows], np.float64)
+def _value_from(row: Fields) -> Value:
+    return Value(
+        row.number_or_none("value"),
+        row.text("unit"),
+        row.text("method"),
+        row.text_or_none("reason"),
+    )
 
+
+def _lead_from(row: Fields) -> LeadMeasurements:
+    # One of them is true or false, as the schema says.
+    return LeadMeasurements(**{name: row.value(name) for name in row})  # type: ignore[arg-type]
+
+
+def _spike_from(row: Fields) -> PacingSpike:
+    return PacingSpike(row.number("time_s"), row.text("kind"), row.flag_or_none("captured"))
+
+
+def _beats_from(rows: Sequence[Fields], sampling_rate: float) -> Beats:
+    def column(name: str) -> Float64:
+        values = (row.number_or_none(name) for row in rows)
+        return np.array([math.nan if value is None else value for value in values], np.float64)
+
+    templates = [row.whole_or_none("template") for row in rows]
     return Beats.from_samples(
-        [row["sample"] for row in rows],
+        [row.whole("sample") for row in rows],
         sampling_rate or 1.0,
-        label=[row["label"] for row in rows],
-        template=np.array([-1 if r["template"] is None else r["template"] for r in rows], np.int64),
-        paced=np.array([row["paced"] for row in rows], dtype=bool),
+        label=[row.text("label") for row in rows],
+        template=np.array([-1 if k is None else k for k in templates], np.int64),
+        paced=np.array([row.flag("paced") for row in rows], dtype=bool),
         **{name: column(name) for name in _OPTIONAL},
     )
 
 
-def _beat_dict(beat: Beat) -> dict[str, Any]:
+def _beat_dict(beat: Beat) -> JsonObject:
     result = {part.name: getattr(beat, part.name) for part in fields(beat)}
     return {k: _rounded(v) if isinstance(v, float) else v for k, v in result.items()}

@@ -13,14 +13,14 @@ positives cannot get an absurd slope.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ecgfoundry.documents import Document, Fields, JsonObject
 from ecgfoundry.errors import SignalError
 from ecgfoundry.metrics.classification import expected_calibration_error
 
@@ -76,15 +76,12 @@ class Calibrator:
         return cls("identity", (1.0,) * targets, (0.0,) * targets)
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Calibrator:
+    def from_dict(cls, document: Document) -> Calibrator:
         """Build from the JSON form in a bundle."""
-        return cls(
-            str(document["method"]),
-            tuple(float(value) for value in document["scale"]),
-            tuple(float(value) for value in document["offset"]),
-        )
+        own = Fields(document)
+        return cls(own.text("method"), own.numbers("scale"), own.numbers("offset"))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {"method": self.method, "scale": list(self.scale), "offset": list(self.offset)}
 

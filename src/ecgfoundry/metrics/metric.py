@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ecgfoundry.documents import Document, Fields, JsonObject
 from ecgfoundry.metrics.intervals import Interval
 
 __all__ = ["Metric", "stated"]
@@ -43,9 +42,9 @@ class Metric:
     records: int | None = None
     note: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form, without what is not stated."""
-        document = {k: v for k, v in vars(self).items() if v is not None}
+        document: JsonObject = {k: v for k, v in vars(self).items() if v is not None}
         return {"name": self.name, "value": self.value, "data": self.data} | document
 
     @classmethod
@@ -65,9 +64,20 @@ class Metric:
         )  # fmt: skip
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Metric:
+    def from_dict(cls, document: Document) -> Metric:
         """Build from the JSON form; what this version does not know is left out."""
-        return cls(**{k: document[k] for k in cls.__dataclass_fields__ if k in document})
+        own = Fields(document)
+        return cls(
+            name=own.text("name"),
+            value=own.number_or_none("value"),
+            data=own.text("data"),
+            low=own.number_or_none("low"),
+            high=own.number_or_none("high"),
+            target=own.text_or_none("target"),
+            leads=own.text_or_none("leads"),
+            records=own.whole_or_none("records"),
+            note=own.text_or_none("note"),
+        )
 
 
 def stated(value: float | None) -> float | None:

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import BundleError, IntegrityError, ModelNotFoundError
 from ecgfoundry.io import sha256_of
 from ecgfoundry.metrics.metric import Metric
@@ -110,7 +110,7 @@ class Bundle:
     recipe: Preprocessing
 
     @cached_property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> JsonObject:
         """``bundle.json``, for those who hand it on as it is."""
         return self.about.to_dict()
 

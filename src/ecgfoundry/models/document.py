@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ecgfoundry.documents import Document, Fields, JsonObject, JsonValue
 from ecgfoundry.errors import BundleError
 from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.schemas import schema_problems
@@ -28,7 +29,7 @@ __all__ = [
 SCHEMA_VERSION = 2
 
 
-def _stated(record: Any) -> dict[str, Any]:
+def _stated(record: Architecture | Provenance | TrainingData) -> JsonObject:
     """Return the fields of a record that say something."""
     return {name: value for name, value in asdict(record).items() if value is not None}
 
@@ -38,8 +39,15 @@ class Architecture:
     """The network: its name in the registry, its settings, and how many numbers it has."""
 
     name: str
-    configuration: Mapping[str, Any]
+    configuration: Mapping[str, JsonValue]
     parameters: int | None = None
+
+    @classmethod
+    def from_dict(cls, document: Document) -> Architecture:
+        """Build from the JSON form."""
+        own = Fields(document)
+        configuration = dict(own.part("configuration").content)
+        return cls(own.text("name"), configuration, own.whole_or_none("parameters"))
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,20 @@ class InputDocument:
     preprocessing: str
     preprocessing_sha256: str
 
-    def to_dict(self) -> dict[str, Any]:
+    @classmethod
+    def from_dict(cls, document: Document) -> InputDocument:
+        """Build from the JSON form."""
+        own = Fields(document)
+        return cls(
+            lead_mode=own.text("lead_mode"),
+            leads=own.texts("leads"),
+            sampling_rate=own.number("sampling_rate"),
+            samples=own.whole("samples"),
+            preprocessing=own.text("preprocessing"),
+            preprocessing_sha256=own.text("preprocessing_sha256"),
+        )
+
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {**asdict(self), "leads": list(self.leads)}
 
@@ -77,6 +98,19 @@ class TrainingData:
     records: int | None = None
     use: str | None = None
     synthetic: bool | None = None
+
+    @classmethod
+    def from_dict(cls, document: Document) -> TrainingData:
+        """Build from the JSON form."""
+        own = Fields(document)
+        return cls(
+            name=own.text("name"),
+            licence=own.text("licence"),
+            citation=own.text_or_none("citation"),
+            records=own.whole_or_none("records"),
+            use=own.text_or_none("use"),
+            synthetic=own.flag_or_none("synthetic"),
+        )
 
 
 @dataclass(frozen=True)
@@ -104,7 +138,22 @@ class Provenance:
     recipe: str | None = None
     seed: int | None = None
     imported_with: str | None = None
-    checkpoint: Mapping[str, Any] | None = None
+    checkpoint: Mapping[str, JsonValue] | None = None
+
+    @classmethod
+    def from_dict(cls, document: Document) -> Provenance:
+        """Build from the JSON form."""
+        own = Fields(document)
+        checkpoint = own.part_or_none("checkpoint")
+        return cls(
+            training_data=tuple(map(TrainingData.from_dict, own.parts("training_data"))),
+            code=own.text("code"),
+            created=own.text("created"),
+            recipe=own.text_or_none("recipe"),
+            seed=own.whole_or_none("seed"),
+            imported_with=own.text_or_none("imported_with"),
+            checkpoint=None if checkpoint is None else dict(checkpoint.content),
+        )
 
     @property
     def synthetic(self) -> bool:
@@ -153,9 +202,9 @@ class BundleDocument:
     references: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the content of ``bundle.json``."""
-        result: dict[str, Any] = {
+        result: JsonObject = {
             "schema_version": SCHEMA_VERSION,
             "name": self.name,
             "version": self.version,
@@ -181,7 +230,7 @@ class BundleDocument:
         }
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any], *, path: Path | None = None) -> BundleDocument:
+    def from_dict(cls, document: Document, *, path: Path | None = None) -> BundleDocument:
         """Build from the content of ``bundle.json``.
 
         Raises
@@ -189,26 +238,24 @@ class BundleDocument:
         BundleError
             It breaks the schema; the message names ``path``.
         """
-        check_schema(document, path)
-        origin = document["provenance"]
-        sources = tuple(TrainingData(**entry) for entry in origin["training_data"])
-        spec = document["input"]
+        own = Fields(document)
+        check_schema(own.content, path)
         return cls(
-            name=document["name"],
-            version=document["version"],
-            title=document.get("title"),
-            architecture=Architecture(**document["architecture"]),
-            input=InputDocument(**{**spec, "leads": tuple(spec["leads"])}),
-            vocabulary=Vocabulary.from_dict(document["vocabulary"]),
-            target_kind=document["target_kind"],
-            readout=Readout.from_dict(document),
-            provenance=Provenance(**{**origin, "training_data": sources}),
-            metrics=tuple(Metric.from_dict(entry) for entry in document["metrics"]),
-            licence=document["licence"],
-            intended_use=document["intended_use"],
-            known_failures=tuple(document["known_failures"]),
-            references=tuple(document.get("references", ())),
-            files=dict(document["files"]),
+            name=own.text("name"),
+            version=own.text("version"),
+            title=own.text_or_none("title"),
+            architecture=Architecture.from_dict(own.part("architecture")),
+            input=InputDocument.from_dict(own.part("input")),
+            vocabulary=Vocabulary.from_dict(own.part("vocabulary")),
+            target_kind=own.text("target_kind"),
+            readout=Readout.from_dict(own),
+            provenance=Provenance.from_dict(own.part("provenance")),
+            metrics=tuple(map(Metric.from_dict, own.parts("metrics"))),
+            licence=own.text("licence"),
+            intended_use=own.text("intended_use"),
+            known_failures=own.texts("known_failures"),
+            references=own.texts_or_none("references") or (),
+            files=own.words("files"),
         )
 
 

@@ -7,12 +7,13 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry._version import __version__
+from ecgfoundry.documents import JsonObject, JsonValue
 from ecgfoundry.errors import CheckpointError, MissingExtraError
 from ecgfoundry.io import sha256_of
 from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
@@ -136,11 +137,11 @@ def _input_spec(leads: int, lead: str, recipe: Preprocessing) -> InputSpec:
 
 def _load_network(
     checkpoint: Path, *, architecture: str, leads: int, classes: int
-) -> tuple[nn.Module, dict[str, Any]]:
+) -> tuple[nn.Module, JsonObject]:
     from ecgfoundry.models.registry import ARCHITECTURES, create_model
     from ecgfoundry.models.safe_checkpoint import load_published_checkpoint, match_state_dict
 
-    configuration: dict[str, Any] = {"classes": classes}
+    configuration: JsonObject = {"classes": classes}
     known = ARCHITECTURES[architecture]
     if "leads" in known.defaults:
         configuration["leads"] = leads
@@ -201,7 +202,7 @@ def _probe(leads: int, samples: int, sampling_rate: float) -> NDArray[np.float32
     return x.astype(np.float32)
 
 
-def _stored_metrics(metadata: Mapping[str, Any]) -> tuple[Metric, ...]:
+def _stored_metrics(metadata: Mapping[str, JsonValue]) -> tuple[Metric, ...]:
     value = metadata.get("val_auroc")
     if not isinstance(value, float):
         return ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ecgfoundry.documents import Fields
 from ecgfoundry.errors import BundleError, CheckpointError
 from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.models.document import Architecture
@@ -42,17 +43,17 @@ def load_network(bundle: Bundle, *, encoder: Any = None) -> tuple[Any, bool]:
     described = bundle.about.architecture
     network: Any
     if described.name == OWN:
-        own = described.configuration
+        own = Fields(described.configuration)
         if encoder is None:
             raise BundleError(
-                f"its network is the class {own['encoder']}, which is no part of ecgfoundry",
+                f"its network is the class {own.text('encoder')}, which is no part of ecgfoundry",
                 path=bundle.folder,
                 remedy="Its answers come from the ONNX graph; for its weights, "
                 + how_to_load(described),
             )
         from ecgfoundry.models.networks.own import OwnNetwork
 
-        network = OwnNetwork(encoder, own["features"], own["classes"])
+        network = OwnNetwork(encoder, own.whole("features"), own.whole("classes"))
         takes_presence = False
     else:
         network = create_model(described.name, **described.configuration)

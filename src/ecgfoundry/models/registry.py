@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ecgfoundry.documents import JsonValue
 from ecgfoundry.errors import MissingExtraError, ModelNotFoundError
 from ecgfoundry.registry import Registry
 
@@ -62,7 +63,7 @@ class Architecture:
     takes_presence: bool
     example_shape: tuple[int, int]
     preprocessing: str = "ecgfounder-finetune@1"
-    defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    defaults: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
     pooling: str = "mean"
     masks_padding: bool = False
     made_by: type[nn.Module] | None = None

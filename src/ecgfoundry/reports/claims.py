@@ -20,9 +20,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 from ecgfoundry.criteria import Statement
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.measurements.values import Measurements
 
@@ -44,7 +45,7 @@ class Claim:
     found: str
     agrees: bool | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "about": self.about, "said": self.said, "found": self.found, "agrees": self.agrees,
@@ -66,7 +67,7 @@ class CheckedSentence:
             return "contradicts"
         return "supported" if any(claim.agrees for claim in self.claims) else "unchecked"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "text": self.text,

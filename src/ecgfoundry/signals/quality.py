@@ -8,13 +8,13 @@ threshold here is our choice; each is one constant with its unit, so that it can
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import Document, Fields, JsonObject
 from ecgfoundry.signals.lead_metrics import (
     Measures,
     RowFigures,
@@ -63,17 +63,19 @@ class Notice:
     message: str
     leads: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
-        result: dict[str, object] = {"code": self.code, "message": self.message}
+        result: JsonObject = {"code": self.code, "message": self.message}
         if self.leads:
             result["leads"] = list(self.leads)
         return result
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Notice:
+    def from_dict(cls, document: Document) -> Notice:
         """Build from the JSON form."""
-        return cls(document["code"], document["message"], tuple(document.get("leads", ())))
+        own = Fields(document)
+        leads = own.texts("leads") if "leads" in own else ()
+        return cls(own.text("code"), own.text("message"), leads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ecgfoundry.documents import Document, Fields, JsonObject
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.vocabularies.types import Target
 
@@ -50,9 +50,9 @@ class Finding:
             return f"{system}:{value}"
         return None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
-        result: dict[str, Any] = {
+        result: JsonObject = {
             "name": self.name,
             "code": self.code,
             "codes": dict(self.target.codes),
@@ -79,12 +79,28 @@ class Finding:
         return result
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Finding:
+    def from_dict(cls, document: Document) -> Finding:
         """Build from the JSON form."""
-        words = {k: document[k] for k in ("unit", "description", "caveat") if k in document}
-        target = Target(document["name"], document["kind"], document["codes"], **words)
-        fields = ("probability", "threshold", "present", "calibrated", "value", "low", "high")
-        return cls(target, **{k: document[k] for k in (*fields, "burden") if k in document})
+        own = Fields(document)
+        target = Target(
+            own.text("name"),
+            own.text("kind"),
+            own.words("codes"),
+            unit=own.text_or_none("unit"),
+            description=own.text_or_none("description") or "",
+            caveat=own.text_or_none("caveat") or "",
+        )
+        return cls(
+            target,
+            probability=own.number_or_none("probability"),
+            threshold=own.number_or_none("threshold"),
+            present=own.flag_or_none("present"),
+            calibrated=own.flag("calibrated"),
+            value=own.number_or_none("value"),
+            low=own.number_or_none("low"),
+            high=own.number_or_none("high"),
+            burden=own.number_or_none("burden"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +114,9 @@ class WindowResult:
     values: Mapping[str, float] | None = None
     refused: Notice | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
-        result: dict[str, Any] = {
+        result: JsonObject = {
             "start_s": round(self.start_s, 4),
             "duration_s": round(self.duration_s, 4),
         }
@@ -113,14 +129,15 @@ class WindowResult:
         return result
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> WindowResult:
+    def from_dict(cls, document: Document) -> WindowResult:
         """Build from the JSON form."""
-        present, refused = document.get("present"), document.get("refused")
+        own = Fields(document)
+        refused = own.part_or_none("refused")
         return cls(
-            document["start_s"],
-            document["duration_s"],
-            document.get("probabilities"),
-            None if present is None else tuple(present),
-            document.get("values"),
+            own.number("start_s"),
+            own.number("duration_s"),
+            own.figures_or_none("probabilities"),
+            own.texts_or_none("present"),
+            own.figures_or_none("values"),
             None if refused is None else Notice.from_dict(refused),
         )

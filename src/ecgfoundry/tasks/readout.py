@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import Document, Fields, JsonObject
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.metrics.calibration import Calibrator
 
@@ -64,18 +64,15 @@ class TargetScale:
         return outputs * np.asarray(self.scale) + np.asarray(self.offset)
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> TargetScale:
+    def from_dict(cls, document: Document) -> TargetScale:
         """Build from the JSON form in a bundle."""
-        residuals = document.get("residual_quantiles")
-        return cls(
-            tuple(float(value) for value in document["scale"]),
-            tuple(float(value) for value in document["offset"]),
-            None if residuals is None else tuple((float(a), float(b)) for a, b in residuals),
-        )
+        own = Fields(document)
+        residuals = own.pairs("residual_quantiles") if "residual_quantiles" in own else None
+        return cls(own.numbers("scale"), own.numbers("offset"), residuals)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
-        result: dict[str, Any] = {"scale": list(self.scale), "offset": list(self.offset)}
+        result: JsonObject = {"scale": list(self.scale), "offset": list(self.offset)}
         if self.residuals is not None:
             result["residual_quantiles"] = [list(pair) for pair in self.residuals]
         return result
@@ -106,18 +103,20 @@ class Calibration:
         ) or self.record
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Calibration:
+    def from_dict(cls, document: Document) -> Calibration:
         """Build from the JSON form in a bundle."""
-        levels = {
-            level: Calibrator.from_dict(document[level])
-            for level in LEVELS
-            if document.get(level) is not None
-        }
-        return cls(**levels, fitted_on=document.get("fitted_on"))
+        own = Fields(document)
+        reduced = own.part_or_none("reduced_leads")
+        return cls(
+            Calibrator.from_dict(own.part("record")),
+            Calibrator.from_dict(own.part("window")),
+            None if reduced is None else Calibrator.from_dict(reduced),
+            own.text_or_none("fitted_on"),
+        )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
-        result: dict[str, Any] = {}
+        result: JsonObject = {}
         if self.fitted_on is not None:
             result["fitted_on"] = self.fitted_on
         for level in LEVELS:
@@ -136,11 +135,12 @@ class Thresholds:
     fitted_on: str
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Thresholds:
+    def from_dict(cls, document: Document) -> Thresholds:
         """Build from the JSON form in a bundle."""
-        return cls(tuple(document["values"]), document["criterion"], document["fitted_on"])
+        own = Fields(document)
+        return cls(own.numbers_or_gaps("values"), own.text("criterion"), own.text("fitted_on"))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "values": list(self.values),
@@ -169,20 +169,21 @@ class Readout:
     uncalibrated: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Readout:
+    def from_dict(cls, document: Document) -> Readout:
         """Build from ``bundle.json``, or from a run's ``calibration.json``."""
-        calibration, thresholds = document["calibration"], document["thresholds"]
-        scale = document.get("regression")
+        own = Fields(document)
+        calibration, thresholds = own.part_or_none("calibration"), own.part_or_none("thresholds")
+        scale = own.part_or_none("regression")
         return cls(
             None if calibration is None else Calibration.from_dict(calibration),
             None if thresholds is None else Thresholds.from_dict(thresholds),
             None if scale is None else TargetScale.from_dict(scale),
-            dict(document.get("uncalibrated", {})),
+            own.words("uncalibrated") if "uncalibrated" in own else {},
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the keys of ``bundle.json`` that it fills."""
-        result: dict[str, Any] = {
+        result: JsonObject = {
             "calibration": None if self.calibration is None else self.calibration.to_dict(),
             "thresholds": None if self.thresholds is None else self.thresholds.to_dict(),
             "uncalibrated": dict(self.uncalibrated),

@@ -6,13 +6,13 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ecgfoundry.documents import JsonValue
 from ecgfoundry.errors import EcgFoundryError, ModelNotFoundError, TrainingError
 from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS, canonical_lead
 from ecgfoundry.manifest import Manifest, fingerprints_of_bundle
@@ -98,7 +98,7 @@ class NewNetwork:
 
     model: str | nn.Module
     spec: InputSpec
-    configuration: Mapping[str, Any] = field(default_factory=dict)
+    configuration: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: str | nn.Module, chosen: PretrainInputSettings) -> NewNetwork:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
 
-from ecgfoundry.errors import VocabularyError
+from ecgfoundry.documents import Document, Fields, JsonObject
+from ecgfoundry.errors import FormatError, VocabularyError
 
 __all__ = ["KINDS", "Target", "Vocabulary"]
 
@@ -71,9 +71,9 @@ class Target:
         # A copy, so that nobody else's dictionary can change under a frozen target.
         object.__setattr__(self, "codes", dict(self.codes))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form; what is empty is left out."""
-        result: dict[str, Any] = {"name": self.name, "kind": self.kind}
+        result: JsonObject = {"name": self.name, "kind": self.kind}
         if self.codes:
             result["codes"] = dict(self.codes)
         if self.unit is not None:
@@ -87,7 +87,7 @@ class Target:
         return result
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Target:
+    def from_dict(cls, document: Document) -> Target:
         """Build a target from its JSON form.
 
         Raises
@@ -96,8 +96,18 @@ class Target:
             A field is missing or not known.
         """
         try:
-            return cls(**document)
-        except TypeError as error:
+            own = Fields(document)
+            own.only([part.name for part in fields(cls)])
+            return cls(
+                name=own.text("name"),
+                kind=own.text("kind"),
+                codes=own.words("codes") if "codes" in own else {},
+                unit=own.text_or_none("unit"),
+                description=own.text_or_none("description") or "",
+                caveat=own.text_or_none("caveat") or "",
+                standalone=own.flag("standalone") if "standalone" in own else True,
+            )
+        except FormatError as error:
             raise VocabularyError(f"a target is not described as it must be: {error}") from None
 
 
@@ -161,16 +171,16 @@ class Vocabulary:
             remedy=f"Did you mean: {', '.join(similar)}" if similar else None,
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form, as it stands in a bundle."""
-        result: dict[str, Any] = {"name": self.name}
+        result: JsonObject = {"name": self.name}
         if self.source:
             result["source"] = self.source
         result["targets"] = [target.to_dict() for target in self.targets]
         return result
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Vocabulary:
+    def from_dict(cls, document: Document) -> Vocabulary:
         """Build a vocabulary from its JSON form.
 
         Raises
@@ -179,11 +189,12 @@ class Vocabulary:
             It is not described as it must be.
         """
         try:
-            name, targets = document["name"], document["targets"]
-        except KeyError as error:
-            raise VocabularyError(f"a vocabulary has no {error}") from None
-        return cls(
-            name=name,
-            targets=tuple(Target.from_dict(target) for target in targets),
-            source=document.get("source", ""),
-        )
+            own = Fields(document)
+            own.sequence("targets")
+            return cls(
+                name=own.text("name"),
+                targets=tuple(map(Target.from_dict, own.parts("targets"))),
+                source=own.text_or_none("source") or "",
+            )
+        except FormatError as error:
+            raise VocabularyError(f"is not described as it must be: {error}") from None

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from ecgfoundry.evaluation.rows import CLASSES, QUANTITIES
-from ecgfoundry.evaluation.settings import FEWEST_DRAWS, MINIMUM_CLAIM
+from ecgfoundry.evaluation.evaluate import SOFTWARE, Evaluation
+from ecgfoundry.evaluation.settings import FEWEST_DRAWS, MINIMUM_CLAIM, Settings
 from ecgfoundry.metrics.auroc_intervals import (
     PRIOR_PATIENTS,
     RELIABLE_AUROC,
@@ -19,41 +16,39 @@ from ecgfoundry.metrics.resampling import LITTLE_BIAS
 __all__ = ["methods_paragraphs"]
 
 
-def methods_paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+def methods_paragraphs(evaluation: Evaluation) -> list[tuple[str, str]]:
     """Return (heading, text) pairs that fit what was computed."""
-    settings = document["settings"]
-    kinds = {row["kind"] for row in document["targets"]}
-    level = f"{100 * settings['level']:g} %"
-    parts = [("Data", _data(document))]
-    if CLASSES in kinds:
+    settings = evaluation.settings
+    parts = [("Data", _data(evaluation))]
+    if evaluation.classes:
         parts += [
             ("Discrimination", _discrimination()),
-            ("Intervals", _intervals(settings, level, bool(document["patients_known"]))),
+            ("Intervals", _intervals(settings, known=evaluation.patients_known)),
             ("Bands", _bands()),
-            ("Decisions", _decisions(document)),
+            ("Decisions", _decisions(evaluation)),
             ("Calibration", _calibration()),
         ]
-    if QUANTITIES in kinds:
+    if evaluation.quantities:
         parts.append(("Quantities", _quantities(settings)))
-    parts.append(("Controls", _controls(document, settings)))
-    if document["subgroups"] or document["transfer"]:
+    parts.append(("Controls", _controls(evaluation)))
+    if evaluation.subgroups or evaluation.transfer:
         parts.append(("Subgroups and other sets", _subgroups()))
-    software = document["software"]
     parts.append(
         (
             "Software",
-            f"ecgfoundry {software['ecgfoundry']}, NumPy {software['numpy']}, Python "
-            f"{software['python']}; random seed {settings['seed']}.",
+            f"ecgfoundry {SOFTWARE['ecgfoundry']}, NumPy {SOFTWARE['numpy']}, Python "
+            f"{SOFTWARE['python']}; random seed {settings.seed}.",
         )
     )
     return parts
 
 
-def _data(document: Mapping[str, Any]) -> str:
-    units = "patients" if document["patients_known"] else "records taken as patients of their own"
+def _data(evaluation: Evaluation) -> str:
+    known = evaluation.patients_known
+    units = "patients" if known else "records taken as patients of their own"
     return (
-        f"{document['records']:,} records of {document['patients']:,} {units} were evaluated on "
-        f"{len(document['targets'])} targets. A missing label or prediction is left out of its "
+        f"{evaluation.records:,} records of {evaluation.patients:,} {units} were evaluated on "
+        f"{len(evaluation.rows)} targets. A missing label or prediction is left out of its "
         "target and never counted as negative. A measure that is undefined (one class only, an "
         "empty denominator) is left empty and leaves every average."
     )
@@ -68,7 +63,8 @@ def _discrimination() -> str:
     )
 
 
-def _intervals(settings: Mapping[str, Any], level: str, known: bool) -> str:
+def _intervals(settings: Settings, *, known: bool) -> str:
+    level = f"{100 * settings.level:g} %"
     low, high = RELIABLE_AUROC
     unit = "patients" if known else "records (no patients were given)"
     return (
@@ -85,7 +81,7 @@ def _intervals(settings: Mapping[str, Any], level: str, known: bool) -> str:
         f"numbers of records that they are worth fewer than {RELIABLE_EFFECTIVE}, or with another "
         "AUROC. The plain DeLong, percentile and BCa "
         f"intervals stand beside it in metrics.csv. All other intervals are percentiles of "
-        f"{settings['draws']} bootstrap draws of {unit}{_fewer(settings)}; draws are shared by all "
+        f"{settings.draws} bootstrap draws of {unit}{_fewer(settings)}; draws are shared by all "
         "targets and models, and a draw that holds one class only is redrawn for that target, the "
         "share being reported. Intervals of predictive values and the like leave out draws in "
         "which they are undefined; where no draw differs (a specificity of 1), shares have "
@@ -98,13 +94,13 @@ def _intervals(settings: Mapping[str, Any], level: str, known: bool) -> str:
     )
 
 
-def _fewer(settings: Mapping[str, Any]) -> str:
+def _fewer(settings: Settings) -> str:
     """Say that an input of this size got fewer draws than were asked for."""
-    if not settings.get("draws_asked"):
+    if not settings.draws_asked:
         return ""
     return (
-        f" ({settings['draws_asked']} were asked for; an input of this size gets at most "
-        f"{settings['draw_budget']:,} records x targets x draws, and at least {FEWEST_DRAWS} draws)"
+        f" ({settings.draws_asked} were asked for; an input of this size gets at most "
+        f"{settings.draw_budget:,} records x targets x draws, and at least {FEWEST_DRAWS} draws)"
     )
 
 
@@ -115,14 +111,14 @@ def _bands() -> str:
     )
 
 
-def _decisions(document: Mapping[str, Any]) -> str:
-    if document["multiclass"]:
+def _decisions(evaluation: Evaluation) -> str:
+    if evaluation.multiclass:
         return "The targets exclude each other; the one with the largest score is called present."
-    if document["thresholds"] is None:
+    if evaluation.thresholds is None:
         return "No thresholds were given or could be chosen on validation data: none is reported."
     return (
         f"A record is positive at or above its threshold; thresholds were "
-        f"{document['thresholds']['source']}. None was chosen on the evaluated records."
+        f"{evaluation.thresholds.source}. None was chosen on the evaluated records."
     )
 
 
@@ -136,17 +132,17 @@ def _calibration() -> str:
     )
 
 
-def _quantities(settings: Mapping[str, Any]) -> str:
+def _quantities(settings: Settings) -> str:
     return (
         "Errors are predicted less true. R² is about the mean truth of the evaluated records, "
         "concordance is Lin's coefficient, limits of agreement are bias ± 1.96 standard deviations "
         "(Bland and Altman) without a correction for repeated records of a patient; intervals are "
-        f"percentiles of {settings['draws']} draws of patients."
+        f"percentiles of {settings.draws} draws of patients."
     )
 
 
-def _controls(document: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    fitted = document["controls"]["fitted_on"]
+def _controls(evaluation: Evaluation) -> str:
+    fitted = evaluation.controls.fitted_on
     if fitted is None:
         return "Controls were switched off."
     return (
@@ -157,7 +153,7 @@ def _controls(document: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
         "of AUROC; its interval is a percentile one over shared draws, its p-value that of "
         "DeLong's paired test clustered by patient; q is corrected over targets by "
         "Benjamini and Hochberg, and a control counts as beaten at "
-        f"q ≤ {settings['false_discovery_rate']:g}."
+        f"q ≤ {evaluation.settings.false_discovery_rate:g}."
     )
 
 

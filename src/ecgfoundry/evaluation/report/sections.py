@@ -1,161 +1,55 @@
-"""The sections of the evaluation report, each from the document alone."""
+"""The sections of the evaluation report, each from the evaluation alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from ecgfoundry.evaluation.controls import CONTROLS
+from ecgfoundry.evaluation.evaluate import NO_DECISIONS, NO_SUBGROUPS, NO_TRANSFER, Evaluation
 from ecgfoundry.evaluation.report.figures import ForestRow, dumbbell_figure, forest_figure
 from ecgfoundry.evaluation.report.tables import (
+    DASH,
     Cell,
+    Table,
     band_cell,
     flagged_cell,
     interval_cell,
     number_cell,
     p_cell,
-    table,
+    quiet_cell,
     text_cell,
 )
-from ecgfoundry.evaluation.rows import Row, rows_of_quantities
+from ecgfoundry.evaluation.rows import (
+    ClassRow,
+    ControlSummary,
+    NotComputed,
+    QuantityRow,
+    SetFigure,
+    SubgroupTable,
+    TransferRow,
+    TransferTable,
+)
 from ecgfoundry.metrics.decisions import DECISION_MEASURES
-from ecgfoundry.reports.wording import escape
+from ecgfoundry.metrics.intervals import Interval
+from ecgfoundry.templates import Templates, drawn
 
 __all__ = [
+    "TEMPLATES",
     "calibration_section",
     "controls_section",
     "decisions_section",
     "discrimination_section",
     "quantities_section",
     "readers_section",
-    "section",
     "subgroups_section",
     "transfer_section",
 ]
 
-
-def section(identifier: str, title: str, content: str) -> str:
-    """Wrap content as a card with a heading."""
-    return f'<section class="card" id="{identifier}"><h2>{title}</h2>{content}</section>\n'
-
-
-def _weak(row: Row) -> bool:
-    return not row["auroc_interval_reliable"]
-
-
-def _best_control(rows: Sequence[Row]) -> str | None:
-    """The control that stands in the forest plot: age and sex if there, else the next one."""
-    for name in ("age_sex", "features", "heart_rate", "random_encoder"):
-        if any(math.isfinite(row.get(f"{name}_auroc", math.nan)) for row in rows):
-            return name
-    return None
-
-
-def discrimination_section(document: Row, rows: Sequence[Row]) -> str:
-    """AUROC, AUPRC and bands per target, the forest plot and the averages."""
-    heads = ["Target", "n", "Positive", "AUROC", "AUPRC", "Prevalence", "Band", "Band of estimate"]
-    cells = [
-        [
-            text_cell(row["target"]),
-            number_cell(row["n"]),
-            number_cell(row["positives"]),
-            _flagged(row),
-            flagged_cell(row, "auprc"),
-            number_cell(row["prevalence"]),
-            band_cell(row["band"]),
-            band_cell(row["band_point"]),
-        ]
-        for row in rows
-    ]
-    flagged = sum(map(_weak, rows))
-    note = (
-        f'<p class="legend">† {flagged} of {len(rows)} rows: fewer than 30 patients with or '
-        "without the target (or of so uneven numbers of records that they are worth fewer than "
-        "15), or an AUROC outside 0.6 to 0.95, where the interval's coverage is not shown to be "
-        "93 to 97 %.</p>"
-        if flagged
-        else ""
-    )
-    averages, biased = _averages(document), ""
-    means = document["averages"].values()
-    if any(map(_biased, [*rows, *means])) or any(_biased(mean, "auroc") for mean in means):
-        biased = (
-            '<p class="legend">‡ The bootstrap lies beside the estimate by more than a quarter of '
-            "its standard deviation (rare targets), or rests on fewer than 30 patients with or "
-            "without a target: the interval holds the truth less often than it says.</p>"
-        )
-    return section(
-        "discrimination",
-        "Discrimination",
-        table(heads, cells, weak=[_weak(row) for row in rows]) + note + averages + biased,
-    ) + _forest(rows)
-
-
-def _flagged(row: Row) -> Cell:
-    cell = interval_cell(row["auroc"], row["auroc_low"], row["auroc_high"])
-    if _weak(row) and cell.sort:
-        return Cell(f"{cell.html}&nbsp;†", cell.sort)
-    return cell
-
-
-def _biased(row: Row, measure: str = "auprc") -> bool:
-    """Whether an interval of the bootstrap is there and cannot be trusted."""
-    return math.isfinite(row[f"{measure}_low"]) and not row[f"{measure}_interval_reliable"]
-
-
-def _averages(document: Row) -> str:
-    averages = document["averages"].values()
-    measures = [
-        m for m in DECISION_MEASURES if any(math.isfinite(c.get(m, math.nan)) for c in averages)
-    ]
-    heads = ["Average", "Targets", "AUROC", "AUPRC", *(_NAMES[m] for m in measures)]
-    rows = [
-        [
-            text_cell(name),
-            number_cell(cells["targets"]),
-            flagged_cell(cells, "auroc"),
-            flagged_cell(cells, "auprc"),
-            *(number_cell(cells.get(m, math.nan)) for m in measures),
-        ]
-        for name, cells in document["averages"].items()
-    ]
-    return '<h3 class="gap">Averages</h3>' + table(heads, rows, sortable=False)
-
-
-def _forest(rows: Sequence[Row]) -> str:
-    control = _best_control(rows)
-    lines = [
-        ForestRow(
-            row["target"],
-            row["auroc"],
-            row["auroc_low"],
-            row["auroc_high"],
-            _forest_note(row),
-            weak=_weak(row),
-            control=row.get(f"{control}_auroc", math.nan) if control else math.nan,
-        )
-        for row in sorted(rows, key=lambda row: -_or(row["auroc"], -1.0))
-    ]
-    legend = "Dot and bar: AUROC and interval (pale where flagged). Dashed: limits of the bands."
-    if control:
-        legend += f" Diamond: {CONTROLS[control]}."
-    return section(
-        "forest",
-        "All targets",
-        f'<p class="legend">{legend}</p>'
-        f'<div class="plot" tabindex="0">{forest_figure(lines)}</div>',
-    )
-
-
-def _forest_note(row: Row) -> str:
-    if not math.isfinite(row["auroc"]):
-        return f"undefined ({row['positives']}/{row['n']})"
-    return f"{row['auroc']:.3f} ({row['positives']}/{row['n']})"
-
-
-def _or(value: float, other: float) -> float:
-    return value if math.isfinite(value) else other
-
+TEMPLATES = Templates("ecgfoundry.evaluation.report")
 
 _NAMES = {
     "sensitivity": "Sensitivity",
@@ -166,307 +60,437 @@ _NAMES = {
     "mcc": "MCC",
     "accuracy": "Accuracy",
 }
+FEW_PATIENTS = 30
+"""Patients with and without a target from which a subgroup claims a figure."""
 
 
-def decisions_section(document: Row, rows: Sequence[Row]) -> str:
-    """Measures at thresholds, or why there are none."""
-    decided = [row for row in rows if math.isfinite(row.get("accuracy", math.nan))]
-    if not decided:
-        reason = document["not_computed"].get("sensitivity, specificity, PPV, NPV, F1, MCC", "")
-        return section("decisions", "Decisions", f"<p>Not computed: {escape(reason)}.</p>")
-    heads = ["Target", "Threshold", *_NAMES.values()]
+def _table_section(
+    identifier: str,
+    title: str,
+    table: Table | None,
+    *,
+    before: str = "",
+    after: str = "",
+    missing: str = "",
+) -> Markup:
+    """A card with a table, and words before or after it, or why there is none."""
+    return TEMPLATES.render(
+        "table", identifier=identifier, title=title, table=table,
+        before=before, after=after, missing=missing,
+    )  # fmt: skip
+
+
+def _weak(row: ClassRow) -> bool:
+    return not row.ranking.reliable
+
+
+def _weak_rows(rows: Sequence[ClassRow]) -> list[bool]:
+    return [_weak(row) for row in rows]
+
+
+def discrimination_section(evaluation: Evaluation) -> Markup:
+    """AUROC, AUPRC and bands per target, the forest plot and the averages."""
+    rows = evaluation.classes
+    heads = ["Target", "n", "Positive", "AUROC", "AUPRC", "Prevalence", "Band", "Band of estimate"]
     cells = [
         [
-            text_cell(row["target"]),
-            number_cell(row["threshold"]),
-            *(
-                interval_cell(row[m], row[f"{m}_low"], row[f"{m}_high"], 2)
-                for m in DECISION_MEASURES
-            ),
+            text_cell(row.target),
+            number_cell(row.n),
+            number_cell(row.ranking.positives),
+            _auroc_cell(row),
+            flagged_cell(row.auprc),
+            number_cell(row.prevalence),
+            band_cell(row.band),
+            band_cell(row.band_point),
+        ]
+        for row in rows
+    ]
+    means = evaluation.averages.values()
+    control = _best_control(rows)
+    return TEMPLATES.render(
+        "discrimination",
+        table=Table(heads, cells, _weak_rows(rows)),
+        flagged=sum(map(_weak, rows)),
+        averages=_averages(evaluation),
+        biased=any(map(_biased, [row.auprc for row in rows]))
+        or any(_biased(mean.auroc) or _biased(mean.auprc) for mean in means),
+        forest=drawn(forest_figure(_forest(rows, control))),
+        control=CONTROLS[control] if control else "",
+    )
+
+
+def _auroc_cell(row: ClassRow) -> Cell:
+    found = Interval.of_auroc(row.ranking)
+    cell = interval_cell(found)
+    if not _weak(row) or not cell.sort:
+        return cell
+    return Cell(cell.text, cell.sort, interval=cell.interval, mark="†")
+
+
+def _biased(found: Interval) -> bool:
+    """Whether an interval of the bootstrap is there and cannot be trusted."""
+    return math.isfinite(found.low) and not found.reliable
+
+
+def _averages(evaluation: Evaluation) -> Table:
+    means = evaluation.averages
+    measures = [
+        m
+        for m in DECISION_MEASURES
+        if any(math.isfinite(mean.decisions.get(m, math.nan)) for mean in means.values())
+    ]
+    heads = ["Average", "Targets", "AUROC", "AUPRC", *(_NAMES[m] for m in measures)]
+    rows = [
+        [
+            text_cell(name),
+            number_cell(mean.targets),
+            flagged_cell(mean.auroc),
+            flagged_cell(mean.auprc),
+            *(number_cell(mean.decisions.get(m)) for m in measures),
+        ]
+        for name, mean in means.items()
+    ]
+    return Table(heads, rows, sortable=False)
+
+
+def _best_control(rows: Sequence[ClassRow]) -> str | None:
+    """The control that stands in the forest plot: age and sex if there, else the next one."""
+    for name in ("age_sex", "features", "heart_rate", "random_encoder"):
+        if any(math.isfinite(_control_auroc(row, name)) for row in rows):
+            return name
+    return None
+
+
+def _control_auroc(row: ClassRow, control: str | None) -> float:
+    return row.gains[control].auroc if control is not None and control in row.gains else math.nan
+
+
+def _forest(rows: Sequence[ClassRow], control: str | None) -> list[ForestRow]:
+    def highest_first(row: ClassRow) -> float:
+        return -row.ranking.auroc if math.isfinite(row.ranking.auroc) else 1.0
+
+    return [
+        ForestRow(
+            row.target,
+            row.ranking.auroc,
+            row.ranking.low,
+            row.ranking.high,
+            _forest_note(row),
+            weak=_weak(row),
+            control=_control_auroc(row, control),
+        )
+        for row in sorted(rows, key=highest_first)
+    ]
+
+
+def _forest_note(row: ClassRow) -> str:
+    found = row.ranking
+    figure = f"{found.auroc:.3f}" if math.isfinite(found.auroc) else "undefined"
+    return f"{figure} ({found.positives}/{row.n})"
+
+
+def decisions_section(evaluation: Evaluation) -> Markup:
+    """Measures at thresholds, or why there are none."""
+    decided = [
+        row for row in evaluation.classes if math.isfinite(row.decisions.measures["accuracy"].value)
+    ]
+    if not decided:
+        reason = evaluation.not_computed.get(NO_DECISIONS, "")
+        return _table_section("decisions", "Decisions", None, missing=reason)
+    cells = [
+        [
+            text_cell(row.target),
+            number_cell(row.decisions.threshold),
+            *(interval_cell(row.decisions.measures[m], 2) for m in DECISION_MEASURES),
         ]
         for row in decided
     ]
-    source = document["thresholds"]["source"] if document["thresholds"] else "the largest score"
-    return section(
+    thresholds = evaluation.thresholds
+    source = thresholds.source if thresholds is not None else "the largest score"
+    return _table_section(
         "decisions",
         "Decisions",
-        f'<p class="legend">Thresholds: {escape(source)}.</p>' + table(heads, cells),
+        Table(["Target", "Threshold", *_NAMES.values()], cells),
+        before=f"Thresholds: {source}.",
     )
 
 
-def readers_section(document: Row) -> str:
+def readers_section(evaluation: Evaluation) -> Markup:
     """Each reader's decisions beside the network, by target."""
     heads = ["Target", "Reader", "n", "Sensitivity", "Specificity", "PPV", "F1",
              "Network's sensitivity at that specificity", "McNemar p"]  # fmt: skip
-    order = {row["target"]: k for k, row in enumerate(document["targets"])}
+    order = {row.target: k for k, row in enumerate(evaluation.rows)}
     cells = [
         [
-            text_cell(row["target"]),
-            text_cell(row["reader"]),
-            number_cell(row["n"]),
-            *(number_cell(row[m]) for m in ("sensitivity", "specificity", "ppv", "f1")),
-            number_cell(row["network_sensitivity"]),
-            p_cell(row["p_mcnemar"]),
+            text_cell(row.target),
+            text_cell(row.reader),
+            number_cell(row.n),
+            *(number_cell(row.measures[m]) for m in ("sensitivity", "specificity", "ppv", "f1")),
+            number_cell(row.network_sensitivity),
+            p_cell(row.p_mcnemar),
         ]
-        for row in sorted(document["readers"], key=lambda row: order[row["target"]])
+        for row in sorted(evaluation.readers, key=lambda row: order[row.target])
     ]
     note = (
-        '<p class="legend">Readers are the hollow marks on the ROC curves below. McNemar compares '
+        "Readers are the hollow marks on the ROC curves below. McNemar compares "
         "the reader's decisions with the network's at its threshold; it takes records as "
-        "independent, and p-values are not corrected over rows.</p>"
+        "independent, and p-values are not corrected over rows."
     )
-    return section("readers", "Readers", note + table(heads, cells))
+    return _table_section("readers", "Readers", Table(heads, cells), before=note)
 
 
-def calibration_section(rows: Sequence[Row]) -> str:
+def calibration_section(evaluation: Evaluation) -> Markup:
     """Calibration per target."""
-    known = [row for row in rows if math.isfinite(row.get("brier", math.nan))]
+    known = [row for row in evaluation.classes if math.isfinite(row.calibration["brier"])]
     if not known:
-        return section(
-            "calibration", "Calibration", "<p>Not computed: the scores are not within 0 to 1.</p>"
+        return _table_section(
+            "calibration", "Calibration", None, missing="the scores are not within 0 to 1"
         )
     heads = ["Target", "Brier", "Brier skill", "ECE", "Slope", "Intercept", "In the large"]
-    cells = [
-        [
-            text_cell(row["target"]),
-            number_cell(row["brier"], 4),
-            number_cell(row["brier_skill"]),
-            number_cell(row["ece"]),
-            interval_cell(
-                row["calibration_slope"],
-                row["calibration_slope_low"],
-                row["calibration_slope_high"],
-                2,
-            ),
-            number_cell(row["calibration_intercept"], 2),
-            number_cell(row["calibration_in_the_large"], 2),
-        ]
-        for row in known
-    ]
+    cells = []
+    for row in known:
+        found = row.calibration
+        cells.append(
+            [
+                text_cell(row.target),
+                number_cell(found["brier"], 4),
+                number_cell(found["brier_skill"]),
+                number_cell(found["ece"]),
+                interval_cell(_slope(found), 2),
+                number_cell(found["calibration_intercept"], 2),
+                number_cell(found["calibration_in_the_large"], 2),
+            ]
+        )
     legend = (
-        '<p class="legend">A slope of 1 and an intercept of 0 are perfect; a slope below 1 says '
+        "A slope of 1 and an intercept of 0 are perfect; a slope below 1 says "
         "that probabilities are too extreme. A Brier skill of 0 is no better than saying the "
-        "prevalence to everybody.</p>"
+        "prevalence to everybody."
     )
-    return section("calibration", "Calibration", legend + table(heads, cells))
+    return _table_section("calibration", "Calibration", Table(heads, cells), before=legend)
 
 
-def controls_section(document: Row, rows: Sequence[Row]) -> str:
+def _slope(calibration: Mapping[str, float]) -> Interval:
+    slope = "calibration_slope"
+    ends = calibration[f"{slope}_low"], calibration[f"{slope}_high"]
+    return Interval(calibration[slope], *ends, method="sandwich", level=0.95, people=0)
+
+
+def controls_section(evaluation: Evaluation) -> Markup:
     """What the network adds to each control."""
-    controls = document["controls"]
-    parts = []
-    found = controls["classification"]
-    if rows and found:
-        parts.append(_controls_summary(found))
-        shown = [name for name in CONTROLS if "not_computed" not in found.get(name, {})]
-        shown = [name for name in shown if name != "prevalence_only"]
-        if shown:
-            parts.append(_controls_rows(rows, shown))
-    quantities = controls["regression"]
-    if quantities:
-        parts.append(_quantity_controls(document, quantities))
-    return section("controls", "What the waveform adds: controls", "".join(parts))
+    controls, classes = evaluation.controls, evaluation.classes
+    found = controls.classification
+    summary = of_classes = of_quantities = None
+    if classes and found:
+        summary = _controls_summary(found)
+        shown = [
+            name for name in CONTROLS
+            if isinstance(found.get(name), ControlSummary) and name != "prevalence_only"
+        ]  # fmt: skip
+        of_classes = _controls_rows(classes, shown) if shown else None
+    if controls.regression:
+        shown = [n for n in CONTROLS if isinstance(controls.regression.get(n), ControlSummary)]
+        of_quantities = _quantity_controls(evaluation.quantities, shown)
+    return TEMPLATES.render(
+        "controls", summary=summary, classes=of_classes, quantities=of_quantities
+    )
 
 
-def _controls_summary(found: Mapping[str, Row]) -> str:
+def _controls_summary(found: Mapping[str, ControlSummary | NotComputed]) -> Table:
     heads = ["Control", "Its macro AUROC", "Gain of the network", "Targets", "Beaten (q)"]
     cells = []
     for name, words in CONTROLS.items():
-        entry = found.get(name, {"not_computed": "not given"})
-        if "not_computed" in entry:
-            reason = f'<span class="ci">not computed: {escape(entry["not_computed"])}</span>'
-            cells.append(
-                [text_cell(words), Cell(reason, right=False), Cell(""), Cell(""), Cell("")]
-            )
+        entry = found.get(name, NotComputed("not given"))
+        if isinstance(entry, NotComputed):
+            reason = quiet_cell(f"not computed: {entry.reason}", right=False)
+            cells.append([text_cell(words), reason, Cell(""), Cell(""), Cell("")])
             continue
         cells.append(
             [
                 text_cell(words),
-                number_cell(entry["macro_auroc"]),
-                interval_cell(
-                    entry["macro_gain"], entry["macro_gain_low"], entry["macro_gain_high"]
-                ),
-                number_cell(entry["targets"]),
-                Cell(f"{entry['beaten']} of {entry['tested']}", str(entry["beaten"])),
+                number_cell(entry.macro_auroc),
+                interval_cell(entry.macro_gain),
+                number_cell(entry.targets),
+                Cell(f"{entry.beaten} of {entry.tested}", str(entry.beaten)),
             ]
         )
-    return table(heads, cells, sortable=False)
+    return Table(heads, cells, sortable=False)
 
 
-def _controls_rows(rows: Sequence[Row], shown: Sequence[str]) -> str:
+def _controls_rows(rows: Sequence[ClassRow], shown: Sequence[str]) -> Table:
     heads = ["Target", "Network"]
     for name in shown:
         heads += [CONTROLS[name].capitalize(), "Gain", "q"]
     cells = []
     for row in rows:
-        line = [text_cell(row["target"]), number_cell(row["auroc"])]
+        line = [text_cell(row.target), number_cell(row.ranking.auroc)]
         for name in shown:
-            line += [
-                number_cell(row[f"{name}_auroc"]),
-                interval_cell(
-                    row[f"{name}_gain"], row[f"{name}_gain_low"], row[f"{name}_gain_high"]
-                ),
-                p_cell(row[f"{name}_q"]),
-            ]
+            gain = row.gains[name]
+            line += [number_cell(gain.auroc), interval_cell(gain.gain), p_cell(gain.q)]
         cells.append(line)
-    return '<h3 class="gap">AUROC per target</h3>' + table(
-        heads, cells, weak=[_weak(row) for row in rows]
-    )
+    return Table(heads, cells, _weak_rows(rows))
 
 
-def _quantity_controls(document: Row, found: Mapping[str, Row]) -> str:
-    shown = [name for name in CONTROLS if "not_computed" not in found.get(name, {})]
-    rows = rows_of_quantities(document["targets"])
+def _quantity_controls(rows: Sequence[QuantityRow], shown: Sequence[str]) -> Table:
     heads = ["Quantity", "MAE of the network"]
     for name in shown:
         heads += [f"MAE, {CONTROLS[name]}", "Saved", "q"]
     cells = []
     for row in rows:
-        line = [text_cell(row["target"]), number_cell(row["mae"])]
+        line = [text_cell(row.target), number_cell(row.measures["mae"].value)]
         for name in shown:
-            line += [
-                number_cell(row[f"{name}_mae"]),
-                interval_cell(
-                    row[f"{name}_gain_mae"],
-                    row[f"{name}_gain_mae_low"],
-                    row[f"{name}_gain_mae_high"],
-                ),
-                p_cell(row[f"{name}_q"]),
-            ]
+            gain = row.gains[name]
+            line += [number_cell(gain.mae), interval_cell(gain.gain), p_cell(gain.q)]
         cells.append(line)
-    return '<h3 class="gap">Absolute error per quantity</h3>' + table(heads, cells)
+    return Table(heads, cells)
 
 
-def quantities_section(rows: Sequence[Row]) -> str:
+def quantities_section(evaluation: Evaluation) -> Markup:
     """Errors and agreement of predicted quantities; rows of few people are pale."""
+    rows = evaluation.quantities
     names = {"mae": "MAE", "rmse": "RMSE", "r2": "R²", "pearson": "Pearson r",
              "concordance": "Concordance", "bias": "Bias"}  # fmt: skip
     heads = ["Quantity", "n", *names.values(), "Limits of agreement"]
-    cells = []
-    for row in rows:
-        limits = Cell("–")
-        if math.isfinite(row["agreement_low"]):
-            text = f"{row['agreement_low']:.3g} to {row['agreement_high']:.3g}"
-            limits = Cell(text.replace("-", "\u2212"), repr(row["agreement_high"]))
-        cells.append(
-            [
-                text_cell(row["target"]),
-                number_cell(row["n"]),
-                *(interval_cell(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in names),
-                limits,
-            ]
-        )
-    weak = [not row["intervals_reliable"] for row in rows]
-    note = (
-        '<p class="legend">Pale rows: fewer than 30 patients, or no interval.</p>'
-        if any(weak)
-        else ""
-    )
-    return section("quantities", "Quantities", table(heads, cells, weak=weak) + note)
-
-
-def subgroups_section(document: Row) -> str:
-    """One table per covariate, and per target behind a fold."""
-    missing = [
-        f"{name.removeprefix('subgroups by ')} ({reason})"
-        for name, reason in document["not_computed"].items()
-        if name.startswith("subgroups by ")
+    cells = [
+        [
+            text_cell(row.target),
+            number_cell(row.n),
+            *(interval_cell(row.measures[m]) for m in names),
+            _agreement(row),
+        ]
+        for row in rows
     ]
-    parts = []
-    for entry in document["subgroups"]:
-        heads = [entry["column"].capitalize(), "Records", "Patients", "Targets", "Macro AUROC"]
-        cells = [
-            [
-                text_cell(level["level"]),
-                number_cell(level["records"]),
-                number_cell(level["patients"]),
-                number_cell(level["macro_targets"]),
-                number_cell(level["macro_auroc"]),
-            ]
-            for level in entry["levels"]
+    weak = [not row.reliable for row in rows]
+    note = "Pale rows: fewer than 30 patients, or no interval." if any(weak) else ""
+    return _table_section("quantities", "Quantities", Table(heads, cells, weak), after=note)
+
+
+def _agreement(row: QuantityRow) -> Cell:
+    low, high = row.measures["agreement_low"].value, row.measures["agreement_high"].value
+    if not math.isfinite(low):
+        return Cell(DASH)
+    return Cell(f"{low:.3g} to {high:.3g}".replace("-", "\u2212"), repr(high))
+
+
+@dataclass(frozen=True)
+class _Subgroups:
+    column: str
+    levels: Table
+    targets: Table
+
+
+def subgroups_section(evaluation: Evaluation) -> Markup:
+    """One table per covariate, and per target behind a fold."""
+    return TEMPLATES.render(
+        "subgroups",
+        tables=[
+            _Subgroups(entry.column, _subgroup_levels(entry), _subgroup_targets(entry))
+            for entry in evaluation.subgroups
+        ],
+        missing=[
+            f"{name.removeprefix(NO_SUBGROUPS)} ({reason})"
+            for name, reason in evaluation.not_computed.items()
+            if name.startswith(NO_SUBGROUPS)
+        ],
+    )
+
+
+def _subgroup_levels(entry: SubgroupTable) -> Table:
+    heads = [entry.column.capitalize(), "Records", "Patients", "Targets", "Macro AUROC"]
+    cells = [
+        [
+            text_cell(level.level),
+            number_cell(level.records),
+            number_cell(level.patients),
+            number_cell(level.macro_targets),
+            number_cell(level.macro_auroc),
         ]
-        if entry["missing"]:
-            cells.append([text_cell("missing"), number_cell(entry["missing"]),
-                          Cell("–"), Cell("–"), Cell("–")])  # fmt: skip
-        parts.append(
-            f'<h3 class="gap">By {escape(entry["column"])}</h3>'
-            f"{table(heads, cells, sortable=False)}{_subgroup_targets(entry)}"
-        )
-    if missing:
-        parts.append(f'<p class="legend">Not computed: {escape("; ".join(missing))}.</p>')
-    parts.append(
-        '<p class="legend">Macro figures of two levels are over the targets that are defined '
-        "there, which can differ: compare target by target.</p>"
-        if document["subgroups"]
-        else ""
-    )
-    return section("subgroups", "Subgroups", "".join(parts))
+        for level in entry.levels
+    ]
+    if entry.missing:
+        none = Cell(DASH)
+        cells.append([text_cell("missing"), number_cell(entry.missing), none, none, none])
+    return Table(heads, cells, sortable=False)
 
 
-def _subgroup_targets(entry: Row) -> str:
-    levels = entry["levels"]
-    heads = ["Target", *(escape(level["level"]) for level in levels)]
-    rows = []
-    for k, first in enumerate(levels[0]["targets"]):
-        line = [text_cell(first["target"])]
-        for level in levels:
-            cell = level["targets"][k]
-            small = min(cell["positive_patients"], cell["negative_patients"]) < 30
-            if small:
-                text = f'<span class="ci">{cell["positives"]} of {cell["n"]}</span>'
-                line.append(Cell(text))
-            else:
-                line.append(interval_cell(cell["auroc"], cell["auroc_low"], cell["auroc_high"]))
-        rows.append(line)
-    return (
-        f"<details><summary>AUROC of every target by {escape(entry['column'])}</summary>"
-        '<p class="legend">Under 30 patients with or without the target: positives of records, '
-        f"no claim.</p>{table(heads, rows)}</details>"
-    )
+def _subgroup_targets(entry: SubgroupTable) -> Table:
+    heads = ["Target", *(level.level for level in entry.levels)]
+    by_target = zip(*(level.targets for level in entry.levels), strict=True)
+    rows = [
+        [text_cell(figures[0].target), *(_subgroup_cell(figure) for figure in figures)]
+        for figures in by_target
+    ]
+    return Table(heads, rows)
 
 
-def transfer_section(document: Row) -> str:
+def _subgroup_cell(figure: SetFigure) -> Cell:
+    if figure.smaller_class < FEW_PATIENTS:
+        return quiet_cell(f"{figure.positives} of {figure.n}")
+    return _figure_cell(figure)
+
+
+def _figure_cell(figure: SetFigure) -> Cell:
+    found = Interval(figure.auroc, figure.low, figure.high, method="", level=0.95, people=0)
+    return interval_cell(found)
+
+
+@dataclass(frozen=True)
+class _Transfer:
+    home: str
+    away: str
+    targets: int
+    mean_drop: str
+    table: Table
+    drawing: Markup
+
+
+def transfer_section(tables: Sequence[TransferTable], not_computed: Mapping[str, str]) -> Markup:
     """Tables and pictures of the drop between sets."""
-    parts = []
-    for entry in document["transfer"]:
-        home, away = escape(entry["home"]), escape(entry["away"])
-        heads = ["Target", f"Positive, {home}", f"AUROC, {home}", f"Positive, {away}",
-                 f"AUROC, {away}", "Drop"]  # fmt: skip
-        cells, weak = [], []
-        for row in entry["rows"]:
-            weak.append(not row["claim"])
-            cells.append(
-                [
-                    text_cell(row["target"]),
-                    Cell(f"{row['home_positives']:,} / {row['home_n']:,}",
-                         str(row["home_positives"])),
-                    interval_cell(row["home_auroc"], row["home_low"], row["home_high"]),
-                    Cell(f"{row['away_positives']:,} / {row['away_n']:,}",
-                         str(row["away_positives"])),
-                    interval_cell(row["away_auroc"], row["away_low"], row["away_high"])
-                    if row["claim"] else Cell("–"),
-                    interval_cell(row["drop"], row["drop_low"], row["drop_high"])
-                    if row["claim"] else Cell('<span class="ci">no claim</span>'),
-                ]
-            )  # fmt: skip
-        drops = [
-            (r["target"], r["home_auroc"], r["away_auroc"]) for r in entry["rows"] if r["claim"]
+    return TEMPLATES.render(
+        "transfer",
+        tables=[
+            _Transfer(
+                entry.home,
+                entry.away,
+                entry.targets,
+                f"{entry.mean_drop:+.3f}" if math.isfinite(entry.mean_drop) else "",
+                _transfer_table(entry),
+                drawn(_drops(entry)),
+            )
+            for entry in tables
+        ],
+        missing=not_computed.get(NO_TRANSFER, ""),
+    )
+
+
+def _transfer_table(entry: TransferTable) -> Table:
+    home, away = entry.home, entry.away
+    heads = ["Target", f"Positive, {home}", f"AUROC, {home}", f"Positive, {away}",
+             f"AUROC, {away}", "Drop"]  # fmt: skip
+    cells = [
+        [
+            text_cell(row.target),
+            _positives_cell(row.home),
+            _figure_cell(row.home),
+            _positives_cell(row.away),
+            _figure_cell(row.away) if row.claim else Cell(DASH),
+            _drop_cell(row),
         ]
-        figure = dumbbell_figure(drops, entry["home"], entry["away"])
-        mean = entry["mean_drop"]
-        words = (
-            f"<p>Mean drop over {entry['targets']} targets: <b>{mean:+.3f}</b>.</p>"
-            if math.isfinite(mean)
-            else "<p>No target has 30 patients with and without it in both sets.</p>"
-        )
-        parts.append(
-            f'<h3 class="gap">{home} against {away}</h3>{words}'
-            f"{table(heads, cells, weak=weak)}"
-            f'<p class="legend gap">Ring: {home}. Dot: {away}. At the right: the change from ring '
-            "to dot, which is the drop with its sign turned.</p>"
-            f'<div class="plot" tabindex="0">{figure}</div>'
-        )
-    if not parts:
-        reason = document["not_computed"].get("temporal or external validation", "")
-        parts.append(f"<p>Not computed: {escape(reason)}.</p>")
-    return section("transfer", "Temporal and external validation", "".join(parts))
+        for row in entry.rows
+    ]
+    return Table(heads, cells, [not row.claim for row in entry.rows])
+
+
+def _positives_cell(figure: SetFigure) -> Cell:
+    return Cell(f"{figure.positives:,} / {figure.n:,}", str(figure.positives))
+
+
+def _drop_cell(row: TransferRow) -> Cell:
+    if not row.claim:
+        return quiet_cell("no claim")
+    found = Interval(row.drop, row.drop_low, row.drop_high, method="", level=0.95, people=0)
+    return interval_cell(found)
+
+
+def _drops(entry: TransferTable) -> str:
+    claimed = [(row.target, row.home.auroc, row.away.auroc) for row in entry.rows if row.claim]
+    return dumbbell_figure(claimed, entry.home, entry.away)

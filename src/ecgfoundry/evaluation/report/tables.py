@@ -3,76 +3,120 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from ecgfoundry.reports.wording import escape
+from ecgfoundry.metrics.intervals import Interval
 
 __all__ = [
     "Cell",
+    "Table",
     "band_cell",
     "flagged_cell",
     "interval_cell",
     "number_cell",
     "p_cell",
-    "table",
+    "quiet_cell",
     "text_cell",
 ]
 
 DASH = "–"
+TALL_FROM = 25
+"""Rows from which a table scrolls (our choice)."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """HTML of a cell and the value that it sorts by ("" is undefined)."""
+    """Text of a cell, what stands behind it, and the value that it sorts by ("" is undefined)."""
 
-    html: str
+    text: str
     sort: str = ""
     right: bool = True
+    interval: str = ""
+    mark: str = ""
+    band: str = ""
+    quiet: bool = False
 
 
-def _defined(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+@dataclass(frozen=True)
+class Table:
+    """A table, whose first cell of a row is its header.
+
+    Attributes
+    ----------
+    heads : sequence of str
+    rows : sequence of sequence of Cell
+    weak : sequence of bool
+        Rows to print quietly.
+    sortable : bool
+        By a click on a head.
+    """
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    weak: Sequence[bool] = ()
+    sortable: bool = True
+
+    @property
+    def right(self) -> list[bool]:
+        """Whether a head stands over numbers, on the right, or over words, on the left."""
+        return [k > 0 and (not self.rows or self.rows[0][k].right) for k in range(len(self.heads))]
+
+    @property
+    def tall(self) -> bool:
+        """Whether it scrolls."""
+        return len(self.rows) > TALL_FROM
+
+    def is_weak(self, row: int) -> bool:
+        """Whether a row is printed quietly."""
+        return row < len(self.weak) and self.weak[row]
 
 
-def number_cell(value: object, digits: int = 3) -> Cell:
+def _minus(text: str) -> str:
+    return text.replace("-", "\u2212")
+
+
+def number_cell(value: float | None, digits: int = 3) -> Cell:
     """A number, or a dash where it is undefined."""
-    if not _defined(value):
+    if value is None or not math.isfinite(value):
         return Cell(DASH)
-    assert isinstance(value, int | float)  # noqa: S101 - for the type checker
     text = f"{value:,}" if isinstance(value, int) else f"{value:.{digits}f}"
-    return Cell(text.replace("-", "\u2212"), repr(value))
+    return Cell(_minus(text), repr(value))
 
 
-def interval_cell(value: object, low: object, high: object, digits: int = 3) -> Cell:
-    """A number with its interval in brackets."""
-    first = number_cell(value, digits)
-    if not (_defined(value) and _defined(low) and _defined(high)):
-        return first
-    inner = f"[{low:.{digits}f}, {high:.{digits}f}]".replace("-", "\u2212")
-    return Cell(f'{first.html} <span class="ci">{inner}</span>', first.sort)
-
-
-def flagged_cell(row: Mapping[str, object], name: str, mark: str = "‡") -> Cell:
-    """A number with its interval, marked where the interval is not known to hold."""
-    low = row[f"{name}_low"]
-    cell = interval_cell(row[name], low, row[f"{name}_high"])
-    if _defined(low) and not row[f"{name}_interval_reliable"]:
-        return Cell(f"{cell.html}&nbsp;{mark}", cell.sort)
-    return cell
-
-
-def p_cell(value: object) -> Cell:
-    """A p-value or q-value, never rounded to 0."""
-    if not _defined(value):
+def interval_cell(found: Interval | None, digits: int = 3) -> Cell:
+    """A number with its interval in brackets; a dash where there is none."""
+    if found is None:
         return Cell(DASH)
-    assert isinstance(value, int | float)  # noqa: S101 - for the type checker
-    return Cell("&lt;0.001" if value < 0.001 else f"{value:.3f}", repr(value))
+    first = number_cell(found.value, digits)
+    if not all(map(math.isfinite, (found.value, found.low, found.high))):
+        return first
+    inner = _minus(f"[{found.low:.{digits}f}, {found.high:.{digits}f}]")
+    return replace(first, interval=inner)
+
+
+def flagged_cell(found: Interval, mark: str = "‡") -> Cell:
+    """A number with its interval, marked where the interval is not known to hold."""
+    cell = interval_cell(found)
+    flagged = math.isfinite(found.low) and not found.reliable
+    return replace(cell, mark=mark) if flagged else cell
+
+
+def p_cell(value: float | None) -> Cell:
+    """A p-value or q-value, never rounded to 0."""
+    if value is None or not math.isfinite(value):
+        return Cell(DASH)
+    return Cell("<0.001" if value < 0.001 else f"{value:.3f}", repr(value))
 
 
 def text_cell(text: object) -> Cell:
     """Text, left-aligned."""
-    return Cell(escape(text), str(text), right=False)
+    return Cell(str(text), str(text), right=False)
+
+
+def quiet_cell(text: str, *, right: bool = True) -> Cell:
+    """Words where a number is not claimed."""
+    return Cell(text, right=right, quiet=True)
 
 
 def band_cell(band: str | None) -> Cell:
@@ -80,45 +124,4 @@ def band_cell(band: str | None) -> Cell:
     if band is None:
         return Cell(DASH, right=False)
     order = {"strong": "3", "moderate": "2", "limited": "1"}[band]
-    return Cell(f'<span class="band {band}">{band}</span>', order, right=False)
-
-
-def table(
-    heads: Sequence[str],
-    rows: Sequence[Sequence[Cell]],
-    *,
-    caption: str = "",
-    weak: Sequence[bool] = (),
-    sortable: bool = True,
-) -> str:
-    """Return a table; the first cell of a row is its header.
-
-    Parameters
-    ----------
-    heads : sequence of str
-        HTML of the column heads.
-    weak : sequence of bool
-        Rows to print quietly.
-    """
-    # A head stands over its numbers on the right, over its words on the left.
-    right = [k > 0 and (not rows or rows[0][k].right) for k in range(len(heads))]
-    head = "".join(
-        f'<th scope="col"{" class=r" if right[k] else ""}>{text}</th>'
-        for k, text in enumerate(heads)
-    )
-    body = []
-    for number, row in enumerate(rows):
-        quiet = ' class="weak"' if number < len(weak) and weak[number] else ""
-        cells = []
-        for k, cell in enumerate(row):
-            tag = 'th scope="row"' if k == 0 else "td"
-            side = ' class="r"' if cell.right and k else ""
-            cells.append(f'<{tag}{side} data-v="{escape(cell.sort)}">{cell.html}</{tag[:2]}>')
-        body.append(f"<tr{quiet}>{''.join(cells)}</tr>")
-    kind = "data sortable" if sortable else "data"
-    title = f"<caption>{caption}</caption>" if caption else ""
-    scroll = "scroll tall" if len(rows) > 25 else "scroll"
-    return (
-        f'<div class="{scroll}" tabindex="0"><table class="{kind}">{title}'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
+    return Cell(band, order, right=False, band=band)

@@ -15,11 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import SignalError
 from ecgfoundry.inference.live.buffer import LiveBuffer, SampleClock, StreamCounts
 from ecgfoundry.inference.live.frames import LiveFrame
@@ -78,7 +78,7 @@ class LiveAnswer:
     counts: StreamCounts
     drift_ppm: float | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         return {
             "time_s": round(self.time_s, 4),

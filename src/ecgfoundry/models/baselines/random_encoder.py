@@ -6,11 +6,13 @@ themselves; only what a trained network adds to that was learned.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonValue
 from ecgfoundry.errors import SignalError
 
 if TYPE_CHECKING:
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["random_embeddings", "random_encoder"]
 
 
-def random_encoder(architecture: str, *, seed: int = 0, **configuration: Any) -> nn.Module:
+def random_encoder(
+    architecture: str, *, seed: int = 0, configuration: Mapping[str, JsonValue] | None = None
+) -> nn.Module:
     """Build a network of the registry with seeded random weights, in evaluation mode.
 
     The state of torch's global generator afterwards is the one before.
@@ -33,6 +37,7 @@ def random_encoder(architecture: str, *, seed: int = 0, **configuration: Any) ->
 
     if architecture not in ARCHITECTURES:
         return create_model(architecture)  # raises with the known names
+    configuration = configuration or {}
     try:
         import torch
     except ImportError:
@@ -49,7 +54,7 @@ def random_embeddings(
     seed: int = 0,
     presence: NDArray[np.floating] | None = None,
     batch_size: int = 32,
-    **configuration: Any,
+    configuration: Mapping[str, JsonValue] | None = None,
 ) -> NDArray[np.float32]:
     """Return the embeddings of a random encoder.
 
@@ -65,7 +70,7 @@ def random_embeddings(
         1 where a lead is there; by default, where it is not NaN throughout. For networks without a
         mask absent leads become zeros.
     batch_size : int
-    **configuration
+    configuration : mapping, optional
         Settings of the architecture.
 
     Returns
@@ -86,7 +91,7 @@ def random_embeddings(
         raise SignalError("a standardized lead has single missing samples")
     mask: NDArray[np.float32] = np.asarray(~absent if presence is None else presence, np.float32)
     x = np.where(missing, np.float32(0), x)
-    network = random_encoder(architecture, seed=seed, **configuration)
+    network = random_encoder(architecture, seed=seed, configuration=configuration)
     import torch
 
     from ecgfoundry.models.registry import ARCHITECTURES

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import Document, Fields
 from ecgfoundry.errors import BundleError, MissingExtraError
 from ecgfoundry.models.bundle import Bundle
 
@@ -218,11 +219,12 @@ def read_network(bundle: Bundle) -> Network:
         ) from None
 
 
-def _taken_apart(configuration: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Network:
+def _taken_apart(configuration: Document, weights: Mapping[str, NDArray[Any]]) -> Network:
     arrays = {name: np.asarray(value, dtype=np.float64) for name, value in weights.items()}
+    own = Fields(configuration)
     members = tuple(
-        _member(arrays, f"members.{number}", configuration["dilations"])
-        for number in range(configuration["members"])
+        _member(arrays, f"members.{number}", own.wholes("dilations"))
+        for number in range(own.whole("members"))
     )
     network = Network(members, arrays["classifier.weight"], arrays["classifier.bias"])
     features = sum(member.features for member in members)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import nn
+
+from ecgfoundry.documents import JsonObject
 
 __all__ = ["Committee"]
 
@@ -19,7 +21,7 @@ class Committee(nn.Module):
     ``features`` (length of the joint embedding) and ``classifier``.
     """
 
-    config: dict[str, Any]
+    config: JsonObject
     members: nn.ModuleList
     features: int
     classifier: nn.Linear

@@ -20,12 +20,13 @@ averaging the members' logits. The design is ours.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.models.networks.ensemble import Committee
 
 __all__ = ["BeatViews", "LeadSubsetNet", "average_beats", "limb_scales", "locate_beats"]
@@ -278,7 +279,7 @@ class LeadSubsetNet(Committee):
         channel_dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {
+        self.config: JsonObject = {
             "classes": classes,
             "members": members,
             "lead_channels": lead_channels,

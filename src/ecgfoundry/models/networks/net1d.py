@@ -11,12 +11,12 @@ Where a number is explained with "code", it was read in the authors' repository
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import SignalError
 
 __all__ = [
@@ -91,7 +91,7 @@ class Net1D(nn.Module):
         first_channels = widths[0] if first_channels is None else first_channels
         if sorted([first_channels, *widths]) != [first_channels, *widths]:
             raise ValueError(f"channels {(first_channels, *widths)} must not shrink")
-        self.config: dict[str, Any] = {
+        self.config: JsonObject = {
             "classes": classes,
             "leads": leads,
             "first_channels": first_channels,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import TrainingError
 
 __all__ = ["OwnNetwork"]
@@ -69,7 +68,7 @@ class OwnNetwork(nn.Module):
         return cls(encoder, int(found.shape[1]), classes)
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> JsonObject:
         """What a bundle says about it; the encoder's class has to be at hand to build it anew."""
         return {
             "encoder": self._name,

@@ -14,12 +14,12 @@ The design is ours. Its parts: residual blocks (He et al. 2016), dilated convolu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.models.networks.ensemble import Committee
 
 DOWN_KERNELS = (15, 9, 5, 5, 3)
@@ -65,7 +65,7 @@ class RhythmNet(Committee):
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {
+        self.config: JsonObject = {
             "classes": classes,
             "members": members,
             "stem_channels": stem_channels,

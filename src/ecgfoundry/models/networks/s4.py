@@ -22,12 +22,12 @@ are. (The same split is known from linear attention and from Mamba-2.)
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import SignalError
 
 __all__ = ["S4Layer", "S4Net", "StateSpace"]
@@ -79,7 +79,7 @@ class S4Net(nn.Module):
             raise ValueError(
                 f"width {width}, state {state} and layers {layers} must be positive, state even"
             )
-        self.config: dict[str, Any] = {
+        self.config: JsonObject = {
             "classes": classes,
             "leads": leads,
             "width": width,

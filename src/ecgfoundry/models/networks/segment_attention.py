@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.models.networks.net1d import RELEASED_BLOCKS, RELEASED_WIDTHS, Net1D
 
 __all__ = ["GatedAttention", "SegmentAttentionNet", "VisitNetwork", "pool_segments"]
@@ -84,7 +85,7 @@ class SegmentAttentionNet(nn.Module):
             use_batch_norm=use_batch_norm,
         )
         self.encoder.dense = nn.Identity()
-        self.config: dict[str, Any] = {
+        self.config: JsonObject = {
             **self.encoder.config,
             "classes": classes,
             "hidden": hidden,
@@ -97,7 +98,8 @@ class SegmentAttentionNet(nn.Module):
     @classmethod
     def around(cls, encoder: Net1D, classes: int, *, hidden: int = 128) -> SegmentAttentionNet:
         """Return a network with a trained encoder's weights, fresh attention and classifier."""
-        made = cls(**{**encoder.config, "classes": classes, "hidden": hidden})
+        settings: Any = encoder.config | {"classes": classes, "hidden": hidden}
+        made = cls(**settings)
         weights = {k: v for k, v in encoder.state_dict().items() if not k.startswith("dense.")}
         made.encoder.load_state_dict(weights, strict=True)
         return made

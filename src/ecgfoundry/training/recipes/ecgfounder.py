@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ecgfoundry.documents import JsonValue
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import ColumnMapping, read_recordings
 from ecgfoundry.models.bundle import InputSpec
@@ -50,7 +51,7 @@ def ecgfounder_pretrain(
     *,
     one_lead: bool = False,
     architecture: str | None = None,
-    configuration: dict[str, object] | None = None,
+    configuration: dict[str, JsonValue] | None = None,
     settings: PretrainSettings | None = None,
     world: World = ALONE,
 ) -> PretrainResult:
