@@ -18,6 +18,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
 from starlette.testclient import TestClient
+from tests.service.postgresql import Cluster, running_cluster
 
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.settings import ServiceSettings
@@ -92,3 +93,10 @@ def address() -> Iterator[str]:
     """Address of a running service."""
     with running() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL server; skipped, with the reason, where it is not installed."""
+    with running_cluster() as cluster:
+        yield cluster
