@@ -362,12 +362,12 @@ def test_answers_about_kept_recordings_stay_when_the_job_goes(database: Database
         job = jobs.add_job(session, JobOrder("ward 3", "diagnose", ((kept, "a.edf"),)))
         jobs.claim_jobs(session, "a", limit=1, lease_s=60)
         (result,) = jobs.waiting_results(session, job.id)
-        jobs.store_answer(session, "a", result.id, b"{}", failed=False, model="m")
+        jobs.store_answer(session, "a", result.id, b"{}", failed=False, summary={"m": 1})
         jobs.finish_job(session, "a", job.id)
         jobs.remove_job(session, job.id)
     with database.reading() as session:
         answer = reviews.latest_answers(session, [kept])[kept]
-        assert (answer.answer, answer.model, answer.job_id) == (b"{}", "m", None)
+        assert (answer.answer, answer.summary, answer.job_id) == (b"{}", {"m": 1}, None)
 
 
 # --------------------------------------------------------------------- reviews, deliveries, audit

@@ -18,15 +18,22 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
-from ecgfoundry.errors import DiskFullError, EcgFoundryError, MissingExtraError, ServiceError
+from ecgfoundry.errors import (
+    DatabaseError,
+    DiskFullError,
+    EcgFoundryError,
+    MissingExtraError,
+    ServiceError,
+)
 
 __all__ = ["Database", "sqlite_url"]
 
 _BUSY_S = 30.0
 _WRITES = "ecgfoundry_writes"
 _MIGRATIONS = Path(__file__).with_name("migrations")
-_UPGRADE_LOCK = 0x6563_6764
-"""A number of our own for PostgreSQL's advisory lock: one replica at a time changes tables."""
+_OUR_LOCKS = 0x6563_6764
+"""A number of our own for PostgreSQL's advisory locks."""
+_UPGRADE = 0
 _POSTGRES_DISK_FULL = "53100"
 
 
@@ -79,8 +86,8 @@ class Database:
 
         Raises
         ------
-        ServiceError
-            The database does not answer.
+        DatabaseError
+            It does not answer.
         """
         with self._told(), Session(self._engine) as session:
             yield session
@@ -94,12 +101,17 @@ class Database:
         ------
         DiskFullError
             There is no room left; nothing was changed.
-        ServiceError
-            The database does not answer.
+        DatabaseError
+            It does not answer.
         """
         engine = self._engine.execution_options(**{_WRITES: True})
         with self._told(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def one_at_a_time(self, session: Session, what: int) -> None:
+        """Wait until no other session does the same. In SQLite only one writes at a time anyway."""
+        if not self.sqlite:
+            session.execute(text(f"SELECT pg_advisory_xact_lock({_OUR_LOCKS}, {what:d})"))
 
     def upgrade(self, revision: str = "head") -> None:
         """Make the tables, or bring them to a revision.
@@ -138,7 +150,7 @@ class Database:
         engine = self._engine.execution_options(**{_WRITES: True})
         with self._told(), engine.begin() as connection:
             if not self.sqlite:
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_OUR_LOCKS}, {_UPGRADE})"))
             _refuse_later_tables(connection, scripts)
             with EnvironmentContext(config, scripts) as environment:
                 environment.configure(
@@ -208,7 +220,7 @@ def _typed(error: DBAPIError) -> EcgFoundryError | None:
     if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_BUSY")) or (
         not name and (error.connection_invalidated or code is None or code[:2] in ("08", "57"))
     ):
-        return ServiceError(
+        return DatabaseError(
             f"the database does not answer ({name or code or type(cause).__name__})",
             remedy="Try again; if it stays so, look whether the database runs and can be written",
         )

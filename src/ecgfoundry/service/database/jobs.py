@@ -190,7 +190,7 @@ def store_answer(
     answer: bytes,
     *,
     failed: bool,
-    model: str | None = None,
+    summary: dict[str, Any] | None = None,
 ) -> Result | None:
     """Write an answer, if the claim holds and there is none yet; return it, or None."""
     # The job's row is locked first: who claims the job waits until this answer is there or not.
@@ -205,7 +205,7 @@ def store_answer(
     row = session.get(Result, result)
     if row is None or row.state != "waiting":
         return None
-    row.state, row.answer, row.model = "failed" if failed else "done", answer, model
+    row.state, row.answer, row.summary = "failed" if failed else "done", answer, summary
     row.finished_at = now()
     job.claims = 1
     session.flush()

@@ -105,7 +105,7 @@ class Recording(Base):
     kept: Mapped[bool] = mapped_column()
     created_at: Mapped[dt.datetime] = mapped_column(Moment, default=now)
     described_at: Mapped[dt.datetime | None] = mapped_column(Moment)
-    about: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    about: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     patient: Mapped[str | None] = mapped_column(String(255))
     """The identifier in the file; the same person where the owner is the same."""
     taken_at: Mapped[str | None] = mapped_column(String(40))
@@ -192,7 +192,8 @@ class Result(Base):
     name: Mapped[str] = mapped_column(String(255))
     state: Mapped[str] = mapped_column(String(10), default="waiting")
     """waiting, done or failed."""
-    model: Mapped[str | None] = mapped_column(String(200))
+    summary: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """In a few words what the answer says: for lists, which do not read long answers."""
     answer: Mapped[bytes | None] = mapped_column(LargeBinary)
     """JSON, one line."""
     finished_at: Mapped[dt.datetime | None] = mapped_column(Moment)

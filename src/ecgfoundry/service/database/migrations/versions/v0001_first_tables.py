@@ -123,7 +123,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
-        sa.Column("model", sa.String(length=200), nullable=True),
+        sa.Column("summary", sa.JSON(), nullable=True),
         sa.Column("answer", sa.LargeBinary(), nullable=True),
         sa.Column("finished_at", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(
