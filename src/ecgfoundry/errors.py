@@ -242,6 +242,12 @@ class ServiceError(EcgFoundryError):
     code = "service"
 
 
+class DatabaseError(ServiceError):
+    """The service's database does not answer."""
+
+    code = "database"
+
+
 class CorpusError(EcgFoundryError):
     """A corpus cannot be built, continued or read as it was asked for."""
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
 from starlette.testclient import TestClient
+from tests.service.postgresql import Cluster, running_cluster
 
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.settings import ServiceSettings
@@ -32,6 +34,20 @@ class LocalClient(TestClient):
     def websocket_connect(self, url: str, *args: Any, **fields: Any) -> Any:
         """Open a socket."""
         return super().websocket_connect(f"ws://127.0.0.1:8765{url}", *args, **fields)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a service on this machine has left unfinished is not for the services of the tests."""
+    folder = tmp_path_factory.mktemp("tmp")
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
+    yield
+    tempfile.tempdir = None
+    if before is None:
+        del os.environ["TMPDIR"]
+    else:
+        os.environ["TMPDIR"] = before
 
 
 @pytest.fixture(scope="session")
@@ -92,3 +108,10 @@ def address() -> Iterator[str]:
     """Address of a running service."""
     with running() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL server; skipped, with the reason, where it is not installed."""
+    with running_cluster() as cluster:
+        yield cluster

@@ -19,6 +19,10 @@ def serve(
     trusted_proxy: tuple[str, ...] = (),
     streams: int = 1000,
     keep_folder: Path | None = None,
+    keep_days: float | None = None,
+    keep_count: int | None = None,
+    job_hours: float = 24.0,
+    database: str | None = None,
     model: tuple[str, ...] = (),
     allowed_host: tuple[str, ...] = (),
     synthetic_ok: bool = False,
@@ -52,7 +56,18 @@ def serve(
     streams
         Live streams at a time.
     keep_folder
-        Folder for recordings that somebody asks to be kept; without it nothing is kept.
+        Folder for recordings that somebody asks to be kept, and for the database; without it no
+        recording is kept, and jobs survive a restart of the service but not of the machine.
+    keep_days
+        Kept recordings go after so many days.
+    keep_count
+        Only so many kept recordings stay, the newest.
+    job_hours
+        Finished jobs are forgotten after so many hours.
+    database
+        Address of a PostgreSQL database that several replicas share (postgresql://USER@HOST/NAME),
+        with the keep folder; it may stand in the variable ECGFOUNDRY_DATABASE, where no list of
+        processes shows it.
     model
         Bundle folder that may be asked for, beside shipped and pulled models. Repeatable.
     allowed_host
@@ -65,6 +80,7 @@ def serve(
     """
     import importlib.util
     import logging
+    import os
     import sys
 
     from ecgfoundry.errors import MissingExtraError
@@ -75,7 +91,7 @@ def serve(
 
     from ecgfoundry.service.api import create_app
     from ecgfoundry.service.connections import TimedProtocol
-    from ecgfoundry.service.settings import ServiceSettings
+    from ecgfoundry.service.settings import Retention, ServiceSettings
     from ecgfoundry.service.tokens import read_tokens
 
     settings = ServiceSettings(
@@ -91,6 +107,8 @@ def serve(
         trusted_proxies=trusted_proxy,
         streams=streams,
         keep_folder=keep_folder,
+        database=database or os.environ.get("ECGFOUNDRY_DATABASE") or None,
+        retention=Retention(keep_days, keep_count, 3600 * job_hours),
         models=model,
         allowed_hosts=allowed_host or ("*",),
         synthetic_ok=synthetic_ok,

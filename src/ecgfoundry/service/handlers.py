@@ -100,12 +100,13 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An answer: a body of a media type, or a problem."""
+    """An answer: a body of a media type, or a problem; ``summary``: a few words for lists."""
 
     body: bytes = b""
     media_type: str = "application/json"
     problem: Problem | None = None
     verdict: str | None = None
+    summary: dict[str, Any] | None = None
 
 
 Tell = Callable[[int, float], None]
@@ -250,7 +251,9 @@ class Worker:
         if isinstance(answer, Result):
             return answer
         result, problem = _guarded(partial(_in_format, work, answer))
-        return problem if result is None else replace(result, verdict=answer.verdict)
+        if result is None:
+            return problem
+        return replace(result, verdict=answer.verdict, summary=_summary(answer))
 
     def _alone(self, work: Work, tell: Callable[[float], None]) -> Result:
         result, problem = _guarded(
@@ -284,6 +287,17 @@ def _guarded(function: Callable[[], Any]) -> tuple[Any, Result]:
     except Exception as error:
         words = f"an unexpected {type(error).__name__}; the recording was not interpreted"
         return None, Result(problem=Problem(500, "unexpected", words))
+
+
+def _summary(answer: Interpretation) -> dict[str, Any]:
+    return {
+        "model": answer.model,
+        "model_version": answer.model_version,
+        "verdict": answer.verdict,
+        "refused": None if answer.refused is None else answer.refused.code,
+        "present": [finding.name for finding in answer.findings if finding.present],
+        "statements": [one.name for one in answer.statements if one.present],
+    }
 
 
 def _json(document: Any) -> bytes:

@@ -1,44 +1,69 @@
 """Recordings that stay on the server because somebody asked for it.
 
-Kept recordings lie in the keep folder until they are deleted. Held ones are for a page that asks
-many times about one file: they are gone some minutes after their last use, and with the process.
-Both have random names, and belong to the owner of the token that sent them.
+Kept recordings stand in the database and lie in the blob store until they are deleted or expire.
+Held ones are for a page that asks many times about one file: they are gone some minutes after their
+last use, and with the process. Both have random names, and belong to the owner of the token that
+sent them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import hashlib
-import json
 import re
 import secrets
 import shutil
-import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecgfoundry.errors import EcgFoundryError, ServiceError
-from ecgfoundry.io import sha256_of, write_folder_atomically, write_json
-from ecgfoundry.locks import locked
+from sqlalchemy.orm import Session
+
+from ecgfoundry.errors import IntegrityError
+from ecgfoundry.service.blobs import BlobStore
+from ecgfoundry.service.database.audit import Event, write_audit
+from ecgfoundry.service.database.connection import Database
+from ecgfoundry.service.database.recordings import (
+    NewRecording,
+    StoredFile,
+    Worklist,
+    add_recording,
+    find_recording,
+    kept_bytes,
+    kept_with_content,
+    list_recordings,
+    remove_recording,
+    replace_files,
+)
+from ecgfoundry.service.database.reviews import latest_answers
+from ecgfoundry.service.database.tables import Recording
 from ecgfoundry.service.problems import Problem, ProblemError
-from ecgfoundry.service.recording_files import safe_name
+from ecgfoundry.service.recording_files import files_by_recording
 from ecgfoundry.service.tokens import Caller
 from ecgfoundry.service.uploads import Upload
+from ecgfoundry.service.workspace import Workspace
 
-__all__ = ["HELD_S", "HeldRecordings", "KeptRecordings", "StoredRecordings"]
+__all__ = [
+    "HELD_S",
+    "HeldRecordings",
+    "KeptRecordings",
+    "StoredRecordings",
+    "recording_not_found",
+    "stored_files",
+]
 
 HELD_S = 900.0
 """A held recording is gone so long after its last use (our choice)."""
-_INDEX = ".recording.json"
 _NAME = re.compile(r"[0-9a-f]{32}")
+_KEEPING = 1
+"""Keeping is done by one replica at a time, so that they never keep more than there is room for."""
 
 
-def _none() -> ProblemError:
+def recording_not_found() -> ProblemError:
+    """There is none of this name, or it is somebody else's: nobody is told which."""
     return ProblemError(Problem(404, "recording-not-found", "no such recording is kept"))
 
 
@@ -46,43 +71,49 @@ def _no_room(remedy: str) -> ProblemError:
     return ProblemError(Problem(413, "limit", "no room is left for recordings", remedy))
 
 
+def stored_files(recording: Recording) -> tuple[StoredFile, ...]:
+    """Return the files of a recording as the blob store knows them."""
+    return tuple(StoredFile(file.name, file.sha256, file.bytes) for file in recording.files)
+
+
 class KeptRecordings:
-    """Recordings on the disk: one folder each, below a folder for their owner.
+    """Recordings in the database and the blob store.
 
     Parameters
     ----------
-    folder : Path or None
-        None: nothing is kept.
+    database : Database
+    blobs : BlobStore
+    workspace : Workspace
+        Where files lie under their names while they are read.
     limit : int
-        Bytes that may be kept together.
+        Bytes that may be kept together; 0: nothing is kept for anybody.
     """
 
-    def __init__(self, folder: Path | None, limit: int) -> None:
-        self._folder, self._limit = folder, limit
-        self._lock, self._coming = threading.Lock(), 0
-        self._checked: dict[Path, tuple[int, int]] = {}
-        self._held = contextlib.ExitStack()
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def __init__(
+        self, database: Database, blobs: BlobStore, workspace: Workspace, limit: int
+    ) -> None:
+        self.database, self.blobs = database, blobs
+        self._workspace, self._limit = workspace, limit
 
-    def sweep(self) -> None:
-        """Remove what a dead process was about to write; not while another service works here."""
-        if self._folder is None:
-            return
-        taken = ServiceError("another service keeps recordings here", path=self._folder)
-        try:
-            self._held.enter_context(locked(self._folder / ".lock", taken))
-        except ServiceError:
-            return
-        for left in [*self._folder.glob(".*.part"), *self._folder.glob("*/.*.part")]:
-            shutil.rmtree(left, ignore_errors=True)
+    def put(self, upload: Upload, owner: str, *, source: str = "http") -> list[NewRecording]:
+        """Store the files of an upload; return its recordings, which nobody knows of yet.
 
-    def close(self) -> None:
-        """Let go of the folder."""
-        self._held.close()
+        Raises
+        ------
+        DiskFullError
+            Nothing was changed.
+        """
+        called = dict(zip(upload.paths, upload.names, strict=True))
+        found = []
+        for first, paths in files_by_recording(upload.paths).items():
+            files = tuple(self.blobs.put(path, path.name) for path in paths)
+            found.append(NewRecording(owner, _content_of(files), called[first], files, source))
+        return found
 
-    def keep(self, upload: Upload, caller: Caller) -> str:
-        """Keep the files of an upload; return the name by which they are found.
+    def keep(self, upload: Upload, caller: Caller, *, source: str = "http") -> tuple[str, bool]:
+        """Keep the recording of an upload; return its name, and whether it is new.
+
+        What its owner keeps already is recognised by its content.
 
         Raises
         ------
@@ -91,132 +122,164 @@ class KeptRecordings:
         DiskFullError
             Nothing of it stays.
         """
-        identifier = secrets.token_hex(16)
-        with self._room_for(upload):
-            self._write(upload, self._place(caller.owner) / identifier)
-        return identifier
+        self._check_allowed()
+        (new,) = self.put(upload, caller.owner, source=source)
+        with self.database.writing() as session:
+            self.database.one_at_a_time(session, _KEEPING)
+            known = kept_with_content(session, caller.owner, new.content)
+            if known is not None:
+                outcome = "known already"
+                name = known.id
+            else:
+                self._check_room(session, new.bytes)
+                outcome, name = "ok", add_recording(session, new).id
+            event = Event(caller.name, "recording.kept", outcome, name, new.content)
+            write_audit(session, event)
+        return name, known is None
 
-    def replace(self, identifier: str, upload: Upload, caller: Caller) -> None:
+    def replace(self, name: str, upload: Upload, caller: Caller) -> None:
         """Put other files in the place of a recording, damaged or not, in one step.
 
         Raises
         ------
         As :meth:`keep`, and ProblemError 404.
         """
-        target = self._target(identifier, caller)
-        with self._room_for(upload):
-            new = target.with_name(secrets.token_hex(16))
-            self._write(upload, new)
-            old = target.with_name(f".{identifier}.part")
-            target.rename(old)
-            new.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
+        with self.database.reading() as session:
+            self._found(session, name, caller)
+        (new,) = self.put(upload, caller.owner)
+        with self.database.writing() as session:
+            self.database.one_at_a_time(session, _KEEPING)
+            recording = self._found(session, name, caller)
+            self._check_room(session, new.bytes - recording.bytes)
+            replace_files(session, recording, new)
+            write_audit(session, Event(caller.name, "recording.replaced", "ok", name, new.content))
 
-    def find(self, identifier: str, caller: Caller) -> tuple[Path, str]:
-        """Return (path, name) of a recording.
+    @contextlib.contextmanager
+    def using(self, name: str, caller: Caller | None) -> Iterator[tuple[Path, str]]:
+        """Give (path, name) of a recording; ``caller`` None: the service itself.
 
         Raises
         ------
         ProblemError
             404: there is none, or it belongs to somebody else. 422: its files are damaged.
         """
-        target = self._target(identifier, caller)
+        with self.database.reading() as session:
+            recording = self._found(session, name, caller)
+            files, called = stored_files(recording), recording.name
+        folder = self._workspace.folder("reading")
         try:
-            document = json.loads((target / _INDEX).read_text(encoding="utf-8"))
-            entries = document["files"]
-            paths = tuple(target / safe_name(entry["file"]) for entry in entries)
-            for path, entry in zip(paths, entries, strict=True):
-                self._check(path, entry)
-            names = tuple(str(entry["name"]) for entry in entries)
-            return Upload(target, paths, names, 0).recording
-        except (OSError, ValueError, KeyError, TypeError, EcgFoundryError):
-            words = f"the files of the kept recording {identifier} are damaged"
-            remedy = f"Send them again with PUT /v1/recordings/{identifier}, or DELETE it"
+            yield self._given(name, files, folder), called
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _given(self, name: str, files: tuple[StoredFile, ...], folder: Path) -> Path:
+        try:
+            return self.blobs.give(files, folder)
+        except IntegrityError:
+            words = f"the files of the kept recording {name} are damaged"
+            remedy = f"Send them again with PUT /v1/recordings/{name}, or DELETE it"
             raise ProblemError(Problem(422, "recording-damaged", words, remedy)) from None
 
-    def delete(self, identifier: str, caller: Caller) -> None:
-        """Remove a recording."""
-        shutil.rmtree(self._target(identifier, caller), ignore_errors=True)
+    def delete(self, name: str, caller: Caller) -> None:
+        """Remove a recording with all that is known of it; that it was there stays in the audit."""
+        with self.database.writing() as session:
+            recording = self._found(session, name, caller)
+            event = Event(caller.name, "recording.removed", "ok", name, recording.content)
+            write_audit(session, event)
+            remove_recording(session, recording)
 
-    def list(self, caller: Caller) -> list[dict[str, Any]]:
-        """Return what the caller may see: name, time, size, and whether its index is there."""
-        root = self._root()
-        owners = root.glob("owner-*") if caller.role == "admin" else [self._place(caller.owner)]
-        found = []
-        for folder in sorted(path for owner in owners for path in owner.glob("*")):
-            if not _NAME.fullmatch(folder.name):
-                continue
+    def listed(
+        self, caller: Caller, wanted: Worklist, *, limit: int, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of what the caller may see, and the cursor of the next page.
+
+        Raises
+        ------
+        ProblemError
+            400: the cursor is none. 403: nothing is kept here.
+        """
+        self._check_allowed()
+        with self.database.reading() as session:
             try:
-                document = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
-                kept, state = document["kept"], "kept"
-            except (OSError, ValueError, KeyError, TypeError):
-                kept, state = None, "damaged"
-            size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-            found.append({"recording": folder.name, "kept": kept, "bytes": size, "state": state})
-        return found
+                page = list_recordings(session, wanted, limit=limit, cursor=cursor)
+            except ValueError as error:
+                raise ProblemError(Problem(400, "request", f"cursor: {error}")) from None
+            summaries = latest_answers(session, [row.id for row in page.rows])
+            entries = []
+            for row in page.rows:
+                answer = summaries.get(row.id)
+                entries.append(self.entry(row, None if answer is None else answer.summary))
+            return entries, page.cursor
 
-    # ------------------------------------------------------------------------------- the folders
+    def entry(self, row: Recording, answer: dict[str, Any] | None) -> dict[str, Any]:
+        """Return what a list says of a recording; ``answer``: the summary of the machine's."""
+        about = row.about or {}
+        whole = all(self.blobs.is_there(file) for file in stored_files(row))
+        return {
+            "recording": row.id,
+            "file": row.name,
+            "source": row.source,
+            "kept": row.created_at.isoformat(timespec="seconds"),
+            "bytes": row.bytes,
+            "sha256": row.content,
+            "state": "kept" if whole else "damaged",
+            "described": row.described_at is not None,
+            "taken": row.taken_at,
+            "subject": about.get("subject") or {},
+            "device": about.get("device") or {},
+            "leads": about.get("leads"),
+            "duration_s": about.get("duration_s"),
+            "answer": answer,
+            "review": row.decision,
+        }
 
-    def _root(self) -> Path:
-        if self._folder is None:
+    # ------------------------------------------------------------------------------------ inside
+
+    def _found(self, session: Session, name: str, caller: Caller | None) -> Recording:
+        owner = None if caller is None or caller.role == "admin" else caller.owner
+        recording = find_recording(session, name, owner) if _NAME.fullmatch(name) else None
+        if recording is None or (caller is not None and not recording.kept):
+            raise recording_not_found()
+        return recording
+
+    def find(self, session: Session, name: str, caller: Caller) -> Recording:
+        """Return the row of a kept recording.
+
+        Raises
+        ------
+        ProblemError
+            404: there is none, or it belongs to somebody else.
+        """
+        return self._found(session, name, caller)
+
+    def known(self, name: str, caller: Caller) -> tuple[str, str]:
+        """Return the name of a kept recording, and what it was called.
+
+        Raises
+        ------
+        ProblemError
+            404: there is none, or it belongs to somebody else.
+        """
+        with self.database.reading() as session:
+            recording = self._found(session, name, caller)
+            return recording.id, recording.name
+
+    def _check_allowed(self) -> None:
+        if not self._limit:
             remedy = "Start it with --keep-folder FOLDER"
             raise ProblemError(Problem(403, "not-kept", "this service keeps no recordings", remedy))
-        return self._folder
 
-    def _place(self, owner: str) -> Path:
-        # The owner stands in the path, so that a damaged recording still has one.
-        return self._root() / f"owner-{hashlib.sha256(owner.encode()).hexdigest()[:16]}"
+    def _check_room(self, session: Session, more: int) -> None:
+        if kept_bytes(session) + more > self._limit:
+            raise _no_room("Delete some with DELETE /v1/recordings/{id}")
 
-    def _target(self, identifier: str, caller: Caller) -> Path:
-        root = self._root()
-        if not _NAME.fullmatch(identifier):
-            raise _none()
-        places = root.glob("owner-*") if caller.role == "admin" else [self._place(caller.owner)]
-        for place in places:
-            if (place / identifier).is_dir():
-                return place / identifier
-        raise _none()
 
-    @contextlib.contextmanager
-    def _room_for(self, upload: Upload) -> Iterator[None]:
-        with self._lock:
-            root = self._root()
-            used = sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
-            if used + self._coming + upload.size > self._limit:
-                raise _no_room("Delete some with DELETE /v1/recordings/{id}")
-            self._coming += upload.size
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._coming -= upload.size
-
-    def _write(self, upload: Upload, target: Path) -> None:
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        with write_folder_atomically(target) as folder:
-            entries = []
-            for path, name in zip(upload.paths, upload.names, strict=True):
-                copied = folder / path.name
-                shutil.copyfile(path, copied)
-                entries.append(
-                    {
-                        "file": path.name,
-                        "name": name,
-                        "bytes": copied.stat().st_size,
-                        "sha256": sha256_of(copied),
-                    }
-                )
-            now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-            write_json(folder / _INDEX, {"kept": now, "files": entries})
-
-    def _check(self, path: Path, entry: dict[str, Any]) -> None:
-        found = path.stat()
-        state = (found.st_size, found.st_mtime_ns)
-        if self._checked.get(path) == state:
-            return
-        if found.st_size != entry["bytes"] or sha256_of(path) != entry["sha256"]:
-            raise ValueError("the content is another")
-        self._checked[path] = state
+def _content_of(files: Sequence[StoredFile]) -> str:
+    """The SHA-256 of one file; of several, of their names and hashes in order."""
+    if len(files) == 1:
+        return files[0].sha256
+    listed = sorted(f"{file.name} {file.sha256}" for file in files)
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()
 
 
 @dataclass(slots=True)
@@ -283,6 +346,12 @@ class HeldRecordings:
             held.used = time.monotonic()
             held.release()
 
+    @contextlib.contextmanager
+    def using_upload(self, identifier: str) -> Iterator[Upload]:
+        """Give all files of a recording; they stay as long as they are used."""
+        with self.using(identifier):
+            yield self._all[identifier].upload
+
     def delete(self, identifier: str) -> None:
         """Remove a recording, when nobody uses it any more."""
         self._remove(identifier)
@@ -312,11 +381,12 @@ class StoredRecordings:
             with self._held.using(identifier) as found:
                 yield found
             return
+        kept = self._kept.using(identifier, caller)
+        found = await asyncio.to_thread(kept.__enter__)
         try:
-            found = await asyncio.to_thread(self._kept.find, identifier, caller)
-        except ProblemError as error:
-            raise (_none() if error.problem.code == "not-kept" else error) from None
-        yield found
+            yield found
+        finally:
+            await asyncio.to_thread(kept.__exit__, None, None, None)
 
     def delete(self, identifier: str, caller: Caller) -> None:
         """Remove a recording; one that is kept needs a token that may write.

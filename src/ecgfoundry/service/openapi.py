@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from ecgfoundry.schemas import load_schema
 from ecgfoundry.service.problems import MEDIA_TYPE
 
-__all__ = ["BODY", "answers", "content", "describe", "in_every_format", "objects"]
+__all__ = ["BODY", "answers", "content", "describe", "in_every_format", "in_json", "objects"]
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _TEXT = {"schema": {"type": "string"}}
@@ -76,6 +76,50 @@ _TRUTH = {"type": "boolean"}
 _ANY: dict[str, Any] = {"type": "object"}
 _PROBLEM = _object(type=_STRING, title=_STRING, status=_INTEGER, detail=_STRING, code=_STRING)
 _PROBLEM["properties"]["remedy"] = _STRING
+
+_TIME = {"type": "string", "format": "date-time"}
+_DECISION: dict[str, Any] = {"type": "string", "enum": ["confirmed", "edited", "rejected"]}
+_STORED = _object(
+    recording=_STRING,
+    file=_STRING,
+    source=_STRING,
+    kept=_TIME,
+    bytes=_INTEGER,
+    sha256=_STRING,
+    state={"type": "string", "enum": ["kept", "damaged"]},
+    described=_TRUTH,
+    taken=_or_null("string"),
+    subject=_ANY,
+    device=_ANY,
+    leads={"type": ["array", "null"], "items": _STRING},
+    duration_s=_or_null("number"),
+    answer=_or_null("object"),
+    review={"anyOf": [_DECISION, {"type": "null"}]},
+)
+_JOB = _object(
+    job=_STRING,
+    kind=_STRING,
+    state={"type": "string", "enum": ["waiting", "running", "finished"]},
+    created=_TIME,
+    progress=_NUMBER,
+    recordings=_INTEGER,
+    ignored_files=_list(_STRING),
+    done=_INTEGER,
+    failed=_INTEGER,
+    seconds=_NUMBER,
+    recordings_per_second=_or_null("number"),
+    seconds_left=_or_null("number"),
+    results=_STRING,
+)
+_REVIEW = _object(
+    review=_INTEGER,
+    recording=_STRING,
+    reader=_STRING,
+    decision=_DECISION,
+    statements=_list(_object(name=_STRING, present=_or_null("boolean"), note=_STRING)),
+    comment=_STRING,
+    created=_TIME,
+)
 
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "Problem": _PROBLEM,
@@ -143,26 +187,54 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         annotations=_ANY,
         other_channels=_list(_ANY),
     ),
-    "Stored": _object(recording=_STRING),
+    "Stored": _object(recording=_STRING, new=_TRUTH, job=_or_null("string")),
     "Held": _object(recording=_STRING, expires_s=_NUMBER),
-    "StoredList": _object(
-        recordings=_list(
-            _object(recording=_STRING, kept=_or_null("string"), bytes=_INTEGER, state=_STRING)
+    "StoredEntry": _STORED,
+    "StoredList": _object(recordings=_list(_STORED), cursor=_or_null("string")),
+    "Job": _JOB,
+    "Jobs": _object(jobs=_list(_JOB), cursor=_or_null("string")),
+    "NewReview": {
+        "type": "object",
+        "required": ["decision"],
+        "additionalProperties": False,
+        "properties": {
+            "decision": _DECISION,
+            "statements": _list(
+                {
+                    "type": "object",
+                    "required": ["name", "present"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "name": {"type": "string", "minLength": 1, "maxLength": 200},
+                        "present": _or_null("boolean"),
+                        "note": {"type": "string", "maxLength": 2000},
+                    },
+                }
+            )
+            | {"maxItems": 500},
+            "comment": {"type": "string", "maxLength": 10_000},
+        },
+        "example": {
+            "decision": "edited",
+            "statements": [{"name": "atrial fibrillation", "present": False, "note": "artefact"}],
+            "comment": "",
+        },
+    },
+    "Review": _REVIEW,
+    "Reviews": _object(reviews=_list(_REVIEW)),
+    "AuditTrail": _object(
+        rows=_list(
+            _object(
+                number=_INTEGER,
+                at=_TIME,
+                who=_STRING,
+                action=_STRING,
+                subject=_or_null("string"),
+                content=_or_null("string"),
+                outcome=_STRING,
+                request=_or_null("string"),
+            )
         )
-    ),
-    "Job": _object(
-        job=_STRING,
-        kind=_STRING,
-        state={"type": "string", "enum": ["running", "finished"]},
-        progress=_NUMBER,
-        recordings=_INTEGER,
-        ignored_files=_list(_STRING),
-        done=_INTEGER,
-        failed=_INTEGER,
-        seconds=_NUMBER,
-        recordings_per_second=_or_null("number"),
-        seconds_left=_or_null("number"),
-        results=_STRING,
     ),
     "Streams": _object(
         streams=_list(
@@ -180,6 +252,11 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
 def objects(name: str) -> dict[str, Any]:
     """Return the content of an answer that is JSON of one of the schemas here."""
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+
+
+def in_json(name: str) -> dict[str, Any]:
+    """Return a body that is JSON of one of the schemas here."""
+    return {"requestBody": {"required": True, "content": objects(name)}}
 
 
 def content(media_type: str, *, binary: bool = False) -> dict[str, Any]:

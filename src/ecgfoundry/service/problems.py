@@ -16,6 +16,7 @@ _STATUS = {
     "unsupported-variant": 415,
     "limit": 413,
     "disk-full": 507,
+    "database": 503,
     "model-not-found": 404,
     "synthetic-model": 409,
     "missing-extra": 501,
@@ -41,7 +42,7 @@ TITLES = {
     429: "Too many requests",
     500: "The service failed",
     501: "This installation cannot do it",
-    503: "The service is stopping",
+    503: "The service cannot answer now",
     504: "It took too long",
     507: "There is no room left",
 }

@@ -11,29 +11,54 @@ from typing import Any, Literal, Self
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import HTTPConnection
 
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.service.problems import Problem, ProblemError
 
 __all__ = [
+    "AuditList",
     "Excerpt",
     "Explained",
     "Followed",
     "InFormat",
+    "JobList",
     "JobQuestion",
+    "Kept",
+    "Listed",
+    "Parameters",
     "Question",
+    "RecordingList",
     "Sent",
     "check_parameters",
     "parameters",
 ]
 
 
-class Question(BaseModel):
-    """What every question about a recording may say."""
+class Parameters(BaseModel):
+    """The parameters of an address; nothing else may stand there."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Read the parameters of a request.
+
+        Raises
+        ------
+        RequestValidationError
+        """
+        try:
+            return cls.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            raise RequestValidationError(
+                [{**one, "loc": ("query", *one["loc"])} for one in error.errors()]
+            ) from None
+
+
+class Question(Parameters):
+    """What every question about a recording may say."""
 
     leads: str | None = Field(
         None,
@@ -56,26 +81,15 @@ class Question(BaseModel):
         None, max_length=100, description="A model of /v1/models; by default what suits"
     )
 
-    @classmethod
-    def of(cls, request: Request) -> Self:
-        """Read the parameters of a request.
-
-        Raises
-        ------
-        RequestValidationError
-        """
-        try:
-            return cls.model_validate(dict(request.query_params))
-        except ValidationError as error:
-            raise RequestValidationError(
-                [{**one, "loc": ("query", *one["loc"])} for one in error.errors()]
-            ) from None
+    @property
+    def lead_names(self) -> tuple[str, ...] | None:
+        """The names of the leads, one by one."""
+        return tuple(name.strip() for name in self.leads.split(",")) if self.leads else None
 
     def options(self, limits: Limits) -> ReadOptions:
         """What a file does not say itself, and what it may ask for."""
-        names = tuple(name.strip() for name in self.leads.split(",")) if self.leads else None
         return ReadOptions(
-            leads=names,
+            leads=self.lead_names,
             unit=self.unit,
             sampling_rate=self.sampling_rate,
             mains_frequency=self.mains,
@@ -83,14 +97,67 @@ class Question(BaseModel):
         )
 
 
-class Sent(BaseModel):
+class Sent(Parameters):
     """A file is sent and nothing is asked."""
-
-    model_config = ConfigDict(extra="forbid")
 
     filename: str | None = Field(
         None, max_length=255, description="What to call a file whose bytes are the whole body"
     )
+
+
+class Kept(Sent):
+    """A recording is to be kept."""
+
+    diagnose: bool = Field(
+        False, description="Interpret it in the background too, for the worklist"
+    )
+
+
+class Listed(Parameters):
+    """A page of a long list is wanted."""
+
+    limit: int = Field(100, ge=1, le=1000, description="Entries of a page")
+    cursor: str | None = Field(
+        None, max_length=200, description="As the page before has given it: what comes after that"
+    )
+
+
+class RecordingList(Listed):
+    """Kept recordings are wanted, the newest first."""
+
+    review: Literal["open", "done"] | None = Field(
+        None, description="Only those that no reader has seen, or only those that one has"
+    )
+    q: str = Field(
+        "",
+        max_length=200,
+        description="Words that all stand in the name, the identifier or the file name",
+    )
+    patient: str | None = Field(None, max_length=255, description="The identifier in the file")
+    after: AwareDatetime | None = Field(None, description="Kept at that time or later")
+    before: AwareDatetime | None = Field(None, description="Kept before that time")
+
+
+class JobList(Listed):
+    """Jobs are wanted, the newest first."""
+
+    state: Literal["waiting", "running", "finished"] | None = Field(
+        None, description="Only those in this state"
+    )
+    kind: Literal["diagnose", "labs", "embed", "read"] | None = Field(
+        None, description="Only those of this kind"
+    )
+
+
+class AuditList(Parameters):
+    """Rows of the audit trail are wanted, the newest first."""
+
+    limit: int = Field(100, ge=1, le=1000, description="Rows of a page")
+    before: int | None = Field(
+        None, ge=1, le=2**53, description="Only rows with a smaller number than this"
+    )
+    subject: str | None = Field(None, max_length=64, description="A recording or a job")
+    who: str | None = Field(None, max_length=255, description="As the trail names the caller")
 
 
 class InFormat(Question):
@@ -157,7 +224,8 @@ async def check_parameters(connection: HTTPConnection) -> None:
     if connection.scope["type"] != "http":
         return
     described = getattr(connection.scope.get("route"), "openapi_extra", None) or {}
-    known = [parameter["name"] for parameter in described.get("parameters", ())]
+    parts = described.get("parameters", ())
+    known = [parameter["name"] for parameter in parts if parameter["in"] == "query"]
     names = [name for name, _ in connection.query_params.multi_items()]
     for name in names:
         if name not in known:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["SentRecordings", "recordings_among", "safe_name"]
+__all__ = ["SentRecordings", "files_by_recording", "recordings_among", "safe_name"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LARGEST_HEADER = 1_000_000
@@ -59,6 +59,38 @@ def recordings_among(paths: Sequence[Path]) -> SentRecordings:
         alone = ()
     own = [path for path in rest if path not in alone]
     return SentRecordings(tuple(path for path in paths if path in {*masters, *own}), alone)
+
+
+def files_by_recording(paths: Sequence[Path]) -> dict[Path, tuple[Path, ...]]:
+    """Return the files of every recording: the one to read, and what it needs beside it.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        In one folder, under safe names.
+    """
+    by_name = {path.name: path for path in paths}
+    by_stem: dict[str, list[Path]] = {}
+    for path in paths:
+        by_stem.setdefault(path.stem, []).append(path)
+
+    def needed(path: Path) -> set[Path]:
+        same = by_stem[path.stem]
+        if path.suffix.lower() != ".hea":
+            return {other for other in same if other.suffix.lower() == ".json"}
+        files, segments = _named_in(path)
+        headers = {other for name in segments for other in by_stem.get(name, ())}
+        return {*same, *headers, *(by_name[name] for name in files if name in by_name)}
+
+    groups = {}
+    for first in recordings_among(paths).first:
+        group, waiting = {first}, [first]
+        while waiting:
+            more = needed(waiting.pop()) - group
+            group |= more
+            waiting += [path for path in more if path.suffix.lower() == ".hea"]
+        groups[first] = (first, *sorted(group - {first}))
+    return groups
 
 
 def _named_in(header: Path) -> tuple[set[str], set[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ecgfoundry.errors import ServiceError
 from ecgfoundry.service.tokens import Token
 
-__all__ = ["ServiceSettings", "is_loopback"]
+__all__ = ["Retention", "ServiceSettings", "is_loopback"]
 
 _MEGABYTE = 1_000_000
 _LARGEST_PORT = 65_535
@@ -24,6 +24,20 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things stay; None: as long as nobody deletes them.
+
+    ``answer_bytes``: answers of finished jobs that are held together; beyond it the oldest go.
+    """
+
+    days: float | None = None
+    count: int | None = None
+    jobs_s: float = 86_400.0
+    answer_bytes: int = 500_000_000
+    audit_days: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,15 @@ class ServiceSettings:
         Where recordings are kept for those who ask for it; None: nothing is ever kept.
     keep_bytes : int
         How much may be kept together.
+    database : str, optional
+        Address of a PostgreSQL database that several replicas share, with the keep folder; by
+        default a SQLite file in that folder.
+    retention : Retention
+        What goes by itself, and when.
+    lease_s : float
+        A job whose replica has been silent for so long is taken up by another.
+    unfinished_jobs : int
+        Jobs that may wait or run together.
     job_files : int
         Files of one batch job.
     job_timeout_s : float
@@ -89,6 +112,10 @@ class ServiceSettings:
     streams: int = 1000
     keep_folder: Path | None = None
     keep_bytes: int = 2000 * _MEGABYTE
+    database: str | None = field(default=None, repr=False)
+    retention: Retention = field(default_factory=Retention)
+    lease_s: float = 30.0
+    unfinished_jobs: int = 10_000
     job_files: int = 2000
     job_timeout_s: float = 3600.0
     models: tuple[str, ...] = ()
@@ -124,6 +151,11 @@ class ServiceSettings:
             raise ServiceError(
                 f"a worker needs at least {_LEAST_MEMORY >> 20} MiB for requests",
                 remedy="Give more with --worker-memory",
+            )
+        if self.database is not None and self.keep_folder is None:
+            raise ServiceError(
+                "a database is shared, and the files of recordings are not",
+                remedy="Give the folder for them, which all replicas reach, with --keep-folder",
             )
         if not self.timeout_s > 0:
             raise ServiceError("the time limit must be longer than nothing")

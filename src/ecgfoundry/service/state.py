@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from functools import cached_property
 
+from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.models.bundle import available_bundles
+from ecgfoundry.service.blobs import BlobStore
 from ecgfoundry.service.catalogue import ModelCatalogue
+from ecgfoundry.service.database.connection import Database, sqlite_url
+from ecgfoundry.service.database.jobs import let_go
+from ecgfoundry.service.describing import Describer
 from ecgfoundry.service.gate import Gate
-from ecgfoundry.service.jobs import JobLedger, Jobs
+from ecgfoundry.service.jobs import JobLimits, Jobs
 from ecgfoundry.service.kept import HeldRecordings, KeptRecordings, StoredRecordings
 from ecgfoundry.service.live.hub import LiveHub
+from ecgfoundry.service.retention import clean_up, remove_unneeded
 from ecgfoundry.service.settings import ServiceSettings
 from ecgfoundry.service.telemetry import Telemetry
+from ecgfoundry.service.worker_limits import limits_for
 from ecgfoundry.service.workers import WorkerPool
-from ecgfoundry.service.workspace import Workspace
+from ecgfoundry.service.workspace import DataFolder, Workspace
 
 __all__ = ["ServiceState"]
 
+_LOG = logging.getLogger("ecgfoundry.service")
 _HOUSEKEEPING_S = 60.0
+_CLEANING_EVERY = 10
 
 
 class ServiceState:
@@ -34,11 +45,10 @@ class ServiceState:
         self.telemetry = Telemetry()
         self.models = ModelCatalogue(settings.models, synthetic_ok=settings.synthetic_ok)
         self.workspace = Workspace()
-        self.kept = KeptRecordings(settings.keep_folder, settings.keep_bytes)
         self.held = HeldRecordings(4 * settings.body_bytes)
-        self.stored = StoredRecordings(self.held, self.kept)
         self.closing = False
-        self._housekeeping: asyncio.Task[None] | None = None
+        self._data = DataFolder(settings.keep_folder, self.workspace, settings.port)
+        self._background: list[asyncio.Task[None]] = []
         self.pool = WorkerPool(
             workers=settings.workers,
             queue=settings.queue,
@@ -53,31 +63,76 @@ class ServiceState:
             workspace=self.workspace,
             on_restart=lambda reason: self.telemetry.restarts.labels(reason).inc(),
         )
-        ledger = JobLedger(settings.keep_folder, self.workspace)
-        self.jobs = Jobs(self.pool, ledger, waiting_bytes=max(8 * settings.body_bytes, 1))
         self.live = LiveHub(settings, self.telemetry, self.models)
 
+    @cached_property
+    def kept(self) -> KeptRecordings:
+        """The recordings, in a database that is opened when it is first needed."""
+        folder = self._data.open()
+        database = Database(self.settings.database or sqlite_url(folder / "service.sqlite"))
+        database.upgrade()
+        limit = self.settings.keep_bytes if self.settings.keep_folder is not None else 0
+        return KeptRecordings(database, BlobStore(folder / "blobs"), self.workspace, limit)
+
+    @cached_property
+    def stored(self) -> StoredRecordings:
+        """Held and kept recordings."""
+        return StoredRecordings(self.held, self.kept)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The jobs of all replicas, and this one's part of the work."""
+        settings = self.settings
+        limits = JobLimits(
+            limits_for(settings.worker_memory_bytes),
+            settings.job_timeout_s,
+            settings.unfinished_jobs,
+            8 * settings.body_bytes,
+            settings.lease_s,
+        )
+        return Jobs(self.pool, self.kept, limits)
+
+    @cached_property
+    def describer(self) -> Describer:
+        """What reads the headers of kept recordings."""
+        return Describer(self.pool, self.kept, limits_for(self.settings.worker_memory_bytes))
+
     def start(self) -> None:
-        """Clear what dead processes have left, and start the workers."""
+        """Clear what dead processes have left, take up what they had in hand, start the workers."""
         self.workspace.start()
-        self.kept.sweep()
-        self.jobs.start_up()
+        database = self.kept.database
+        if self._data.alone and database.sqlite:
+            # Nobody else works here: whoever had a job, or was about to keep a file, is dead.
+            with database.writing() as session:
+                let_go(session)
+            remove_unneeded(self.kept, older_s=0.0)
         self.pool.start()
+        self.jobs.start()
         self.live.start()
-        self._housekeeping = asyncio.create_task(self._keep_house())
+        self._background = [
+            asyncio.create_task(part) for part in (self._keep_house(), self.describer.run())
+        ]
 
     async def _keep_house(self) -> None:
+        turn = 0
         while True:
-            await asyncio.sleep(_HOUSEKEEPING_S)
             await asyncio.to_thread(self.held.forget_old)
+            if turn % _CLEANING_EVERY == 0:
+                try:
+                    await asyncio.to_thread(clean_up, self.kept, self.jobs, self.settings.retention)
+                except (EcgFoundryError, OSError) as error:
+                    _LOG.error("old things were not removed (%s)", type(error).__name__)
+            turn += 1
+            await asyncio.sleep(_HOUSEKEEPING_S)
 
     async def close(self) -> None:
         """Take nothing new, finish what was accepted, end the workers."""
         self.closing = True
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
+        for task in self._background:
+            task.cancel()
         await self.live.close()
         await self.jobs.close()
         await self.pool.close()
-        self.kept.close()
+        self.kept.database.close()
+        self._data.close()
         self.workspace.close()

@@ -71,11 +71,18 @@ class Caller:
     """Who calls.
 
     ``owner``: what is made belongs to it. ``name``: for limits and the audit log, no secret.
+    ``person``: who reads, where the token is of one.
     """
 
     owner: str
     role: Role
     name: str
+    person: str | None = None
+
+    @property
+    def reader(self) -> str:
+        """Who signs reviews."""
+        return self.person or self.owner or "local"
 
     def needs(self, role: Role) -> None:
         """Refuse a caller that may not do what a role may.

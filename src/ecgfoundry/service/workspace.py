@@ -17,7 +17,7 @@ from pathlib import Path
 from ecgfoundry.errors import ServiceError
 from ecgfoundry.locks import locked
 
-__all__ = ["Workspace"]
+__all__ = ["DataFolder", "Workspace"]
 
 _LOCK = ".lock"
 _TAKEN = ServiceError("another process works in this folder")
@@ -94,3 +94,47 @@ class Workspace:
             shutil.rmtree(self._own, ignore_errors=True)
             self._own = None
         self._held.close()
+
+
+class DataFolder:
+    """The folder for what outlives a process: the database, unless it is elsewhere, and the blobs.
+
+    Parameters
+    ----------
+    chosen : Path or None
+        None: one for each port below the root of the workspace, which a restart of the machine may
+        clear; where another service has the same port, one that ends with this process.
+    workspace : Workspace
+    port : int
+    """
+
+    def __init__(self, chosen: Path | None, workspace: Workspace, port: int) -> None:
+        self._chosen, self._workspace, self._port = chosen, workspace, port
+        self._held = contextlib.ExitStack()
+        self.alone = False
+        """Whether no other process of this machine works here."""
+
+    def open(self) -> Path:
+        """Make the folder, and try to have it alone; return it."""
+        if self._chosen is not None:
+            self._chosen.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._take(self._chosen)
+            return self._chosen
+        if self._port:
+            folder = self._workspace.root / f"port-{self._port}"
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._take(folder)
+            if self.alone:
+                return folder
+        self.alone = True
+        return self._workspace.folder("data")
+
+    def _take(self, folder: Path) -> None:
+        with contextlib.suppress(ServiceError):
+            self._held.enter_context(locked(folder / _LOCK, _TAKEN))
+            self.alone = True
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._held.close()
+        self.alone = False
