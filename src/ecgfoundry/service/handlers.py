@@ -306,11 +306,12 @@ def _json(document: Any) -> bytes:
 
 def _in_format(work: Work, answer: Interpretation) -> Result:
     if work.format == "fhir":
+        from ecgfoundry.reports.clinical import report_on_file
         from ecgfoundry.reports.fhir import to_fhir
 
-        beginning = read_excerpt(Path(work.path), work.options, 0.0, 1.0)
-        document = to_fhir(answer, issued=dt.datetime.now(dt.UTC), recording=beginning)
-        return Result(_json(document), FORMATS["fhir"])
+        now = dt.datetime.now(dt.UTC)
+        report = report_on_file(answer, Path(work.path), work.options, issued=now)
+        return Result(_json(to_fhir(report)), FORMATS["fhir"])
     if work.format in ("html", "pdf"):
         from ecgfoundry.reports.html.report import ReportItem, html_report
 
