@@ -28,8 +28,11 @@ def free_port() -> int:
 
 
 def peer(program: str, package: str) -> str:
-    """Return the path of a program, or skip the test and say what to install."""
-    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+    """Return the path of a program of the system, or skip the test and say what to install.
+
+    Not the first in PATH: pynetdicom brings programs of the names of dcmtk's, and tests itself.
+    """
+    path = shutil.which(program, path="/usr/local/bin:/usr/bin:/usr/sbin")
     if path is None:
         pytest.skip(f"{program} is not here (Debian package {package})")
     return path
