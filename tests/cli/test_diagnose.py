@@ -99,3 +99,16 @@ def test_models_commands(capsys) -> None:
 
 def test_formats_are_listed(capsys) -> None:
     assert "wfdb" in run(["formats"], capsys)
+
+
+def test_fhir_is_a_transaction_per_file(fixtures: Path, tmp_path: Path, capsys) -> None:
+    path = fixtures / "cinc2021" / "JS20000.hea"
+    broken = tmp_path / "broken.edf"
+    broken.write_bytes(b"0       " + b"\0" * 300)
+    lines = run(["diagnose", str(path), str(broken), "--fhir"], capsys, code=1).splitlines()
+    answered, refused = (json.loads(line) for line in lines)
+    assert (answered["resourceType"], answered["type"]) == ("Bundle", "transaction")
+    texts = {e["resource"].get("code", {}).get("text") for e in answered["entry"]}
+    assert {"EKG study", "heart rate", "QRS duration", "sinus tachycardia"} <= texts
+    assert refused["entry"][0]["resource"]["status"] == "cancelled"
+    run(["diagnose", str(path), "--fhir", "--json"], capsys, code=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime as dt
 import json
@@ -13,6 +14,7 @@ import pytest
 import ecgfoundry
 from ecgfoundry.inference.interpretation import Episode, Finding, Interpretation
 from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.reports.clinical import ClinicalReport, PatientLink
 from ecgfoundry.reports.fhir import to_fhir
 from ecgfoundry.samples import sample_path
 from ecgfoundry.signals.quality import Notice
@@ -33,6 +35,10 @@ DEVICE_NAMES = set(
     "other".split()
 )
 NARRATIVE = {"generated", "extensions", "additional", "empty"}
+
+
+def bundle(answer: Interpretation, **fields: Any) -> dict[str, Any]:
+    return to_fhir(ClinicalReport(answer, NOW, **fields))
 
 
 def interpretation(**changes: Any) -> Interpretation:
@@ -59,10 +65,14 @@ def check(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     by_type: dict[str, list[dict[str, Any]]] = {}
     links = {entry["fullUrl"] for entry in document["entry"]}
     assert len(links) == len(document["entry"]) == len(parsed.entry)
+    assert document["type"] == "transaction"
     for entry in document["entry"]:
         resource = entry["resource"]
         by_type.setdefault(resource["resourceType"], []).append(resource)
-        assert entry["fullUrl"] == f"urn:uuid:{resource['id']}"
+        assert entry["request"]["method"] == "POST"
+        assert entry["request"]["url"] == resource["resourceType"]
+        assert entry["request"]["ifNoneExist"].startswith("identifier=")
+        assert "id" not in resource  # the server gives it
     (report,) = by_type["DiagnosticReport"]
     assert report["status"] in REPORT_STATUS
     assert report["text"]["status"] in NARRATIVE
@@ -84,16 +94,16 @@ def check(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 def test_a_real_answer_is_valid(sample: str, model: str) -> None:
     recording = ecgfoundry.read(sample_path(sample))
     answer = ecgfoundry.load_model(model, threads=1).interpret(recording)
-    document = to_fhir(answer, issued=NOW, effective=dt.datetime(2020, 1, 2, 3, 4))
+    document = bundle(answer, effective=dt.datetime(2020, 1, 2, 3, 4))
     resources = check(document)
     assert len(resources["Observation"]) == len(answer.findings)
     for finding, observation in zip(answer.findings, resources["Observation"], strict=True):
         assert observation["valueBoolean"] == finding.present
         assert observation["effectiveDateTime"] == "2020-01-02"
-        assert "subject" not in observation
+        assert "reference" not in observation.get("subject", {})
         codes = {c["code"] for c in observation["code"].get("coding", [])}
         assert codes == {c for s, c in finding.target.codes.items() if s == "SNOMED CT"}
-    assert document == to_fhir(answer, issued=NOW, effective=dt.datetime(2020, 1, 2, 3, 4))
+    assert document == bundle(answer, effective=dt.datetime(2020, 1, 2, 3, 4))
 
 
 def test_values_limits_and_units() -> None:
@@ -101,7 +111,7 @@ def test_values_limits_and_units() -> None:
     answer = interpretation(
         target_kind="regression", findings=(Finding(target, value=4.2, low=3.5, high=5.0),)
     )
-    (observation,) = check(to_fhir(answer, issued=NOW, subject="Patient/7"))["Observation"]
+    (observation,) = check(bundle(answer, patient=PatientLink("Patient/7")))["Observation"]
     assert observation["valueQuantity"] == {
         "value": 4.2,
         "unit": "mmol/L",
@@ -114,7 +124,7 @@ def test_values_limits_and_units() -> None:
     assert observation["code"] == {"text": "Estimated from an ECG: potassium"}
     assert "nothing was measured in blood" in observation["method"]["text"]
     assert any("LOINC 2823-3" in note["text"] for note in observation["note"])
-    assert observation["subject"] == {"reference": "Patient/7"}
+    assert observation["subject"] == {"reference": "Patient/7", "type": "Patient"}
     parts = {c["code"]["text"]: c["valueQuantity"]["value"] for c in observation["component"]}
     assert parts == {"lower limit": 3.5, "upper limit": 5.0}
 
@@ -127,7 +137,7 @@ def test_low_and_high_estimates_have_different_codes() -> None:
         )
         for side in ("low", "high")
     )
-    found = check(to_fhir(interpretation(findings=findings), issued=NOW))["Observation"]
+    found = check(bundle(interpretation(findings=findings)))["Observation"]
     assert [o["code"] for o in found] == [
         {"text": "Estimated from an ECG: potassium low"},
         {"text": "Estimated from an ECG: potassium high"},
@@ -143,10 +153,16 @@ def test_the_head_of_a_recording_and_what_its_device_stated() -> None:
         device={"manufacturer": "Maker", "model": "M1"},
         header={"heart_rate_bpm": "71", "qt_ms": "402", "statements": "Sinus rhythm\nNormal ECG"},
     )  # fmt: skip
-    resources = check(to_fhir(interpretation(), issued=NOW, recording=recording))
+    resources = check(bundle(interpretation(), recording=recording))
     (report,) = resources["DiagnosticReport"]
-    person = {"identifier": {"value": "A<7>"}, "type": "Patient", "display": "63 years, female"}
+    # Nobody says whose number it is, so it is matched to nobody: the person is contained.
+    person = {"reference": "#patient", "type": "Patient", "display": "63 years, female"}
     assert report["subject"] == person
+    contained = {
+        "resourceType": "Patient", "id": "patient", "identifier": [{"value": "A<7>"}],
+        "gender": "female",
+    }  # fmt: skip
+    assert report["contained"] == [contained]
     assert report["effectiveDateTime"] == "2020-01-02"  # no time without a zone in FHIR
     for words in (
         "Person: 63 years, female. Identifier: A&lt;7&gt;.",
@@ -158,18 +174,22 @@ def test_the_head_of_a_recording_and_what_its_device_stated() -> None:
     assert recorder["deviceName"][0]["name"] == "Maker M1"
     rate, qt, words = resources["Observation"]
     for stated in (rate, qt, words):
-        assert stated["device"]["reference"] == f"urn:uuid:{recorder['id']}"
+        assert stated["device"]["reference"] == recorder["identifier"][0]["value"]
         assert "Stated by the recording device" in stated["method"]["text"]
         assert stated["subject"] == person
     ucum = "http://unitsofmeasure.org"
-    assert rate["code"]["coding"] == [{"system": "http://loinc.org", "code": "8867-4"}]
+    assert rate["code"]["coding"] == [
+        {"system": "http://loinc.org", "code": "8867-4", "display": "Heart rate"}
+    ]
     assert rate["valueQuantity"] == {"value": 71, "unit": "/min", "system": ucum, "code": "/min"}
-    assert qt["code"]["coding"] == [{"system": "http://loinc.org", "code": "8634-8"}]
+    assert qt["code"]["coding"] == [
+        {"system": "http://loinc.org", "code": "8634-8", "display": "Q-T interval"}
+    ]
     assert qt["valueQuantity"] == {"value": 402, "unit": "ms", "system": ucum, "code": "ms"}
     assert words["valueString"] == "Sinus rhythm\nNormal ECG"
     zone = dt.timezone(dt.timedelta(hours=-3, minutes=-30))
     zoned = dataclasses.replace(recording, start_time=start.replace(tzinfo=zone), header={})
-    resources = check(to_fhir(interpretation(), issued=NOW, recording=zoned))
+    resources = check(bundle(interpretation(), recording=zoned))
     (report,) = resources["DiagnosticReport"]
     assert report["effectiveDateTime"] == "2020-01-02T03:04:05-03:30"
     assert "2020-01-02 03:04:05 UTC-03:30" in report["text"]["div"]
@@ -178,13 +198,13 @@ def test_the_head_of_a_recording_and_what_its_device_stated() -> None:
 
 def test_a_refusal_and_an_undecided_finding() -> None:
     refused = interpretation(verdict="refused", refused=Notice("flat", "every lead is <flat>"))
-    (report,) = check(to_fhir(refused, issued=NOW))["DiagnosticReport"]
+    (report,) = check(bundle(refused))["DiagnosticReport"]
     assert report["status"] == "cancelled"
     assert "&lt;flat&gt;" in report["text"]["div"]
     undecided = interpretation(
         calibrated=False, findings=(Finding(Target("A", "diagnosis"), probability=0.7),)
     )
-    resources = check(to_fhir(undecided, issued=NOW))
+    resources = check(bundle(undecided))
     assert "dataAbsentReason" in resources["Observation"][0]
     assert "No finding has a threshold" in resources["DiagnosticReport"][0]["conclusion"]
 
@@ -197,14 +217,14 @@ def test_a_long_recording_tells_burden_and_episodes() -> None:
         burden={"atrial fibrillation": 0.25},
         duration_s=120.0,
     )
-    (observation,) = check(to_fhir(answer, issued=NOW))["Observation"]
+    (observation,) = check(bundle(answer))["Observation"]
     assert observation["component"][0]["valueQuantity"]["value"] == 0.25
     assert any("From 30.0 s to 60.0 s" in note["text"] for note in observation["note"])
 
 
 def test_the_time_of_issue_needs_a_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
-        to_fhir(interpretation(), issued=dt.datetime(2026, 1, 1))
+        ClinicalReport(interpretation(), dt.datetime(2026, 1, 1))
 
 
 def test_nothing_of_the_file_name_or_the_subject_leaks() -> None:
@@ -214,4 +234,89 @@ def test_nothing_of_the_file_name_or_the_subject_leaks() -> None:
     answer = ecgfoundry.load_model("rhythm-single-lead", threads=1).interpret(
         recording, file="DOE_JANE.hea"
     )
-    assert "DOE" not in json.dumps(to_fhir(answer, issued=NOW))
+    assert "DOE" not in json.dumps(bundle(answer))
+
+
+def test_measurements_and_statements_with_their_evidence() -> None:
+    """sample:12-lead is JS20000: the data set's own codes are 427084000 and 164934002."""
+    answer = ecgfoundry.interpret("sample:12-lead")
+    document = bundle(answer, recording=ecgfoundry.read(sample_path("12-lead")), pdf=b"%PDF-1.7 x")
+    resources = check(document)
+    (report,) = resources["DiagnosticReport"]
+    by_text = {o["code"]["text"]: o for o in resources["Observation"]}
+    loinc, ucum = "http://loinc.org", "http://unitsofmeasure.org"
+    for text, code, unit in (
+        ("heart rate", "8867-4", "/min"), ("PR interval", "8625-6", "ms"),
+        ("QRS duration", "8633-0", "ms"), ("QT interval", "8634-8", "ms"),
+        ("QTc (Fridericia)", "76634-5", "ms"), ("P axis", "8626-4", "deg"),
+        ("QRS axis", "8632-2", "deg"), ("T axis", "8638-9", "deg"),
+    ):  # fmt: skip
+        measured = by_text[text]
+        assert (measured["code"]["coding"][0]["system"], measured["code"]["coding"][0]["code"]) == (
+            loinc, code,
+        )  # fmt: skip
+        quantity = measured["valueQuantity"]
+        assert (quantity["system"], quantity["code"]) == (ucum, unit)
+        assert measured["method"]["text"]
+    assert 115 < by_text["heart rate"]["valueQuantity"]["value"] < 119
+    tachycardia = by_text["sinus tachycardia"]
+    coding = {
+        "system": "http://snomed.info/sct",
+        "code": "427084000",
+        "display": "Electrocardiogram: sinus tachycardia",
+    }
+    assert tachycardia["code"]["coding"] == [coding]
+    assert tachycardia["valueBoolean"] is True
+    assert tachycardia["method"] == {"text": "Criteria applied to the measurements"}
+    urls = {
+        entry["resource"]["code"]["text"]: entry["fullUrl"]
+        for entry in document["entry"]
+        if entry["resource"]["resourceType"] == "Observation"
+    }
+    assert {"reference": urls["heart rate"]} in tachycardia["derivedFrom"]
+    components = {c["code"]["text"]: c["valueQuantity"] for c in tachycardia["component"]}
+    assert components["heart rate, criterion > 100"]["code"] == "/min"
+    depression = {c["code"]["text"] for c in by_text["ST depression"]["component"]}
+    assert "ST level at J in V4, criterion <= -0.05" in depression
+    assert any("Fourth Universal Definition" in n["text"] for n in by_text["ST depression"]["note"])
+    assert {"text": "sinus tachycardia", "coding": [coding]} in report["conclusionCode"]
+    assert "sinus tachycardia" in report["conclusion"] and "unconfirmed" in report["conclusion"]
+    (form,) = report["presentedForm"]
+    assert form["contentType"] == "application/pdf"
+    assert base64.b64decode(form["data"]) == b"%PDF-1.7 x"
+
+
+def test_what_cannot_be_measured_has_a_reason_and_no_number() -> None:
+    answer = ecgfoundry.interpret("sample:single-lead")  # one lead, fibrillation
+    resources = check(bundle(answer))
+    by_text = {o["code"]["text"]: o for o in resources["Observation"]}
+    axis = by_text["QRS axis"]
+    assert "valueQuantity" not in axis
+    assert axis["dataAbsentReason"]["coding"][0]["code"] == "unknown"
+    assert "lead" in axis["dataAbsentReason"]["text"]
+    # The criteria and the network name it alike: it is told once.
+    assert sum("fibrillation" in text for text in by_text) == 1
+
+
+def test_a_person_that_the_receiver_knows() -> None:
+    link = PatientLink(
+        identifier="12|3", system="https://hospital.example/mrn", name="Roe^Jane",
+        birth_date=dt.date(1960, 2, 3),
+    )  # fmt: skip
+    document = bundle(interpretation(), patient=link)
+    (person,) = check(document)["Patient"]
+    assert person["identifier"] == [{"system": "https://hospital.example/mrn", "value": "12|3"}]
+    assert person["name"] == [{"family": "Roe", "given": ["Jane"]}]
+    assert person["birthDate"] == "1960-02-03"
+    (entry,) = (e for e in document["entry"] if e["resource"]["resourceType"] == "Patient")
+    condition = "identifier=https://hospital.example/mrn|12%5C%7C3"  # escaped twice: token, address
+    assert entry["request"]["ifNoneExist"] == condition
+    (report,) = check(document)["DiagnosticReport"]
+    assert report["subject"]["reference"] == entry["fullUrl"]
+
+
+def test_a_zone_that_somebody_knows_completes_the_start() -> None:
+    zone = dt.timezone(dt.timedelta(hours=1))
+    document = bundle(interpretation(), effective=dt.datetime(2020, 1, 2, 3, 4, 5), zone=zone)
+    (report,) = check(document)["DiagnosticReport"]
+    assert report["effectiveDateTime"] == "2020-01-02T03:04:05+01:00"

@@ -13,6 +13,7 @@ import pytest
 
 from ecgfoundry._version import __version__
 from ecgfoundry.inference.interpretation import Episode, Finding, Interpretation
+from ecgfoundry.reports.clinical import ClinicalReport, PatientLink
 from ecgfoundry.reports.fhir import to_fhir
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.vocabularies import Target
@@ -23,6 +24,10 @@ AF = Target(
     codes={"SNOMED CT": "164889003", "SCP-ECG": "AFIB", "LOINC": "1-8"},
     description="what it is", caveat="what it is not",
 )  # fmt: skip
+
+
+def bundle(answer: Interpretation, **fields: Any) -> dict[str, Any]:
+    return to_fhir(ClinicalReport(answer, NOW, **fields))
 
 
 def resources(document: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -40,14 +45,13 @@ def answer(*findings: Finding, **changes: Any) -> Interpretation:
 
 
 def observation(finding: Finding, **changes: Any) -> dict[str, Any]:
-    (found,) = resources(to_fhir(answer(finding, **changes), issued=NOW), "Observation")
+    (found,) = resources(bundle(answer(finding, **changes)), "Observation")
     return found
 
 
 def test_the_report() -> None:
-    document = to_fhir(answer(Finding(AF, present=True), warnings=(Notice("n", "noisy"),)),
-                       issued=NOW)  # fmt: skip
-    assert (document["resourceType"], document["type"]) == ("Bundle", "collection")
+    document = bundle(answer(Finding(AF, present=True), warnings=(Notice("n", "noisy"),)))
+    assert (document["resourceType"], document["type"]) == ("Bundle", "transaction")
     assert document["timestamp"] == "2026-11-21T08:30:15+00:00"
     assert [e["resource"]["resourceType"] for e in document["entry"]] == [
         "DiagnosticReport", "Device", "Observation",
@@ -73,7 +77,7 @@ def test_the_report() -> None:
 
 
 def test_the_device() -> None:
-    (device,) = resources(to_fhir(answer(), issued=NOW), "Device")
+    (device,) = resources(bundle(answer()), "Device")
     assert device["deviceName"] == [{"name": "ecgfoundry tiny", "type": "user-friendly-name"}]
     assert [(v["type"]["text"], v["value"]) for v in device["version"]] == [
         ("ecgfoundry", __version__), ("model", "1.2.0"), ("preprocessing", "p@1"),
@@ -96,7 +100,7 @@ def test_the_device() -> None:
 def test_the_conclusion(
     findings: tuple[Finding, ...], changes: dict[str, Any], conclusion: str, status: str
 ) -> None:
-    (report,) = resources(to_fhir(answer(*findings, **changes), issued=NOW), "DiagnosticReport")
+    (report,) = resources(bundle(answer(*findings, **changes)), "DiagnosticReport")
     assert report["conclusion"].startswith(conclusion) and report["status"] == status
     assert ("result" in report) is bool(findings)
 
@@ -117,7 +121,8 @@ def test_a_decided_finding(present: bool, code: str, display: str) -> None:
     assert found["code"] == {
         "text": "atrial fibrillation",
         "coding": [
-            {"system": "http://snomed.info/sct", "code": "164889003"},
+            {"system": "http://snomed.info/sct", "code": "164889003",
+             "display": "Electrocardiographic atrial fibrillation"},
             {"system": "http://loinc.org", "code": "1-8"},
         ],
     }  # fmt: skip
@@ -186,20 +191,47 @@ def test_a_burden_and_its_episodes() -> None:
     ],
 )  # fmt: skip
 def test_the_time_of_the_recording(effective: dt.datetime, text: str) -> None:
-    document = to_fhir(answer(Finding(AF)), issued=NOW, effective=effective, subject="Patient/7")
+    document = bundle(answer(Finding(AF)), effective=effective, patient=PatientLink("Patient/7"))
     for kind in ("DiagnosticReport", "Observation"):
         (found,) = resources(document, kind)
         assert found["effectiveDateTime"] == text
-        assert found["subject"] == {"reference": "Patient/7"}
+        assert found["subject"] == {"reference": "Patient/7", "type": "Patient"}
 
 
 def test_identifiers_are_those_of_the_answer_and_the_person() -> None:
     def identifiers(subject: str | None, *findings: Finding) -> list[str]:
-        document = to_fhir(answer(*findings), issued=NOW, subject=subject)
-        return [document["id"], *(entry["resource"]["id"] for entry in document["entry"])]
+        document = bundle(answer(*findings), patient=PatientLink(subject))
+        device = {"Device"}  # one for all answers
+        made = [e for e in document["entry"] if e["resource"]["resourceType"] not in device]
+        for entry in made:
+            (own,) = entry["resource"]["identifier"]
+            assert own == {"system": "urn:ietf:rfc:3986", "value": entry["fullUrl"]}
+            condition = f"identifier=urn:ietf:rfc:3986|{entry['fullUrl']}"
+            assert entry["request"] == {
+                "method": "POST", "url": entry["resource"]["resourceType"],
+                "ifNoneExist": condition,
+            }  # fmt: skip
+        return [document["id"], *(entry["fullUrl"] for entry in made)]
 
     same = identifiers("Patient/7", Finding(AF), Finding(AF))
     assert same == identifiers("Patient/7", Finding(AF), Finding(AF))
-    assert len(set(same)) == 5
+    assert len(set(same)) == 4
     assert not set(same) & set(identifiers("Patient/8", Finding(AF), Finding(AF)))
     assert not set(same) & set(identifiers("Patient/7", Finding(AF), Finding(AF, present=True)))
+
+
+def test_the_software_is_one_device_however_many_answers_it_gives() -> None:
+    first, second = (
+        resources(bundle(answer(Finding(AF, present=present))), "Device")[0]
+        for present in (True, False)
+    )
+    assert first == second
+    (other,) = resources(bundle(answer(model_version="1.3.0")), "Device")
+    assert other["identifier"] != first["identifier"]
+
+
+@pytest.mark.parametrize("code", ["418818005", "57054005", "54329005", "29320008"])
+def test_a_code_that_says_more_than_an_ecg_shows_is_not_sent(code: str) -> None:
+    """SNOMED CT: Brugada syndrome, acute infarctions (disorders), ectopic rhythm."""
+    target = Target("x", "diagnosis", codes={"SNOMED CT": code})
+    assert observation(Finding(target, present=True))["code"] == {"text": "x"}

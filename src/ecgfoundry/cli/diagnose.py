@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ecgfoundry.formats.base import ReadOptions
     from ecgfoundry.formats.files import EcgFile
     from ecgfoundry.inference.files import FileResult
+    from ecgfoundry.inference.interpretation import Interpretation
     from ecgfoundry.inference.predictor import Predictor
 
 
@@ -27,6 +28,7 @@ def diagnose(
     lead: str | None = None,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
+    fhir: Annotated[bool, Parameter(name="--fhir", negative="")] = False,
     report: Path | None = None,
     reading: ReadingOptions | None = None,
     runtime: str = "auto",
@@ -47,6 +49,9 @@ def diagnose(
         One JSON object per file (JSON Lines when several).
     csv
         One row per file and finding, and per episode of a long recording.
+    fhir
+        One FHIR R4 transaction per file (JSON Lines when several), with the report as PDF where the
+        extra 'plot' is installed.
     report
         Also write a self-contained HTML report here.
     runtime
@@ -57,15 +62,18 @@ def diagnose(
     if not files:
         print("ecgfoundry: no file was given; see: ecgfoundry diagnose --help", file=sys.stderr)
         return 2
-    if json and csv:
-        print("ecgfoundry: give --json or --csv, not both", file=sys.stderr)
+    if json + csv + fhir > 1:
+        print("ecgfoundry: give one of --json, --csv and --fhir", file=sys.stderr)
         return 2
+    from ecgfoundry.inference.interpretation import Interpretation
+
     options = (reading or ReadingOptions()).to_read()
     results = _interpret(
         files, model=model, lead=lead, options=options, runtime=runtime, threads=threads
     )
-    if json:
-        collected = _print_json(results, model, keep=report is not None)
+    if json or fhir:
+        form = partial(_fhir, options=options) if fhir else Interpretation.to_dict
+        collected = _print_json(results, model, form, keep=report is not None)
     else:
         collected = list(results)
         if csv:
@@ -122,7 +130,11 @@ def _interpret(
 
 
 def _print_json(
-    results: Iterator[FileResult], model: str | None, *, keep: bool
+    results: Iterator[FileResult],
+    model: str | None,
+    form: Callable[[Interpretation], dict[str, Any]],
+    *,
+    keep: bool,
 ) -> list[FileResult]:
     """Print each answer as soon as it is there; keep only failures unless a report follows."""
     from ecgfoundry.inference.interpretation import Interpretation
@@ -132,12 +144,24 @@ def _print_json(
         answer = result.interpretation
         if answer is None and result.error is not None:
             answer = Interpretation.of_failure(result.error, result.file, model)
-        document = {} if answer is None else answer.to_dict()
+        document = {} if answer is None else form(answer)
         print(json.dumps(document, ensure_ascii=False), flush=True)
         refused = result.interpretation is None or result.interpretation.refused is not None
         if keep or refused:
             kept.append(result)
     return kept
+
+
+def _fhir(answer: Interpretation, *, options: ReadOptions) -> dict[str, Any]:
+    import datetime as dt
+
+    from ecgfoundry.reports.clinical import ClinicalReport, report_on_file
+    from ecgfoundry.reports.fhir import to_fhir
+
+    now = dt.datetime.now(dt.UTC)
+    if answer.duration_s is None or answer.file is None:  # it could not be read
+        return to_fhir(ClinicalReport(answer, now))
+    return to_fhir(report_on_file(answer, Path(answer.file), options, issued=now))
 
 
 def _print_csv(results: Sequence[FileResult]) -> None:

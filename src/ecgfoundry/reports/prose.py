@@ -14,7 +14,7 @@ from ecgfoundry.criteria import Evidence, Statement, criteria
 from ecgfoundry.measurements.values import Measurements
 from ecgfoundry.reports.wording import DISCLAIMER, printable
 
-__all__ = ["Sentence", "because", "in_words", "prose", "sentences"]
+__all__ = ["Sentence", "because", "in_words", "measurement_in_words", "prose", "sentences"]
 
 _INTERVALS = (
     ("pr_ms", "PR interval"),
@@ -180,10 +180,10 @@ def _evidence(item: Evidence) -> str:
     lead = f" in {item.lead}" if item.lead else ""
     value = "" if item.value is None else f" {_number(item.value, item.unit)}"
     limit = f" ({_signs(item.limit)})" if item.limit else ""
-    return f"{_measurement(item.name)}{lead}{value}{limit}"
+    return f"{measurement_in_words(item.name)}{lead}{value}{limit}"
 
 
-def _measurement(name: str) -> str:
+def measurement_in_words(name: str) -> str:
     """Return the name of a measurement as a sentence would have it."""
     if name in _MEASUREMENTS:
         return _MEASUREMENTS[name]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,9 @@ from ecgfoundry.service.samples import SAMPLES_NAME, array_of_samples
 from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
 from ecgfoundry.signals.windows import is_long
 
+if TYPE_CHECKING:
+    from ecgfoundry.service.senders.documents import DocumentOrder
+
 __all__ = ["FORMATS", "Result", "Work", "Worker"]
 
 FORMATS = {
@@ -61,7 +64,7 @@ class Work:
     Parameters
     ----------
     kind : str
-        diagnose, labs, embed, explain or read.
+        diagnose, labs, embed, explain, read or document.
     path : str
         The recording, in a folder of the service.
     name : str
@@ -80,6 +83,8 @@ class Work:
         Whether the estimates are followed through a long recording (kind labs).
     timeout_s : float, optional
         Time for this request, where it is another than that of the service.
+    document : DocumentOrder, optional
+        What a destination is to get (kind document).
     """
 
     kind: str
@@ -96,6 +101,7 @@ class Work:
     target: str | None = None
     trend: bool = False
     timeout_s: float | None = None
+    document: DocumentOrder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +268,7 @@ class Worker:
                 "embed": partial(_embed, self, work, tell),
                 "explain": partial(_explain, self, work),
                 "read": partial(_read, work),
+                "document": partial(_document, work),
             }[work.kind]
         )
         return problem if result is None else result
@@ -306,11 +313,12 @@ def _json(document: Any) -> bytes:
 
 def _in_format(work: Work, answer: Interpretation) -> Result:
     if work.format == "fhir":
+        from ecgfoundry.reports.clinical import report_on_file
         from ecgfoundry.reports.fhir import to_fhir
 
-        beginning = read_excerpt(Path(work.path), work.options, 0.0, 1.0)
-        document = to_fhir(answer, issued=dt.datetime.now(dt.UTC), recording=beginning)
-        return Result(_json(document), FORMATS["fhir"])
+        now = dt.datetime.now(dt.UTC)
+        report = report_on_file(answer, Path(work.path), work.options, issued=now)
+        return Result(_json(to_fhir(report)), FORMATS["fhir"])
     if work.format in ("html", "pdf"):
         from ecgfoundry.reports.html.report import ReportItem, html_report
 
@@ -322,6 +330,14 @@ def _in_format(work: Work, answer: Interpretation) -> Result:
 
         return Result(html_to_pdf(page), FORMATS["pdf"])
     return Result(_json(answer.to_dict()))
+
+
+def _document(work: Work) -> Result:
+    from ecgfoundry.service.senders.documents import write_document
+
+    assert work.document is not None  # noqa: S101
+    body = write_document(work.document, Path(work.path), work.options)
+    return Result(body, "application/octet-stream")
 
 
 def _labs(worker: Worker, work: Work, tell: Callable[[float], None]) -> Result:

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from ecgfoundry.errors import ServiceError
 from ecgfoundry.service.problems import Problem, ProblemError
 
-__all__ = ["ROLES", "Caller", "Role", "Token", "Tokens", "read_tokens"]
+__all__ = ["ROLES", "Caller", "Role", "Token", "Tokens", "read_secret", "read_tokens"]
 
 Role = Literal["read", "write", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -155,6 +155,24 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
     if len({token.secret for token in tokens}) < len(tokens):
         raise ServiceError("the file holds a token twice", path=path)
     return tuple(tokens)
+
+
+def read_secret(path: Path) -> str:
+    """Read the only line of a file that others may not read.
+
+    Raises
+    ------
+    ServiceError
+    """
+    try:
+        found = path.stat()
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServiceError(f"the secret cannot be read: {error}", path=path) from None
+    _check_mode(path, found)
+    if not secret or len(secret.splitlines()) > 1:
+        raise ServiceError("a secret is one line", path=path)
+    return secret
 
 
 def _token_of(line: str, number: int, path: Path) -> Token:

@@ -1,0 +1,242 @@
+"""What is told to another system about one recording, before it has the form of any standard.
+
+FHIR, HL7 v2 and DICOM say the same things in three grammars: who, when, what was measured, what is
+stated and why, and that nobody has confirmed it. They all take a :class:`ClinicalReport`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from ecgfoundry.criteria import Statement
+from ecgfoundry.criteria.decisions import ALIASES
+from ecgfoundry.criteria.reading import for_reading
+from ecgfoundry.extras import is_installed
+from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.inference.files import read_excerpt
+from ecgfoundry.inference.interpretation import Interpretation
+from ecgfoundry.measurements.values import Value
+from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.reports.prose import in_words
+from ecgfoundry.reports.wording import device_name, person_text, printable, start_text
+from ecgfoundry.vocabularies.terminology import MeasurementCodes, measurement_codes
+
+__all__ = ["UNCONFIRMED", "ClinicalReport", "PatientLink", "StudyLink", "report_on_file"]
+
+UNCONFIRMED = "Automatic and unconfirmed. Not a medical device; for research only."
+_NAMESPACE = uuid.UUID("8a8f5f0e-6c1f-5d0b-9a4e-0d5a1c6b7e21")  # ours, for stable identifiers
+
+
+@dataclass(frozen=True, slots=True)
+class PatientLink:
+    """Who the person is for the receiver.
+
+    Parameters
+    ----------
+    reference : str, optional
+        As the receiver knows the person: "Patient/123".
+    identifier : str, optional
+        Of the request or the worklist; None: the one in the file, if there is one.
+    system : str, optional
+        Whose numbers these are: the address of the naming system (FHIR), or the name of the
+        assigning authority (HL7 v2). Without it a number is shown, and never matched to a person.
+    name : str, optional
+        "Family^Given", as DICOM and HL7 v2 write it.
+    birth_date : date, optional
+    """
+
+    reference: str | None = None
+    identifier: str | None = None
+    system: str | None = None
+    name: str | None = None
+    birth_date: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyLink:
+    """The order or study that the recording belongs to, as far as somebody has said it."""
+
+    study_uid: str | None = None
+    accession: str | None = None
+    order: str | None = None
+
+
+@dataclass(frozen=True)
+class ClinicalReport:
+    """One answer with everything that a receiver needs beside it.
+
+    Parameters
+    ----------
+    interpretation : Interpretation
+    issued : datetime
+        When the answer was made; with a time zone.
+    recording : Recording, optional
+        What was interpreted, or its beginning: person, start and device, and what that stated.
+    effective : datetime, optional
+        Start of the recording, where somebody knows it better than the file.
+    zone : tzinfo, optional
+        Of starts without a time zone. Without it they are told as dates, because no zone is
+        guessed.
+    patient : PatientLink
+    study : StudyLink
+    pdf : bytes, optional
+        The report on paper.
+
+    Raises
+    ------
+    ValueError
+        The time of issue has no time zone.
+    """
+
+    interpretation: Interpretation
+    issued: dt.datetime
+    recording: Recording | None = None
+    effective: dt.datetime | None = None
+    zone: dt.tzinfo | None = None
+    patient: PatientLink = field(default_factory=PatientLink)
+    study: StudyLink = field(default_factory=StudyLink)
+    pdf: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if self.issued.tzinfo is None:
+            raise ValueError("the time of issue needs a time zone")
+
+    @property
+    def subject(self) -> Subject:
+        """What the file says about the person."""
+        return Subject() if self.recording is None else self.recording.subject
+
+    @property
+    def identifier(self) -> str | None:
+        """Number of the person: as the receiver's side has said it, else as in the file."""
+        found = self.patient.identifier or self.subject.identifier
+        return printable(found) if found else None
+
+    @property
+    def start(self) -> dt.datetime | None:
+        """Start of the recording; with a time zone where one is stated or configured."""
+        start = self.effective
+        if start is None and self.recording is not None:
+            start = self.recording.start_time
+        if start is not None and start.tzinfo is None and self.zone is not None:
+            start = start.replace(tzinfo=self.zone)
+        return start
+
+    @property
+    def measured(self) -> Iterator[tuple[MeasurementCodes, Value]]:
+        """Our measurements that the terminologies have names for, in the order of a report."""
+        measurements = self.interpretation.measurements
+        if measurements is None or not measurements.readable:
+            return
+        for name, codes in measurement_codes().items():
+            yield codes, measurements.values[name]
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """The present statements that a reader needs, without those of the network alone."""
+        present = for_reading(self.interpretation.statements)
+        return tuple(statement for statement in present if statement.group != "network")
+
+    def statement_of(self, target: str) -> Statement | None:
+        """Return the joined statement of a target of the network."""
+        name = ALIASES.get(target, target)
+        found = (s for s in self.interpretation.statements if s.name == name)
+        return next(found, None)
+
+    @property
+    def conclusion(self) -> str:
+        """What is present, in one sentence."""
+        answer = self.interpretation
+        if answer.refused is not None:
+            return f"Not interpreted: {answer.refused.message}."
+        names = {ALIASES.get(f.name, f.name): f.name for f in answer.findings if f.present}
+        present = list(names.values())
+        for statement in self.statements:
+            if statement.name not in names:
+                words = in_words(statement.name)
+                present.append(f"possible {words}" if statement.possible else words)
+        if present:
+            return f"Present: {', '.join(present)}."
+        if any(finding.present is None for finding in answer.findings):
+            return "No finding has a threshold that decides on its presence."
+        return "No finding of this model is present."
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings of the answer, in sentences."""
+        return tuple(f"Warning: {notice.message}." for notice in self.interpretation.warnings)
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Whose recording it is, when it was taken and by what, in sentences."""
+        if self.recording is None:
+            return ()
+        return (
+            f"Person: {person_text(self.subject)}. Identifier: {self.identifier or 'not stated'}.",
+            f"Start of the recording: {start_text(self.start)}.",
+            f"Device: {device_name(self.recording.device) or 'not stated'}.",
+        )
+
+    def uuid(self, what: str) -> uuid.UUID:
+        """Return an identifier of a part: the same answer about the same person has the same."""
+        link = self.patient
+        key = json.dumps(self.interpretation.to_dict(), sort_keys=True)
+        person = f"{link.reference}\n{link.system}\n{self.identifier}\n{self.start}"
+        return uuid.uuid5(_NAMESPACE, f"{what}\n{key}\n{person}")
+
+    @staticmethod
+    def shared_uuid(what: str) -> uuid.UUID:
+        """Return the identifier of what several reports have in common, as a device."""
+        return uuid.uuid5(_NAMESPACE, what)
+
+
+def report_on_file(
+    interpretation: Interpretation,
+    path: Path,
+    options: ReadOptions,
+    *,
+    issued: dt.datetime,
+    patient: PatientLink | None = None,
+    study: StudyLink | None = None,
+    zone: dt.tzinfo | None = None,
+) -> ClinicalReport:
+    """Return the report on a file that was interpreted, on paper too where that can be drawn.
+
+    Parameters
+    ----------
+    interpretation : Interpretation
+    path : Path
+        The file that was read for it.
+    options : ReadOptions
+        How it was read.
+    issued, patient, study, zone
+        As in :class:`ClinicalReport`.
+
+    Raises
+    ------
+    EcgFoundryError
+        The file cannot be read any more.
+    """
+    read_part = partial(read_excerpt, path, options)
+    recording = read_part()
+    pdf = None
+    if is_installed("weasyprint"):
+        from ecgfoundry.reports.html.report import ReportItem, html_report
+        from ecgfoundry.reports.pdf import html_to_pdf
+
+        pdf = html_to_pdf(html_report([ReportItem(recording, interpretation, read_part)]))
+    return ClinicalReport(
+        interpretation,
+        issued,
+        recording=recording,
+        zone=zone,
+        patient=patient or PatientLink(),
+        study=study or StudyLink(),
+        pdf=pdf,
+    )

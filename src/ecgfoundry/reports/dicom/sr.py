@@ -1,0 +1,231 @@
+"""The report as structured data: a Comprehensive SR by TID 3700 "ECG Report" of DICOM PS3.16.
+
+The tree: the waveform that was read (TID 3708), global measurements (TID 3713, with the MDC codes
+of CID 3227 to 3229 and 3689), statements (TID 3717) and a summary (TID 3719). A statement is
+inferred from the values that its criteria compared. A measurement that could not be made has no
+value and says so (CID 42 "Measurement failure").
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from ecgfoundry._version import __version__
+from ecgfoundry.criteria import Evidence, Statement
+from ecgfoundry.measurements.values import Value
+from ecgfoundry.reports.clinical import UNCONFIRMED, ClinicalReport
+from ecgfoundry.reports.dicom.study import DicomStudy, coded, new_object, require_pydicom
+from ecgfoundry.reports.prose import in_words, measurement_in_words
+from ecgfoundry.vocabularies.terminology import MeasurementCodes, snomed_coding, ucum_unit
+
+__all__ = ["report_sr"]
+
+_CLASS = "1.2.840.10008.5.1.4.1.1.88.33"
+_UNITS = {
+    "/min": ("{H.B.}/min", "BPM"),
+    "ms": ("ms", "ms"),
+    "deg": ("deg", "deg"),
+}
+"""UCUM as TID 3713 wants it."""
+_FINDING = ("271921002", "SCT", "ECG Finding")
+_FRIDERICIA = ("122732", "DCM", "Fridericia QTc Algorithm")
+_SHOWN = 24
+"""Values beside one statement (our choice); the FHIR and JSON answers have all."""
+
+
+def report_sr(report: ClinicalReport, study: DicomStudy) -> Any:
+    """Return the report as a data set that can be stored or sent.
+
+    Parameters
+    ----------
+    report : ClinicalReport
+    study : DicomStudy
+        Of the source. Where that is no DICOM object, no waveform is referenced.
+    """
+    data = new_object(report, study, kind=_CLASS, modality="SR")
+    data.ReferencedPerformedProcedureStepSequence = []
+    data.PerformedProcedureCodeSequence = []
+    data.CompletionFlag = "COMPLETE" if report.interpretation.refused is None else "PARTIAL"
+    data.VerificationFlag, data.PreliminaryFlag = "UNVERIFIED", "PRELIMINARY"
+    if study.source is not None:
+        data.CurrentRequestedProcedureEvidenceSequence = [_evidence(study)]
+    root = _container("", ("28010-7", "LN", "ECG Report"), _sections(report, study))
+    del root.RelationshipType
+    template = require_pydicom().Dataset()
+    template.MappingResource, template.TemplateIdentifier = "DCMR", "3700"
+    root.ContentTemplateSequence = [template]
+    data.update(root)
+    return data
+
+
+def _evidence(study: DicomStudy) -> Any:
+    dataset = require_pydicom().Dataset
+    assert study.source is not None  # noqa: S101
+    kind, instance, series = study.source
+    object_, of_series, of_study = dataset(), dataset(), dataset()
+    object_.ReferencedSOPClassUID, object_.ReferencedSOPInstanceUID = kind, instance
+    of_series.SeriesInstanceUID, of_series.ReferencedSOPSequence = series, [object_]
+    of_study.StudyInstanceUID = study.study_uid
+    of_study.ReferencedSeriesSequence = [of_series]
+    return of_study
+
+
+def _sections(report: ClinicalReport, study: DicomStudy) -> list[Any]:
+    language = _code(
+        "HAS CONCEPT MOD",
+        ("121049", "DCM", "Language of Content Item and Descendants"),
+        ("en", "RFC5646", "English"),
+    )
+    observer = _code(
+        "HAS OBS CONTEXT", ("121005", "DCM", "Observer Type"), ("121007", "DCM", "Device")
+    )
+    uid = _item("HAS OBS CONTEXT", "UIDREF", ("121012", "DCM", "Device Observer UID"))
+    uid.UID = f"2.25.{report.shared_uuid(f'software {__version__}').int}"
+    name = _text("HAS OBS CONTEXT", ("121013", "DCM", "Device Observer Name"), "ecgfoundry")
+    sections = [language, observer, uid, name, _waveform(report, study)]
+    person = _characteristics(report)
+    if person:
+        sections.append(
+            _container("CONTAINS", ("121118", "DCM", "Patient Characteristics"), person)
+        )
+    measured = [_number(codes, value) for codes, value in report.measured]
+    if measured:
+        table = _container("CONTAINS", ("122158", "DCM", "ECG Global Measurements"), measured)
+        quantities = ("122144", "DCM", "Quantitative Analysis")
+        sections.append(_container("CONTAINS", quantities, [table]))
+    found = [_statement(statement) for statement in report.statements]
+    found += [
+        _text("CONTAINS", _FINDING, _words_of_finding(one.name, one.probability))
+        for one in report.interpretation.findings
+        if one.present and report.statement_of(one.name) not in report.statements
+    ]
+    if found:
+        sections.append(_container("CONTAINS", ("122145", "DCM", "Qualitative Analysis"), found))
+    summary = ("55112-7", "LN", "Summary")
+    lines = [report.conclusion, *report.warnings, UNCONFIRMED]
+    words = _text("CONTAINS", summary, " ".join(lines))
+    sections.append(_container("CONTAINS", summary, [words]))
+    return sections
+
+
+def _waveform(report: ClinicalReport, study: DicomStudy) -> Any:
+    parts = []
+    start = report.start
+    if start is not None:
+        when = _item("CONTAINS", "DATETIME", ("122146", "DCM", "Procedure DateTime"))
+        when.DateTime = _moment(start)
+        parts.append(when)
+    if study.source is not None:
+        source = require_pydicom().Dataset()
+        source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID, _ = study.source
+        waveform = _item("CONTAINS", "WAVEFORM", ("121112", "DCM", "Source of Measurement"))
+        waveform.ReferencedSOPSequence = [source]
+        parts.append(waveform)
+    answer = report.interpretation
+    parts.append(_text("CONTAINS", ("111001", "DCM", "Algorithm Name"), "ecgfoundry"))
+    version = f"{__version__}, {answer.model} {answer.model_version}" if answer.model else None
+    parts.append(_text("CONTAINS", ("111003", "DCM", "Algorithm Version"), version or __version__))
+    name = ("55111-9", "LN", "Current Procedure Descriptions")
+    return _container("CONTAINS", name, parts)
+
+
+def _characteristics(report: ClinicalReport) -> list[Any]:
+    person, result = report.subject, []
+    if person.age is not None:
+        age = _item("CONTAINS", "NUM", ("121033", "DCM", "Subject Age"))
+        age.MeasuredValueSequence = [_measured(person.age, ("a", "year"))]
+        result.append(age)
+    if person.sex in ("female", "male"):
+        letter = person.sex[0].upper()
+        sex = (letter, "DCM", person.sex.capitalize())
+        result.append(_code("CONTAINS", ("121032", "DCM", "Subject Sex"), sex))
+    return result
+
+
+def _number(codes: MeasurementCodes, value: Value) -> Any:
+    item = _item("CONTAINS", "NUM", (codes.mdc.code, "MDC", codes.mdc.display))
+    if value.value is None:
+        item.MeasuredValueSequence = []
+        item.NumericValueQualifierCodeSequence = [coded("114006", "DCM", "Measurement failure")]
+        return item
+    item.MeasuredValueSequence = [_measured(round(value.value, 1), _UNITS[codes.ucum])]
+    if codes.name == "qtc_ms":
+        name = ("111001", "DCM", "Algorithm Name")
+        item.ContentSequence = [_code("HAS CONCEPT MOD", name, _FRIDERICIA)]
+    return item
+
+
+def _statement(statement: Statement) -> Any:
+    words = in_words(statement.name)
+    words = f"Possible {words}" if statement.possible else words
+    coding = None if statement.possible else snomed_coding(statement.code)
+    if coding is None:
+        item = _text("CONTAINS", _FINDING, words)
+    else:
+        item = _code("CONTAINS", _FINDING, (coding.code, "SCT", coding.display or words))
+    parts = []
+    if coding is not None:
+        same = ("121051", "DCM", "Equivalent Meaning of Value")
+        parts.append(_text("HAS CONCEPT MOD", same, words))
+    parts += [
+        _compared(evidence)
+        for evidence in statement.evidence
+        if evidence.met and evidence.value is not None and evidence.name.islower()
+    ][:_SHOWN]
+    if parts:
+        item.ContentSequence = parts
+    return item
+
+
+def _compared(evidence: Evidence) -> Any:
+    """Return a value that a criterion compared, under our own code: no terminology has them."""
+    lead = f" in {evidence.lead}" if evidence.lead else ""
+    limit = f", criterion {evidence.limit}" if evidence.limit else ""
+    words = f"{measurement_in_words(evidence.name)}{lead}{limit}"
+    item = _item("INFERRED FROM", "NUM", (evidence.name, "99ECGFOUNDRY", words))
+    unit = ucum_unit(evidence.unit) or "1"
+    number = round(float(evidence.value or 0.0), 4)
+    item.MeasuredValueSequence = [_measured(number, (unit, "no units" if unit == "1" else unit))]
+    return item
+
+
+def _words_of_finding(name: str, probability: float | None) -> str:
+    return name if probability is None else f"{name} (network, probability {probability:.2f})"
+
+
+def _measured(value: float, unit: tuple[str, str]) -> Any:
+    item = require_pydicom().Dataset()
+    item.NumericValue = f"{value:.10g}"[:16]
+    item.MeasurementUnitsCodeSequence = [coded(unit[0], "UCUM", unit[1])]
+    return item
+
+
+def _item(relation: str, kind: str, name: tuple[str, str, str]) -> Any:
+    item = require_pydicom().Dataset()
+    item.RelationshipType, item.ValueType = relation, kind
+    item.ConceptNameCodeSequence = [coded(*name)]
+    return item
+
+
+def _container(relation: str, name: tuple[str, str, str], content: list[Any]) -> Any:
+    item = _item(relation, "CONTAINER", name)
+    item.ContinuityOfContent = "SEPARATE"
+    item.ContentSequence = content
+    return item
+
+
+def _code(relation: str, name: tuple[str, str, str], value: tuple[str, str, str]) -> Any:
+    item = _item(relation, "CODE", name)
+    item.ConceptCodeSequence = [coded(*value)]
+    return item
+
+
+def _text(relation: str, name: tuple[str, str, str], value: str) -> Any:
+    item = _item(relation, "TEXT", name)
+    item.TextValue = value
+    return item
+
+
+def _moment(value: dt.datetime) -> str:
+    return value.strftime("%Y%m%d%H%M%S") + (value.strftime("%z")[:5] if value.tzinfo else "")

@@ -1,0 +1,184 @@
+"""An interpretation as FHIR R4: a transaction that a server takes.
+
+Nothing that a machine says is a confirmed result, so every status is ``preliminary``; a refused
+recording is ``cancelled`` with the reason. Only code systems with an official address are used
+(SNOMED CT, LOINC, UCUM and HL7's own). Our own words stand in ``text``; a ``display`` is written
+only where it is known to be the terminology's own (:mod:`ecgfoundry.vocabularies.terminology`).
+
+Every resource is created under a condition (``ifNoneExist``): an answer that is sent twice is there
+once. References: HL7 FHIR R4 (4.0.1), Bundle, DiagnosticReport, Observation, Device, Patient; LOINC
+11524-6 "EKG study". The components for probability, threshold, burden and evidence are ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from typing import Any
+
+from ecgfoundry._version import __version__
+from ecgfoundry.reports.clinical import UNCONFIRMED, ClinicalReport
+from ecgfoundry.reports.fhir.elements import (
+    TERMINOLOGY,
+    Json,
+    codings,
+    concept,
+    entry,
+    moment,
+    narrative,
+    reference,
+    token,
+)
+from ecgfoundry.reports.fhir.observations import Observations
+from ecgfoundry.reports.prose import in_words
+from ecgfoundry.reports.wording import device_name, person_text, printable
+from ecgfoundry.vocabularies.terminology import Coding, snomed_coding
+
+__all__ = ["to_fhir"]
+
+_STUDY = Coding("LOINC", "11524-6", "EKG study")
+
+
+def to_fhir(report: ClinicalReport) -> dict[str, Any]:
+    """Return a FHIR R4 Bundle of type ``transaction``.
+
+    Parameters
+    ----------
+    report : ClinicalReport
+        The subject is its ``patient.reference``; else a Patient that is created unless the
+        receiver knows one by ``patient.system`` and the identifier; else, for a number that nobody
+        says the system of, a contained Patient, which is matched to nobody.
+
+    Returns
+    -------
+    dict
+        JSON-ready. Identifiers are a function of the answer and the person, so the same answer has
+        the same ones.
+    """
+    patient, contained, subject = _subject(report)
+    common: Json = {"contained": [contained]} if contained else {}
+    if subject:
+        common["subject"] = subject
+    if report.start is not None:
+        common["effectiveDateTime"] = moment(report.start)
+    software, software_id = _software(report)
+    recorder, recorder_id = _recorder(report)
+    made = Observations(report, common, software_id, recorder_id)
+    observations = list(made.all())
+    used = {o["device"]["reference"] for _, o in observations}
+    entries = [entry(report.uuid("report"), _report(report, common, [i for i, _ in observations]))]
+    if patient is not None:
+        entries.append(patient)
+    entries.append(entry(software_id, software))
+    if recorder_id.urn in used:
+        entries.append(entry(recorder_id, recorder))
+    entries += [entry(identity, observation) for identity, observation in observations]
+    return {
+        "resourceType": "Bundle",
+        "id": str(report.uuid("bundle")),
+        "type": "transaction",
+        "timestamp": report.issued.isoformat(timespec="seconds"),
+        "entry": entries,
+    }
+
+
+def _subject(report: ClinicalReport) -> tuple[Json | None, Json | None, Json]:
+    """Return the entry of the person, or the contained one, and the reference to it."""
+    link, person = report.patient, report.subject
+    shown: Json = {}
+    if person.age is not None or person.sex is not None:
+        shown = {"display": person_text(person)}
+    if link.reference is not None:
+        return None, None, {"reference": link.reference, "type": "Patient", **shown}
+    resource: Json = {"resourceType": "Patient"}
+    if report.identifier:
+        system = {"system": link.system} if link.system else {}
+        resource["identifier"] = [{**system, "value": report.identifier}]
+    if link.name:
+        family, _, given = link.name.partition("^")
+        names = [part for part in given.split("^") if part]
+        name = {"family": printable(family)} | ({"given": names} if names else {})
+        resource["name"] = [name]
+    if link.birth_date is not None:
+        resource["birthDate"] = link.birth_date.isoformat()
+    if len(resource) == 1:  # nothing that tells one person from another
+        return None, None, {"type": "Patient", **shown} if shown else {}
+    if person.sex in ("female", "male"):
+        resource["gender"] = person.sex
+    if link.system and report.identifier:
+        identity = report.shared_uuid(f"patient\n{link.system}\n{report.identifier}")
+        condition = f"identifier={token(link.system, report.identifier)}"
+        made = entry(identity, resource, condition=condition)
+        return made, None, {**reference(identity), "type": "Patient", **shown}
+    contained = {"resourceType": "Patient", "id": "patient", **resource}
+    return None, contained, {"reference": "#patient", "type": "Patient", **shown}
+
+
+def _software(report: ClinicalReport) -> tuple[Json, uuid.UUID]:
+    answer = report.interpretation
+    versions = [
+        ("ecgfoundry", __version__),
+        ("model", answer.model_version),
+        ("preprocessing", answer.preprocessing),
+        ("runtime", answer.runtime),
+    ]
+    version = [{"type": concept(name), "value": text} for name, text in versions if text]
+    name = f"ecgfoundry {answer.model}" if answer.model else "ecgfoundry"
+    device = {
+        "resourceType": "Device",
+        "deviceName": [{"name": name, "type": "user-friendly-name"}],
+        "type": concept("ECG interpretation software"),
+        "version": version,
+    }
+    key = "\n".join(f"{one['type']['text']} {one['value']}" for one in version)
+    return device, report.shared_uuid(f"software\n{answer.model}\n{key}")
+
+
+def _recorder(report: ClinicalReport) -> tuple[Json, uuid.UUID]:
+    about = {} if report.recording is None else dict(report.recording.device)
+    name = device_name(about) or "not stated"
+    device: Json = {
+        "resourceType": "Device",
+        "deviceName": [{"name": name, "type": "user-friendly-name"}],
+        "type": concept("Electrocardiograph that made the recording"),
+    }
+    serial = about.get("serial_number")
+    if serial:
+        device["serialNumber"] = printable(serial)
+    return device, report.shared_uuid(f"recorder\n{name}\n{serial}")
+
+
+def _report(report: ClinicalReport, common: Json, results: list[uuid.UUID]) -> Json:
+    refused = report.interpretation.refused is not None
+    lines = [report.conclusion, *report.warnings, UNCONFIRMED]
+    resource: Json = {
+        "resourceType": "DiagnosticReport",
+        "text": narrative([*report.head, *lines]),
+        "status": "cancelled" if refused else "preliminary",
+        "category": [
+            concept("Electrocardiography", [{"system": f"{TERMINOLOGY}/v2-0074", "code": "EC"}])
+        ],
+        "code": concept("EKG study", codings([_STUDY])),
+        **common,
+        "issued": report.issued.isoformat(timespec="seconds"),
+        "conclusion": " ".join(lines),
+    }
+    if results:
+        resource["result"] = [reference(identity) for identity in results]
+    stated = [
+        concept(in_words(statement.name), coding)
+        for statement in report.statements
+        if (coding := codings([snomed_coding(statement.code)])) and not statement.possible
+    ]
+    if stated:
+        resource["conclusionCode"] = stated
+    if report.pdf is not None:
+        resource["presentedForm"] = [
+            {
+                "contentType": "application/pdf",
+                "data": base64.b64encode(report.pdf).decode(),
+                "title": "ECG report, unconfirmed",
+                "creation": report.issued.isoformat(timespec="seconds"),
+            }
+        ]
+    return resource

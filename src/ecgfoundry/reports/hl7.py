@@ -1,0 +1,200 @@
+"""A report as an HL7 v2.5 message ORU^R01, for the record system of a hospital.
+
+OBR names the study; then one OBX for each measurement (LOINC, UCUM), each statement (SNOMED CT
+where it may be sent, always our words) and the report as PDF (ED, Base64). Everything is
+preliminary ("P"); a measurement that could not be made is "X", without a value.
+
+References: HL7 v2.5, chapters 2 (delimiters, escapes), 3 (PID), 7 (OBR, OBX); IHE Cardiology,
+displayable reports, for the PDF. LOINC 34534-8 (12-lead study), 8601-7 (impression), 28010-7
+(report).
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ecgfoundry._version import __version__
+from ecgfoundry.criteria import Statement
+from ecgfoundry.reports.clinical import UNCONFIRMED, ClinicalReport
+from ecgfoundry.reports.prose import because, in_words
+from ecgfoundry.reports.wording import printable
+from ecgfoundry.tasks.finding import Finding
+from ecgfoundry.vocabularies.terminology import snomed_coding, ucum_unit
+
+__all__ = ["HL7_ENCODING", "Hl7Parties", "to_oru"]
+
+HL7_ENCODING = "utf-8"
+"""What MSH-18 says."""
+_ESCAPES = str.maketrans({"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"})
+_ESTIMATE = "laboratory indicator"
+_LONGEST_CONTROL_ID = 20
+_SHOWN = 6
+"""Values that stand beside a statement (our choice); FHIR and JSON have all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hl7Parties:
+    """Who sends and who receives, as the interface engine knows them (MSH-3 to MSH-6)."""
+
+    application: str = "ECGFOUNDRY"
+    facility: str = ""
+    receiving_application: str = ""
+    receiving_facility: str = ""
+    processing: str = "P"
+    """MSH-11: P production, T training, D debugging."""
+
+
+def to_oru(report: ClinicalReport, parties: Hl7Parties | None = None) -> str:
+    """Return the message; segments end with a carriage return.
+
+    Parameters
+    ----------
+    report : ClinicalReport
+        ``patient.system`` becomes the assigning authority of the identifier.
+    parties : Hl7Parties, optional
+
+    Returns
+    -------
+    str
+        The same answer about the same person has the same control identifier.
+    """
+    between = parties or Hl7Parties()
+    control = report.uuid("hl7 message").hex[:_LONGEST_CONTROL_ID]
+    segments = [
+        _segment(
+            "MSH", "^~\\&", _text(between.application), _text(between.facility),
+            _text(between.receiving_application), _text(between.receiving_facility),
+            _moment(report.issued), "", "ORU^R01^ORU_R01", control, between.processing, "2.5",
+            "", "", "", "", "", "UNICODE UTF-8",
+        ),
+        _person(report),
+        _study(report),
+        *(
+            _segment("NTE", str(number), "L", _text(line))
+            for number, line in enumerate((report.conclusion, *report.warnings, UNCONFIRMED), 1)
+        ),
+        *_observations(report),
+    ]  # fmt: skip
+    return "".join(f"{segment}\r" for segment in segments)
+
+
+def _text(value: object) -> str:
+    """Return a value on one line, with the delimiters escaped."""
+    return printable(value).translate(_ESCAPES)
+
+
+def _coded(code: str, text: str, system: str) -> str:
+    return f"{_text(code)}^{_text(text)}^{system}"
+
+
+def _segment(*fields: str) -> str:
+    return "|".join(fields).rstrip("|")
+
+
+def _moment(value: dt.datetime | None) -> str:
+    if value is None:
+        return ""
+    return value.strftime("%Y%m%d%H%M%S") + (value.strftime("%z")[:5] if value.tzinfo else "")
+
+
+def _person(report: ClinicalReport) -> str:
+    link, person = report.patient, report.subject
+    authority = _text(link.system or "")
+    # A message needs a number: of a person without one it is ours, which no record system knows.
+    number = f"{report.uuid('person').hex}^^^ECGFOUNDRY^U"
+    if report.identifier:
+        number = f"{_text(report.identifier)}^^^{authority}^MR"
+    family, _, given = (link.name or "").partition("^")
+    parts = [_text(part) for part in (family, *given.split("^")) if part]
+    sex = {"female": "F", "male": "M"}.get(person.sex or "", "U")
+    born = "" if link.birth_date is None else link.birth_date.strftime("%Y%m%d")
+    name = "^".join(parts) or "^^^^^^U"  # table 0200: unspecified
+    return _segment("PID", "1", "", number, "", name, "", born, sex)
+
+
+def _study(report: ClinicalReport) -> str:
+    study = report.study
+    filler = f"{report.uuid('report').hex}^ECGFOUNDRY"
+    start = _moment(report.start)
+    refused = report.interpretation.refused is not None
+    fields = [""] * 26
+    fields[0] = "OBR"
+    fields[1], fields[2], fields[3] = "1", _text(study.order or ""), filler
+    fields[4] = _coded("34534-8", "12 lead EKG panel", "LN")
+    fields[7] = start
+    fields[18] = _text(study.accession or "")
+    fields[22] = _moment(report.issued)
+    fields[24], fields[25] = "EC", "X" if refused else "P"
+    return _segment(*fields)
+
+
+def _observations(report: ClinicalReport) -> Iterator[str]:
+    for number, row in enumerate(_rows(report), 1):
+        kind, code, part, value, unit, status, method = row
+        fields = [""] * 19
+        fields[0] = "OBX"
+        fields[1], fields[2], fields[3], fields[4] = str(number), kind, code, part
+        fields[5], fields[6], fields[11] = value, f"{unit}^{unit}^UCUM" if unit else "", status
+        fields[14] = _moment(report.start)
+        fields[17] = f"^{_text(method)}" if method else ""
+        fields[18] = f"ecgfoundry {__version__}"
+        yield _segment(*fields)
+
+
+_Row = tuple[str, str, str, str, str, str, str]
+"""OBX-2, -3, -4, -5, unit, -11, method."""
+
+
+def _rows(report: ClinicalReport) -> Iterator[_Row]:
+    for codes, value in report.measured:
+        loinc = codes.loinc[0] if codes.loinc else None
+        code = (
+            _coded(codes.name, codes.what, "99ECGFOUNDRY")
+            if loinc is None
+            else _coded(loinc.code, loinc.display or codes.what, "LN")
+        )
+        if value.value is None:
+            yield "NM", code, "", "", codes.ucum, "X", value.reason or ""
+        else:
+            yield "NM", code, "", f"{value.value:.1f}", codes.ucum, "P", value.method
+    impression = _coded("8601-7", "EKG impression", "LN")
+    present = {one.name: one for one in report.interpretation.statements if one.present}
+    for part, statement in enumerate(report.statements, 1):
+        reasons = because(statement, present, shown=_SHOWN)
+        yield "CWE", impression, str(part), _concept(statement), "", "P", reasons
+    told = {statement.name for statement in report.statements}
+    for finding in report.interpretation.findings:
+        known = report.statement_of(finding.name)
+        if known is None or known.name not in told:
+            yield from _finding(finding)
+    if report.pdf is not None:
+        code = _coded("28010-7", "EKG report", "LN")
+        data = base64.b64encode(report.pdf).decode()
+        yield "ED", code, "", f"^Application^PDF^Base64^{data}", "", "P", ""
+
+
+def _concept(statement: Statement) -> str:
+    """Return a CWE: the terminology's concept where one may be sent, and always our words."""
+    words = in_words(statement.name)
+    words = f"possible {words}" if statement.possible else words
+    coding = None if statement.possible else snomed_coding(statement.code)
+    own = _coded(statement.name, words, "99ECGFOUNDRY")
+    if coding is None:
+        return own
+    return f"{_coded(coding.code, coding.display, 'SCT')}^{own}"
+
+
+def _finding(finding: Finding) -> Iterator[_Row]:
+    """Yield what the network alone says: what is present, and values."""
+    estimate = finding.target.kind == _ESTIMATE
+    name = f"Estimated from an ECG: {finding.name}" if estimate else finding.name
+    code = _coded(finding.name, name, "99ECGFOUNDRY")
+    method = "Statistical model; nothing was measured in blood" if estimate else "Neural network"
+    if finding.value is not None:
+        unit = ucum_unit(finding.target.unit) or ""
+        yield "NM", code, "", f"{finding.value:.6g}", unit, "P", method
+    elif finding.present:
+        yield "ST", code, "", "present", "", "P", method
