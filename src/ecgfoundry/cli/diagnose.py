@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from ecgfoundry.cli.reading_options import ReadingOptions
 
 if TYPE_CHECKING:
+    from ecgfoundry.criteria import Comparison
     from ecgfoundry.formats.base import ReadOptions
     from ecgfoundry.formats.files import EcgFile
     from ecgfoundry.inference.files import FileResult
@@ -28,6 +29,8 @@ def diagnose(
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
     report: Path | None = None,
+    earlier: str | None = None,
+    highlight: str | None = None,
     reading: ReadingOptions | None = None,
     runtime: str = "auto",
     threads: int | None = None,
@@ -48,7 +51,12 @@ def diagnose(
     csv
         One row per file and finding, and per episode of a long recording.
     report
-        Also write a self-contained HTML report here.
+        Also write a report here: .html, self-contained, or .pdf.
+    earlier
+        An earlier recording of the same person: what changed since. Needs one file of up to a
+        minute.
+    highlight
+        Paint what this present statement rests on in the report, such as "ST DEPRESSION".
     runtime
         auto, onnxruntime or torch.
     threads
@@ -60,21 +68,25 @@ def diagnose(
     if json and csv:
         print("ecgfoundry: give --json or --csv, not both", file=sys.stderr)
         return 2
+    if highlight and report is None:
+        print("ecgfoundry: --highlight paints a --report; give one", file=sys.stderr)
+        return 2
     options = (reading or ReadingOptions()).to_read()
+    comparison = None if earlier is None else _compare(earlier, files, options)
     results = _interpret(
         files, model=model, lead=lead, options=options, runtime=runtime, threads=threads
     )
     if json:
-        collected = _print_json(results, model, keep=report is not None)
+        collected = _print_json(results, model, comparison, keep=report is not None)
     else:
         collected = list(results)
         if csv:
             _print_csv(collected)
         else:
-            _print_table(collected)
+            _print_table(collected, comparison)
     failed = _print_failures(collected)
     if report is not None:
-        _write_report(collected, report, options)
+        _write_report(collected, report, options, comparison, highlight)
     return 1 if failed else 0
 
 
@@ -122,9 +134,16 @@ def _interpret(
 
 
 def _print_json(
-    results: Iterator[FileResult], model: str | None, *, keep: bool
+    results: Iterator[FileResult],
+    model: str | None,
+    comparison: Comparison | None,
+    *,
+    keep: bool,
 ) -> list[FileResult]:
-    """Print each answer as soon as it is there; keep only failures unless a report follows."""
+    """Print each answer as soon as it is there; keep only failures unless a report follows.
+
+    A comparison stands beside the answer, as ``{"interpretation": ..., "comparison": ...}``.
+    """
     from ecgfoundry.inference.interpretation import Interpretation
 
     kept = []
@@ -133,6 +152,8 @@ def _print_json(
         if answer is None and result.error is not None:
             answer = Interpretation.of_failure(result.error, result.file, model)
         document = {} if answer is None else answer.to_dict()
+        if comparison is not None:
+            document = {"interpretation": document, "comparison": comparison.to_dict()}
         print(json.dumps(document, ensure_ascii=False), flush=True)
         refused = result.interpretation is None or result.interpretation.refused is not None
         if keep or refused:
@@ -148,14 +169,17 @@ def _print_csv(results: Sequence[FileResult]) -> None:
     writer.writerows(csv_rows(answers))
 
 
-def _print_table(results: Sequence[FileResult]) -> None:
+def _print_table(results: Sequence[FileResult], comparison: Comparison | None) -> None:
     from rich.console import Console
 
+    from ecgfoundry.reports.compared import comparison_table
     from ecgfoundry.reports.tables import terminal_table
 
     answers = [r.interpretation for r in results if r.interpretation is not None]
     if answers:
         terminal_table(answers, console=Console())
+    if comparison is not None:
+        comparison_table(comparison)
 
 
 def _print_failures(results: Sequence[FileResult]) -> int:
@@ -174,7 +198,46 @@ def _print_failures(results: Sequence[FileResult]) -> int:
     return count
 
 
-def _write_report(results: Sequence[FileResult], path: Path, options: ReadOptions) -> None:
+def _compare(earlier: str, files: Sequence[str], options: ReadOptions) -> Comparison:
+    """Compare the one file with an earlier one.
+
+    Raises
+    ------
+    EcgFoundryError
+        There are several files, one is long, or they cannot be compared.
+    """
+    from ecgfoundry.criteria import compare_recordings
+    from ecgfoundry.errors import SignalError
+    from ecgfoundry.formats.files import open_file
+    from ecgfoundry.inference.files import expand_paths
+    from ecgfoundry.signals.windows import is_long
+
+    later = expand_paths(files)
+    if len(later) != 1:
+        raise SignalError(
+            f"{len(later)} files cannot be compared with one earlier recording",
+            remedy="Give one file with --earlier",
+        )
+    recordings = []
+    for path in (*expand_paths([earlier]), *later):
+        with open_file(path, options) as file:
+            if is_long(file.duration_s):
+                raise SignalError(
+                    "is too long to be compared; recordings of up to a minute are",
+                    path=path,
+                    remedy="Cut a part out of it: ecgfoundry convert --start 0 --duration 10",
+                )
+            recordings.append(file.read(annotations=False))
+    return compare_recordings(*recordings)
+
+
+def _write_report(
+    results: Sequence[FileResult],
+    path: Path,
+    options: ReadOptions,
+    comparison: Comparison | None,
+    highlight: str | None,
+) -> None:
     from ecgfoundry.inference.files import read_excerpt
     from ecgfoundry.inference.interpretation import Interpretation
     from ecgfoundry.io import write_whole
@@ -184,7 +247,21 @@ def _write_report(results: Sequence[FileResult], path: Path, options: ReadOption
     for result in results:
         if result.interpretation is not None:
             read_part = partial(read_excerpt, Path(result.file), options)
-            items.append(ReportItem(read_part(), result.interpretation, read_part))
+            items.append(
+                ReportItem(
+                    read_part(),
+                    result.interpretation,
+                    read_part,
+                    comparison=comparison,
+                    highlight=highlight,
+                )
+            )
         elif result.error is not None:
             items.append(ReportItem(None, Interpretation.of_failure(result.error, result.file)))
-    write_whole(path, html_report(items).encode())
+    page = html_report(items)
+    if path.suffix.lower() == ".pdf":
+        from ecgfoundry.reports.pdf import html_to_pdf
+
+        write_whole(path, html_to_pdf(page))
+    else:
+        write_whole(path, page.encode())
