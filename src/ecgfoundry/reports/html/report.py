@@ -11,6 +11,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
@@ -42,7 +43,7 @@ from ecgfoundry.reports.wording import (
     start_text,
 )
 
-__all__ = ["ReportItem", "html_report"]
+__all__ = ["ReportItem", "html_report", "page_frame"]
 
 _Fact = tuple[str, str]
 
@@ -122,18 +123,25 @@ def html_report(
         A complete HTML document, to be stored as UTF-8. With more than one item it begins with an
         index.
     """
-    style = style_sheet()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return render(
         "report",
-        title=title,
-        disclaimer=DISCLAIMER,
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
-        "form-action 'none'",
-        style=drawn(style),
+        **page_frame(title),
         failures=[failure_fields(failure) for failure in failures],
         records=[_record(item, number) for number, item in enumerate(items, start=1)],
     )
+
+
+def page_frame(title: str) -> dict[str, Any]:
+    """Return what every page of a report needs: style sheet, policy, title, disclaimer."""
+    style = style_sheet()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return {
+        "title": title,
+        "disclaimer": DISCLAIMER,
+        "policy": f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'",
+        "style": drawn(style),
+    }
 
 
 def _present_summary(interpretation: Interpretation) -> str:

@@ -71,6 +71,9 @@ PAINTS = {
     "lane-muted": ("fill", "muted"),
     "lane-refused": ("stroke", "refusal-line"),
     "lane-axis": ("stroke", "muted"),
+    "trend-line": ("stroke", "text"),
+    "trend-band": ("fill", "bar-quiet"),
+    "trend-zero": ("stroke", "line"),
 }
 """How each class of the drawings is painted: the SVG property and the name of its colour."""
 
@@ -174,6 +177,8 @@ details{margin-top:8px}summary{cursor:pointer;color:var(--accent);padding:4px 0}
 .provenance{border-top:1px solid var(--line);padding-top:10px;margin-top:6px}
 .provenance .facts{margin:0 0 8px;font-size:.85rem}.provenance p{margin:0}
 .below{margin-top:20px}
+.hours td,.hours th{padding:3px 12px 3px 0}.hours tbody th{white-space:nowrap}
+.hours td:not(:last-child){white-space:nowrap}
 .measured-block{display:flex;flex-wrap:wrap;gap:8px 36px;margin-bottom:14px}
 .measured-block .numbers{flex:none}.measured-block .stated{flex:1 1 420px;min-width:0}
 .measured th,.measured td{padding:3px 16px 3px 0}.measured tbody th{white-space:nowrap}
@@ -206,6 +211,7 @@ details{margin-top:8px}summary{cursor:pointer;color:var(--accent);padding:4px 0}
  .measured th,.measured td,.statements td,.statements tbody th{padding-top:.5mm;padding-bottom:.5mm}
  .statements thead,.statements caption{display:none}
  .statements .code{display:inline;white-space:nowrap}.measured-block tbody th{font-size:9.5pt}
+ .hours td,.hours tbody th{font-size:9pt;line-height:1.2;padding-top:.4mm;padding-bottom:.4mm}
  table.changes{font-size:9pt;line-height:1.15}.changes tbody th{font-size:9pt}
  .compared h3,.compared p{margin-bottom:1mm}.statements p{margin:0}
  .statements tbody th{font-size:9.5pt}

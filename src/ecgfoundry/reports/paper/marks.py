@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from ecgfoundry.criteria.derived import SURE_OF_CLASS
 from ecgfoundry.criteria.types import Evidence, Statement
-from ecgfoundry.measurements.values import Beat, Measurements
+from ecgfoundry.measurements.values import Beat, Beats, Measurements
 from ecgfoundry.reports.paper.drawing import THEMES, Frame, Theme, mm, row_band
 from ecgfoundry.reports.paper.layout import Row, Sheet, Strip
 from ecgfoundry.reports.prose import own_evidence
 from ecgfoundry.reports.wording import escape
 
-__all__ = ["Span", "first_shown", "marks_layer", "spans_of"]
+__all__ = ["Span", "beat_letters_layer", "first_shown", "marks_layer", "spans_of"]
 
 LANE_MM = 1.6
 LETTER_MM = 2.2
@@ -191,6 +193,39 @@ def marks_layer(
         ]
         name = "" if highlight is None else f' data-statement="{escape(highlight.name)}"'
         return f'<g class="marks"{name}>{"".join(painted)}{"".join(lanes)}</g>'
+
+    return draw
+
+
+def beat_letters_layer(beats: Beats, *, theme: str = "paper") -> Callable[[Sheet, Frame], str]:
+    """Return an overlay with the class of every beat, as a Holter strip has it.
+
+    Parameters
+    ----------
+    beats : Beats
+        With the times of the recording that is drawn.
+    theme : str
+    """
+    colours = THEMES[theme]
+
+    def draw(sheet: Sheet, frame: Frame) -> str:
+        parts = []
+        for row, baseline, strip in _lowest(list(zip(sheet.rows, frame.baselines, strict=True))):
+            y = baseline + row.below_mm + (3.6 if row is sheet.rows[-1] else -0.4)
+            low, high = np.searchsorted(
+                beats.time_s, (strip.start_s, strip.start_s + strip.duration_s)
+            )
+            parts += [
+                f'<text x="{mm(_x(time_s, strip, frame))}" y="{mm(y)}" '
+                f'font-weight="{400 if label == "N" else 700}">{escape(label)}</text>'
+                for time_s, label in zip(
+                    beats.time_s[low:high].tolist(), beats.label[low:high].tolist(), strict=True
+                )
+            ]
+        return (
+            f'<g class="mark-text" font-size="2.8" fill="{colours.text}" '
+            f'text-anchor="middle">{"".join(parts)}</g>'
+        )
 
     return draw
 
