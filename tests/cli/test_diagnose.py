@@ -112,3 +112,19 @@ def test_fhir_is_a_transaction_per_file(fixtures: Path, tmp_path: Path, capsys) 
     assert {"EKG study", "heart rate", "QRS duration", "sinus tachycardia"} <= texts
     assert refused["entry"][0]["resource"]["status"] == "cancelled"
     run(["diagnose", str(path), "--fhir", "--json"], capsys, code=2)
+def test_an_earlier_recording_a_pdf_and_a_painted_statement(
+    fixtures: Path, tmp_path: Path, capsys
+) -> None:
+    pytest.importorskip("weasyprint")
+    path = str(fixtures / "cinc2021" / "JS20000.hea")
+    report = tmp_path / "report.pdf"
+    arguments = ["diagnose", path, "--earlier", path, "--report", str(report)]
+    out = run([*arguments, "--highlight", "ST DEPRESSION"], capsys)
+    # Against itself nothing has changed.
+    assert "Compared with earlier (unconfirmed)" in out and " 0 of " in out
+    assert report.read_bytes().startswith(b"%PDF")
+    run(["diagnose", path, "--highlight", "ST DEPRESSION"], capsys, code=2)
+    run(["diagnose", path, path, str(fixtures / "cinc2017"), "--earlier", path], capsys, code=1)
+    document = json.loads(run(["diagnose", path, "--earlier", path, "--json"], capsys))
+    assert document["comparison"]["appeared"] == []
+    assert not schema_problems("interpretation", document["interpretation"])

@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from ecgfoundry.cli.reading_options import ReadingOptions
 
 if TYPE_CHECKING:
+    from ecgfoundry.criteria import Comparison
     from ecgfoundry.formats.base import ReadOptions
     from ecgfoundry.formats.files import EcgFile
     from ecgfoundry.inference.files import FileResult
@@ -30,6 +31,8 @@ def diagnose(
     csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
     fhir: Annotated[bool, Parameter(name="--fhir", negative="")] = False,
     report: Path | None = None,
+    earlier: str | None = None,
+    highlight: str | None = None,
     reading: ReadingOptions | None = None,
     runtime: str = "auto",
     threads: int | None = None,
@@ -53,7 +56,12 @@ def diagnose(
         One FHIR R4 transaction per file (JSON Lines when several), with the report as PDF where the
         extra 'plot' is installed.
     report
-        Also write a self-contained HTML report here.
+        Also write a report here: .html, self-contained, or .pdf.
+    earlier
+        An earlier recording of the same person: what changed since. Needs one file of up to a
+        minute.
+    highlight
+        Paint what this present statement rests on in the report, such as "ST DEPRESSION".
     runtime
         auto, onnxruntime or torch.
     threads
@@ -65,24 +73,29 @@ def diagnose(
     if json + csv + fhir > 1:
         print("ecgfoundry: give one of --json, --csv and --fhir", file=sys.stderr)
         return 2
-    from ecgfoundry.inference.interpretation import Interpretation
-
+    if fhir and earlier is not None:
+        print("ecgfoundry: --fhir holds no comparison; leave out --earlier", file=sys.stderr)
+        return 2
+    if highlight and report is None:
+        print("ecgfoundry: --highlight paints a --report; give one", file=sys.stderr)
+        return 2
     options = (reading or ReadingOptions()).to_read()
+    comparison = None if earlier is None else _compare(earlier, files, options)
     results = _interpret(
         files, model=model, lead=lead, options=options, runtime=runtime, threads=threads
     )
     if json or fhir:
-        form = partial(_fhir, options=options) if fhir else Interpretation.to_dict
+        form = partial(_fhir, options=options) if fhir else partial(_document, comparison)
         collected = _print_json(results, model, form, keep=report is not None)
     else:
         collected = list(results)
         if csv:
             _print_csv(collected)
         else:
-            _print_table(collected)
+            _print_table(collected, comparison)
     failed = _print_failures(collected)
     if report is not None:
-        _write_report(collected, report, options)
+        _write_report(collected, report, options, comparison, highlight)
     return 1 if failed else 0
 
 
@@ -129,6 +142,13 @@ def _interpret(
     yield from interpret_files(choose, shown, options=options, lead=lead)
 
 
+def _document(comparison: Comparison | None, answer: Interpretation) -> dict[str, Any]:
+    """The JSON form of an answer, with what changed since an earlier recording beside it."""
+    if comparison is None:
+        return answer.to_dict()
+    return {"interpretation": answer.to_dict(), "comparison": comparison.to_dict()}
+
+
 def _print_json(
     results: Iterator[FileResult],
     model: str | None,
@@ -136,7 +156,10 @@ def _print_json(
     *,
     keep: bool,
 ) -> list[FileResult]:
-    """Print each answer as soon as it is there; keep only failures unless a report follows."""
+    """Print each answer as soon as it is there; keep only failures unless a report follows.
+
+    A comparison stands beside the answer, as ``{"interpretation": ..., "comparison": ...}``.
+    """
     from ecgfoundry.inference.interpretation import Interpretation
 
     kept = []
@@ -172,14 +195,17 @@ def _print_csv(results: Sequence[FileResult]) -> None:
     writer.writerows(csv_rows(answers))
 
 
-def _print_table(results: Sequence[FileResult]) -> None:
+def _print_table(results: Sequence[FileResult], comparison: Comparison | None) -> None:
     from rich.console import Console
 
+    from ecgfoundry.reports.compared import comparison_table
     from ecgfoundry.reports.tables import terminal_table
 
     answers = [r.interpretation for r in results if r.interpretation is not None]
     if answers:
         terminal_table(answers, console=Console())
+    if comparison is not None:
+        comparison_table(comparison)
 
 
 def _print_failures(results: Sequence[FileResult]) -> int:
@@ -198,7 +224,46 @@ def _print_failures(results: Sequence[FileResult]) -> int:
     return count
 
 
-def _write_report(results: Sequence[FileResult], path: Path, options: ReadOptions) -> None:
+def _compare(earlier: str, files: Sequence[str], options: ReadOptions) -> Comparison:
+    """Compare the one file with an earlier one.
+
+    Raises
+    ------
+    EcgFoundryError
+        There are several files, one is long, or they cannot be compared.
+    """
+    from ecgfoundry.criteria import compare_recordings
+    from ecgfoundry.errors import SignalError
+    from ecgfoundry.formats.files import open_file
+    from ecgfoundry.inference.files import expand_paths
+    from ecgfoundry.signals.windows import is_long
+
+    later = expand_paths(files)
+    if len(later) != 1:
+        raise SignalError(
+            f"{len(later)} files cannot be compared with one earlier recording",
+            remedy="Give one file with --earlier",
+        )
+    recordings = []
+    for path in (*expand_paths([earlier]), *later):
+        with open_file(path, options) as file:
+            if is_long(file.duration_s):
+                raise SignalError(
+                    "is too long to be compared; recordings of up to a minute are",
+                    path=path,
+                    remedy="Cut a part out of it: ecgfoundry convert --start 0 --duration 10",
+                )
+            recordings.append(file.read(annotations=False))
+    return compare_recordings(*recordings)
+
+
+def _write_report(
+    results: Sequence[FileResult],
+    path: Path,
+    options: ReadOptions,
+    comparison: Comparison | None,
+    highlight: str | None,
+) -> None:
     from ecgfoundry.inference.files import read_excerpt
     from ecgfoundry.inference.interpretation import Interpretation
     from ecgfoundry.io import write_whole
@@ -208,7 +273,21 @@ def _write_report(results: Sequence[FileResult], path: Path, options: ReadOption
     for result in results:
         if result.interpretation is not None:
             read_part = partial(read_excerpt, Path(result.file), options)
-            items.append(ReportItem(read_part(), result.interpretation, read_part))
+            items.append(
+                ReportItem(
+                    read_part(),
+                    result.interpretation,
+                    read_part,
+                    comparison=comparison,
+                    highlight=highlight,
+                )
+            )
         elif result.error is not None:
             items.append(ReportItem(None, Interpretation.of_failure(result.error, result.file)))
-    write_whole(path, html_report(items).encode())
+    page = html_report(items)
+    if path.suffix.lower() == ".pdf":
+        from ecgfoundry.reports.pdf import html_to_pdf
+
+        write_whole(path, html_to_pdf(page))
+    else:
+        write_whole(path, page.encode())

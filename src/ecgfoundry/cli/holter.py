@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json as json_module
+import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -22,6 +24,7 @@ def holter(
     pause: float = 2.0,
     workers: int | None = None,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    pdf: Annotated[bool, Parameter(negative="--no-pdf")] = True,
 ) -> None:
     """Measure a Holter or another long recording; killed, the same command goes on.
 
@@ -30,7 +33,8 @@ def holter(
     file
         A recording of any format and length.
     output
-        Folder for holter.json, hours.csv, events.csv, beats.csv and st.csv.
+        Folder for report.html, report.pdf, holter.json, hours.csv, events.csv, beats.csv and
+        st.csv.
     model
         Rhythm model whose windows give the atrial fibrillation.
     rhythm
@@ -43,6 +47,8 @@ def holter(
         Processes, by default one per core.
     json
         Print the summary as JSON.
+    pdf
+        Write report.pdf, where the extra "plot" is installed.
     """
     from rich.console import Console
     from rich.progress import Progress, TimeRemainingColumn
@@ -58,17 +64,37 @@ def holter(
         def show(progress: HolterProgress) -> None:
             bar.update(task, completed=progress.done_s, total=progress.total_s)
 
-        report = measure_holter(named_file(file), output, settings, workers=workers, progress=show)
+        path = named_file(file)
+        report = measure_holter(path, output, settings, workers=workers, progress=show)
+    _write_report(report, path, output, pdf=pdf)
     if json:
         print(json_module.dumps(report.to_dict(), indent=1))
         return
     _print(report, output)
 
 
+def _write_report(report: HolterReport, path: Path, output: Path, *, pdf: bool) -> None:
+    from ecgfoundry.errors import MissingExtraError
+    from ecgfoundry.formats.base import ReadOptions
+    from ecgfoundry.inference.files import read_excerpt
+    from ecgfoundry.io import write_whole
+    from ecgfoundry.reports.html.holter import holter_html
+    from ecgfoundry.reports.pdf import html_to_pdf
+
+    page = holter_html(report, partial(read_excerpt, path, ReadOptions()))
+    write_whole(output / "report.html", page.encode())
+    if pdf:
+        try:
+            write_whole(output / "report.pdf", html_to_pdf(page))
+        except MissingExtraError as error:
+            print(f"ecgfoundry: no report.pdf: {error}", file=sys.stderr)
+
+
 def _print(report: HolterReport, output: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from ecgfoundry.reports.holter import HOUR_HEADS, burden_text, hour_cells
     from ecgfoundry.reports.wording import DISCLAIMER, clock_text, duration_text, printable
 
     out = Console(highlight=False)
@@ -80,7 +106,7 @@ def _print(report: HolterReport, output: Path) -> None:
     )
     for name, burden in report.burdens.items():
         if burden.count:
-            out.print(f"  {name} {burden.count} beats, {_percent(burden)}")
+            out.print(f"  {name} {burden.count} beats, {burden_text(burden)}")
     if report.af_burden is not None:
         out.print(f"  atrial fibrillation {100 * report.af_burden:.1f} % of the readable time")
     for word, name in (("longest", "longest_rr"), ("shortest", "shortest_rr")):
@@ -88,42 +114,9 @@ def _print(report: HolterReport, output: Path) -> None:
             out.print(f"  {word} RR {found['rr_s']:.2f} s at {clock_text(found['end_s'])}")
     parts = [f"{count} × {kind}" for kind, count in sorted(summary["event_counts"].items())]
     out.print(f"  {', '.join(parts) or 'no events'}")
-    table = Table(*_HOUR_HEADER, box=None, header_style="dim")
+    table = Table(*HOUR_HEADS, box=None, header_style="dim")
     for hour in report.hours:
-        table.add_row(*_hour_cells(hour.to_dict(), clock_text(hour.start_s)))
+        table.add_row(*hour_cells(hour.to_dict(), clock_text(hour.start_s)))
     out.print(table)
-    out.print(f"  Tables in {output}", style="dim")
+    out.print(f"  Report and tables in {output}", style="dim")
     out.print(f"  {DISCLAIMER}", style="dim")
-
-
-_HOUR_HEADER = (
-    "from", "beats", "rate", "low", "high", "S", "V", "F", "pauses", "V runs", "S runs", "AF %",
-    "SDNN",
-)  # fmt: skip
-
-
-def _hour_cells(hour: dict[str, Any], start: str) -> list[str]:
-    def text(value: float | None, digits: int = 0) -> str:
-        return "–" if value is None else f"{value:.{digits}f}"
-
-    return [
-        start,
-        str(hour["beats"]),
-        text(hour["rate_mean_bpm"]),
-        text(hour["rate_lowest_bpm"]),
-        text(hour["rate_highest_bpm"]),
-        str(hour["s"]),
-        str(hour["v"]),
-        str(hour["f"]),
-        str(hour["pauses"]),
-        str(hour["ventricular_runs"]),
-        str(hour["supraventricular_runs"]),
-        text(hour["af_percent"]),
-        text(hour["sdnn_ms"]),
-    ]
-
-
-def _percent(burden: Any) -> str:
-    if burden.low is None:
-        return f"{burden.percent:.2f} %"
-    return f"{burden.percent:.2f} % (95 % interval {burden.low:.2f} to {burden.high:.2f})"

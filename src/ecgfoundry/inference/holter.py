@@ -127,6 +127,8 @@ class HolterReport:
         Share of the readable time in which each finding is present.
     st_mv : ndarray (leads, minutes)
         Median ST level at J + 60 ms of each minute's usual beats, NaN where there are too few.
+    unreadable : tuple of (float, float)
+        Stretches without an ECG that can be read, s.
     model : str or None
     """
 
@@ -143,6 +145,7 @@ class HolterReport:
     episodes: tuple[Episode, ...]
     rhythm_burden: dict[str, float | None]
     st_mv: Float64
+    unreadable: tuple[tuple[float, float], ...]
     model: str | None
 
     @property
@@ -476,6 +479,7 @@ def _report(
         episodes=episodes,
         rhythm_burden=burden,
         st_mv=st,
+        unreadable=tuple(refused),
         model=settings.model,
     )
 

@@ -16,7 +16,9 @@ J. Pan, W. J. Tompkins, "A real-time QRS detection algorithm", IEEE Trans Biomed
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -246,15 +248,49 @@ def _decimate(x: Float64, factor: int) -> Float64:
 
 
 def _band(x: Float64, rate: float) -> Float64:
-    from scipy.signal import sosfiltfilt
-
-    high = min(BAND_HZ[1], 0.4 * rate)
-    sos = butterworth_sos(2, (BAND_HZ[0], high), "bandpass", rate)
     # Reflection at the ends keeps a beat at the edge from becoming a step.
-    centred = x - np.median(x, axis=1, keepdims=True)
+    centred = x - _medians(x)[:, None]
     pad = min(x.shape[1] - 1, round(rate))
-    band: Float64 = sosfiltfilt(sos, centred, axis=1, padlen=pad)
-    return band
+    return _both_ways(*_band_filter(rate), centred, pad)
+
+
+@lru_cache(maxsize=16)
+def _band_filter(rate: float) -> tuple[Float64, Float64]:
+    """Return the filter of the beats as second-order sections, and their state in a steady 1."""
+    from scipy.signal import sosfilt_zi
+
+    sos = butterworth_sos(2, (BAND_HZ[0], min(BAND_HZ[1], 0.4 * rate)), "bandpass", rate)
+    steady: Float64 = sosfilt_zi(sos)[:, None, :]
+    return sos, steady
+
+
+def _both_ways(sos: Float64, steady: Float64, x: Float64, pad: int) -> Float64:
+    """Filter rows forwards and backwards, as ``scipy.signal.sosfiltfilt`` does.
+
+    That works out the steady state anew at every call, which for a window of some seconds takes as
+    long as filtering it.
+    """
+    from scipy.signal import sosfilt
+
+    if pad > 0:
+        before = 2 * x[:, :1] - x[:, pad:0:-1]
+        behind = 2 * x[:, -1:] - x[:, -2 : -pad - 2 : -1]
+        x = np.concatenate([before, x, behind], axis=1)
+    there, _ = sosfilt(sos, x, axis=1, zi=steady * x[:, :1])
+    back, _ = sosfilt(sos, there[:, ::-1], axis=1, zi=steady * there[:, -1:])
+    both: Float64 = back[:, ::-1]
+    return both[:, pad:-pad] if pad > 0 else both
+
+
+def _medians(rows: Float64) -> Float64:
+    """Return the median of every row, as ``numpy.median`` gives it for finite numbers, sooner."""
+    middle = rows.shape[-1] // 2
+    if rows.shape[-1] % 2:
+        odd: Float64 = np.partition(rows, middle, axis=-1)[..., middle]
+        return odd
+    parted = np.partition(rows, (middle - 1, middle), axis=-1)
+    even: Float64 = (parted[..., middle - 1] + parted[..., middle]) / 2.0
+    return even
 
 
 def _slope_energy(band: Float64, rate: float) -> tuple[Float64, Float64] | None:
@@ -312,7 +348,7 @@ def _floors(feature: Float64, rate: float) -> Float64:
     hops = feature.size // hop
     if hops < 2:
         return np.array([np.median(feature)])
-    medians = np.median(feature[: hops * hop].reshape(hops, hop), axis=1)
+    medians = _medians(feature[: hops * hop].reshape(hops, hop))
     pairs: Float64 = (medians[:-1] + medians[1:]) / 2.0
     return pairs
 
@@ -424,9 +460,7 @@ def _to_the_peak(coarse: Float64, beats: Int64, shares: Float64, rate: float) ->
 def _running_median(values: Float64, reach: int) -> Float64:
     """Median over ``reach`` neighbours on both sides, mirrored at the ends."""
     padded = np.pad(values, reach, mode="reflect" if values.size > reach else "edge")
-    views = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
-    median: Float64 = np.median(views, axis=1)
-    return median
+    return _medians(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1))
 
 
 def _without_extra(peaks: Int64, height: Float64, reference: Float64, found: Int64) -> Int64:
@@ -453,16 +487,15 @@ def _t_waves(
 ) -> NDArray[np.bool_]:
     """Mark the peaks that follow a beat closely with less than half its slope."""
     result = np.zeros(peaks.size, bool)
-    last = -1
-    for position in np.flatnonzero(strong):
-        if (
-            last >= 0
-            and peaks[position] - peaks[last] < T_WAVE_S * rate
-            and height[position] < T_WAVE_SHARE * height[last]
-        ):
+    positions = np.flatnonzero(strong)
+    reach = T_WAVE_S * rate
+    last_peak, last_height = -math.inf, 0.0
+    several = (positions.tolist(), peaks[positions].tolist(), height[positions].tolist())
+    for position, peak, high in zip(*several, strict=True):
+        if peak - last_peak < reach and high < T_WAVE_SHARE * last_height:
             result[position] = True
         else:
-            last = int(position)
+            last_peak, last_height = peak, high
     return result
 
 
@@ -490,8 +523,9 @@ def _search_pauses(peaks: Int64, height: Float64, found: Int64, rate: float) -> 
 
 def _sizes(band: Float64) -> Float64:
     """How high the highest fiftieth of each lead's samples typically is."""
-    highest = np.sort(band * band, axis=1)[:, -max(1, band.shape[1] // 50) :]
-    sizes: Float64 = np.maximum(np.sqrt(np.median(highest, axis=1)), 1e-12)
+    count = max(1, band.shape[1] // 50)
+    highest = np.partition(band * band, -count, axis=1)[:, -count:]
+    sizes: Float64 = np.maximum(np.sqrt(_medians(highest)), 1e-12)
     return sizes
 
 
@@ -524,7 +558,7 @@ def _sharpen(filled: Float64, beats: Int64, weights: Float64, factor: int, rate:
     around = max(fine + 1, round(0.1 * rate))
     wide = np.clip(middle[:, None] + np.arange(-around, around + 1), 0, filled.shape[1] - 1)
     values = filled[:, wide]
-    values = values - np.median(values, axis=2, keepdims=True)
+    values = values - _medians(values)[..., None]
     near = slice(around - fine, around + fine + 1)
     magnitude = np.square(values[..., near] * weights[:, :, None]).sum(axis=0)
     result = wide[:, near][np.arange(beats.size), magnitude.argmax(axis=1)]

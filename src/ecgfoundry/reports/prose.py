@@ -14,7 +14,16 @@ from ecgfoundry.criteria import Evidence, Statement, criteria
 from ecgfoundry.measurements.values import Measurements
 from ecgfoundry.reports.wording import DISCLAIMER, printable
 
-__all__ = ["Sentence", "because", "in_words", "measurement_in_words", "prose", "sentences"]
+__all__ = [
+    "Sentence",
+    "because",
+    "in_words",
+    "measurement_in_words",
+    "number_in_words",
+    "own_evidence",
+    "prose",
+    "sentences",
+]
 
 _INTERVALS = (
     ("pr_ms", "PR interval"),
@@ -70,7 +79,8 @@ def _word(word: str) -> str:
     return _AUGMENTED.get(word) or _NAMES.get(word) or word.lower()
 
 
-def _number(value: float, unit: str) -> str:
+def number_in_words(value: float, unit: str) -> str:
+    """Return a value with its unit as a sentence would have it."""
     digits = 2 if unit.startswith("mV") or (unit == "1" and value != round(value)) else 0
     text = f"{value:.{digits}f}"
     shown = _UNITS.get(unit, f" {unit}")
@@ -125,7 +135,7 @@ def _value(measurements: Measurements, name: str, words: str, unit: str) -> Sent
     value = measurements.values[name]
     if value.value is None:
         return Sentence(f"{words}: not measured, {value.reason}.", (name,))
-    return Sentence(f"{words}: {_number(value.value, unit)}.", (name,))
+    return Sentence(f"{words}: {number_in_words(value.value, unit)}.", (name,))
 
 
 def _statement(statement: Statement, present: Mapping[str, Statement]) -> Sentence:
@@ -136,7 +146,7 @@ def _statement(statement: Statement, present: Mapping[str, Statement]) -> Senten
     if statement.contradicts:
         others = ", ".join(in_words(other) for other in statement.contradicts)
         against = f"; it contradicts {others}"
-    cites = dict.fromkeys(item.name for item in _own_evidence(statement, present))
+    cites = dict.fromkeys(item.name for item in own_evidence(statement, present))
     text = f"{start}{': ' if reasons else ''}{reasons}{against}."
     return Sentence(text, (*cites, statement.name))
 
@@ -152,7 +162,7 @@ def because(statement: Statement, present: Mapping[str, Statement], *, shown: in
     shown : int
         At most so many values; the rest is counted.
     """
-    parts = [_evidence(item) for item in _own_evidence(statement, present)]
+    parts = [_evidence(item) for item in own_evidence(statement, present)]
     if statement.probability is not None and statement.decided_by in ("network", "both"):
         parts.insert(0, f"network {statement.probability:.2f}")
     words = parts[:shown]
@@ -161,7 +171,8 @@ def because(statement: Statement, present: Mapping[str, Statement], *, shown: in
     return ", ".join(words)
 
 
-def _own_evidence(statement: Statement, present: Mapping[str, Statement]) -> list[Evidence]:
+def own_evidence(statement: Statement, present: Mapping[str, Statement]) -> list[Evidence]:
+    """Return the evidence that is met and that no other present statement brought in."""
     said = {
         item
         for other in statement.evidence
@@ -178,13 +189,15 @@ def _evidence(item: Evidence) -> str:
     if item.name in criteria:
         return in_words(item.name)
     lead = f" in {item.lead}" if item.lead else ""
-    value = "" if item.value is None else f" {_number(item.value, item.unit)}"
+    value = "" if item.value is None else f" {number_in_words(item.value, item.unit)}"
     limit = f" ({_signs(item.limit)})" if item.limit else ""
     return f"{measurement_in_words(item.name)}{lead}{value}{limit}"
 
 
 def measurement_in_words(name: str) -> str:
     """Return the name of a measurement as a sentence would have it."""
+    if name.endswith(" change"):
+        return f"change of {measurement_in_words(name.removesuffix(' change'))}"
     if name in _MEASUREMENTS:
         return _MEASUREMENTS[name]
     if name.endswith("_count"):

@@ -6,12 +6,17 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from ecgfoundry.formats.common.measurements import device_measurements
+from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, device_measurements
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.reports.html.environment import render
 from ecgfoundry.reports.measured import device_values, header_values, statement_lines
 
-__all__ = ["measured_section"]
+__all__ = ["device_statements", "measured_section"]
+
+
+def device_statements(header: Mapping[str, str]) -> list[str]:
+    """Return what the device itself states, line by line."""
+    return [line for line in header.get(STATEMENTS_KEY, "").splitlines() if line.strip()]
 
 
 def measured_section(interpretation: Interpretation, header: Mapping[str, str]) -> Markup:
@@ -29,7 +34,8 @@ def measured_section(interpretation: Interpretation, header: Mapping[str, str]) 
     stated = device_values(device_measurements(header))
     return render(
         "measured",
-        values=header_values(measured),
-        stated=stated if any(text != "–" for text in stated) else (),
+        values=list(zip(header_values(measured), stated, strict=True)),
+        with_device=any(text != "–" for text in stated),
         lines=statement_lines(interpretation),
+        device_lines=device_statements(header),
     )

@@ -11,19 +11,26 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
+from ecgfoundry.criteria import Comparison, Statement
 from ecgfoundry.errors import LeadError, SignalError
-from ecgfoundry.formats.common.measurements import MEASUREMENTS, STATEMENTS_KEY, device_measurements
+from ecgfoundry.formats.common.measurements import MEASUREMENTS, device_measurements
 from ecgfoundry.inference.interpretation import Episode, Interpretation
 from ecgfoundry.recording import Recording
+from ecgfoundry.reports.html.compared import comparison_section
 from ecgfoundry.reports.html.environment import drawn, render
 from ecgfoundry.reports.html.findings import findings_section, notices_box
-from ecgfoundry.reports.html.measured import measured_section
+from ecgfoundry.reports.html.measured import device_statements, measured_section
 from ecgfoundry.reports.html.style import PRINTED_ALONE_MM, PRINTED_BESIDE_TEXT_MM, style_sheet
 from ecgfoundry.reports.html.timeline import episodes_section, windows_section
+from ecgfoundry.reports.measured import statement_lines
 from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
+from ecgfoundry.reports.paper.marks import first_shown, marks_layer
+from ecgfoundry.reports.paper.median_beats import median_beats_svg
+from ecgfoundry.reports.prose import in_words
 from ecgfoundry.reports.wording import (
     DISCLAIMER,
     clock_text,
@@ -36,7 +43,7 @@ from ecgfoundry.reports.wording import (
     start_text,
 )
 
-__all__ = ["ReportItem", "html_report"]
+__all__ = ["ReportItem", "html_report", "page_frame"]
 
 _Fact = tuple[str, str]
 
@@ -60,11 +67,38 @@ class ReportItem:
     read_part : callable, optional
         ``read_part(start_s, duration_s)`` returns that part of the whole recording. With it,
         episodes beyond the end of ``recording`` get their strips too.
+    comparison : Comparison, optional
+        With an earlier recording of the same person.
+    highlight : str, optional
+        Name of the present statement whose evidence is painted on the trace; by default the first
+        that rests on something in it.
     """
 
     recording: Recording | None
     interpretation: Interpretation
     read_part: Callable[[float, float], Recording] | None = None
+    comparison: Comparison | None = None
+    highlight: str | None = None
+
+    def __post_init__(self) -> None:
+        present = [one.name for one in self.interpretation.statements if one.present]
+        if self.highlight is not None and self.highlight not in present:
+            raise SignalError(
+                f"the statement '{self.highlight}' is not present in this recording",
+                path=self.interpretation.file,
+                remedy=f"Choose one of: {', '.join(present) or 'none is present'}",
+            )
+
+    @property
+    def highlighted(self) -> Statement | None:
+        """The statement that is painted, or None."""
+        measured, statements = self.interpretation.measurements, self.interpretation.statements
+        if measured is None:
+            return None
+        if self.highlight is not None:
+            return next(one for one in statements if one.name == self.highlight)
+        lines = statement_lines(self.interpretation)
+        return first_shown((line.statement for line in lines), measured)
 
 
 def html_report(
@@ -89,18 +123,25 @@ def html_report(
         A complete HTML document, to be stored as UTF-8. With more than one item it begins with an
         index.
     """
-    style = style_sheet()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return render(
         "report",
-        title=title,
-        disclaimer=DISCLAIMER,
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
-        "form-action 'none'",
-        style=drawn(style),
+        **page_frame(title),
         failures=[failure_fields(failure) for failure in failures],
         records=[_record(item, number) for number, item in enumerate(items, start=1)],
     )
+
+
+def page_frame(title: str) -> dict[str, Any]:
+    """Return what every page of a report needs: style sheet, policy, title, disclaimer."""
+    style = style_sheet()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return {
+        "title": title,
+        "disclaimer": DISCLAIMER,
+        "policy": f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'",
+        "style": drawn(style),
+    }
 
 
 def _present_summary(interpretation: Interpretation) -> str:
@@ -131,6 +172,8 @@ class _Record:
     facts: list[_Fact]
     notices: Markup
     measured: Markup
+    medians: Markup
+    compared: Markup
     body: Markup
     stated_facts: list[_Fact]
     statements: list[str]
@@ -143,6 +186,10 @@ def _record(item: ReportItem, number: int) -> _Record:
     warnings = len(interpretation.warnings)
     header: Mapping[str, str] = {} if recording is None else recording.header
     measured = device_measurements(header)
+    section = measured_section(interpretation, header)
+    compared = Markup()
+    if item.comparison is not None:
+        compared = comparison_section(item.comparison, f"ecg{number}compared")
     return _Record(
         anchor=f"recording-{number}",
         name=file_name(interpretation.file),
@@ -153,10 +200,13 @@ def _record(item: ReportItem, number: int) -> _Record:
         quality=f"{verdict}, {warnings} warning{'s' * (warnings != 1)}" if warnings else verdict,
         facts=_stated(_recording_facts(recording, interpretation)),
         notices=notices_box(interpretation),
-        measured=measured_section(interpretation, header),
+        measured=section,
+        medians=_median_beats(item, f"ecg{number}median"),
+        compared=compared,
         body=_body(item, number),
         stated_facts=[(MEASUREMENTS[key], _measured_text(key, measured[key])) for key in measured],
-        statements=[line for line in header.get(STATEMENTS_KEY, "").splitlines() if line.strip()],
+        # They stand beside ours where there are any.
+        statements=[] if section else device_statements(header),
         provenance=_stated(_provenance(interpretation)),
     )
 
@@ -197,10 +247,16 @@ def _beginning(
 ) -> Markup:
     if item.recording is None:
         return Markup()
-    whole_s = item.interpretation.duration_s
-    return _picture(
-        item.recording, caption, identifier, duration_s=duration_s, whole_duration_s=whole_s
-    )
+    return _picture(item, item.recording, caption, identifier, duration_s=duration_s)
+
+
+def _median_beats(item: ReportItem, identifier: str) -> Markup:
+    """Draw them where no comparison shows them already."""
+    measured = item.interpretation.measurements
+    if measured is None or item.comparison is not None:
+        return Markup()
+    svg = median_beats_svg(measured, title="Median beats", identifier=identifier)
+    return _figure(svg, "Median beats") if svg else Markup()
 
 
 def _strips_of_long(item: ReportItem, number: int) -> Markup:
@@ -228,13 +284,13 @@ def _episode_strip(item: ReportItem, episode: Episode, identifier: str) -> Marku
     if recording is None or start_s >= recording.duration_s:
         return Markup()
     return _picture(
+        item,
         recording,
         caption,
         identifier,
         start_s=start_s,
         duration_s=_STRIP_SECONDS,
         origin_s=origin_s,
-        whole_duration_s=item.interpretation.duration_s,
     )
 
 
@@ -251,6 +307,7 @@ def _longest_episodes(interpretation: Interpretation) -> list[Episode]:
 
 
 def _picture(
+    item: ReportItem,
     recording: Recording,
     caption: str,
     identifier: str,
@@ -258,8 +315,13 @@ def _picture(
     start_s: float = 0.0,
     duration_s: float | None = None,
     origin_s: float = 0.0,
-    whole_duration_s: float | None = None,
 ) -> Markup:
+    """Draw a part of the recording, with the marks of its measurement."""
+    measured, chosen = item.interpretation.measurements, item.highlighted
+    present = {one.name: one for one in item.interpretation.statements if one.present}
+    overlay = None if measured is None else marks_layer(measured, chosen, present)
+    if chosen is not None:
+        caption += f", painted: {in_words(chosen.name)}"
     try:
         svg = ecg_paper_svg(
             recording,
@@ -268,10 +330,15 @@ def _picture(
             title=caption,
             identifier=identifier,
             origin_s=origin_s,
-            whole_duration_s=whole_duration_s,
+            whole_duration_s=item.interpretation.duration_s,
+            overlay=overlay,
         )
     except (LeadError, SignalError) as error:
         return render("no_picture", problem=error)
+    return _figure(svg, caption)
+
+
+def _figure(svg: str, caption: str) -> Markup:
     height_mm = float(svg.split('height="', 1)[1].split("mm", 1)[0])
     return render(
         "picture",

@@ -71,6 +71,9 @@ PAINTS = {
     "lane-muted": ("fill", "muted"),
     "lane-refused": ("stroke", "refusal-line"),
     "lane-axis": ("stroke", "muted"),
+    "trend-line": ("stroke", "text"),
+    "trend-band": ("fill", "bar-quiet"),
+    "trend-zero": ("stroke", "line"),
 }
 """How each class of the drawings is painted: the SVG property and the name of its colour."""
 
@@ -85,6 +88,11 @@ _PAPER_PAINTS = {
     "labels": ("fill", "ecg-text"),
     "words": ("fill", "ecg-text"),
     "quiet": ("fill", "ecg-muted"),
+    "mark": ("fill", "ecg-mark"),
+    "mark-lines": ("stroke", "ecg-mark"),
+    "mark-text": ("fill", "ecg-text"),
+    "highlight": ("fill", "ecg-highlight"),
+    "earlier": ("stroke", "ecg-earlier"),
 }
 """The classes of the ECG paper (``reports.paper.drawing.Theme``)."""
 
@@ -169,6 +177,14 @@ details{margin-top:8px}summary{cursor:pointer;color:var(--accent);padding:4px 0}
 .provenance{border-top:1px solid var(--line);padding-top:10px;margin-top:6px}
 .provenance .facts{margin:0 0 8px;font-size:.85rem}.provenance p{margin:0}
 .below{margin-top:20px}
+.hours td,.hours th{padding:3px 12px 3px 0}.hours tbody th{white-space:nowrap}
+.hours td:not(:last-child){white-space:nowrap}
+.measured-block{display:flex;flex-wrap:wrap;gap:8px 36px;margin-bottom:14px}
+.measured-block .numbers{flex:none}.measured-block .stated{flex:1 1 420px;min-width:0}
+.measured th,.measured td{padding:3px 16px 3px 0}.measured tbody th{white-space:nowrap}
+.measured td{white-space:nowrap}table.changes{width:auto}.compared{margin-bottom:14px}
+.statements td,.statements tbody th{padding-top:4px;padding-bottom:4px}
+.statements p{margin:2px 0}.device-lines{margin:0;padding-left:18px}
 .print-only{display:none}
 .foot{padding-top:8px;padding-bottom:36px}
 @media (min-width:1480px){.body.wide{grid-template-columns:auto minmax(330px,1fr)}
@@ -188,8 +204,17 @@ details{margin-top:8px}summary{cursor:pointer;color:var(--accent);padding:4px 0}
  .body{display:block}.body>*{margin-bottom:4mm}.paper,.lanes,.scroll{overflow:visible;border-radius:0}
  .paper svg{max-width:100%;max-height:{BESIDE}mm}.tall .paper svg{max-height:{ALONE}mm}
  .tall{break-before:page}
- figure,tr,.refusal,.notices li{break-inside:avoid}h3{break-after:avoid}
+ figure,tr,.refusal,.notices li,.body.wide>div{break-inside:avoid}h3{break-after:avoid}
  .limit{display:inline;margin-left:2mm}
+ .measured-block{gap:0 9mm;margin-bottom:2mm;font-size:9.5pt;line-height:1.25}
+ .measured-block h3{margin:0 0 .5mm;font-size:9.5pt}.measured-block caption{padding-bottom:0}
+ .measured th,.measured td,.statements td,.statements tbody th{padding-top:.5mm;padding-bottom:.5mm}
+ .statements thead,.statements caption{display:none}
+ .statements .code{display:inline;white-space:nowrap}.measured-block tbody th{font-size:9.5pt}
+ .hours td,.hours tbody th{font-size:9pt;line-height:1.2;padding-top:.4mm;padding-bottom:.4mm}
+ table.changes{font-size:9pt;line-height:1.15}.changes tbody th{font-size:9pt}
+ .compared h3,.compared p{margin-bottom:1mm}.statements p{margin:0}
+ .statements tbody th{font-size:9.5pt}
  .facts{margin-bottom:1.5mm;line-height:1.3}.facts div{margin:0 7mm .5mm 0}
  .lanes svg{min-width:0}td,tbody th{padding-top:1.2mm;padding-bottom:1.2mm}}
 """

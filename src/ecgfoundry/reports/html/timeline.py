@@ -21,17 +21,26 @@ from ecgfoundry.reports.wording import (
     shortened,
 )
 
-__all__ = ["episodes_section", "windows_section"]
+__all__ = [
+    "LANE",
+    "Scale",
+    "episode_lane",
+    "episodes_section",
+    "lane_label",
+    "refused_lane",
+    "stacked",
+    "windows_section",
+]
 
 # User units of the timeline SVG, about one CSS pixel each on a wide screen.
 _WIDTH = 1040.0
 _LABEL = 190.0
 _RIGHT = 16.0
-_LANE = 30.0
+LANE = 30.0
 _BAR = 18.0
 _AXIS = 24.0
 
-MOST_LANES = 8
+MOSTLANES = 8
 MOST_NUMBERED_WINDOWS = 12
 EPISODES_SHOWN = 20
 _TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
@@ -43,17 +52,17 @@ def windows_section(interpretation: Interpretation) -> Markup:
     if len(windows) < 2:
         return Markup()
     end = max(window.start_s + window.duration_s for window in windows)
-    scale = _Scale(end)
+    scale = Scale(end)
     names = _window_names(interpretation)
     lanes = [_window_lane(name, windows, number, scale) for number, name in enumerate(names)]
     refused = [window for window in windows if window.refused is not None]
     if refused:
-        lanes.append(_refused_lane(refused, len(lanes), scale))
+        lanes.append(refused_lane(refused, len(lanes), scale))
     length = duration_text(windows[0].duration_s)
     return render(
         "windows",
         caption=f"Windows: {len(windows)} of {length}.",
-        drawing=_drawing("Timeline of the windows", lanes, scale),
+        drawing=stacked("Timeline of the windows", lanes, scale),
     )
 
 
@@ -73,21 +82,21 @@ def episodes_section(
     ends = [interpretation.duration_s or 0.0]
     ends += [episode.end_s for episode in episodes]
     ends += [window.start_s + window.duration_s for window in interpretation.windows]
-    scale = _Scale(max(ends) or 1.0)
+    scale = Scale(max(ends) or 1.0)
     ranked = _episode_names(interpretation, episodes)
-    names = ranked[:MOST_LANES]
+    names = ranked[:MOSTLANES]
     lanes = [
-        _episode_lane(name, [item for item in episodes if item.name == name], number, scale)
+        episode_lane(name, [item for item in episodes if item.name == name], number, scale)
         for number, name in enumerate(names)
     ]
     if refused:
-        lanes.append(_refused_lane(refused, len(lanes), scale))
+        lanes.append(refused_lane(refused, len(lanes), scale))
     return render(
         "episodes",
-        drawing=_drawing("Timeline of the episodes", lanes, scale) if lanes else None,
+        drawing=stacked("Timeline of the episodes", lanes, scale) if lanes else None,
         length=duration_text(scale.end_s),
         unit="hours:minutes:seconds" if scale.end_s >= 3600 else "minutes:seconds",
-        left_out=", ".join(ranked[MOST_LANES:]),
+        left_out=", ".join(ranked[MOSTLANES:]),
         count=f"{len(episodes)} episode{'s' * (len(episodes) != 1)}, in order of time",
         with_time_of_day=start_time is not None,
         first=[_episode(episode, start_time) for episode in episodes[:EPISODES_SHOWN]],
@@ -120,18 +129,22 @@ def _episode(episode: Episode, start_time: dt.datetime | None) -> _Episode:
     )
 
 
-class _Scale:
-    """Seconds to user units."""
+class Scale:
+    """Seconds to user units. The label of a lane ends where the time begins."""
+
+    left = _LABEL
 
     def __init__(self, end_s: float) -> None:
         self.end_s = end_s
         self.width = _WIDTH - _LABEL - _RIGHT
 
     def x(self, seconds: float) -> float:
+        """Return where a moment stands."""
         share = min(max(seconds / self.end_s, 0.0), 1.0)
         return _LABEL + self.width * share
 
     def ticks(self) -> list[float]:
+        """Return the seconds that are named below the axis, ten or so."""
         step = next((step for step in _TICK_STEPS_S if self.end_s / step <= 10), 86400 * 7)
         return [step * number for number in range(math.floor(self.end_s / step + 1e-9) + 1)]
 
@@ -146,7 +159,7 @@ def _window_names(interpretation: Interpretation) -> list[str]:
         for name, value in (window.probabilities or {}).items():
             peaks[name] = max(peaks.get(name, 0.0), value or 0.0)
     names = sorted(peaks, key=lambda name: (name not in present, -peaks[name]))
-    chosen = names[: max(3, min(len(present), MOST_LANES))]
+    chosen = names[: max(3, min(len(present), MOSTLANES))]
     return sorted(chosen, key=lambda name: order.index(name) if name in order else len(order))
 
 
@@ -156,24 +169,25 @@ def _episode_names(interpretation: Interpretation, episodes: Sequence[Episode]) 
     return sorted(names, key=lambda name: -(burden.get(name) or 0.0))
 
 
-def _lane_label(text: str, top: float, kind: str = "lane-text") -> str:
+def lane_label(text: str, top: float, kind: str = "lane-text", before: float = 12.0) -> str:
+    """Return the name of a lane; it ends ``before`` the time begins."""
     text = shortened(printable(text), 28)
     return (
-        f'<text {painted(kind)} x="{_LABEL - 12:.0f}" y="{top + _BAR - 4.5:.1f}" font-size="13" '
-        f'text-anchor="end">{escape(text)}</text>'
+        f'<text {painted(kind)} x="{_LABEL - before:.0f}" y="{top + _BAR - 4.5:.1f}" '
+        f'font-size="13" text-anchor="end">{escape(text)}</text>'
     )
 
 
-def _ground(top: float, scale: _Scale) -> str:
+def _ground(top: float, scale: Scale) -> str:
     return (
         f'<rect {painted("lane-ground")} x="{_LABEL:.0f}" y="{top:.1f}" width="{scale.width:.1f}" '
         f'height="{_BAR}" rx="2"/>'
     )
 
 
-def _window_lane(name: str, windows: Sequence[WindowResult], number: int, scale: _Scale) -> str:
-    top = number * _LANE + 4
-    parts = [_ground(top, scale), _lane_label(name, top)]
+def _window_lane(name: str, windows: Sequence[WindowResult], number: int, scale: Scale) -> str:
+    top = number * LANE + 4
+    parts = [_ground(top, scale), lane_label(name, top)]
     starts = [window.start_s for window in windows] + [math.inf]
     for window, following in zip(windows, starts[1:], strict=True):
         value = (window.probabilities or {}).get(name)
@@ -205,9 +219,10 @@ def _window_lane(name: str, windows: Sequence[WindowResult], number: int, scale:
     return "".join(parts)
 
 
-def _episode_lane(name: str, episodes: Sequence[Episode], number: int, scale: _Scale) -> str:
-    top = number * _LANE + 4
-    parts = [_ground(top, scale), _lane_label(name, top)]
+def episode_lane(name: str, episodes: Sequence[Episode], number: float, scale: Scale) -> str:
+    """Draw the episodes of one kind in lane ``number``."""
+    top = number * LANE + 4
+    parts = [_ground(top, scale), lane_label(name, top)]
     for episode in episodes:
         left, right = scale.x(episode.start_s), scale.x(episode.end_s)
         title = f"{name}, {clock_text(episode.start_s)} to {clock_text(episode.end_s)}"
@@ -219,10 +234,10 @@ def _episode_lane(name: str, episodes: Sequence[Episode], number: int, scale: _S
     return "".join(parts)
 
 
-def _refused_lane(refused: Sequence[WindowResult], number: int, scale: _Scale) -> str:
+def refused_lane(refused: Sequence[WindowResult], number: float, scale: Scale) -> str:
     """Draw the unreadable stretches as outlined, crossed boxes: told apart without colour."""
-    top = number * _LANE + 4
-    parts = [_ground(top, scale), _lane_label("not readable", top, "lane-muted")]
+    top = number * LANE + 4
+    parts = [_ground(top, scale), lane_label("not readable", top, "lane-muted")]
     for window in _merged(refused):
         left, right = scale.x(window[0]), scale.x(window[1])
         width = max(right - left, 3.0)
@@ -252,12 +267,13 @@ def _merged(refused: Sequence[WindowResult]) -> list[tuple[float, float, str]]:
     return spans
 
 
-def _drawing(label: str, lanes: Sequence[str], scale: _Scale) -> Markup:
-    axis = len(lanes) * _LANE + 2
+def stacked(label: str, lanes: Sequence[str], scale: Scale, height: float | None = None) -> Markup:
+    """Return the lanes above one time axis; ``height`` of all, where they are not of one height."""
+    axis = (len(lanes) * LANE if height is None else height) + 2
     ticks = "".join(
         f'<path {painted("lane-axis")} d="M{scale.x(second):.1f} {axis:.1f}v5"/>'
         f'<text {painted("lane-muted")} x="{scale.x(second):.1f}" y="{axis + 18:.1f}" '
-        f'font-size="12" text-anchor="middle">{clock_text(second)}</text>'
+        f'font-size="12" text-anchor="{_tick_anchor(scale.x(second))}">{clock_text(second)}</text>'
         for second in scale.ticks()
     )
     return drawn(
@@ -267,3 +283,8 @@ def _drawing(label: str, lanes: Sequence[str], scale: _Scale) -> Markup:
         f'<path {painted("lane-axis")} d="M{_LABEL:.0f} {axis:.1f}h{scale.width:.1f}" fill="none"/>'
         f"{ticks}</svg></div>"
     )
+
+
+def _tick_anchor(x: float) -> str:
+    """The last moment may stand at the edge of the drawing."""
+    return "end" if x > _WIDTH - 2 * _RIGHT else "middle"

@@ -16,9 +16,24 @@ from ecgfoundry.reports.paper.layout import Row, Sheet, Strip
 from ecgfoundry.reports.paper.traces import trace_path
 from ecgfoundry.reports.wording import escape
 
-__all__ = ["THEMES", "Frame", "Theme", "labels_svg", "mm", "plan_frame", "row_band", "row_svg"]
+__all__ = [
+    "FONT",
+    "THEMES",
+    "Frame",
+    "Theme",
+    "clips_svg",
+    "labels_svg",
+    "mm",
+    "paper_svg",
+    "plan_frame",
+    "row_band",
+    "row_svg",
+    "text_svg",
+]
 
 Float64 = NDArray[np.float64]
+
+FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
 CALIBRATION_SECONDS = 0.2
 CALIBRATION_MV = 1.0
@@ -52,12 +67,45 @@ class Theme:
     trace: str
     text: str
     muted: str
+    mark: str
+    highlight: str
+    earlier: str
 
 
 THEMES = {
-    "paper": Theme("#fffdfb", "#f8dfda", "#eeb4ab", "#171717", "#262626", "#5f5a57"),
-    "dark": Theme("#10161b", "#212c34", "#36454f", "#e9f0ec", "#e4eaec", "#a3b0b8"),
-    "plain": Theme("#ffffff", "#e6e6e6", "#bdbdbd", "#000000", "#1a1a1a", "#595959"),
+    "paper": Theme(
+        "#fffdfb",
+        "#f8dfda",
+        "#eeb4ab",
+        "#171717",
+        "#262626",
+        "#5f5a57",
+        "#2d6ea8",
+        "#ffe680",
+        "#d9730d",
+    ),
+    "dark": Theme(
+        "#10161b",
+        "#212c34",
+        "#36454f",
+        "#e9f0ec",
+        "#e4eaec",
+        "#a3b0b8",
+        "#6fa8dc",
+        "#5a4a10",
+        "#f0a050",
+    ),
+    "plain": Theme(
+        "#ffffff",
+        "#e6e6e6",
+        "#bdbdbd",
+        "#000000",
+        "#1a1a1a",
+        "#595959",
+        "#3c6e9c",
+        "#ffe680",
+        "#d9730d",
+    ),
 }
 """Colours by name."""
 
@@ -116,6 +164,62 @@ def row_band(row: Row, baseline: float, frame: Frame) -> tuple[float, float]:
     top = max(frame.grid_y, baseline - row.above_mm - _OVERFLOW)
     bottom = min(frame.grid_y + frame.grid_height, baseline + row.below_mm + _OVERFLOW)
     return top, bottom
+
+
+def clips_svg(sheet: Sheet, frame: Frame, prefix: str) -> str:
+    """Return the clip paths of all rows, by which a trace ends at the edge of its band."""
+    clips = "".join(
+        f'<clipPath id="{prefix}-row{number}">'
+        f'<rect x="{mm(frame.grid_x)}" y="{mm(top)}" width="{mm(frame.grid_width)}" '
+        f'height="{mm(bottom - top)}"/></clipPath>'
+        for number, (top, bottom) in enumerate(
+            row_band(row, baseline, frame)
+            for row, baseline in zip(sheet.rows, frame.baselines, strict=True)
+        )
+    )
+    return f"<defs>{clips}</defs>"
+
+
+def paper_svg(frame: Frame, colours: Theme) -> str:
+    """Draw the ground and the grid, line by line: WeasyPrint prints no ``<pattern>``."""
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    for step in range(round(frame.grid_width) + 1):
+        lines[step % 5 == 0].append(
+            f"M{mm(frame.grid_x + step)} {mm(frame.grid_y)}v{mm(frame.grid_height)}"
+        )
+    for step in range(round(frame.grid_height) + 1):
+        lines[step % 5 == 0].append(
+            f"M{mm(frame.grid_x)} {mm(frame.grid_y + step)}h{mm(frame.grid_width)}"
+        )
+    return (
+        f'<rect class="ground" width="{mm(frame.width)}" height="{mm(frame.height)}" rx="1.5" '
+        f'fill="{colours.background}"/>\n<g class="grid" fill="none">'
+        f'<path class="minor" d="{"".join(lines[False])}" stroke="{colours.minor}" '
+        f'stroke-width="0.12"/>'
+        f'<path class="major" d="{"".join(lines[True])}" stroke="{colours.major}" '
+        f'stroke-width="0.3" stroke-linecap="square"/></g>'
+    )
+
+
+def text_svg(
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    colours: Theme,
+    *,
+    quiet: bool = False,
+    end: bool = False,
+) -> str:
+    """Return one line of print; "" is none."""
+    if not text:
+        return ""
+    anchor = ' text-anchor="end"' if end else ""
+    kind, colour, weight = ("quiet", colours.muted, 400) if quiet else ("words", colours.text, 600)
+    return (
+        f'<text class="{kind}" x="{mm(x)}" y="{mm(y)}" font-size="{size}" font-weight="{weight}" '
+        f'fill="{colour}"{anchor} xml:space="preserve">{escape(text)}</text>'
+    )
 
 
 def row_svg(row: Row, number: int, frame: Frame, colours: Theme, prefix: str) -> str:

@@ -16,14 +16,17 @@ import numpy as np
 
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports.paper.drawing import (
+    FONT,
     THEMES,
     Frame,
     Theme,
+    clips_svg,
     labels_svg,
     mm,
+    paper_svg,
     plan_frame,
-    row_band,
     row_svg,
+    text_svg,
 )
 from ecgfoundry.reports.paper.layout import LAYOUTS, Sheet, plan_sheet
 from ecgfoundry.reports.wording import (
@@ -36,8 +39,6 @@ from ecgfoundry.reports.wording import (
 )
 
 __all__ = ["THEMES", "ecg_paper_svg"]
-
-_FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
 
 def ecg_paper_svg(
@@ -124,8 +125,8 @@ def ecg_paper_svg(
     heading = file_name(recording.source) if title is None and recording.source else title or ""
     parts = [
         _opening(recording, sheet, frame, heading, prefix, whole_s),
-        _clips(sheet, frame, prefix),
-        _paper(frame, colours),
+        clips_svg(sheet, frame, prefix),
+        paper_svg(frame, colours),
         overlay(sheet, frame) if overlay is not None else "",
         labels_svg(sheet, frame, colours),
         *(row_svg(row, number, frame, colours, prefix) for number, row in enumerate(sheet.rows)),
@@ -169,46 +170,12 @@ def _opening(
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ecg-paper" role="img" '
         f'width="{mm(frame.width)}mm" height="{mm(frame.height)}mm" '
-        f'viewBox="0 0 {mm(frame.width)} {mm(frame.height)}" font-family="{_FONT}" '
+        f'viewBox="0 0 {mm(frame.width)} {mm(frame.height)}" font-family="{FONT}" '
         f'aria-label="{label}" aria-describedby="{prefix}-description" '
         f'data-layout="{sheet.layout}" data-speed-mm-s="{mm(frame.speed)}" '
         f'data-gain-mm-mv="{mm(frame.gain)}" '
         f'data-sampling-rate="{recording.sampling_rate:g}">\n'
         f'<desc id="{prefix}-description">{description}</desc>'
-    )
-
-
-def _clips(sheet: Sheet, frame: Frame, prefix: str) -> str:
-    clips = "".join(
-        f'<clipPath id="{prefix}-row{number}">'
-        f'<rect x="{mm(frame.grid_x)}" y="{mm(top)}" width="{mm(frame.grid_width)}" '
-        f'height="{mm(bottom - top)}"/></clipPath>'
-        for number, (top, bottom) in enumerate(
-            row_band(row, baseline, frame)
-            for row, baseline in zip(sheet.rows, frame.baselines, strict=True)
-        )
-    )
-    return f"<defs>{clips}</defs>"
-
-
-def _paper(frame: Frame, colours: Theme) -> str:
-    """Draw the ground and the grid, line by line: WeasyPrint prints no ``<pattern>``."""
-    lines: dict[bool, list[str]] = {True: [], False: []}
-    for step in range(round(frame.grid_width) + 1):
-        lines[step % 5 == 0].append(
-            f"M{mm(frame.grid_x + step)} {mm(frame.grid_y)}v{mm(frame.grid_height)}"
-        )
-    for step in range(round(frame.grid_height) + 1):
-        lines[step % 5 == 0].append(
-            f"M{mm(frame.grid_x)} {mm(frame.grid_y + step)}h{mm(frame.grid_width)}"
-        )
-    return (
-        f'<rect class="ground" width="{mm(frame.width)}" height="{mm(frame.height)}" rx="1.5" '
-        f'fill="{colours.background}"/>\n<g class="grid" fill="none">'
-        f'<path class="minor" d="{"".join(lines[False])}" stroke="{colours.minor}" '
-        f'stroke-width="0.12"/>'
-        f'<path class="major" d="{"".join(lines[True])}" stroke="{colours.major}" '
-        f'stroke-width="0.3" stroke-linecap="square"/></g>'
     )
 
 
@@ -249,30 +216,10 @@ def _imprint(
     filters = _filter_text(recording, filter_room)
     return "\n".join(
         (
-            _text(left, top, shortened(heading, max(heading_room, 10)), 4.0, colours),
-            _text(right, top, status, 2.9, colours, quiet=True, end=True),
-            _text(left, bottom, scale, 3.2, colours),
-            _text(left + 42.0, bottom, filters, 2.9, colours, quiet=True),
-            _text(right, bottom, details, 2.9, colours, quiet=True, end=True),
+            text_svg(left, top, shortened(heading, max(heading_room, 10)), 4.0, colours),
+            text_svg(right, top, status, 2.9, colours, quiet=True, end=True),
+            text_svg(left, bottom, scale, 3.2, colours),
+            text_svg(left + 42.0, bottom, filters, 2.9, colours, quiet=True),
+            text_svg(right, bottom, details, 2.9, colours, quiet=True, end=True),
         )
-    )
-
-
-def _text(
-    x: float,
-    y: float,
-    text: str,
-    size: float,
-    colours: Theme,
-    *,
-    quiet: bool = False,
-    end: bool = False,
-) -> str:
-    if not text:
-        return ""
-    anchor = ' text-anchor="end"' if end else ""
-    kind, colour, weight = ("quiet", colours.muted, 400) if quiet else ("words", colours.text, 600)
-    return (
-        f'<text class="{kind}" x="{mm(x)}" y="{mm(y)}" font-size="{size}" font-weight="{weight}" '
-        f'fill="{colour}"{anchor} xml:space="preserve">{escape(text)}</text>'
     )

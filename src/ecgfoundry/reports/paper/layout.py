@@ -18,7 +18,7 @@ from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports.wording import clock_text
 
-__all__ = ["LAYOUTS", "Row", "Sheet", "Strip", "plan_sheet"]
+__all__ = ["LAYOUTS", "Row", "Sheet", "Strip", "fit_row", "plan_sheet"]
 
 LAYOUTS = ("auto", "3x4", "6x2", "12x1", "1x")
 
@@ -191,7 +191,7 @@ def _stacked(part: _Part, gain: float, start_s: float, available_s: float, asked
         rows = [(_strip(part, lead, start_s, shown, 0.0),) for lead in leads]
     # Many stacked leads get the narrower bands of the 12-row layout.
     limits = _ROW_LIMITS_MM["12x1" if len(rows) > MAXIMUM_WRAPPED_ROWS else "1x"]
-    bands = tuple(_row(strips, gain, limits) for strips in rows)
+    bands = tuple(fit_row(strips, gain, limits) for strips in rows)
     return Sheet("1x", bands, seconds, start_s, shown)
 
 
@@ -225,7 +225,7 @@ def _grid_of_leads(part: _Part, layout: str, gain: float, start_s: float, shown_
     if layout == "3x4":
         rhythm = next((lead for lead in _RHYTHM_LEADS if lead in there), there[0])
         rows.append((_strip(part, rhythm, start_s, shown_s, 0.0),))
-    bands = tuple(_row(strips, gain, _ROW_LIMITS_MM[layout]) for strips in rows)
+    bands = tuple(fit_row(strips, gain, _ROW_LIMITS_MM[layout]) for strips in rows)
     derived = any(strip.label.endswith("*") for row in rows for strip in row)
     notes = ("* derived from the recorded limb leads",) if derived else ()
     return Sheet(layout, bands, shown_s, start_s, shown_s, notes)
@@ -253,7 +253,11 @@ def _strip(
     return Strip(lead, label, start_s, duration_s, x_s, values, times, offset, note)
 
 
-def _row(strips: Sequence[Strip], gain: float, limits: tuple[float, float, float, float]) -> Row:
+def fit_row(strips: Sequence[Strip], gain: float, limits: tuple[float, float, float, float]) -> Row:
+    """Return the row that holds these strips.
+
+    ``limits`` are the least heights above and below its baseline and the most, mm.
+    """
     least_above, least_below, most_above, most_below = limits
     finite = [strip.values[np.isfinite(strip.values)] for strip in strips]
     values = np.concatenate(finite) * gain
