@@ -14,7 +14,15 @@ from ecgfoundry.criteria import Evidence, Statement, criteria
 from ecgfoundry.measurements.values import Measurements
 from ecgfoundry.reports.wording import DISCLAIMER, printable
 
-__all__ = ["Sentence", "because", "in_words", "prose", "sentences"]
+__all__ = [
+    "Sentence",
+    "because",
+    "evidence_in_words",
+    "in_words",
+    "measurement_in_words",
+    "prose",
+    "sentences",
+]
 
 _INTERVALS = (
     ("pr_ms", "PR interval"),
@@ -152,7 +160,7 @@ def because(statement: Statement, present: Mapping[str, Statement], *, shown: in
     shown : int
         At most so many values; the rest is counted.
     """
-    parts = [_evidence(item) for item in _own_evidence(statement, present)]
+    parts = [evidence_in_words(item) for item in _own_evidence(statement, present)]
     if statement.probability is not None and statement.decided_by in ("network", "both"):
         parts.insert(0, f"network {statement.probability:.2f}")
     words = parts[:shown]
@@ -174,16 +182,17 @@ def _own_evidence(statement: Statement, present: Mapping[str, Statement]) -> lis
     return sorted(own, key=lambda item: item.name in present)
 
 
-def _evidence(item: Evidence) -> str:
+def evidence_in_words(item: Evidence) -> str:
+    """Return one item of evidence as a sentence would have it: name, lead, value, limit."""
     if item.name in criteria:
         return in_words(item.name)
     lead = f" in {item.lead}" if item.lead else ""
     value = "" if item.value is None else f" {_number(item.value, item.unit)}"
     limit = f" ({_signs(item.limit)})" if item.limit else ""
-    return f"{_measurement(item.name)}{lead}{value}{limit}"
+    return f"{measurement_in_words(item.name)}{lead}{value}{limit}"
 
 
-def _measurement(name: str) -> str:
+def measurement_in_words(name: str) -> str:
     """Return the name of a measurement as a sentence would have it."""
     if name in _MEASUREMENTS:
         return _MEASUREMENTS[name]
@@ -195,6 +204,11 @@ def _measurement(name: str) -> str:
 
 
 _MEASUREMENTS = {
+    "ventricular_premature_count": "ventricular premature beats",
+    "supraventricular_premature_count": "supraventricular premature beats",
+    "r_over_s": "R/S ratio",
+    "r2_over_r": "R'/R ratio",
+    "t_over_r": "T/R ratio",
     "heart_rate_bpm": "heart rate",
     "st_j_mv": "ST level at J",
     "st_j40_mv": "ST level at J + 40 ms",
