@@ -17,6 +17,7 @@ from ecgfoundry.reports.wording import DISCLAIMER, printable
 __all__ = [
     "Sentence",
     "because",
+    "evidence_in_words",
     "in_words",
     "measurement_in_words",
     "number_in_words",
@@ -162,7 +163,7 @@ def because(statement: Statement, present: Mapping[str, Statement], *, shown: in
     shown : int
         At most so many values; the rest is counted.
     """
-    parts = [_evidence(item) for item in own_evidence(statement, present)]
+    parts = [evidence_in_words(item) for item in own_evidence(statement, present)]
     if statement.probability is not None and statement.decided_by in ("network", "both"):
         parts.insert(0, f"network {statement.probability:.2f}")
     words = parts[:shown]
@@ -185,7 +186,8 @@ def own_evidence(statement: Statement, present: Mapping[str, Statement]) -> list
     return sorted(own, key=lambda item: item.name in present)
 
 
-def _evidence(item: Evidence) -> str:
+def evidence_in_words(item: Evidence) -> str:
+    """Return one item of evidence as a sentence would have it: name, lead, value, limit."""
     if item.name in criteria:
         return in_words(item.name)
     lead = f" in {item.lead}" if item.lead else ""
@@ -208,6 +210,11 @@ def measurement_in_words(name: str) -> str:
 
 
 _MEASUREMENTS = {
+    "ventricular_premature_count": "ventricular premature beats",
+    "supraventricular_premature_count": "supraventricular premature beats",
+    "r_over_s": "R/S ratio",
+    "r2_over_r": "R'/R ratio",
+    "t_over_r": "T/R ratio",
     "heart_rate_bpm": "heart rate",
     "st_j_mv": "ST level at J",
     "st_j40_mv": "ST level at J + 40 ms",

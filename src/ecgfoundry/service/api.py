@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ecgfoundry._version import __version__
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.samples import SAMPLES, sample_path
+from ecgfoundry.service.comparing_routes import add_comparing_routes
 from ecgfoundry.service.live.routes import add_stream_routes
 from ecgfoundry.service.openapi import answers, content, describe, objects
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
@@ -88,6 +89,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     _add_service_routes(app, state)
     _add_model_routes(app, state)
     add_recording_routes(app, state)
+    add_comparing_routes(app, state)
     add_stream_routes(app, state)
     describe(app, tokens_required=bool(chosen.tokens), open_paths=_OPEN)
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")

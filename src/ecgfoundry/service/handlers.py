@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, ModelNotFoundError, SignalError
 from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats.common.measurements import device_measurements
 from ecgfoundry.formats.files import EcgFile, open_file
 from ecgfoundry.inference.files import EXCERPT_S, default_model, read_excerpt, window_source
 from ecgfoundry.inference.interpretation import Finding, Interpretation
 from ecgfoundry.inference.predictor import Predictor, SourceTask, load_model
+from ecgfoundry.inference.stating import with_statements
 from ecgfoundry.inference.windows import WindowSource
 from ecgfoundry.labs.estimates import (
     LaboratoryAnswer,
@@ -36,6 +38,7 @@ from ecgfoundry.labs.estimates import (
 from ecgfoundry.labs.live import laboratory_timeline, trend_words
 from ecgfoundry.recording import Recording
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
+from ecgfoundry.service.reading import reading_document
 from ecgfoundry.service.samples import SAMPLES_NAME, array_of_samples
 from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
 from ecgfoundry.signals.windows import is_long
@@ -50,6 +53,7 @@ FORMATS = {
     "fhir": "application/fhir+json",
     "html": "text/html; charset=utf-8",
     "pdf": "application/pdf",
+    "reading": "application/json",
 }
 DRAWN_S = 60.0
 _LARGEST_INT16 = 32767
@@ -64,7 +68,7 @@ class Work:
     Parameters
     ----------
     kind : str
-        diagnose, labs, embed, explain, read or document.
+        diagnose, labs, embed, explain, read, document, holter or compare.
     path : str
         The recording, in a folder of the service.
     name : str
@@ -85,6 +89,10 @@ class Work:
         Time for this request, where it is another than that of the service.
     document : DocumentOrder, optional
         What a destination is to get (kind document).
+    earlier : str, optional
+        The recording that this one is compared with (kind compare).
+    same_person : bool, optional
+        Whether both are of one person, whatever their files say (kind compare).
     """
 
     kind: str
@@ -102,6 +110,8 @@ class Work:
     trend: bool = False
     timeout_s: float | None = None
     document: DocumentOrder | None = None
+    earlier: str | None = None
+    same_person: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,14 +254,14 @@ class Worker:
         predictor = self.predictor(model)
         try:
             together = predictor.interpret_many([task for _, task in tasks])
-            return [(n, answer) for (n, _), answer in zip(tasks, together, strict=True)]
         except EcgFoundryError:
             # One of them cannot be read to its end: each for itself, so that only it fails.
             alone: list[tuple[int, Interpretation | Result]] = []
             for number, task in tasks:
                 answer, problem = _guarded(partial(predictor.interpret_many, [task]))
-                alone.append((number, problem if answer is None else answer[0]))
+                alone.append((number, problem if answer is None else _stated(task, answer[0])))
             return alone
+        return [(n, _stated(task, one)) for (n, task), one in zip(tasks, together, strict=True)]
 
     def _dressed(self, work: Work, answer: Interpretation | Result) -> Result:
         if isinstance(answer, Result):
@@ -269,15 +279,31 @@ class Worker:
                 "explain": partial(_explain, self, work),
                 "read": partial(_read, work),
                 "document": partial(_document, work),
+                "holter": partial(_holter, work, tell),
+                "compare": partial(_compare, work),
             }[work.kind]
         )
         return problem if result is None else result
 
 
 def _readable(work: Work) -> Work:
-    """The request about a file that the readers know."""
-    path = Path(work.path)
-    return replace(work, path=str(array_of_samples(path))) if path.name == SAMPLES_NAME else work
+    """The request about files that the readers know."""
+    earlier = None if work.earlier is None else _known_file(work.earlier)
+    return replace(work, path=_known_file(work.path), earlier=earlier)
+
+
+def _known_file(sent: str) -> str:
+    path = Path(sent)
+    return str(array_of_samples(path)) if path.name == SAMPLES_NAME else sent
+
+
+def _stated(task: SourceTask, answer: Interpretation) -> Interpretation | Result:
+    """The answer with measurements and statements; what cannot be measured is a problem."""
+    subject = task.recording.subject
+    stated, problem = _guarded(
+        partial(with_statements, answer, task.source, subject, lead=task.lead)
+    )
+    return problem if stated is None else stated
 
 
 def _guarded(function: Callable[[], Any]) -> tuple[Any, Result]:
@@ -312,6 +338,11 @@ def _json(document: Any) -> bytes:
 
 
 def _in_format(work: Work, answer: Interpretation) -> Result:
+    if work.format == "reading":
+        beginning = read_excerpt(Path(work.path), work.options, 0.0, 1.0)
+        stated = device_measurements(beginning.header)
+        document = answer.to_dict() | {"reading": reading_document(answer, stated)}
+        return Result(_json(document), FORMATS["reading"])
     if work.format == "fhir":
         from ecgfoundry.reports.clinical import report_on_file
         from ecgfoundry.reports.fhir import to_fhir
@@ -469,6 +500,23 @@ def _explain(worker: Worker, work: Work) -> Result:
         "step_s": step / saliency.sampling_rate,
         "values": np.round(scaled, 3).tolist(),
     }
+    return Result(_json(document))
+
+
+def _holter(work: Work, tell: Callable[[float], None]) -> Result:
+    """What ``ecgfoundry holter`` finds, with the course of the rate and every beat."""
+    from ecgfoundry.service.long_recordings import holter_of_file
+
+    return Result(_json(holter_of_file(work, tell)))
+
+
+def _compare(work: Work) -> Result:
+    from ecgfoundry.service.comparing import compare_files
+
+    if work.earlier is None:
+        raise SignalError("no earlier recording was named")
+    earlier, later = Path(work.earlier), Path(work.path)
+    document = compare_files(earlier, later, work.options, same_person=work.same_person)
     return Result(_json(document))
 
 

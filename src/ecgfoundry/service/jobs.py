@@ -50,8 +50,8 @@ _CLAIMS = 5
 service itself, not only a worker."""
 _LONGEST_PAUSE_S = 30.0
 _STOPPING = 503
-KINDS = ("diagnose", "labs", "embed", "read")
-"""What a job can do with every recording."""
+KINDS = ("diagnose", "reading", "labs", "embed", "read", "holter")
+"""What a job can do with every recording; reading: diagnose, with what a page shows of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,17 @@ class Question:
             mains_frequency=self.mains,
             limits=limits,
         )
+        doing, form = ("diagnose", "reading") if kind == "reading" else (kind, "json")
         return Work(
-            kind, "", "", options, self.model, self.lead, trend=self.trend, timeout_s=timeout_s
+            doing,
+            "",
+            "",
+            options,
+            self.model,
+            self.lead,
+            form,
+            trend=self.trend,
+            timeout_s=timeout_s,
         )
 
 

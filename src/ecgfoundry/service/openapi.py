@@ -167,6 +167,30 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "Explanation": _object(
         target=_STRING, leads=_list(_STRING), step_s=_NUMBER, values=_list(_list(_NUMBER))
     ),
+    "Comparison": _object(
+        schema_version=_INTEGER,
+        earlier=_or_null("string"),
+        later=_or_null("string"),
+        changes=_list(_ANY),
+        statements=_list(_ANY),
+        appeared=_list(_STRING),
+        disappeared=_list(_STRING),
+        reading=_ANY,
+        median_beats=_list(_ANY),
+    ),
+    "Holter": _object(
+        file=_STRING,
+        duration_s=_NUMBER,
+        readable_s=_NUMBER,
+        leads=_list(_STRING),
+        beats=_INTEGER,
+        hours=_list(_ANY),
+        events=_list(_ANY),
+        episodes=_list(_ANY),
+        burdens=_ANY,
+        rate=_ANY,
+        beat_list=_ANY,
+    ),
     "Recording": _object(
         file=_STRING,
         format=_STRING,

@@ -19,6 +19,7 @@ from ecgfoundry.service.problems import Problem, ProblemError
 
 __all__ = [
     "AuditList",
+    "Compared",
     "Excerpt",
     "Explained",
     "Followed",
@@ -31,6 +32,7 @@ __all__ = [
     "Question",
     "RecordingList",
     "Sent",
+    "Stated",
     "check_parameters",
     "parameters",
 ]
@@ -57,8 +59,8 @@ class Parameters(BaseModel):
             ) from None
 
 
-class Question(Parameters):
-    """What every question about a recording may say."""
+class Stated(Parameters):
+    """What a file does not say itself."""
 
     leads: str | None = Field(
         None,
@@ -70,16 +72,6 @@ class Question(Parameters):
         None, gt=0, le=100_000, description="Sampling rate in Hz, if not stated"
     )
     mains: float | None = Field(None, gt=0, le=1000, description="Mains frequency in Hz: 50 or 60")
-    lead: str | None = Field(None, max_length=40, description="Read only this lead")
-    recording: str | None = Field(
-        None, max_length=64, description="A held or kept recording, instead of a file"
-    )
-    filename: str | None = Field(
-        None, max_length=255, description="What to call a file whose bytes are the whole body"
-    )
-    model: str | None = Field(
-        None, max_length=100, description="A model of /v1/models; by default what suits"
-    )
 
     @property
     def lead_names(self) -> tuple[str, ...] | None:
@@ -95,6 +87,30 @@ class Question(Parameters):
             mains_frequency=self.mains,
             limits=limits,
         )
+
+
+class Question(Stated):
+    """What every question about a recording may say."""
+
+    lead: str | None = Field(None, max_length=40, description="Read only this lead")
+    recording: str | None = Field(
+        None, max_length=64, description="A held or kept recording, instead of a file"
+    )
+    filename: str | None = Field(
+        None, max_length=255, description="What to call a file whose bytes are the whole body"
+    )
+    model: str | None = Field(
+        None, max_length=100, description="A model of /v1/models; by default what suits"
+    )
+
+
+class Compared(Stated):
+    """It is asked what changed since an earlier recording."""
+
+    earlier: str = Field(max_length=64, description="The earlier recording, held or kept")
+    same_person: bool = Field(
+        False, description="They are of one person, whatever the identifiers in the files say"
+    )
 
 
 class Sent(Parameters):
@@ -144,7 +160,7 @@ class JobList(Listed):
     state: Literal["waiting", "running", "finished"] | None = Field(
         None, description="Only those in this state"
     )
-    kind: Literal["diagnose", "labs", "embed", "read"] | None = Field(
+    kind: Literal["diagnose", "reading", "labs", "embed", "read", "holter"] | None = Field(
         None, description="Only those of this kind"
     )
 
@@ -163,7 +179,10 @@ class AuditList(Parameters):
 class InFormat(Question):
     """An interpretation is wanted."""
 
-    format: Literal["json", "fhir", "html", "pdf"] = Field("json", description="Of the answer")
+    format: Literal["json", "fhir", "html", "pdf", "reading"] = Field(
+        "json",
+        description="Of the answer; reading: JSON with what a page shows of it, in words",
+    )
 
 
 class Followed(InFormat):
@@ -192,7 +211,7 @@ class Excerpt(Question):
 class JobQuestion(Question):
     """Something is wanted of many files."""
 
-    kind: Literal["diagnose", "labs", "embed", "read"] = Field(
+    kind: Literal["diagnose", "reading", "labs", "embed", "read", "holter"] = Field(
         "diagnose", description="What is done with each file"
     )
     trend: bool = Field(False, description="Follow the estimates through a long recording")
@@ -201,10 +220,12 @@ class JobQuestion(Question):
 def parameters(question: type[BaseModel]) -> dict[str, list[dict[str, Any]]]:
     """Return the parameters of a question as OpenAPI describes them."""
     described: list[dict[str, Any]] = []
-    for name, schema in question.model_json_schema()["properties"].items():
+    document = question.model_json_schema()
+    for name, schema in document["properties"].items():
         words = schema.pop("description", None)
+        required = name in document.get("required", ())
         described.append(
-            {"name": name, "in": "query", "required": False, "schema": schema}
+            {"name": name, "in": "query", "required": required, "schema": schema}
             | ({"description": words} if words else {})
         )
     return {"parameters": described}

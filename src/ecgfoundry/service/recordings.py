@@ -32,7 +32,7 @@ from ecgfoundry.service.state import ServiceState
 from ecgfoundry.service.uploads import received, take
 from ecgfoundry.service.worker_limits import limits_for
 
-__all__ = ["add_recording_routes"]
+__all__ = ["add_recording_routes", "response_of"]
 
 
 @asynccontextmanager
@@ -49,7 +49,8 @@ async def _recording(
         yield upload.recording
 
 
-def _response(result: Result) -> Response:
+def response_of(result: Result) -> Response:
+    """Return what a worker has answered; a problem is raised."""
     if result.problem is not None:
         raise ProblemError(result.problem)
     headers = {}
@@ -77,7 +78,7 @@ def _add_answers(app: FastAPI, state: ServiceState) -> None:
             result = await state.pool.submit(work)
         if result.verdict is not None:
             state.telemetry.verdicts.labels(result.verdict).inc()
-        return _response(result)
+        return response_of(result)
 
     def asking(summary: str, question: type[Question], success: dict[str, Any]) -> dict[str, Any]:
         return described("recordings", summary, answers(success, summary), question, body=BODY)
@@ -118,6 +119,13 @@ def _add_answers(app: FastAPI, state: ServiceState) -> None:
     async def explain(request: Request) -> Response:
         asked = Explained.of(request)
         return await answer(request, asked, kind="explain", model=asked.model, target=asked.target)
+
+    @app.post(
+        "/v1/holter",
+        **asking("Beats, hours and events of a long recording", Question, objects("Holter")),
+    )
+    async def holter(request: Request) -> Response:
+        return await answer(request, Question.of(request), kind="holter")
 
     @app.post(
         "/v1/read",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import multiprocessing
 import os
 import shutil
@@ -74,6 +75,8 @@ def _main(connection: Connection, arguments: dict[str, Any]) -> None:
     worker = Worker(**arguments)
     for name in warm:
         worker.predictor(name)
+    # Measuring needs it, and it takes seconds to load: not while the first caller waits.
+    importlib.import_module("scipy.signal")
     # The service may end while this process starts, or while it works: then nobody listens.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         _serve(connection, worker, memory)

@@ -35,7 +35,7 @@ export function currentToken() {
 }
 
 // ``turn``: a Turn; an answer that comes after its end is never given to anybody.
-export async function call(path, { method = "GET", query = {}, files = null, turn = null, keepalive = false } = {}) {
+export async function call(path, { method = "GET", query = {}, files = null, json = null, turn = null, keepalive = false } = {}) {
   const address = new URL(path, location.origin);
   for (const [key, value] of Object.entries(query)) {
     if (value !== "" && value !== null && value !== undefined) address.searchParams.set(key, value);
@@ -45,6 +45,10 @@ export async function call(path, { method = "GET", query = {}, files = null, tur
   if (files) {
     options.body = new FormData();
     for (const file of files) options.body.append("file", file, file.name);
+  }
+  if (json) {
+    options.body = JSON.stringify(json);
+    options.headers["Content-Type"] = "application/json";
   }
   let response;
   try {
@@ -57,7 +61,7 @@ export async function call(path, { method = "GET", query = {}, files = null, tur
   if (response.status === 401) {
     await askForToken();
     turn?.check();
-    return call(path, { method, query, files, turn });
+    return call(path, { method, query, files, json, turn, keepalive });
   }
   if (!response.ok) {
     let body = {};
@@ -78,6 +82,10 @@ export async function getJson(path, options = {}) {
     options.turn?.check(); // the body was cut off because the turn has ended
     throw error;
   }
+}
+
+export function postJson(path, json, turn) {
+  return getJson(path, { method: "POST", json, turn });
 }
 
 // One look at one recording: everything that is asked for it ends when the next one begins.

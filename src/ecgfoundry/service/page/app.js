@@ -1,24 +1,37 @@
-// The page: a file in, the recording on paper, findings beside it.
+// The page: which view is open, the recording that is read, and what is drawn of it.
 //
-// Everything that is asked for a recording is asked in its turn (api.js). The next recording ends the
-// turn before it and clears all that was shown, so that nothing of one patient stays, or arrives,
-// beside the ECG of another.
+// Everything that is asked for a recording belongs to its session (session.js). The next recording, the
+// back button or another view ends it and clears all that was shown, so that nothing of one patient
+// stays, or arrives, beside the ECG of another.
 
-import { Problem, Superseded, Turn, call, decodeSamples, getByJob, getJson } from "./api.js";
+import { Problem, Superseded, call, decodeSamples, getJson } from "./api.js";
 import { Calipers } from "./calipers.js";
-import { clock, comparisonTable, showAnswer } from "./findings.js";
+import { ComparisonView } from "./comparison.js";
+import { by, button, clock, element } from "./dom.js";
+import { stretchesOfStatement } from "./evidence.js";
+import { showNetwork } from "./findings.js";
+import { facts, filtersStated, recordedAt, showDeviceStatements, showHead, showMeasurements } from "./header.js";
+import { HolterView } from "./holter.js";
 import { laboratoryView } from "./laboratory.js";
-import { showLive } from "./live.js";
-import { drawOverview, drawPaper, planStrips, visibleSeconds } from "./paper.js";
-import { differentPeople, facts, filtersStated, showSource } from "./source.js";
+import { defaultLayout, ordered, planStrips, rhythmLeadOf, stripsOf, visibleSeconds } from "./layouts.js";
+import { leaveLive, showLive } from "./live.js";
+import { shownStretches, stripsFor } from "./marks.js";
+import { CSS_MM, drawOverview, drawPaper } from "./paper.js";
+import { printStamp } from "./print.js";
+import { ReviewView } from "./review.js";
+import { Session } from "./session.js";
+import { Statements, showUndecided } from "./statements.js";
+import { Worklist, othersOf } from "./worklist.js";
 
-const by = (id) => document.getElementById(id);
-const NOTHING = {
-  files: null, recording: null, stated: {}, lead: "", about: null, signal: null, overlay: null, saliency: null, overview: null,
-  answer: null, start: 0,
-};
-const state = { ...NOTHING, hidden: new Set(), turn: new Turn(), part: 0, comparing: null, laboratory: false };
+const NOTHING = { signal: null, overlay: null, saliency: null, overview: null, answer: null, lit: [], start: 0 };
+const state = { ...NOTHING, session: null, hidden: new Set(), part: 0, laboratory: false };
 const calipers = new Calipers(by("paper"), by("caliper-layer"), by("measured"));
+const statements = new Statements(by("statements"), light);
+const comparison = new ComparisonView(settings);
+const holter = new HolterView(goTo);
+const review = new ReviewView();
+const worklist = new Worklist();
+comparison.failed = review.failed = showProblem;
 
 function say(text) { by("status").textContent = text; }
 
@@ -26,142 +39,123 @@ function showProblem(error) {
   const box = by("problem");
   box.hidden = !error;
   if (!error) return;
-  box.replaceChildren();
-  const strong = document.createElement("strong");
-  strong.textContent = error.message;
-  box.append(strong, error.remedy || "");
+  box.replaceChildren(element("strong", error.message), error.remedy || "");
   say("");
 }
 
-// Run something for the recording that is open; what comes too late is dropped without a word.
+// Run something for the session that is open; what comes too late is dropped without a word.
 async function attempt(action) {
-  const turn = state.turn;
+  const { session } = state;
   try {
-    await action(turn);
+    await action(session);
   } catch (error) {
-    if (error instanceof Superseded || turn !== state.turn) return;
+    if (error instanceof Superseded || session !== state.session) return;
     showProblem(error);
     if (!(error instanceof Problem)) throw error;
   }
 }
 
-const settings = () => ({
-  layout: by("layout").value, speed: Number(by("speed").value), gain: Number(by("gain").value),
-  zoom: Number(by("zoom").value) / 100,
-});
-
-// End what was asked for the recording before, and show nothing of it any more.
-function begin() {
-  state.turn.end();
-  state.comparing?.end();
-  letGo(state.recording);
-  Object.assign(state, NOTHING, { hidden: new Set(), turn: new Turn(), comparing: null });
-  state.part++;
-  for (const id of ["findings", "laboratory", "comparison", "recording"]) by(id).hidden = true;
-  for (const id of ["facts", "imprint", "earlier-facts", "earlier-warning"]) by(id).textContent = "";
-  for (const id of ["source", "laboratory-table", "earlier-table", "table", "warnings", "event-list"]) by(id).replaceChildren();
-  by("earlier-paper").hidden = true;
-  for (const id of ["paper", "earlier-paper"]) by(id).width = 0; // empties it
-  by("filtered").checked = by("saliency").checked = false;
-  calipers.forget();
-  showProblem(null);
-  say("Reading …");
+function settings() {
+  return {
+    layout: by("layout").value, speed: Number(by("speed").value), gain: Number(by("gain").value),
+    zoom: Number(by("zoom").value) / 100, rhythmLead: by("rhythm-lead").value,
+    duration: state.session?.about?.duration_s,
+  };
 }
 
-function open(files) {
-  begin();
-  state.files = files;
-  state.lead = by("lead").value.trim();
-  state.stated = { leads: by("leads").value.trim(), unit: by("unit").value.trim(), sampling_rate: by("rate").value };
+// End what was asked for the recording before, and show nothing of it any more.
+function clear() {
+  state.session?.end();
+  Object.assign(state, NOTHING, { session: null, hidden: new Set() });
+  state.part++;
+  comparison.clear();
+  holter.clear();
+  review.clear();
+  for (const id of ["recording", "laboratory", "lit", "network", "undecided", "device-statements"]) by(id).hidden = true;
+  for (const id of ["facts", "imprint", "lit-words", "verdict", "provenance"]) by(id).textContent = "";
+  for (const id of ["source", "measures", "laboratory-table", "table", "warnings", "statements", "earlier-kept"]) by(id).replaceChildren();
+  by("paper").width = by("overview").width = 0; // empties it
+  by("filtered").checked = by("saliency").checked = false;
+  calipers.forget();
+  document.body.classList.remove("opened");
+  showProblem(null);
+  say("");
+}
+
+function begin(source) {
+  clear();
+  const stated = { leads: by("leads").value.trim(), unit: by("unit").value.trim(), sampling_rate: by("rate").value };
+  state.session = new Session({ ...source, stated, lead: by("lead").value.trim(), model: by("model").value });
+  document.body.classList.add("opened");
+  say("Reading …");
   return attempt(show);
 }
 
-async function show(turn) {
-  state.recording = await hold(state.files, turn);
-  state.about = await post("read", { samples: true }, turn);
-  state.signal = decodeSamples(state.about);
-  state.overview = state.about.overview;
-  showRecording();
+function openFiles(files) {
+  if (location.hash && location.hash !== "#ecg") history.pushState(null, "", "#ecg");
+  showView("ecg");
+  return begin({ files });
+}
+
+async function show(session) {
+  await session.hold();
+  session.about = await session.post("read", { samples: true });
+  state.signal = decodeSamples(session.about);
+  state.overview = session.about.overview;
+  showRecording(session.about);
+  const told = (share) => say(`Interpreting … ${Math.round(100 * share)} %`);
   say("Interpreting …");
-  state.answer = await ask("diagnose", { model: by("model").value, lead: state.lead }, turn, "Interpreting");
-  showAnswer(state.answer, goTo);
-  by("comparison").hidden = false;
+  state.answer = await session.ask("diagnose", { model: session.model, lead: session.lead, format: "reading" }, told);
+  showAnswer(session, state.answer);
+  draw();
+  await holter.open(session, state.answer, say);
+  await showLaboratory(session);
   say("Done.");
-  await showLaboratory(turn);
 }
 
-// Send files once and get a name for them; null where the service has no room, and they are sent
-// again with every question.
-async function hold(files, turn) {
-  try {
-    return (await getJson("/v1/uploads", { method: "POST", files, turn })).recording;
-  } catch (error) {
-    if (error instanceof Problem && ["limit", "disk-full"].includes(error.code)) return null;
-    throw error;
-  }
+function showAnswer(session, answer) {
+  const { reading } = answer;
+  showMeasurements(by("measures"), reading.header);
+  showNetwork(answer);
+  statements.show(reading.statements);
+  showUndecided(by("undecided"), reading);
+  review.open(session, answer).catch(showProblem);
+  by("keep").hidden = Boolean(session.kept);
+  offerEarlier(session).catch(() => {}); // a service that keeps nothing has none to offer
 }
 
-// Nobody asks about a recording any more; also when the page is closed.
-function letGo(recording) {
-  if (recording) call(`/v1/recordings/${recording}`, { method: "DELETE", keepalive: true }).catch(() => {});
+// Kept recordings of the same person are one click away.
+async function offerEarlier(session) {
+  const others = await othersOf(session);
+  if (session !== state.session) return;
+  by("earlier-kept").replaceChildren(...others.map((entry) =>
+    button(`Compare with ${recordedAt(entry.taken) || entry.file}`, () => compare({ kept: entry.recording }))));
 }
 
-function sent() {
-  return state.recording ? { query: { recording: state.recording } } : { files: state.files };
-}
-
-// Ask something about the recording that is open, with what was stated when it was opened.
-async function post(kind, query, turn) {
-  const ask = () => {
-    const { query: named, files } = sent();
-    return getJson(`/v1/${kind}`, { method: "POST", query: { ...query, ...state.stated, ...named }, files, turn });
-  };
-  try {
-    return await ask();
-  } catch (error) {
-    if (!(error instanceof Problem) || error.code !== "recording-not-found") throw error;
-    state.recording = await hold(state.files, turn); // it was not asked about for a while
-    return ask();
-  }
-}
-
-const LONG_S = 600; // from here on an answer may take longer than a request: a job tells its progress
-
-async function ask(kind, query, turn, words) {
-  if (state.about.duration_s < LONG_S) return post(kind, query, turn);
-  const progress = (share) => say(`${words} … ${Math.round(100 * share)} %`);
-  const { query: named, files } = sent();
-  try {
-    return await getByJob(kind, { query: { ...query, ...state.stated, ...named }, files, progress, turn });
-  } catch (error) {
-    if (!(error instanceof Problem) || !["role", "recording-not-found"].includes(error.code)) throw error;
-    return post(kind, query, turn); // a token that may only read starts no jobs
-  }
-}
-
-async function showLaboratory(turn) {
+async function showLaboratory(session) {
   if (!state.laboratory) return;
   try {
-    const answer = await ask("labs", { trend: state.about.duration_s > 60 }, turn, "Estimating laboratory values");
+    const told = (share) => say(`Estimating laboratory values … ${Math.round(100 * share)} %`);
+    const answer = await session.ask("labs", { trend: session.about.duration_s > 60 }, told);
     if (answer.refused) return;
     by("laboratory").hidden = false;
-    const points = answer.trend ? answer.trend.points : [];
-    by("laboratory-table").replaceChildren(laboratoryView(answer, points));
-    say("Done.");
+    by("laboratory-table").replaceChildren(laboratoryView(answer, answer.trend ? answer.trend.points : []));
   } catch (error) {
     if (!(error instanceof Problem)) throw error; // no model can estimate them from this recording
-    say("Done.");
   }
 }
 
-function showRecording() {
+function showRecording(about) {
   by("recording").hidden = false;
-  by("facts").textContent = facts(state.about);
-  showSource(by("source"), state.about);
-  by("layout").value = state.about.leads.length >= 6 ? "3x4" : state.about.leads.length > 1 ? "12x1" : "single";
-  const boxes = state.about.leads.map((lead) => {
-    const label = document.createElement("label");
-    const box = document.createElement("input");
+  by("facts").textContent = facts(about);
+  showHead(by("recording-title"), by("source"), about);
+  showDeviceStatements(by("device-statements"), about);
+  by("layout").value = defaultLayout(about.leads, about.duration_s);
+  by("rhythm-lead").replaceChildren(...about.leads.map((lead) => new Option(lead, lead)));
+  by("rhythm-lead").value = rhythmLeadOf(about.leads);
+  const boxes = about.leads.map((lead) => {
+    const label = element("label");
+    const box = element("input");
     box.type = "checkbox";
     box.checked = true;
     box.addEventListener("change", () => {
@@ -171,47 +165,102 @@ function showRecording() {
     label.append(box, ` ${lead}`);
     return label;
   });
-  const legend = by("leads-shown").querySelector("legend");
-  by("leads-shown").replaceChildren(legend, ...boxes);
+  by("leads-shown").replaceChildren(by("leads-shown").querySelector("legend"), ...boxes);
   by("overview-box").hidden = !state.overview;
+  printStamp(about);
   draw();
+}
+
+function plan() {
+  const { layout, speed, gain, rhythmLead, duration } = settings();
+  const leads = state.session.about.leads.filter((lead) => !state.hidden.has(lead));
+  return leads.length ? planStrips({ layout, leads, speed, gain, start: state.start, rhythmLead, duration }) : null;
 }
 
 function draw() {
   if (!state.signal) return;
-  const { layout, speed, gain, zoom } = settings();
-  const leads = state.about.leads.filter((lead) => !state.hidden.has(lead));
-  if (!leads.length) return;
-  const plan = planStrips({ layout, leads, speed, gain, start: state.start });
-  drawPaper(by("paper"), plan, {
+  const { about } = state.session;
+  const { speed, gain, zoom } = settings();
+  const planned = plan();
+  if (!planned) return;
+  const beats = state.answer?.measurements?.beats ?? holter.beats ?? [];
+  drawPaper(by("paper"), planned, {
     signal: state.signal, overlay: by("filtered").checked ? state.overlay : null,
-    saliency: by("saliency").checked ? state.saliency : null, speed, gain, zoom,
+    saliency: by("saliency").checked ? state.saliency : null, lit: state.lit, beats: near(beats, planned),
+    waves: by("marks").checked, labels: by("marks").checked, speed, gain, zoom,
   });
+  by("lit-go").hidden = !state.lit.length || shownStretches(planned, state.lit).length > 0;
+  const until = Math.min(state.start + planned.seconds, about.duration_s);
   by("paper").setAttribute("aria-label",
-    `ECG, ${leads.join(", ")}, from ${state.start.toFixed(1)} to ${(state.start + plan.seconds).toFixed(1)} seconds`);
+    `ECG, ${[...new Set(planned.strips.map((strip) => strip.lead))].join(", ")}, from ${state.start.toFixed(1)} to ${until.toFixed(1)} seconds`);
   const overlay = by("filtered").checked && state.overlay ? " · overlay 0.67–40 Hz, zero phase" : "";
-  by("imprint").textContent = `${speed} mm/s · ${gain} mm/mV · ${filtersStated(state.about)} · drawn unfiltered${overlay} · from ${state.start.toFixed(1)} s · unconfirmed`;
-  calipers.update({ plan, signal: state.signal, speed, zoom });
+  const marks = by("marks").checked && beats.length ? " · marks: onset of P, QRS onset to J, end of T" : "";
+  by("imprint").textContent = `${speed} mm/s · ${gain} mm/mV · filters of the device ${filtersStated(about)} · drawn unfiltered${overlay}${marks} · from ${state.start.toFixed(1)} s · unconfirmed`;
+  calipers.update({ plan: planned, signal: state.signal, speed, zoom });
   if (state.overview) {
-    drawOverview(by("overview"), state.overview, { start: state.start, seconds: plan.seconds });
-    by("overview").setAttribute("aria-valuemax", Math.round(state.about.duration_s));
+    drawOverview(by("overview"), state.overview, { start: state.start, seconds: planned.seconds });
+    by("overview").setAttribute("aria-valuemax", Math.round(about.duration_s));
     by("overview").setAttribute("aria-valuenow", Math.round(state.start));
     by("overview").setAttribute("aria-valuetext", clock(state.start));
   }
+  holter.draw({ start: state.start, seconds: planned.seconds });
+}
+
+// Beats in and around what is on the paper: a day has a hundred thousand.
+function near(beats, planned) {
+  const from = state.start - 2, to = state.start + planned.seconds + 2;
+  return beats.filter((beat) => beat.time_s > from && beat.time_s < to);
+}
+
+// Light what a statement rests on; null puts the light out.
+function light(statement) {
+  const { answer } = state;
+  state.lit = statement && answer.measurements
+    ? stretchesOfStatement(statement, answer.measurements.beats, answer.reading) : [];
+  by("lit").hidden = !statement;
+  if (statement) {
+    const leads = [...new Set(state.lit.map((one) => one.lead))];
+    const named = new Set(leads.map((lead) => lead ?? stripsOf(plan(), null)[0].lead));
+    const where = !leads.length ? "it rests on no single place of the trace"
+      : leads.includes("*") ? "seen in all leads" : `seen in ${ordered([...named]).join(", ")}`;
+    by("lit-words").textContent = `Lit: ${statement.words}, ${where}.`;
+  }
+  draw();
+  if (state.lit.length) showLit();
+}
+
+// On a narrow screen the lit part of the paper may be out of sight.
+function showLit() {
+  const planned = plan(), zoom = settings().zoom * CSS_MM;
+  const [first] = shownStretches(planned, state.lit);
+  if (!first) return;
+  const strip = stripsFor(planned, first.lead).find((one) => first.from < one.to && first.to > one.from);
+  const box = by("paper-scroll");
+  const x = (strip.x + Math.max(first.from - strip.from, 0) * settings().speed) * zoom;
+  if (x < box.scrollLeft || x > box.scrollLeft + box.clientWidth - 40) box.scrollLeft = Math.max(x - 60, 0);
+  if (window.innerWidth <= 640) by("lit").scrollIntoView({ block: "start" });
+}
+
+// The evidence is in another lead or at another time than the paper shows.
+function goToLit() {
+  const [first] = state.lit;
+  if (first.lead && first.lead !== "*" && by("layout").value !== "12x1") by("layout").value = "12x1";
+  return goTo(first.from - 1);
 }
 
 function goTo(seconds) {
-  return attempt(async (turn) => {
-    if (!state.about) return;
-    const shown = visibleSeconds(settings().speed);
-    state.start = Math.min(Math.max(seconds, 0), Math.max(state.about.duration_s - shown, 0));
+  return attempt(async (session) => {
+    if (!session?.about) return;
+    const { layout, speed, duration } = settings();
+    const shown = visibleSeconds({ layout, speed, duration });
+    state.start = Math.min(Math.max(seconds, 0), Math.max(duration - shown, 0));
     const { signal } = state;
     const end = signal.start + signal.count / signal.rate;
-    const wanted = Math.min(state.start + shown, state.about.duration_s);
+    const wanted = Math.min(state.start + shown, duration);
     const part = ++state.part; // an answer to an earlier jump must not move the paper back
     if (state.start < signal.start - 1e-6 || wanted > end + 1e-6) {
-      const query = { samples: true, start_s: Math.max(state.start - 15, 0), duration_s: 60 };
-      const answer = await post("read", query, turn);
+      const before = Math.max((60 - shown) / 2, 0);
+      const answer = await session.post("read", { samples: true, start_s: Math.max(state.start - before, 0), duration_s: 60 });
       if (part !== state.part) return;
       state.signal = decodeSamples(answer);
       state.overlay = null;
@@ -222,11 +271,11 @@ function goTo(seconds) {
 }
 
 function toggleFiltered() {
-  return attempt(async (turn) => {
+  return attempt(async (session) => {
     if (by("filtered").checked && !state.overlay) {
       const { signal } = state;
       const query = { samples: true, filtered: true, start_s: signal.start, duration_s: Math.min(signal.count / signal.rate, 60) };
-      const overlay = decodeSamples(await post("read", query, turn));
+      const overlay = decodeSamples(await session.post("read", query));
       if (signal === state.signal) state.overlay = overlay; // else another part is on the paper now
     }
     draw();
@@ -234,11 +283,11 @@ function toggleFiltered() {
 }
 
 function toggleSaliency() {
-  return attempt(async (turn) => {
+  return attempt(async (session) => {
     if (by("saliency").checked && !state.saliency) {
       say("Asking what the model looked at …");
       try {
-        state.saliency = await post("explain", { model: state.answer?.model ?? by("model").value, lead: state.lead }, turn);
+        state.saliency = await session.post("explain", { model: state.answer?.model ?? session.model, lead: session.lead });
       } catch (error) {
         if (!(error instanceof Superseded)) by("saliency").checked = false;
         throw error;
@@ -249,71 +298,97 @@ function toggleSaliency() {
   });
 }
 
-function compare(files) {
-  state.comparing?.end();
-  const own = state.comparing = new Turn(); // of two earlier ECGs, the one chosen last is shown
+function compare(earlier) {
   showProblem(null);
-  by("earlier-facts").textContent = "Reading the earlier ECG …";
-  by("earlier-warning").textContent = "";
-  by("earlier-table").replaceChildren();
-  by("earlier-paper").hidden = true;
-  return attempt(async () => {
-    const { about: now, answer: ours, stated, lead } = state;
-    let recording = null;
-    try {
-      recording = await hold(files, own);
-      const ask = (kind, query) => getJson(`/v1/${kind}`, {
-        method: "POST", turn: own, files: recording ? null : files, query: { ...query, ...stated, recording },
-      });
-      const about = await ask("read", { samples: true });
-      const answer = await ask("diagnose", { model: ours.model, lead });
-      by("earlier-facts").textContent = facts(about);
-      by("earlier-warning").textContent = differentPeople(now, about);
-      const { speed, gain, layout } = settings();
-      const plan = planStrips({ layout, leads: about.leads, speed, gain, start: 0 });
-      by("earlier-paper").hidden = false;
-      drawPaper(by("earlier-paper"), plan, { signal: decodeSamples(about), speed, gain, zoom: settings().zoom });
-      by("earlier-table").replaceChildren(answer.refused ? answer.refused.message : comparisonTable(ours, answer));
-    } catch (error) {
-      if (!(error instanceof Superseded)) by("earlier-facts").textContent = "";
-      throw error;
-    } finally {
-      letGo(recording);
-    }
+  return attempt((session) => comparison.open(session, earlier));
+}
+
+// Keep it on the server, so that it stands in the worklist; the address then names it.
+function keep() {
+  return attempt(async (session) => {
+    say("Keeping …");
+    const { recording } = await getJson("/v1/recordings", {
+      method: "POST", query: { diagnose: true }, files: session.files, turn: session.turn,
+    });
+    location.hash = `#recording/${recording}`;
   });
 }
 
 async function openSample(name) {
-  begin();
-  return attempt(async (turn) => {
-    const { samples } = await getJson("/v1/samples", { turn });
-    const files = [];
-    for (const file of samples[name]) {
-      const response = await call(`/v1/samples/${name}/${file}`, { turn });
-      files.push(new File([await response.blob()], file));
-      turn.check();
-    }
-    await open(files);
-  });
+  const files = [];
+  const { samples } = await getJson("/v1/samples");
+  for (const file of samples[name]) {
+    const response = await call(`/v1/samples/${name}/${file}`);
+    files.push(new File([await response.blob()], file));
+  }
+  return files;
+}
+
+let sampling = 0;
+async function sample(name) {
+  const turn = ++sampling;
+  clear();
+  say("Reading …");
+  const { session } = state;
+  try {
+    const files = await openSample(name);
+    if (turn === sampling && session === state.session) await openFiles(files); // else another was opened meanwhile
+  } catch (error) {
+    showProblem(error);
+  }
+}
+
+// ------------------------------------------------------------------------------------- views
+
+function showView(view) {
+  for (const name of ["ecg", "worklist", "live"]) by(`view-${name}`).hidden = name !== view;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.dataset.view === view) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+  }
+  if (view !== "live") leaveLive();
+  if (view !== "worklist") worklist.leave();
+}
+
+// The address after "#" says what is shown: ecg, worklist, live, or recording/NAME.
+function route() {
+  const [view, name] = location.hash.slice(1).split("/");
+  showProblem(null);
+  if (view === "recording" && /^[0-9a-f]{32}$/.test(name ?? "")) {
+    showView("ecg");
+    if (state.session?.kept !== name) begin({ kept: name });
+  } else if (view === "worklist" || view === "live") {
+    clear();
+    showView(view);
+    (view === "live" ? showLive() : worklist.open()).catch(showProblem);
+  } else {
+    showView("ecg");
+    if (state.session?.kept) clear();
+  }
 }
 
 async function listModels() {
   const { models } = await getJson("/v1/models");
   for (const model of models) {
-    const option = document.createElement("option");
-    option.value = model.name;
-    option.textContent = model.name;
+    const option = new Option(model.name, model.name);
     option.title = model.title;
     by("model").append(option);
     state.laboratory ||= model.kinds.includes("laboratory indicator");
   }
 }
 
-function connect() {
-  by("file").addEventListener("change", (event) => { if (event.target.files.length) open([...event.target.files]); event.target.value = ""; });
-  by("earlier").addEventListener("change", (event) => { if (event.target.files.length) compare([...event.target.files]); event.target.value = ""; });
-  for (const button of document.querySelectorAll("[data-sample]")) {
-    button.addEventListener("click", () => openSample(button.dataset.sample));
+function chosenFiles(id, action) {
+  by(id).addEventListener("change", (event) => {
+    const files = [...event.target.files];
+    event.target.value = "";
+    if (files.length) action(files);
+  });
+}
+
+function connectOpening() {
+  chosenFiles("file", openFiles);
+  chosenFiles("earlier", (files) => compare({ files }));
+  for (const one of document.querySelectorAll("[data-sample]")) {
+    one.addEventListener("click", () => sample(one.dataset.sample));
   }
   const drop = by("drop");
   document.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
@@ -321,46 +396,73 @@ function connect() {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     drop.classList.remove("over");
-    if (event.dataTransfer.files.length) open([...event.dataTransfer.files]);
+    if (event.dataTransfer.files.length) openFiles([...event.dataTransfer.files]);
   });
-  for (const id of ["layout", "gain"]) by(id).addEventListener("change", draw);
-  by("speed").addEventListener("change", () => goTo(state.start));
+  by("model").addEventListener("change", () => {
+    const { session } = state;
+    if (session) begin(session.kept ? { kept: session.kept } : { files: session.files });
+  });
+  by("keep").addEventListener("click", keep);
+  by("print").addEventListener("click", () => { printStamp(state.session?.about); window.print(); });
+  window.addEventListener("beforeprint", () => printStamp(state.session?.about));
+}
+
+function connectDrawing() {
+  for (const id of ["gain", "marks"]) by(id).addEventListener("change", draw);
+  for (const id of ["layout", "speed", "rhythm-lead"]) by(id).addEventListener("change", () => goTo(state.start));
   by("zoom").addEventListener("input", () => { by("zoom-value").textContent = `${by("zoom").value} %`; draw(); });
   by("filtered").addEventListener("change", toggleFiltered);
   by("saliency").addEventListener("change", toggleSaliency);
-  by("model").addEventListener("change", () => { if (state.files) open(state.files); });
   by("calipers-button").addEventListener("click", () => {
     calipers.toggle(!calipers.on);
     by("calipers-button").setAttribute("aria-pressed", String(calipers.on));
     if (calipers.on && !calipers.handles[0].hidden) calipers.handles[0].focus();
   });
-  by("back").addEventListener("click", () => goTo(state.start - visibleSeconds(settings().speed) / 2));
-  by("forth").addEventListener("click", () => goTo(state.start + visibleSeconds(settings().speed) / 2));
-  by("paper-scroll").addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -0.2, ArrowRight: 0.2, PageUp: -10, PageDown: 10 }[event.key];
-    if (step === undefined || event.target !== by("paper-scroll")) return;
-    event.preventDefault();
-    goTo(state.start + step);
+  by("lit-go").addEventListener("click", goToLit);
+  by("lit-clear").addEventListener("click", () => {
+    const open = by("statements").querySelector("[aria-expanded=true]");
+    open?.click();
+    open?.focus();
   });
-  const overview = by("overview");
-  overview.addEventListener("click", (event) => goTo((event.offsetX / overview.clientWidth) * state.about.duration_s - 5));
-  overview.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -10, ArrowRight: 10, PageUp: -600, PageDown: 600 }[event.key];
+  const step = (sign) => goTo(state.start + sign * visibleSeconds(settings()) / 2);
+  by("back").addEventListener("click", () => step(-1));
+  by("forth").addEventListener("click", () => step(1));
+  by("paper-scroll").addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: -0.2, ArrowRight: 0.2, PageUp: -10, PageDown: 10 }[event.key];
+    if (move === undefined || event.target !== by("paper-scroll")) return;
+    event.preventDefault();
+    goTo(state.start + move);
+  });
+  for (const id of ["overview", "timeline"]) connectSlider(by(id));
+  const again = () => { draw(); comparison.draw(); };
+  window.addEventListener("resize", again);
+  for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", again);
+}
+
+// A picture of the whole recording: a click or a key moves the paper there.
+function connectSlider(canvas) {
+  canvas.addEventListener("click", (event) => goTo((event.offsetX / canvas.clientWidth) * state.session.about.duration_s - 5));
+  canvas.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: -10, ArrowRight: 10, PageUp: -600, PageDown: 600 }[event.key];
     if (event.key === "Home") goTo(0);
     else if (event.key === "End") goTo(Infinity);
-    else if (step !== undefined) goTo(state.start + step);
+    else if (move !== undefined) goTo(state.start + move);
     else return;
     event.preventDefault();
   });
-  by("show-live").addEventListener("click", () => showLive().catch(showProblem));
-  window.addEventListener("resize", draw);
+}
+
+function connect() {
+  connectOpening();
+  connectDrawing();
+  review.changed = () => { const { session } = state; if (session?.kept) review.open(session, state.answer).catch(showProblem); };
+  window.addEventListener("hashchange", route);
   window.addEventListener("pagehide", (event) => {
     if (event.persisted) return; // the page may be shown again as it is
-    letGo(state.recording);
-    state.recording = null;
+    state.session?.release();
   });
-  for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", draw);
 }
 
 connect();
 listModels().catch(showProblem);
+route();

@@ -3,7 +3,8 @@
 // An interval is two moments of one lead, in seconds of the recording. Whatever is drawn anew, the
 // moments stay; a handle whose moment is not on the paper is not shown.
 
-import { CSS_MM, stripAt } from "./paper.js";
+import { stripAt } from "./layouts.js";
+import { CSS_MM } from "./paper.js";
 
 export class Calipers {
   constructor(canvas, layer, output) {
@@ -153,11 +154,11 @@ export class Calipers {
     });
     const seconds = Math.abs(this.times[1] - this.times[0]);
     const values = signal.data[signal.leads.indexOf(this.strip.lead)];
-    const difference = (values[this.sampleOf(1)] ?? NaN) - (values[this.sampleOf(0)] ?? NaN);
+    const difference = this.strip.sign * ((values[this.sampleOf(1)] ?? NaN) - (values[this.sampleOf(0)] ?? NaN));
     const rate = seconds > 0 ? `${(60 / seconds).toFixed(0)} bpm` : "– bpm";
     const voltage = Number.isNaN(difference) ? "– mV" : `${difference.toFixed(2)} mV`;
     const away = this.handles.some((handle) => handle.hidden) ? " · not all of it is on the paper" : "";
-    this.output.textContent = `${this.strip.lead}: ${(1000 * seconds).toFixed(0)} ms · ${rate} · ${voltage}${away}`;
+    this.output.textContent = `${this.strip.label}: ${(1000 * seconds).toFixed(0)} ms · ${rate} · ${voltage}${away}`;
     this.output.dataset.milliseconds = (1000 * seconds).toFixed(3);
     this.output.dataset.millivolts = Number.isNaN(difference) ? "" : difference.toFixed(4);
   }

@@ -1,14 +1,9 @@
 // Laboratory estimates: a table, a trend for each indicator, and what must be said beside them.
 
+import { element } from "./dom.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 150, HEIGHT = 34;
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
 
 const number = (value, share) => share ? `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %` : value.toPrecision(3);
 

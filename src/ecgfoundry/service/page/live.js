@@ -2,11 +2,13 @@
 
 import { currentToken, decodeFrame, getJson } from "./api.js";
 import { laboratoryView } from "./laboratory.js";
-import { drawPaper, planStrips } from "./paper.js";
+import { defaultLayout, planStrips } from "./layouts.js";
+import { drawPaper } from "./paper.js";
 
 const SECONDS = 10;
 const SILENCE_S = 4; // without a frame for so long, the device is gone, whatever the connection says
 let watching = null; // {socket, timer}: one stream at a time
+let visits = 0; // an answer that comes when the view was left is dropped
 
 function table(probabilities, present) {
   const made = document.createElement("table");
@@ -27,9 +29,10 @@ function table(probabilities, present) {
 }
 
 export async function showLive() {
-  document.getElementById("live").hidden = false;
   const list = document.getElementById("live-list");
+  const visit = ++visits;
   const { streams } = await getJson("/v1/streams");
+  if (visit !== visits) return;
   list.replaceChildren();
   if (!streams.length) {
     list.textContent = "No stream is connected. Try: ecgfoundry stream replay sample:12-lead";
@@ -53,6 +56,18 @@ function showGone(words) {
   for (const id of ["live-state", "live-paper", "live-table", "live-laboratory"]) {
     document.getElementById(id).classList.toggle("stale", Boolean(words));
   }
+}
+
+// Another view is open: nothing of a live stream stays behind it.
+export function leaveLive() {
+  visits++;
+  stopWatching();
+  showGone("");
+  document.getElementById("live-list").replaceChildren();
+  document.getElementById("live-table").replaceChildren();
+  document.getElementById("live-laboratory-table").replaceChildren();
+  document.getElementById("live-state").textContent = "";
+  for (const id of ["live-paper", "live-laboratory"]) document.getElementById(id).hidden = true;
 }
 
 function stopWatching() {
@@ -144,7 +159,7 @@ function watch(identifier) {
   };
   function draw() {
     const plan = planStrips({
-      layout: signal.leads.length > 3 ? "3x4" : "12x1", leads: signal.leads, speed: 25, gain: 10, start: signal.start,
+      layout: defaultLayout(signal.leads, 10), leads: signal.leads, speed: 25, gain: 10, start: signal.start,
     });
     drawPaper(canvas, plan, { signal, speed: 25, gain: 10, zoom: 1 });
   }

@@ -1,54 +1,9 @@
-// ECG paper: where every lead stands, in millimetres, and how it is drawn.
+// ECG paper true to scale: grid, calibration pulse, traces. Where a lead stands is planned in layouts.js.
+
+import { LEFT_MM } from "./layouts.js";
+import { drawBeatLabels, drawLit, drawWaves } from "./marks.js";
 
 export const CSS_MM = 96 / 25.4; // CSS pixels in a CSS millimetre
-const LEFT_MM = 14; // room for the calibration pulse
-const ROW_MM = 25;
-const TOP_MM = 5;
-const STANDARD = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"];
-const WIDTH_MM = 250; // ten seconds at 25 mm/s
-
-export function visibleSeconds(speed) {
-  return WIDTH_MM / speed;
-}
-
-// Strips: {lead, x, width, y (baseline), from, to} in mm and seconds; row heights follow the gain.
-// ``rhythm`` marks the strip below the others, of a lead that they show as well.
-export function planStrips({ layout, leads, speed, gain, start }) {
-  const seconds = visibleSeconds(speed);
-  const rowHeight = ROW_MM * Math.max(gain / 10, 0.8);
-  const ordered = [...STANDARD.filter((l) => leads.includes(l)), ...leads.filter((l) => !STANDARD.includes(l))];
-  const strips = [];
-  const pulses = [];
-  const row = (number, names, columns, rhythm = false) => {
-    const y = TOP_MM + (number + 0.5) * rowHeight;
-    pulses.push(y);
-    names.forEach((lead, column) => {
-      if (lead === undefined) return;
-      const share = seconds / columns;
-      strips.push({
-        lead, x: LEFT_MM + (column * WIDTH_MM) / columns, width: WIDTH_MM / columns, y,
-        from: start + column * share, to: start + (column + 1) * share, rhythm,
-      });
-    });
-  };
-  let rows = 0;
-  if (layout === "single" || ordered.length === 1) {
-    row(rows++, [ordered[0]], 1);
-  } else if (layout === "12x1") {
-    for (const lead of ordered) row(rows++, [lead], 1);
-  } else {
-    const count = layout === "6x2" ? 6 : 3;
-    const columns = layout === "6x2" ? 2 : 4;
-    const shown = ordered.slice(0, count * columns);
-    const used = Math.max(Math.ceil(shown.length / count), 1);
-    const perColumn = Math.ceil(shown.length / used);
-    for (let r = 0; r < perColumn; r++) {
-      row(rows++, Array.from({ length: used }, (_, c) => (r < perColumn ? shown[c * perColumn + r] : undefined)), used);
-    }
-    if (layout === "3x4") row(rows++, [ordered.includes("II") ? "II" : ordered[0]], 1, true);
-  }
-  return { strips, pulses, width: LEFT_MM + WIDTH_MM + 2, height: rows * rowHeight + 2 * TOP_MM, seconds, rowHeight };
-}
 
 export function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -56,6 +11,8 @@ export function colours() {
   return {
     paper: get("--paper"), grid: get("--grid"), bold: get("--grid-bold"), trace: get("--trace"),
     overlay: get("--overlay"), text: get("--text"), quiet: get("--quiet"),
+    lit: get("--lit"), litGround: get("--lit-ground"), p: get("--wave-p"), qrs: get("--wave-qrs"), t: get("--wave-t"),
+    earlier: get("--earlier"),
   };
 }
 
@@ -118,7 +75,7 @@ function drawTrace(context, strip, signal, speed, gain, colour, line) {
     const value = values[k];
     if (Number.isNaN(value)) { pen = false; continue; }
     const x = strip.x + (signal.start + k / signal.rate - strip.from) * speed;
-    const y = strip.y - value * gain;
+    const y = strip.y - strip.sign * value * gain;
     if (pen) context.lineTo(x, y); else context.moveTo(x, y);
     pen = true;
   }
@@ -141,32 +98,42 @@ function drawSaliency(context, strip, saliency, speed, rowHeight, palette) {
   context.globalAlpha = 1;
 }
 
-export function drawPaper(canvas, plan, { signal, overlay = null, saliency = null, speed, gain, zoom }) {
+function drawLabel(context, strip, plan, lit, palette) {
+  context.font = `${lit ? "700" : "500"} 3.4px system-ui, sans-serif`;
+  const x = strip.x + 1, y = strip.y - plan.rowHeight / 2 + 4.2;
+  if (lit) {
+    context.fillStyle = palette.lit;
+    context.fillRect(x - 0.7, y - 3.3, context.measureText(strip.label).width + 1.4, 4.4);
+  }
+  context.fillStyle = lit ? palette.paper : palette.text;
+  context.fillText(strip.label, x, y);
+  if (strip.x > LEFT_MM + 1) {
+    context.strokeStyle = palette.quiet;
+    context.lineWidth = 0.3;
+    context.beginPath();
+    context.moveTo(strip.x, strip.y - 3);
+    context.lineTo(strip.x, strip.y + 3);
+    context.stroke();
+  }
+}
+
+// ``lit``: stretches of evidence; ``beats``: for marks (``waves``) and classes (``labels``).
+export function drawPaper(canvas, plan, {
+  signal, overlay = null, saliency = null, lit = [], beats = [], waves = false, labels = false, speed, gain, zoom,
+}) {
   const palette = colours();
   const context = sizeCanvas(canvas, plan.width, plan.height, zoom);
   drawGrid(context, plan.width, plan.height, palette);
   for (const y of plan.pulses) drawPulse(context, y, speed, gain, palette);
+  const litStrips = drawLit(context, plan, lit, { speed, palette });
   for (const strip of plan.strips) {
     if (saliency) drawSaliency(context, strip, saliency, speed, plan.rowHeight, palette);
     drawTrace(context, strip, signal, speed, gain, palette.trace, 0.28);
     if (overlay) drawTrace(context, strip, overlay, speed, gain, palette.overlay, 0.22);
-    context.fillStyle = palette.text;
-    context.font = "3.4px system-ui, sans-serif";
-    context.fillText(strip.lead, strip.x + 1, strip.y - plan.rowHeight / 2 + 4.2);
-    if (strip.x > LEFT_MM + 1) {
-      context.strokeStyle = palette.quiet;
-      context.lineWidth = 0.3;
-      context.beginPath();
-      context.moveTo(strip.x, strip.y - 3);
-      context.lineTo(strip.x, strip.y + 3);
-      context.stroke();
-    }
   }
-}
-
-// The strip at a place of the canvas, in mm.
-export function stripAt(plan, x, y) {
-  return plan.strips.find((s) => x >= s.x && x <= s.x + s.width && Math.abs(y - s.y) <= plan.rowHeight / 2);
+  for (const strip of plan.strips) drawLabel(context, strip, plan, litStrips.has(strip), palette);
+  if (waves) drawWaves(context, plan, beats, { speed, palette });
+  if (labels) drawBeatLabels(context, plan, beats, { speed, palette });
 }
 
 export function drawOverview(canvas, overview, view) {

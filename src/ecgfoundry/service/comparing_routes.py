@@ -1,0 +1,45 @@
+"""The route that compares two stored recordings of one person."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request, Response
+
+from ecgfoundry.service.handlers import Work
+from ecgfoundry.service.openapi import answers, objects
+from ecgfoundry.service.query_params import Compared
+from ecgfoundry.service.recordings import response_of
+from ecgfoundry.service.route_parts import caller_of, described
+from ecgfoundry.service.state import ServiceState
+from ecgfoundry.service.worker_limits import limits_for
+
+__all__ = ["add_comparing_routes"]
+
+
+def add_comparing_routes(app: FastAPI, state: ServiceState) -> None:
+    """Add the route."""
+    limits = limits_for(state.settings.worker_memory_bytes)
+
+    @app.get(
+        "/v1/recordings/{recording}/comparison",
+        **described(
+            "stored recordings",
+            "What changed since an earlier recording of the same person",
+            answers(objects("Comparison"), "Changes, statements, median beats"),
+            Compared,
+        ),
+    )
+    async def comparison(recording: str, request: Request) -> Response:
+        asked, caller = Compared.of(request), caller_of(request)
+        async with (
+            state.stored.using(recording, caller) as (path, name),
+            state.stored.using(asked.earlier, caller) as (earlier, _),
+        ):
+            work = Work(
+                "compare",
+                str(path),
+                name,
+                asked.options(limits),
+                earlier=str(earlier),
+                same_person=asked.same_person or None,
+            )
+            return response_of(await state.pool.submit(work))

@@ -1,0 +1,88 @@
+// The head of an ECG: whose it is, when and by what it was recorded, and what was measured: ours
+// beside the device's.
+
+import { clock, element } from "./dom.js";
+
+const ZONE = /(Z|[+-]\d\d:\d\d(:\d\d)?)$/;
+
+// "2026-03-01 08:30:00 UTC+01:00", or with the remark that no zone is stated.
+export function recordedAt(startTime) {
+  if (!startTime) return "";
+  const zone = startTime.match(ZONE);
+  const local = startTime.replace(ZONE, "").replace("T", " ").replace(/\.\d+$/, "");
+  return `${local} ${zone ? `UTC${zone[0] === "Z" ? "+00:00" : zone[0]}` : "(time zone not stated)"}`;
+}
+
+export function person(subject) {
+  return [subject.age === null ? "" : `${Number(subject.age.toFixed(1))} years`, subject.sex || ""].filter(Boolean).join(", ");
+}
+
+export function facts(about) {
+  const rate = `${Number(about.sampling_rate.toFixed(3))} Hz`;
+  const length = about.duration_s >= 120 ? clock(about.duration_s) : `${about.duration_s.toFixed(1)} s`;
+  return [about.file, about.format, `${about.leads.length} lead${about.leads.length > 1 ? "s" : ""}`, rate, length].join(" · ");
+}
+
+export function filtersStated(about) {
+  const words = Object.entries(about.filters).map(([key, value]) => `${key.replaceAll("_", " ")} ${value}`);
+  return words.length ? words.join(", ") : "not stated";
+}
+
+function deviceWords(device) {
+  const first = ["manufacturer", "model"].map((key) => device[key]).filter(Boolean);
+  const rest = Object.entries(device).filter(([key]) => key !== "manufacturer" && key !== "model")
+    .map(([key, text]) => `${key.replaceAll("_", " ")} ${text}`);
+  return [...first, ...rest].join(", ");
+}
+
+// Fields a reader looks for; what the file does not hold is said to be missing.
+export function showHead(title, list, about) {
+  title.textContent = about.subject.identifier || "No identifier in the file";
+  const fields = [
+    ["Age, sex", person(about.subject) || "not stated"],
+    ["Recorded", recordedAt(about.start_time) || "not stated"],
+    ["Device", deviceWords(about.device) || "not stated"],
+    ["Filters of the device", filtersStated(about)],
+  ];
+  list.replaceChildren(...fields.map(([name, text]) => {
+    const pair = element("div");
+    const value = element("dd", text);
+    if (text === "not stated") value.className = "quiet";
+    pair.append(element("dt", name), value);
+    return pair;
+  }));
+}
+
+export function showDeviceStatements(box, about) {
+  box.hidden = !about.statements.length;
+  box.replaceChildren();
+  if (box.hidden) return;
+  box.append(element("span", "Stated by the device, unconfirmed", "tag"), ` ${about.statements.join(" · ")}`);
+}
+
+const FORMULA = { "QT/QTc": "our QTc: Fridericia" };
+
+// ``rows`` of a reading: ours, and the device's where it states one.
+export function showMeasurements(box, rows) {
+  const stated = rows.some((row) => row.device !== null);
+  box.replaceChildren(...rows.map((row) => {
+    const cell = element("div", undefined, "measure");
+    const value = element("dd", row.text.replaceAll("-", "−"), "value");
+    if (row.unit === "°") value.append("°");
+    else if (row.unit) value.append(element("span", ` ${row.unit}`, "unit"));
+    cell.append(element("dt", row.label), value);
+    if (stated) cell.append(element("dd", `device ${row.device ?? "–"}`, "device"));
+    if (row.reason) cell.append(element("dd", row.reason, "reason"));
+    else if (FORMULA[row.label]) cell.append(element("dd", FORMULA[row.label], "reason"));
+    return cell;
+  }));
+}
+
+// A warning where two recordings say that they are of two people; "" otherwise.
+export function differentPeople(now, before) {
+  const differ = ["identifier", "sex"].filter((key) =>
+    now.subject[key] && before.subject[key] && now.subject[key] !== before.subject[key]);
+  if (!differ.length) return "";
+  const words = differ.map((key) => `${key} ${before.subject[key]} and ${now.subject[key]}`).join(", ");
+  return `These two recordings seem to be of different people: ${words}.`;
+}

@@ -1,0 +1,87 @@
+// What a reader says about a kept recording. It is added; the machine's answer is never changed.
+
+import { Problem, getJson, postJson } from "./api.js";
+import { by, element } from "./dom.js";
+import { DECISIONS } from "./worklist.js";
+
+const when = (text) => new Date(text).toLocaleString();
+
+function line(review) {
+  const item = element("li");
+  item.append(element("strong", DECISIONS[review.decision]), ` by ${review.reader}, ${when(review.created)}`);
+  const present = review.statements.filter((one) => one.present).map((one) => one.name.toLowerCase());
+  const absent = review.statements.filter((one) => one.present === false).map((one) => one.name.toLowerCase());
+  for (const [words, names] of [["holds", present], ["does not hold", absent]]) {
+    if (names.length) item.append(element("div", `${words}: ${names.join(", ")}`, "hint"));
+  }
+  if (review.comment) item.append(element("div", `“${review.comment}”`));
+  return item;
+}
+
+export class ReviewView {
+  constructor() {
+    this.clear();
+    by("review-confirm").addEventListener("click", () => this.send("confirmed"));
+    by("review-edit").addEventListener("click", () => this.send("edited"));
+    by("review-reject").addEventListener("click", () => this.send("rejected"));
+    by("review-form").addEventListener("submit", (event) => event.preventDefault());
+  }
+
+  clear() {
+    Object.assign(this, { session: null, statements: [] });
+    by("review").hidden = true;
+    by("reviews").replaceChildren();
+    by("review-add").value = by("review-comment").value = "";
+    by("review-statements").replaceChildren(by("review-statements").querySelector("legend"));
+    this.state(null);
+  }
+
+  state(review) {
+    const badge = by("review-state");
+    badge.textContent = review ? `${DECISIONS[review.decision]} by ${review.reader}` : "Unconfirmed";
+    badge.className = `badge ${review?.decision ?? ""}`;
+  }
+
+  async open(session, answer) {
+    this.clear();
+    if (!session.kept) return;
+    this.session = session;
+    const { reviews } = await getJson(`/v1/recordings/${session.kept}/reviews`, { turn: session.turn });
+    by("review").hidden = false;
+    by("reviews").replaceChildren(...reviews.map(line));
+    this.state(reviews.at(-1) ?? null);
+    const last = reviews.at(-1)?.statements ?? [];
+    this.offer(answer, new Map(last.map((one) => [one.name, one.present])));
+  }
+
+  // A box for each statement of the machine, and for those that a reader added before.
+  offer(answer, said) {
+    const present = answer.reading.statements.map((one) => [one.name, one.words]);
+    const added = [...said].filter(([name, here]) => here && !present.some(([own]) => own === name)).map(([name]) => [name, name.toLowerCase()]);
+    this.statements = [...present, ...added].map(([name, words]) => {
+      const label = element("label");
+      const box = element("input");
+      box.type = "checkbox";
+      box.checked = said.get(name) ?? true;
+      label.append(box, ` ${words}`);
+      by("review-statements").append(label);
+      return { name, box };
+    });
+    by("review-names").replaceChildren(...answer.statements.map((one) => new Option(one.name)));
+  }
+
+  async send(decision) {
+    const { session } = this;
+    const statements = decision === "rejected" ? [] : this.statements.map(({ name, box }) => ({
+      name, present: decision === "confirmed" || box.checked, note: "",
+    }));
+    const added = by("review-add").value.trim();
+    if (added && decision === "edited") statements.push({ name: added, present: true, note: "added by the reader" });
+    try {
+      await postJson(`/v1/recordings/${session.kept}/reviews`, { decision, statements, comment: by("review-comment").value.trim() }, session.turn);
+      this.changed();
+    } catch (error) {
+      if (error instanceof Problem) this.failed(error); else throw error;
+    }
+  }
+}

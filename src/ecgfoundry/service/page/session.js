@@ -1,0 +1,74 @@
+// One look at one recording. Everything that is asked for it belongs to its turn, and ends with it.
+
+import { Problem, Turn, call, getByJob, getJson } from "./api.js";
+
+const LONG_S = 600; // from here on an answer may take longer than a request: a job tells its progress
+
+export class Session {
+  // ``files`` of this computer, or ``kept``: the name of a recording that the service keeps.
+  constructor({ files = null, kept = null, stated = {}, lead = "", model = "" }) {
+    Object.assign(this, { files, kept, stated, lead, model, recording: kept, turn: new Turn(), about: null });
+  }
+
+  // Nobody asks about it any more. What is held for the page is let go; what is kept stays.
+  end() {
+    this.turn.end();
+    this.release();
+  }
+
+  release() {
+    if (this.recording && !this.kept) letGo(this.recording);
+    this.recording = this.kept;
+  }
+
+  async hold() {
+    if (!this.kept) this.recording = await hold(this.files, this.turn);
+  }
+
+  sent() {
+    return this.recording ? { query: { recording: this.recording } } : { files: this.files };
+  }
+
+  // Ask something about the recording, with what was stated when it was opened.
+  async post(kind, query = {}) {
+    const ask = () => {
+      const { query: named, files } = this.sent();
+      return getJson(`/v1/${kind}`, { method: "POST", query: { ...query, ...this.stated, ...named }, files, turn: this.turn });
+    };
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== "recording-not-found" || this.kept) throw error;
+      await this.hold(); // it was not asked about for a while
+      return ask();
+    }
+  }
+
+  // The same, by way of a job where it may take long; ``told`` is called with the share that is done.
+  async ask(kind, query, told) {
+    if (this.about.duration_s < LONG_S) return this.post(kind, query);
+    const { query: named, files } = this.sent();
+    const { format, ...rest } = query; // a job has a kind for it
+    try {
+      return await getByJob(format ?? kind, { query: { ...rest, ...this.stated, ...named }, files, progress: told, turn: this.turn });
+    } catch (error) {
+      if (!(error instanceof Problem) || !["role", "recording-not-found"].includes(error.code)) throw error;
+      return this.post(kind, query); // a token that may only read starts no jobs
+    }
+  }
+}
+
+// Send files once and get a name for them; null where the service has no room, and they are sent
+// again with every question.
+export async function hold(files, turn) {
+  try {
+    return (await getJson("/v1/uploads", { method: "POST", files, turn })).recording;
+  } catch (error) {
+    if (error instanceof Problem && ["limit", "disk-full"].includes(error.code)) return null;
+    throw error;
+  }
+}
+
+export function letGo(recording) {
+  if (recording) call(`/v1/recordings/${recording}`, { method: "DELETE", keepalive: true }).catch(() => {});
+}
