@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.likeness import alike_to, commonest_shape, complexes, recurrence
+from ecgfoundry.measurements.medians import median_of_rows
 from ecgfoundry.signals.filters import butterworth_sos
 
 __all__ = ["Detection", "detect", "fill_gaps", "find_beats", "heart_rate_bpm", "readable_rows"]
@@ -144,6 +145,8 @@ class Detection:
         The same between 5 and 25 Hz, with each lead's weight and scaled to its beats.
     shares : ndarray (leads,)
         How much each lead counted, sum 1.
+    rows : ndarray of int64 (leads,)
+        Their places in the signal as it was given.
     factor : int
     rate : float
         Of ``coarse`` and ``band``, Hz.
@@ -153,6 +156,7 @@ class Detection:
     coarse: Float64
     band: Float64
     shares: Float64
+    rows: Int64
     factor: int
     rate: float
 
@@ -203,7 +207,7 @@ def detect(signal: NDArray[np.floating], sampling_rate: float) -> Detection | No
     if missing.any() and beats.size:
         nothing: NDArray[np.bool_] = np.asarray(missing.all(axis=0))
         beats = beats[~nothing[beats]]
-    return Detection(beats, coarse, scaled, shares, factor, rate)
+    return Detection(beats, coarse, scaled, shares, rows, factor, rate)
 
 
 def readable_rows(signal: NDArray[np.floating]) -> Int64:
@@ -251,7 +255,7 @@ def _band(x: Float64, rate: float) -> Float64:
     high = min(BAND_HZ[1], 0.4 * rate)
     sos = butterworth_sos(2, (BAND_HZ[0], high), "bandpass", rate)
     # Reflection at the ends keeps a beat at the edge from becoming a step.
-    centred = x - np.median(x, axis=1, keepdims=True)
+    centred = x - median_of_rows(x)[:, None]
     pad = min(x.shape[1] - 1, round(rate))
     band: Float64 = sosfiltfilt(sos, centred, axis=1, padlen=pad)
     return band
@@ -268,22 +272,28 @@ def _slope_energy(band: Float64, rate: float) -> tuple[Float64, Float64] | None:
     energy = uniform_filter1d(slope * slope, max(1, round(SMOOTHING_S * rate)), axis=1)
     # A triangle instead of a box makes the maximum of a broad complex a single one.
     energy = uniform_filter1d(energy, max(1, round(0.05 * rate)), axis=1)
-    usual = np.array([np.median(_block_maxima(row, rate)) for row in energy])
+    maxima = _block_maxima(energy, rate)
+    usual = median_of_rows(maxima)
     highest = np.abs(band).max(axis=1)
     usable = (usual > LEAST_SLOPE_SHARE * np.maximum(highest, 1e-30) ** 2) & (usual > 1e-24)
     if not usable.any():
         return None
     samples = energy.shape[1]
+    rows = np.flatnonzero(usable)
+    levels = _running_median(maxima, REACH)
+    around = slope  # of the same shape, and not needed any more
+    floors = np.zeros_like(maxima)
+    for row in rows:
+        np.maximum(_around(levels[row], samples, rate), LEAST_AROUND * usual[row], out=around[row])
+        energy[row] /= around[row]
+        floors[row] = _floors(energy[row], rate)
+    weights = np.zeros_like(maxima)
+    weights[rows] = (_running_median(floors[rows], REACH) + FLOOR_OFFSET) ** -2
     total, height, together = np.zeros((3, samples))
-    weights = np.zeros((len(energy), _floors(energy[0], rate).size))
-    for row in np.flatnonzero(usable):
-        around = _around(_running_median(_block_maxima(energy[row], rate), REACH), samples, rate)
-        around = np.maximum(around, LEAST_AROUND * usual[row])
-        scaled = energy[row] / around
-        weights[row] = (_running_median(_floors(scaled, rate), REACH) + FLOOR_OFFSET) ** -2
+    for row in rows:
         weight = _around(weights[row], samples, rate)
-        total += weight * scaled
-        height += weight * around / usual[row]
+        total += weight * energy[row]
+        height += weight * around[row] / usual[row]
         together += weight
     # As high as the leads are around, so that a single lead is its own energy.
     joined = total * height / (together * together)
@@ -296,13 +306,16 @@ def _hop(rate: float) -> int:
 
 
 def _block_maxima(feature: Float64, rate: float) -> Float64:
-    """Maxima of 2-s blocks, one block per second."""
+    """Maxima of 2-s blocks of the last axis, one block per second."""
     hop = _hop(rate)
-    hops = feature.size // hop
+    samples = feature.shape[-1]
+    hops = samples // hop
     if hops < 2:
-        return np.array([feature.max()])
-    maxima = feature[: hops * hop].reshape(hops, hop).max(axis=1)
-    pairs: Float64 = np.maximum(maxima[:-1], maxima[1:])
+        whole: Float64 = feature.max(axis=-1, keepdims=True)
+        return whole
+    starts = np.arange(0, hops * hop, hop)
+    maxima = np.maximum.reduceat(feature[..., : hops * hop], starts, axis=-1)
+    pairs: Float64 = np.maximum(maxima[..., :-1], maxima[..., 1:])
     return pairs
 
 
@@ -312,7 +325,7 @@ def _floors(feature: Float64, rate: float) -> Float64:
     hops = feature.size // hop
     if hops < 2:
         return np.array([np.median(feature)])
-    medians = np.median(feature[: hops * hop].reshape(hops, hop), axis=1)
+    medians = median_of_rows(feature[: hops * hop].reshape(hops, hop))
     pairs: Float64 = (medians[:-1] + medians[1:]) / 2.0
     return pairs
 
@@ -422,11 +435,15 @@ def _to_the_peak(coarse: Float64, beats: Int64, shares: Float64, rate: float) ->
 
 
 def _running_median(values: Float64, reach: int) -> Float64:
-    """Median over ``reach`` neighbours on both sides, mirrored at the ends."""
-    padded = np.pad(values, reach, mode="reflect" if values.size > reach else "edge")
-    views = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
-    median: Float64 = np.median(views, axis=1)
-    return median
+    """Median over ``reach`` neighbours on both sides of the last axis, mirrored at the ends."""
+    size = values.shape[-1]
+    place = np.arange(size)[:, None] + np.arange(-reach, reach + 1)
+    if size > reach:
+        place = np.abs(place)
+        place = np.where(place >= size, 2 * (size - 1) - place, place)
+    else:
+        place = np.clip(place, 0, size - 1)
+    return median_of_rows(values[..., place])
 
 
 def _without_extra(peaks: Int64, height: Float64, reference: Float64, found: Int64) -> Int64:
@@ -490,8 +507,9 @@ def _search_pauses(peaks: Int64, height: Float64, found: Int64, rate: float) -> 
 
 def _sizes(band: Float64) -> Float64:
     """How high the highest fiftieth of each lead's samples typically is."""
-    highest = np.sort(band * band, axis=1)[:, -max(1, band.shape[1] // 50) :]
-    sizes: Float64 = np.maximum(np.sqrt(np.median(highest, axis=1)), 1e-12)
+    count = max(1, band.shape[1] // 50)
+    highest = np.partition(band * band, -count, axis=1)[:, -count:]
+    sizes: Float64 = np.maximum(np.sqrt(median_of_rows(highest)), 1e-12)
     return sizes
 
 
@@ -524,7 +542,7 @@ def _sharpen(filled: Float64, beats: Int64, weights: Float64, factor: int, rate:
     around = max(fine + 1, round(0.1 * rate))
     wide = np.clip(middle[:, None] + np.arange(-around, around + 1), 0, filled.shape[1] - 1)
     values = filled[:, wide]
-    values = values - np.median(values, axis=2, keepdims=True)
+    values = values - median_of_rows(values)[..., None]
     near = slice(around - fine, around + fine + 1)
     magnitude = np.square(values[..., near] * weights[:, :, None]).sum(axis=0)
     result = wide[:, near][np.arange(beats.size), magnitude.argmax(axis=1)]
