@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgfoundry.corpus.integer_reader import MISSING
-from ecgfoundry.corpus.quality_gate import Gate, measure_windows
+from ecgfoundry.corpus.quality_gate import Gate, are_ecg, measure_windows
 from ecgfoundry.signals.quality import lead_quality
 
 NAMES = (
@@ -116,3 +116,19 @@ def test_every_reason_is_given_its_name():
     assert Gate().reasons(figures).tolist() == ["", "missing", "flat", "implausible", "noise", ""]
     assert Gate(drop_inverted=True).reasons(figures)[5] == "inverted"
     assert figures.inverted.tolist()[0] is False and figures.inverted.tolist()[5] is True
+
+
+def test_noise_and_waves_are_told_from_heartbeats() -> None:
+    rate, samples = 250.0, 2500
+    t = np.arange(samples) / rate
+    generator = np.random.default_rng(3)
+    beats = 1000 * np.exp(-0.5 * (((t % 0.8) - 0.4) / 0.012) ** 2)
+    beats += 200 * np.exp(-0.5 * (((t % 0.8) - 0.65) / 0.04) ** 2) + generator.normal(
+        0, 10, samples
+    )
+    with_gap = beats.copy()
+    with_gap[1000:1250] = MISSING
+    rows = [beats, generator.normal(0, 300, samples), 500 * np.sin(2 * np.pi * t), with_gap]
+    windows = np.rint(np.stack(rows)).astype(np.int16)[:, None]
+    found = are_ecg(windows, gain=1000.0, baseline=0, sampling_rate=rate, leads=("II",))
+    assert found.tolist() == [True, False, False, True]

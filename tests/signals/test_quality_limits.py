@@ -203,6 +203,7 @@ def test_figures_are_shown_with_four_digits() -> None:
         "noise_share": None,
         "mains_share": 0.0,
         "wander_share": 0.0001,
+        "snr_db": None,
     }
 
 

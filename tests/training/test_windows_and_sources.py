@@ -15,7 +15,12 @@ from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.preprocessing import get_preprocessing
-from ecgfoundry.training.data.sources import ArraySource, SourcePool, cache_manifest
+from ecgfoundry.training.data.sources import (
+    ArraySource,
+    SourcePool,
+    cache_manifest,
+    open_sources,
+)
 from ecgfoundry.training.data.windows import FreshWindows, store_windows, windows_of_rows
 
 NAN = np.nan
@@ -90,7 +95,7 @@ def test_recordings_are_cut_into_windows_of_five_seconds(
 ) -> None:
     (found,), skipped = cache_manifest(
         recordings, tmp_path / "cache", leads=("V1", "I"), window_s=5.0, targets=("a",),
-        storage=storage,
+        storage=storage, only_ecg=False,
     )  # fmt: skip
     # 0-5, 5-10 and, because 2 s are left, 7-12 s; the short one once.
     assert found.records == ["long", "long", "long", "short"]
@@ -112,8 +117,9 @@ def test_windows_that_lack_a_lead_are_left_out_where_all_are_needed(
     recordings: Manifest, tmp_path: Path
 ) -> None:
     (found,), skipped = cache_manifest(
-        recordings, tmp_path / "cache", leads=("I", "V1"), window_s=10.0, need_all=True
-    )
+        recordings, tmp_path / "cache", leads=("I", "V1"), window_s=10.0, need_all=True,
+        only_ecg=False,
+    )  # fmt: skip
     assert found.records == ["long", "long"]
     assert skipped["short@0s"] == "a lead is missing"
 
@@ -124,12 +130,53 @@ def test_stored_integers_are_clipped_at_32767_microvolts(tmp_path: Path) -> None
     write(tmp_path, "r", signal, ("I",), 100.0)
     manifest = Manifest((ManifestRow("r", "r.npy"),), tmp_path)
     (found,), _ = cache_manifest(
-        manifest, tmp_path / "cache", leads=("I",), window_s=5.0, storage="int16"
+        manifest, tmp_path / "cache", leads=("I",), window_s=5.0, storage="int16", only_ecg=False
     )
     assert found.signal.dtype == np.int16
     assert found.signal[0, 0, :5].tolist() == [32767, -32767, 0, 1, -1]
     with pytest.raises(TrainingError, match="float32 or int16"):
         cache_manifest(manifest, tmp_path / "c", leads=("I",), window_s=5.0, storage="int8")
+
+
+def heartbeats(samples: int, rate: float) -> np.ndarray:
+    """Complexes of 1 mV at 75 per minute, 12 ms to either side, with a T wave."""
+    phase = (np.arange(samples) / rate) % 0.8
+    complexes = np.exp(-0.5 * ((phase - 0.3) / 0.012) ** 2)
+    complexes += 0.2 * np.exp(-0.5 * ((phase - 0.55) / 0.04) ** 2)
+    noise = np.random.default_rng(2).normal(0, 0.01, samples)
+    return np.asarray((complexes + noise)[None])
+
+
+def test_what_is_no_ecg_is_left_out_and_said(tmp_path: Path) -> None:
+    beats = heartbeats(2000, 100.0)
+    beats[:, 1000:] = np.random.default_rng(1).normal(0, 0.3, 1000)
+    write(tmp_path, "half", beats, ("I",), 100.0)
+    write(tmp_path, "wave", waves(1000, 100.0), ("I",), 100.0)
+    rows = tuple(
+        ManifestRow(name, f"{name}.npy", patient=name, targets={"a": 1.0})
+        for name in ("half", "wave")
+    )
+    manifest = Manifest(rows, tmp_path)
+    (found,), skipped = cache_manifest(manifest, tmp_path / "c", leads=("I",), window_s=10.0)
+    assert found.records == ["half"]
+    assert set(skipped) == {"half@10s", "wave@0s"}
+    assert all("not read as an ECG" in reason for reason in skipped.values())
+    (found,), skipped = cache_manifest(
+        manifest, tmp_path / "c", leads=("I",), window_s=10.0, only_ecg=False
+    )
+    assert found.records == ["half", "half", "wave"] and not skipped
+    said: list[str] = []
+    open_sources(
+        manifest, tmp_path / "d", leads=("I",), window_s=10.0, targets=("a",), say=said.append
+    )
+    assert len(said) == 1 and said[0].startswith("2 records or windows were left out: 1 x ")
+
+
+def test_pulse_waves_are_not_asked_whether_they_are_an_ecg(tmp_path: Path) -> None:
+    write(tmp_path, "pulse", waves(1000, 100.0), ("PPG",), 100.0)
+    manifest = Manifest((ManifestRow("pulse", "pulse.npy"),), tmp_path)
+    _, skipped = cache_manifest(manifest, tmp_path / "c", leads=("PPG",), window_s=10.0)
+    assert "not read as an ECG" not in str(skipped)
 
 
 # --- standardized windows -------------------------------------------------------------------------

@@ -39,6 +39,7 @@ def build(
     leads: str | None = None,
     split: str = "random",
     drop_inverted: bool = False,
+    only_ecg: bool = False,
     append: bool = False,
 ) -> int:
     """Build a corpus of raw segments; started again after an interruption, it goes on.
@@ -57,6 +58,9 @@ def build(
         Which official split of MC-MED: random or chrono.
     drop_inverted
         Leave out windows whose QRS complexes point down; by default they are kept and marked.
+    only_ecg
+        Leave out windows without heartbeats and what is no ECG, as the models refuse them; slow,
+        and ventricular fibrillation is left out too.
     append
         Add what a finished corpus does not have yet.
     """
@@ -78,7 +82,7 @@ def build(
     options = BuildOptions(
         segment_s=segment_s,
         leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
-        gate=Gate(drop_inverted=drop_inverted),
+        gate=Gate(drop_inverted=drop_inverted, only_ecg=only_ecg),
     )
     with _progress("Building") as progress:
         result = build_corpus(

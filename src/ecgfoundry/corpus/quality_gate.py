@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.corpus.integer_reader import MISSING
+from ecgfoundry.measurements.gate import judge_window
 from ecgfoundry.signals import quality
 
-__all__ = ["Gate", "WindowFigures", "measure_windows"]
+__all__ = ["NOT_AN_ECG", "Gate", "WindowFigures", "are_ecg", "measure_windows"]
+
+NOT_AN_ECG = "not-an-ecg"
 
 MEDIAN_STRIDE = 8
 """The zero line of "inverted" is the median of every eighth sample (our choice: no more needed)."""
@@ -46,12 +49,17 @@ class Gate:
     drop_inverted : bool
         Leave windows out whose QRS complexes point down. By default they are kept and marked:
         a negative lead II is also an axis of the heart.
+    only_ecg : bool
+        Leave windows out that :mod:`ecgfoundry.measurements.recognition` refuses, as
+        "not-an-ecg". Off by default: ventricular fibrillation and asystole are refused with noise,
+        and it takes many times as long as all else here.
     """
 
     maximum_missing_share: float = quality.MAXIMUM_GAP_SHARE
     maximum_flat_share: float = 0.5
     maximum_noise_share: float = 0.5
     drop_inverted: bool = False
+    only_ecg: bool = False
 
     def reasons(self, figures: WindowFigures) -> NDArray[np.object_]:
         """Return for each window why it is left out, or "" if it is kept."""
@@ -69,7 +77,7 @@ class Gate:
         return np.select(conditions, words, default="").astype(object)
 
 
-REASONS = ("short", "missing", "flat", "implausible", "noise", "inverted")
+REASONS = ("short", "missing", "flat", "implausible", "noise", "inverted", NOT_AN_ECG)
 """Why a window is left out: shorter than a segment, or by the gate."""
 
 
@@ -135,6 +143,18 @@ def measure_windows(
         place = leads.index("II")
         inverted = readable[:, place] & (figures[:, place, 7] > 0)
     return _as_figures(middle, readable.sum(axis=1).astype(np.int16), inverted)
+
+
+def are_ecg(
+    windows: Int16, *, gain: float, baseline: int, sampling_rate: float, leads: tuple[str, ...]
+) -> NDArray[np.bool_]:
+    """Return which windows the gate of the models takes for an ECG; parameters as above."""
+    result = np.zeros(len(windows), dtype=np.bool_)
+    for number, window in enumerate(windows):
+        x = (window.astype(np.float64) - baseline) / gain
+        x[window == MISSING] = np.nan
+        result[number] = judge_window(x, sampling_rate, leads).refusal is None
+    return result
 
 
 def _nanmedian(figures: Float32) -> Float32:

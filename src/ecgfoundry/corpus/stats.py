@@ -42,7 +42,7 @@ def corpus_statistics(corpus: Corpus) -> dict[str, Any]:
         "patients": index["patient"].n_unique() if len(index) else 0,
         "visits": index["visit"].n_unique() if len(index) else 0,
         "windows": windows["windows"],
-        "left_out": {reason: windows[reason] for reason in REASONS if windows[reason]},
+        "left_out": {reason: windows[reason] for reason in REASONS if windows.get(reason)},
         "clipped_samples": windows["clipped_samples"],
         "errors": dict(records.drop_nulls("error")["error"].value_counts(sort=True).iter_rows()),
         "groups": document["groups"],

@@ -21,7 +21,13 @@ from numpy.typing import NDArray
 from ecgfoundry.corpus import layout
 from ecgfoundry.corpus.build_plan import BuildOptions
 from ecgfoundry.corpus.integer_reader import RawRecord, open_raw
-from ecgfoundry.corpus.quality_gate import REASONS, WindowFigures, measure_windows
+from ecgfoundry.corpus.quality_gate import (
+    NOT_AN_ECG,
+    REASONS,
+    WindowFigures,
+    are_ecg,
+    measure_windows,
+)
 from ecgfoundry.corpus.shards import ShardWriter, group_name
 from ecgfoundry.engines import is_orphaned
 from ecgfoundry.errors import CorpusError, EcgFoundryError
@@ -166,6 +172,16 @@ class _Output:
                 leads=record.leads,
             )
             reasons = options.gate.reasons(figures)
+            if options.gate.only_ecg:
+                asked = np.flatnonzero(reasons == "")
+                found = are_ecg(
+                    windows[asked],
+                    gain=record.gain,
+                    baseline=record.baseline,
+                    sampling_rate=record.sampling_rate,
+                    leads=record.leads,
+                )
+                reasons[asked[~found]] = NOT_AN_ECG
             for reason in REASONS[1:]:
                 entry[reason] += int(np.count_nonzero(reasons == reason))
             kept = np.flatnonzero(reasons == "")

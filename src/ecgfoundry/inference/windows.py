@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import LeadError
-from ecgfoundry.formats.common.channels import known_non_ecg_kind
+from ecgfoundry.formats.common.channels import are_ecg_leads
 from ecgfoundry.leads import LIMB_LEADS
 from ecgfoundry.measurements.gate import judge_windows
 from ecgfoundry.models.bundle import InputSpec
@@ -164,11 +164,6 @@ def prepare_window(
     return prepare_together([(part, leads, start)], spec)[0]
 
 
-def _reads_ecg(spec: InputSpec) -> bool:
-    """Whether a model reads an ECG, by the names of its leads; the others are called "PPG"."""
-    return any(known_non_ecg_kind(lead) is None for lead in spec.leads)
-
-
 def prepare_together(
     windows: Sequence[tuple[Recording, InputLeads, int]], spec: InputSpec
 ) -> list[PreparedWindow]:
@@ -195,7 +190,7 @@ def prepare_together(
         recorded, leads = chosen[numbers[0]], windows[numbers[0]][1]
         stacked = np.stack([chosen[number].signal for number in numbers])
         # A model that reads pulse waves is not asked whether they are an ECG.
-        judge = judge_windows if _reads_ecg(spec) else assess_windows
+        judge = judge_windows if are_ecg_leads(spec.leads) else assess_windows
         qualities = judge(stacked, recorded.sampling_rate, recorded.leads)
         refusals = [q.refusal or _required_lead_missing(spec, leads, q) for q in qualities]
         inputs: dict[int, NDArray[np.float32]] = {}

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.likeness import alike_to, commonest_shape, complexes, recurrence
+from ecgfoundry.measurements.medians import median_of_rows
 from ecgfoundry.signals.filters import butterworth_sos
 
 __all__ = ["Detection", "detect", "fill_gaps", "find_beats", "heart_rate_bpm", "readable_rows"]
@@ -146,6 +147,8 @@ class Detection:
         The same between 5 and 25 Hz, with each lead's weight and scaled to its beats.
     shares : ndarray (leads,)
         How much each lead counted, sum 1.
+    rows : ndarray of int64 (leads,)
+        Their places in the signal as it was given.
     factor : int
     rate : float
         Of ``coarse`` and ``band``, Hz.
@@ -155,6 +158,7 @@ class Detection:
     coarse: Float64
     band: Float64
     shares: Float64
+    rows: Int64
     factor: int
     rate: float
 
@@ -205,7 +209,7 @@ def detect(signal: NDArray[np.floating], sampling_rate: float) -> Detection | No
     if missing.any() and beats.size:
         nothing: NDArray[np.bool_] = np.asarray(missing.all(axis=0))
         beats = beats[~nothing[beats]]
-    return Detection(beats, coarse, scaled, shares, factor, rate)
+    return Detection(beats, coarse, scaled, shares, rows, factor, rate)
 
 
 def readable_rows(signal: NDArray[np.floating]) -> Int64:
@@ -249,7 +253,7 @@ def _decimate(x: Float64, factor: int) -> Float64:
 
 def _band(x: Float64, rate: float) -> Float64:
     # Reflection at the ends keeps a beat at the edge from becoming a step.
-    centred = x - _medians(x)[:, None]
+    centred = x - median_of_rows(x)[:, None]
     pad = min(x.shape[1] - 1, round(rate))
     return _both_ways(*_band_filter(rate), centred, pad)
 
@@ -282,17 +286,6 @@ def _both_ways(sos: Float64, steady: Float64, x: Float64, pad: int) -> Float64:
     return both[:, pad:-pad] if pad > 0 else both
 
 
-def _medians(rows: Float64) -> Float64:
-    """Return the median of every row, as ``numpy.median`` gives it for finite numbers, sooner."""
-    middle = rows.shape[-1] // 2
-    if rows.shape[-1] % 2:
-        odd: Float64 = np.partition(rows, middle, axis=-1)[..., middle]
-        return odd
-    parted = np.partition(rows, (middle - 1, middle), axis=-1)
-    even: Float64 = (parted[..., middle - 1] + parted[..., middle]) / 2.0
-    return even
-
-
 def _slope_energy(band: Float64, rate: float) -> tuple[Float64, Float64] | None:
     """Return the root of the smoothed squared slope, joined over the leads, and their weights.
 
@@ -304,22 +297,28 @@ def _slope_energy(band: Float64, rate: float) -> tuple[Float64, Float64] | None:
     energy = uniform_filter1d(slope * slope, max(1, round(SMOOTHING_S * rate)), axis=1)
     # A triangle instead of a box makes the maximum of a broad complex a single one.
     energy = uniform_filter1d(energy, max(1, round(0.05 * rate)), axis=1)
-    usual = np.array([np.median(_block_maxima(row, rate)) for row in energy])
+    maxima = _block_maxima(energy, rate)
+    usual = median_of_rows(maxima)
     highest = np.abs(band).max(axis=1)
     usable = (usual > LEAST_SLOPE_SHARE * np.maximum(highest, 1e-30) ** 2) & (usual > 1e-24)
     if not usable.any():
         return None
     samples = energy.shape[1]
+    rows = np.flatnonzero(usable)
+    levels = _running_median(maxima, REACH)
+    around = slope  # of the same shape, and not needed any more
+    floors = np.zeros_like(maxima)
+    for row in rows:
+        np.maximum(_around(levels[row], samples, rate), LEAST_AROUND * usual[row], out=around[row])
+        energy[row] /= around[row]
+        floors[row] = _floors(energy[row], rate)
+    weights = np.zeros_like(maxima)
+    weights[rows] = (_running_median(floors[rows], REACH) + FLOOR_OFFSET) ** -2
     total, height, together = np.zeros((3, samples))
-    weights = np.zeros((len(energy), _floors(energy[0], rate).size))
-    for row in np.flatnonzero(usable):
-        around = _around(_running_median(_block_maxima(energy[row], rate), REACH), samples, rate)
-        around = np.maximum(around, LEAST_AROUND * usual[row])
-        scaled = energy[row] / around
-        weights[row] = (_running_median(_floors(scaled, rate), REACH) + FLOOR_OFFSET) ** -2
+    for row in rows:
         weight = _around(weights[row], samples, rate)
-        total += weight * scaled
-        height += weight * around / usual[row]
+        total += weight * energy[row]
+        height += weight * around[row] / usual[row]
         together += weight
     # As high as the leads are around, so that a single lead is its own energy.
     joined = total * height / (together * together)
@@ -332,13 +331,16 @@ def _hop(rate: float) -> int:
 
 
 def _block_maxima(feature: Float64, rate: float) -> Float64:
-    """Maxima of 2-s blocks, one block per second."""
+    """Maxima of 2-s blocks of the last axis, one block per second."""
     hop = _hop(rate)
-    hops = feature.size // hop
+    samples = feature.shape[-1]
+    hops = samples // hop
     if hops < 2:
-        return np.array([feature.max()])
-    maxima = feature[: hops * hop].reshape(hops, hop).max(axis=1)
-    pairs: Float64 = np.maximum(maxima[:-1], maxima[1:])
+        whole: Float64 = feature.max(axis=-1, keepdims=True)
+        return whole
+    starts = np.arange(0, hops * hop, hop)
+    maxima = np.maximum.reduceat(feature[..., : hops * hop], starts, axis=-1)
+    pairs: Float64 = np.maximum(maxima[..., :-1], maxima[..., 1:])
     return pairs
 
 
@@ -348,7 +350,7 @@ def _floors(feature: Float64, rate: float) -> Float64:
     hops = feature.size // hop
     if hops < 2:
         return np.array([np.median(feature)])
-    medians = _medians(feature[: hops * hop].reshape(hops, hop))
+    medians = median_of_rows(feature[: hops * hop].reshape(hops, hop))
     pairs: Float64 = (medians[:-1] + medians[1:]) / 2.0
     return pairs
 
@@ -458,9 +460,15 @@ def _to_the_peak(coarse: Float64, beats: Int64, shares: Float64, rate: float) ->
 
 
 def _running_median(values: Float64, reach: int) -> Float64:
-    """Median over ``reach`` neighbours on both sides, mirrored at the ends."""
-    padded = np.pad(values, reach, mode="reflect" if values.size > reach else "edge")
-    return _medians(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1))
+    """Median over ``reach`` neighbours on both sides of the last axis, mirrored at the ends."""
+    size = values.shape[-1]
+    place = np.arange(size)[:, None] + np.arange(-reach, reach + 1)
+    if size > reach:
+        place = np.abs(place)
+        place = np.where(place >= size, 2 * (size - 1) - place, place)
+    else:
+        place = np.clip(place, 0, size - 1)
+    return median_of_rows(values[..., place])
 
 
 def _without_extra(peaks: Int64, height: Float64, reference: Float64, found: Int64) -> Int64:
@@ -525,7 +533,7 @@ def _sizes(band: Float64) -> Float64:
     """How high the highest fiftieth of each lead's samples typically is."""
     count = max(1, band.shape[1] // 50)
     highest = np.partition(band * band, -count, axis=1)[:, -count:]
-    sizes: Float64 = np.maximum(np.sqrt(_medians(highest)), 1e-12)
+    sizes: Float64 = np.maximum(np.sqrt(median_of_rows(highest)), 1e-12)
     return sizes
 
 
@@ -558,7 +566,7 @@ def _sharpen(filled: Float64, beats: Int64, weights: Float64, factor: int, rate:
     around = max(fine + 1, round(0.1 * rate))
     wide = np.clip(middle[:, None] + np.arange(-around, around + 1), 0, filled.shape[1] - 1)
     values = filled[:, wide]
-    values = values - _medians(values)[..., None]
+    values = values - median_of_rows(values)[..., None]
     near = slice(around - fine, around + fine + 1)
     magnitude = np.square(values[..., near] * weights[:, :, None]).sum(axis=0)
     result = wide[:, near][np.arange(beats.size), magnitude.argmax(axis=1)]

@@ -87,12 +87,15 @@ def recurrence(signal: Float64, shape: Float64) -> Float64:
     Beyond the ends nothing is compared; where less than half of the shape's energy is inside, the
     result is 0.
     """
-    from scipy.signal import fftconvolve
+    from scipy.fft import irfft, next_fast_len, rfft
 
     reach = shape.shape[1] // 2
     padded = np.pad(signal, ((0, 0), (reach, reach)))
     turned = shape[:, ::-1]
-    product = fftconvolve(padded, turned, mode="valid", axes=1).sum(axis=0)
+    length = next_fast_len(padded.shape[1] + 2 * reach, real=True)
+    # The leads are summed before the way back: one inverse transform for all of them.
+    spectrum = (rfft(padded, length, axis=1) * rfft(turned, length, axis=1)).sum(axis=0)
+    product = irfft(spectrum, length)[2 * reach : 2 * reach + signal.shape[1]]
     energy = np.square(padded).sum(axis=0)
     sums = np.concatenate([[0.0], np.cumsum(energy)])
     around = np.maximum(sums[2 * reach + 1 :] - sums[: -2 * reach - 1], 0.0)

@@ -128,7 +128,7 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
     found = _joined(stretches, labeller.finish(), rate)
     calibrated = not any(stretch.rescaled for stretch in stretches)
     median = _median_of(medians)
-    leads = _lead_values(median)
+    leads = _lead_values(median, stretches)
     lone = np.concatenate([stretch.lone_p for stretch in stretches])
     atrial = atrial_activity(found.beats, found.waves, rate, lone)
     rates = rate_values(found.beats, atrial)
@@ -263,24 +263,21 @@ def _mean_there(values: Float64) -> Float64:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
-def _lead_values(median: MedianBeat | None) -> dict[str, LeadMeasurements]:
+def _lead_values(
+    median: MedianBeat | None, stretches: Sequence[Stretch]
+) -> dict[str, LeadMeasurements]:
     if median is None:
         return {}
     return {
-        lead: lead_measurements(median, lead, snr_db=_snr_db(median, row))
-        for row, lead in enumerate(median.leads)
+        lead: lead_measurements(median, lead, snr_db=_usual_snr_db(stretches, lead))
+        for lead in median.leads
     }
 
 
-def _snr_db(median: MedianBeat, row: int) -> float | None:
-    """Power of the median beat, QRS to T, over the power of what the beats differ from it by."""
-    noise = float(median.noise_mv[row])
-    begin = round(median.boundaries.get("qrs_onset", median.fiducial))
-    end = round(median.boundaries.get("t_offset", median.values.shape[1] - 1))
-    power = float(np.mean(np.square(median.values[row, max(0, begin) : end + 1])))
-    if not (np.isfinite(noise) and noise > 0 and np.isfinite(power) and power > 0):
-        return None
-    return 10.0 * float(np.log10(power / noise**2))
+def _usual_snr_db(stretches: Sequence[Stretch], lead: str) -> float | None:
+    """The median over the stretches; the figure itself is the gate's."""
+    known = [snr for s in stretches if (snr := s.snr_db.get(lead)) is not None]
+    return float(np.median(known)) if known else None
 
 
 def _notices(values: Mapping[str, Value], beats: Beats, *, calibrated: bool) -> tuple[Notice, ...]:

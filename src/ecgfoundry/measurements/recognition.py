@@ -26,7 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beats import Detection, detect
-from ecgfoundry.measurements.likeness import commonest_shape, complexes, correlations, recurrence
+from ecgfoundry.measurements.likeness import complexes, correlations, recurrence
+from ecgfoundry.measurements.medians import median_of_rows
+from ecgfoundry.measurements.noise import signal_to_noise_db
 
 __all__ = ["Recognition", "recognise"]
 
@@ -118,11 +120,15 @@ class Recognition:
         Why it is none: "no-beats", "unlike", "mirror", "one-sided", "steps" or "spread".
     figures : dict of str to float
         What was measured, under the names of this module's limits.
+    snr_db : ndarray (leads,) or None
+        Signal to noise of every lead between 5 and 40 Hz (:mod:`ecgfoundry.measurements.noise`);
+        NaN for a lead that is half missing or constant. None where beats are too few.
     """
 
     beats: Int64
     reason: str | None
     figures: dict[str, float]
+    snr_db: Float64 | None = None
 
     @property
     def words(self) -> str:
@@ -148,33 +154,41 @@ def recognise(signal: NDArray[np.floating], sampling_rate: float) -> Recognition
     duration = found.coarse.shape[1] / found.rate
     if beats.size < 2 and duration >= LONG_S:
         return Recognition(found.beats, "no-beats", {})
-    figures = _figures(found, beats)
-    return Recognition(found.beats, _reason(figures), figures)
+    windows, kept = complexes(found.band, beats, round(REACH_S * found.rate))
+    likeness = correlations(windows)
+    figures = _figures(found, beats, windows, kept, likeness)
+    noise = signal_to_noise_db(found.coarse, beats[kept], likeness >= ALIKE, found.rate)
+    snr = None
+    if noise is not None:
+        snr = np.full(len(signal), np.nan)
+        snr[found.rows] = noise
+    return Recognition(found.beats, _reason(figures), figures, snr)
 
 
-def _figures(found: Detection, beats: Int64) -> dict[str, float]:
+def _figures(
+    found: Detection, beats: Int64, windows: Float64, kept: Int64, likeness: Float64
+) -> dict[str, float]:
+    """Measure what the limits are about; of beats ``kept`` the complexes are at hand."""
     rate = found.rate
     interval = float(np.median(np.diff(beats))) if beats.size > 1 else 60.0 / SLOWEST_BPM * rate
     result = {"rate": 60.0 * rate / interval, "contrast": _contrast(found.band, beats, rate)}
-    windows, kept = complexes(found.band, beats, round(REACH_S * rate))
     if len(windows) == 0:
         return result
-    likeness = correlations(windows)
     alike = likeness >= ALIKE
     members = alike[alike.sum(axis=1).argmax()]
     if len(windows) > 1:
-        np.fill_diagonal(likeness, -1.0)
-        best = np.sort(likeness, axis=1)[:, ::-1]
+        others = likeness.copy()
+        np.fill_diagonal(others, -1.0)
+        best = np.sort(others, axis=1)[:, ::-1]
         result["likeness"] = float(np.median(best[:, min(2, len(windows) - 2)]))
-    result["mirror"] = _mirror(
-        recurrence(found.band, commonest_shape(windows, ALIKE)), EXTREMES_PER_BEAT * beats.size
-    )
+    shape: Float64 = windows[members].mean(axis=0) if members.any() else windows[0]
+    result["mirror"] = _mirror(recurrence(found.band, shape), EXTREMES_PER_BEAT * beats.size)
     chosen = beats[kept[members]] if members.any() else beats[kept]
     half = round(min(WIDE_REACH_S * rate, interval / 2))
     wide, _ = complexes(found.coarse, chosen, half)
     if len(wide):
-        centred = wide - np.median(wide, axis=2, keepdims=True)
-        median: Float64 = np.median(centred, axis=0)
+        centred = wide - median_of_rows(wide)[..., None]
+        median = median_of_rows(centred, axis=0)
         result |= _shape(median, found.shares, rate)
     return result
 

@@ -6,6 +6,7 @@ it, so that memory does not grow with its length.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,8 +51,8 @@ class Stretch:
 
     ``waves`` holds the boundaries of all leads together, float64 (beats,). ``pieces`` are the beats
     cut out of every lead, for their classes (None where there is no beat). ``gaps`` are the
-    stretches without any signal (n, 2). ``refused`` says why there is nothing, and ``lone_p``
-    holds the peaks of P waves that no QRS complex follows.
+    stretches without any signal (n, 2). ``refused`` says why there is nothing, ``lone_p`` holds the
+    peaks of P waves that no QRS complex follows, and ``snr_db`` each lead's signal to noise.
     """
 
     beats: Int64
@@ -64,6 +65,7 @@ class Stretch:
     rescaled: bool
     refused: Notice | None
     lone_p: Float64 = field(default_factory=lambda: np.empty(0))
+    snr_db: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> Stretch:
@@ -113,6 +115,7 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
         beats + start, _moved(waves, start), pieces.later(start / rate), paced, described, median,
         gaps,
         _rescaled(recording.signal[readable]), None, lone,
+        {lead: quality.leads[lead].snr_db for lead in names},
     )  # fmt: skip
     return _core(stretch, core, start, rate)
 
@@ -152,7 +155,7 @@ def _core(stretch: Stretch, core: tuple[int, int], start: int, rate: float) -> S
     lone = stretch.lone_p[(stretch.lone_p >= core[0]) & (stretch.lone_p < core[1])]
     return Stretch(
         kept, waves, pieces, paced, spikes, stretch.median, stretch.gaps, stretch.rescaled, None,
-        lone,
+        lone, stretch.snr_db,
     )  # fmt: skip
 
 

@@ -345,7 +345,7 @@ LEAD_VALUES: Mapping[str, Measured] = MappingProxyType(
         "t_mv": Measured("mV", "largest deflection of the T wave, either way"),
         "t2_mv": Measured("mV", "largest deflection of its other part, of opposite sign"),
         "t_area_mv_ms": Measured("mV ms", "net area of the T wave"),
-        "snr_db": Measured("dB", "power of the median beat over that of the beats around it"),
+        "snr_db": Measured("dB", "power of the heartbeats over that of noise between 5 and 40 Hz"),
     }
 )  # fmt: skip
 """Every field of :class:`LeadMeasurements`."""

@@ -84,7 +84,9 @@ class LeadQuality:
 
     ``missing_share``, ``flat_share`` and ``saturated_share`` are shares of the time;
     ``amplitude_mv`` is the 0.5th to 99.5th percentile range; ``noise_share``, ``mains_share``
-    and ``wander_share`` are shares of power. None where there is too little signal.
+    and ``wander_share`` are shares of power; ``snr_db`` is the power of the heartbeats over that of
+    noise between 5 and 40 Hz, which :mod:`ecgfoundry.measurements.gate` adds, as it takes beats.
+    None where there is too little signal.
     """
 
     missing_share: float
@@ -94,6 +96,7 @@ class LeadQuality:
     noise_share: float | None
     mains_share: float | None
     wander_share: float | None
+    snr_db: float | None = None
 
     @property
     def readable(self) -> bool:
@@ -116,6 +119,7 @@ class LeadQuality:
                 ("noise_share", self.noise_share),
                 ("mains_share", self.mains_share),
                 ("wander_share", self.wander_share),
+                ("snr_db", self.snr_db),
             )
         }
 

@@ -222,7 +222,9 @@ def pretrain_table(
         window_s=spec.window_s,
         targets=task.columns,
         need_all=spec.lead_mode != "any-subset",
+        only_ecg=settings.data.only_ecg,
         world=world,
+        say=say,
     )
     return pretrain(
         sources,

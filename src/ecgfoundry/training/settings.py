@@ -315,6 +315,9 @@ class PretrainDataSettings(DataSettings):
         0.05, "Share of the patients that validate, by the hash of their names (our choice).",
         low=0, high=1,
     )  # fmt: skip
+    only_ecg: bool = setting(
+        True, "Of a manifest, leave out windows without heartbeats and what is no ECG."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

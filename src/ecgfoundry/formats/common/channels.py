@@ -18,6 +18,7 @@ from ecgfoundry.leads import STANDARD_12_LEADS, UNNAMED_ECG, canonical_lead
 from ecgfoundry.recording import millivolts_per_unit
 
 __all__ = [
+    "are_ecg_leads",
     "channel_kinds",
     "distinct_names",
     "is_voltage",
@@ -114,6 +115,17 @@ def known_non_ecg_kind(name: str) -> str | None:
     if words & _OTHER_WORDS or any(map(_MOTION.match, words)) or _is_electrode(name):
         return "other"
     return None
+
+
+def are_ecg_leads(names: Sequence[str]) -> bool:
+    """Whether rows of these names are meant to be an ECG: not all of them are something else.
+
+    Examples
+    --------
+    >>> are_ecg_leads(["I", "II"]), are_ecg_leads(["PPG"]), are_ecg_leads([])
+    (True, False, False)
+    """
+    return any(known_non_ecg_kind(name) is None for name in names)
 
 
 def channel_kinds(

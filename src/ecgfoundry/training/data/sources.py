@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.corpus.standardized import Caches, Input
 from ecgfoundry.errors import EcgFoundryError, MissingExtraError, TrainingError
+from ecgfoundry.formats.common.channels import are_ecg_leads
 from ecgfoundry.io import write_json
 from ecgfoundry.manifest import (
     Manifest,
@@ -28,6 +30,7 @@ from ecgfoundry.manifest import (
     read_manifest,
     windows_fingerprints,
 )
+from ecgfoundry.measurements.gate import judge_window
 from ecgfoundry.preprocessing import Preprocessing
 from ecgfoundry.signals.quality import assess_window
 from ecgfoundry.signals.windows import window_bounds
@@ -49,8 +52,9 @@ Positions = NDArray[np.intp]
 
 _MISSING = np.iinfo(np.int16).min
 _MICROVOLT = 1000.0  # int16 units per mV
-_FORM = 2
+_FORM = 3
 """Raised when a cache holds something new, so that an earlier one is made anew."""
+MOST_REASONS = 3
 _AT_ONCE = 256
 """Windows that are read together for their fingerprints."""
 
@@ -255,6 +259,7 @@ def cache_manifest(
     targets: Sequence[str] = (),
     storage: str = "float32",
     need_all: bool = False,
+    only_ecg: bool = True,
 ) -> tuple[list[ArraySource], dict[str, str]]:
     """Cut all recordings of a manifest into raw windows on disk, once, and read them from there.
 
@@ -274,6 +279,9 @@ def cache_manifest(
         float32 keeps every sample as it was read; int16 has 1 µV per unit, clipped at 32.767 mV.
     need_all : bool
         Leave windows out in which a lead is missing throughout (for models without a mask).
+    only_ecg : bool
+        Leave windows out that no model here would answer to: no heartbeats, or no ECG. Never asked
+        of leads that are something else by their names.
 
     Returns
     -------
@@ -295,6 +303,7 @@ def cache_manifest(
         "window_s": window_s,
         "storage": storage,
         "need_all": need_all,
+        "only_ecg": only_ecg and are_ecg_leads(leads),
     }
     # Under its own name, so that the cache of a finished run is never written over.
     folder = folder / hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
@@ -339,7 +348,8 @@ def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) ->
             for start, stop in window_bounds(selected.samples, rate, window_s):
                 cut = selected.signal[:, start:stop]
                 absent: NDArray[np.bool_] = np.asarray(np.isnan(cut).all(axis=1))
-                refused = assess_window(cut[~absent], rate, _named(leads, absent)).refusal
+                judge = judge_window if wanted["only_ecg"] else assess_window
+                refused = judge(cut[~absent], rate, _named(leads, absent)).refusal
                 if refused is not None or (wanted["need_all"] and absent.any()):
                     reason = "a lead is missing" if refused is None else refused.message
                     skipped[f"{row.record}@{start / rate:g}s"] = reason
@@ -410,7 +420,9 @@ def open_sources(
     window_s: float,
     targets: Sequence[str],
     need_all: bool = False,
+    only_ecg: bool = True,
     world: World = ALONE,
+    say: Callable[[str], None] | None = None,
 ) -> Sequence[SegmentSource]:
     """Open a manifest (also as a table file) or a corpus (a folder) for all processes.
 
@@ -421,9 +433,11 @@ def open_sources(
     data : Path or Manifest
     cache : Path
         Folder for the cache of a manifest.
-    leads, window_s, targets, need_all
-        As in :func:`cache_manifest`.
+    leads, window_s, targets, need_all, only_ecg
+        As in :func:`cache_manifest`. Of a corpus, what its gate kept is taken.
     world : World
+    say : callable, optional
+        Receives one line about what was left out.
     """
     if isinstance(data, Path) and data.is_dir():
         return corpus_sources(data, targets)
@@ -431,11 +445,21 @@ def open_sources(
     _require_targets(manifest, targets)
     for turn in (True, False):
         if world.first is turn:
-            sources, _ = cache_manifest(
-                manifest, cache, leads=leads, window_s=window_s, targets=targets, need_all=need_all
-            )
+            sources, skipped = cache_manifest(
+                manifest, cache, leads=leads, window_s=window_s, targets=targets,
+                need_all=need_all, only_ecg=only_ecg,
+            )  # fmt: skip
         world.wait()
+    if skipped and say is not None and world.first:
+        say(_left_out(skipped))
     return sources
+
+
+def _left_out(skipped: Mapping[str, str]) -> str:
+    """Return one line: how many records and windows were left out, and the commonest reasons."""
+    reasons = Counter(skipped.values()).most_common(MOST_REASONS)
+    text = "; ".join(f"{count} x {reason}" for reason, count in reasons)
+    return f"{len(skipped)} records or windows were left out: {text}"
 
 
 def _require_targets(manifest: Manifest, targets: Sequence[str]) -> None:

@@ -85,6 +85,7 @@ def ecgfounder_pretrain(
         window_s=spec.window_s,
         targets=vocabulary.names,
         need_all=True,
+        only_ecg=settings.data.only_ecg,
         world=world,
     )
     return pretrain(
