@@ -112,6 +112,8 @@ def test_fhir_is_a_transaction_per_file(fixtures: Path, tmp_path: Path, capsys) 
     assert {"EKG study", "heart rate", "QRS duration", "sinus tachycardia"} <= texts
     assert refused["entry"][0]["resource"]["status"] == "cancelled"
     run(["diagnose", str(path), "--fhir", "--json"], capsys, code=2)
+
+
 def test_an_earlier_recording_a_pdf_and_a_painted_statement(
     fixtures: Path, tmp_path: Path, capsys
 ) -> None:

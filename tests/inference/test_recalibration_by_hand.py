@@ -98,14 +98,35 @@ def test_a_target_needs_ten_of_each(folder: Path, tiny: Predictor, tmp_path: Pat
     assert answer.finding("A").present is True
 
 
-@pytest.mark.parametrize(("positives", "negatives"), [(9, 20), (20, 9)])
-def test_nine_are_too_few(
-    folder: Path, tiny: Predictor, tmp_path: Path, positives: int, negatives: int
+def test_eight_people_are_too_few_for_anything(
+    folder: Path, tiny: Predictor, tmp_path: Path
 ) -> None:
-    few = Manifest(tuple(table(positives, negatives)), folder)
-    with pytest.raises(ManifestError, match="no target has 10 positives and 10 negatives"):
+    few = Manifest(tuple(table(8, 8)), folder)
+    with pytest.raises(
+        ManifestError, match="10 positives and 10 negatives, nor labels of 9 people"
+    ):
         recalibrate(tiny, mapped(few), tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(9, 20), (20, 9)])
+def test_nine_people_are_enough_for_sets(
+    folder: Path, tiny: Predictor, tmp_path: Path, positives: int, negatives: int
+) -> None:
+    """All positives have the logit 1.6, all negatives 0, so the limits are those probabilities."""
+    few = Manifest(tuple(table(positives, negatives)), folder)
+    found = recalibrate(tiny, mapped(few), tmp_path / "new")
+    assert found.fitted == () and found.sets is not None and found.sets.coverage == 0.9
+    answer = load_model(tmp_path / "new").interpret(record(wave(P, R))).finding("A")
+    other = load_model(tmp_path / "new").interpret(record(wave(R))).finding("A")
+    assert answer.probability == pytest.approx(found.sets.present[0], abs=1e-3)
+    assert found.sets.absent is not None
+    assert other.probability == pytest.approx(found.sets.absent[0], abs=1e-3)
+    # Of H, which has no labels, nothing is excluded.
+    assert (found.sets.present[2], found.sets.absent[2]) == (None, None)
+    document = load_bundle(tmp_path / "new").document
+    assert document["sets"]["fitted_on"] == "29 recordings of the owner"
+    assert document["calibration"] == tiny.bundle.document["calibration"]
 
 
 def test_only_the_validation_part_is_used_where_there_is_one(

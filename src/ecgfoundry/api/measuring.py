@@ -30,6 +30,7 @@ from ecgfoundry.extras import require_polars
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.recalibration import Recalibration, recalibrate
 from ecgfoundry.manifest import Manifest, MappedManifest, read_recordings
+from ecgfoundry.metrics.conformal import COVERAGE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -334,9 +335,10 @@ def calibrate(
     data: str | Path | Manifest | MappedManifest,
     output: str | Path,
     *,
+    coverage: float = COVERAGE,
     progress: Callable[[int, int], None] | None = None,
 ) -> Recalibration:
-    """Write a copy of a multilabel model with calibration and thresholds from one's own records.
+    """Write a copy of a model with calibration, thresholds and sets from one's own records.
 
     Parameters
     ----------
@@ -345,6 +347,8 @@ def calibrate(
         Recordings that the model did not learn from, and labels.
     output : path
         The new bundle folder.
+    coverage : float
+        Share of new people, like those of the records, whose truth the sets shall hold.
     progress : callable (done, total), optional
 
     Returns
@@ -353,7 +357,9 @@ def calibrate(
         What was fitted, what kept its calibration, and what was skipped.
     """
     predictor = model if isinstance(model, Predictor) else load_model(model)
-    return recalibrate(predictor, _mapped(data)[0], Path(output), progress=progress)
+    return recalibrate(
+        predictor, _mapped(data)[0], Path(output), coverage=coverage, progress=progress
+    )
 
 
 def _frame(rows: Sequence[Cells]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""``ecgfoundry calibrate``: calibration and thresholds from one's own labelled recordings."""
+"""``ecgfoundry calibrate``: calibration, thresholds and sets from one's own recordings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ def calibrate(
     output: Path,
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,
+    coverage: float = 0.9,
     runtime: str = "auto",
 ) -> None:
-    """Fit calibration and thresholds of a multilabel model on your own labelled recordings.
+    """Fit calibration, thresholds and prediction sets on your own labelled recordings.
+
+    From about 50 records on, answers say what is not excluded, so that the truth is among it as
+    often as --coverage says.
 
     Parameters
     ----------
@@ -28,6 +32,8 @@ def calibrate(
         Recordings that the model did not learn from, and labels: any table that finetune takes.
     output
         The new bundle folder.
+    coverage
+        Share of new people, like those of the table, whose truth the sets shall hold.
     runtime
         auto, onnxruntime or torch.
     """
@@ -45,10 +51,18 @@ def calibrate(
             predictor,
             data,
             output,
+            coverage=coverage,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     for record, reason in result.skipped.items():
         print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
     for name, reason in result.kept.items():
         print(f"ecgfoundry: {name}: {reason}", file=sys.stderr)
-    print(f"{output}: {', '.join(result.fitted)} calibrated; use it with --model {output}")
+    done = [f"{', '.join(result.fitted)} calibrated"] if result.fitted else []
+    if result.sets is not None:
+        done.append(f"sets hold the truth of {result.sets.coverage:.0%} of people like these")
+        if result.sets.shared:
+            shared = ", ".join(result.sets.shared)
+            print(f"ecgfoundry: too few people each, together {coverage:.0%}: {shared}",
+                  file=sys.stderr)  # fmt: skip
+    print(f"{output}: {'; '.join(done)}; use it with --model {output}")

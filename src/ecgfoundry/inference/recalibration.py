@@ -1,4 +1,4 @@
-"""Fit calibration and thresholds of a bundle on somebody's own labelled recordings."""
+"""Fit calibration, thresholds and prediction sets of a bundle on one's own labelled records."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ecgfoundry.errors import BundleError, EcgFoundryError, ManifestError
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest import Manifest, MappedManifest, labels_of_model
-from ecgfoundry.models.bundle import Bundle, write_bundle
-from ecgfoundry.tasks import Calibration, Readout, Thresholds
+from ecgfoundry.metrics.conformal import COVERAGE, people_needed
+from ecgfoundry.models.bundle import write_bundle
+from ecgfoundry.tasks import PredictionSets
 from ecgfoundry.tasks.base import MINIMUM_EACH
-from ecgfoundry.tasks.multilabel import FittedTarget, fit_targets, platt
 
 __all__ = ["Recalibration", "recalibrate"]
 
@@ -33,11 +33,14 @@ class Recalibration:
         Other target -> what became of it, in words.
     skipped : mapping
         Record -> why it was skipped.
+    sets : PredictionSets or None
+        That were fitted; None: there are too few people.
     """
 
     fitted: tuple[str, ...]
     kept: Mapping[str, str]
     skipped: Mapping[str, str]
+    sets: PredictionSets | None
 
 
 def recalibrate(
@@ -45,9 +48,10 @@ def recalibrate(
     data: MappedManifest,
     output: Path,
     *,
+    coverage: float = COVERAGE,
     progress: Callable[[int, int], None] | None = None,
 ) -> Recalibration:
-    """Write a copy of a multilabel bundle with calibration and thresholds from a table.
+    """Write a copy of a bundle with calibration, thresholds and prediction sets from a table.
 
     Parameters
     ----------
@@ -59,91 +63,65 @@ def recalibrate(
         any, else all.
     output : Path
         The new bundle folder.
+    coverage : float
+        Share of new people, like those of the table, whose truth the sets shall hold.
     progress : callable (done, total), optional
 
     Raises
     ------
     ManifestError
-        No target column is a target of the bundle, or none has enough of both kinds.
+        No target column is a target of the bundle, or there are too few labels for anything.
     BundleError
-        The bundle is not multilabel.
+        The bundle answers with values.
 
     Notes
     -----
-    Platt's method per target at record level, also used for windows and reduced leads; thresholds
-    maximise F1 on the calibrated probabilities. Both are fitted on the same rows: figures on these
-    rows are optimistic, so measure on others. A target without enough labels keeps the calibration
-    and the threshold that it had; where it had none it is marked uncalibrated.
+    Multilabel: Platt's method per target at record level, also used for windows and reduced leads;
+    thresholds maximise F1 on the calibrated probabilities. Both are fitted on the same rows:
+    figures on these rows are optimistic, so measure on others. A target without enough labels keeps
+    the calibration and the threshold that it had; where it had none it is marked uncalibrated.
+    Exclusive classes: see :meth:`ecgfoundry.tasks.multiclass.Multiclass.recalibrated`.
+    Sets, by person: see :mod:`ecgfoundry.metrics.conformal`.
     """
     bundle = predictor.bundle
     if not bundle.task.recalibrates:
         raise BundleError(
-            f"only multilabel bundles are calibrated, not {bundle.target_kind}", path=bundle.folder
+            f"only models that decide are calibrated, not {bundle.target_kind}", path=bundle.folder
         )
     found = labels_of_model(data, bundle.task)
     rows = found.manifest.of_split("validation")
     rows = rows if len(rows) else found.manifest
     names = bundle.vocabulary.names
-    labels = rows.targets(names)
+    values = bundle.task.columns_of(rows.targets(names))
     logits, skipped = _record_logits(predictor, rows, progress)
     scored = ~np.isnan(logits).all(axis=1)
-    fitted = fit_targets(logits[scored], labels[scored])
-    if not fitted:
+    logits, values = logits[scored], values[scored]
+    groups = [rows.groups()[k] for k in np.flatnonzero(scored)]
+    source = f"{len(values)} recordings of the owner"
+    task, fitted = bundle.task.recalibrated(logits, values, source=source)
+    task = task.with_sets(logits, values, groups, source=source, coverage=coverage)
+    sets = task.readout.sets
+    if not fitted and sets is bundle.task.readout.sets:
         raise ManifestError(
-            f"no target has {MINIMUM_EACH} positives and {MINIMUM_EACH} negatives",
+            f"no target has {MINIMUM_EACH} positives and {MINIMUM_EACH} negatives, nor labels of "
+            f"{people_needed(coverage)} people",
             path=rows.folder,
             remedy="Label more recordings",
         )
-    readout = _new_readout(bundle, fitted, int(scored.sum()))
     files = {name: bundle.file(name) for name in bundle.about.files}
     write_bundle(
-        output, about=replace(bundle.about, readout=readout), files=files, recipe=bundle.recipe
+        output,
+        about=replace(bundle.about, readout=task.readout),
+        files=files,
+        recipe=bundle.recipe,
     )
+    uncalibrated = task.readout.uncalibrated
     kept = {
-        name: readout.uncalibrated.get(name, "keeps the calibration and the threshold that it had")
-        for k, name in enumerate(names)
-        if k not in fitted
+        name: uncalibrated.get(name, "keeps the calibration and the threshold that it had")
+        for name in names
+        if name not in fitted
     }
-    return Recalibration(tuple(names[k] for k in fitted), kept, skipped)
-
-
-def _new_readout(bundle: Bundle, fitted: Mapping[int, FittedTarget], recordings: int) -> Readout:
-    """What replaces the calibration and the thresholds of the bundle."""
-    names, old = bundle.vocabulary.names, bundle.task.readout
-    own = ", ".join(names[k] for k in fitted)
-    source = f"{recordings} recordings of the owner; {len(fitted)} of {len(names)} targets ({own})"
-    partly = len(fitted) < len(names)
-    before = old.calibration
-    reduced = None if before is None else before.reduced_leads
-    calibration = Calibration(
-        platt(fitted, len(names), before=None if before is None else before.record),
-        platt(fitted, len(names), before=None if before is None else before.window),
-        None if reduced is None else platt(fitted, len(names), before=reduced),
-        _joined(source, before.fitted_on if before is not None and partly else None),
-    )
-    values = list(bundle.thresholds)
-    for k, one in fitted.items():
-        values[k] = one.threshold
-    criterion, fitted_on = "largest F1", source
-    earlier = old.thresholds
-    if earlier is not None and partly:
-        if earlier.criterion != criterion:
-            criterion = _joined(f"largest F1 ({own})", earlier.criterion)
-        fitted_on = _joined(source, earlier.fitted_on)
-    few = f"fewer than {MINIMUM_EACH} positives or negatives with a label"
-    return Readout(
-        calibration,
-        Thresholds(tuple(values), criterion, fitted_on),
-        uncalibrated={
-            name: few
-            for k, name in enumerate(names)
-            if k not in fitted and not bundle.calibrated[k]
-        },
-    )
-
-
-def _joined(new: str, earlier: str | None) -> str:
-    return new if earlier is None else f"{new}; the others: {earlier}"
+    return Recalibration(fitted, kept, skipped, sets)
 
 
 def _record_logits(

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ecgfoundry.inference.interpretation import Episode, Finding, Interpretation
 from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.reports.certainty import certainty_text
 from ecgfoundry.reports.measured import StatementLine, header_values, statement_lines
 from ecgfoundry.reports.wording import (
     DISCLAIMER,
@@ -173,6 +174,9 @@ def _findings_table(interpretation: Interpretation) -> Group:
     uncalibrated = not any(finding.calibrated for finding in findings)
     if uncalibrated and measure == "probability":
         parts.append(Text("    uncalibrated: the scores rank, they are no probabilities", "yellow"))
+    certainty = certainty_text(interpretation)
+    if certainty is not None:
+        parts.append(_indented(certainty, style="dim"))
     if interpretation.decides and all(finding.present is None for finding in findings):
         parts.append(Text("    no thresholds: nothing is decided (?)", style="yellow"))
     return Group(*parts)

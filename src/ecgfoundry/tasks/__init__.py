@@ -4,7 +4,7 @@ from ecgfoundry.tasks.base import Task
 from ecgfoundry.tasks.finding import Finding, WindowResult
 from ecgfoundry.tasks.inferring import infer_task
 from ecgfoundry.tasks.outputs import Outputs, patient_means
-from ecgfoundry.tasks.readout import Calibration, Readout, TargetScale, Thresholds
+from ecgfoundry.tasks.readout import Calibration, PredictionSets, Readout, TargetScale, Thresholds
 from ecgfoundry.tasks.registry import TASKS, make_task
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Calibration",
     "Finding",
     "Outputs",
+    "PredictionSets",
     "Readout",
     "TargetScale",
     "Task",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import TrainingError
+from ecgfoundry.metrics.conformal import COVERAGE
 from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.tasks.finding import Finding, WindowResult
@@ -81,7 +82,7 @@ class Task(ABC):
     exclusive: ClassVar[bool] = False
     """Whether exactly one target is present."""
     recalibrates: ClassVar[bool] = False
-    """Whether calibration and thresholds can be fitted anew target by target."""
+    """Whether :meth:`recalibrated` fits something."""
     zero_one: ClassVar[bool] = False
     """Whether targets are 0 and 1, so that another number among them is a mistake."""
     finding_fields: ClassVar[tuple[str, ...]] = ("probability", "present", "burden")
@@ -225,6 +226,53 @@ class Task(ABC):
             Their targets.
         """
 
+    def columns_of(self, labels: Float64) -> Float64:
+        """Return targets (records, columns) from a label of every output (records, outputs)."""
+        return labels
+
+    def recalibrated(
+        self, outputs: Float64, values: Float64, *, source: str
+    ) -> tuple[Self, tuple[str, ...]]:
+        """Return the task with a readout fitted anew on somebody's own records, as far as they go.
+
+        Parameters
+        ----------
+        outputs, values
+            Outputs and targets of each record.
+        source : str
+            What the records are, in words.
+
+        Returns
+        -------
+        task : Task
+        fitted : tuple of str
+            Targets whose calibration is new; the others keep what they had.
+        """
+        del outputs, values, source
+        return self, ()
+
+    def with_sets(
+        self,
+        outputs: Float64,
+        values: Float64,
+        groups: Sequence[str],
+        *,
+        source: str,
+        coverage: float = COVERAGE,
+    ) -> Self:
+        """Return the task with prediction sets, where its kind has them.
+
+        Parameters
+        ----------
+        outputs, values, groups
+            Outputs, targets and patient of validation records.
+        source : str
+            What they are, in words.
+        coverage : float
+        """
+        del outputs, values, groups, source, coverage
+        return self
+
     @property
     def calibrates(self) -> tuple[bool, ...]:
         """Whether each target's probability is calibrated."""
@@ -332,6 +380,8 @@ class Task(ABC):
         """
         values = self.answers(outputs, level=level)
         present, thresholds, calibrated = self.present(values), self.thresholds, self.calibrates
+        sets = self.readout.sets if level == "record" else None
+        outcomes = None if sets is None else sets.outcomes(values)
         return tuple(
             Finding(
                 self.vocabulary.targets[k],
@@ -339,6 +389,8 @@ class Task(ABC):
                 threshold=thresholds[k],
                 present=present[k],
                 calibrated=calibrated[k],
+                outcomes=None if outcomes is None else outcomes[k],
+                coverage=None if sets is None else sets.coverage,
             )
             for k in self.shown
         )

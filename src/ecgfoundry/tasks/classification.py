@@ -76,6 +76,34 @@ class Classification(Task):
                 metrics.append(Metric("AUROC", value, where, target=target.name, records=count))
         return metrics
 
+    def held_out_metrics(self, outputs: Float64, values: Float64, data: str) -> list[Metric]:
+        """Return how often the sets hold the truth on test records, and how often they decide."""
+        sets = self.readout.sets
+        if sets is None:
+            return []
+        found = [sets.outcomes(answers) for answers in self.answers(outputs)]
+        held = np.full((len(outputs), self.outputs), np.nan)
+        decided = held.copy()
+        for k in range(self.outputs):
+            for row, y in enumerate(self.truth_of(k, values)):
+                if not np.isnan(y):
+                    own = found[row][k]
+                    held[row, k] = ("present" if y > 0.5 else "absent") in own
+                    decided[row, k] = len(own) == 1
+        names: tuple[str | None, ...] = self.vocabulary.names
+        if self.exclusive:  # one set of classes, which holds the true one or does not
+            known = ~np.isnan(held).any(axis=1)
+            held, decided = held[known].min(axis=1), decided[known].min(axis=1)
+        if self.exclusive or self.outputs > LISTED_TARGETS:
+            held, decided, names = held.reshape(-1, 1), decided.reshape(-1, 1), (None,)
+        said = f"truth within the sets of stated coverage {sets.coverage:g}"
+        return [
+            Metric(what, stated(float(np.mean(own))), data, target=name, records=len(own))
+            for k, name in enumerate(names)
+            for what, table in ((said, held), ("share decided by the sets", decided))
+            if len(own := table[~np.isnan(table[:, k]), k])
+        ]
+
     def calibration_metrics(
         self, outputs: Float64, values: Float64, groups: Sequence[str], where: str
     ) -> list[Metric]:

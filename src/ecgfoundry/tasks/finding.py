@@ -26,6 +26,8 @@ class Finding:
 
     ``probability`` is None for regression and beyond 60 s (where ``burden`` stands); ``present``
     is None where there is no threshold. ``value``, ``low``, ``high`` are for regression.
+    ``outcomes`` are those of "present" and "absent" that are not excluded at ``coverage``; None
+    where the model does not say.
     """
 
     target: Target
@@ -37,6 +39,13 @@ class Finding:
     low: float | None = None
     high: float | None = None
     burden: float | None = None
+    outcomes: tuple[str, ...] | None = None
+    coverage: float | None = None
+
+    @property
+    def abstains(self) -> bool | None:
+        """Whether neither answer, or both, can be excluded; None where the model does not say."""
+        return None if self.outcomes is None else len(self.outcomes) != 1
 
     @property
     def name(self) -> str:
@@ -72,6 +81,12 @@ class Finding:
             }
         if self.burden is not None:
             result["burden"] = rounded(self.burden)
+        if self.outcomes is not None:
+            result |= {
+                "set": list(self.outcomes),
+                "abstains": self.abstains,
+                "coverage": rounded(self.coverage),
+            }
         for field_name in ("description", "caveat"):
             text = getattr(self.target, field_name)
             if text:
@@ -100,6 +115,8 @@ class Finding:
             low=own.number_or_none("low"),
             high=own.number_or_none("high"),
             burden=own.number_or_none("burden"),
+            outcomes=own.texts_or_none("set"),
+            coverage=own.number_or_none("coverage"),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.metrics.calibration import Calibrator, fit_calibrator
 from ecgfoundry.metrics.classification import auroc, f1_thresholds, macro_auroc
+from ecgfoundry.metrics.conformal import COVERAGE, lower_limit
 from ecgfoundry.tasks.base import MINIMUM_EACH, Float64, Loss
 from ecgfoundry.tasks.classification import Classification
 from ecgfoundry.tasks.outputs import Outputs
-from ecgfoundry.tasks.readout import Calibration, Readout, Thresholds
+from ecgfoundry.tasks.readout import Calibration, PredictionSets, Readout, Thresholds
 from ecgfoundry.vocabularies.types import Target
 
 __all__ = ["FittedTarget", "Multilabel", "fit_targets"]
@@ -88,6 +89,85 @@ class Multilabel(Classification):
         pairs = zip(self.columns, training.T, strict=True)
         return [name for name, column in pairs if not (column > 0.5).any()]
 
+    def recalibrated(
+        self, outputs: Float64, values: Float64, *, source: str
+    ) -> tuple[Self, tuple[str, ...]]:
+        """Fit Platt's method and the threshold of every target that has enough labels."""
+        fitted = fit_targets(outputs, values)
+        if not fitted:
+            return self, ()
+        names, old = self.vocabulary.names, self.readout
+        own = ", ".join(names[k] for k in fitted)
+        source = f"{source}; {len(fitted)} of {len(names)} targets ({own})"
+        partly = len(fitted) < len(names)
+        before = old.calibration
+        reduced = None if before is None else before.reduced_leads
+        calibration = Calibration(
+            platt(fitted, len(names), before=None if before is None else before.record),
+            platt(fitted, len(names), before=None if before is None else before.window),
+            None if reduced is None else platt(fitted, len(names), before=reduced),
+            _joined(source, before.fitted_on if before is not None and partly else None),
+        )
+        values_of = list(self.thresholds)
+        for k, one in fitted.items():
+            values_of[k] = one.threshold
+        criterion, fitted_on = "largest F1", source
+        earlier = old.thresholds
+        if earlier is not None and partly:
+            if earlier.criterion != criterion:
+                criterion = _joined(f"largest F1 ({own})", earlier.criterion)
+            fitted_on = _joined(source, earlier.fitted_on)
+        few = f"fewer than {MINIMUM_EACH} positives or negatives with a label"
+        calibrated = self.calibrates
+        readout = Readout(
+            calibration,
+            Thresholds(tuple(values_of), criterion, fitted_on),
+            uncalibrated={
+                name: few for k, name in enumerate(names) if k not in fitted and not calibrated[k]
+            },
+            sets=old.sets,
+        )
+        return self.with_readout(readout), tuple(names[k] for k in fitted)
+
+    def with_sets(
+        self,
+        outputs: Float64,
+        values: Float64,
+        groups: Sequence[str],
+        *,
+        source: str,
+        coverage: float = COVERAGE,
+    ) -> Self:
+        """Return the task with the limits of each target, apart for records with and without it.
+
+        Notes
+        -----
+        A limit is an order statistic, so that a calibration that keeps the order, as Platt's does,
+        cannot make it better than it is. A target without any label keeps the limits that it had.
+        """
+        answers, before = self.answers(outputs), self.readout.sets
+
+        def limit(scores: Float64, rows: NDArray[np.bool_]) -> float | None:
+            who = [groups[k] for k in np.flatnonzero(rows)]
+            return lower_limit(scores[rows], who, coverage=coverage)
+
+        present: list[float | None] = []
+        absent: list[float | None] = []
+        earlier = None
+        for k, (p, y) in enumerate(zip(answers.T, values.T, strict=True)):
+            if before is not None and before.coverage == coverage and np.isnan(y).all():
+                present.append(before.present[k])
+                absent.append(None if before.absent is None else before.absent[k])
+                earlier = before.fitted_on
+            else:
+                low = limit(1.0 - p, y <= 0.5)
+                present.append(limit(p, y > 0.5))
+                absent.append(None if low is None else 1.0 - low)
+        if all(one is None for one in (*present, *absent)):
+            return self
+        sets = PredictionSets(coverage, tuple(present), tuple(absent), _joined(source, earlier))
+        return self.with_readout(replace(self.readout, sets=sets))
+
     def calibrated(self, outputs: Outputs, values: Float64) -> Self:
         """Fit Platt's method and the threshold with the largest F1, target by target."""
         found = fit_targets(outputs.records, values)
@@ -111,6 +191,10 @@ class Multilabel(Classification):
                 uncalibrated=without,
             )
         )
+
+
+def _joined(new: str, earlier: str | None) -> str:
+    return new if earlier is None else f"{new}; the others: {earlier}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
+from ecgfoundry.metrics.conformal import COVERAGE
+from ecgfoundry.tasks.base import Float64
 from ecgfoundry.tasks.multilabel import Multilabel
 
 __all__ = ["PositiveUnlabelled"]
@@ -19,3 +22,16 @@ class PositiveUnlabelled(Multilabel):
     known_limits: ClassVar[tuple[str, ...]] = (
         "Targets that were not annotated were not known to be absent.",
     )
+
+    def with_sets(
+        self,
+        outputs: Float64,
+        values: Float64,
+        groups: Sequence[str],
+        *,
+        source: str,
+        coverage: float = COVERAGE,
+    ) -> Self:
+        """Return the task without sets: a record that is not annotated is not one without it."""
+        del outputs, values, groups, source, coverage
+        return self

@@ -12,7 +12,7 @@ from ecgfoundry.documents import Document, Fields, JsonObject
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.metrics.calibration import Calibrator
 
-__all__ = ["LEVELS", "Calibration", "Readout", "TargetScale", "Thresholds"]
+__all__ = ["LEVELS", "Calibration", "PredictionSets", "Readout", "TargetScale", "Thresholds"]
 
 LEVELS = ("record", "window", "reduced_leads")
 """What can be calibrated apart: whole recordings, single windows, recordings that lack leads."""
@@ -149,6 +149,77 @@ class Thresholds:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class PredictionSets:
+    """Which answers about a recording are not excluded, so that the truth is among them so often.
+
+    Attributes
+    ----------
+    coverage : float
+        Share of recordings, of new people like those it was fitted on, whose truth is not excluded.
+    present : tuple of (float or None)
+        Lowest calibrated probability of each target at which it may be there; None: always.
+    absent : tuple of (float or None), or None
+        Highest probability at which it may not be there; None: always. No tuple: the targets
+        exclude each other, and a target may be absent where another one may be there.
+    fitted_on : str
+    shared : tuple of str
+        Targets that had too few people of their own: the coverage holds for all of them together.
+    """
+
+    coverage: float
+    present: tuple[float | None, ...]
+    absent: tuple[float | None, ...] | None
+    fitted_on: str
+    shared: tuple[str, ...] = ()
+
+    def outcomes(self, answers: Float64) -> list[tuple[str, ...]]:
+        """Return what is not excluded of each target, of "present" and "absent".
+
+        Parameters
+        ----------
+        answers : ndarray (targets,)
+            Calibrated probabilities of a recording.
+
+        Returns
+        -------
+        list of tuple of str
+            Of targets that exclude each other all are empty where none of them fits.
+        """
+        values = answers.tolist()
+        may = [low is None or p >= low for p, low in zip(values, self.present, strict=True)]
+        if self.absent is None:
+            many = sum(may)
+            may_not = [many - own > 0 for own in may]
+        else:
+            may_not = [
+                high is None or p <= high for p, high in zip(values, self.absent, strict=True)
+            ]
+        return [("present",) * yes + ("absent",) * no for yes, no in zip(may, may_not, strict=True)]
+
+    @classmethod
+    def from_dict(cls, document: Document) -> PredictionSets:
+        """Build from the JSON form in a bundle."""
+        own = Fields(document)
+        return cls(
+            own.number("coverage"),
+            own.numbers_or_gaps("present"),
+            None if own.sequence_or_none("absent") is None else own.numbers_or_gaps("absent"),
+            own.text("fitted_on"),
+            own.texts("shared"),
+        )
+
+    def to_dict(self) -> JsonObject:
+        """Return the JSON form."""
+        return {
+            "coverage": self.coverage,
+            "present": list(self.present),
+            "absent": None if self.absent is None else list(self.absent),
+            "shared": list(self.shared),
+            "fitted_on": self.fitted_on,
+        }
+
+
 @dataclass(frozen=True)
 class Readout:
     """From outputs to answers; empty before anything was fitted.
@@ -161,24 +232,28 @@ class Readout:
         Of measured values.
     uncalibrated : mapping
         Target -> why its probability is that of the network.
+    sets : PredictionSets or None
+        Of recordings, not of single windows, nor of recordings that lack leads of the full set.
     """
 
     calibration: Calibration | None = None
     thresholds: Thresholds | None = None
     scale: TargetScale | None = None
     uncalibrated: Mapping[str, str] = field(default_factory=dict, hash=False)
+    sets: PredictionSets | None = None
 
     @classmethod
     def from_dict(cls, document: Document) -> Readout:
         """Build from ``bundle.json``, or from a run's ``calibration.json``."""
         own = Fields(document)
         calibration, thresholds = own.part_or_none("calibration"), own.part_or_none("thresholds")
-        scale = own.part_or_none("regression")
+        scale, sets = own.part_or_none("regression"), own.part_or_none("sets")
         return cls(
             None if calibration is None else Calibration.from_dict(calibration),
             None if thresholds is None else Thresholds.from_dict(thresholds),
             None if scale is None else TargetScale.from_dict(scale),
             own.words("uncalibrated") if "uncalibrated" in own else {},
+            None if sets is None else PredictionSets.from_dict(sets),
         )
 
     def to_dict(self) -> JsonObject:
@@ -190,6 +265,8 @@ class Readout:
         }
         if self.scale is not None:
             result["regression"] = self.scale.to_dict()
+        if self.sets is not None:
+            result["sets"] = self.sets.to_dict()
         return result
 
     def lengths(self) -> dict[str, int]:
@@ -203,6 +280,10 @@ class Readout:
                 if one is not None:
                     result[f"calibration.{level}.scale"] = len(one.scale)
                     result[f"calibration.{level}.offset"] = len(one.offset)
+        if self.sets is not None:
+            result["sets.present"] = len(self.sets.present)
+            if self.sets.absent is not None:
+                result["sets.absent"] = len(self.sets.absent)
         if self.scale is not None:
             result["regression.scale"] = len(self.scale.scale)
             result["regression.offset"] = len(self.scale.offset)

@@ -459,6 +459,8 @@ def _finish(
             parts[split] = (outputs, data.values[rows], [data.groups[k] for k in rows])
     outputs, values, groups = parts["validation"]
     task = task.calibrated(outputs, values)
+    source = f"{len(values)} recordings of the validation split, which also chose the weights"
+    task = task.with_sets(outputs.records, values, groups, source=source)
     metrics: list[Metric] = []
     if "test" in parts:
         found, truth, who = parts["test"]

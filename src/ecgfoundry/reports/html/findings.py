@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ecgfoundry.inference.interpretation import Finding, Interpretation
+from ecgfoundry.reports.certainty import certainty_text
 from ecgfoundry.reports.html.environment import render
 from ecgfoundry.reports.html.style import painted
 from ecgfoundry.reports.wording import (
@@ -139,6 +140,9 @@ def _meaning(interpretation: Interpretation) -> list[tuple[str, str]]:
         notes.append(
             ("uncalibrated", "The scores are not probabilities: they only rank."),
         )
+    certainty = certainty_text(interpretation)
+    if certainty is not None:
+        notes.append(("certainty", certainty))
     if all(finding.present is None for finding in findings):
         notes.append(
             (

@@ -23,7 +23,7 @@ from ecgfoundry.models.onnx_export import export_onnx, verify_onnx
 from ecgfoundry.models.registry import ARCHITECTURES, create_model
 from ecgfoundry.models.safe_checkpoint import match_state_dict
 from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
-from ecgfoundry.tasks import Readout
+from ecgfoundry.tasks import PredictionSets, Readout
 from ecgfoundry.vocabularies import Vocabulary, load_vocabulary
 
 if TYPE_CHECKING:
@@ -206,6 +206,20 @@ def _verify_graph(network: Any, graph: Path, spec: InputSpec, *, takes_presence:
     verify_onnx(network, graph, signal, presence)
 
 
+def _certainty(sets: PredictionSets | None) -> list[str]:
+    if sets is None:
+        return []
+    shared = ""
+    if sets.shared:
+        shared = f" {', '.join(sets.shared)} had too few people of their own and share theirs."
+    return [
+        f"Prediction sets hold the truth of {sets.coverage:.0%} of new people like those that they "
+        f"were fitted on ({sets.fitted_on}); where a set holds more than one answer, or none, the "
+        f"model abstains.{shared} For other people, devices or labels fit them anew with "
+        "`ecgfoundry calibrate`, from about 50 labelled recordings."
+    ]
+
+
 def _own_network(architecture: Architecture) -> list[str]:
     if architecture.name != OWN:
         return []
@@ -255,6 +269,7 @@ def _card(about: BundleDocument, description: BundleDescription, notes: Sequence
         "## Results",
         "\n".join([HEADER, *(figure_row(metric) for metric in about.metrics)]),
         *notes,
+        *_certainty(about.readout.sets),
         "## Known limits",
         "\n".join(f"- {failure}" for failure in description.known_failures),
         "## Licence and references",
