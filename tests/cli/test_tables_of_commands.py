@@ -12,6 +12,7 @@ pytest.importorskip("polars", reason="tables of many recordings need polars")
 pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
 
 from tests.bundles import make_bundle
+from tests.drawn_beats import drawn, rhythm
 
 from ecgfoundry.cli.main import main
 from ecgfoundry.models.bundle import load_bundle
@@ -103,7 +104,8 @@ def test_marks_are_refused_by_pretraining(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("torch")
-    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(0, 1, (20, 1, 1000)))
+    signal = drawn(rhythm("N" * 12), "N" * 12, rate=100.0)
+    np.save(tmp_path / "x.npy", np.repeat(signal[None], 20, axis=0))
     (tmp_path / "x.json").write_text('{"leads": ["I"], "sampling_rate": 100, "unit": "mV"}')
     rows = [f"r{k},x.npy,{k},p{k},{(0, 1, -1)[k % 3]}" for k in range(20)]
     table = tmp_path / "m.csv"
