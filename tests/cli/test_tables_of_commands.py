@@ -104,7 +104,7 @@ def test_marks_are_refused_by_pretraining(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("torch")
-    signal = drawn(rhythm("N" * 12), "N" * 12, rate=100.0)
+    signal = drawn(rhythm("N" * 12), "N" * 12, rate=100.0)[:, :1000]
     np.save(tmp_path / "x.npy", np.repeat(signal[None], 20, axis=0))
     (tmp_path / "x.json").write_text('{"leads": ["I"], "sampling_rate": 100, "unit": "mV"}')
     rows = [f"r{k},x.npy,{k},p{k},{(0, 1, -1)[k % 3]}" for k in range(20)]
@@ -112,7 +112,7 @@ def test_marks_are_refused_by_pretraining(
     table.write_text("\n".join(["record,path,index,patient,target:AF", *rows]) + "\n")
     way = ("--architecture", "net1d-tiny", "--leads", "I", "--target", "AF")
     assert run("pretrain", table, "-o", tmp_path / "p", *way, "--device", "cpu") == 1
-    assert "'AF' is 0, 1 and -1 (6 recordings)" in capsys.readouterr().err
+    assert "'AF' is 0, 1 and -1 (6 windows)" in capsys.readouterr().err
 
 
 def test_what_files_leave_open_is_stated_once_for_a_table(

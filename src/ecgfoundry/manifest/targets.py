@@ -63,7 +63,9 @@ def class_warnings(data: MappedManifest) -> list[str]:
     return lines
 
 
-def mark_problem(name: str, values: NDArray[np.float64]) -> ManifestError | None:
+def mark_problem(
+    name: str, values: NDArray[np.float64], *, counted: str = "recordings"
+) -> ManifestError | None:
     """Return the refusal of a 0/1 target with numbers that stand for "missing" or "uncertain".
 
     Parameters
@@ -71,6 +73,8 @@ def mark_problem(name: str, values: NDArray[np.float64]) -> ManifestError | None
     name : str
     values : ndarray (records,)
         NaN is missing.
+    counted : str
+        What the values are those of.
     """
     known = values[~np.isnan(values)]
     levels = set(np.unique(known).tolist())
@@ -80,7 +84,7 @@ def mark_problem(name: str, values: NDArray[np.float64]) -> ManifestError | None
     shown = ", ".join(f"{mark:g}" for mark in marks)
     count = int(np.isin(known, marks).sum())
     return ManifestError(
-        f"'{name}' is 0, 1 and {shown} ({count} recordings), which looks like a mark for missing "
+        f"'{name}' is 0, 1 and {shown} ({count} {counted}), which looks like a mark for missing "
         "or uncertain",
         remedy="Leave these cells empty; or, if it is a measured value or a class, say so with "
         "--task regression or --task multiclass",

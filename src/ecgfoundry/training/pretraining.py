@@ -449,7 +449,7 @@ def _refuse_marks(task: Task, values: Float64) -> None:
     if not task.zero_one:
         return
     for name, column in zip(task.columns, values.T, strict=True):
-        problem = mark_problem(name, column)
+        problem = mark_problem(name, column, counted="windows")
         if problem is not None:
             raise problem
         known = column[~np.isnan(column)]
