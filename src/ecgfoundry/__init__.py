@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ecgfoundry.formats.writers import write
     from ecgfoundry.inference.batch.infer import infer_batch as infer
     from ecgfoundry.inference.exporting import export_bundle as export_model
+    from ecgfoundry.inference.holter import measure_holter as holter
     from ecgfoundry.inference.interpretation import Interpretation
     from ecgfoundry.inference.predictor import Predictor, load_model
     from ecgfoundry.manifest import ColumnMapping, read_manifest, read_recordings
@@ -77,6 +78,7 @@ __all__ = [
     "finetune",
     "follow",
     "from_pretrained",
+    "holter",
     "infer",
     "interpret",
     "list_models",
@@ -120,11 +122,13 @@ _HOME = {
     "finetune": "ecgfoundry.training.finetuning",
     "follow": "ecgfoundry.api.streaming",
     "from_pretrained": "ecgfoundry.api.models",
+    "holter": "ecgfoundry.inference.holter:measure_holter",
     "infer": "ecgfoundry.inference.batch.infer:infer_batch",
     "interpret": "ecgfoundry.api.answers",
     "list_models": "ecgfoundry.api.models",
     "load_model": "ecgfoundry.inference.predictor",
     "measure": "ecgfoundry.measurements.measuring",
+    "notebook_html": "ecgfoundry.reports.html.notebook",
     "open": "ecgfoundry.formats.files:open_file",
     "plot": "ecgfoundry.reports.paper.files",
     "pretrain": "ecgfoundry.training.pretraining:pretrain_table",

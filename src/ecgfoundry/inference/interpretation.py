@@ -107,6 +107,12 @@ class Interpretation:
     measurements: Measurements | None = None
     statements: tuple[Statement, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: measurements, statements with their reasons, findings."""
+        import ecgfoundry
+
+        return str(ecgfoundry.notebook_html(self))
+
     @classmethod
     def of_failure(
         cls, error: EcgFoundryError, file: str | None, model: str | None = None

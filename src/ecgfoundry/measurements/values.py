@@ -622,6 +622,12 @@ class Measurements:
             notices=tuple(map(Notice.from_dict, own.parts("notices"))),
         )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the values that a cart prints."""
+        import ecgfoundry
+
+        return str(ecgfoundry.notebook_html(self))
+
     def to_frame(self) -> Any:
         """Return a ``polars.DataFrame``: one row per value, of all leads first, then per lead.
 

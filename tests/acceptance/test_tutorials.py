@@ -1,0 +1,62 @@
+"""Each reader's tutorial runs as it is printed, in an empty folder, in at most ten commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TUTORIALS = Path(__file__).resolve().parents[2] / "docs" / "tutorials"
+
+LEAVES = {
+    "researcher": (
+        "first.html", "ecgs/labels.csv", "measurements.csv", "run/bundle/bundle.json",
+        "results/report.html", "results/metrics.csv", "why.html",
+    ),
+    "wearable": ("strip.txt", "firmware/ecg_model.h", "gateway/model.onnx"),
+    "machine-learning": (
+        "corpus/corpus.json", "embeddings.parquet", "labs/bundle/bundle.json",
+        "report/report.html",
+    ),
+}  # fmt: skip
+"""Files that each tutorial says it makes."""
+NEEDS = {
+    "researcher": ("torch", "polars"),
+    "wearable": (),
+    "machine-learning": ("torch", "polars", "sklearn"),
+}
+
+
+def blocks(name: str) -> list[str]:
+    text = (TUTORIALS / f"{name}.md").read_text(encoding="utf-8")
+    return re.findall(r"```bash\n(.*?)```", text, flags=re.S)
+
+
+def test_every_tutorial_is_run_here_and_short() -> None:
+    assert {path.stem for path in TUTORIALS.glob("*.md")} == set(LEAVES)
+    for name in LEAVES:
+        lines = [line for block in blocks(name) for line in block.splitlines()]
+        assert 3 <= sum(line.startswith(("ecgfoundry", "make", "python")) for line in lines) <= 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LEAVES)
+def test_a_tutorial_runs_as_it_is_printed(name: str, tmp_path: Path) -> None:
+    for module in NEEDS[name]:
+        pytest.importorskip(module)
+    if name == "wearable" and shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    script = "set -euo pipefail\n" + "\n".join(blocks(name))
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1200,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    missing = [path for path in LEAVES[name] if not (tmp_path / path).is_file()]
+    assert missing == []
