@@ -10,6 +10,8 @@ from ecgfoundry.samples import sample_path
 
 def test_an_interpretation_shows_values_statements_and_the_disclaimer() -> None:
     answer = ecgfoundry.interpret("sample:single-lead", model="rhythm-single-lead-edge")
+    assert repr(answer).startswith("<Interpretation: atrial fibrillation; ")
+    assert repr(answer).endswith(" statements; rhythm-single-lead-edge, good>")
     html = answer._repr_html_()
     for words in ("<th>HR</th>", "<b>atrial fibrillation</b>: network", "Not a medical device"):
         assert words in html

@@ -107,6 +107,15 @@ class Interpretation:
     measurements: Measurements | None = None
     statements: tuple[Statement, ...] = ()
 
+    def __repr__(self) -> str:
+        """In one line, since a notebook and a debugger print it."""
+        if self.refused is not None:
+            return f"<Interpretation: refused ({self.refused.code}), {self.model}>"
+        named = sum(statement.present is True for statement in self.statements)
+        present = [finding.target.name for finding in self.findings if finding.present]
+        findings = ", ".join(present) or "no finding"
+        return f"<Interpretation: {findings}; {named} statements; {self.model}, {self.verdict}>"
+
     def _repr_html_(self) -> str:
         """What a notebook shows: measurements, statements with their reasons, findings."""
         import ecgfoundry

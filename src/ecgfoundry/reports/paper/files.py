@@ -38,6 +38,9 @@ class Plot:
     svg: str
     title: str = "ECG"
 
+    def __repr__(self) -> str:
+        return f"<Plot: {self.title}, {len(self.svg) // 1000} kB of SVG>"
+
     def _repr_svg_(self) -> str:
         return self.svg
 
