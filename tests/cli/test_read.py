@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import csv
 import json
 import shutil
 import struct
@@ -221,3 +222,29 @@ def test_formats_lists_every_reader_and_writer(capsys: pytest.CaptureFixture[str
     out, _ = run(["formats"], capsys)
     for reader in list_readers():
         assert reader.name in out
+
+
+def test_the_inventory_of_a_folder_has_a_row_for_every_file(
+    fixtures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("JS20000.hea", "JS20000.mat"):
+        shutil.copy(fixtures / "cinc2021" / name, tmp_path / name)
+    (tmp_path / "broken.edf").write_bytes(b"0       " + b"\0" * 300)
+    (tmp_path / "letter.docx").write_bytes(b"PK not an ECG")
+    out, err = run(["read", str(tmp_path), "--csv"], capsys, code=1)
+    rows = {Path(row["file"]).name: row for row in csv.DictReader(out.splitlines())}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "JS20000.hea": "read", "broken.edf": "refused", "letter.docx": "not recognised",
+    }  # fmt: skip
+    whole = rows["JS20000.hea"]
+    assert (whole["format"], whole["sampling_rate_hz"], whole["duration_s"]) == (
+        "wfdb",
+        "500",
+        "10",
+    )
+    assert whole["leads"] == "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6"
+    assert (whole["age"], whole["sex"], whole["quality"]) == ("84", "female", "good")
+    assert rows["broken.edf"]["error"]
+    assert err.splitlines()[-1] == "ecgfoundry: 1 read, 1 refused, 1 not recognised"
+    hidden, _ = run(["read", str(tmp_path), "--csv", "--no-subject"], capsys, code=1)
+    assert "JS20000" not in hidden and "letter" not in hidden and "female" not in hidden

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv as csv_module
 import json as json_module
 import sys
 from collections.abc import Mapping
@@ -55,6 +56,7 @@ class PictureOptions:
 def read(
     *files: str,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
     no_subject: Annotated[bool, Parameter(name="--no-subject", negative="")] = False,
     picture: PictureOptions | None = None,
     reading: ReadingOptions | None = None,
@@ -67,27 +69,34 @@ def read(
         Files, folders, patterns, ZIP archives, or members as archive.zip::folder/record.hea.
     json
         One JSON object per recording (JSON Lines when several), always with the same keys.
+    csv
+        The inventory: one row per recording, also for those that cannot be read, and one for each
+        file of a folder that is none.
     no_subject
         Nothing that may tell who it is: no file name, identifier, age, sex, start time, free text,
         serial number or institution; neither in the text nor in the picture.
     """
     from ecgfoundry.errors import EcgFoundryError
     from ecgfoundry.formats.files import open_file
-    from ecgfoundry.inference.files import expand_paths
+    from ecgfoundry.inference.files import find_recordings
     from ecgfoundry.reports.recording_summary import recording_summary
     from ecgfoundry.samples import named_file
 
     if not files:
         print("ecgfoundry: no file was given; see: ecgfoundry read --help", file=sys.stderr)
         return 2
+    if json and csv:
+        print("ecgfoundry: give --json or --csv, not both", file=sys.stderr)
+        return 2
     picture = picture or PictureOptions()
     options = (reading or ReadingOptions()).to_read()
     one = options.index is not None and len(files) == 1
-    paths = [named_file(files[0])] if one else expand_paths(files)
+    paths, others = ([named_file(files[0])], []) if one else find_recordings(files)
     if picture.plot is not None and len(paths) != 1:
         print("ecgfoundry: --plot draws one recording; name one file", file=sys.stderr)
         return 2
-    failed = False
+    inventory = _Inventory() if csv else None
+    failed = 0
     for number, path in enumerate(paths, 1):
         name = f"recording {number}" if no_subject else str(path)
         try:
@@ -95,13 +104,69 @@ def read(
                 summary = recording_summary(
                     _beginning(file), file.info, name=name, subject=not no_subject
                 )
-                _print_json(summary) if json else _print_text(summary)
+                if inventory is not None:
+                    inventory.add(summary)
+                else:
+                    _print_json(summary) if json else _print_text(summary)
                 if picture.plot is not None:
                     _draw(file, picture.plot, picture, no_subject=no_subject)
         except EcgFoundryError as error:
-            failed = True
+            failed += 1
+            if inventory is not None:
+                inventory.add_failure(name, "refused", error.code)
             _print_failure(error, name, no_subject=no_subject, json=json)
+    if inventory is not None:
+        for number, path in enumerate(others, len(paths) + 1):
+            name = f"file {number}" if no_subject else str(path)
+            inventory.add_failure(name, "not recognised", "")
+        words = f"{len(paths) - failed} read, {failed} refused, {len(others)} not recognised"
+        print(f"ecgfoundry: {words}", file=sys.stderr)
     return 1 if failed else 0
+
+
+class _Inventory:
+    """Rows of CSV as they come."""
+
+    COLUMNS = (
+        "file", "status", "error", "format", "leads", "sampling_rate_hz", "duration_s",
+        "start_time", "age", "sex", "device", "filters", "quality", "warnings",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._writer = csv_module.writer(sys.stdout, lineterminator="\n")
+        self._writer.writerow(self.COLUMNS)
+
+    def add(self, summary: Mapping[str, Any]) -> None:
+        person, quality = summary["subject"] or {}, summary["quality"]
+        notices = [quality["refusal"]] if quality["refusal"] else quality["warnings"]
+        self._write({
+            "file": summary["file"],
+            "status": "read",
+            "format": summary["format"],
+            "leads": " ".join(summary["leads"]),
+            "sampling_rate_hz": f"{summary['sampling_rate']:g}",
+            "duration_s": f"{summary['duration_s']:g}",
+            "start_time": summary["start_time"],
+            "age": None if person.get("age") is None else f"{person['age']:g}",
+            "sex": person.get("sex"),
+            "device": " ".join(
+                str(summary["device"][key])
+                for key in ("manufacturer", "model")
+                if summary["device"].get(key)
+            ),
+            "filters": _joined(summary["filters"]),
+            "quality": quality["verdict"],
+            "warnings": " ".join(notice["code"] for notice in notices),
+        })  # fmt: skip
+
+    def add_failure(self, name: str, status: str, code: str) -> None:
+        self._write({"file": name, "status": status, "error": code})
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        from ecgfoundry.reports.wording import printable
+
+        cells = (row.get(name) for name in self.COLUMNS)
+        self._writer.writerow("" if cell is None else printable(cell) for cell in cells)
 
 
 def _beginning(file: EcgFile) -> Recording:
