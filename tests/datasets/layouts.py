@@ -209,6 +209,47 @@ def code15(folder: Path) -> Sample:
     )  # fmt: skip
 
 
+def cinc2011(folder: Path) -> Sample:
+    place = folder / "set-a"
+    for name in ("1002603", "1005639", "1009404"):
+        write_wfdb(twelve_leads(), place, name)
+    (place / "RECORDS").write_text("1002603\n1005639\n1009404\n1023541\n")
+    (place / "RECORDS-acceptable").write_text("1002603\n1023541\n")
+    (place / "RECORDS-unacceptable").write_text("1005639\n")
+    rows: dict[str, tuple[dict[str, object], dict[str, float | None]]] = {
+        "1002603": ({"path": "set-a/1002603.hea", "patient": None}, {"acceptable": 1.0}),
+        "1005639": ({}, {"acceptable": 0.0}),
+        "1009404": ({}, {"acceptable": None}),  # on which the annotators did not agree
+    }
+    return Sample(folder, found=4, rows=rows, skipped={"file not there": 1})
+
+
+def brugada_huca(folder: Path) -> Sample:
+    for name in ("188981", "841869", "844915"):
+        write_wfdb(twelve_leads(), folder / "files" / name, name)
+    _write_csv(folder / "metadata.csv", [
+        ["patient_id", "basal_pattern", "sudden_death", "brugada"],
+        ["188981", "1", "0", "1"], ["841869", "0", "0", "2"], ["844915", "0", "0", "0"],
+        ["999999", "0", "0", "0"],
+    ])  # fmt: skip
+
+    def targets(*values: float | None) -> dict[str, float | None]:
+        names = ("Brugada syndrome", "abnormal at rest", "sudden death")
+        return dict(zip(names, values, strict=True))
+
+    return Sample(
+        folder,
+        found=4,
+        rows={
+            "188981": ({"path": "files/188981/188981.hea", "patient": "188981"},
+                       targets(1.0, 1.0, 0.0)),
+            "841869": ({"patient": "841869"}, targets(None, 0.0, 0.0)),
+            "844915": ({"patient": "841869"}, targets(0.0, 0.0, 0.0)),  # the same recording
+        },
+        skipped={"file not there": 1},
+    )  # fmt: skip
+
+
 def cinc2017(folder: Path) -> Sample:
     inside = folder / "training2017"
     inside.mkdir(parents=True)
@@ -557,12 +598,14 @@ SAMPLES: dict[str, tuple[str, Callable[[Path], Sample]]] = {
     "ptbxl": ("ptbxl", ptbxl),
     "code-test": ("code-test", code_test),
     "code15": ("code15", code15),
+    "cinc2011": ("cinc2011", cinc2011),
     "cinc2017": ("cinc2017", cinc2017),
     "cinc2021": ("cinc2021", cinc2021),
     "cpsc2018": ("cpsc2018", cpsc2018),
     "cpsc2021": ("cpsc2021", cpsc2021),
     "mitbih": ("mitbih", mitbih),
     "ludb": ("ludb", ludb),
+    "brugada-huca": ("brugada-huca", brugada_huca),
     "sph": ("sph", sph),
     "mimic-iv-ecg": ("mimic-iv-ecg", mimic_iv_ecg),
     "heedb": ("heedb", heedb),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ecgfoundry.datasets import DATASETS, read_dataset
+from ecgfoundry.datasets.brugada_huca import SAME_RECORDING
 from ecgfoundry.datasets.cinc2021 import EQUIVALENT, SCORED
 from ecgfoundry.datasets.rhythms import rhythm_intervals, share_of_window
 from ecgfoundry.errors import VocabularyError
@@ -110,6 +111,21 @@ def test_cpsc2021_episodes_lie_inside_their_records(shared_data: Path) -> None:
         if row.targets["persistent atrial fibrillation"] == 1.0:
             covered = sum(mark.end_s - mark.start_s for mark in marks)
             assert covered > 0.95 * length
+
+
+def test_brugada_huca_as_distributed(shared_data: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(shared_data / "brugada_huca.zip") as archive:
+        archive.extractall(tmp_path)
+    found = read_dataset("brugada-huca", tmp_path)
+    assert len(found.manifest) == 257
+    # Of the four pairs one is among these records.
+    assert len(set(found.manifest.groups())) == 257 - 1
+    one, other = (
+        found.manifest.open(row).signal
+        for row in found.manifest
+        if SAME_RECORDING.get(row.record, row.record) == "1303729"
+    )
+    np.testing.assert_array_equal(one, other)
 
 
 def test_ludb_counts_agree_with_its_table(unpacked: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecgfoundry.datasets import (
+    brugada_huca,
+    cinc2011,
     cinc2017,
     cinc2021,
     code,
@@ -27,12 +29,14 @@ _OWN = (
     ptbxl.DATASET,
     code.CODE_TEST,
     code.CODE15,
+    cinc2011.DATASET,
     cinc2017.DATASET,
     cinc2021.DATASET,
     cpsc.CPSC2018,
     cpsc.CPSC2021,
     mitbih.DATASET,
     ludb.DATASET,
+    brugada_huca.DATASET,
     sph.DATASET,
     mimic_iv_ecg.DATASET,
     mc_med.DATASET,
