@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io
 
 from ecgfoundry.manifest import (
     Manifest,
@@ -94,3 +97,70 @@ def test_the_check_names_near_copies_across_splits(tmp_path: Path) -> None:
     write_fingerprints(tmp_path / "f.npy", found.values())
     stored = np.load(tmp_path / "f.npy")
     assert stored.dtype == np.uint64 and set(stored.tolist()) == set(found.values())
+
+
+def test_copies_of_real_recordings(shared_data: Path) -> None:
+    """Forty of CinC 2017, written at other rates, filtered and rounded, and one from another."""
+    from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
+    from ecgfoundry.signals.resampling import resample_polyphase
+
+    band = butterworth_sos(3, (0.5, 40.0), "bandpass", 300.0)
+    found: dict[str, list[int]] = {}
+    marks = []
+    with zipfile.ZipFile(shared_data / "cinc2017_training2017.zip") as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".mat"))[:40]
+        for name in names:
+            x = scipy.io.loadmat(io.BytesIO(archive.read(name)))["val"][:1] / 1000.0
+            own = single(x, 300.0)
+            marks.append(own)
+            copies = {
+                "double": single(2 * x, 300.0),
+                "microvolts": single(1000 * x, 300.0),
+                "250 Hz": single(resample_polyphase(x, 300.0, 250.0), 250.0),
+                "500 Hz": single(resample_polyphase(x, 300.0, 500.0), 500.0),
+                "filtered": single(zero_phase_sos(band, x), 300.0),
+                "rounded": single(np.round(x / 0.005) * 0.005, 300.0),
+                "cut": single(x[:, 30:], 300.0),
+            }
+            for what, mark in copies.items():
+                found.setdefault(what, []).append((own ^ mark).bit_count())
+    for what, bits in found.items():
+        limit = 38 if what in ("rounded", "cut") else 40
+        assert sum(bit <= SIMILAR_BITS for bit in bits) >= limit, what
+    apart = [(a ^ b).bit_count() for a, b in combinations(marks, 2)]
+    assert sum(bit <= SIMILAR_BITS for bit in apart) == 0
+
+
+def single(signal: np.ndarray, rate: float) -> int:
+    recording = Recording.from_array(
+        signal.astype(np.float32), sampling_rate=rate, leads=["I"], unit="mV"
+    )
+    found = fingerprint(recording)
+    assert found is not None
+    return found
+
+
+def test_the_shipped_models_know_what_they_learned_from(shared_data: Path) -> None:
+    """The first records of the training set by name; the hold-out is not among them."""
+    from ecgfoundry.manifest.fingerprints import known_to
+    from ecgfoundry.models.bundle import find_bundle, load_bundle
+    from ecgfoundry.training.recipes.rhythm_single_lead.data import Recordings, parts
+
+    bundle = load_bundle(find_bundle("rhythm-single-lead"))
+    with zipfile.ZipFile(shared_data / "cinc2017_training2017.zip") as archive:
+        lines = archive.read(next(n for n in archive.namelist() if n.endswith("REFERENCE.csv")))
+        rows = sorted(line.split(",") for line in lines.decode().split())
+        labels = np.array(["NAO~".index(label) for _, label in rows])
+        empty = [np.full(1, k, dtype=np.float32) for k in range(len(rows))]
+        part = parts(Recordings([name for name, _ in rows], labels, empty), 3)
+        folder = next(n for n in archive.namelist() if n.endswith(".mat")).rpartition("/")[0]
+        marks, learned = [], []
+        for (name, _), own in list(zip(rows, part, strict=True))[:100]:
+            x = scipy.io.loadmat(io.BytesIO(archive.read(f"{folder}/{name}.mat")))["val"][:1]
+            marks.append(single(x / 1000.0, 300.0))
+            learned.append(own != "holdout")
+    known = known_to(bundle, marks)
+    assert known is not None
+    # A steady rhythm can be taken for another one's.
+    wrong = set(np.flatnonzero(learned).tolist()) ^ set(known)
+    assert len(wrong) <= 1 and sum(learned) > 70

@@ -150,9 +150,30 @@ def test_other_columns_and_other_kinds_are_refused(
     rows = tuple(ManifestRow(str(k), "p.hea", targets={"Z": 1.0}) for k in range(3))
     with pytest.raises(ManifestError, match="no target column"):
         recalibrate(tiny, mapped(Manifest(rows, folder)), tmp_path / "new")
-    single = load_model("rhythm-single-lead", threads=1)
-    with pytest.raises(BundleError, match="only multilabel bundles are calibrated, not multiclass"):
-        recalibrate(single, mapped(Manifest(rows, folder)), tmp_path / "new")
+    scale = {"scale": [1.0] * 4, "offset": [0.0] * 4}
+    values = build(tmp_path, target_kind="regression", calibration=None, thresholds=None,
+                   regression=scale)  # fmt: skip
+    with pytest.raises(BundleError, match="only models that decide are calibrated, not regression"):
+        recalibrate(values, mapped(Manifest(rows, folder)), tmp_path / "new")
+
+
+def test_classes_that_exclude_each_other_get_sets(folder: Path, tmp_path: Path) -> None:
+    """Twelve and ten records are too few for a new calibration; other classes have no record."""
+    classes = build(tmp_path, target_kind="multiclass", calibration=None, thresholds=None)
+    names = classes.bundle.vocabulary.names
+
+    def of(number: int, file: str, true: str) -> ManifestRow:
+        return ManifestRow(str(number), f"{file}.hea", patient=str(number),
+                           targets={name: float(name == true) for name in names})  # fmt: skip
+
+    rows = [of(k, "p", "A") for k in range(12)] + [of(50 + k, "r", "B") for k in range(10)]
+    result = recalibrate(classes, mapped(Manifest(tuple(rows), folder)), tmp_path / "new")
+    assert result.fitted == () and result.sets is not None and result.sets.absent is None
+    # The rarest class with labels speaks for those without any.
+    assert result.sets.shared == ("B", "H", "never alone")
+    with pytest.raises(ManifestError, match="nor labels of 19 people"):
+        few = Manifest(tuple(rows[:18]), folder)
+        recalibrate(classes, mapped(few), tmp_path / "other", coverage=0.95)
 
 
 def test_a_target_without_labels_stays_uncalibrated(folder: Path, tmp_path: Path) -> None:

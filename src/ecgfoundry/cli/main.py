@@ -29,6 +29,7 @@ from ecgfoundry.cli import (
     models,
     pretrain,
     read,
+    review,
     serve,
     stream,
     synth,
@@ -46,6 +47,7 @@ app.command(diagnose.diagnose)
 app.command(calibrate.calibrate)
 app.command(evaluate.evaluate)
 app.command(compare.compare)
+app.command(review.review)
 app.command(explain.explain)
 app.command(formats.formats)
 app.command(holter.holter)

@@ -96,10 +96,13 @@ def recalibrate(
     logits, skipped = _record_logits(predictor, rows, progress)
     scored = ~np.isnan(logits).all(axis=1)
     logits, values = logits[scored], values[scored]
-    groups = [rows.groups()[k] for k in np.flatnonzero(scored)]
+    people = rows.groups()
+    groups = [people[k] for k in np.flatnonzero(scored)]
     source = f"{len(values)} recordings of the owner"
     task, fitted = bundle.task.recalibrated(logits, values, source=source)
-    task = task.with_sets(logits, values, groups, source=source, coverage=coverage)
+    task = task.with_sets(
+        logits, values, groups, source=source, coverage=coverage, crossed=bool(fitted)
+    )
     sets = task.readout.sets
     if not fitted and sets is bundle.task.readout.sets:
         raise ManifestError(

@@ -259,6 +259,7 @@ class Task(ABC):
         *,
         source: str,
         coverage: float = COVERAGE,
+        crossed: bool = False,
     ) -> Self:
         """Return the task with prediction sets, where its kind has them.
 
@@ -269,8 +270,11 @@ class Task(ABC):
         source : str
             What they are, in words.
         coverage : float
+        crossed : bool
+            The calibration was fitted on these records: that of each record is to come from the
+            other people's, where this makes a difference.
         """
-        del outputs, values, groups, source, coverage
+        del outputs, values, groups, source, coverage, crossed
         return self
 
     @property

@@ -135,18 +135,13 @@ class Multiclass(Classification):
         *,
         source: str,
         coverage: float = COVERAGE,
+        crossed: bool = False,
     ) -> Self:
-        """Return the task with the lowest probability of each class at which it is possible.
-
-        Notes
-        -----
-        The calibration of a record comes from the other people's, because a class's probability
-        depends on the calibration of all classes.
-        """
+        """Return the task with the lowest probability of each class at which it is possible."""
         known, classes = self.known_labels(values)
         z, who = outputs[known], [groups[k] for k in np.flatnonzero(known)]
         found = self.readout.calibration
-        if found is not None and len(set(who)) >= FEWEST_PATIENTS:
+        if crossed and found is not None and len(set(who)) >= FEWEST_PATIENTS:
             scores = cross_fitted_probabilities(
                 z, classes, who, method=found.record.method, multiclass=True
             )

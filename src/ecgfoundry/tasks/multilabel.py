@@ -137,6 +137,7 @@ class Multilabel(Classification):
         *,
         source: str,
         coverage: float = COVERAGE,
+        crossed: bool = False,
     ) -> Self:
         """Return the task with the limits of each target, apart for records with and without it.
 
@@ -145,6 +146,7 @@ class Multilabel(Classification):
         A limit is an order statistic, so that a calibration that keeps the order, as Platt's does,
         cannot make it better than it is. A target without any label keeps the limits that it had.
         """
+        del crossed
         answers, before = self.answers(outputs), self.readout.sets
 
         def limit(scores: Float64, rows: NDArray[np.bool_]) -> float | None:

@@ -31,7 +31,8 @@ class PositiveUnlabelled(Multilabel):
         *,
         source: str,
         coverage: float = COVERAGE,
+        crossed: bool = False,
     ) -> Self:
         """Return the task without sets: a record that is not annotated is not one without it."""
-        del outputs, values, groups, source, coverage
+        del outputs, values, groups, source, coverage, crossed
         return self

@@ -460,7 +460,7 @@ def _finish(
     outputs, values, groups = parts["validation"]
     task = task.calibrated(outputs, values)
     source = f"{len(values)} recordings of the validation split, which also chose the weights"
-    task = task.with_sets(outputs.records, values, groups, source=source)
+    task = task.with_sets(outputs.records, values, groups, source=source, crossed=True)
     metrics: list[Metric] = []
     if "test" in parts:
         found, truth, who = parts["test"]

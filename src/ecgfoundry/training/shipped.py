@@ -185,7 +185,7 @@ class Shipped:
 
     ``data`` is the file or folder of the data set below the data folder; ``run`` is the recipe;
     ``metrics`` turns its ``metrics.json`` into metrics and notes for the card; ``later`` holds what
-    was measured afterwards.
+    was measured afterwards; ``learned`` gives the fingerprints of what it learned from.
     """
 
     description: BundleDescription
@@ -193,6 +193,7 @@ class Shipped:
     run: Callable[..., Any]
     metrics: Callable[[Mapping[str, Any]], tuple[list[Metric], list[str]]]
     later: Later
+    learned: Callable[[Path], frozenset[int]]
 
     def card_metrics(
         self, results: Mapping[str, Any], weights: Path
@@ -230,6 +231,18 @@ def _run_superclass(data: Path, output: Path, *, threads: int) -> None:
     from ecgfoundry.training.recipes import ptbxl_superclass
 
     ptbxl_superclass.run(data, output, seed=SUPERCLASS.seed, threads=threads)
+
+
+def _rhythm_learned_from(data: Path) -> frozenset[int]:
+    from ecgfoundry.training.recipes.rhythm_single_lead.data import learned_from
+
+    return learned_from(data)
+
+
+def _superclass_learned_from(data: Path) -> frozenset[int]:
+    from ecgfoundry.training.recipes.ptbxl_superclass.data import learned_from
+
+    return learned_from(data)
 
 
 def rhythm_metrics(
@@ -416,7 +429,12 @@ _SUPERCLASS_LATER = Later(
 
 SHIPPED: dict[str, Shipped] = {
     RHYTHM.name: Shipped(
-        RHYTHM, "cinc2017_training2017.zip", _run_rhythm, rhythm_metrics, _RHYTHM_LATER
+        RHYTHM,
+        "cinc2017_training2017.zip",
+        _run_rhythm,
+        rhythm_metrics,
+        _RHYTHM_LATER,
+        _rhythm_learned_from,
     ),
     RHYTHM_EDGE.name: Shipped(
         RHYTHM_EDGE,
@@ -424,9 +442,15 @@ SHIPPED: dict[str, Shipped] = {
         _run_rhythm_edge,
         rhythm_edge_metrics,
         _EDGE_LATER,
+        _rhythm_learned_from,
     ),
     SUPERCLASS.name: Shipped(
-        SUPERCLASS, "ptbxl_subset", _run_superclass, superclass_metrics, _SUPERCLASS_LATER
+        SUPERCLASS,
+        "ptbxl_subset",
+        _run_superclass,
+        superclass_metrics,
+        _SUPERCLASS_LATER,
+        _superclass_learned_from,
     ),
 }
 
@@ -461,9 +485,8 @@ def train_shipped(
             f"there is no shipped bundle '{name}'", remedy=f"There are: {', '.join(SHIPPED)}"
         )
     shipped = SHIPPED[name]
-    results = work / name
+    results, source = work / name, data / shipped.data
     if train:
-        source = data / shipped.data
         if not source.exists():
             raise TrainingError(
                 "the training data are not there",
@@ -474,4 +497,7 @@ def train_shipped(
     metrics, notes = shipped.card_metrics(
         json.loads((results / "metrics.json").read_text()), results / "model.safetensors"
     )
-    return package(shipped.description, results, output / name, metrics=metrics, notes=notes)
+    description = shipped.description
+    if source.exists():
+        description = replace(description, learned_from=shipped.learned(source))
+    return package(description, results, output / name, metrics=metrics, notes=notes)

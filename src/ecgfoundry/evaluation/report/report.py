@@ -88,12 +88,19 @@ def evaluation_report(evaluation: Evaluation) -> str:
     return page(evaluation.title, _lead(evaluation), contents, body)
 
 
-def page(title: str, lead: str, contents: Sequence[tuple[str, str]], body: Markup) -> str:
+def page(
+    title: str,
+    lead: str,
+    contents: Sequence[tuple[str, str]],
+    body: Markup,
+    *,
+    script: str = SORT_SCRIPT,
+) -> str:
     """Wrap a body as a self-contained page in the house style."""
     style = evaluation_style()
     policy = (
         f"default-src 'none'; style-src 'sha256-{_hash(style)}'; "
-        f"script-src 'sha256-{_hash(SORT_SCRIPT)}'; base-uri 'none'; form-action 'none'"
+        f"script-src 'sha256-{_hash(script)}'; base-uri 'none'; form-action 'none'"
     )
     return str(
         TEMPLATES.render(
@@ -105,7 +112,7 @@ def page(title: str, lead: str, contents: Sequence[tuple[str, str]], body: Marku
             # The browser compares them with their hashes in the policy.
             policy=drawn(policy),
             style=drawn(style),
-            script=drawn(SORT_SCRIPT),
+            script=drawn(script),
             disclaimer=DISCLAIMER,
         )
     )

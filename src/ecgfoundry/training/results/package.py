@@ -206,6 +206,15 @@ def _verify_graph(network: Any, graph: Path, spec: InputSpec, *, takes_presence:
     verify_onnx(network, graph, signal, presence)
 
 
+def _knows(learned_from: frozenset[int] | None) -> list[str]:
+    if learned_from is None:
+        return []
+    return [
+        f"Carries the fingerprints of {len(learned_from):,} records that it, or a model before it, "
+        "learned from: `ecgfoundry evaluate` says how many of the records are among them."
+    ]
+
+
 def _certainty(sets: PredictionSets | None) -> list[str]:
     if sets is None:
         return []
@@ -264,6 +273,7 @@ def _card(about: BundleDocument, description: BundleDescription, notes: Sequence
         "## Training",
         description.method,
         "\n".join(data),
+        *_knows(description.learned_from),
         f"{about.architecture.parameters or 0:,} parameters, stored in half precision. Recipe "
         f"`{description.recipe}`, seed {description.seed}; repeat it with {description.repeat}.",
         "## Results",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.leads import LIMB_LEADS, PRECORDIAL_LEADS, STANDARD_12_LEADS
+from ecgfoundry.manifest import windows_fingerprints
 
 TARGETS = ("NORM", "MI", "STTC", "CD", "HYP")
 """PTB-XL's diagnostic superclasses in the order of the logits."""
@@ -23,6 +24,8 @@ FOLD_GROUPS = {
 TRAINING_FOLDS = tuple(range(1, 9))
 
 CALIBRATION_FOLD = 9
+
+SAMPLING_RATE = 250.0  # Hz, of the stored signals
 
 Array = NDArray[np.float32]
 
@@ -119,6 +122,15 @@ def read(data: Path) -> Records:
 
 def _columns(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> Array:
     return np.array([[float(row[name]) for name in names] for row in rows], dtype=np.float32)
+
+
+def learned_from(data: Path) -> frozenset[int]:
+    """Return the fingerprints of all records: they train, or calibrate.
+
+    The stored signals are filtered and resampled, which a fingerprint outlasts.
+    """
+    marks = windows_fingerprints(read(data).signal, SAMPLING_RATE, STANDARD_12_LEADS)
+    return frozenset(mark for mark in marks if mark is not None)
 
 
 def all_leads() -> str:

@@ -13,7 +13,9 @@ import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
+from ecgfoundry.manifest import fingerprint
 from ecgfoundry.preprocessing import standardize_window
+from ecgfoundry.recording import Recording
 from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
 from ecgfoundry.signals.resampling import resample_polyphase
 from ecgfoundry.signals.windows import window_bounds
@@ -155,6 +157,18 @@ def parts(recordings: Recordings, folds: int) -> list[str]:
         "duplicate" if p.startswith("fold") and c in outside else p
         for c, p in zip(content, part, strict=True)
     ]
+
+
+def learned_from(data_zip: Path) -> frozenset[int]:
+    """Return the fingerprints of the recordings that train or calibrate."""
+    recordings = read(data_zip)
+    learned = [
+        Recording.from_array(x[None], sampling_rate=SOURCE_RATE, leads=["I"], unit="mV")
+        for x, part in zip(recordings.raw, parts(recordings, 1), strict=True)
+        if part not in ("holdout", "duplicate")
+    ]
+    marks = map(fingerprint, learned)
+    return frozenset(mark for mark in marks if mark is not None)
 
 
 def _hash(text: str) -> str:

@@ -27,6 +27,7 @@ from ecgfoundry.metrics.classification import (
 )
 from ecgfoundry.metrics.intervals import metric_interval, statistic_interval
 from ecgfoundry.models.networks.rhythm import RhythmNet
+from ecgfoundry.tasks import TASKS, Calibration, Readout
 from ecgfoundry.training.recipes.rhythm_single_lead.data import (
     ATRIAL,
     LABELS,
@@ -34,6 +35,7 @@ from ecgfoundry.training.recipes.rhythm_single_lead.data import (
     Data,
     prepared,
 )
+from ecgfoundry.vocabularies import load_vocabulary
 
 
 def record_logits(
@@ -146,18 +148,9 @@ def measure(data: Data, network: RhythmNet, output: Path, *, holdout: bool) -> d
     of_record = np.repeat(np.arange(len(rows)), [len(x) for x in cut])
     of_windows = window_logits(network, [x for windows in cut for x in windows])
     window = fit_calibrator(of_windows, classes[of_record], method="vector", multiclass=True)
-    write_json(
-        output / "calibration.json",
-        {
-            "calibration": {
-                "record": record.to_dict(),
-                "window": window.to_dict(),
-                "fitted_on": f"CinC 2017 validation part, {len(rows)} records, "
-                f"{len(of_windows)} windows",
-            },
-            "thresholds": None,  # the present class is the most probable one
-        },
-    )
+    fitted_on = f"CinC 2017 validation part, {len(rows)} records, {len(of_windows)} windows"
+    readout = Readout(Calibration(record, window, fitted_on=fitted_on))
+    measured, truth = [logits], [classes]
 
     def cross_fitted(z: NDArray[np.float64], y: NDArray[np.int64], groups: Any) -> Any:
         return cross_fitted_probabilities(z, y, groups, method="vector", multiclass=True)
@@ -182,7 +175,34 @@ def measure(data: Data, network: RhythmNet, output: Path, *, holdout: bool) -> d
         logits = record_logits(network, data.windows(rows))
         metrics["holdout"] = report(logits, data.classes[rows], record)
         metrics["holdout_10s"] = short_windows(data, network, rows, record, window)
+        measured.append(logits)
+        truth.append(data.classes[rows])
+    # The present class is the most probable one: there are no thresholds.
+    readout = with_sets(readout, np.concatenate(measured), np.concatenate(truth), holdout=holdout)
+    write_json(output / "calibration.json", readout.to_dict())
     return metrics
+
+
+def with_sets(
+    readout: Readout, logits: NDArray[np.float64], classes: NDArray[np.int64], *, holdout: bool
+) -> Readout:
+    """Add prediction sets from recordings that no weight was learned from.
+
+    Parameters
+    ----------
+    readout : Readout
+    logits : ndarray (records, classes)
+    classes : ndarray of int (records,)
+    holdout : bool
+        Whether the hold-out is among them; for the words.
+    """
+    task = TASKS["multiclass"].answering(load_vocabulary("cinc2017-rhythm"), readout)
+    # The data set names no people.
+    who = [str(k) for k in range(len(classes))]
+    parts = "validation part and hold-out" if holdout else "validation part"
+    source = f"CinC 2017 {parts}, {len(classes)} records"
+    values = classes[:, None].astype(np.float64)
+    return task.with_sets(logits, values, who, source=source).readout
 
 
 def short_windows(
