@@ -17,6 +17,8 @@ from benchmarks.sizes import Sizes
 from ecgfoundry import native
 from ecgfoundry.inference.runtimes.base import create_runtime
 from ecgfoundry.inference.runtimes.hardware import has_bfloat16
+from ecgfoundry.leads import STANDARD_12_LEADS
+from ecgfoundry.measurements.gate import judge_windows
 from ecgfoundry.preprocessing import standardize_windows
 
 __all__ = ["ROWS"]
@@ -53,6 +55,29 @@ def standardize_alone(leads: int, sizes: Sizes) -> Row:
         ours=lambda: standardize_windows(window, 500.0, FINETUNE),
         reference=lambda: ecgfounder_finetune_per_lead(one),
         reference_name=TRANSCRIPTION,
+        ours_name=str(native.status()),
+        runs=sizes.runs,
+        minimum_s=sizes.minimum_s,
+    )
+
+
+def gate(leads: int, sizes: Sizes) -> Row:
+    """The quality gate of one window, against wfdb's search for beats in every lead."""
+    from wfdb.processing import XQRS
+
+    window = real_windows(1, leads)
+    names = STANDARD_12_LEADS[:leads]
+    rows = window[0].astype(np.float64)
+
+    def beats() -> None:
+        for row in rows:
+            XQRS(row, 500).detect(verbose=False)
+
+    return compare(
+        f"quality gate {leads} x 5000, one core",
+        ours=lambda: judge_windows(window, 500.0, names),
+        reference=beats,
+        reference_name="wfdb XQRS, beats of every lead",
         ours_name=str(native.status()),
         runs=sizes.runs,
         minimum_s=sizes.minimum_s,
@@ -108,6 +133,7 @@ ROWS: dict[str, Callable[[Sizes], list[Row] | list[Row | Fact]]] = {
     "standardize-12": lambda sizes: [standardize(12, sizes)],
     "standardize-1": lambda sizes: [standardize(1, sizes)],
     "standardize-alone": lambda sizes: [standardize_alone(12, sizes), standardize_alone(1, sizes)],
+    "gate": lambda sizes: [gate(12, sizes), gate(1, sizes)],
     "network-12-batch-32": lambda sizes: network(12, sizes.network_batch, sizes),
     "network-12-batch-1": lambda sizes: network(12, 1, sizes),
     "network-1-batch-32": lambda sizes: network(1, sizes.network_batch, sizes),

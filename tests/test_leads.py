@@ -45,6 +45,14 @@ from ecgfoundry.leads import (
         ("EKG", "ECG"),
         ("V4R", "V4R"),
         ("vx", "X"),
+        ("Ⅱ", "II"),
+        ("ａＶＦ", "aVF"),
+        ("Ableitung III", "III"),
+        ("Derivación V1", "V1"),
+        ("dérivation aVL", "aVL"),
+        ("отведение II", "II"),
+        ("V5导联", "V5"),
+        ("第Ⅰ誘導", "I"),
     ],
 )
 def test_spellings(spelling: str, lead: str) -> None:
@@ -52,7 +60,7 @@ def test_spellings(spelling: str, lead: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["PLETH", "ABP", "RESP", "V10", "", "LA", "MDC_ECG_LEAD_LA", "CO2"]
+    "name", ["PLETH", "ABP", "RESP", "V10", "", "LA", "MDC_ECG_LEAD_LA", "CO2", "-Ⅱ", "导联"]
 )
 def test_what_is_no_lead_is_not_taken_for_one(name: str) -> None:
     assert canonical_lead(name) is None

@@ -4,7 +4,8 @@
 FOLDER holds the public sets, unpacked (folders ``cinc2017``, ``ludb``, ``mitbih``, ``cinc2021``,
 ``brugada``: any ``*.hea`` below them) or as single files (``cinc2011_quality.npz``,
 ``ptbxl_z250_*.npz``); what is not there is left out. Windows have 10 s; a recording is refused if
-every window of it is. Of CinC 2017 the records with an answer (N, A, O) are put in an order by
+every window of it is. ``--single-leads`` reads every lead of the first window alone instead. Of
+CinC 2017 the records with an answer (N, A, O) are put in an order by
 ``numpy.random.default_rng(2017)``: the first 1,500 chose the limits, the next 1,500 are reported.
 """
 
@@ -97,6 +98,13 @@ def judged(job: Job) -> list[str]:
     ]  # fmt: skip
 
 
+def judged_alone(job: Job) -> list[str]:
+    """Return the code of the refusal of every lead of a recording, each read without the others."""
+    name, signal, rate = job
+    first = signal[:, : round(WINDOW_S * rate)]
+    return [judged((name, row[None], rate))[0] for row in first]
+
+
 def hostile(job: tuple[str, int, int, bool]) -> bool:
     """Whether a signal that is no ECG passes."""
     kind, number, leads, alike = job
@@ -112,9 +120,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, help="without it, only the made signals are judged")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--single-leads", action="store_true", help="first windows, lead by lead")
     parser.add_argument("--each", type=int, default=40, help="signals of a kind with one lead")
     options = parser.parse_args()
     with Pool(options.processes) as pool:
+        if options.single_leads:
+            print("| set | leads alone | refused | why |")
+            print("| --- | --- | --- | --- |")
+            for name, jobs in sets(options.data):
+                codes = [code for found in pool.imap(judged_alone, jobs) for code in found]
+                refused = Counter(filter(None, codes))
+                why = ", ".join(f"{code} {n}" for code, n in refused.most_common())
+                share = refused.total() / len(codes)
+                print(
+                    f"| {name} | {len(codes)} | {refused.total()} ({share:.2%}) | {why} |",
+                    flush=True,
+                )
+            return
         if options.data is not None:
             print("| set | recordings | refused | windows of 10 s | refused | why |")
             print("| --- | --- | --- | --- | --- | --- |")

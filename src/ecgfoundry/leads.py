@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -100,16 +101,29 @@ _PREFIXES = (
     "ECG",
     "EKG",
     "CHANNEL",
+    "ABLEITUNG",
+    "AFLEIDING",
+    "AVLEDNING",
+    "DERIVACAO",
+    "DERIVACION",
+    "DERIVATION",
+    "DERIVAZIONE",
+    "EINTHOVEN",
+    "GOLDBERGER",
+    "WILSON",
+    "ОТВЕДЕНИЕ",
 )
+_AROUND = ("导联", "導聯", "誘導", "第")
+"""Words for "lead" that stand before or behind the name."""
 
 
 @functools.lru_cache(maxsize=4096)
 def canonical_lead(name: str) -> str | None:
     """Return the canonical spelling of a lead name, or None if it is not a known lead.
 
-    Case, blanks, hyphens, a leading ``Lead``/``ECG``/``MDC_ECG_LEAD_`` and national spellings
-    (``DI``, ``D2``, ``C3``) do not matter. Names that are no ECG lead (``ABP``, ``PLETH``) give
-    None, and so does an electrode code such as ``MDC_ECG_LEAD_LA``.
+    Case, blanks, hyphens, a leading ``Lead``/``ECG``/``MDC_ECG_LEAD_`` in several languages and
+    national spellings (``DI``, ``D2``, ``C3``) do not matter. Names that are no ECG lead (``ABP``,
+    ``PLETH``) give None, and so does an electrode code such as ``MDC_ECG_LEAD_LA``.
 
     Examples
     --------
@@ -118,10 +132,12 @@ def canonical_lead(name: str) -> str | None:
     >>> canonical_lead("PLETH") is None
     True
     """
-    text = name.strip().upper()
+    # Full-width letters, the sign for the Roman number two, accents of words for "lead".
+    apart = unicodedata.normalize("NFKD", name.strip().upper())
+    text = "".join(letter for letter in apart if not unicodedata.combining(letter))
     if text.startswith("-"):
         return None  # an inverted lead, as "-aVR" of the Cabrera order, has the other sign
-    for separator in (" ", "-", ".", ":"):
+    for separator in (" ", "-", ".", ":", *_AROUND):
         text = text.replace(separator, "")
     for candidate in _stripped(text):
         found = _ALIASES.get(candidate.replace("_", ""))

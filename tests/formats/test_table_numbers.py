@@ -864,3 +864,15 @@ def test_windows_of_text(tmp_path: Path) -> None:
 def test_encodings_of_text() -> None:
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "latin-1"):
         assert decode_text("µV;é".encode(encoding)) == "µV;é"
+
+
+def test_a_comma_that_may_part_thousands_is_refused(tmp_path: Path) -> None:
+    """945, then 1,000: one, or a thousand? With 0,5 among them it is plain."""
+    path = tmp_path / "r.csv"
+    rows = [f"{4 * k};{value}" for k, value in enumerate(["900", "945", "1,000", "1,500"] * 50)]
+    path.write_text("time (ms);I (uV)\n" + "\n".join(rows) + "\n")
+    with pytest.raises(EcgFoundryError):
+        read(path)
+    rows[0] = "0;0,5"
+    path.write_text("time (ms);I (uV)\n" + "\n".join(rows) + "\n")
+    assert float(read(path).signal[0, 2]) == pytest.approx(0.001)

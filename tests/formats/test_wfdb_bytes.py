@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecgfoundry import load_model
 from ecgfoundry.errors import (
     EcgFoundryError,
     FormatError,
@@ -657,3 +658,25 @@ def test_an_annotation_file_beyond_64_mb_is_refused(tmp_path: Path) -> None:
         file.truncate(64_000_001)  # sparse
     with pytest.raises(LimitError, match="64 MB"):
         read_annotation_file(path, 100.0)
+
+
+def test_a_gain_with_a_comma_is_refused_and_not_taken_for_a_name(tmp_path: Path) -> None:
+    (tmp_path / "r.dat").write_bytes(np.arange(500, dtype="<i2").tobytes())
+    (tmp_path / "r.hea").write_text("r 1 100 500\nr.dat 16 1000,5/mV 16 0 0 0 0 I\n")
+    with pytest.raises(FormatError, match="the gain '1000,5/mV' is not a number"):
+        read(tmp_path / "r.hea")
+
+
+def test_an_assumed_gain_and_a_lead_at_another_rate_are_warned_of(tmp_path: Path) -> None:
+    phase = (np.arange(2500) / 250.0) % 0.8
+    beats = np.rint(200 * np.exp(-0.5 * ((phase - 0.4) / 0.012) ** 2)).astype("<i2")
+    frames = np.column_stack([beats.reshape(-1, 2), beats[::2]])
+    (tmp_path / "r.dat").write_bytes(frames.tobytes())
+    lines = "r 2 125 1250\nr.dat 16x2 0 16 0 0 0 0 I\nr.dat 16 0 16 0 0 0 0 II\n"
+    (tmp_path / "r.hea").write_text(lines)
+    recording = read(tmp_path / "r.hea")
+    assert (recording.leads, recording.sampling_rate) == (("I",), 250.0)
+    told = load_model("rhythm-single-lead-edge").interpret(recording).warnings
+    found = {notice.code: notice.leads for notice in told}
+    assert found["leads-at-other-rates"] == ("II",)
+    assert "gain-assumed" in found

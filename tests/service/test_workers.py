@@ -16,8 +16,11 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
+from ecgfoundry import read
+from ecgfoundry.inference.predictor import SourceTask
+from ecgfoundry.recording import Recording
 from ecgfoundry.samples import sample_path
-from ecgfoundry.service.handlers import Result, Work
+from ecgfoundry.service.handlers import Result, Work, Worker
 from ecgfoundry.service.problems import ProblemError
 from ecgfoundry.service.samples import SAMPLES_NAME
 from ecgfoundry.service.worker_limits import limits_for
@@ -132,6 +135,41 @@ def test_a_worker_may_use_only_so_much_memory() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["100", "none", "100"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only where it is told")
+def test_reserved_address_space_is_no_memory() -> None:
+    """The allocators of Polars and Arrow reserve a gigabyte when they are first used."""
+    code = (
+        "import mmap\n"
+        "import numpy as np\n"
+        "from ecgfoundry.service.worker_limits import bound_memory\n"
+        "bound_memory(300 << 20)\n"
+        "kept = mmap.mmap(-1, 2 << 30, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)\n"
+        "print(np.ones(100 << 17).nbytes >> 20)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["100"]
+
+
+def test_one_request_without_memory_leaves_the_others_alone() -> None:
+    class Exhausted:
+        """A source whose samples do not fit."""
+
+        leads, sampling_rate, samples = ("I",), 500.0, 5000
+
+        def part(self, start: int, stop: int) -> Recording:
+            raise MemoryError
+
+    whole = read(sample_path("12-lead"))
+    tasks = [
+        (0, SourceTask(Exhausted(), whole, None, "large")),
+        (1, SourceTask(whole, whole, None, "small")),
+    ]
+    large, small = Worker()._answers("rhythm-single-lead-edge", tasks)
+    assert isinstance(large[1], Result) and large[1].problem is not None
+    assert large[1].problem.status == 413
+    assert not isinstance(small[1], Result) and small[1].findings
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only where the size is told")

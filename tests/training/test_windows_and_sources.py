@@ -169,7 +169,9 @@ def test_what_is_no_ecg_is_left_out_and_said(tmp_path: Path) -> None:
     open_sources(
         manifest, tmp_path / "d", leads=("I",), window_s=10.0, targets=("a",), say=said.append
     )
-    assert len(said) == 1 and said[0].startswith("2 records or windows were left out: 1 x ")
+    assert len(said) == 1 and said[0].startswith(
+        "2 records or windows were left out: 2 x not read as an ECG (I): "
+    )
 
 
 def test_pulse_waves_are_not_asked_whether_they_are_an_ecg(tmp_path: Path) -> None:

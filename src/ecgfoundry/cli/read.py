@@ -236,7 +236,7 @@ def _print_text(summary: Mapping[str, Any]) -> None:
     console.print(Text(printable(summary["file"]), style="bold"))
     console.print(table)
     figures = Table("lead", "peak to peak", "missing", "flat", "saturated", "noise", "mains",
-                    "wander", box=box.SIMPLE_HEAD)  # fmt: skip
+                    "wander", "signal to noise", box=box.SIMPLE_HEAD)  # fmt: skip
     for lead, quality in summary["quality"]["leads"].items():
         amplitude = quality["amplitude_mv"]
         shares = (
@@ -247,6 +247,7 @@ def _print_text(summary: Mapping[str, Any]) -> None:
             Text(printable(lead)),
             "–" if amplitude is None else f"{amplitude:.2f} mV",
             *("–" if share is None else f"{100 * share:.0f} %" for share in shares),
+            "–" if quality["snr_db"] is None else f"{quality['snr_db']:.0f} dB",
         )
     console.print(figures)
 

@@ -55,6 +55,13 @@ def recording_warnings(
     if leads.absent:
         words = f"{', '.join(leads.absent)}: absent, masked; findings are less certain"
         result.append(Notice("leads-absent", words, leads.absent))
+    other_rates = recording.header.get("leads_at_other_rates")
+    if other_rates:
+        words = f"{other_rates}: recorded at another rate and not read"
+        result.append(Notice("leads-at-other-rates", words, tuple(other_rates.split(", "))))
+    if recording.header.get("gain") == "assumed":
+        words = "the file does not state its gain: amplitudes in mV are not to be relied on"
+        result.append(Notice("gain-assumed", words))
     age = recording.subject.age
     if age is not None and age < ADULT_AGE:
         words = f"the person is {age:g} years old; no figure of this model is for children"

@@ -21,8 +21,8 @@ from ecgfoundry.signals.quality import Notice, WindowQuality, assess_windows
 __all__ = ["judge_window", "judge_windows"]
 
 LOW_SNR_DB = 8.0
-"""Below it a lead is noisy. Noise added at 6 dB changes one answer in ten, at 12 dB one in fifty
-(``benchmarks/experiments/noise.py``); of clean leads of a hand-held device 7 in 100 are below."""
+"""Below it a lead is noisy. Noise added at 6 dB changes 7 to 17 of 100 answers, at 12 dB 1 to 5
+(``benchmarks/experiments/noise.py``); 7 of 100 windows of CinC 2017 are below as recorded."""
 NOISY_SHARE = 0.5
 """Of the leads that are read, from which on there is a warning: of acceptable twelve-lead records
 one in four has some noisy lead, one in fifty has six (our measurement on CinC 2011)."""

@@ -254,7 +254,7 @@ class Worker:
         predictor = self.predictor(model)
         try:
             together = predictor.interpret_many([task for _, task in tasks])
-        except EcgFoundryError:
+        except (EcgFoundryError, MemoryError):
             # One of them cannot be read to its end: each for itself, so that only it fails.
             alone: list[tuple[int, Interpretation | Result]] = []
             for number, task in tasks:

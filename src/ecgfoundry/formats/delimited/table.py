@@ -20,6 +20,7 @@ __all__ = ["Table", "TableLayout", "detect_layout", "iterate_table", "load_table
 _MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "-", "?"})
 _NUMBER = re.compile(r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
 _DECIMAL_COMMA = re.compile(r"^[+-]?\d*,\d+(?:[eE][+-]?\d+)?$")
+_THOUSANDS = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")
 _SEPARATOR_LINE = re.compile(r"^\"?sep=(.)\"?$")  # as spreadsheets write it for themselves
 _MOMENT = re.compile(
     r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?(?:Z|[+-]\d{2}:?\d{2}))?$"
@@ -124,8 +125,9 @@ def _try_layout(
     header = rows[:first]
     if any(len(row) != columns for row in header):
         return None
-    if decimal_comma and not any("," in cell for row in rows[first:] for cell in row):
-        return None
+    with_comma = [cell for row in rows[first:] for cell in row if "," in cell]
+    if decimal_comma and (not with_comma or all(map(_THOUSANDS.match, with_comma))):
+        return None  # "1,500" alone may be one and a half, or a thousand and a half
     return TableLayout(
         delimiter=delimiter,
         decimal_comma=decimal_comma,

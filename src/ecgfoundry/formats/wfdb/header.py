@@ -274,8 +274,11 @@ def _take_gain(rest: str, path: Path) -> tuple[float, bool, int | None, str, str
     token, *after = rest.split(maxsplit=1) or [""]
     remaining = after[0] if after else ""
     match = _GAIN.match(token)
-    if not token or match is None:
+    if not token or (match is None and not token.startswith(tuple("+-.0123456789"))):
         return DEFAULT_GAIN, True, None, "", rest
+    if match is None:
+        # Taken for the beginning of a name, it would leave the signal at the usual gain.
+        raise FormatError(f"the gain '{token[:40]}' is not a number", path=path)
     gain = float(match["gain"]) if match["gain"] else 0.0
     if not math.isfinite(gain):
         raise FormatError(f"the gain '{token}' is not a finite number", path=path)
