@@ -308,7 +308,7 @@ class _Run:
             trained,
             batches,
             _masked_loss(task.outputs, settings.regression_weight),
-            settings=FitSettings.of(
+            settings=FitSettings.of_run(
                 settings,
                 steps_per_epoch=batches.steps,
                 learning_rate=settings.optimizer.learning_rate or (1e-3 if fresh else 3e-4),

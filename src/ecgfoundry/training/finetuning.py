@@ -356,7 +356,7 @@ def _train(
         return task.figures(outputs, truth)
 
     fresh = start.origin == FRESH
-    chosen = FitSettings.of(
+    chosen = FitSettings.of_run(
         settings,
         epochs=settings.schedule.epochs or 30,
         steps_per_epoch=batches.steps,

@@ -27,8 +27,17 @@ from ecgfoundry.errors import DivergenceError, TrainingError
 from ecgfoundry.io import write_atomically, write_whole
 from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.distributed import ALONE, World
-from ecgfoundry.training.schedules import SCHEDULES, Schedule, learning_rate_at
-from ecgfoundry.training.settings import Settings
+from ecgfoundry.training.schedules import Schedule, learning_rate_at
+from ecgfoundry.training.settings import (
+    REQUIRED,
+    ArithmeticSettings,
+    EarlyStoppingSettings,
+    OptimizerSettings,
+    ScheduleSettings,
+    Settings,
+    StepSettings,
+    setting,
+)
 
 __all__ = [
     "Batch",
@@ -62,102 +71,48 @@ EXPLODED = 100.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitSettings:
-    """What decides the course of a training run.
+class FitSettings(
+    OptimizerSettings, ScheduleSettings, EarlyStoppingSettings, StepSettings, ArithmeticSettings
+):
+    """What decides the course of a training run: the groups of its settings that the loop reads.
 
-    Attributes
-    ----------
-    epochs : int
-        Passes over the data.
-    steps_per_epoch : int
-        Batches in each epoch; the schedule is laid out over ``epochs * steps_per_epoch`` steps.
-    learning_rate : float
-        The peak rate of the schedule.
-    schedule : {"one-cycle", "cosine", "constant", "step", "plateau"}
-        See :func:`ecgfoundry.training.schedules.learning_rate_at`.
-    warmup : float
-        Share of all steps in which the rate rises.
-    weight_decay : float
-        Decoupled decay of AdamW; only on tensors of two or more axes (not on biases and norms).
-    betas : tuple of float
-        The two decay rates of AdamW's moments.
-    gradient_clip : float or None
-        Largest global L2 norm of the gradient.
-    ema_decay : float or None
-        Decay of the averaged weights, which are then the ones evaluated, selected and returned.
-    seed : int
-        Seeds the torch generator and, together with the epoch, the generator of the batches.
-    threads : int or None
-        Threads of torch on the CPU; None leaves the setting alone.
-    evaluate_every : int
-        Epochs between two evaluations; the last epoch is always evaluated.
-    monitor : str or None
-        Name of the evaluated figure that selects the weights; None keeps the last weights.
-    monitor_mode : {"max", "min"}
-        Whether a larger or a smaller figure is better.
-    patience : int or None
-        Evaluations without improvement after which training stops; None never stops early.
-    checkpoint_every : int or None
-        Steps between two checkpoints inside an epoch; one is always written after an epoch.
-    step_epochs : int
-        Epochs between two falls of the schedule "step".
-    step_factor : float
-        What the rate is multiplied with at each fall of "step" and "plateau".
-    plateau_patience : int
-        Evaluations without improvement before "plateau" lowers the rate.
-    precision : {"fp32", "bf16"}
-        "bf16": the forward pass under autocast; weights, gradients and optimizer stay in fp32.
-    accumulate : int
-        Batches whose gradients are averaged for one step of the optimizer.
-    channels_last : bool
-        Compute a Net1D in channels-last layout (:mod:`ecgfoundry.training.channels_last`).
-    compile : bool
-        Run the network through ``torch.compile``.
-    deterministic : bool
-        Refuse operations without a repeatable form (``torch.use_deterministic_algorithms``).
+    Declared here is what only the loop knows, and where its default is another one than that of
+    ``finetune``. Patience counts evaluations.
     """
 
-    epochs: int
-    steps_per_epoch: int
-    learning_rate: float = 1e-3
-    schedule: Schedule = "one-cycle"
-    warmup: float = 0.2
-    weight_decay: float = 0.01
-    betas: tuple[float, float] = (0.9, 0.999)
-    gradient_clip: float | None = 1.0
-    ema_decay: float | None = 0.999
-    seed: int = 0
-    threads: int | None = None
-    evaluate_every: int = 1
-    monitor: str | None = None
-    monitor_mode: Literal["max", "min"] = "max"
-    patience: int | None = None
-    checkpoint_every: int | None = None
-    step_epochs: int = 5
-    step_factor: float = 0.1
-    plateau_patience: int = 10
-    precision: Literal["fp32", "bf16"] = "fp32"
-    accumulate: int = 1
-    channels_last: bool = False
-    compile: bool = False
-    deterministic: bool = False
+    epochs: int = setting(REQUIRED, "Passes over the data.", low=1)
+    steps_per_epoch: int = setting(
+        REQUIRED, "Steps in each epoch; the schedule is laid out over all of them.", low=1
+    )
+    learning_rate: float = setting(1e-3, "Peak rate of the schedule (PyTorch's default).", low=0)
+    schedule: Schedule = setting("one-cycle", "Course of the rate (our choice).")  # noqa: RUF009
+    warmup: float = setting(
+        0.2, "Share of all steps in which the rate rises, below 1 (our choice).", low=0, high=1
+    )
+    plateau_patience: int = setting(
+        10, "Evaluations without improvement before plateau lowers the rate (ECGFounder).", low=0
+    )
+    betas: tuple[float, float] = setting(
+        (0.9, 0.999), "Decay rates of AdamW's moments (Kingma and Ba 2015)."
+    )
+    ema_decay: float | None = setting(
+        0.999, "Decay of the averaged weights; none: no average (our choice).", low=0, high=1
+    )
+    patience: int | None = setting(None, "Evaluations without improvement; none: never.", low=1)
+    seed: int = setting(0, "Of torch and, with the epoch, of the batches.", low=0)
+    evaluate_every: int = setting(1, "Epochs between two evaluations, and after the last.", low=1)
+    monitor: str | None = setting(
+        None, "The evaluated figure that selects the weights; none: the last weights."
+    )
+    monitor_mode: Literal["max", "min"] = setting("max", "Whether more of it is better, or less.")
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.steps_per_epoch, self.accumulate, self.step_epochs) < 1:
-            raise TrainingError(
-                "epochs, steps_per_epoch, accumulate and step_epochs must be at least 1"
-            )
-        if not 0.0 <= self.warmup < 1.0:
+        super().__post_init__()
+        if self.warmup >= 1.0:
             raise TrainingError(f"warmup is a share of all steps in [0, 1), not {self.warmup}")
-        if self.schedule not in SCHEDULES:
-            raise TrainingError(
-                f"there is no schedule '{self.schedule}'", remedy=f"Use {', '.join(SCHEDULES)}"
-            )
-        if self.precision not in ("fp32", "bf16"):
-            raise TrainingError(f"the precision is fp32 or bf16, not '{self.precision}'")
 
     @classmethod
-    def of(cls, settings: Settings, **own: Any) -> FitSettings:
+    def of_run(cls, settings: Settings, **own: Any) -> FitSettings:
         """Take over what a run's settings and this class both name.
 
         Parameters

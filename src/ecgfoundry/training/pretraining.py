@@ -335,7 +335,7 @@ class _Run:
             self.start.network,
             batches,
             loss,
-            settings=FitSettings.of(
+            settings=FitSettings.of_run(
                 settings, steps_per_epoch=batches.steps, monitor="loss", monitor_mode="min"
             ),
             evaluate=evaluate,
