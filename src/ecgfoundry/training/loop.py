@@ -12,17 +12,18 @@ import copy
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ecgfoundry.documents import JsonObject, JsonValue
 from ecgfoundry.errors import DivergenceError, TrainingError
 from ecgfoundry.io import write_atomically, write_whole
 from ecgfoundry.training.channels_last import fast_form
@@ -41,6 +42,7 @@ from ecgfoundry.training.settings import (
 
 __all__ = [
     "Batch",
+    "EpochRow",
     "FitResult",
     "FitSettings",
     "SampleBatches",
@@ -126,6 +128,16 @@ class FitSettings(
         return cls(**{**shared, **own})
 
 
+class EpochRow(TypedDict):
+    """One row of the curves; ``figures`` only where the epoch was evaluated."""
+
+    epoch: int
+    loss: float
+    learning_rate: float
+    seconds: float
+    figures: NotRequired[dict[str, float] | None]
+
+
 @dataclass(kw_only=True)
 class FitResult:
     """What a run leaves behind.
@@ -138,14 +150,14 @@ class FitResult:
         The epoch, counted from 0, after which they were taken.
     figures : dict of str to float
         What ``evaluate`` said of them.
-    curves : list of dict
+    curves : list of EpochRow
         One row per finished epoch.
     """
 
     state: dict[str, Tensor]
     epoch: int
     figures: dict[str, float]
-    curves: list[dict[str, Any]]
+    curves: list[EpochRow]
 
 
 class WeightAverage:
@@ -177,7 +189,14 @@ class WeightAverage:
                 average.copy_(source[name])
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+class ParameterGroup(TypedDict):
+    """Parameters that share a weight decay, as PyTorch's optimizers take them."""
+
+    params: list[nn.Parameter]
+    weight_decay: float
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[ParameterGroup]:
     """Part the parameters: weights, which decay, and biases and norms, which do not."""
     trainable = [p for p in network.parameters() if p.requires_grad]
     return [
@@ -214,7 +233,7 @@ def fit(
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     checkpoint: Path | None = None,
     curves: Path | None = None,
-    report: Callable[[dict[str, Any]], None] | None = None,
+    report: Callable[[EpochRow], None] | None = None,
     world: World = ALONE,
 ) -> FitResult:
     """Train a network and return its selected weights.
@@ -287,7 +306,7 @@ def _epoch(
     evaluate: Callable[[nn.Module], dict[str, float]] | None,
     checkpoint: Path | None,
     curves: Path | None,
-    report: Callable[[dict[str, Any]], None] | None,
+    report: Callable[[EpochRow], None] | None,
 ) -> None:
     """Train from where the run stands to the end of its epoch, evaluate, and write."""
     settings, world = run.settings, run.world
@@ -309,7 +328,7 @@ def _epoch(
             f"{settings.steps_per_epoch}"
         )
     run.refuse_explosion()
-    row: dict[str, Any] = {
+    row: EpochRow = {
         "epoch": run.epoch,
         "loss": run.loss_sum / run.position,
         "learning_rate": rate,
@@ -409,7 +428,7 @@ class _Run:
     best_epoch: int = -1
     best_state: dict[str, Tensor] = field(default_factory=dict)
     best_figures: dict[str, float] = field(default_factory=dict)
-    curves: list[dict[str, Any]] = field(default_factory=list)
+    curves: list[EpochRow] = field(default_factory=list)
 
     _COUNTERS = ("epoch", "position", "loss_sum", "first_loss", "stopped", "stale", "rate_factor",
                  "rate_stale", "best_epoch", "best_state", "best_figures", "curves")  # fmt: skip
@@ -461,7 +480,7 @@ class _Run:
             "--overwrite",
         )
 
-    def end_epoch(self, row: dict[str, Any], figures: dict[str, float] | None) -> None:
+    def end_epoch(self, row: EpochRow, figures: dict[str, float] | None) -> None:
         self.curves.append(row)
         monitor = self.settings.monitor
         if monitor is None:
@@ -539,7 +558,7 @@ class _Run:
             torch.cuda.set_rng_state_all(content["cuda_generators"])
 
 
-def _check_settings(theirs: dict[str, Any], settings: FitSettings, path: Path) -> None:
+def _check_settings(theirs: Mapping[str, JsonValue], settings: FitSettings, path: Path) -> None:
     ours = _plain(settings)
     # How many threads compute, and how often a checkpoint is written, are free to change; a
     # setting that the file does not know yet had the default.
@@ -556,9 +575,9 @@ def _check_settings(theirs: dict[str, Any], settings: FitSettings, path: Path) -
         )
 
 
-def _plain(settings: FitSettings) -> dict[str, Any]:
+def _plain(settings: FitSettings) -> JsonObject:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
 
 
-def _write_curves(path: Path, rows: list[dict[str, Any]]) -> None:
+def _write_curves(path: Path, rows: Sequence[EpochRow]) -> None:
     write_whole(path, "".join(json.dumps(row) + "\n" for row in rows).encode())

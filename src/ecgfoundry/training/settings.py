@@ -18,6 +18,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.training.schedules import Schedule
 
@@ -115,7 +116,7 @@ class Settings:
         """Return all settings by their names, without groups."""
         return {leaf.name: leaf.default for leaf in _leaves(self)}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return all settings by group, as ``configuration.json`` has them."""
         return asdict(self)
 
