@@ -260,6 +260,7 @@ class _CacheKey(TypedDict):
     window_s: float
     storage: str
     need_all: bool
+    only_ecg: bool
 
 
 class _CachedGroup(TypedDict):
