@@ -121,11 +121,9 @@ class Fields:
         return self.number(name) if self._is_there(name) else None
 
     def whole(self, name: str) -> int:
-        """Return a whole number."""
-        value = self.value(name)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self._wrong(name, "whole number")
-        return value
+        """Return a whole number; JSON does not tell 4 from 4.0."""
+        (found,) = self._wholes(name, [self.value(name)])
+        return found
 
     def whole_or_none(self, name: str) -> int | None:
         """Return a whole number that may be missing."""
@@ -171,13 +169,16 @@ class Fields:
 
     def wholes(self, name: str) -> tuple[int, ...]:
         """Return a list of whole numbers."""
-        values = self.sequence(name)
-        found = tuple(
-            value for value in values if isinstance(value, int) and not isinstance(value, bool)
+        return self._wholes(name, self.sequence(name))
+
+    def _wholes(self, name: str, values: Sequence[JsonValue]) -> tuple[int, ...]:
+        found = self._numbers(name, values)
+        if not all(map(float.is_integer, found)):
+            raise self._wrong(name, "whole number")
+        return tuple(
+            value if isinstance(value, int) else int(number)
+            for value, number in zip(values, found, strict=True)
         )
-        if len(found) < len(values):
-            raise self._wrong(name, "list of whole numbers")
-        return found
 
     def numbers_or_gaps(self, name: str) -> tuple[float | None, ...]:
         """Return a list of numbers, None where there is none."""
@@ -202,7 +203,7 @@ class Fields:
             if isinstance(value, int | float) and not isinstance(value, bool)
         )
         if len(found) < len(values):
-            raise self._wrong(name, "list of numbers")
+            raise self._wrong(name, "number" if len(values) == 1 else "list of numbers")
         return found
 
     def words(self, name: str) -> dict[str, str]:

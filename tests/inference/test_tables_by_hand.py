@@ -20,7 +20,13 @@ from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.batch import resumable as parts
 from ecgfoundry.inference.batch.embed import embed_manifest
 from ecgfoundry.inference.batch.infer import as_manifest, as_recordings, infer_batch, interpret_rows
-from ecgfoundry.inference.batch.resumable import CHUNK, MOST_PARTS, BatchProgress, bundle_digest
+from ecgfoundry.inference.batch.resumable import (
+    CHUNK,
+    MOST_PARTS,
+    BatchOptions,
+    BatchProgress,
+    bundle_digest,
+)
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.manifest import Manifest, ManifestRow, write_manifest
 from ecgfoundry.recording import Recording
@@ -159,7 +165,7 @@ def test_embeddings_are_means_over_the_windows(
 
 def test_embeddings_of_the_windows(manifest: Manifest, tiny: Predictor, tmp_path: Path) -> None:
     output = tmp_path / "e.parquet"
-    embed_manifest(manifest, tiny.bundle.folder, output, windows=True)
+    embed_manifest(manifest, tiny.bundle.folder, output, BatchOptions(workers=1, windows=True))
     table = polars.read_parquet(output)
     assert table["start_s"].to_list() == [0, 10, 0, 10, 20, 30, 40, 50, 0]
     np.testing.assert_allclose(

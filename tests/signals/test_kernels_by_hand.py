@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from ecgfoundry import native
 from ecgfoundry.errors import SignalError
 from ecgfoundry.preprocessing import design
-from ecgfoundry.preprocessing.native import KernelSteps, linear_positions, standardize_natively
+from ecgfoundry.preprocessing.native import (
+    KernelSteps,
+    StridedWindows,
+    linear_positions,
+    standardize_natively,
+)
 
 NAN = float("nan")
 
@@ -23,20 +28,22 @@ def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def run(
-    x: NDArray, steps: KernelSteps, *, output: int | None = None, rate: float = 500.0, **options
+    x: NDArray,
+    steps: KernelSteps,
+    *,
+    output: int | None = None,
+    rate: float = 500.0,
+    gain: float | None = None,
+    **options,
 ) -> NDArray[np.float32] | None:
     """Standardize an array (windows, leads, samples) as it lies."""
     windows, leads, samples = x.shape
+    units = {} if gain is None else {"gain": gain}
+    given = StridedWindows(
+        x, rate, np.arange(windows) * leads * samples, leads, samples, samples, **units
+    )
     return standardize_natively(
-        x,
-        steps,
-        sampling_rate=rate,
-        starts=np.arange(windows) * leads * samples,
-        leads=leads,
-        samples=samples,
-        lead_stride=samples,
-        output_samples=samples if output is None else output,
-        **options,
+        given, steps, output_samples=samples if output is None else output, **options
     )
 
 
@@ -192,9 +199,11 @@ def test_windows_may_lie_anywhere(threads: int) -> None:
     flat = np.random.default_rng(6).normal(size=260)
     starts = [0, 3, 50, 21, 100]
     given = standardize_natively(
-        flat, KernelSteps(500.0, (), epsilon=0.0), sampling_rate=500.0, starts=starts, leads=2,
-        samples=60, lead_stride=100, output_samples=60, threads=threads,
-    )  # fmt: skip
+        StridedWindows(flat, 500.0, starts, leads=2, samples=60, lead_stride=100),
+        KernelSteps(500.0, (), epsilon=0.0),
+        output_samples=60,
+        threads=threads,
+    )
     for start, window in zip(starts, given, strict=True):
         x = np.stack([flat[start : start + 60], flat[start + 100 : start + 160]])
         np.testing.assert_allclose(window, (x - x.mean()) / x.std(), rtol=1e-5, atol=1e-6)
@@ -210,9 +219,10 @@ def test_windows_may_lie_anywhere(threads: int) -> None:
 def test_no_window_reaches_outside(starts: list[int], stride: int, fits: bool) -> None:
     def call():
         return standardize_natively(
-            np.zeros(260), KernelSteps(500.0, ()), sampling_rate=500.0, starts=starts, leads=2,
-            samples=60, lead_stride=stride, output_samples=60,
-        )  # fmt: skip
+            StridedWindows(np.zeros(260), 500.0, starts, leads=2, samples=60, lead_stride=stride),
+            KernelSteps(500.0, ()),
+            output_samples=60,
+        )
 
     if fits:
         assert call().shape == (len(starts), 2, 60)

@@ -23,7 +23,7 @@ from ecgfoundry import native
 from ecgfoundry.errors import SignalError
 from ecgfoundry.native import build
 from ecgfoundry.preprocessing import PREPROCESSINGS, design, get_preprocessing, standardize_windows
-from ecgfoundry.preprocessing.native import KernelSteps, standardize_natively
+from ecgfoundry.preprocessing.native import KernelSteps, StridedWindows, standardize_natively
 
 FINETUNE = "ecgfounder-finetune@1"
 needs_kernels = pytest.mark.skipif(
@@ -214,10 +214,8 @@ def test_the_running_median_is_exact(seed: int, samples: int, half: int, kind: s
     padded = np.pad(x, 2 * half + 1)  # medfilt warns where the kernel is longer than the row
     residue = x - ss.medfilt(padded, 2 * half + 1)[2 * half + 1 : -2 * half - 1]
     steps = KernelSteps(500.0, (), median_kernel=2 * half + 1, epsilon=1.0)
-    given = standardize_natively(
-        x, steps, sampling_rate=500.0, starts=[0], leads=1, samples=samples, lead_stride=samples,
-        output_samples=samples,
-    )  # fmt: skip
+    windows = StridedWindows(x, 500.0, [0], leads=1, samples=samples, lead_stride=samples)
+    given = standardize_natively(windows, steps, output_samples=samples)
     wanted = (residue - residue.mean()) / (residue.std() + 1.0)
     np.testing.assert_allclose(given[0, 0], wanted, rtol=3e-7, atol=3e-7)
 
@@ -285,9 +283,10 @@ def test_an_empty_batch_and_absent_leads() -> None:
 def test_a_window_outside_the_signal_is_refused() -> None:
     with pytest.raises(SignalError, match="outside"):
         standardize_natively(
-            np.zeros(1000), KernelSteps(500.0, ()), sampling_rate=500.0, starts=[501], leads=1,
-            samples=500, lead_stride=500, output_samples=500,
-        )  # fmt: skip
+            StridedWindows(np.zeros(1000), 500.0, [501], leads=1, samples=500, lead_stride=500),
+            KernelSteps(500.0, ()),
+            output_samples=500,
+        )
 
 
 # --- building ----------------------------------------------------------------------------------

@@ -105,8 +105,8 @@ def test_defaults_of_a_run() -> None:
         ({"accumulate": 0}, "at least 1"),
         ({"step_epochs": 0}, "at least 1"),
         ({"warmup": 1.0}, "share of all steps"),
-        ({"warmup": -0.01}, "share of all steps"),
-        ({"precision": "fp16"}, "fp32 or bf16"),
+        ({"warmup": -0.01}, "warmup is at least 0"),
+        ({"precision": "fp16"}, "no precision 'fp16'. Use fp32, bf16"),
     ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object], words: str) -> None:

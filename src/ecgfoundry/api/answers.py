@@ -234,16 +234,15 @@ def embed(
     polars = require_polars("embeddings as a table")
     from ecgfoundry.inference.batch.embed import embed_manifest
     from ecgfoundry.inference.batch.infer import as_recordings
+    from ecgfoundry.inference.batch.resumable import BatchOptions
 
     if isinstance(data, MappedManifest):
         data = data.manifest
     recordings = data if isinstance(data, Manifest) else as_recordings([data])
     with tempfile.TemporaryDirectory(prefix="ecgfoundry-") as folder:
         path = Path(folder) / "embeddings.parquet" if output is None else Path(output)
-        embed_manifest(
-            recordings, model, path,
-            windows=windows, workers=workers, runtime=runtime, progress=progress,
-        )  # fmt: skip
+        options = BatchOptions(windows=windows, workers=workers, runtime=runtime, progress=progress)
+        embed_manifest(recordings, model, path, options)
         read = polars.read_csv if path.suffix.lower() == ".csv" else polars.read_parquet
         frame: pl.DataFrame = read(path)
         return frame

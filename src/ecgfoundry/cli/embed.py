@@ -52,6 +52,7 @@ def embed(
     from ecgfoundry.inference.batch.embed import embed_manifest
     from ecgfoundry.inference.batch.infer import as_recordings
     from ecgfoundry.inference.batch.inputs import is_corpus
+    from ecgfoundry.inference.batch.resumable import BatchOptions
 
     who = engine or EngineOptions()
     if is_corpus(manifest):
@@ -64,10 +65,7 @@ def embed(
         def show(progress: BatchProgress) -> None:
             bar.update(task, completed=progress.done)
 
-        summary = embed_manifest(
-            recordings,
-            model,
-            output,
+        options = BatchOptions(
             runtime=runtime,
             threads=threads,
             workers=who.workers or 1,
@@ -75,6 +73,7 @@ def embed(
             windows=windows,
             progress=show,
         )
+        summary = embed_manifest(recordings, model, output, options)
     for record, reason in summary.failures:
         print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
     if summary.finished_before:

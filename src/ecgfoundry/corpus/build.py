@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ecgfoundry._version import __version__
 from ecgfoundry.corpus import layout
 from ecgfoundry.corpus.build_plan import BuildOptions, Plan, make_plan
 from ecgfoundry.corpus.tasks import TaskSpec, run_task
+from ecgfoundry.documents import JsonValue
 from ecgfoundry.engines import Engine, process_pool
 from ecgfoundry.errors import CorpusError
 from ecgfoundry.extras import require_polars
@@ -47,7 +47,7 @@ class BuildResult:
     root: Path
     tasks: int
     made: int
-    document: dict[str, Any]
+    document: layout.CorpusDocument
 
 
 def build_corpus(
@@ -58,7 +58,7 @@ def build_corpus(
     workers: int = 1,
     engine: Engine | None = None,
     append: bool = False,
-    provenance: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, JsonValue] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> BuildResult:
     """Build a corpus, go on with one that was interrupted, or append to one.
@@ -139,13 +139,13 @@ def _fresh_work(root: Path) -> Path:
     return work
 
 
-def _plans(root: Path) -> list[dict[str, Any]]:
-    return [layout.read_json(path) for path in sorted((root / layout.PLANS).glob("*.json"))]
+def _plans(root: Path) -> list[layout.PlanDocument]:
+    return [layout.read_plan(path) for path in sorted((root / layout.PLANS).glob("*.json"))]
 
 
 def _finished_generations(root: Path) -> int:
     path = root / layout.DOCUMENT
-    return len(layout.read_json(path)["generations"]) if path.is_file() else 0
+    return len(layout.read_document(path)["generations"]) if path.is_file() else 0
 
 
 def _plan(
@@ -179,7 +179,7 @@ def _plan(
 
 
 def _generation(
-    root: Path, manifest: Manifest, options: BuildOptions, earlier: list[dict[str, Any]]
+    root: Path, manifest: Manifest, options: BuildOptions, earlier: list[layout.PlanDocument]
 ) -> tuple[Plan, Manifest]:
     first_task = earlier[-1]["first_task"] + earlier[-1]["tasks"] if earlier else 0
     stored = _stored_records(root, first_task) if earlier else []
@@ -232,7 +232,7 @@ def _specs(root: Path, work: Path, plan: Plan, rows: Manifest) -> list[TaskSpec]
     ]
 
 
-def _document(root: Path) -> dict[str, Any]:
+def _document(root: Path) -> layout.CorpusDocument:
     """Sum up all commits; without times and local paths, so that equal input is equal bytes."""
     plans = _plans(root)
     tasks = plans[-1]["first_task"] + plans[-1]["tasks"]
@@ -270,8 +270,8 @@ def _groups(root: Path, tasks: int) -> dict[str, int]:
 
     counts: Counter[str] = Counter()
     for number in range(tasks):
-        commit = layout.committed(root, number) or {"files": {}}
-        for name in _shards_of(commit["files"]):
+        commit = layout.committed(root, number)
+        for name in _shards_of(commit["files"] if commit is not None else ()):
             counts[name.split("/")[1]] += shard_shape(root / name)[0]
     return dict(sorted(counts.items()))
 

@@ -18,8 +18,9 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, TypeVar
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import CorpusError
 
 __all__ = [
@@ -31,10 +32,17 @@ __all__ = [
     "SCHEMA_VERSION",
     "SHARDS",
     "WORK",
+    "Commit",
+    "CorpusDocument",
+    "FileEntry",
+    "PlanDocument",
     "committed",
     "json_bytes",
     "publish",
+    "read_commit",
+    "read_document",
     "read_json",
+    "read_plan",
     "task_name",
 ]
 
@@ -50,6 +58,53 @@ PLANS, COMMITS, SHARDS, INDEX, RECORDS, WORK = (
 SCHEMA_VERSION = 1
 
 
+class FileEntry(TypedDict):
+    """A file of a task. Tables have a hash; a shard is checked against its index."""
+
+    bytes: int
+    sha256: NotRequired[str]
+
+
+class Commit(TypedDict):
+    """``commits/000012.json``: the files of a task, and what became of its records and windows."""
+
+    task: int
+    files: dict[str, FileEntry]
+    records: dict[str, int]
+    totals: dict[str, int]
+
+
+class PlanDocument(TypedDict):
+    """``plan/000.json``: one generation of a corpus."""
+
+    generation: int
+    first_task: int
+    tasks: int
+    fingerprint: str
+    options: JsonObject
+    provenance: JsonObject
+
+
+class CorpusDocument(TypedDict):
+    """``corpus.json``: all commits together."""
+
+    format: str
+    schema_version: int
+    made_by: str
+    generations: list[PlanDocument]
+    tasks: int
+    records: dict[str, int]
+    windows: dict[str, int]
+    segments: int
+    bytes: int
+    commits_sha256: str
+    groups: dict[str, int]
+    synthetic: bool
+
+
+_Kind = TypeVar("_Kind", Commit, PlanDocument, CorpusDocument)
+
+
 def task_name(number: int) -> str:
     """Return the name that the files of a task share."""
     return f"{number:06d}"
@@ -60,7 +115,31 @@ def json_bytes(document: Any) -> bytes:
     return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_commit(path: Path) -> Commit:
+    """Read the commit of a task; a CorpusError where it is none."""
+    return _read(path, Commit)
+
+
+def read_plan(path: Path) -> PlanDocument:
+    """Read the plan of a generation; a CorpusError where it is none."""
+    return _read(path, PlanDocument)
+
+
+def read_document(path: Path) -> CorpusDocument:
+    """Read ``corpus.json``; a CorpusError where it is none."""
+    return _read(path, CorpusDocument)
+
+
+def _read(path: Path, kind: type[_Kind]) -> _Kind:
+    document: Any = read_json(path)
+    lacking = sorted(set(kind.__annotations__) - set(document))
+    if lacking:
+        raise CorpusError(f"lacks '{lacking[0]}'", path=path, remedy="Build the corpus again")
+    found: _Kind = document
+    return found
+
+
+def read_json(path: Path) -> JsonObject:
     """Read a JSON object.
 
     Raises
@@ -91,12 +170,12 @@ def publish(content: bytes, path: Path, work: Path) -> None:
     temporary.replace(path)
 
 
-def committed(root: Path, number: int) -> dict[str, Any] | None:
+def committed(root: Path, number: int) -> Commit | None:
     """Return the commit of a task if it is done and its files are there with their sizes."""
     path = root / COMMITS / f"{task_name(number)}.json"
     if not path.is_file():
         return None
-    commit = read_json(path)
+    commit = read_commit(path)
     for name, entry in commit["files"].items():
         file = root / name
         if not file.is_file() or file.stat().st_size != entry["bytes"]:

@@ -53,7 +53,7 @@ class Cache:
     def __init__(self, url: str, root: Path) -> None:
         self.url = url
         self.root = root
-        self._checks: dict[str, dict[str, Any]] = {}
+        self._checks: dict[str, layout.FileEntry] = {}
 
     def fetch(self, name: str) -> Path:
         """Return a file of the corpus, fetched if it is not here yet.
@@ -83,11 +83,11 @@ class Cache:
         """Fetch the document, the commits, the index and the record table."""
         # The document may have changed: it is always fetched anew.
         (self.root / layout.DOCUMENT).unlink(missing_ok=True)
-        document = layout.read_json(self.fetch(layout.DOCUMENT))
+        document = layout.read_document(self.fetch(layout.DOCUMENT))
         digest = hashlib.sha256()
         for number in range(int(document["tasks"])):
             name = f"{layout.COMMITS}/{layout.task_name(number)}.json"
-            commit = layout.read_json(self.fetch(name))
+            commit = layout.read_commit(self.fetch(name))
             digest.update(layout.json_bytes(commit))
             self._checks.update(commit["files"])
         if digest.hexdigest() != document["commits_sha256"]:
@@ -103,7 +103,7 @@ class Cache:
                 self.fetch(name)
 
 
-def _check(path: Path, entry: dict[str, Any], name: str) -> None:
+def _check(path: Path, entry: layout.FileEntry, name: str) -> None:
     digest = entry.get("sha256")  # tables have one; a shard is checked against its index
     right = digest is None or sha256_of(path) == digest
     if path.stat().st_size != entry["bytes"] or not right:
@@ -143,9 +143,9 @@ def copy_corpus(
     if not document.is_file():
         raise CorpusError("there is no finished corpus here", path=source)
     names: list[str] = [f"{layout.PLANS}/{p.name}" for p in (source / layout.PLANS).iterdir()]
-    for number in range(int(layout.read_json(document)["tasks"])):
+    for number in range(int(layout.read_document(document)["tasks"])):
         commit = f"{layout.COMMITS}/{layout.task_name(number)}.json"
-        names += [*layout.read_json(source / commit)["files"], commit]
+        names += [*layout.read_commit(source / commit)["files"], commit]
     system, root = _file_system(url)
     copied = 0
     for position, name in enumerate([*names, layout.DOCUMENT], 1):

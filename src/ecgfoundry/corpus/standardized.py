@@ -30,6 +30,7 @@ from ecgfoundry.corpus import layout
 from ecgfoundry.corpus.memory_maps import MappedShards
 from ecgfoundry.corpus.shards import npy_header, shard_shape
 from ecgfoundry.corpus.store import Corpus
+from ecgfoundry.documents import Fields
 from ecgfoundry.engines import Engine, process_pool
 from ecgfoundry.errors import CorpusError, EcgFoundryError
 from ecgfoundry.io import sha256_of, write_atomically, write_whole
@@ -405,7 +406,7 @@ class StandardizedSegments:
         self._failed = {
             (places[name], row)
             for name in names
-            for row in layout.read_json(_files(root, name)[1])["failed"]
+            for row in Fields(layout.read_json(_files(root, name)[1])).wholes("failed")
         }
         self._mapped = MappedShards(len(self._names), self._file, dtype)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.corpus.quality_gate import REASONS
+from ecgfoundry.documents import Fields
 from ecgfoundry.io import write_whole
 from ecgfoundry.templates import Templates
 
@@ -29,7 +32,36 @@ _BINS = 40
 _SHOWN = 12
 
 
-def corpus_statistics(corpus: Corpus) -> dict[str, Any]:
+class Statistics(TypedDict):
+    """Counts of a corpus, and quantiles of its quality figures (JSON)."""
+
+    segments: int
+    hours: float
+    records: dict[str, int]
+    patients: int
+    visits: int
+    windows: int
+    left_out: dict[str, int]
+    clipped_samples: int
+    errors: dict[str, int]
+    groups: dict[str, int]
+    splits: dict[str, int]
+    inverted_records: int
+    bytes: int
+    synthetic: bool
+    quality: dict[str, dict[str, float | None]]
+
+
+@dataclass(frozen=True)
+class _Histogram:
+    """Bars of a picture, in its units, as text; ``high`` is the value at its right end."""
+
+    title: str
+    bars: list[dict[str, str]]
+    high: str
+
+
+def corpus_statistics(corpus: Corpus) -> Statistics:
     """Return counts and quantiles as a JSON document."""
     index, document = corpus.index, corpus.document
     records = corpus.records
@@ -70,18 +102,22 @@ _TEMPLATES = Templates("ecgfoundry.corpus")
 def statistics_page(corpus: Corpus) -> str:
     """Return a self-contained HTML page: tables, histograms and some segments, as inline SVG."""
     statistics = corpus_statistics(corpus)
-    tables = [
-        (name.replace("_", " "), statistics[name])
-        for name in ("records", "left_out", "errors", "splits", "groups")
-        if statistics[name]
+    counts = {
+        "records": statistics["records"],
+        "left out": statistics["left_out"],
+        "errors": statistics["errors"],
+        "splits": statistics["splits"],
+        "groups": statistics["groups"],
+    }
+    tables: list[tuple[str, Mapping[str, int | str]]] = [
+        (name, rows) for name, rows in counts.items() if rows
     ]
     for plan in corpus.document["generations"]:
-        flow = plan["provenance"].get("flow", [])
-        if flow:
-            tables.append(("Cohort flow", {s["step"]: f"{s['visits']} visits" for s in flow}))
-        issues = plan["provenance"].get("issues", [])
-        if issues:
-            tables.append(("Issues in the source", {i["message"]: i["count"] for i in issues}))
+        made_of = Fields(plan["provenance"])
+        flow = {s.text("step"): f"{s.whole('visits')} visits" for s in made_of.parts("flow")}
+        issues = {i.text("message"): i.whole("count") for i in made_of.parts("issues")}
+        tables += [(name, rows) for name, rows in
+                   (("Cohort flow", flow), ("Issues in the source", issues)) if rows]  # fmt: skip
     drawings = [
         _histogram(corpus.index[name].to_numpy(), title) for name, title in _FIGURES.items()
     ]
@@ -97,7 +133,7 @@ def statistics_page(corpus: Corpus) -> str:
     return str(page)
 
 
-def _histogram(values: NDArray[np.float32], title: str) -> dict[str, Any] | None:
+def _histogram(values: NDArray[np.float32], title: str) -> _Histogram | None:
     """Bars of a picture 320 wide and 110 high; None without any value."""
     known = values[np.isfinite(values)]
     if not known.size:
@@ -111,7 +147,7 @@ def _histogram(values: NDArray[np.float32], title: str) -> dict[str, Any] | None
          "width": f"{step - 1:.1f}", "height": f"{h:.1f}"}
         for k, h in enumerate(counts / max(counts.max(), 1) * (height - 4))
     ]  # fmt: skip
-    return {"title": title, "bars": bars, "high": f"{high:.3g}"}
+    return _Histogram(title, bars, f"{high:.3g}")
 
 
 def _traces(corpus: Corpus) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from ecgfoundry.corpus import layout
 from ecgfoundry.corpus.integer_reader import MISSING
 from ecgfoundry.corpus.memory_maps import MappedShards
 from ecgfoundry.corpus.remote import is_url, open_cache
+from ecgfoundry.documents import Fields
 from ecgfoundry.errors import CorpusError
 from ecgfoundry.extras import require_polars
 
@@ -56,11 +57,12 @@ def open_corpus(
             path=root,
             remedy="Build it with 'ecgfoundry corpus build'; an interrupted build goes on",
         )
-    document = layout.read_json(file)
-    if document.get("format") != "ecgfoundry-corpus":
+    found = Fields(layout.read_json(file))
+    if found.text_or_none("format") != "ecgfoundry-corpus":
         raise CorpusError("this is no corpus of ecgfoundry", path=file)
-    if document["schema_version"] > layout.SCHEMA_VERSION:
+    if found.whole("schema_version") > layout.SCHEMA_VERSION:
         raise CorpusError("it was made by a newer version", path=file, remedy="Update ecgfoundry")
+    document = layout.read_document(file)
     return Corpus(root, document, _index(root, document["tasks"], columns), remote)
 
 
@@ -94,7 +96,11 @@ class Corpus:
     """
 
     def __init__(
-        self, path: Path, document: dict[str, Any], index: pl.DataFrame, remote: Cache | None = None
+        self,
+        path: Path,
+        document: layout.CorpusDocument,
+        index: pl.DataFrame,
+        remote: Cache | None = None,
     ) -> None:
         self.path = path
         self.document = document

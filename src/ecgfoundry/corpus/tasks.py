@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from ecgfoundry.corpus.quality_gate import (
     measure_windows,
 )
 from ecgfoundry.corpus.shards import ShardWriter, group_name
+from ecgfoundry.documents import Cell, Cells
 from ecgfoundry.engines import is_orphaned
 from ecgfoundry.errors import CorpusError, EcgFoundryError
 from ecgfoundry.extras import require_polars
@@ -44,7 +45,7 @@ __all__ = ["FIGURES", "TaskSpec", "run_task"]
 BLOCK_WINDOWS = 64
 """Windows that are read and measured together: memory is bounded by them, not by the record."""
 
-FIGURES = tuple(field.name for field in fields(WindowFigures))
+FIGURES = tuple(part.name for part in fields(WindowFigures))
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,101 @@ class TaskSpec:
     options: BuildOptions
 
 
+@dataclass
+class _RecordEntry:
+    """One row of the record table: a record that went in, and what came of it.
+
+    ``lost`` counts windows by the reason for which they were left out.
+    """
+
+    row: ManifestRow
+    status: str = ""
+    error: str | None = None
+    problem: str | None = None
+    sampling_rate: float | None = None
+    leads: str | None = None
+    duration_s: float | None = None
+    inverted_share: float | None = None
+    windows: int = 0
+    kept: int = 0
+    clipped_samples: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+
+    def counts(self) -> dict[str, int]:
+        """Return what a commit sums up."""
+        counted = {name: getattr(self, name) for name in COUNTS}
+        return counted | {reason: self.lost[reason] for reason in REASONS}
+
+    def cells(self, target_names: tuple[str, ...]) -> Cells:
+        """Return the columns of the record table."""
+        row, own = self.row, [part.name for part in fields(self) if part.name not in _NO_COLUMNS]
+        return (
+            {name: getattr(row, name) for name in _ROW_COLUMNS}
+            | {name: getattr(self, name) for name in own}
+            | {reason: self.lost[reason] for reason in REASONS}
+            | {f"target:{name}": row.targets.get(name) for name in target_names}
+        )
+
+
+COUNTS = ("windows", "kept", "clipped_samples")
+_ROW_COLUMNS = ("record", "path", "patient", "visit", "split", "age", "sex", "site", "device")
+_NO_COLUMNS = ("row", "lost")
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Segments of one record that were stored together; arrays are (segments,).
+
+    ``figures``: name of a quality figure -> values.
+    """
+
+    record: RawRecord
+    row: ManifestRow
+    shard: str
+    places: NDArray[np.uint32]
+    starts: NDArray[np.int64]
+    length: int
+    crc32: NDArray[np.uint32]
+    figures: Mapping[str, NDArray[np.generic]]
+
+    def columns(self, *, inverted: bool) -> dict[str, NDArray[np.generic] | Cell]:
+        """Return the columns of the index; a value that is no array holds for all segments."""
+        record, row = self.record, self.row
+        return {
+            "shard": self.shard,
+            "row": self.places,
+            "record": row.record,
+            "patient": row.patient,
+            "visit": row.visit,
+            "split": row.split,
+            "age": row.age,
+            "sex": row.sex,
+            "start_s": (row.start_s or 0.0) + self.starts / record.sampling_rate,
+            "start_time": _start_times(record, self.starts),
+            "sampling_rate": record.sampling_rate,
+            "leads": ",".join(record.leads),
+            "length": self.length,
+            "gain": record.gain,
+            "baseline": record.baseline,
+            "crc32": self.crc32,
+            **self.figures,
+            "record_inverted": inverted,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _IndexPart:
+    """So many rows of the index."""
+
+    count: int
+    columns: Mapping[str, NDArray[np.generic] | Cell]
+
+
 class _OrphanedError(RuntimeError):
     """The process that gave the task is gone."""
 
 
-def run_task(spec: TaskSpec) -> dict[str, Any]:
+def run_task(spec: TaskSpec) -> layout.Commit:
     """Carry out a task and return its commit.
 
     Raises
@@ -117,53 +208,53 @@ class _Output:
         self._spec = spec
         self._work = work
         self._writers: dict[str, ShardWriter] = {}
-        self._index: list[dict[str, Any]] = []
-        self._records: list[dict[str, Any]] = []
+        self._index: list[_IndexPart] = []
+        self._records: list[_RecordEntry] = []
 
     def add(self, row: ManifestRow) -> None:
         """Cut, judge and store one record; whatever is wrong with it goes into its row."""
-        entry = _record_entry(row, self._spec.target_names)
+        entry = _RecordEntry(row)
         self._records.append(entry)
-        parts: list[dict[str, Any]] = []
+        parts: list[_Part] = []
         try:
             record = open_raw(self._spec.manifest, row, self._spec.options.leads)
-            entry |= {
-                "sampling_rate": record.sampling_rate,
-                "leads": ",".join(record.leads),
-                "duration_s": record.samples / record.sampling_rate,
-            }
+            entry.sampling_rate = record.sampling_rate
+            entry.leads = ",".join(record.leads)
+            entry.duration_s = record.samples / record.sampling_rate
             for part in self._segments(record, row, entry):
                 parts.append(part)
         except EcgFoundryError as error:
-            entry |= {"error": error.code, "problem": error.problem[:500]}
+            entry.error, entry.problem = error.code, error.problem[:500]
         except OSError as error:
-            entry |= {"error": "file-access", "problem": (error.strerror or "unreadable")[:500]}
-        failed = entry["error"] is not None
-        entry["status"] = (
-            ("partial" if failed else "used") if entry["kept"] else "failed" if failed else "empty"
+            entry.error = "file-access"
+            entry.problem = (error.strerror or "unreadable")[:500]
+        failed = entry.error is not None
+        entry.status = (
+            ("partial" if failed else "used") if entry.kept else "failed" if failed else "empty"
         )
         if parts:
-            inverted = np.concatenate([part["inverted"] for part in parts])
-            entry["inverted_share"] = float(inverted.mean())
-            for part in parts:
-                part["record_inverted"] = bool(inverted.mean() > 0.5)
-            self._index += parts
+            inverted = np.concatenate([part.figures["inverted"] for part in parts])
+            share = float(inverted.mean())
+            entry.inverted_share = share
+            self._index += [
+                _IndexPart(len(part.starts), part.columns(inverted=share > 0.5)) for part in parts
+            ]
 
     def _segments(
-        self, record: RawRecord, row: ManifestRow, entry: dict[str, Any]
-    ) -> Iterator[dict[str, Any]]:
+        self, record: RawRecord, row: ManifestRow, entry: _RecordEntry
+    ) -> Iterator[_Part]:
         options = self._spec.options
         length = round(options.segment_s * record.sampling_rate)
         bounds = window_bounds(record.samples, record.sampling_rate, options.segment_s, tail="drop")
         if record.samples < length:
-            entry["windows"] = entry["short"] = len(bounds)
+            entry.windows = entry.lost["short"] = len(bounds)
             return
-        entry["windows"] = len(bounds)
+        entry.windows = len(bounds)
         starts = np.array([start for start, _ in bounds], dtype=np.int64)
         for first in range(0, len(starts), BLOCK_WINDOWS):
             block = starts[first : first + BLOCK_WINDOWS]
             windows, clipped = _read_block(record, block, length)
-            entry["clipped_samples"] += clipped
+            entry.clipped_samples += clipped
             figures = measure_windows(
                 windows,
                 gain=record.gain,
@@ -183,10 +274,10 @@ class _Output:
                 )
                 reasons[asked[~found]] = NOT_AN_ECG
             for reason in REASONS[1:]:
-                entry[reason] += int(np.count_nonzero(reasons == reason))
+                entry.lost[reason] += int(np.count_nonzero(reasons == reason))
             kept = np.flatnonzero(reasons == "")
             if len(kept):
-                entry["kept"] += len(kept)
+                entry.kept += len(kept)
                 chosen = windows if len(kept) == len(windows) else windows[kept]
                 yield self._store(record, row, block[kept], chosen, figures, kept)
 
@@ -198,39 +289,28 @@ class _Output:
         windows: NDArray[np.int16],
         figures: WindowFigures,
         kept: NDArray[np.int64],
-    ) -> dict[str, Any]:
+    ) -> _Part:
         group = group_name(record.sampling_rate, record.leads, windows.shape[2])
         writer = self._writers.get(group)
         if writer is None:
             writer = ShardWriter(self._work / f"{group}.npy", *windows.shape[1:])
             self._writers[group] = writer
         first, checksums = writer.append(windows)
-        offset_s = (row.start_s or 0.0) + starts / record.sampling_rate
-        part: dict[str, Any] = {
-            "count": len(starts),
-            "shard": f"{layout.SHARDS}/{group}/{layout.task_name(self._spec.number)}.npy",
-            "row": np.arange(first, first + len(starts), dtype=np.uint32),
-            "record": row.record,
-            "patient": row.patient,
-            "visit": row.visit,
-            "split": row.split,
-            "age": row.age,
-            "sex": row.sex,
-            "start_s": offset_s,
-            "start_time": _start_times(record, starts),
-            "sampling_rate": record.sampling_rate,
-            "leads": ",".join(record.leads),
-            "length": windows.shape[2],
-            "gain": record.gain,
-            "baseline": record.baseline,
-            "crc32": checksums,
-        }
-        return part | {name: getattr(figures, name)[kept] for name in FIGURES}
+        return _Part(
+            record=record,
+            row=row,
+            shard=f"{layout.SHARDS}/{group}/{layout.task_name(self._spec.number)}.npy",
+            places=np.arange(first, first + len(starts), dtype=np.uint32),
+            starts=starts,
+            length=windows.shape[2],
+            crc32=checksums,
+            figures={name: getattr(figures, name)[kept] for name in FIGURES},
+        )
 
-    def commit(self) -> dict[str, Any]:
+    def commit(self) -> layout.Commit:
         """Put everything into place; the commit is the last file."""
         root, name = self._spec.root, layout.task_name(self._spec.number)
-        files: dict[str, dict[str, Any]] = {}
+        files: dict[str, layout.FileEntry] = {}
         for group, writer in sorted(self._writers.items()):
             size = writer.finish()
             target = root / layout.SHARDS / group / f"{name}.npy"
@@ -243,27 +323,26 @@ class _Output:
         }
         for folder, table in tables.items():
             files[f"{folder}/{name}.parquet"] = self._publish_table(folder, name, table)
-        counted = ("windows", "kept", "clipped_samples", *REASONS)
-        statuses: dict[str, int] = defaultdict(int)
+        totals: Counter[str] = Counter(dict.fromkeys((*COUNTS, *REASONS), 0))
         for entry in self._records:
-            statuses[entry["status"]] += 1
-        commit = {
+            totals.update(entry.counts())
+        commit: layout.Commit = {
             "task": self._spec.number,
             "files": files,
-            "records": dict(statuses),
-            "totals": {key: sum(entry[key] for entry in self._records) for key in counted},
+            "records": dict(Counter(entry.status for entry in self._records)),
+            "totals": dict(totals),
         }
         target = root / layout.COMMITS / f"{name}.json"
         layout.publish(layout.json_bytes(commit), target, self._work)
         return commit
 
-    def _publish_table(self, folder: str, name: str, table: pl.DataFrame) -> dict[str, Any]:
+    def _publish_table(self, folder: str, name: str, table: pl.DataFrame) -> layout.FileEntry:
         temporary = self._work / f"{folder}.parquet"
         with temporary.open("wb") as stream:
             table.write_parquet(stream, compression="zstd", statistics=True)
             stream.flush()
             os.fsync(stream.fileno())
-        entry = {
+        entry: layout.FileEntry = {
             "bytes": temporary.stat().st_size,
             "sha256": sha256_of(temporary),
         }
@@ -301,40 +380,16 @@ def _start_times(record: RawRecord, starts: NDArray[np.int64]) -> NDArray[np.dat
     return result
 
 
-def _record_entry(row: ManifestRow, target_names: tuple[str, ...]) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "record": row.record,
-        "path": row.path,
-        "patient": row.patient,
-        "visit": row.visit,
-        "split": row.split,
-        "age": row.age,
-        "sex": row.sex,
-        "site": row.site,
-        "device": row.device,
-        "status": "",
-        "error": None,
-        "problem": None,
-        "sampling_rate": None,
-        "leads": None,
-        "duration_s": None,
-        "inverted_share": None,
-        "windows": 0,
-        "kept": 0,
-        "clipped_samples": 0,
-    }
-    entry |= dict.fromkeys(REASONS, 0)
-    return entry | {f"target:{name}": row.targets.get(name) for name in target_names}
-
-
-def _record_table(entries: list[dict[str, Any]], target_names: tuple[str, ...]) -> pl.DataFrame:
+def _record_table(entries: Sequence[_RecordEntry], target_names: tuple[str, ...]) -> pl.DataFrame:
     pl = require_polars("building a corpus")
     text = "record path patient visit split sex site device status error problem leads".split()
-    counts = ("windows", "kept", "clipped_samples", *REASONS)
-    schema: dict[str, Any] = {}
-    for name in _record_entry(ManifestRow("", ""), target_names):
-        schema[name] = pl.String if name in text else pl.Int64 if name in counts else pl.Float64
-    return pl.DataFrame(entries, schema=schema, orient="row")
+    counts = (*COUNTS, *REASONS)
+    schema = {
+        name: pl.String if name in text else pl.Int64 if name in counts else pl.Float64
+        for name in _RecordEntry(ManifestRow("", "")).cells(target_names)
+    }
+    rows = [entry.cells(target_names) for entry in entries]
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 _INDEX_COLUMNS: Mapping[str, str] = {
@@ -361,14 +416,14 @@ _INDEX_COLUMNS: Mapping[str, str] = {
 }
 
 
-def _index_table(parts: list[dict[str, Any]]) -> pl.DataFrame:
+def _index_table(parts: Sequence[_IndexPart]) -> pl.DataFrame:
     """Put the parts of all records together; constant values are repeated per part."""
     pl = require_polars("building a corpus")
-    counts = np.array([part["count"] for part in parts], dtype=np.int64)
-    columns: dict[str, Any] = {}
+    counts = np.array([part.count for part in parts], dtype=np.int64)
+    columns: dict[str, object] = {}
     for name, kind in _INDEX_COLUMNS.items():
         dtype = pl.Datetime("us") if kind == "Datetime" else getattr(pl, kind)
-        values = [part[name] for part in parts]
+        values: list[Any] = [part.columns[name] for part in parts]
         if name == "start_time":
             values = [
                 np.full(n, np.datetime64("NaT"), "datetime64[us]") if v is None else v

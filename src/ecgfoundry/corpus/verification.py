@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -55,7 +54,7 @@ def verify_corpus(
     root = Path(path)
     if not (root / layout.DOCUMENT).is_file():
         raise CorpusError("there is no finished corpus here", path=root)
-    document = layout.read_json(root / layout.DOCUMENT)
+    document = layout.read_document(root / layout.DOCUMENT)
     tasks = int(document["tasks"])
     problems: list[str] = []
     digest = hashlib.sha256()
@@ -66,7 +65,7 @@ def verify_corpus(
         name = f"{layout.COMMITS}/{layout.task_name(number)}.json"
         known.add(name)
         try:
-            commit = layout.read_json(root / name)
+            commit = layout.read_commit(root / name)
         except CorpusError as error:
             problems.append(str(error))
             continue
@@ -88,7 +87,7 @@ def verify_corpus(
     return Verification(files, segments, size, tuple(problems))
 
 
-def _file_problems(root: Path, name: str, entry: dict[str, Any], *, hashes: bool) -> list[str]:
+def _file_problems(root: Path, name: str, entry: layout.FileEntry, *, hashes: bool) -> list[str]:
     path = root / name
     if not path.is_file():
         return [f"{name}: is missing"]
@@ -106,7 +105,7 @@ def _file_problems(root: Path, name: str, entry: dict[str, Any], *, hashes: bool
 
 
 def _index_problems(
-    root: Path, number: int, commit: dict[str, Any], seen: set[int], *, hashes: bool
+    root: Path, number: int, commit: layout.Commit, seen: set[int], *, hashes: bool
 ) -> tuple[list[str], int]:
     """Each row of each shard must stand in the index once, and no segment twice."""
     pl = require_polars("verifying a corpus")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonObject
+
 __all__ = ["Saliency", "map_agreement", "target_score"]
 
 Float64 = NDArray[np.float64]
@@ -61,7 +63,7 @@ class Saliency:
             if not np.isnan(self.values[row]).all()
         }
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> JsonObject:
         """Return the JSON form, without the map."""
         return {
             "target": self.target,

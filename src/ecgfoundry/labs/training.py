@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.labs.settings import LaboratorySettings
 from ecgfoundry.labs.training_data import (
@@ -48,7 +49,7 @@ from ecgfoundry.training.data.sources import SourcePool
 from ecgfoundry.training.data.windows import FreshWindows
 from ecgfoundry.training.distributed import World
 from ecgfoundry.training.initialization import FRESH, Start, classifier_of, start_from
-from ecgfoundry.training.loop import FitSettings, fit
+from ecgfoundry.training.loop import EpochRow, FitSettings, fit
 from ecgfoundry.training.probing import LinearProbe, fit_linear_probe, put_into
 from ecgfoundry.training.results.lineage import Lineage
 from ecgfoundry.training.results.package import BundleDescription, RunCard
@@ -188,7 +189,7 @@ def labs_mcmed(
         return _finish(run, scale)
 
 
-def _data_document(data: LaboratorySegments) -> dict[str, Any]:
+def _data_document(data: LaboratorySegments) -> JsonObject:
     counts = {split: int((data.splits == split).sum()) for split in ("train", "validation", "test")}
     return {
         "sha256": data.digest(),
@@ -226,7 +227,7 @@ class _Run:
         self.pool = SourcePool((LaboratorySource(data),))
         self.windows = FreshWindows(self.pool, self.start.spec)
 
-    def configuration(self) -> dict[str, Any]:
+    def configuration(self) -> JsonObject:
         """Return what the run depends on: it goes on only while none of it has changed."""
         start = self.start
         return {
@@ -296,7 +297,7 @@ class _Run:
         fresh = self.start.origin == FRESH
         tensorboard = Curves(self.folder.path / "tensorboard")
 
-        def report(row: dict[str, Any]) -> None:
+        def report(row: EpochRow) -> None:
             tensorboard(row)
             figure = (row.get("figures") or {}).get("macro_auroc", float("nan"))
             self.tell(
@@ -308,7 +309,7 @@ class _Run:
             trained,
             batches,
             _masked_loss(task.outputs, settings.regression_weight),
-            settings=FitSettings.of(
+            settings=FitSettings.of_run(
                 settings,
                 steps_per_epoch=batches.steps,
                 learning_rate=settings.optimizer.learning_rate or (1e-3 if fresh else 3e-4),

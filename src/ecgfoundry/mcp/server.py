@@ -18,6 +18,7 @@ from ecgfoundry._version import __version__
 from ecgfoundry.api.answers import explain as explain_recording
 from ecgfoundry.api.answers import interpret as interpret_recording
 from ecgfoundry.criteria import compare_recordings
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import FileAccessError, MissingExtraError
 from ecgfoundry.formats.files import open_file, read
 from ecgfoundry.measurements.measuring import measure as measure_recording
@@ -75,7 +76,7 @@ class Toolbox:
             )
         return path
 
-    def read(self, file: str) -> dict[str, Any]:
+    def read(self, file: str) -> JsonObject:
         """Say what a file holds: leads, rate, duration, device, and what the device states.
 
         Nothing that may identify a person is among it.
@@ -84,11 +85,11 @@ class Toolbox:
             beginning = opened.read_seconds(0.0, BEGINNING_S)
             return recording_summary(beginning, opened.info, name=file, subject=False)
 
-    def measure(self, file: str) -> dict[str, Any]:
+    def measure(self, file: str) -> JsonObject:
         """Measure an ECG: rate, intervals, axes, waves of every lead, beats and classes, HRV."""
         return measure_recording(self._path(file)).to_dict()
 
-    def interpret(self, file: str, model: str | None = None) -> dict[str, Any]:
+    def interpret(self, file: str, model: str | None = None) -> JsonObject:
         """Name what an ECG shows: statements with evidence, findings of a network, quality."""
         return interpret_recording(self._path(file), model=model).to_dict()
 
@@ -100,16 +101,16 @@ class Toolbox:
             return f"This recording was not interpreted: {why}.\n{DISCLAIMER}\n"
         return prose(answer.measurements, answer.statements, file=Path(file).name)
 
-    def compare(self, earlier: str, later: str) -> dict[str, Any]:
+    def compare(self, earlier: str, later: str) -> JsonObject:
         """Compare two ECGs of one person: what has changed beyond the usual variability."""
         first, second = (read(self._path(file)) for file in (earlier, later))
         return compare_recordings(first, second).to_dict()
 
-    def explain(self, file: str, target: str | None = None) -> dict[str, Any]:
+    def explain(self, file: str, target: str | None = None) -> JsonObject:
         """Say which parts of which leads the answer of the network rests on."""
         return explain_recording(self._path(file), target=target).saliency.to_dict()
 
-    def check_text(self, file: str, text: str) -> dict[str, Any]:
+    def check_text(self, file: str, text: str) -> JsonObject:
         """Compare every sentence of a text with the measurements and statements of an ECG.
 
         Sentences with the verdict "contradicts" are wrong by the measurements; "unchecked" ones

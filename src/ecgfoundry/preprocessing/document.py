@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from ecgfoundry.documents import Fields, JsonValue
 from ecgfoundry.errors import FileAccessError, PreprocessingError
 from ecgfoundry.preprocessing.steps import (
     BlankGaps,
@@ -55,10 +56,10 @@ _LARGEST_POLE = 1.0 - 1e-9
 # --- the text ----------------------------------------------------------------------------------
 
 
-def canonical(document: Mapping[str, Any]) -> str:
+def canonical(document: Mapping[str, JsonValue]) -> str:
     """Return the one text of a document: keys sorted, no spaces, whole numbers without a point."""
 
-    def plain(value: Any) -> Any:
+    def plain(value: JsonValue) -> JsonValue:
         if isinstance(value, Mapping):
             return {str(key): plain(entry) for key, entry in value.items()}
         if isinstance(value, (list, tuple)):
@@ -72,17 +73,18 @@ def canonical(document: Mapping[str, Any]) -> str:
     )
 
 
-def sha256_of_document(document: Mapping[str, Any]) -> str:
+def sha256_of_document(document: Mapping[str, JsonValue]) -> str:
     """Return the SHA-256 of the canonical text: the identity of a recipe."""
     return hashlib.sha256(canonical(document).encode()).hexdigest()
 
 
-def pretty(document: Mapping[str, Any]) -> str:
+def pretty(document: Mapping[str, JsonValue]) -> str:
     """Return a document as it is written to a file: one step a line."""
     entries = []
     for key, value in document.items():
         if key == "steps":
-            rows = ",\n".join(f"    {json.dumps(step, ensure_ascii=False)}" for step in value)
+            steps = Fields(document).sequence(key)
+            rows = ",\n".join(f"    {json.dumps(step, ensure_ascii=False)}" for step in steps)
             entries.append(f'  "steps": [\n{rows}\n  ]')
         else:
             entries.append(f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
@@ -131,11 +133,11 @@ def check_document(document: object, *, path: str | Path | None = None) -> None:
         place, words = _place(errors[0], document), _words(errors[0])
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise PreprocessingError(f"{place}{words}{more}", path=path)
-    content = cast("Mapping[str, Any]", document)
-    entries = content["steps"]
+    content = Fields(cast("Mapping[str, JsonValue]", document))
+    entries = content.parts("steps")
     problem = (
-        _order([entry["step"] for entry in entries])
-        or _units(entries, content["padding"])
+        _order([entry.text("step") for entry in entries])
+        or _units(entries, content.part("padding"))
         or _cut_offs(entries)
     )
     if problem:
@@ -208,18 +210,20 @@ def _order(kinds: Sequence[str]) -> str | None:
     return None
 
 
-def _units(entries: Sequence[Mapping[str, Any]], padding: Mapping[str, Any]) -> str | None:
+def _units(entries: Sequence[Fields], padding: Fields) -> str | None:
     """Amplitudes are in mV before the z-score, and in standard deviations after it."""
-    kinds = [entry["step"] for entry in entries]
+    kinds = [entry.text("step") for entry in entries]
     scaled = kinds.index(ZScore.kind) if ZScore.kind in kinds else len(kinds)
     for number, entry in enumerate(entries):
-        if entry["step"] == Clip.kind:
+        if kinds[number] == Clip.kind:
             problem = _unit(entry, "limit", after=number > scaled)
             if problem:
                 return f"step {number + 1} (clip): {problem}"
-        if entry["step"] == ZScore.kind and not (entry["epsilon_mv"] or entry["flat_below_mv"]):
+        if kinds[number] == ZScore.kind and not (
+            entry.number("epsilon_mv") or entry.number("flat_below_mv")
+        ):
             return f"step {number + 1} (z-score): a flat lead would be divided by 0; give one limit"
-    counted = padding["counted_in_scaling"]
+    counted = padding.flag("counted_in_scaling")
     if counted and scaled == len(kinds):
         return "padding: counted_in_scaling is true, and there is no z-score"
     behind = [kind for kind in kinds[scaled + 1 :] if kind != Clip.kind]
@@ -232,7 +236,7 @@ def _units(entries: Sequence[Mapping[str, Any]], padding: Mapping[str, Any]) -> 
     return f"padding: {problem}" if problem else None
 
 
-def _unit(entry: Mapping[str, Any], name: str, *, after: bool) -> str | None:
+def _unit(entry: Fields, name: str, *, after: bool) -> str | None:
     wanted, other = (f"{name}_sd", f"{name}_mv") if after else (f"{name}_mv", f"{name}_sd")
     if other in entry:
         where = "after the z-score" if after else "before a z-score"
@@ -240,18 +244,18 @@ def _unit(entry: Mapping[str, Any], name: str, *, after: bool) -> str | None:
     return None if wanted in entry else f"'{wanted}' is missing"
 
 
-def _cut_offs(entries: Sequence[Mapping[str, Any]]) -> str | None:
+def _cut_offs(entries: Sequence[Fields]) -> str | None:
     for number, entry in enumerate(entries, start=1):
-        if entry["step"] == Notch.kind and (
-            (entry["frequency_hz"] == "mains") != ("unknown_mains_hz" in entry)
+        if entry.text("step") == Notch.kind and (
+            (entry.value("frequency_hz") == "mains") != ("unknown_mains_hz" in entry)
         ):
             return (
                 f"step {number} (notch): unknown_mains_hz goes with frequency_hz 'mains', and only "
                 "with it"
             )
-        if entry["step"] != Butterworth.kind:
+        if entry.text("step") != Butterworth.kind:
             continue
-        band = entry["band"]
+        band = entry.text("band")
         wanted = ["low_hz", "high_hz"] if band == "band-pass" else ["cutoff_hz"]
         given = [name for name in ("low_hz", "high_hz", "cutoff_hz") if name in entry]
         if given != wanted:
@@ -259,7 +263,7 @@ def _cut_offs(entries: Sequence[Mapping[str, Any]]) -> str | None:
                 f"step {number} (butterworth): a {band} has {' and '.join(wanted)}, not "
                 f"{' and '.join(given) or 'none'}"
             )
-        if band == "band-pass" and not entry["low_hz"] < entry["high_hz"]:
+        if band == "band-pass" and not entry.number("low_hz") < entry.number("high_hz"):
             return f"step {number} (butterworth): low_hz is not below high_hz; were they exchanged?"
     return None
 

@@ -42,6 +42,7 @@ __all__ = [
     "LONGEST_WINDOW",
     "KernelSteps",
     "Plan",
+    "StridedWindows",
     "linear_positions",
     "plan",
     "standardize_natively",
@@ -232,38 +233,55 @@ def linear_positions(
     return left, positions - left
 
 
-def standardize_natively(
-    source: NDArray[Any],
-    steps: KernelSteps,
-    *,
-    sampling_rate: float,
-    starts: Sequence[int] | NDArray[np.int64],
-    leads: int,
-    samples: int,
-    lead_stride: int,
-    output_samples: int,
-    gain: float = 1.0,
-    threads: int = 1,
-) -> NDArray[np.float32] | None:
-    """Standardize windows that lie anywhere in one array.
+@dataclass(frozen=True, eq=False)
+class StridedWindows:
+    """Windows that lie anywhere in one array.
 
-    Parameters
+    Attributes
     ----------
     source : ndarray of float32, float64 or int16, C-contiguous
         mV, NaN = missing; int16 in units of ``gain`` mV.
-    steps : KernelSteps
     sampling_rate : float
-        Of the source, Hz.
+        Hz.
     starts : sequence of int
         Index in the flat source of each window's first sample of its first lead.
     leads, samples : int
         Of each window.
     lead_stride : int
         Distance in the flat source between the leads of a window.
-    output_samples : int
-        Of a result; longer ones are cut, shorter ones get zeros on the right.
     gain : float
         mV per unit of an int16 source.
+    """
+
+    source: NDArray[Any]
+    sampling_rate: float
+    starts: Sequence[int] | NDArray[np.int64]
+    leads: int
+    samples: int
+    lead_stride: int
+    gain: float = 1.0
+
+    @classmethod
+    def in_a_row(
+        cls, windows: NDArray[Any], sampling_rate: float, *, gain: float = 1.0
+    ) -> StridedWindows:
+        """Return windows (windows, leads, samples) that lie one behind the other."""
+        count, leads, samples = windows.shape
+        starts = np.arange(count, dtype=np.int64) * (leads * samples)
+        return cls(windows, sampling_rate, starts, leads, samples, samples, gain)
+
+
+def standardize_natively(
+    windows: StridedWindows, steps: KernelSteps, *, output_samples: int, threads: int = 1
+) -> NDArray[np.float32] | None:
+    """Standardize windows that lie anywhere in one array.
+
+    Parameters
+    ----------
+    windows : StridedWindows
+    steps : KernelSteps
+    output_samples : int
+        Of a result; longer ones are cut, shorter ones get zeros on the right.
     threads : int
         How many threads share the windows.
 
@@ -280,6 +298,8 @@ def standardize_natively(
     MemoryError
         There is no memory for the work space.
     """
+    source, leads, samples = windows.source, windows.leads, windows.samples
+    sampling_rate, lead_stride = windows.sampling_rate, windows.lead_stride
     loaded = native.library()
     if loaded is None or source.dtype.name not in _DTYPES or not source.flags.c_contiguous:
         return None
@@ -290,7 +310,7 @@ def standardize_natively(
         working = len(left)
     if not steps.shortest < working <= LONGEST_WINDOW:
         return None
-    first = np.ascontiguousarray(starts, dtype=np.int64)
+    first = np.ascontiguousarray(windows.starts, dtype=np.int64)
     reach = (leads - 1) * lead_stride + samples
     if first.size and (first.min() < 0 or first.max() + reach > source.size or lead_stride < 0):
         raise SignalError("a window reaches outside the signal that it is cut from")
@@ -315,7 +335,7 @@ def standardize_natively(
             output_samples=output_samples,
             median_half=steps.median_kernel // 2,
             decimation=steps.decimation,
-            gain=gain,
+            gain=windows.gain,
             epsilon=steps.epsilon,
             clip=steps.clip,
             dtype=_DTYPES[source.dtype.name],

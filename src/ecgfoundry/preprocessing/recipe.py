@@ -25,8 +25,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
+from ecgfoundry.documents import Fields, JsonObject, JsonValue
 from ecgfoundry.errors import PreprocessingError
 from ecgfoundry.preprocessing.document import (
     canonical,
@@ -85,7 +85,7 @@ class Preprocessing:
 
     @classmethod
     def from_document(
-        cls, document: Mapping[str, Any], *, path: str | Path | None = None
+        cls, document: Mapping[str, JsonValue], *, path: str | Path | None = None
     ) -> Preprocessing:
         """Make a recipe of its document.
 
@@ -101,24 +101,25 @@ class Preprocessing:
             It breaks the schema, or its steps do not fit each other.
         """
         check_document(document, path=path)
-        steps = tuple(STEP_KINDS[entry["step"]](entry) for entry in document["steps"])
-        check_steps(steps, float(document["sampling_rate_hz"]), path=path)
-        leads = document["leads"]
+        own = Fields(document)
+        steps = tuple(STEP_KINDS[entry.text("step")](entry) for entry in own.parts("steps"))
+        rate = float(own.number("sampling_rate_hz"))
+        check_steps(steps, rate, path=path)
         return cls(
-            name=f"{document['name']}@{document['version']}",
-            sampling_rate=float(document["sampling_rate_hz"]),
-            window_s=float(document["window_s"]),
-            leads=None if leads is None else tuple(leads),
+            name=f"{own.text('name')}@{own.whole('version')}",
+            sampling_rate=rate,
+            window_s=float(own.number("window_s")),
+            leads=own.texts_or_none("leads"),
             steps=steps,
-            padding=read_padding(document["padding"]),
-            description=document["description"],
-            source=document["source"],
+            padding=read_padding(own.part("padding")),
+            description=own.text("description"),
+            source=own.text("source"),
             text=canonical(document),
             sha256=sha256_of_document(document),
         )
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> JsonObject:
         """The document, with its keys in the order of the schema."""
         content = json.loads(self.text)
         order = (
@@ -164,7 +165,7 @@ class Preprocessing:
         return f"Preprocessing({self.name}, sha256={self.sha256})"
 
 
-def _make(source: Mapping[str, Any] | str | Path | Preprocessing) -> Preprocessing:
+def _make(source: Mapping[str, JsonValue] | str | Path | Preprocessing) -> Preprocessing:
     """Return the recipe of a document, or of a file that holds one."""
     if isinstance(source, Preprocessing):
         return source
@@ -197,7 +198,7 @@ the group ``ecgfoundry.preprocessing`` give a path to a document, or a document.
 
 
 def get_preprocessing(
-    recipe: str | Path | Mapping[str, Any] | Preprocessing,
+    recipe: str | Path | Mapping[str, JsonValue] | Preprocessing,
 ) -> Preprocessing:
     """Return a recipe.
 

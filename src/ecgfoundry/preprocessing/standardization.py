@@ -10,10 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonValue
 from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.leads import LIMB_LEADS, canonical_lead
 from ecgfoundry.preprocessing.document import MINIMUM_WINDOW_S
-from ecgfoundry.preprocessing.native import KernelSteps, Plan, plan, standardize_natively
+from ecgfoundry.preprocessing.native import (
+    KernelSteps,
+    Plan,
+    StridedWindows,
+    plan,
+    standardize_natively,
+)
 from ecgfoundry.preprocessing.recipe import Preprocessing, get_preprocessing
 from ecgfoundry.preprocessing.reference import finish, run_steps
 from ecgfoundry.preprocessing.steps import Circumstances
@@ -22,7 +29,7 @@ from ecgfoundry.signals.windows import window_bounds
 
 __all__ = ["choose_single_lead", "standardize", "standardize_window", "standardize_windows"]
 
-Recipe = str | Path | Mapping[str, Any] | Preprocessing
+Recipe = str | Path | Mapping[str, JsonValue] | Preprocessing
 """What :func:`ecgfoundry.preprocessing.get_preprocessing` takes."""
 
 SINGLE_LEAD_PREFERENCE = ("I", "II", "MLII")
@@ -211,19 +218,10 @@ def _natively(
     threads: int = 1,
 ) -> NDArray[np.float32] | None:
     """Call the kernels for windows (windows, leads, samples) that lie one behind the other."""
-    count, leads, samples = windows.shape
-    return standardize_natively(
-        windows,
-        steps,
-        sampling_rate=float(sampling_rate),
-        starts=np.arange(count, dtype=np.int64) * (leads * samples),
-        leads=leads,
-        samples=samples,
-        lead_stride=samples,
-        output_samples=output_samples,
-        gain=1.0 if gain is None else float(gain),
-        threads=threads,
+    given = StridedWindows.in_a_row(
+        windows, float(sampling_rate), gain=1.0 if gain is None else float(gain)
     )
+    return standardize_natively(given, steps, output_samples=output_samples, threads=threads)
 
 
 def _check_length(samples: int, sampling_rate: float, recipe: Preprocessing) -> None:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import Fields
 from ecgfoundry.preprocessing import design
 from ecgfoundry.preprocessing.design import ZeroPhaseFilter
 from ecgfoundry.signals import filters
@@ -287,40 +288,42 @@ class Padding:
         return np.pad(x, ((0, 0), sides), constant_values=self.value) if short else x
 
 
-def _amplitude(entry: Mapping[str, Any], name: str) -> float:
+def _amplitude(entry: Fields, name: str) -> float:
     """Return ``name_mv`` or ``name_sd``, whichever is there."""
-    return float(entry[f"{name}_mv"] if f"{name}_mv" in entry else entry[f"{name}_sd"])
+    return float(entry.number(f"{name}_mv" if f"{name}_mv" in entry else f"{name}_sd"))
 
 
-def read_padding(entry: Mapping[str, Any]) -> Padding:
+def read_padding(entry: Fields) -> Padding:
     """Return the padding of a document that fits the schema."""
-    return Padding(entry["side"], _amplitude(entry, "value"), entry["counted_in_scaling"])
+    return Padding(entry.text("side"), _amplitude(entry, "value"), entry.flag("counted_in_scaling"))
 
 
-def _notch(entry: Mapping[str, Any]) -> Notch:
-    frequency = entry["frequency_hz"]
+def _notch(entry: Fields) -> Notch:
+    mains = entry.value("frequency_hz") == "mains"
     return Notch(
-        None if frequency == "mains" else float(frequency),
-        tuple(float(value) for value in entry.get("unknown_mains_hz", ())),
-        float(entry["quality"]),
+        None if mains else float(entry.number("frequency_hz")),
+        entry.numbers("unknown_mains_hz") if "unknown_mains_hz" in entry else (),
+        float(entry.number("quality")),
     )
 
 
-def _butterworth(entry: Mapping[str, Any]) -> Butterworth:
-    names = ("low_hz", "high_hz") if entry["band"] == "band-pass" else ("cutoff_hz",)
-    cutoffs = tuple(float(entry[name]) for name in names)
-    return Butterworth(entry["band"], entry["order"], cutoffs, entry["form"])
+def _butterworth(entry: Fields) -> Butterworth:
+    names = ("low_hz", "high_hz") if entry.value("band") == "band-pass" else ("cutoff_hz",)
+    cutoffs = tuple(float(entry.number(name)) for name in names)
+    return Butterworth(entry.text("band"), entry.whole("order"), cutoffs, entry.text("form"))
 
 
-STEP_KINDS: Mapping[str, Callable[[Mapping[str, Any]], Step]] = {
-    FillGaps.kind: lambda entry: FillGaps(entry["method"]),
-    Resample.kind: lambda entry: Resample(entry["method"], float(entry["to_hz"])),
+STEP_KINDS: Mapping[str, Callable[[Fields], Step]] = {
+    FillGaps.kind: lambda entry: FillGaps(entry.text("method")),
+    Resample.kind: lambda entry: Resample(entry.text("method"), float(entry.number("to_hz"))),
     Notch.kind: _notch,
     Butterworth.kind: _butterworth,
-    SubtractRunningMedian.kind: lambda entry: SubtractRunningMedian(entry["kernel_samples"]),
-    KeepEvery.kind: lambda entry: KeepEvery(entry["interval_samples"]),
+    SubtractRunningMedian.kind: lambda entry: SubtractRunningMedian(entry.whole("kernel_samples")),
+    KeepEvery.kind: lambda entry: KeepEvery(entry.whole("interval_samples")),
     ZScore.kind: lambda entry: ZScore(
-        entry["over"], float(entry["epsilon_mv"]), float(entry["flat_below_mv"])
+        entry.text("over"),
+        float(entry.number("epsilon_mv")),
+        float(entry.number("flat_below_mv")),
     ),
     Clip.kind: lambda entry: Clip(_amplitude(entry, "limit")),
     BlankGaps.kind: lambda entry: BlankGaps(),

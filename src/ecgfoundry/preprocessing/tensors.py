@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ecgfoundry.documents import JsonValue
 from ecgfoundry.errors import PreprocessingError, SignalError
 from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
 from ecgfoundry.preprocessing.design import ZeroPhaseFilter
@@ -55,7 +56,7 @@ _BLOCK = 64
 def standardize_tensor(
     windows: Tensor,
     sampling_rate: float,
-    preprocessing: str | Path | Mapping[str, Any] | Preprocessing,
+    preprocessing: str | Path | Mapping[str, JsonValue] | Preprocessing,
     *,
     mains_frequency: float | None = None,
 ) -> Tensor:

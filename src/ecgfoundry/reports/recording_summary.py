@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.formats.base import RecordingInfo
 from ecgfoundry.formats.common.filters import is_filter_key
 from ecgfoundry.formats.common.measurements import MEASUREMENTS, STATEMENTS_KEY, device_measurements
@@ -46,7 +46,7 @@ def recording_summary(
     *,
     name: str,
     subject: bool = True,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Describe a recording.
 
     Parameters
@@ -109,7 +109,7 @@ def recording_summary(
     }
 
 
-def _quality(recording: Recording) -> dict[str, Any]:
+def _quality(recording: Recording) -> JsonObject:
     part = recording.window(0.0, QUALITY_SECONDS)
     found = judge_window(part.signal, part.sampling_rate, part.leads)
     return {
@@ -121,7 +121,7 @@ def _quality(recording: Recording) -> dict[str, Any]:
     }
 
 
-def _annotations(recording: Recording, info: RecordingInfo) -> dict[str, Any]:
+def _annotations(recording: Recording, info: RecordingInfo) -> JsonObject:
     """Count the marks by kind; of a recording that was read in part, those of the part."""
     kinds: Mapping[str, int] = Counter(mark.kind for mark in recording.annotations)
     return {

@@ -26,7 +26,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,13 +105,21 @@ class PlantedIndicator:
         )
 
 
+class _Scale(NamedTuple):
+    """Unit of an indicator, its decimals, and whether it is normal on a logarithmic scale."""
+
+    unit: str
+    decimals: int
+    logarithmic: bool = False
+
+
 def _planted(
-    name: str, component: str, unit: str, limits: tuple[float | None, float | None],
-    shares: tuple[float, float], decimals: int, group: str, logarithmic: bool = False,
+    name: str, component: str, scale: _Scale, limits: tuple[float | None, float | None],
+    shares: tuple[float, float], group: str, *,
     acts: Mapping[str, float] | None = None, depends: Mapping[str, float] | None = None,
 ) -> PlantedIndicator:  # fmt: skip
     return PlantedIndicator(
-        name, component, unit, *limits, *shares, decimals, logarithmic, group,
+        name, component, scale.unit, *limits, *shares, scale.decimals, scale.logarithmic, group,
         acts or {}, depends or {},
     )  # fmt: skip
 
@@ -120,48 +128,56 @@ _SEEN, _SHAPE, _CONFOUNDED, _NULL = "feature-visible", "morphology-only", "confo
 _LOG = True
 
 INDICATORS: tuple[PlantedIndicator, ...] = (
-    _planted("potassium", "POTASSIUM", "mmol/L", (3.5, 5.0), (0.12, 0.15), 1, _SEEN,
-             acts={"t_height": 0.8, "qrs": 0.5}),
-    _planted("calcium", "CALCIUM", "mg/dL", (8.4, 10.5), (0.15, 0.12), 1, _SEEN,
-             acts={"qt": -0.9}),
-    _planted("hemoglobin", "HEMOGLOBIN (HGB)", "g/dL", (12.0, 16.0), (0.25, 0.08), 1, _SEEN,
+    _planted("potassium", "POTASSIUM", _Scale("mmol/L", 1),
+             (3.5, 5.0), (0.12, 0.15), _SEEN, acts={"t_height": 0.8, "qrs": 0.5}),
+    _planted("calcium", "CALCIUM", _Scale("mg/dL", 1),
+             (8.4, 10.5), (0.15, 0.12), _SEEN, acts={"qt": -0.9}),
+    _planted("hemoglobin", "HEMOGLOBIN (HGB)", _Scale("g/dL", 1),
+             (12.0, 16.0), (0.25, 0.08), _SEEN,
              acts={"rate": -0.5, "st": 0.8}, depends={"sex": 0.4, "age": -0.1}),
-    _planted("magnesium", "MAGNESIUM", "mg/dL", (1.6, 2.4), (0.15, 0.1), 1, _SEEN,
-             acts={"pr": 0.8, "t_height": -0.3}),
-    _planted("tsh", "TSH", "uIU/mL", (0.4, 4.5), (0.12, 0.12), 2, _SEEN, _LOG,
-             acts={"rate": -0.4, "t_height": -0.5}),
-    _planted("nt_probnp", "BNP, NT-PRO", "pg/mL", (None, 300.0), (0.0, 0.3), 0, _SHAPE, _LOG,
-             acts={"p_balance": 1.5}, depends={"age": 0.3}),
-    _planted("troponin_high_sensitivity", "HIGH SENSITIVITY TROPONIN", "ng/L", (None, 20.0),
-             (0.0, 0.25), 0, _SHAPE, _LOG, acts={"st_bend": -1.3}, depends={"age": 0.2}),
-    _planted("albumin", "ALBUMIN", "g/dL", (3.5, 5.2), (0.2, 0.0), 1, _SHAPE,
-             acts={"r_skew": -1.4}),
-    _planted("phosphate", "PHOSPHORUS", "mg/dL", (2.5, 4.5), (0.15, 0.15), 1, _SHAPE,
-             acts={"st_bend": 1.0, "r_skew": 0.9}),
-    _planted("creatinine", "CREATININE", "mg/dL", (0.5, 1.2), (0.05, 0.25), 2, _CONFOUNDED, _LOG,
-             depends={"age": 0.5, "sex": 0.5}),
-    _planted("urea_nitrogen", "BLOOD UREA NITROGEN (BUN)", "mg/dL", (7.0, 25.0), (0.06, 0.2), 0,
-             _CONFOUNDED, _LOG, depends={"age": 0.6}),
-    _planted("white_cells", "WHITE BLOOD CELLS (WBC)", "K/uL", (4.0, 11.0), (0.06, 0.25), 1,
-             _CONFOUNDED, _LOG, depends={"rate": 0.5}),
-    _planted("lactate", "LACTATE", "mmol/L", (0.5, 2.2), (0.0, 0.2), 1, _CONFOUNDED, _LOG,
-             depends={"rate": 0.6, "age": 0.1}),
-    _planted("platelets", "PLATELET COUNT (PLT)", "K/uL", (150.0, 400.0), (0.15, 0.08), 0,
-             _CONFOUNDED, _LOG, depends={"sex": -0.6, "age": -0.2}),
-    _planted("glucose", "GLUCOSE", "mg/dL", (70.0, 140.0), (0.04, 0.25), 0, _CONFOUNDED, _LOG,
-             depends={"age": 0.3, "rate": 0.3}),
-    _planted("sodium", "SODIUM", "mmol/L", (135.0, 145.0), (0.15, 0.08), 0, _NULL),
-    _planted("chloride", "CHLORIDE", "mmol/L", (98.0, 107.0), (0.15, 0.15), 0, _NULL),
-    _planted("bicarbonate", "CO2", "mmol/L", (22.0, 30.0), (0.15, 0.1), 0, _NULL),
-    _planted("alt", "ALT (SGPT)", "U/L", (None, 50.0), (0.0, 0.2), 0, _NULL, _LOG),
-    _planted("bilirubin_total", "BILIRUBIN, TOTAL", "mg/dL", (None, 1.2), (0.0, 0.15), 1, _NULL,
-             _LOG),
-    _planted("lipase", "LIPASE", "U/L", (None, 80.0), (0.0, 0.15), 0, _NULL, _LOG),
-    _planted("mcv", "MCV", "fL", (80.0, 100.0), (0.12, 0.12), 1, _NULL),
-    _planted("immature_granulocytes_percent", "IMMATURE GRANULOCYTE % (AUTODIFF) WAM", "%",
-             (None, 0.6), (0.0, 0.2), 1, _NULL, _LOG),
-    _planted("neutrophils", "NEUTROPHIL, ABSOLUTE (AUTO DIFF)", "K/uL", (1.7, 7.7), (0.1, 0.2), 2,
-             _NULL, _LOG),
+    _planted("magnesium", "MAGNESIUM", _Scale("mg/dL", 1),
+             (1.6, 2.4), (0.15, 0.1), _SEEN, acts={"pr": 0.8, "t_height": -0.3}),
+    _planted("tsh", "TSH", _Scale("uIU/mL", 2, _LOG),
+             (0.4, 4.5), (0.12, 0.12), _SEEN, acts={"rate": -0.4, "t_height": -0.5}),
+    _planted("nt_probnp", "BNP, NT-PRO", _Scale("pg/mL", 0, _LOG),
+             (None, 300.0), (0.0, 0.3), _SHAPE, acts={"p_balance": 1.5}, depends={"age": 0.3}),
+    _planted("troponin_high_sensitivity", "HIGH SENSITIVITY TROPONIN", _Scale("ng/L", 0, _LOG),
+             (None, 20.0), (0.0, 0.25), _SHAPE, acts={"st_bend": -1.3}, depends={"age": 0.2}),
+    _planted("albumin", "ALBUMIN", _Scale("g/dL", 1),
+             (3.5, 5.2), (0.2, 0.0), _SHAPE, acts={"r_skew": -1.4}),
+    _planted("phosphate", "PHOSPHORUS", _Scale("mg/dL", 1),
+             (2.5, 4.5), (0.15, 0.15), _SHAPE, acts={"st_bend": 1.0, "r_skew": 0.9}),
+    _planted("creatinine", "CREATININE", _Scale("mg/dL", 2, _LOG),
+             (0.5, 1.2), (0.05, 0.25), _CONFOUNDED, depends={"age": 0.5, "sex": 0.5}),
+    _planted("urea_nitrogen", "BLOOD UREA NITROGEN (BUN)", _Scale("mg/dL", 0, _LOG),
+             (7.0, 25.0), (0.06, 0.2), _CONFOUNDED, depends={"age": 0.6}),
+    _planted("white_cells", "WHITE BLOOD CELLS (WBC)", _Scale("K/uL", 1, _LOG),
+             (4.0, 11.0), (0.06, 0.25), _CONFOUNDED, depends={"rate": 0.5}),
+    _planted("lactate", "LACTATE", _Scale("mmol/L", 1, _LOG),
+             (0.5, 2.2), (0.0, 0.2), _CONFOUNDED, depends={"rate": 0.6, "age": 0.1}),
+    _planted("platelets", "PLATELET COUNT (PLT)", _Scale("K/uL", 0, _LOG),
+             (150.0, 400.0), (0.15, 0.08), _CONFOUNDED, depends={"sex": -0.6, "age": -0.2}),
+    _planted("glucose", "GLUCOSE", _Scale("mg/dL", 0, _LOG),
+             (70.0, 140.0), (0.04, 0.25), _CONFOUNDED, depends={"age": 0.3, "rate": 0.3}),
+    _planted("sodium", "SODIUM", _Scale("mmol/L", 0),
+             (135.0, 145.0), (0.15, 0.08), _NULL),
+    _planted("chloride", "CHLORIDE", _Scale("mmol/L", 0),
+             (98.0, 107.0), (0.15, 0.15), _NULL),
+    _planted("bicarbonate", "CO2", _Scale("mmol/L", 0),
+             (22.0, 30.0), (0.15, 0.1), _NULL),
+    _planted("alt", "ALT (SGPT)", _Scale("U/L", 0, _LOG),
+             (None, 50.0), (0.0, 0.2), _NULL),
+    _planted("bilirubin_total", "BILIRUBIN, TOTAL", _Scale("mg/dL", 1, _LOG),
+             (None, 1.2), (0.0, 0.15), _NULL),
+    _planted("lipase", "LIPASE", _Scale("U/L", 0, _LOG),
+             (None, 80.0), (0.0, 0.15), _NULL),
+    _planted("mcv", "MCV", _Scale("fL", 1),
+             (80.0, 100.0), (0.12, 0.12), _NULL),
+    _planted("immature_granulocytes_percent", "IMMATURE GRANULOCYTE % (AUTODIFF) WAM",
+             _Scale("%", 1, _LOG),
+             (None, 0.6), (0.0, 0.2), _NULL),
+    _planted("neutrophils", "NEUTROPHIL, ABSOLUTE (AUTO DIFF)", _Scale("K/uL", 2, _LOG),
+             (1.7, 7.7), (0.1, 0.2), _NULL),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.manifest import (
     ColumnMapping,
@@ -41,7 +42,7 @@ from ecgfoundry.training.initialization import (
     on_one_lead,
     start_from,
 )
-from ecgfoundry.training.loop import FitResult, FitSettings, fit
+from ecgfoundry.training.loop import EpochRow, FitResult, FitSettings, fit
 from ecgfoundry.training.probing import fit_linear_probe, put_into
 from ecgfoundry.training.results.lineage import Lineage
 from ecgfoundry.training.results.outputs import record_outputs, window_embeddings
@@ -189,12 +190,12 @@ def finetune(
     start, lead = on_one_lead(start, shared, settings.input.lead)
     check_batch(start.network, start.spec, settings.data.batch, start.takes_presence)
     folder = RunFolder(Path(output), overwrite=overwrite)
-    depends_on: dict[str, Any] = {
+    depends_on: JsonObject = {
         "labels_and_split": labels_hash(manifest, task.columns),
         "start_weights": weights_hash(start.network),
         "versions": code_versions(),
     }
-    configuration = {
+    configuration: JsonObject = {
         "recipe": card.recipe,
         "model": start.named,
         "starts_from": start.origin,
@@ -303,7 +304,7 @@ def _with_splits(manifest: Manifest, task: Task, settings: FinetuneSettings) -> 
     return manifest
 
 
-def _data_document(stored: StoredWindows) -> dict[str, Any]:
+def _data_document(stored: StoredWindows) -> JsonObject:
     return {
         "sha256": folder_hash(stored.hashes),
         "recordings": len(stored.hashes),
@@ -356,7 +357,7 @@ def _train(
         return task.figures(outputs, truth)
 
     fresh = start.origin == FRESH
-    chosen = FitSettings.of(
+    chosen = FitSettings.of_run(
         settings,
         epochs=settings.schedule.epochs or 30,
         steps_per_epoch=batches.steps,
@@ -366,7 +367,7 @@ def _train(
     )
     tensorboard = Curves(folder.path / "tensorboard")
 
-    def report(row: dict[str, Any]) -> None:
+    def report(row: EpochRow) -> None:
         tensorboard(row)
         shown = {k: round(v, 4) for k, v in (row.get("figures") or {}).items() if k == monitor}
         say(f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, {shown}, {row['seconds']:.1f} s")

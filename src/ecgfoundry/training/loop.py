@@ -12,26 +12,37 @@ import copy
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ecgfoundry.documents import JsonObject, JsonValue
 from ecgfoundry.errors import DivergenceError, TrainingError
 from ecgfoundry.io import write_atomically, write_whole
 from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.distributed import ALONE, World
-from ecgfoundry.training.schedules import SCHEDULES, Schedule, learning_rate_at
-from ecgfoundry.training.settings import Settings
+from ecgfoundry.training.schedules import Schedule, learning_rate_at
+from ecgfoundry.training.settings import (
+    REQUIRED,
+    ArithmeticSettings,
+    EarlyStoppingSettings,
+    OptimizerSettings,
+    ScheduleSettings,
+    Settings,
+    StepSettings,
+    setting,
+)
 
 __all__ = [
     "Batch",
+    "EpochRow",
     "FitResult",
     "FitSettings",
     "SampleBatches",
@@ -62,102 +73,48 @@ EXPLODED = 100.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitSettings:
-    """What decides the course of a training run.
+class FitSettings(
+    OptimizerSettings, ScheduleSettings, EarlyStoppingSettings, StepSettings, ArithmeticSettings
+):
+    """What decides the course of a training run: the groups of its settings that the loop reads.
 
-    Attributes
-    ----------
-    epochs : int
-        Passes over the data.
-    steps_per_epoch : int
-        Batches in each epoch; the schedule is laid out over ``epochs * steps_per_epoch`` steps.
-    learning_rate : float
-        The peak rate of the schedule.
-    schedule : {"one-cycle", "cosine", "constant", "step", "plateau"}
-        See :func:`ecgfoundry.training.schedules.learning_rate_at`.
-    warmup : float
-        Share of all steps in which the rate rises.
-    weight_decay : float
-        Decoupled decay of AdamW; only on tensors of two or more axes (not on biases and norms).
-    betas : tuple of float
-        The two decay rates of AdamW's moments.
-    gradient_clip : float or None
-        Largest global L2 norm of the gradient.
-    ema_decay : float or None
-        Decay of the averaged weights, which are then the ones evaluated, selected and returned.
-    seed : int
-        Seeds the torch generator and, together with the epoch, the generator of the batches.
-    threads : int or None
-        Threads of torch on the CPU; None leaves the setting alone.
-    evaluate_every : int
-        Epochs between two evaluations; the last epoch is always evaluated.
-    monitor : str or None
-        Name of the evaluated figure that selects the weights; None keeps the last weights.
-    monitor_mode : {"max", "min"}
-        Whether a larger or a smaller figure is better.
-    patience : int or None
-        Evaluations without improvement after which training stops; None never stops early.
-    checkpoint_every : int or None
-        Steps between two checkpoints inside an epoch; one is always written after an epoch.
-    step_epochs : int
-        Epochs between two falls of the schedule "step".
-    step_factor : float
-        What the rate is multiplied with at each fall of "step" and "plateau".
-    plateau_patience : int
-        Evaluations without improvement before "plateau" lowers the rate.
-    precision : {"fp32", "bf16"}
-        "bf16": the forward pass under autocast; weights, gradients and optimizer stay in fp32.
-    accumulate : int
-        Batches whose gradients are averaged for one step of the optimizer.
-    channels_last : bool
-        Compute a Net1D in channels-last layout (:mod:`ecgfoundry.training.channels_last`).
-    compile : bool
-        Run the network through ``torch.compile``.
-    deterministic : bool
-        Refuse operations without a repeatable form (``torch.use_deterministic_algorithms``).
+    Declared here is what only the loop knows, and where its default is another one than that of
+    ``finetune``. Patience counts evaluations.
     """
 
-    epochs: int
-    steps_per_epoch: int
-    learning_rate: float = 1e-3
-    schedule: Schedule = "one-cycle"
-    warmup: float = 0.2
-    weight_decay: float = 0.01
-    betas: tuple[float, float] = (0.9, 0.999)
-    gradient_clip: float | None = 1.0
-    ema_decay: float | None = 0.999
-    seed: int = 0
-    threads: int | None = None
-    evaluate_every: int = 1
-    monitor: str | None = None
-    monitor_mode: Literal["max", "min"] = "max"
-    patience: int | None = None
-    checkpoint_every: int | None = None
-    step_epochs: int = 5
-    step_factor: float = 0.1
-    plateau_patience: int = 10
-    precision: Literal["fp32", "bf16"] = "fp32"
-    accumulate: int = 1
-    channels_last: bool = False
-    compile: bool = False
-    deterministic: bool = False
+    epochs: int = setting(REQUIRED, "Passes over the data.", low=1)
+    steps_per_epoch: int = setting(
+        REQUIRED, "Steps in each epoch; the schedule is laid out over all of them.", low=1
+    )
+    learning_rate: float = setting(1e-3, "Peak rate of the schedule (PyTorch's default).", low=0)
+    schedule: Schedule = setting("one-cycle", "Course of the rate (our choice).")  # noqa: RUF009
+    warmup: float = setting(
+        0.2, "Share of all steps in which the rate rises, below 1 (our choice).", low=0, high=1
+    )
+    plateau_patience: int = setting(
+        10, "Evaluations without improvement before plateau lowers the rate (ECGFounder).", low=0
+    )
+    betas: tuple[float, float] = setting(
+        (0.9, 0.999), "Decay rates of AdamW's moments (Kingma and Ba 2015)."
+    )
+    ema_decay: float | None = setting(
+        0.999, "Decay of the averaged weights; none: no average (our choice).", low=0, high=1
+    )
+    patience: int | None = setting(None, "Evaluations without improvement; none: never.", low=1)
+    seed: int = setting(0, "Of torch and, with the epoch, of the batches.", low=0)
+    evaluate_every: int = setting(1, "Epochs between two evaluations, and after the last.", low=1)
+    monitor: str | None = setting(
+        None, "The evaluated figure that selects the weights; none: the last weights."
+    )
+    monitor_mode: Literal["max", "min"] = setting("max", "Whether more of it is better, or less.")
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.steps_per_epoch, self.accumulate, self.step_epochs) < 1:
-            raise TrainingError(
-                "epochs, steps_per_epoch, accumulate and step_epochs must be at least 1"
-            )
-        if not 0.0 <= self.warmup < 1.0:
+        super().__post_init__()
+        if self.warmup >= 1.0:
             raise TrainingError(f"warmup is a share of all steps in [0, 1), not {self.warmup}")
-        if self.schedule not in SCHEDULES:
-            raise TrainingError(
-                f"there is no schedule '{self.schedule}'", remedy=f"Use {', '.join(SCHEDULES)}"
-            )
-        if self.precision not in ("fp32", "bf16"):
-            raise TrainingError(f"the precision is fp32 or bf16, not '{self.precision}'")
 
     @classmethod
-    def of(cls, settings: Settings, **own: Any) -> FitSettings:
+    def of_run(cls, settings: Settings, **own: Any) -> FitSettings:
         """Take over what a run's settings and this class both name.
 
         Parameters
@@ -169,6 +126,16 @@ class FitSettings:
         names = {one.name for one in fields(cls)}
         shared = {name: value for name, value in settings.flat().items() if name in names}
         return cls(**{**shared, **own})
+
+
+class EpochRow(TypedDict):
+    """One row of the curves; ``figures`` only where the epoch was evaluated."""
+
+    epoch: int
+    loss: float
+    learning_rate: float
+    seconds: float
+    figures: NotRequired[dict[str, float] | None]
 
 
 @dataclass(kw_only=True)
@@ -183,14 +150,14 @@ class FitResult:
         The epoch, counted from 0, after which they were taken.
     figures : dict of str to float
         What ``evaluate`` said of them.
-    curves : list of dict
+    curves : list of EpochRow
         One row per finished epoch.
     """
 
     state: dict[str, Tensor]
     epoch: int
     figures: dict[str, float]
-    curves: list[dict[str, Any]]
+    curves: list[EpochRow]
 
 
 class WeightAverage:
@@ -222,7 +189,14 @@ class WeightAverage:
                 average.copy_(source[name])
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+class ParameterGroup(TypedDict):
+    """Parameters that share a weight decay, as PyTorch's optimizers take them."""
+
+    params: list[nn.Parameter]
+    weight_decay: float
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[ParameterGroup]:
     """Part the parameters: weights, which decay, and biases and norms, which do not."""
     trainable = [p for p in network.parameters() if p.requires_grad]
     return [
@@ -259,7 +233,7 @@ def fit(
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     checkpoint: Path | None = None,
     curves: Path | None = None,
-    report: Callable[[dict[str, Any]], None] | None = None,
+    report: Callable[[EpochRow], None] | None = None,
     world: World = ALONE,
 ) -> FitResult:
     """Train a network and return its selected weights.
@@ -332,7 +306,7 @@ def _epoch(
     evaluate: Callable[[nn.Module], dict[str, float]] | None,
     checkpoint: Path | None,
     curves: Path | None,
-    report: Callable[[dict[str, Any]], None] | None,
+    report: Callable[[EpochRow], None] | None,
 ) -> None:
     """Train from where the run stands to the end of its epoch, evaluate, and write."""
     settings, world = run.settings, run.world
@@ -354,7 +328,7 @@ def _epoch(
             f"{settings.steps_per_epoch}"
         )
     run.refuse_explosion()
-    row: dict[str, Any] = {
+    row: EpochRow = {
         "epoch": run.epoch,
         "loss": run.loss_sum / run.position,
         "learning_rate": rate,
@@ -454,7 +428,7 @@ class _Run:
     best_epoch: int = -1
     best_state: dict[str, Tensor] = field(default_factory=dict)
     best_figures: dict[str, float] = field(default_factory=dict)
-    curves: list[dict[str, Any]] = field(default_factory=list)
+    curves: list[EpochRow] = field(default_factory=list)
 
     _COUNTERS = ("epoch", "position", "loss_sum", "first_loss", "stopped", "stale", "rate_factor",
                  "rate_stale", "best_epoch", "best_state", "best_figures", "curves")  # fmt: skip
@@ -506,7 +480,7 @@ class _Run:
             "--overwrite",
         )
 
-    def end_epoch(self, row: dict[str, Any], figures: dict[str, float] | None) -> None:
+    def end_epoch(self, row: EpochRow, figures: dict[str, float] | None) -> None:
         self.curves.append(row)
         monitor = self.settings.monitor
         if monitor is None:
@@ -584,7 +558,7 @@ class _Run:
             torch.cuda.set_rng_state_all(content["cuda_generators"])
 
 
-def _check_settings(theirs: dict[str, Any], settings: FitSettings, path: Path) -> None:
+def _check_settings(theirs: Mapping[str, JsonValue], settings: FitSettings, path: Path) -> None:
     ours = _plain(settings)
     # How many threads compute, and how often a checkpoint is written, are free to change; a
     # setting that the file does not know yet had the default.
@@ -601,9 +575,9 @@ def _check_settings(theirs: dict[str, Any], settings: FitSettings, path: Path) -
         )
 
 
-def _plain(settings: FitSettings) -> dict[str, Any]:
+def _plain(settings: FitSettings) -> JsonObject:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
 
 
-def _write_curves(path: Path, rows: list[dict[str, Any]]) -> None:
+def _write_curves(path: Path, rows: Sequence[EpochRow]) -> None:
     write_whole(path, "".join(json.dumps(row) + "\n" for row in rows).encode())

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.manifest import Manifest, mark_problem, read_manifest
 from ecgfoundry.models.bundle import InputSpec
@@ -26,7 +26,7 @@ from ecgfoundry.training.data.sources import SegmentSource, SourcePool, open_sou
 from ecgfoundry.training.data.windows import FreshWindows, InputWindows
 from ecgfoundry.training.distributed import ALONE, World, best_device
 from ecgfoundry.training.initialization import NewNetwork, Start, leads_of
-from ecgfoundry.training.loop import FitResult, FitSettings, fit
+from ecgfoundry.training.loop import EpochRow, FitResult, FitSettings, fit
 from ecgfoundry.training.results.package import BundleDescription, RunCard
 from ecgfoundry.training.results.run_folder import (
     Curves,
@@ -327,7 +327,7 @@ class _Run:
 
         tensorboard = Curves(folder.path / "tensorboard")
 
-        def report(row: dict[str, Any]) -> None:
+        def report(row: EpochRow) -> None:
             tensorboard(row)
             self.tell(f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, {row['seconds']:.1f} s")
 
@@ -335,7 +335,7 @@ class _Run:
             self.start.network,
             batches,
             loss,
-            settings=FitSettings.of(
+            settings=FitSettings.of_run(
                 settings, steps_per_epoch=batches.steps, monitor="loss", monitor_mode="min"
             ),
             evaluate=evaluate,
@@ -490,7 +490,7 @@ def _outputs(
     return np.concatenate(pieces)
 
 
-def _data_document(pool: SourcePool, training: Positions, validation: Positions) -> dict[str, Any]:
+def _data_document(pool: SourcePool, training: Positions, validation: Positions) -> JsonObject:
     """Sizes, and the hash of all signals."""
     return {
         "sources": [

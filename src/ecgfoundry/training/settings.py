@@ -13,15 +13,17 @@ import difflib
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.training.schedules import Schedule
 
 __all__ = [
+    "ArithmeticSettings",
     "AugmentationSettings",
     "ComputeSettings",
     "DataSettings",
@@ -35,8 +37,13 @@ __all__ = [
     "ScheduleSettings",
     "Settings",
     "SplitSettings",
+    "StepSettings",
     "setting",
 ]
+
+
+REQUIRED: Any = MISSING
+"""The default of a setting that has to be given."""
 
 
 def setting(default: Any, text: str, *, low: float | None = None, high: float | None = None) -> Any:
@@ -45,6 +52,7 @@ def setting(default: Any, text: str, *, low: float | None = None, high: float | 
     Parameters
     ----------
     default : object
+        Or :data:`REQUIRED`.
     text : str
         What it does, its unit, and the source of the default.
     low, high : float, optional
@@ -108,7 +116,7 @@ class Settings:
         """Return all settings by their names, without groups."""
         return {leaf.name: leaf.default for leaf in _leaves(self)}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return all settings by group, as ``configuration.json`` has them."""
         return asdict(self)
 
@@ -228,8 +236,11 @@ def _checked(name: str, value: Any, kind: Any) -> Any:
         return value
     if get_origin(plain) is tuple:
         parts = value.split(",") if isinstance(value, str) else value
-        if isinstance(parts, (list, tuple)) and all(isinstance(part, str) for part in parts):
-            return tuple(part.strip() for part in parts if part.strip() not in ("", "none"))
+        if isinstance(parts, (list, tuple)):
+            if get_args(plain)[0] is float and all(isinstance(part, float) for part in parts):
+                return tuple(parts)
+            if all(isinstance(part, str) for part in parts):
+                return tuple(part.strip() for part in parts if part.strip() not in ("", "none"))
     elif isinstance(value, bool):
         if plain is bool:
             return value
@@ -276,11 +287,17 @@ class PretrainInputSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSettings(Settings):
+class StepSettings(Settings):
+    """What makes one step of the optimizer."""
+
+    accumulate: int = setting(1, "Batches whose gradients make one step.", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings(StepSettings):
     """How windows are batched."""
 
     batch: int = setting(32, "Windows per batch (our choice).", low=1)
-    accumulate: int = setting(1, "Batches whose gradients make one step.", low=1)
     workers: int = setting(0, "Threads that prepare batches ahead; 0: none.", low=0)
 
 
@@ -403,10 +420,9 @@ class PretrainAugmentationSettings(AugmentationSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComputeSettings(Settings):
-    """Where and how it is computed; apart from precision, nothing of it changes what is learned."""
+class ArithmeticSettings(Settings):
+    """How it is computed; apart from precision, nothing of it changes what is learned."""
 
-    device: str = setting("cpu", "cpu, cuda, cuda:1 …")
     threads: int | None = setting(None, "CPU threads; none: PyTorch's own choice.", low=1)
     precision: Literal["fp32", "bf16"] = setting("fp32", "bf16: forward passes under autocast.")
     channels_last: bool = setting(
@@ -414,6 +430,16 @@ class ComputeSettings(Settings):
     )
     compile: bool = setting(False, "Run the network through torch.compile.")
     deterministic: bool = setting(False, "Refuse operations without a repeatable result.")
+    checkpoint_every: int | None = setting(
+        None, "Steps between two checkpoints within an epoch; none: only after an epoch.", low=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeSettings(ArithmeticSettings):
+    """Where and how it is computed; apart from precision, nothing of it changes what is learned."""
+
+    device: str = setting("cpu", "cpu, cuda, cuda:1 …")
     checkpoint_every: int = setting(200, "Steps between two checkpoints within an epoch.", low=1)
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecgfoundry.engines import Engine
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import EcgFoundryError, FileAccessError, ManifestError, SignalError
 from ecgfoundry.inference.batch.inputs import Recordings
 from ecgfoundry.inference.batch.resumable import (
-    BatchProgress,
+    BatchOptions,
     BatchSummary,
     PartJob,
     PartResult,
+    PartWork,
     note_of,
     predictor_of,
     run_in_parts,
@@ -35,14 +35,7 @@ def embed_manifest(
     recordings: Recordings,
     model: str | Path,
     output: str | Path,
-    *,
-    runtime: str = "auto",
-    workers: int | None = 1,
-    engine: Engine | None = None,
-    threads: int | None = None,
-    windows: bool = False,
-    chunk: int | None = None,
-    progress: Callable[[BatchProgress], None] | None = None,
+    options: BatchOptions | None = None,
 ) -> BatchSummary:
     """Write the embeddings of every recording, or every segment of a corpus, to a table.
 
@@ -57,13 +50,8 @@ def embed_manifest(
         ``windows`` (how many were averaged) or ``start_s`` (of a window), and ``embedding``: a
         list of float32 (in CSV a JSON array), 1024 long for ECGFounder. Recordings that cannot be
         read are left out and named in the summary.
-    windows : bool
-        One row per window; else the mean over the windows of each recording.
-    threads : int, optional
-        Within one call of the network, with one worker.
-    runtime, workers, engine, chunk, progress
-        As in :func:`ecgfoundry.inference.batch.infer.infer_batch`; the table is the same for all
-        engines.
+    options : BatchOptions, optional
+        None: one worker. Without ``windows``, a row is the mean over the windows of a recording.
 
     Raises
     ------
@@ -78,21 +66,8 @@ def embed_manifest(
         return table.filter(polars.col("failure").is_null()).drop("failure")
 
     Path(output).absolute().parent.mkdir(parents=True, exist_ok=True)
-    summary = run_in_parts(
-        write_embeddings,
-        without_failures,
-        recordings,
-        model,
-        output,
-        kind="embeddings",
-        runtime=runtime,
-        workers=workers,
-        engine=engine,
-        threads=threads,
-        windows=windows,
-        chunk=chunk,
-        progress=progress,
-    )
+    work = PartWork("embeddings", write_embeddings, without_failures)
+    summary = run_in_parts(work, recordings, model, output, options or BatchOptions(workers=1))
     if len(summary.failures) == len(recordings):
         Path(output).unlink()
         note_of(Path(output)).unlink()
@@ -105,10 +80,10 @@ def embed_manifest(
 def write_embeddings(job: PartJob) -> PartResult:
     """Embed the recordings of one part."""
     predictor = predictor_of(job)
-    rows: list[dict[str, Any]] = []
+    rows: list[JsonObject] = []
     failures: list[tuple[str, str]] = []
     for row in job.recordings.rows:
-        about: dict[str, Any] = {"record": row.record, "patient": row.patient, "split": row.split}
+        about: JsonObject = {"record": row.record, "patient": row.patient, "split": row.split}
         about |= {f"target:{name}": value for name, value in row.targets.items()}
         try:
             rows += [
@@ -130,7 +105,7 @@ def _reason(error: EcgFoundryError | OSError, row: ManifestRow) -> str:
 
 def _embeddings(
     predictor: Predictor, recordings: Recordings, row: ManifestRow, windows: bool
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     spec = predictor.bundle.input
     recording = recordings.open(row)
     leads = InputLeads.choose(spec, recording.leads)
@@ -150,7 +125,7 @@ def _embeddings(
     ]
 
 
-def _frame(rows: list[dict[str, Any]], targets: tuple[str, ...], *, windows: bool) -> pl.DataFrame:
+def _frame(rows: list[JsonObject], targets: tuple[str, ...], *, windows: bool) -> pl.DataFrame:
     import polars
 
     schema: dict[str, Any] = dict.fromkeys(("record", "patient", "split"), polars.String)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ecgfoundry.documents import Cells
 from ecgfoundry.engines import Engine
 from ecgfoundry.errors import EcgFoundryError, FileAccessError, TableError
 from ecgfoundry.formats.base import ReadOptions
@@ -22,10 +23,12 @@ from ecgfoundry.inference.batch.inputs import (
 )
 from ecgfoundry.inference.batch.resumable import (
     CHUNK,
+    BatchOptions,
     BatchProgress,
     BatchSummary,
     PartJob,
     PartResult,
+    PartWork,
     predictor_of,
     run_in_parts,
     write_part,
@@ -190,15 +193,15 @@ def _alone(predictor: Predictor, task: SourceTask) -> Interpretation | EcgFoundr
 
 def _table_rows(
     row: ManifestRow, answer: Interpretation | EcgFoundryError, bundle: Bundle, *, windows: bool
-) -> list[dict[str, Any]]:
-    common: dict[str, Any] = {"record": row.record, "path": row.path}
+) -> list[Cells]:
+    common: Cells = {"record": row.record, "path": row.path}
     names = bundle.vocabulary.names
     if isinstance(answer, EcgFoundryError):
         empty = dict.fromkeys(f"{kind}:{name}" for kind in _kinds(bundle) for name in names)
         failed = {"status": "failed", "code": answer.code, "message": str(answer)}
         failed["failure"] = failed["message"]
         return [{**_blank(windows), **common, **failed, **empty}]
-    status: dict[str, Any] = {"status": "ok", "code": None, "message": None}
+    status: Cells = {"status": "ok", "code": None, "message": None}
     if answer.refused is not None:
         refused = answer.refused
         status = _refusal(refused)
@@ -238,7 +241,7 @@ def _table_rows(
     return rows or [{**_blank(windows), **common}]
 
 
-def _refusal(notice: Notice) -> dict[str, str]:
+def _refusal(notice: Notice) -> Cells:
     return {
         "status": "refused",
         "code": notice.code,
@@ -252,7 +255,7 @@ def _kinds(bundle: Bundle) -> tuple[str, ...]:
     return bundle.task.finding_fields
 
 
-def _blank(windows: bool) -> dict[str, Any]:
+def _blank(windows: bool) -> Cells:
     return dict.fromkeys(_schema_names(windows))
 
 
@@ -262,7 +265,7 @@ def _schema_names(windows: bool) -> tuple[str, ...]:
     return (*names, "window", "start_s") if windows else names
 
 
-def _frame(rows: Sequence[dict[str, Any]], bundle: Bundle, *, windows: bool) -> Any:
+def _frame(rows: Sequence[Cells], bundle: Bundle, *, windows: bool) -> Any:
     import polars
 
     kinds: dict[str, Any] = dict.fromkeys(_schema_names(windows), polars.String)
@@ -283,7 +286,7 @@ def _frame(rows: Sequence[dict[str, Any]], bundle: Bundle, *, windows: bool) -> 
 def write_answers(job: PartJob) -> PartResult:
     """Interpret the recordings of one part."""
     predictor = predictor_of(job)
-    table: list[dict[str, Any]] = []
+    table: list[Cells] = []
     failures = []
     for start in range(0, len(job.recordings), CHUNK):
         chunk = part_of(job.recordings, start, start + CHUNK)
@@ -350,17 +353,9 @@ def infer_batch(
     FileAccessError
         The output cannot be written.
     """
-    return run_in_parts(
-        write_answers,
-        lambda table: table.drop("failure"),
-        recordings,
-        model,
-        output,
-        kind="interpretations",
-        runtime=runtime,
-        workers=workers,
-        engine=engine,
-        windows=windows,
-        chunk=chunk,
+    work = PartWork("interpretations", write_answers, lambda table: table.drop("failure"))
+    options = BatchOptions(
+        runtime=runtime, workers=workers, engine=engine, windows=windows, chunk=chunk,
         progress=progress,
-    )
+    )  # fmt: skip
+    return run_in_parts(work, recordings, model, output, options)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -120,7 +119,7 @@ def part_of(recordings: Recordings, start: int, stop: int) -> Recordings:
     return replace(part, folder=recordings.folder.absolute())
 
 
-def identity_of(recordings: Recordings) -> dict[str, Any]:
+def identity_of(recordings: Recordings) -> dict[str, object]:
     """Return what tells these recordings from others, for a run that is to be resumed."""
     if isinstance(recordings, CorpusSegments):
         return {"corpus": recordings.corpus.document, "segments": len(recordings)}

@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +40,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNK",
+    "BatchOptions",
     "BatchProgress",
     "BatchSummary",
     "PartJob",
     "PartResult",
+    "PartWork",
     "bundle_digest",
     "note_of",
     "predictor_of",
@@ -127,7 +129,7 @@ class _Jobs(Sequence[PartJob]):
     recordings: Recordings
     chunk: int
     missing: Sequence[tuple[int, Path]]  # (first recording, part)
-    common: Mapping[str, Any]
+    like: PartJob
 
     def __len__(self) -> int:
         return len(self.missing)
@@ -137,7 +139,7 @@ class _Jobs(Sequence[PartJob]):
             return [self[k] for k in range(*number.indices(len(self)))]
         start, part = self.missing[number]
         recordings = part_of(self.recordings, start, start + self.chunk)
-        return PartJob(recordings=recordings, part=part, **self.common)
+        return replace(self.like, recordings=recordings, part=part)
 
 
 @dataclass(frozen=True)
@@ -191,39 +193,72 @@ def write_part(table: pl.DataFrame, part: Path) -> None:
         ) from None
 
 
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions:
+    """How a table of many recordings is made; the table is the same for all engines.
+
+    Attributes
+    ----------
+    runtime : str
+        See :func:`ecgfoundry.load_model`.
+    workers : int or None
+        Processes; None: one per core.
+    engine : Engine or None
+        Who runs the tasks (:mod:`ecgfoundry.engines`) instead of a pool of ``workers``.
+    threads : int or None
+        Within one call of the network, where this process does everything; a worker has one.
+    windows : bool
+        One row per window instead of one per recording.
+    chunk : int or None
+        Recordings per part; None: :data:`CHUNK`, or more where there would be too many parts.
+    progress : callable (BatchProgress), or None
+        Called after every part.
+    """
+
+    runtime: str = "auto"
+    workers: int | None = None
+    engine: Engine | None = None
+    threads: int | None = None
+    windows: bool = False
+    chunk: int | None = None
+    progress: Callable[[BatchProgress], None] | None = None
+
+
+@dataclass(frozen=True)
+class PartWork:
+    """What is made of many recordings.
+
+    Attributes
+    ----------
+    kind : str
+        Parts of another kind are never continued.
+    write : callable (PartJob) -> PartResult
+        Writes one part, with the columns ``record`` and ``failure`` (null: none) among its own;
+        a function of a module, so that another process can import it.
+    finish : callable (LazyFrame) -> LazyFrame
+        All parts in order, to the table that is written.
+    """
+
+    kind: str
+    write: Callable[[PartJob], PartResult]
+    finish: Callable[[pl.LazyFrame], pl.LazyFrame]
+
+
 def run_in_parts(
-    function: Callable[[PartJob], PartResult],
-    finish: Callable[[pl.LazyFrame], pl.LazyFrame],
+    work: PartWork,
     recordings: Recordings,
     model: str | Path,
     output: str | Path,
-    *,
-    kind: str,
-    runtime: str = "auto",
-    workers: int | None = None,
-    engine: Engine | None = None,
-    threads: int | None = None,
-    windows: bool = False,
-    chunk: int | None = None,
-    progress: Callable[[BatchProgress], None] | None = None,
+    options: BatchOptions | None = None,
 ) -> BatchSummary:
     """Make a table of many recordings in parts.
 
     Parameters
     ----------
-    function : callable (PartJob) -> PartResult
-        Writes one part, with the columns ``record`` and ``failure`` (null: none) among its own;
-        one of a module, so that another process can import it.
-    finish : callable (LazyFrame) -> LazyFrame
-        All parts in order, to the table that is written.
-    recordings, model, output, runtime, workers, windows, chunk, progress
+    work : PartWork
+    recordings, model, output
         As in :func:`ecgfoundry.inference.batch.infer.infer_batch`.
-    kind : str
-        What is made; parts of another kind are never continued.
-    engine : Engine, optional
-        Who runs the tasks; by default a pool of ``workers`` processes.
-    threads : int, optional
-        Within one call of the network, where this process does everything; a worker has one.
+    options : BatchOptions, optional
 
     Returns
     -------
@@ -242,17 +277,20 @@ def run_in_parts(
     FileAccessError
         The output cannot be written.
     """
+    options = options or BatchOptions()
     require_polars("writing a table of many recordings")
     output = Path(output)
     table_suffix(output)
     count = len(recordings)
     if count == 0:
         raise ManifestError("there are no recordings", path=recordings.folder)
-    chunk = chunk or max(CHUNK, -(-count // MOST_PARTS))
+    chunk = options.chunk or max(CHUNK, -(-count // MOST_PARTS))
     bundle = load_bundle(find_bundle(model))
-    runtime = choose_runtime(bundle, runtime)
+    runtime = choose_runtime(bundle, options.runtime)
     parts = output.absolute().with_name(f"{output.name}.parts")
-    wanted = {"kind": kind, "runtime": runtime, "windows": windows, "chunk": chunk}
+    wanted = {
+        "kind": work.kind, "runtime": runtime, "windows": options.windows, "chunk": chunk,
+    }  # fmt: skip
     fingerprint = _fingerprint(recordings, bundle, wanted)
     files_digest = contents_of(recordings)
     if (before := _finished(output, fingerprint, files_digest)) is not None:
@@ -260,25 +298,28 @@ def run_in_parts(
     _prepare_parts(parts, fingerprint)
     starts = range(0, count, chunk)
     files = [parts / f"part-{number:06d}.parquet" for number in range(len(starts))]
-    alone = engine is None and (workers or usable_cores()) == 1
+    workers = options.workers or usable_cores()
+    alone = options.engine is None and workers == 1
     jobs = _Jobs(
         recordings,
         chunk,
         [(start, file) for start, file in zip(starts, files, strict=True) if not file.exists()],
-        {
-            "targets": recordings.target_names,
-            "windows": windows,
-            "model": bundle.folder.absolute(),
-            "model_digest": bundle_digest(bundle),
-            "runtime": runtime,
-            "threads": threads if alone else 1,
-        },
+        PartJob(
+            recordings=recordings,
+            part=parts,
+            targets=recordings.target_names,
+            windows=options.windows,
+            model=bundle.folder.absolute(),
+            model_digest=bundle_digest(bundle),
+            runtime=runtime,
+            threads=options.threads if alone else 1,
+        ),
     )
     resumed = count - sum(min(chunk, count - start) for start, _ in jobs.missing)
     started = time.monotonic()
-    state = _State(count, resumed, started, progress)
-    run = engine or process_pool(workers or usable_cores())
-    for result in run(function, jobs):
+    state = _State(count, resumed, started, options.progress)
+    run = options.engine or process_pool(workers)
+    for result in run(work.write, jobs):
         state.add(result)
     if missing := [file.name for file in files if not file.exists()]:
         raise EngineError(
@@ -286,7 +327,7 @@ def run_in_parts(
             path=parts,
             remedy="Write to a folder that all nodes share",
         )
-    failures = _finish(files, parts, output, finish)
+    failures = _finish(files, parts, output, work.finish)
     document = {
         "fingerprint": fingerprint,
         "files": files_digest,
@@ -341,7 +382,7 @@ class _State:
         )
 
 
-def _fingerprint(recordings: Recordings, bundle: Bundle, wanted: Mapping[str, Any]) -> str:
+def _fingerprint(recordings: Recordings, bundle: Bundle, wanted: Mapping[str, object]) -> str:
     document = {
         **wanted,
         "model": [bundle.name, bundle.version, dict(bundle.about.files)],

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -250,6 +250,37 @@ class _Group:
     digest: Any = field(default_factory=hashlib.sha256)
 
 
+class _CacheKey(TypedDict):
+    """What a cache depends on: recordings by path, size and time of change, and the cut."""
+
+    form: int
+    stated: str
+    rows: list[list[str | int | float | list[int] | None]]
+    leads: list[str]
+    window_s: float
+    storage: str
+    need_all: bool
+    only_ecg: bool
+
+
+class _CachedGroup(TypedDict):
+    """Windows of one sampling rate; ``rows`` of the manifest they are from."""
+
+    rate: float
+    samples: int
+    rows: list[int]
+    sha256: str
+
+
+class _CacheIndex(TypedDict):
+    """``index.json`` of a cache."""
+
+    of: _CacheKey
+    skipped: dict[str, str]
+    fingerprints: list[int | None]
+    groups: list[_CachedGroup]
+
+
 def cache_manifest(
     manifest: Manifest,
     folder: Path,
@@ -292,7 +323,7 @@ def cache_manifest(
     """
     if storage not in ("float32", "int16"):
         raise TrainingError(f"a cache holds float32 or int16, not {storage}")
-    wanted = {
+    wanted: _CacheKey = {
         "form": _FORM,
         "stated": repr(manifest.stated),
         "rows": [
@@ -310,10 +341,10 @@ def cache_manifest(
     folder.mkdir(parents=True, exist_ok=True)
     index_path = folder / "index.json"
     if index_path.is_file():
-        index = json.loads(index_path.read_text())
+        index: _CacheIndex = json.loads(index_path.read_text())
         if index["of"] == wanted:
             return _cached_sources(manifest, folder, index, targets), index["skipped"]
-    index = {"of": wanted, **_write_cache(manifest, folder, wanted)}
+    index = _write_cache(manifest, folder, wanted)
     write_json(index_path, index, indent=None)
     return _cached_sources(manifest, folder, index, targets), index["skipped"]
 
@@ -326,7 +357,7 @@ def _stamp(manifest: Manifest, row: ManifestRow) -> list[int] | None:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+def _write_cache(manifest: Manifest, folder: Path, wanted: _CacheKey) -> _CacheIndex:
     leads, window_s, storage = wanted["leads"], wanted["window_s"], wanted["storage"]
     groups: dict[float, _Group] = {}
     skipped: dict[str, str] = {}
@@ -364,6 +395,7 @@ def _write_cache(manifest: Manifest, folder: Path, wanted: Mapping[str, Any]) ->
         for group in groups.values():
             group.file.close()
     return {
+        "of": wanted,
         "skipped": skipped,
         "fingerprints": marks,
         "groups": [
@@ -387,7 +419,7 @@ def _stored(window: Float32, storage: str) -> NDArray[Any]:
 
 
 def _cached_sources(
-    manifest: Manifest, folder: Path, index: dict[str, Any], targets: Sequence[str]
+    manifest: Manifest, folder: Path, index: _CacheIndex, targets: Sequence[str]
 ) -> list[ArraySource]:
     values = manifest.targets(targets)
     groups = manifest.groups()

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -234,7 +234,7 @@ def store_windows(
 
 
 def _windows_of(
-    manifest: Manifest, row: ManifestRow, spec: InputSpec, lead: str | None, state: dict[str, Any]
+    manifest: Manifest, row: ManifestRow, spec: InputSpec, lead: str | None, state: _State
 ) -> Iterator[Float32]:
     """Yield the standardized windows of one recording; refuse it if there is none."""
     recording = manifest.open(row)
@@ -283,16 +283,27 @@ def _key(manifest: Manifest, spec: InputSpec, lead: str | None) -> str:
     return digest.hexdigest()[:16]
 
 
-def _load_state(store: Path) -> dict[str, Any]:
+class _State(TypedDict):
+    """How far a store is: the next recording, and of each window its row and the leads there."""
+
+    next: int
+    row: list[int]
+    presence: list[str]
+    done: bool
+    hashes: dict[str, str]
+    fingerprints: dict[str, int | None]
+    skipped: dict[str, str]
+
+
+def _load_state(store: Path) -> _State:
     path = store / "state.json"
     if path.is_file():
-        state: dict[str, Any] = json.loads(path.read_text())
+        state: _State = json.loads(path.read_text())
         return state
-    empty: dict[str, Any] = {"next": 0, "row": [], "presence": [], "done": False}
-    return empty | {"hashes": {}, "fingerprints": {}, "skipped": {}}
+    return _State(next=0, row=[], presence=[], done=False, hashes={}, fingerprints={}, skipped={})
 
 
-def _save_state(store: Path, state: dict[str, Any]) -> None:
+def _save_state(store: Path, state: _State) -> None:
     write_json(store / "state.json", state, indent=None)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgfoundry._version import __version__
+from ecgfoundry.documents import JsonObject, JsonValue
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.io import write_whole
 from ecgfoundry.locks import locked
@@ -21,6 +22,8 @@ from ecgfoundry.manifest import Manifest, write_manifest
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from ecgfoundry.training.loop import EpochRow
 
 __all__ = [
     "Curves",
@@ -43,7 +46,7 @@ _RESULTS = (
 _PACKAGES = ("numpy", "scipy", "torch", "onnxruntime", "polars", "scikit-learn", "safetensors")
 
 
-def environment() -> dict[str, Any]:
+def environment() -> JsonObject:
     """Return versions and the machine's kind; nothing that names a person or a host."""
     versions = {}
     for name in _PACKAGES:
@@ -147,12 +150,12 @@ class RunFolder:
         """One row per epoch."""
         return self.path / "curves.jsonl"
 
-    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+    def write_json(self, name: str, content: Mapping[str, JsonValue]) -> None:
         """Write one document, whole or not at all."""
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         write_whole(self.path / name, text.encode())
 
-    def refuse_another(self, configuration: Mapping[str, Any]) -> None:
+    def refuse_another(self, configuration: Mapping[str, JsonValue]) -> None:
         """Refuse to go on with a run of other settings, data or weights.
 
         Compared is what is given: a part of the configuration can be checked before the rest is
@@ -182,7 +185,7 @@ class RunFolder:
                 remedy="Choose another --output, or add --overwrite to train anew from nothing",
             )
 
-    def configure(self, configuration: Mapping[str, Any]) -> None:
+    def configure(self, configuration: Mapping[str, JsonValue]) -> None:
         """Write the resolved configuration; refuse to mix two runs in one folder.
 
         With ``overwrite``, the results of an earlier run are deleted first.
@@ -211,11 +214,11 @@ class RunFolder:
         write_manifest(self.path / "split.csv", rows)
 
 
-def _comparable(document: Any, name: str = "") -> dict[str, Any]:
+def _comparable(document: JsonValue, name: str = "") -> JsonObject:
     """Return the leaves of a configuration by their dotted names, without what changes nothing."""
-    if not isinstance(document, dict):
+    if not isinstance(document, Mapping):
         return {name: document}
-    result: dict[str, Any] = {}
+    result: JsonObject = {}
     for key, value in document.items():
         if key not in _FREE:
             result |= _comparable(value, f"{name}.{key}" if name else key)
@@ -233,7 +236,7 @@ class Curves:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, row: Mapping[str, Any]) -> None:
+    def __call__(self, row: EpochRow) -> None:
         """Write one epoch."""
         try:
             from torch.utils.tensorboard import SummaryWriter
