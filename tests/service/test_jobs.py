@@ -238,7 +238,7 @@ def test_replicas_that_are_killed_at_random_do_every_job_once(
     replicas = [replica(url, folder, temporary) for _ in range(2)]
     killed = 0
     try:
-        until = time.monotonic() + 540
+        until = time.monotonic() + 1800
         while time.monotonic() < until:
             time.sleep(generator.uniform(4.0, 9.0))
             with state.kept.database.reading() as session:

@@ -23,7 +23,9 @@ from ecgfoundry._version import __version__
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.samples import SAMPLES, sample_path
 from ecgfoundry.service.comparing_routes import add_comparing_routes
+from ecgfoundry.service.database.audit import Event
 from ecgfoundry.service.live.routes import add_stream_routes
+from ecgfoundry.service.logs import REQUEST, request_name
 from ecgfoundry.service.openapi import answers, content, describe, objects
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 from ecgfoundry.service.query_params import check_parameters
@@ -91,7 +93,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     add_recording_routes(app, state)
     add_comparing_routes(app, state)
     add_stream_routes(app, state)
-    describe(app, tokens_required=bool(chosen.tokens), open_paths=_OPEN)
+    describe(app, tokens_required=chosen.identified, open_paths=_OPEN)
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")
     return app
 
@@ -133,6 +135,8 @@ class _Around:
             await self._app(scope, receive, send)
             return
         start, status = time.perf_counter(), 0
+        named = request_name(_header(scope, b"x-request-id"))
+        token = REQUEST.set(named)
         method = scope["method"]
         if method == "HEAD":  # every address that can be read has one: the same without the body
             scope = {**scope, "method": "GET"}
@@ -145,6 +149,7 @@ class _Around:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = named
                 for header, value in HEADERS.items():
                     headers.setdefault(header, value)
             elif method == "HEAD":
@@ -155,10 +160,12 @@ class _Around:
             self._state.gate.check_request(request, method)
             path = scope["path"]
             if path not in _OPEN and not path.startswith("/page/"):
-                caller = self._state.gate.admit(request.headers.get("authorization"), address)
+                caller = await self._state.gate.admit(request.headers.get("authorization"), address)
                 request.state.caller, name = caller, caller.name
             await self._app(scope, receive, dressed)
         except ProblemError as error:
+            if error.problem.status in (401, 403, 429):
+                self._state.note(Event(name, "request.refused", error.problem.code))
             await problem_response(error.problem)(scope, receive, dressed)
         except ClientDisconnect:  # nobody is there to be answered, and nothing of ours failed
             status = _GONE
@@ -173,7 +180,22 @@ class _Around:
             telemetry = self._state.telemetry
             telemetry.requests.labels(route, str(status)).inc()
             telemetry.seconds.labels(route).observe(seconds)
-            AUDIT.info("%s %s %s %d %.0fms", name, method, route, status, 1e3 * seconds)
+            more = {
+                "who": name,
+                "method": method,
+                "route": route,
+                "status": status,
+                "milliseconds": round(1e3 * seconds),
+            }
+            AUDIT.info("%s %s %s %d %dms", *more.values(), extra=more)
+            REQUEST.reset(token)
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value.decode("latin-1"))
+    return None
 
 
 def _route(scope: Scope) -> str:

@@ -10,6 +10,7 @@ from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.models.bundle import available_bundles
 from ecgfoundry.service.blobs import BlobStore
 from ecgfoundry.service.catalogue import ModelCatalogue
+from ecgfoundry.service.database.audit import Event
 from ecgfoundry.service.database.connection import Database, sqlite_url
 from ecgfoundry.service.database.jobs import let_go
 from ecgfoundry.service.describing import Describer
@@ -97,6 +98,11 @@ class ServiceState:
         """What reads the headers of kept recordings."""
         return Describer(self.pool, self.kept, limits_for(self.settings.worker_memory_bytes))
 
+    def note(self, event: Event) -> None:
+        """Note in the audit trail what need not be there at once; not before there is one."""
+        if "kept" in self.__dict__:
+            self.kept.noted.note(event)
+
     def start(self) -> None:
         """Clear what dead processes have left, take up what they had in hand, start the workers."""
         self.workspace.start()
@@ -110,7 +116,12 @@ class ServiceState:
         self.jobs.start()
         self.live.start()
         self._background = [
-            asyncio.create_task(part) for part in (self._keep_house(), self.describer.run())
+            asyncio.create_task(part)
+            for part in (
+                self._keep_house(),
+                self.describer.run(),
+                self.kept.noted.run(self.kept.database),
+            )
         ]
 
     async def _keep_house(self) -> None:
@@ -133,6 +144,7 @@ class ServiceState:
         await self.live.close()
         await self.jobs.close()
         await self.pool.close()
+        await asyncio.to_thread(self.kept.noted.write, self.kept.database)
         self.kept.database.close()
         self._data.close()
         self.workspace.close()
