@@ -41,6 +41,7 @@ _PAGE = Path(__file__).with_name("page")
 _OPEN = ("/health", "/ready", "/", "/favicon.ico")
 """Addresses that need no token: whether the service is alive, and the page, which holds nothing."""
 
+_REFUSED = (401, 403, 429)
 _GONE = 499
 """In the log and the figures: the client went away before it was answered (as nginx writes it)."""
 
@@ -164,8 +165,6 @@ class _Around:
                 request.state.caller, name = caller, caller.name
             await self._app(scope, receive, dressed)
         except ProblemError as error:
-            if error.problem.status in (401, 403, 429):
-                self._state.note(Event(name, "request.refused", error.problem.code))
             await problem_response(error.problem)(scope, receive, dressed)
         except ClientDisconnect:  # nobody is there to be answered, and nothing of ours failed
             status = _GONE
@@ -180,6 +179,8 @@ class _Around:
             telemetry = self._state.telemetry
             telemetry.requests.labels(route, str(status)).inc()
             telemetry.seconds.labels(route).observe(seconds)
+            if status in _REFUSED:
+                self._state.note(Event(name, "request.refused", str(status)))
             more = {
                 "who": name,
                 "method": method,

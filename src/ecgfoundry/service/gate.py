@@ -96,16 +96,18 @@ class Gate:
         # Whoever sends wrong tokens is not told any more whether the next one is right. A token
         # that was in use from there goes on: one bad client behind a gateway locks out no ward.
         known = self._admitted.get((address, digest), 0.0) > time.monotonic() - _ADMITTED_S
-        if not known and self._wrong.is_empty(address):
+        # Signatures are not guessed, and a provider gives new tokens every few minutes.
+        is_signed = self._provider is not None and looks_like_jwt(token)
+        if not known and not is_signed and self._wrong.is_empty(address):
             words = "too many wrong tokens came from this address"
             raise ProblemError(
                 Problem(429, "wrong-tokens", words, "Wait, and send a valid one", 60)
             )
         caller = self._tokens.find(digest)
-        if caller is None and self._provider is not None and looks_like_jwt(token):
+        if caller is None and is_signed and self._provider is not None:
             caller = await self._provider.caller(token)
         if caller is None:
-            self._wrong.check(address)
+            self._wrong.check(address)  # 429, where there were too many
             raise ProblemError(wrong)
         self._admitted[address, digest] = time.monotonic()
         self._admitted.move_to_end((address, digest))
