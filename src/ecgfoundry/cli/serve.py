@@ -80,8 +80,8 @@ def serve(
         Finished jobs are forgotten after so many hours.
     database
         Address of a PostgreSQL database that several replicas share (postgresql://USER@HOST/NAME),
-        with the keep folder; it may stand in the variable ECGFOUNDRY_DATABASE, where no list of
-        processes shows it.
+        with the keep folder; or the variable ECGFOUNDRY_DATABASE, or a file with it that the
+        variable ECGFOUNDRY_DATABASE_FILE names, where no list of processes shows it.
     model
         Bundle folder that may be asked for, beside shipped and pulled models. Repeatable.
     allowed_host
@@ -95,7 +95,6 @@ def serve(
         Plain lines, or one JSON object a line.
     """
     import importlib.util
-    import os
     import sys
 
     from ecgfoundry.errors import MissingExtraError
@@ -104,6 +103,7 @@ def serve(
         raise MissingExtraError.for_extra("the service", "serve")
     import uvicorn
 
+    from ecgfoundry.cli.database import address_of
     from ecgfoundry.service.api import create_app
     from ecgfoundry.service.connections import TimedProtocol
     from ecgfoundry.service.logs import configure_logs
@@ -125,7 +125,7 @@ def serve(
         trusted_proxies=trusted_proxy,
         streams=streams,
         keep_folder=keep_folder,
-        database=database or os.environ.get("ECGFOUNDRY_DATABASE") or None,
+        database=address_of(database),
         retention=Retention(keep_days, keep_count, 3600 * job_hours),
         models=model,
         allowed_hosts=allowed_host or ("*",),

@@ -24,6 +24,7 @@ from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.samples import SAMPLES, sample_path
 from ecgfoundry.service.comparing_routes import add_comparing_routes
 from ecgfoundry.service.database.audit import Event
+from ecgfoundry.service.figures import look_up
 from ecgfoundry.service.live.routes import add_stream_routes
 from ecgfoundry.service.logs import REQUEST, request_name
 from ecgfoundry.service.openapi import answers, content, describe, objects
@@ -231,12 +232,13 @@ def _add_service_routes(app: FastAPI, state: ServiceState) -> None:
         if state.closing or not state.pool.ready:
             words = "the service is stopping" if state.closing else "no worker is loaded yet"
             raise ProblemError(Problem(503, "not-ready", words, retry_after_s=1))
+        await asyncio.to_thread(state.kept.database.revision)  # 503, where it does not answer
         return JSONResponse({"status": "ready"})
 
     @app.get("/metrics", **_answered("service", "Figures for Prometheus", content("text/plain")))
     async def metrics() -> Response:
-        state.telemetry.waiting.set(state.pool.waiting)
-        return Response(state.telemetry.text(), media_type="text/plain; version=0.0.4")
+        text = await asyncio.to_thread(look_up, state)
+        return Response(text, media_type="text/plain; version=0.0.4")
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:

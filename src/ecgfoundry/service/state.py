@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import cached_property
+from pathlib import Path
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.models.bundle import available_bundles
@@ -67,9 +68,14 @@ class ServiceState:
         self.live = LiveHub(settings, self.telemetry, self.models)
 
     @cached_property
+    def data_folder(self) -> Path:
+        """Where what outlives this process lies."""
+        return self._data.open()
+
+    @cached_property
     def kept(self) -> KeptRecordings:
         """The recordings, in a database that is opened when it is first needed."""
-        folder = self._data.open()
+        folder = self.data_folder
         database = Database(self.settings.database or sqlite_url(folder / "service.sqlite"))
         database.upgrade()
         limit = self.settings.keep_bytes if self.settings.keep_folder is not None else 0

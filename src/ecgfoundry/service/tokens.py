@@ -285,8 +285,8 @@ def _moment_of(text: str) -> dt.datetime:
 def _check_mode(path: Path, found: os.stat_result) -> None:
     """A file of one's own is for oneself; what the system mounts as a secret is as it mounts it.
 
-    Containers and systemd give secrets as files of root, often readable by all who are inside
-    (mode 0444), where the service is the only one.
+    Containers and systemd give secrets as files that are often readable by all who are inside (mode
+    0444 or 0644, of root or of a user outside), where the service is the only one.
     """
     if os.name != "posix":
         return
@@ -294,7 +294,7 @@ def _check_mode(path: Path, found: os.stat_result) -> None:
     mounted = any(path.absolute().is_relative_to(folder) for folder in folders)
     read_only = not found.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
     of_root = found.st_uid == 0
-    given = of_root and (mounted or read_only or os.getuid() != 0)
+    given = mounted or (of_root and (read_only or os.getuid() != 0))
     if found.st_mode & 0o022 or (found.st_mode & 0o077 and not given):
         what = "change" if found.st_mode & 0o022 else "read"
         raise ServiceError(
