@@ -266,7 +266,7 @@ def test_replicas_that_are_killed_at_random_do_every_job_once(
                 done = len(list_jobs(session, None, state="finished", limit=2 * count).rows)
             if done == count:
                 break
-            if done > 20 * (killed + 1):
+            if done > 100 * (killed + 1):
                 victim = generator.randrange(2)
                 os.killpg(replicas[victim].pid, signal.SIGKILL)
                 replicas[victim].wait()
