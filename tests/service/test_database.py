@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,29 +140,19 @@ def test_a_database_that_does_not_answer_is_said_without_its_password() -> None:
     assert "very-secret" not in f"{caught.value}{caught.value.__cause__}{database.url}"
 
 
-def test_a_full_disk_is_said_and_changes_nothing(tmp_path: Path) -> None:
-    """A real full file system: a tmpfs of one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    words = [mount or "", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if mount is None or subprocess.run(words, capture_output=True, check=False).returncode:
-        pytest.skip("this user may not mount a small file system")
-    try:
-        database = Database(sqlite_url(folder / "service.sqlite"))
-        database.upgrade()
-        job = order(database)
-        with database.writing() as session:
-            jobs.claim_jobs(session, "a", limit=1, lease_s=60)
-            (result,) = jobs.waiting_results(session, job)
-        for _ in range(2):
-            with pytest.raises(DiskFullError, match="no room left"), database.writing() as session:
-                assert jobs.store_answer(session, "a", result.id, bytes(2_000_000), failed=False)
-        with database.writing() as session:  # there is room for what is small
-            assert jobs.store_answer(session, "a", result.id, b"{}", failed=False)
-        database.close()
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=False)
+def test_a_full_disk_is_said_and_changes_nothing(small_disk: Path) -> None:
+    database = Database(sqlite_url(small_disk / "service.sqlite"))
+    database.upgrade()
+    job = order(database)
+    with database.writing() as session:
+        jobs.claim_jobs(session, "a", limit=1, lease_s=60)
+        (result,) = jobs.waiting_results(session, job)
+    for _ in range(2):
+        with pytest.raises(DiskFullError, match="no room left"), database.writing() as session:
+            assert jobs.store_answer(session, "a", result.id, bytes(2_000_000), failed=False)
+    with database.writing() as session:  # there is room for what is small
+        assert jobs.store_answer(session, "a", result.id, b"{}", failed=False)
+    database.close()
 
 
 # -------------------------------------------------------------------------------------- recordings

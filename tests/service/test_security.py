@@ -15,6 +15,7 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 from starlette.testclient import TestClient
 
 from ecgfoundry.errors import ServiceError
+from ecgfoundry.service import tokens as tokens_module
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.gate import RateLimit
 from ecgfoundry.service.problems import ProblemError
@@ -120,6 +121,24 @@ def test_a_secret_as_containers_mount_it_is_taken(tmp_path: Path) -> None:
     path.write_text(TOKEN)
     path.chmod(0o444)
     assert read_tokens(path) == (Token(TOKEN),)
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o644, 0o440, 0o400])
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+def test_an_ordinary_secret_of_a_container_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    """As compose binds it: with the owner and the mode that it has outside."""
+    monkeypatch.setattr(tokens_module, "_MOUNTED_SECRETS", (str(tmp_path),))
+    path = tmp_path / "tokens"
+    path.write_text(TOKEN)
+    if os.getuid() == 0:
+        os.chown(path, 1000, 1000)
+    path.chmod(mode)
+    assert read_tokens(path) == (Token(TOKEN),)
+    path.chmod(0o666)
+    with pytest.raises(ServiceError, match="others may change"):
+        read_tokens(path)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from ecgfoundry.cli import (
     compare,
     convert,
     corpus,
+    database,
     datasets,
     diagnose,
     embed,
@@ -58,6 +59,7 @@ app.command(train.train_defaults)
 app.command(infer.infer)
 app.command(models.app)
 app.command(serve.serve)
+app.command(database.app)
 app.command(mcp.mcp)
 app.command(stream.app)
 app.command(watch.watch)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ecgfoundry.service.oidc import OidcSettings
 
 
 def serve(
@@ -10,6 +14,9 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8765,
     tokens: Path | None = None,
+    oidc_issuer: str | None = None,
+    oidc_audience: str = "ecgfoundry",
+    oidc_keys: str | None = None,
     workers: int = 2,
     queue: int = 64,
     timeout: float = 60.0,
@@ -27,6 +34,7 @@ def serve(
     allowed_host: tuple[str, ...] = (),
     synthetic_ok: bool = False,
     log_level: str = "info",
+    log_format: Literal["text", "json"] = "text",
 ) -> int:
     """Serve the HTTP interface and the page.
 
@@ -37,8 +45,14 @@ def serve(
     port
         Port to listen on.
     tokens
-        File of tokens, readable by its owner only: one a line, then if wanted owner=NAME and
-        role=read, write or admin.
+        File of tokens, readable by its owner only: one a line, then if wanted owner=NAME,
+        role=read (write, admin), name=WHO and expires=2027-01-31. It is read again when it changes.
+    oidc_issuer
+        Identity provider (OpenID Connect) whose tokens are taken: their claim iss.
+    oidc_audience
+        The claim aud of tokens that are meant for this service.
+    oidc_keys
+        Its public keys (JWKS): an https address, or a file.
     workers
         Processes that read and interpret.
     queue
@@ -66,8 +80,8 @@ def serve(
         Finished jobs are forgotten after so many hours.
     database
         Address of a PostgreSQL database that several replicas share (postgresql://USER@HOST/NAME),
-        with the keep folder; it may stand in the variable ECGFOUNDRY_DATABASE, where no list of
-        processes shows it.
+        with the keep folder; or the variable ECGFOUNDRY_DATABASE, or a file with it that the
+        variable ECGFOUNDRY_DATABASE_FILE names, where no list of processes shows it.
     model
         Bundle folder that may be asked for, beside shipped and pulled models. Repeatable.
     allowed_host
@@ -77,10 +91,10 @@ def serve(
         Let models that were trained on synthetic data answer.
     log_level
         debug, info, warning or error.
+    log_format
+        Plain lines, or one JSON object a line.
     """
     import importlib.util
-    import logging
-    import os
     import sys
 
     from ecgfoundry.errors import MissingExtraError
@@ -89,8 +103,10 @@ def serve(
         raise MissingExtraError.for_extra("the service", "serve")
     import uvicorn
 
+    from ecgfoundry.cli.database import address_of
     from ecgfoundry.service.api import create_app
     from ecgfoundry.service.connections import TimedProtocol
+    from ecgfoundry.service.logs import configure_logs
     from ecgfoundry.service.settings import Retention, ServiceSettings
     from ecgfoundry.service.tokens import read_tokens
 
@@ -98,6 +114,8 @@ def serve(
         host=host,
         port=port,
         tokens=read_tokens(tokens) if tokens is not None else (),
+        tokens_file=tokens,
+        oidc=_oidc(oidc_issuer, oidc_audience, oidc_keys),
         workers=workers,
         queue=queue,
         timeout_s=timeout,
@@ -107,16 +125,14 @@ def serve(
         trusted_proxies=trusted_proxy,
         streams=streams,
         keep_folder=keep_folder,
-        database=database or os.environ.get("ECGFOUNDRY_DATABASE") or None,
+        database=address_of(database),
         retention=Retention(keep_days, keep_count, 3600 * job_hours),
         models=model,
         allowed_hosts=allowed_host or ("*",),
         synthetic_ok=synthetic_ok,
     )
     _check_free(host, port)
-    logging.basicConfig(
-        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    configure_logs(log_level, log_format)
     # The thread that answers live streams and the one that sends take turns; with turns of 5 ms, as
     # Python has them, every message sent waits that long for its turn.
     sys.setswitchinterval(0.0005)
@@ -126,6 +142,7 @@ def serve(
         create_app(settings),
         host=host,
         port=port,
+        log_config=None,
         log_level=log_level,
         access_log=False,
         server_header=False,
@@ -139,6 +156,21 @@ def serve(
         timeout_graceful_shutdown=40,
     )
     return 0
+
+
+def _oidc(issuer: str | None, audience: str, keys: str | None) -> OidcSettings | None:
+    """The identity provider, if one was named."""
+    from ecgfoundry.errors import ServiceError
+    from ecgfoundry.service.oidc import OidcSettings
+
+    if issuer is None and keys is None:
+        return None
+    if issuer is None or keys is None:
+        raise ServiceError(
+            "an identity provider needs its name and its keys",
+            remedy="Give --oidc-issuer and --oidc-keys together",
+        )
+    return OidcSettings(issuer, audience, keys)
 
 
 def _check_free(host: str, port: int) -> None:

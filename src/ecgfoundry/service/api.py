@@ -23,7 +23,10 @@ from ecgfoundry._version import __version__
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.samples import SAMPLES, sample_path
 from ecgfoundry.service.comparing_routes import add_comparing_routes
+from ecgfoundry.service.database.audit import Event
+from ecgfoundry.service.figures import look_up
 from ecgfoundry.service.live.routes import add_stream_routes
+from ecgfoundry.service.logs import REQUEST, request_name
 from ecgfoundry.service.openapi import answers, content, describe, objects
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 from ecgfoundry.service.query_params import check_parameters
@@ -39,6 +42,7 @@ _PAGE = Path(__file__).with_name("page")
 _OPEN = ("/health", "/ready", "/", "/favicon.ico")
 """Addresses that need no token: whether the service is alive, and the page, which holds nothing."""
 
+_REFUSED = (401, 403, 429)
 _GONE = 499
 """In the log and the figures: the client went away before it was answered (as nginx writes it)."""
 
@@ -91,7 +95,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     add_recording_routes(app, state)
     add_comparing_routes(app, state)
     add_stream_routes(app, state)
-    describe(app, tokens_required=bool(chosen.tokens), open_paths=_OPEN)
+    describe(app, tokens_required=chosen.identified, open_paths=_OPEN)
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")
     return app
 
@@ -133,6 +137,8 @@ class _Around:
             await self._app(scope, receive, send)
             return
         start, status = time.perf_counter(), 0
+        named = request_name(_header(scope, b"x-request-id"))
+        token = REQUEST.set(named)
         method = scope["method"]
         if method == "HEAD":  # every address that can be read has one: the same without the body
             scope = {**scope, "method": "GET"}
@@ -145,6 +151,7 @@ class _Around:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = named
                 for header, value in HEADERS.items():
                     headers.setdefault(header, value)
             elif method == "HEAD":
@@ -155,7 +162,7 @@ class _Around:
             self._state.gate.check_request(request, method)
             path = scope["path"]
             if path not in _OPEN and not path.startswith("/page/"):
-                caller = self._state.gate.admit(request.headers.get("authorization"), address)
+                caller = await self._state.gate.admit(request.headers.get("authorization"), address)
                 request.state.caller, name = caller, caller.name
             await self._app(scope, receive, dressed)
         except ProblemError as error:
@@ -173,7 +180,24 @@ class _Around:
             telemetry = self._state.telemetry
             telemetry.requests.labels(route, str(status)).inc()
             telemetry.seconds.labels(route).observe(seconds)
-            AUDIT.info("%s %s %s %d %.0fms", name, method, route, status, 1e3 * seconds)
+            if status in _REFUSED:
+                self._state.note(Event(name, "request.refused", str(status)))
+            more = {
+                "who": name,
+                "method": method,
+                "route": route,
+                "status": status,
+                "milliseconds": round(1e3 * seconds),
+            }
+            AUDIT.info("%s %s %s %d %dms", *more.values(), extra=more)
+            REQUEST.reset(token)
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value.decode("latin-1"))
+    return None
 
 
 def _route(scope: Scope) -> str:
@@ -208,12 +232,13 @@ def _add_service_routes(app: FastAPI, state: ServiceState) -> None:
         if state.closing or not state.pool.ready:
             words = "the service is stopping" if state.closing else "no worker is loaded yet"
             raise ProblemError(Problem(503, "not-ready", words, retry_after_s=1))
+        await asyncio.to_thread(state.kept.database.revision)  # 503, where it does not answer
         return JSONResponse({"status": "ready"})
 
     @app.get("/metrics", **_answered("service", "Figures for Prometheus", content("text/plain")))
     async def metrics() -> Response:
-        state.telemetry.waiting.set(state.pool.waiting)
-        return Response(state.telemetry.text(), media_type="text/plain; version=0.0.4")
+        text = await asyncio.to_thread(look_up, state)
+        return Response(text, media_type="text/plain; version=0.0.4")
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
+from ecgfoundry.service.oidc import IdentityProvider, looks_like_jwt
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.settings import ServiceSettings, is_loopback
-from ecgfoundry.service.tokens import Caller, Tokens, bearer
+from ecgfoundry.service.tokens import Caller, TokenFile, Tokens, bearer
 
 __all__ = ["Gate", "RateLimit", "check_host", "check_origin"]
 
@@ -30,7 +31,10 @@ class Gate:
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
-        self._tokens = Tokens(settings.tokens)
+        self._fixed = Tokens(settings.tokens)
+        path = settings.tokens_file
+        self._file = None if path is None else TokenFile(path, self._fixed)
+        self._provider = None if settings.oidc is None else IdentityProvider(settings.oidc)
         self._limit = RateLimit(settings.requests_per_minute)
         self._wrong = RateLimit(settings.wrong_tokens_per_minute, at_once_s=60.0)
         self._admitted: OrderedDict[tuple[str, bytes], float] = OrderedDict()
@@ -51,7 +55,11 @@ class Gate:
         """As :meth:`check_names`, for an HTTP request."""
         self.check_names(connection, changing=method in _CHANGING)
 
-    def admit(
+    @property
+    def _tokens(self) -> Tokens:
+        return self._fixed if self._file is None else self._file.tokens()
+
+    async def admit(
         self, authorization: str | None, address: str | None, *, count: bool = True
     ) -> Caller:
         """Return who calls; ``count``: it counts as a request of the caller.
@@ -62,10 +70,10 @@ class Gate:
             401: no valid token. 429: too many requests, or too many wrong tokens from there.
         """
         origin = address or "unknown"
-        if not self._tokens.required:
+        if not self._settings.identified:
             caller = Caller("", "admin", f"address:{origin}")
         else:
-            caller = self._owner_of(bearer(authorization), origin)
+            caller = await self._owner_of(bearer(authorization), origin)
         if count:
             self._limit.check(caller.name)
         return caller
@@ -80,7 +88,7 @@ class Gate:
         """
         self._limit.check(f"address:{address or 'unknown'}")
 
-    def _owner_of(self, token: str | None, address: str) -> Caller:
+    async def _owner_of(self, token: str | None, address: str) -> Caller:
         wrong = Problem(401, "unauthorized", "no valid token was sent", "Authorization: Bearer …")
         if token is None:
             raise ProblemError(wrong)
@@ -88,14 +96,18 @@ class Gate:
         # Whoever sends wrong tokens is not told any more whether the next one is right. A token
         # that was in use from there goes on: one bad client behind a gateway locks out no ward.
         known = self._admitted.get((address, digest), 0.0) > time.monotonic() - _ADMITTED_S
-        if not known and self._wrong.is_empty(address):
+        # Signatures are not guessed, and a provider gives new tokens every few minutes.
+        is_signed = self._provider is not None and looks_like_jwt(token)
+        if not known and not is_signed and self._wrong.is_empty(address):
             words = "too many wrong tokens came from this address"
             raise ProblemError(
                 Problem(429, "wrong-tokens", words, "Wait, and send a valid one", 60)
             )
         caller = self._tokens.find(digest)
+        if caller is None and is_signed and self._provider is not None:
+            caller = await self._provider.caller(token)
         if caller is None:
-            self._wrong.check(address)
+            self._wrong.check(address)  # 429, where there were too many
             raise ProblemError(wrong)
         self._admitted[address, digest] = time.monotonic()
         self._admitted.move_to_end((address, digest))

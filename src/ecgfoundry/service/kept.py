@@ -40,6 +40,7 @@ from ecgfoundry.service.database.recordings import (
 )
 from ecgfoundry.service.database.reviews import latest_answers
 from ecgfoundry.service.database.tables import Recording
+from ecgfoundry.service.noted import Noted
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.recording_files import files_by_recording
 from ecgfoundry.service.tokens import Caller
@@ -92,7 +93,7 @@ class KeptRecordings:
     def __init__(
         self, database: Database, blobs: BlobStore, workspace: Workspace, limit: int
     ) -> None:
-        self.database, self.blobs = database, blobs
+        self.database, self.blobs, self.noted = database, blobs, Noted()
         self._workspace, self._limit = workspace, limit
 
     def put(self, upload: Upload, owner: str, *, source: str = "http") -> list[NewRecording]:
@@ -166,6 +167,8 @@ class KeptRecordings:
         with self.database.reading() as session:
             recording = self._found(session, name, caller)
             files, called = stored_files(recording), recording.name
+        if caller is not None:
+            self.note_reading(recording, caller)
         folder = self._workspace.folder("reading")
         try:
             yield self._given(name, files, folder), called
@@ -239,8 +242,15 @@ class KeptRecordings:
         owner = None if caller is None or caller.role == "admin" else caller.owner
         recording = find_recording(session, name, owner) if _NAME.fullmatch(name) else None
         if recording is None or (caller is not None and not recording.kept):
+            if caller is not None:
+                self.noted.note(Event(caller.name, "recording.read", "not found"))
             raise recording_not_found()
         return recording
+
+    def note_reading(self, recording: Recording, caller: Caller) -> None:
+        """Note who looks at a recording."""
+        event = Event(caller.name, "recording.read", "ok", recording.id, recording.content)
+        self.noted.note(event)
 
     def find(self, session: Session, name: str, caller: Caller) -> Recording:
         """Return the row of a kept recording.

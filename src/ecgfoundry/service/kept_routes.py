@@ -160,6 +160,7 @@ def _add_worklist(app: FastAPI, state: ServiceState) -> None:
         def found(caller: Caller) -> dict[str, Any]:
             with state.kept.database.reading() as session:
                 row = state.kept.find(session, recording, caller)
+                state.kept.note_reading(row, caller)
                 answer = latest_answers(session, [row.id]).get(row.id)
                 return state.kept.entry(row, None if answer is None else answer.summary)
 
@@ -177,6 +178,7 @@ def _add_worklist(app: FastAPI, state: ServiceState) -> None:
         def found(caller: Caller) -> bytes:
             with state.kept.database.reading() as session:
                 row = state.kept.find(session, recording, caller)
+                state.kept.note_reading(row, caller)
                 answer = latest_answers(session, [row.id]).get(row.id)
                 if answer is None or answer.answer is None:
                     remedy = f"Order one: POST /v1/jobs?recording={recording}"
@@ -233,6 +235,7 @@ def _add_reviews(app: FastAPI, state: ServiceState) -> None:
         def found(caller: Caller) -> list[dict[str, Any]]:
             with state.kept.database.reading() as session:
                 row = state.kept.find(session, recording, caller)
+                state.kept.note_reading(row, caller)
                 return [_review_out(one) for one in reviews_of(session, row.id)]
 
         return JSONResponse({"reviews": await asyncio.to_thread(found, caller_of(request))})
@@ -281,6 +284,7 @@ def _add_audit(app: FastAPI, state: ServiceState) -> None:
         asked = AuditList.of(request)
 
         def found() -> list[dict[str, Any]]:
+            state.kept.noted.write(state.kept.database)
             with state.kept.database.reading() as session:
                 rows = audit_since(
                     session,

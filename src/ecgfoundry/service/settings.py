@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecgfoundry.errors import ServiceError
+from ecgfoundry.service.oidc import OidcSettings
 from ecgfoundry.service.tokens import Token
 
 __all__ = ["Retention", "ServiceSettings", "is_loopback"]
@@ -51,6 +52,10 @@ class ServiceSettings:
     tokens : tuple of Token or str
         Who may call; required as soon as others can reach the host. Text alone is a token that is
         an owner of its own and may write.
+    tokens_file : Path, optional
+        Where the tokens came from: it is read again when it has changed.
+    oidc : OidcSettings, optional
+        An identity provider whose tokens are taken too.
     workers : int
         Processes that read and interpret.
     queue : int
@@ -100,6 +105,8 @@ class ServiceSettings:
     host: str = "127.0.0.1"
     port: int = 8765
     tokens: tuple[Token | str, ...] = field(default=(), repr=False)
+    tokens_file: Path | None = None
+    oidc: OidcSettings | None = None
     workers: int = 2
     queue: int = 64
     batch: int = 4
@@ -122,11 +129,17 @@ class ServiceSettings:
     allowed_hosts: tuple[str, ...] = ("*",)
     synthetic_ok: bool = False
 
+    @property
+    def identified(self) -> bool:
+        """Whether who calls must say who it is."""
+        return bool(self.tokens) or self.oidc is not None
+
     def __post_init__(self) -> None:
-        if not is_loopback(self.host) and not self.tokens:
+        if not is_loopback(self.host) and not self.identified:
             raise ServiceError(
                 f"listening on {self.host} lets others in, and no token is set",
-                remedy="Give a file of tokens with --tokens, or listen on 127.0.0.1",
+                remedy="Give a file of tokens with --tokens, or an identity provider with "
+                "--oidc-issuer, or listen on 127.0.0.1",
             )
         whole = tuple(Token(entry) if isinstance(entry, str) else entry for entry in self.tokens)
         object.__setattr__(self, "tokens", whole)

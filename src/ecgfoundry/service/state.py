@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import cached_property
+from pathlib import Path
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.models.bundle import available_bundles
 from ecgfoundry.service.blobs import BlobStore
 from ecgfoundry.service.catalogue import ModelCatalogue
+from ecgfoundry.service.database.audit import Event
 from ecgfoundry.service.database.connection import Database, sqlite_url
 from ecgfoundry.service.database.jobs import let_go
 from ecgfoundry.service.describing import Describer
@@ -66,9 +68,14 @@ class ServiceState:
         self.live = LiveHub(settings, self.telemetry, self.models)
 
     @cached_property
+    def data_folder(self) -> Path:
+        """Where what outlives this process lies."""
+        return self._data.open()
+
+    @cached_property
     def kept(self) -> KeptRecordings:
         """The recordings, in a database that is opened when it is first needed."""
-        folder = self._data.open()
+        folder = self.data_folder
         database = Database(self.settings.database or sqlite_url(folder / "service.sqlite"))
         database.upgrade()
         limit = self.settings.keep_bytes if self.settings.keep_folder is not None else 0
@@ -97,6 +104,11 @@ class ServiceState:
         """What reads the headers of kept recordings."""
         return Describer(self.pool, self.kept, limits_for(self.settings.worker_memory_bytes))
 
+    def note(self, event: Event) -> None:
+        """Note in the audit trail what need not be there at once; not before there is one."""
+        if "kept" in self.__dict__:
+            self.kept.noted.note(event)
+
     def start(self) -> None:
         """Clear what dead processes have left, take up what they had in hand, start the workers."""
         self.workspace.start()
@@ -110,7 +122,12 @@ class ServiceState:
         self.jobs.start()
         self.live.start()
         self._background = [
-            asyncio.create_task(part) for part in (self._keep_house(), self.describer.run())
+            asyncio.create_task(part)
+            for part in (
+                self._keep_house(),
+                self.describer.run(),
+                self.kept.noted.run(self.kept.database),
+            )
         ]
 
     async def _keep_house(self) -> None:
@@ -133,6 +150,7 @@ class ServiceState:
         await self.live.close()
         await self.jobs.close()
         await self.pool.close()
+        await asyncio.to_thread(self.kept.noted.write, self.kept.database)
         self.kept.database.close()
         self._data.close()
         self.workspace.close()

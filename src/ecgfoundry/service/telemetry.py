@@ -36,6 +36,25 @@ class Telemetry:
         self.windows = Counter(
             f"{name}_stream_windows", "Answered windows of live streams", registry=self.registry
         )
+        self.jobs = Gauge(f"{name}_jobs", "Jobs of all replicas", ["state"], registry=self.registry)
+        self.oldest = Gauge(
+            f"{name}_oldest_waiting_job_seconds",
+            "Age of the job that waits for longest",
+            registry=self.registry,
+        )
+        self.deliveries = Gauge(
+            f"{name}_deliveries", "What goes to other systems", ["state"], registry=self.registry
+        )
+        self.kept = Gauge(f"{name}_kept_bytes", "Kept recordings", registry=self.registry)
+        self.disk = Gauge(
+            f"{name}_disk_free_bytes", "Room that is left", ["place"], registry=self.registry
+        )
+        self.memory = Gauge(
+            f"{name}_memory_bytes", "Resident memory", ["process"], registry=self.registry
+        )
+        self.database = Gauge(
+            f"{name}_database_up", "Whether the database answers", registry=self.registry
+        )
         info = Gauge(f"{name}_info", "Version", ["version"], registry=self.registry)
         info.labels(__version__).set(1)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import hmac
+import logging
 import os
 import stat
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +17,16 @@ from typing import Literal, get_args
 from ecgfoundry.errors import ServiceError
 from ecgfoundry.service.problems import Problem, ProblemError
 
-__all__ = ["ROLES", "Caller", "Role", "Token", "Tokens", "read_secret", "read_tokens"]
+__all__ = [
+    "ROLES",
+    "Caller",
+    "Role",
+    "Token",
+    "TokenFile",
+    "Tokens",
+    "read_secret",
+    "read_tokens",
+]
 
 Role = Literal["read", "write", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -25,7 +37,10 @@ write: keep and delete recordings, start jobs and send live streams, as its owne
 admin: the same with what belongs to others.
 """
 
+_LOG = logging.getLogger("ecgfoundry.service")
 _SHORTEST = 16
+_LOOK_S = 2.0
+"""The file of tokens is looked at so often at most (our choice)."""
 _MOUNTED_SECRETS = ("/run/secrets", "/var/run/secrets")
 
 
@@ -41,6 +56,10 @@ class Token:
         Tokens of one owner share what they keep; by default a token is an owner of its own.
     role : str
         One of :data:`ROLES`.
+    name : str, optional
+        Who signs reviews with it; by default the owner.
+    expires : datetime, optional
+        With its zone. From then on the token is none.
 
     Raises
     ------
@@ -50,6 +69,8 @@ class Token:
     secret: str = field(repr=False)
     owner: str | None = None
     role: Role = "write"
+    name: str | None = None
+    expires: dt.datetime | None = None
 
     def __post_init__(self) -> None:
         if len(self.secret) < _SHORTEST:
@@ -105,22 +126,67 @@ class Tokens:
     """The tokens that may call. Only their hashes are held."""
 
     def __init__(self, tokens: Iterable[Token | str]) -> None:
-        self._known: list[tuple[bytes, Caller]] = []
+        self._known: list[tuple[bytes, Caller, dt.datetime | None]] = []
         for entry in tokens:
             token = Token(entry) if isinstance(entry, str) else entry
             name = f"token:{token.digest.hex()[:8]}"
-            caller = Caller(name if token.owner is None else token.owner, token.role, name)
-            self._known.append((token.digest, caller))
+            owner = name if token.owner is None else token.owner
+            caller = Caller(owner, token.role, name, token.name)
+            self._known.append((token.digest, caller, token.expires))
 
     @property
     def required(self) -> bool:
         """Whether a token is needed at all."""
         return bool(self._known)
 
-    def find(self, digest: bytes) -> Caller | None:
+    def find(self, digest: bytes, at: dt.datetime | None = None) -> Caller | None:
         """Return whose token has this SHA-256; every one is compared, so the time tells nothing."""
-        matches = [c for known, c in self._known if hmac.compare_digest(digest, known)]
+        moment = at or dt.datetime.now(dt.UTC)
+        matches = [
+            caller
+            for known, caller, expires in self._known
+            if hmac.compare_digest(digest, known) and (expires is None or moment < expires)
+        ]
         return matches[0] if matches else None
+
+
+class TokenFile:
+    """The tokens of a file, read again when it has changed.
+
+    Parameters
+    ----------
+    path : Path
+    first : Tokens
+        What it held when the service was started.
+    """
+
+    def __init__(self, path: Path, first: Tokens) -> None:
+        self._path, self._tokens = path, first
+        self._state = _state_of(path)
+        self._looked = time.monotonic()
+
+    def tokens(self) -> Tokens:
+        """Return the tokens as they are now; as they were, while the file cannot be read."""
+        if time.monotonic() - self._looked > _LOOK_S:
+            self._looked = time.monotonic()
+            state = _state_of(self._path)
+            if state != self._state:
+                self._state = state
+                try:
+                    self._tokens = Tokens(read_tokens(self._path))
+                    _LOG.info("the file of tokens was read again")
+                except ServiceError as error:
+                    _LOG.error("the file of tokens was not taken: %s", error.problem)
+        return self._tokens
+
+
+def _state_of(path: Path) -> tuple[int, int, int] | None:
+    """What differs when a file was changed, or another was put in its place."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def bearer(authorization: str | None) -> str | None:
@@ -130,7 +196,8 @@ def bearer(authorization: str | None) -> str | None:
 
 
 def read_tokens(path: Path) -> tuple[Token, ...]:
-    """Read tokens: one a line, then if wanted ``owner=NAME`` and ``role=read|write|admin``.
+    """Read tokens: one a line, then if wanted ``owner=NAME``, ``role=read|write|admin``,
+    ``name=WHO`` and ``expires=2027-01-31`` (or a time with its zone).
 
     Empty lines and lines that begin with # do not count.
 
@@ -178,24 +245,48 @@ def read_secret(path: Path) -> str:
 def _token_of(line: str, number: int, path: Path) -> Token:
     secret, *words = line.split()
     stated = dict(word.partition("=")[::2] for word in words)
-    if set(stated) - {"owner", "role"} or not all(stated.values()) or len(stated) < len(words):
+    unknown = set(stated) - {"owner", "role", "name", "expires"}
+    if unknown or not all(stated.values()) or len(stated) < len(words):
         raise ServiceError(
             f"line {number} is no token",
             path=path,
-            remedy="Write: TOKEN, or TOKEN owner=NAME role=read (or write, or admin)",
+            remedy="Write: TOKEN, or TOKEN owner=WARD role=read (write, admin) name=WHO "
+            "expires=2027-01-31",
         )
     try:
-        return Token(secret, stated.get("owner"), stated.get("role", "write"))  # type: ignore[arg-type]
+        return Token(
+            secret,
+            stated.get("owner"),
+            stated.get("role", "write"),  # type: ignore[arg-type]
+            stated.get("name"),
+            _moment_of(stated["expires"]) if "expires" in stated else None,
+        )
     except ServiceError as error:
         words_of = f"line {number}: {error.problem}"
         raise ServiceError(words_of, path=path, remedy=error.remedy) from None
 
 
+def _moment_of(text: str) -> dt.datetime:
+    """When a token ends: a time with its zone, or the end of a day, UTC."""
+    try:
+        found = dt.datetime.fromisoformat(text)
+        if len(text) == len("2027-01-31"):
+            return found.replace(tzinfo=dt.UTC) + dt.timedelta(days=1)
+    except ValueError:
+        found = dt.datetime.min
+    if found.tzinfo is None:
+        raise ServiceError(
+            f"'{text[:40]}' is no time at which a token expires",
+            remedy="Write a day (2027-01-31), or a time with its zone (2027-01-31T12:00+01:00)",
+        )
+    return found
+
+
 def _check_mode(path: Path, found: os.stat_result) -> None:
     """A file of one's own is for oneself; what the system mounts as a secret is as it mounts it.
 
-    Containers and systemd give secrets as files of root, often readable by all who are inside
-    (mode 0444), where the service is the only one.
+    Containers and systemd give secrets as files that are often readable by all who are inside (mode
+    0444 or 0644, of root or of a user outside), where the service is the only one.
     """
     if os.name != "posix":
         return
@@ -203,7 +294,7 @@ def _check_mode(path: Path, found: os.stat_result) -> None:
     mounted = any(path.absolute().is_relative_to(folder) for folder in folders)
     read_only = not found.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
     of_root = found.st_uid == 0
-    given = of_root and (mounted or read_only or os.getuid() != 0)
+    given = mounted or (of_root and (read_only or os.getuid() != 0))
     if found.st_mode & 0o022 or (found.st_mode & 0o077 and not given):
         what = "change" if found.st_mode & 0o022 else "read"
         raise ServiceError(

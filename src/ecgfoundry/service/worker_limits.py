@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ecgfoundry.formats.base import Limits
 
-__all__ = ["bound_memory", "limits_for"]
+__all__ = ["bound_memory", "limits_for", "resident_bytes"]
 
 _STATUS = Path("/proc/self/status")
 
@@ -48,3 +48,12 @@ def bound_memory(more_bytes: int) -> int | None:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
     return limit
+
+
+def resident_bytes(process: int) -> int | None:
+    """Return the memory that a process has in hand; None where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")

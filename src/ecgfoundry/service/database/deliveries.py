@@ -9,13 +9,23 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from ecgfoundry.service.database.tables import Delivery, now
 
-__all__ = ["claim_due", "enqueue", "list_deliveries", "mark_delivered", "mark_failed", "revive"]
+__all__ = [
+    "STATES",
+    "claim_due",
+    "delivery_counts",
+    "enqueue",
+    "list_deliveries",
+    "mark_delivered",
+    "mark_failed",
+    "revive",
+]
 
+STATES = ("waiting", "sending", "delivered", "dead")
 _LEASE_S = 120.0
 """Longer than one attempt to send may take (our choice)."""
 
@@ -96,6 +106,12 @@ def revive(session: Session, delivery: int) -> bool:
         update(Delivery).where(dead).values(state="waiting", next_attempt_at=now())
     )
     return bool(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def delivery_counts(session: Session) -> dict[str, int]:
+    """Return how many deliveries are in each state."""
+    counted = session.execute(select(Delivery.state, func.count()).group_by(Delivery.state)).all()
+    return dict.fromkeys(STATES, 0) | {state: int(count) for state, count in counted}
 
 
 def list_deliveries(

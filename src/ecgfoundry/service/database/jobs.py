@@ -33,6 +33,7 @@ __all__ = [
     "job_with_key",
     "let_go",
     "list_jobs",
+    "queue_figures",
     "remove_job",
     "store_answer",
     "unfinished",
@@ -133,6 +134,14 @@ def unfinished(session: Session) -> tuple[int, int]:
     query = select(func.count(), func.coalesce(func.sum(Job.bytes), 0))
     count, size = session.execute(query.where(Job.state != "finished")).one()
     return int(count), int(size)
+
+
+def queue_figures(session: Session, at: dt.datetime | None = None) -> tuple[dict[str, int], float]:
+    """Return how many jobs are in each state, and the age in s of the one waiting for longest."""
+    states = session.execute(select(Job.state, func.count()).group_by(Job.state)).all()
+    oldest = session.scalar(select(func.min(Job.created_at)).where(Job.state == "waiting"))
+    age = 0.0 if oldest is None else ((at or now()) - oldest).total_seconds()
+    return {"waiting": 0, "running": 0, "finished": 0} | {s: int(n) for s, n in states}, age
 
 
 # ---------------------------------------------------------------------------------------- the work

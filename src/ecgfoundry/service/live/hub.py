@@ -195,6 +195,12 @@ class LiveHub:
         self._closing: set[asyncio.Task[None]] = set()
         self._next_lane = 0
 
+    @property
+    def processes(self) -> list[int]:
+        """Process numbers of the lanes that were started."""
+        pids = [lane.process.pid for lane in self._lanes if lane.process is not None]
+        return [pid for pid in pids if pid is not None]
+
     def start(self) -> None:
         """Start the lanes; their processes come with their first streams."""
         self._lanes = [_Lane(number) for number in range(self._settings.workers)]

@@ -260,6 +260,11 @@ class LaneProcess:
             self._process.start()
         other.close()
 
+    @property
+    def pid(self) -> int | None:
+        """Number of the process."""
+        return self._process.pid
+
     def open(self, order: StreamOrder) -> dict[str, Any]:
         """See :meth:`LaneStreams.open`.
 

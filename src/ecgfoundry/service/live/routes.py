@@ -141,7 +141,7 @@ async def _opening(socket: WebSocket, gate: Gate) -> tuple[dict[str, Any], Calle
     if not isinstance(document, dict):
         raise ProblemError(Problem(400, "request", "the first message is a JSON object"))
     authorization = f"Bearer {document.pop('token', '')}"
-    return document, gate.admit(authorization, address, count=False)
+    return document, await gate.admit(authorization, address, count=False)
 
 
 async def _send(socket: WebSocket, outbox: Outbox) -> None:
