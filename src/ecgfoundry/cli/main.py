@@ -14,6 +14,7 @@ from ecgfoundry.cli import (
     convert,
     corpus,
     datasets,
+    deliveries,
     diagnose,
     embed,
     evaluate,
@@ -59,6 +60,7 @@ app.command(serve.serve)
 app.command(mcp.mcp)
 app.command(stream.app)
 app.command(watch.watch)
+app.command(deliveries.app)
 app.command(finetune.finetune)
 app.command(pretrain.pretrain)
 app.command(embed.embed)

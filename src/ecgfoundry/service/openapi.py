@@ -260,6 +260,22 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
             )
         )
     ),
+    "Deliveries": _object(
+        deliveries=_list(
+            _object(
+                delivery=_INTEGER,
+                destination=_STRING,
+                kind=_STRING,
+                recording=_or_null("string"),
+                state={"type": "string", "enum": ["waiting", "sending", "delivered", "dead"]},
+                attempts=_INTEGER,
+                next_attempt=_or_null("string"),
+                last_error=_or_null("string"),
+                created=_TIME,
+                delivered=_or_null("string"),
+            )
+        )
+    ),
     "Streams": _object(
         streams=_list(
             _object(

@@ -5,9 +5,13 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ecgfoundry.errors import ServiceError
 from ecgfoundry.service.tokens import Token
+
+if TYPE_CHECKING:
+    from ecgfoundry.service.hospital import Hospital
 
 __all__ = ["Retention", "ServiceSettings", "is_loopback"]
 
@@ -95,6 +99,8 @@ class ServiceSettings:
         token is needed; on loopback a gateway's name is given here.
     synthetic_ok : bool
         Whether models trained on synthetic data may answer.
+    hospital : Hospital, optional
+        What listens for recordings, and where answers go.
     """
 
     host: str = "127.0.0.1"
@@ -121,6 +127,7 @@ class ServiceSettings:
     models: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ("*",)
     synthetic_ok: bool = False
+    hospital: Hospital | None = None
 
     def __post_init__(self) -> None:
         if not is_loopback(self.host) and not self.tokens:
@@ -156,6 +163,11 @@ class ServiceSettings:
             raise ServiceError(
                 "a database is shared, and the files of recordings are not",
                 remedy="Give the folder for them, which all replicas reach, with --keep-folder",
+            )
+        if self.hospital is not None and self.keep_folder is None:
+            raise ServiceError(
+                "what comes in by the wires of a hospital has to be kept",
+                remedy="Give a folder for it with --keep-folder",
             )
         if not self.timeout_s > 0:
             raise ServiceError("the time limit must be longer than nothing")
