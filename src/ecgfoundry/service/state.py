@@ -18,6 +18,8 @@ from ecgfoundry.service.gate import Gate
 from ecgfoundry.service.jobs import JobLimits, Jobs
 from ecgfoundry.service.kept import HeldRecordings, KeptRecordings, StoredRecordings
 from ecgfoundry.service.live.hub import LiveHub
+from ecgfoundry.service.receivers.taking import Taken
+from ecgfoundry.service.receiving import enqueue_job, keep_recording
 from ecgfoundry.service.retention import clean_up, remove_unneeded
 from ecgfoundry.service.settings import ServiceSettings
 from ecgfoundry.service.telemetry import Telemetry
@@ -26,7 +28,6 @@ from ecgfoundry.service.workers import WorkerPool
 from ecgfoundry.service.workspace import DataFolder, Workspace
 
 if TYPE_CHECKING:
-    from ecgfoundry.service.receivers.taking import Taken
     from ecgfoundry.service.wires import Wires
 
 __all__ = ["ServiceState"]
@@ -110,9 +111,6 @@ class ServiceState:
 
     def _take(self, content: bytes, name: str, owner: str, source: str) -> Taken:
         """Keep what a receiver has got, and order its interpretation; called in its threads."""
-        from ecgfoundry.service.receivers.taking import Taken
-        from ecgfoundry.service.receiving import enqueue_job, keep_recording
-
         recording, new = keep_recording(self, content, name, owner, source)
         enqueue_job(self, recording, owner, source)
         return Taken(recording, new)
