@@ -44,12 +44,12 @@ def list_(
         One JSON object a line.
     """
     from ecgfoundry.service.database.deliveries import list_deliveries
-    from ecgfoundry.service.senders.outbox import deliveries_out
+    from ecgfoundry.service.senders.outbox import delivery_out
 
     opened = _opened(keep_folder, database)
     with opened.reading() as session:
         found = list_deliveries(session, destination=destination, state=state, limit=limit)
-        rows = deliveries_out(found)
+        rows = [delivery_out(row) for row in found]
     for row in rows:
         if json:
             print(json_module.dumps(row, ensure_ascii=False))

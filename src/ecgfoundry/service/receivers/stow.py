@@ -31,11 +31,7 @@ _CONTENT: dict[str, Any] = {_ANSWER: {"schema": {"type": "object"}}}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {
-            'multipart/related; type="application/dicom"': {
-                "schema": {"type": "string", "format": "binary"}
-            }
-        },
+        "content": {"multipart/related": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 

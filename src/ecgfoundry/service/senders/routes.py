@@ -9,11 +9,12 @@ from fastapi.responses import JSONResponse
 
 from ecgfoundry.service.database.audit import Event, write_audit
 from ecgfoundry.service.database.deliveries import list_deliveries, revive
+from ecgfoundry.service.database.tables import Delivery
 from ecgfoundry.service.openapi import answers, objects
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.query_params import DeliveryList
 from ecgfoundry.service.route_parts import caller_of, described
-from ecgfoundry.service.senders.outbox import deliveries_out
+from ecgfoundry.service.senders.outbox import delivery_out
 from ecgfoundry.service.state import ServiceState
 
 __all__ = ["add_delivery_routes"]
@@ -47,7 +48,7 @@ def add_delivery_routes(app: FastAPI, state: ServiceState) -> None:
                     state=asked.state,
                     limit=asked.limit,
                 )
-                return deliveries_out(rows)
+                return [delivery_out(row) for row in rows]
 
         return JSONResponse({"deliveries": await asyncio.to_thread(found)})
 
@@ -57,25 +58,25 @@ def add_delivery_routes(app: FastAPI, state: ServiceState) -> None:
         **described(
             _TAG,
             "Send a dead delivery again; for the role admin",
-            answers(None, "It is waiting", status=202),
+            answers(objects("Delivery"), "It is waiting", status=202),
         ),
     )
     async def retry(delivery: int, request: Request) -> Response:
         caller = caller_of(request)
         caller.needs("admin")
 
-        def revived() -> bool:
+        def revived() -> dict[str, object] | None:
             with state.kept.database.writing() as session:
-                done = 0 < delivery <= _LARGEST and revive(session, delivery)
-                if done:
-                    write_audit(
-                        session, Event(caller.name, "delivery.retried", "ok", str(delivery))
-                    )
-                return done
+                if not (0 < delivery <= _LARGEST and revive(session, delivery)):
+                    return None
+                write_audit(session, Event(caller.name, "delivery.retried", "ok", str(delivery)))
+                row = session.get(Delivery, delivery)
+                return None if row is None else delivery_out(row)
 
-        if not await asyncio.to_thread(revived):
+        found = await asyncio.to_thread(revived)
+        if found is None:
             words = "there is no dead delivery of this number"
             raise ProblemError(Problem(404, "delivery-not-found", words))
         if state.wires is not None:
             state.wires.outbox.wake()
-        return Response(status_code=202)
+        return JSONResponse(found, 202)
