@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -195,3 +196,17 @@ def test_a_port_that_is_taken() -> None:
     shelf = Shelf()
     with listening(shelf) as port, pytest.raises(ServiceError, match="no DICOM listener"):
         DicomListener(DicomReceiver({"*": "x"}, port=port), shelf.take).start()
+
+
+def test_what_is_no_dicom_harms_nobody(twelve_lead: Path) -> None:
+    shelf = Shelf()
+    with listening(shelf) as port:
+        for noise in (
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"\x01\x00\xff\xff\xff\xff" + b"A" * 5000,
+            b"\0" * 99,
+        ):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+                line.sendall(noise)
+        assert storescu(port, twelve_lead).returncode == 0
+    assert len(shelf.received) == 1

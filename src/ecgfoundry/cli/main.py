@@ -15,6 +15,7 @@ from ecgfoundry.cli import (
     corpus,
     database,
     datasets,
+    deliveries,
     diagnose,
     embed,
     evaluate,
@@ -63,6 +64,7 @@ app.command(database.app)
 app.command(mcp.mcp)
 app.command(stream.app)
 app.command(watch.watch)
+app.command(deliveries.app)
 app.command(finetune.finetune)
 app.command(pretrain.pretrain)
 app.command(embed.embed)

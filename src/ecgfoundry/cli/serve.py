@@ -33,6 +33,7 @@ def serve(
     model: tuple[str, ...] = (),
     allowed_host: tuple[str, ...] = (),
     synthetic_ok: bool = False,
+    hospital: Path | None = None,
     log_level: str = "info",
     log_format: Literal["text", "json"] = "text",
 ) -> int:
@@ -87,6 +88,9 @@ def serve(
     allowed_host
         Name by which the service may be called, as behind a gateway. Beyond loopback any by
         default.
+    hospital
+        File (TOML) of DICOM receivers and of destinations that get the answers (FHIR, HL7, DICOM,
+        webhook); see docs/hospital.md. It needs the keep folder.
     synthetic_ok
         Let models that were trained on synthetic data answer.
     log_level
@@ -107,6 +111,7 @@ def serve(
     from ecgfoundry.service.api import create_app
     from ecgfoundry.service.connections import TimedProtocol
     from ecgfoundry.service.logs import configure_logs
+    from ecgfoundry.service.hospital import read_hospital
     from ecgfoundry.service.settings import Retention, ServiceSettings
     from ecgfoundry.service.tokens import read_tokens
 
@@ -130,6 +135,7 @@ def serve(
         models=model,
         allowed_hosts=allowed_host or ("*",),
         synthetic_ok=synthetic_ok,
+        hospital=None if hospital is None else read_hospital(hospital),
     )
     _check_free(host, port)
     configure_logs(log_level, log_format)

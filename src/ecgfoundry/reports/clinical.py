@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from uuid import UUID, uuid5
 
 from ecgfoundry.criteria import Statement
 from ecgfoundry.criteria.decisions import ALIASES
@@ -30,7 +30,7 @@ from ecgfoundry.vocabularies.terminology import MeasurementCodes, measurement_co
 __all__ = ["UNCONFIRMED", "ClinicalReport", "PatientLink", "StudyLink", "report_on_file"]
 
 UNCONFIRMED = "Automatic and unconfirmed. Not a medical device; for research only."
-_NAMESPACE = uuid.UUID("8a8f5f0e-6c1f-5d0b-9a4e-0d5a1c6b7e21")  # ours, for stable identifiers
+_NAMESPACE = UUID("8a8f5f0e-6c1f-5d0b-9a4e-0d5a1c6b7e21")  # ours, for stable identifiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,17 +183,17 @@ class ClinicalReport:
             f"Device: {device_name(self.recording.device) or 'not stated'}.",
         )
 
-    def uuid(self, what: str) -> uuid.UUID:
+    def uuid(self, what: str) -> UUID:
         """Return an identifier of a part: the same answer about the same person has the same."""
         link = self.patient
         key = json.dumps(self.interpretation.to_dict(), sort_keys=True)
         person = f"{link.reference}\n{link.system}\n{self.identifier}\n{self.start}"
-        return uuid.uuid5(_NAMESPACE, f"{what}\n{key}\n{person}")
+        return uuid5(_NAMESPACE, f"{what}\n{key}\n{person}")
 
     @staticmethod
-    def shared_uuid(what: str) -> uuid.UUID:
+    def shared_uuid(what: str) -> UUID:
         """Return the identifier of what several reports have in common, as a device."""
-        return uuid.uuid5(_NAMESPACE, what)
+        return uuid5(_NAMESPACE, what)
 
 
 def report_on_file(

@@ -30,8 +30,10 @@ from ecgfoundry.service.logs import REQUEST, request_name
 from ecgfoundry.service.openapi import answers, content, describe, objects
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 from ecgfoundry.service.query_params import check_parameters
+from ecgfoundry.service.receivers.stow import add_stow_routes
 from ecgfoundry.service.recordings import add_recording_routes
 from ecgfoundry.service.responses import AUDIT, HEADERS, problem_response
+from ecgfoundry.service.senders.routes import add_delivery_routes
 from ecgfoundry.service.settings import ServiceSettings
 from ecgfoundry.service.state import ServiceState
 
@@ -95,6 +97,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     add_recording_routes(app, state)
     add_comparing_routes(app, state)
     add_stream_routes(app, state)
+    add_delivery_routes(app, state)
+    add_stow_routes(app, state)
     describe(app, tokens_required=chosen.identified, open_paths=_OPEN)
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")
     return app

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ecgfoundry.errors import ServiceError
 from ecgfoundry.reports.hl7 import Hl7Parties
-from ecgfoundry.service.senders.dicom import DicomNode, store
+from ecgfoundry.service.senders.dicom import DicomNode, require_pynetdicom, store
 from ecgfoundry.service.senders.documents import DocumentKind
 from ecgfoundry.service.senders.http import HttpTarget, post
 from ecgfoundry.service.senders.mllp import MllpNode, send_message
@@ -209,6 +209,8 @@ def read_hospital(path: Path) -> Hospital:
     ------
     ServiceError
         It cannot be read, or something in it is not known.
+    MissingExtraError
+        It needs DICOM over the network.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -277,6 +279,8 @@ def _documents(table: _Table, kind: str) -> tuple[DocumentKind, ...]:
 
 
 def _target(table: _Table, kind: str, timeout: float) -> HttpTarget | MllpNode | DicomNode:
+    if kind in ("dicom", "stow"):
+        require_pynetdicom()  # what is missing is said now, and not when the first answer is there
     if kind in ("fhir", "stow", "webhook"):
         token, ca_file = table.secret("token_file"), table.file("ca_file")
         return HttpTarget(table.take("url", str), token, ca_file, timeout)

@@ -111,6 +111,18 @@ _JOB = _object(
     seconds_left=_or_null("number"),
     results=_STRING,
 )
+_DELIVERY = _object(
+    delivery=_INTEGER,
+    destination=_STRING,
+    kind=_STRING,
+    recording=_or_null("string"),
+    state={"type": "string", "enum": ["waiting", "sending", "delivered", "dead"]},
+    attempts=_INTEGER,
+    next_attempt=_or_null("string"),
+    last_error=_or_null("string"),
+    created=_TIME,
+    delivered=_or_null("string"),
+)
 _REVIEW = _object(
     review=_INTEGER,
     recording=_STRING,
@@ -260,6 +272,8 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
             )
         )
     ),
+    "Delivery": _DELIVERY,
+    "Deliveries": _object(deliveries=_list(_DELIVERY)),
     "Streams": _object(
         streams=_list(
             _object(

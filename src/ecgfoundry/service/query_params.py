@@ -20,6 +20,7 @@ from ecgfoundry.service.problems import Problem, ProblemError
 __all__ = [
     "AuditList",
     "Compared",
+    "DeliveryList",
     "Excerpt",
     "Explained",
     "Followed",
@@ -174,6 +175,17 @@ class AuditList(Parameters):
     )
     subject: str | None = Field(None, max_length=64, description="A recording or a job")
     who: str | None = Field(None, max_length=255, description="As the trail names the caller")
+
+
+class DeliveryList(Parameters):
+    """Deliveries are wanted, the newest first."""
+
+    limit: int = Field(100, ge=1, le=1000, description="Rows of a page")
+    state: Literal["waiting", "sending", "delivered", "dead"] | None = Field(
+        None, description="Only those in this state"
+    )
+    destination: str | None = Field(None, max_length=100, description="Only those to this one")
+    recording: str | None = Field(None, max_length=32, description="Only those about this one")
 
 
 class InFormat(Question):

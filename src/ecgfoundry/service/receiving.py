@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from typing import TYPE_CHECKING
 
 from ecgfoundry.service.jobs import Question
 from ecgfoundry.service.recording_files import safe_name
-from ecgfoundry.service.state import ServiceState
 from ecgfoundry.service.tokens import Caller
 from ecgfoundry.service.uploads import Upload
+
+if TYPE_CHECKING:
+    from ecgfoundry.service.state import ServiceState
 
 __all__ = ["enqueue_job", "keep_recording"]
 

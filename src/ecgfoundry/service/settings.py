@@ -5,10 +5,14 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ecgfoundry.errors import ServiceError
 from ecgfoundry.service.oidc import OidcSettings
 from ecgfoundry.service.tokens import Token
+
+if TYPE_CHECKING:
+    from ecgfoundry.service.hospital import Hospital
 
 __all__ = ["Retention", "ServiceSettings", "is_loopback"]
 
@@ -100,6 +104,8 @@ class ServiceSettings:
         token is needed; on loopback a gateway's name is given here.
     synthetic_ok : bool
         Whether models trained on synthetic data may answer.
+    hospital : Hospital, optional
+        What listens for recordings, and where answers go.
     """
 
     host: str = "127.0.0.1"
@@ -128,6 +134,7 @@ class ServiceSettings:
     models: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ("*",)
     synthetic_ok: bool = False
+    hospital: Hospital | None = None
 
     @property
     def identified(self) -> bool:
@@ -169,6 +176,11 @@ class ServiceSettings:
             raise ServiceError(
                 "a database is shared, and the files of recordings are not",
                 remedy="Give the folder for them, which all replicas reach, with --keep-folder",
+            )
+        if self.hospital is not None and self.keep_folder is None:
+            raise ServiceError(
+                "what comes in by the wires of a hospital has to be kept",
+                remedy="Give a folder for it with --keep-folder",
             )
         if not self.timeout_s > 0:
             raise ServiceError("the time limit must be longer than nothing")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.models.bundle import available_bundles
@@ -19,12 +20,17 @@ from ecgfoundry.service.gate import Gate
 from ecgfoundry.service.jobs import JobLimits, Jobs
 from ecgfoundry.service.kept import HeldRecordings, KeptRecordings, StoredRecordings
 from ecgfoundry.service.live.hub import LiveHub
+from ecgfoundry.service.receivers.taking import Taken
+from ecgfoundry.service.receiving import enqueue_job, keep_recording
 from ecgfoundry.service.retention import clean_up, remove_unneeded
 from ecgfoundry.service.settings import ServiceSettings
 from ecgfoundry.service.telemetry import Telemetry
 from ecgfoundry.service.worker_limits import limits_for
 from ecgfoundry.service.workers import WorkerPool
 from ecgfoundry.service.workspace import DataFolder, Workspace
+
+if TYPE_CHECKING:
+    from ecgfoundry.service.wires import Wires
 
 __all__ = ["ServiceState"]
 
@@ -100,6 +106,23 @@ class ServiceState:
         return Jobs(self.pool, self.kept, limits)
 
     @cached_property
+    def wires(self) -> Wires | None:
+        """Receivers and outbox, where there is a hospital."""
+        hospital = self.settings.hospital
+        if hospital is None:
+            return None
+        from ecgfoundry.service.wires import Wires
+
+        limits = limits_for(self.settings.worker_memory_bytes)
+        return Wires(hospital, self.kept, self.pool, limits, self._take)
+
+    def _take(self, content: bytes, name: str, owner: str, source: str) -> Taken:
+        """Keep what a receiver has got, and order its interpretation; called in its threads."""
+        recording, new = keep_recording(self, content, name, owner, source)
+        enqueue_job(self, recording, owner, source)
+        return Taken(recording, new)
+
+    @cached_property
     def describer(self) -> Describer:
         """What reads the headers of kept recordings."""
         return Describer(self.pool, self.kept, limits_for(self.settings.worker_memory_bytes))
@@ -119,6 +142,9 @@ class ServiceState:
                 let_go(session)
             remove_unneeded(self.kept, older_s=0.0)
         self.pool.start()
+        if self.wires is not None:
+            self.jobs.on_answer.append(self.wires.outbox.note)
+            self.wires.start()
         self.jobs.start()
         self.live.start()
         self._background = [
@@ -148,6 +174,8 @@ class ServiceState:
         for task in self._background:
             task.cancel()
         await self.live.close()
+        if self.wires is not None:
+            await self.wires.close()
         await self.jobs.close()
         await self.pool.close()
         await asyncio.to_thread(self.kept.noted.write, self.kept.database)

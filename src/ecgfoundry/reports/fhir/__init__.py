@@ -122,7 +122,8 @@ def _software(report: ClinicalReport) -> tuple[Json, uuid.UUID]:
         ("preprocessing", answer.preprocessing),
         ("runtime", answer.runtime),
     ]
-    version = [{"type": concept(name), "value": text} for name, text in versions if text]
+    known = [(name, text) for name, text in versions if text]
+    version = [{"type": concept(name), "value": text} for name, text in known]
     name = f"ecgfoundry {answer.model}" if answer.model else "ecgfoundry"
     device = {
         "resourceType": "Device",
@@ -130,7 +131,7 @@ def _software(report: ClinicalReport) -> tuple[Json, uuid.UUID]:
         "type": concept("ECG interpretation software"),
         "version": version,
     }
-    key = "\n".join(f"{one['type']['text']} {one['value']}" for one in version)
+    key = "\n".join(f"{part} {text}" for part, text in known)
     return device, report.shared_uuid(f"software\n{answer.model}\n{key}")
 
 

@@ -145,8 +145,8 @@ class Observations:
         else:
             joined = finding.present if statement is None else statement.present
             if joined is None:
-                words = "This model has no threshold for it"
-                result["dataAbsentReason"] = _absent(words, "not-performed")
+                why = "This model has no threshold for it"
+                result["dataAbsentReason"] = _absent(why, "not-performed")
             else:
                 possible = statement is not None and statement.possible
                 result |= _answer(joined, possible=possible)

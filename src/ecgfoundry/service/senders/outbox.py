@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -30,7 +30,7 @@ from ecgfoundry.service.senders.documents import DocumentOrder
 from ecgfoundry.service.senders.errors import DeliveryError
 from ecgfoundry.service.workers import WorkerPool
 
-__all__ = ["Outbox", "deliveries_out"]
+__all__ = ["Outbox", "delivery_out"]
 
 _LOG = logging.getLogger("ecgfoundry.service.outbox")
 _POLL_S = 1.0
@@ -240,11 +240,6 @@ def delivery_out(row: Delivery) -> dict[str, object]:
         "created": _moment(row.created_at),
         "delivered": None if row.delivered_at is None else _moment(row.delivered_at),
     }
-
-
-def deliveries_out(rows: Sequence[Delivery]) -> list[dict[str, object]]:
-    """Return what a list says."""
-    return [delivery_out(row) for row in rows]
 
 
 def _moment(value: dt.datetime) -> str:

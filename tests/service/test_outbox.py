@@ -1,0 +1,262 @@
+"""The outbox: every answer arrives, in order, or is dead and listed. One service for all tests."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.mllp_receiver import mllp_receiver
+from tests.service.conftest import LocalClient
+
+from ecgfoundry.cli.main import main
+from ecgfoundry.samples import sample_path
+from ecgfoundry.service.api import create_app
+from ecgfoundry.service.hospital import Destination, Hospital, Retries
+from ecgfoundry.service.senders.http import HttpTarget
+from ecgfoundry.service.senders.mllp import MllpNode
+from ecgfoundry.service.settings import ServiceSettings
+
+SECRET = b"a shared secret"
+QUICK = Retries(attempts=4, first_retry_s=0.05, longest_retry_s=0.1)
+
+
+@dataclass
+class HttpReceiver:
+    """Answers with the statuses in turn, then with 200."""
+
+    port: int = 0
+    statuses: list[int] = field(default_factory=list)
+    taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    def take(self, headers: dict[str, str], body: bytes) -> int:
+        status = self.statuses.pop(0) if self.statuses else 200
+        if status == 200:
+            self.taken.append((headers, body))
+        return status
+
+
+@contextmanager
+def http_receiver(*statuses: int) -> Iterator[HttpReceiver]:
+    receiver = HttpReceiver(statuses=list(statuses))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = receiver.take({k.lower(): v for k, v in self.headers.items()}, body)
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver.port = server.server_address[1]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+
+
+def until(true: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+@dataclass
+class Running:
+    """A service whose destinations a test sets."""
+
+    client: LocalClient
+    destinations: dict[str, Destination]
+    folder: Path
+
+    def deliveries(self, destination: str) -> list[dict[str, Any]]:
+        asked = self.client.get("/v1/deliveries", params={"destination": destination})
+        return list(asked.json()["deliveries"])
+
+    def settled(self, destination: str, count: int = 1) -> list[dict[str, Any]]:
+        def done() -> bool:
+            rows = self.deliveries(destination)
+            return len(rows) == count and all(r["state"] in ("delivered", "dead") for r in rows)
+
+        until(done, "the deliveries are not settled")
+        return self.deliveries(destination)
+
+
+@contextmanager
+def started(folder: Path, destinations: dict[str, Destination]) -> Iterator[LocalClient]:
+    settings = ServiceSettings(
+        workers=1, keep_folder=folder, hospital=Hospital(destinations), port=0,
+        requests_per_minute=1_000_000,
+    )  # fmt: skip
+    with LocalClient(create_app(settings)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def module_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder, destinations = tmp_path_factory.mktemp("kept"), {}
+    with started(folder, destinations) as client:
+        yield Running(client, destinations, folder)
+
+
+@pytest.fixture
+def service(module_service: Running) -> Iterator[Running]:
+    yield module_service
+    module_service.destinations.clear()
+
+
+def hook(name: str, port: int, **fields: Any) -> Destination:
+    target = HttpTarget(f"http://127.0.0.1:{port}/")
+    given: dict[str, Any] = {"retries": QUICK, "secret": SECRET, **fields}
+    return Destination(name, "webhook", target, ("webhook",), **given)
+
+
+def sent(client: LocalClient) -> str:
+    """Send a recording that nobody has sent before, and order its interpretation."""
+    header = sample_path("single-lead")
+    files = []
+    for path in sorted(header.parent.glob(f"{header.stem}.*")):
+        extra = f"# {uuid.uuid4()}\n".encode() if path == header else b""
+        files.append(("file", (path.name, path.read_bytes() + extra)))
+    answer = client.post("/v1/recordings?diagnose=true", files=files)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["recording"])
+
+
+def test_an_answer_reaches_every_destination(service: Running) -> None:
+    with http_receiver() as records, http_receiver() as own, mllp_receiver() as engine:
+        target = HttpTarget(f"http://127.0.0.1:{records.port}/fhir", token="a token of 20 letters")
+        node = MllpNode("127.0.0.1", engine.port)
+        service.destinations |= {
+            "records": Destination("records", "fhir", target, ("fhir",), retries=QUICK),
+            "engine": Destination("engine", "mllp", node, ("oru",), retries=QUICK),
+            "hook": hook("hook", own.port),
+        }
+        recording = sent(service.client)
+        for name in service.destinations:
+            (row,) = service.settled(name)
+            assert (row["state"], row["recording"]) == ("delivered", recording), row
+    trail = service.client.get("/v1/audit").json()["rows"]
+    assert {"sent.fhir", "sent.oru", "sent.webhook"} <= {row["action"] for row in trail}
+    ((headers, body),) = records.taken
+    assert headers["content-type"] == "application/fhir+json"
+    assert headers["authorization"] == "Bearer a token of 20 letters"
+    bundle = json.loads(body)
+    assert bundle["type"] == "transaction"
+    report = bundle["entry"][0]["resource"]
+    assert report["presentedForm"][0]["contentType"] == "application/pdf"
+    (message,) = engine.taken
+    assert b"ORU^R01^ORU_R01" in message and b"\rOBX|" in message
+
+    ((headers, body),) = own.taken
+    stamp, given = (part.split("=")[1] for part in headers["ecgfoundry-signature"].split(","))
+    expected = hmac.new(SECRET, stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    assert given == expected and abs(int(stamp) - time.time()) < 600
+    document = json.loads(body)
+    assert document["recording"] == recording and document["interpretation"]["findings"]
+
+
+def test_it_is_sent_again_until_it_is_taken_and_is_the_same(service: Running) -> None:
+    with mllp_receiver("AR", "drop", "late") as engine, http_receiver(503, 429) as own:
+        node = MllpNode("127.0.0.1", engine.port, timeout_s=0.5)
+        service.destinations |= {
+            "insisting": hook("insisting", own.port),
+            "slow engine": Destination("slow engine", "mllp", node, ("oru",), retries=QUICK),
+        }
+        sent(service.client)
+        (row,) = service.settled("insisting")
+        assert (row["state"], row["attempts"]) == ("delivered", 3)
+        (row,) = service.settled("slow engine")
+        assert (row["state"], row["attempts"]) == ("delivered", 4)
+    assert len(own.taken) == 1
+    # The one that answered too late has taken it as well: it is the same message.
+    assert len(engine.taken) == 2 and engine.taken[0] == engine.taken[1]
+
+
+def test_what_is_refused_for_good_is_dead_and_can_be_sent_again(
+    service: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = service.client
+    with http_receiver(422, 422) as own:
+        service.destinations["picky"] = hook("picky", own.port)
+        sent(client)
+        (row,) = service.settled("picky")
+        assert (row["state"], row["attempts"]) == ("dead", 1)
+        assert "answered 422" in row["last_error"]
+        number = row["delivery"]
+        assert client.post("/v1/deliveries/999999/retry").status_code == 404
+        assert client.post(f"/v1/deliveries/{number}/retry").status_code == 202
+        until(lambda: service.deliveries("picky")[0]["attempts"] == 2, "it was not sent again")
+        service.settled("picky")
+        folder = str(service.folder)
+        with pytest.raises(SystemExit):
+            main(["deliveries", "list", folder, "--state", "dead"])
+        assert f"{number}  picky  webhook  dead" in capsys.readouterr().out
+        with pytest.raises(SystemExit) as ended:
+            main(["deliveries", "retry", folder, str(number)])
+        assert not ended.value.code
+        until(lambda: bool(own.taken), "it was not sent again")
+        (row,) = service.settled("picky")
+        assert row["state"] == "delivered"
+        assert client.post(f"/v1/deliveries/{number}/retry").status_code == 404
+        with pytest.raises(SystemExit) as ended:
+            main(["deliveries", "retry", folder, str(number)])
+        assert ended.value.code == 1
+
+
+def test_attempts_come_to_an_end_and_the_order_stays(service: Running) -> None:
+    """The first is never taken; the second waits for it, and then goes."""
+    with http_receiver(*[503] * QUICK.attempts) as own:
+        service.destinations["ordered"] = hook("ordered", own.port)
+        sent(service.client), sent(service.client)
+        late, dead = service.settled("ordered", 2)  # the newest first
+    assert (dead["state"], dead["attempts"]) == ("dead", QUICK.attempts)
+    assert (late["state"], late["attempts"]) == ("delivered", 1)
+    (taken,) = own.taken
+    assert json.loads(taken[1])["recording"] == late["recording"]
+
+
+def test_who_does_not_want_it_does_not_get_it(service: Running) -> None:
+    with http_receiver() as own:
+        service.destinations |= {
+            "carts only": hook("carts only", own.port, sources=("dicom",)),
+            "others only": hook("others only", own.port, owners=("somebody",)),
+            "everything": hook("everything", own.port),
+        }
+        sent(service.client)
+        service.settled("everything")
+    assert not service.deliveries("carts only") and not service.deliveries("others only")
+
+
+@pytest.mark.slow
+def test_what_waits_survives_a_restart(tmp_path: Path) -> None:
+    with http_receiver(*[503] * 100_000) as own:
+        rule = Retries(attempts=100_000, first_retry_s=0.2, longest_retry_s=0.2)
+        destinations = {"hook": hook("hook", own.port, retries=rule)}
+        with started(tmp_path, destinations) as client:
+            running = Running(client, destinations, tmp_path)
+            sent(client)
+            until(lambda: any(r["attempts"] for r in running.deliveries("hook")), "not tried")
+        assert not own.taken
+        own.statuses.clear()
+        with started(tmp_path, destinations) as client:
+            (row,) = Running(client, destinations, tmp_path).settled("hook")
+            assert row["state"] == "delivered"
+    assert len(own.taken) == 1
