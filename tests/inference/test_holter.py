@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import subprocess
+import sys
+import time as clock
 
 import numpy as np
 import pytest
@@ -157,3 +161,39 @@ def test_a_flat_line_has_no_beats(tmp_path):
     assert len(report.beats) == 0
     assert report.readable_s == 0.0
     assert report.to_dict()["longest_rr"] is None
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on(tmp_path):
+    """``kill -9`` while the second of four half hours is measured; the same command then ends."""
+    noise = np.random.default_rng(5).standard_normal(2 * 3600 * 100) * 0.01
+    seconds = np.arange(noise.size) / 100.0
+    signal = noise + np.exp(-0.5 * (((seconds % 0.8) - 0.4) / 0.012) ** 2)
+    path = tmp_path / "night.edf"
+    Recording.from_array(signal, sampling_rate=100.0, leads=["II"], unit="mV").write(path)
+    command = [sys.executable, "-m", "ecgfoundry", "holter", str(path), "-o", str(tmp_path / "out"),
+               "--no-rhythm", "--workers", "1", "--no-pdf", "--json"]  # fmt: skip
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    parts = tmp_path / "out" / "holter.parts"
+    for _ in range(3000):
+        if list(parts.glob("part-*.npz")):
+            break
+        clock.sleep(0.02)
+    first.kill()
+    first.wait()
+    kept = {part.name: part.stat().st_mtime_ns for part in parts.glob("part-*.npz")}
+    assert kept and len(kept) < 4
+    assert not (tmp_path / "out" / "report.html").exists()
+    again = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # The parts that were whole are not made anew: seen until the run ends and takes them away.
+    while again.poll() is None:
+        for part in parts.glob("part-*.npz"):
+            with contextlib.suppress(FileNotFoundError):
+                if part.name in kept:
+                    assert part.stat().st_mtime_ns == kept[part.name]
+        clock.sleep(0.02)
+    document = json.loads(again.stdout.read())
+    assert again.returncode == 0
+    assert document["beats"] == pytest.approx(9000, abs=2)  # one every 0.8 s
+    assert "By the hour" in (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert not parts.exists()

@@ -78,17 +78,17 @@ def test_the_summary(report) -> None:
     tables = {title: {name: (value, detail) for name, value, detail in rows}
               for title, rows in summary(report, START)}  # fmt: skip
     rates = tables["Rate and rhythm"]
-    assert rates["longest RR"] == ("3.00 s", "at 1:30:04 (01:00:03)")
+    assert rates["longest RR"] == ("3.00 s", "at 1:30:04 (01:00:04)")
     # The V are 0.4 s apart; eight intervals in the row are 0.5 s at 10 minutes.
     assert rates["shortest RR"][0] == "0.40 s"
     assert rates["highest rate"][0] == "120 /min" and rates["lowest rate"][0] == "60 /min"
     assert rates["readable"] == ("1 h 59 min", "of 2 h")
     assert rates["atrial fibrillation"] == (
-        "10.0 % of the time", "1 episodes, longest 12 min",
+        "10.0 % of the time", "1 episode, longest 12 min",
     )  # fmt: skip
     assert tables["Beats"]["ventricular (V)"][0] == "4"
     assert tables["Events"]["ventricular run"] == ("1", "longest 4 beats at 1:00:00 (00:30:00)")
-    assert tables["Events"]["pause"] == ("1", "longest 3.0 s at 1:30:00 (01:00:00)")
+    assert tables["Events"]["pause"] == ("1", "longest 3.0 s at 1:30:01 (01:00:01)")
     assert tables["Events"]["ventricular couplet"] == ("0", "")
     assert tables["Heart rate variability"]["SDNN"][0] == "61 ms"
     assert tables["Heart rate variability"]["LF"][0] == "–"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ecgfoundry.measurements.recognition import recognise
 from ecgfoundry.signals.quality import Notice, WindowQuality, assess_windows
 
-__all__ = ["judge_window", "judge_windows"]
+__all__ = ["judge_and_find_beats", "judge_window", "judge_windows"]
 
 LOW_SNR_DB = 8.0
 """Below it a lead is noisy. Noise added at 6 dB changes 7 to 17 of 100 answers, at 12 dB 1 to 5
@@ -59,9 +59,23 @@ def judge_windows(
     return [
         quality
         if quality.refusal is not None
-        else _with_recognition(np.asarray(signal), sampling_rate, leads, quality)
+        else _with_recognition(np.asarray(signal), sampling_rate, leads, quality)[0]
         for signal, quality in zip(signals, judged, strict=True)
     ]
+
+
+def judge_and_find_beats(
+    signal: NDArray[np.floating], sampling_rate: float, leads: Sequence[str]
+) -> tuple[WindowQuality, NDArray[np.int64] | None]:
+    """Judge one raw window, and return the beats by which it was recognised.
+
+    They are those of :func:`ecgfoundry.measurements.beats.find_beats` in the readable leads; None
+    where no beat was looked for.
+    """
+    (quality,) = assess_windows(np.asarray(signal)[np.newaxis], sampling_rate, leads)
+    if quality.refusal is not None:
+        return quality, None
+    return _with_recognition(np.asarray(signal), sampling_rate, leads, quality)
 
 
 def _with_recognition(
@@ -69,7 +83,7 @@ def _with_recognition(
     sampling_rate: float,
     leads: Sequence[str],
     quality: WindowQuality,
-) -> WindowQuality:
+) -> tuple[WindowQuality, NDArray[np.int64]]:
     rows = [
         row
         for row, lead in enumerate(leads)
@@ -77,11 +91,12 @@ def _with_recognition(
     ]
     found = recognise(signal[rows], sampling_rate)
     if found.reason is None:
-        return _with_noise(quality, [leads[row] for row in rows], found.snr_db)
+        noted = _with_noise(quality, [leads[row] for row in rows], found.snr_db)
+        return noted, found.beats
     code = "no-beats" if found.reason == "no-beats" else "not-an-ecg"
     read = tuple(leads[row] for row in rows)
     words = f"not read as an ECG ({', '.join(read)}): {found.words}"
-    return replace(quality, warnings=(), refusal=Notice(code, words, read))
+    return replace(quality, warnings=(), refusal=Notice(code, words, read)), found.beats
 
 
 def _with_noise(

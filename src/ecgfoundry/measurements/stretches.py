@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beats import fill_gaps, find_beats
 from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves, delineate, fuse_leads
-from ecgfoundry.measurements.gate import judge_window
+from ecgfoundry.measurements.gate import judge_and_find_beats
 from ecgfoundry.measurements.intervals import median_beat
 from ecgfoundry.measurements.lone_p import lone_p_waves
 from ecgfoundry.measurements.pacing import describe_spikes, find_spikes, without_spikes
@@ -81,13 +81,14 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
         Samples of the whole recording: beats from the first to before the second are kept.
     """
     rate, leads = recording.sampling_rate, recording.leads
-    quality = judge_window(recording.signal, rate, leads)
+    quality, recognised = judge_and_find_beats(recording.signal, rate, leads)
     if quality.refusal is not None:
         whole = np.asarray([core], dtype=np.int64)
         return _nothing(quality.refusal, whole)
     readable = [row for row, lead in enumerate(leads) if _readable(quality.leads.get(lead))]
     names = tuple(leads[row] for row in readable)
-    raw = recording.signal[readable].astype(np.float64)
+    recorded = recording.signal[readable]
+    raw = recorded.astype(np.float64)
     raw[:, _calibration_pulses(recording)] = np.nan
     absent = ~np.isfinite(raw)
     any_absent = bool(absent.any())
@@ -95,7 +96,9 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     spikes = find_spikes(filled, rate)
     clean = without_spikes(filled, spikes)
     seen = np.where(absent, np.nan, clean) if any_absent else clean
-    beats = find_beats(seen, rate)
+    # Where neither spikes nor pulses were taken out, the gate has found the same beats already.
+    untouched = recognised is not None and np.array_equal(seen, recorded, equal_nan=True)
+    beats = recognised if recognised is not None and untouched else find_beats(seen, rate)
     waves = fuse_leads(delineate(seen, rate, beats), rate)
     described, paced = describe_spikes(
         spikes, rate, waves.qrs_onset, waves.qrs_offset, waves.p_onset
@@ -114,7 +117,7 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     stretch = Stretch(
         beats + start, _moved(waves, start), pieces.later(start / rate), paced, described, median,
         gaps,
-        _rescaled(recording.signal[readable]), None, lone,
+        _rescaled(recorded), None, lone,
         {lead: quality.leads[lead].snr_db for lead in names},
     )  # fmt: skip
     return _core(stretch, core, start, rate)

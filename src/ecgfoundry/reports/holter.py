@@ -64,10 +64,10 @@ def burden_text(burden: Burden) -> str:
 
 def moment_text(seconds: float, start: dt.datetime | None) -> str:
     """Return a position in the recording, with the time of day where the start is known."""
-    clock = clock_text(round(seconds))
+    whole = round(seconds)
     if start is None:
-        return clock
-    return f"{clock} ({start + dt.timedelta(seconds=seconds):%H:%M:%S})"
+        return clock_text(whole)
+    return f"{clock_text(whole)} ({start + dt.timedelta(seconds=whole):%H:%M:%S})"
 
 
 def summary(
@@ -99,7 +99,8 @@ def _rates(report: HolterReport, start: dt.datetime | None) -> Iterable[Row]:
     if report.af_burden is not None:
         own = [e for e in report.episodes if e.name == FIBRILLATION]
         longest = max((e.end_s - e.start_s for e in own), default=0.0)
-        detail = f"{len(own)} episodes, longest {duration_text(longest)}" if own else "no episode"
+        count = f"{len(own)} episode{'s' * (len(own) != 1)}"
+        detail = f"{count}, longest {duration_text(longest)}" if own else "no episode"
         yield "atrial fibrillation", f"{100 * report.af_burden:.1f} % of the time", detail
 
 
