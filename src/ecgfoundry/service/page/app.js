@@ -418,6 +418,14 @@ function connectDrawing() {
     by("calipers-button").setAttribute("aria-pressed", String(calipers.on));
     if (calipers.on && !calipers.handles[0].hidden) calipers.handles[0].focus();
   });
+  // "More" lies over the paper: a click elsewhere or Escape puts it away.
+  const more = by("more");
+  document.addEventListener("pointerdown", (event) => { if (!more.contains(event.target)) more.open = false; });
+  more.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    more.open = false;
+    more.querySelector("summary").focus();
+  });
   by("lit-go").addEventListener("click", goToLit);
   by("lit-clear").addEventListener("click", () => {
     const open = by("statements").querySelector("[aria-expanded=true]");
