@@ -145,14 +145,14 @@ def planted_file(path: Path, st_mv: Mapping[str, float], **more: Any) -> Path:
     for lead, millivolts in height.items():
         r[lead] = waves(10, rate, {0.0: (0.016, millivolts)})
         t[lead] = waves(10, rate, {0.27: (0.05, 0.3 if lead != "V1" else 0.1)})
-    beats = {lead: p + r[lead] + t[lead] for lead in height}
+    noise = np.random.default_rng(0)
+    beats = {lead: p + r[lead] + t[lead] + noise.normal(0, 0.005, len(p)) for lead in height}
     segment = waves(10, rate, {0.11: (0.08, 1.0)})
     for lead, millivolts in st_mv.items():
         beats[lead] = beats[lead] + millivolts * segment
     one, two = beats["I"], beats["II"]
     beats |= {"III": two - one, "aVR": -(one + two) / 2, "aVL": one - two / 2, "aVF": two - one / 2}
     signal = np.array([beats[lead] for lead in TWELVE], dtype=np.float32)
-    signal += np.random.default_rng(0).normal(0, 0.005, signal.shape).astype(np.float32)
     fields = {"leads": np.array(TWELVE), "sampling_rate": float(rate), "unit": "mV"} | more
     np.savez(path, signal=signal, **fields)
     return path

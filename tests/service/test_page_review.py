@@ -52,6 +52,9 @@ def test_a_reader_confirms_edits_and_rejects(page: Any, tmp_path: Path) -> None:
 
     page.click("#review-confirm")
     page.locator("#reviews li >> nth=1").wait_for()
+    second = page.locator("#reviews li").nth(1).inner_text()
+    assert "ST depression" in second  # as the machine has stated
+    assert "early repolarization" not in second
     page.click("#review-reject")
     page.locator("#reviews li >> nth=2").wait_for()
     said = [text.split()[0] for text in page.locator("#reviews li").all_inner_texts()]

@@ -59,25 +59,25 @@ export class ReviewView {
   offer(answer, said) {
     const { names } = answer.reading;
     this.names = new Map(Object.entries(names).map(([name, words]) => [words, name]));
-    const present = answer.reading.statements.map((one) => [one.name, one.words]);
-    const added = [...said].filter(([name, here]) => here && !present.some(([own]) => own === name)).map(([name]) => [name, names[name] ?? name]);
-    this.statements = [...present, ...added].map(([name, words]) => {
+    const present = answer.reading.statements.map((one) => [one.name, one.words, true]);
+    const added = [...said].filter(([name, here]) => here && !present.some(([own]) => own === name)).map(([name]) => [name, names[name] ?? name, false]);
+    this.statements = [...present, ...added].map(([name, words, machine]) => {
       const label = element("label");
       const box = element("input");
       box.type = "checkbox";
       box.checked = said.get(name) ?? true;
       label.append(box, ` ${words}`);
       by("review-statements").append(label);
-      return { name, box };
+      return { name, box, machine };
     });
     by("review-names").replaceChildren(...Object.values(names).sort().map((words) => new Option(words)));
   }
 
   async send(decision) {
     const { session } = this;
-    const statements = decision === "rejected" ? [] : this.statements.map(({ name, box }) => ({
-      name, present: decision === "confirmed" || box.checked, note: "",
-    }));
+    const confirmed = decision === "confirmed"; // all that the machine has stated, and nothing else
+    const said = decision === "rejected" ? [] : this.statements.filter((one) => !confirmed || one.machine);
+    const statements = said.map(({ name, box }) => ({ name, present: confirmed || box.checked, note: "" }));
     const added = by("review-add").value.trim();
     if (added && decision === "edited") statements.push({ name: this.names.get(added) ?? added, present: true, note: "added by the reader" });
     try {
