@@ -42,7 +42,7 @@ def test_a_sample_by_keyboard_alone(page: Any) -> None:
     page.keyboard.press("Enter")
     wait_done(page)
     assert page.locator("#table tbody tr").count() == 5
-    assert "present" in page.locator("#table tbody tr.present").first.inner_text()
+    assert "present" in page.locator("#table tbody tr.present").first.text_content()
     page.focus("#paper-scroll")
     page.locator("#speed").select_option("50")
     page.focus("#paper-scroll")
@@ -280,10 +280,10 @@ def test_findings_that_come_late_are_not_those_of_the_open_ecg(page: Any, tmp_pa
     page.unroute_all()
     page.set_input_files("#file", str(wave_file(tmp_path / "next.npz", "I")))
     wait_done(page)
-    rows = page.locator("#table").inner_text()
+    rows = page.locator("#table").text_content()
     held.let_go()
-    assert page.locator("#table").inner_text() == rows
-    assert "rhythm-single-lead" in page.locator("#provenance").inner_text()
+    assert page.locator("#table").text_content() == rows
+    assert "rhythm-single-lead" in page.locator("#provenance").text_content()
 
 
 def test_a_file_that_cannot_be_read_shows_nothing_of_the_one_before(

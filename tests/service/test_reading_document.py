@@ -1,4 +1,4 @@
-"""What a page shows of an interpretation: words, the place of evidence, values beside the device."""
+"""What a page shows of an interpretation: words, places of evidence, values beside the device."""
 
 from __future__ import annotations
 

@@ -132,7 +132,6 @@ function watch(identifier) {
     if (event.data instanceof ArrayBuffer) {
       if (!about) return;
       last = performance.now();
-      connected = true;
       add(signal, decodeFrame(event.data));
       if (!waiting) {
         waiting = true;
