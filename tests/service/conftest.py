@@ -105,10 +105,47 @@ def started(*options: str, **variables: str) -> tuple[str, subprocess.Popen[byte
 
 
 @pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """Address of a running service."""
-    with running() as url:
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a running service, which keeps recordings."""
+    with running("--keep-folder", str(tmp_path_factory.mktemp("kept-by-the-service"))) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium; skipped, with the reason, where it or playwright is not installed."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("there is no chromium on this machine")
+    with sync_api.sync_playwright() as play:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = play.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The page, which must say nothing of a fault and ask for nothing from elsewhere."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda m: errors.append(m.text) if _is_fault(m) else None)
+    outside: list[str] = []
+    page.on("request", lambda r: None if r.url.startswith(address) else outside.append(r.url))
+    page.goto(address)
+    yield page
+    assert errors == []
+    assert outside == [], "the page works offline"
+    context.close()
+
+
+def _is_fault(message: Any) -> bool:
+    """Chromium calls an answer that is no success an error of the page; ours are expected."""
+    return message.type == "error" and "status of 4" not in message.text
 
 
 @pytest.fixture(scope="session")

@@ -2,93 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.service.browsing import (
+    FIXTURES,
+    MILLIMETRE,
+    Held,
+    axe_faults,
+    drawing,
+    long_recording,
+    picture,
+    sample_files,
+    under_more,
+    upload,
+    wait_done,
+    wave_file,
+)
 
 import ecgfoundry
 from ecgfoundry.samples import sample_path
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FIXTURES = Path(__file__).parents[1] / "fixtures"
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as play:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda m: errors.append(m.text) if _is_fault(m) else None)
-    outside: list[str] = []
-    page.on("request", lambda r: None if r.url.startswith(address) else outside.append(r.url))
-    page.goto(address)
-    yield page
-    assert errors == []
-    assert outside == [], "the page works offline"
-    context.close()
-
-
-def _is_fault(message: Any) -> bool:
-    """Chromium calls an answer that is no success an error of the page; ours are expected."""
-    return message.type == "error" and "status of 4" not in message.text
-
-
-def wait_done(page: Any) -> None:
-    page.locator('#status:text-is("Done.")').wait_for()
-
-
-def upload(page: Any, *paths: Path) -> None:
-    page.set_input_files("#file", [str(path) for path in paths])
-    wait_done(page)
-
-
-def picture(page: Any, name: str, *, at: str = "header", height: int | None = None) -> None:
-    """Write what is seen from ``at`` on into the folder of ECGFOUNDRY_SCREENSHOTS, if there is one.
-
-    ``ECGFOUNDRY_SCREENSHOTS=docs/images pytest -m slow tests/service/test_page.py`` makes the
-    pictures of docs/service-page.md.
-    """
-    folder = os.environ.get("ECGFOUNDRY_SCREENSHOTS")
-    if not folder:
-        return
-    from PIL import Image
-
-    width = page.viewport_size["width"]
-    page.evaluate("(at) => document.querySelector(at).scrollIntoView()", at)
-    top = page.evaluate("(at) => document.querySelector(at).getBoundingClientRect().top", at)
-    top += page.evaluate("() => window.scrollY")
-    path = Path(folder) / f"{name}.png"
-    clip = {"x": 0, "y": max(top - 8, 0), "width": width, "height": height or 860}
-    page.screenshot(path=str(path), full_page=True, clip=clip)
-    with Image.open(path) as taken:
-        taken.convert("RGB").quantize(48).save(path, optimize=True)
-    assert path.stat().st_size < 250_000
+pytestmark = pytest.mark.slow
 
 
 def test_a_sample_by_keyboard_alone(page: Any) -> None:
@@ -101,7 +42,7 @@ def test_a_sample_by_keyboard_alone(page: Any) -> None:
     page.keyboard.press("Enter")
     wait_done(page)
     assert page.locator("#table tbody tr").count() == 5
-    assert "present" in page.locator("#table tbody tr.present").first.inner_text()
+    assert "present" in page.locator("#table tbody tr.present").first.text_content()
     page.focus("#paper-scroll")
     page.locator("#speed").select_option("50")
     page.focus("#paper-scroll")
@@ -114,7 +55,7 @@ def test_a_sample_by_keyboard_alone(page: Any) -> None:
     page.keyboard.press("ArrowRight")
     after = float(page.locator("#measured").get_attribute("data-milliseconds"))
     assert after - before == pytest.approx(2.0)  # one sample at 500 Hz
-    picture(page, "page-12-lead", height=1250)
+    picture(page, "page-12-lead")
 
 
 def test_the_paper_has_true_scale(page: Any) -> None:
@@ -122,16 +63,15 @@ def test_the_paper_has_true_scale(page: Any) -> None:
     page.click("text=12-lead sample")
     wait_done(page)
     width = "() => document.getElementById('paper').getBoundingClientRect().width"
-    millimetre = 96 / 25.4
-    assert page.evaluate(width) / millimetre == pytest.approx(14 + 10 * 25 + 2, abs=0.05)
+    assert page.evaluate(width) / MILLIMETRE == pytest.approx(14 + 10 * 25 + 2, abs=0.05)
     page.locator("#layout").select_option("12x1")
     height = "() => document.getElementById('paper').getBoundingClientRect().height"
-    assert page.evaluate(height) / millimetre == pytest.approx(12 * 25 + 10, abs=0.05)
+    assert page.evaluate(height) / MILLIMETRE == pytest.approx(12 * 14 + 10, abs=0.05)
     page.locator("#gain").select_option("20")
-    assert page.evaluate(height) / millimetre == pytest.approx(12 * 50 + 10, abs=0.05)
+    assert page.evaluate(height) / MILLIMETRE == pytest.approx(12 * 28 + 10, abs=0.05)
     page.locator("#layout").select_option("6x2")
-    page.locator("#zoom").fill("200")
-    assert page.evaluate(width) / millimetre == pytest.approx(2 * 266, abs=0.1)
+    under_more(page, "#zoom").fill("200")
+    assert page.evaluate(width) / MILLIMETRE == pytest.approx(2 * 266, abs=0.1)
 
 
 def test_calipers_measure_a_known_interval(page: Any, tmp_path: Path) -> None:
@@ -146,11 +86,10 @@ def test_calipers_measure_a_known_interval(page: Any, tmp_path: Path) -> None:
     upload(page, path)
     page.click("#calipers-button")
     box = page.locator("#paper").bounding_box()
-    millimetre = 96 / 25.4
 
     def at(sample: int) -> tuple[float, float]:
-        x = box["x"] + (14 + sample / 250 * 25) * millimetre
-        return x, box["y"] + (5 + 12.5) * millimetre
+        x = box["x"] + (14 + sample / 250 * 25) * MILLIMETRE
+        return x, box["y"] + (5 + 15) * MILLIMETRE
 
     page.mouse.move(*at(500))
     page.mouse.down()
@@ -212,45 +151,18 @@ def test_a_file_that_is_no_ecg_is_explained(page: Any, tmp_path: Path) -> None:
     assert "no reader" in page.locator("#problem").inner_text().lower()
 
 
-def test_on_a_phone_nothing_sticks_out(browser: Any, address: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.goto(address)
-    page.click("text=Single-lead sample")
-    wait_done(page)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
-    sizes = page.evaluate(
-        "() => [...document.querySelectorAll('button, .button, select')]"
-        ".filter((e) => e.offsetParent).map((e) => e.getBoundingClientRect().height)"
-    )
-    assert min(sizes) >= 44
-    picture(page, "page-phone", at="#recording")
-    context.close()
-
-
 def test_what_the_model_looked_at_and_the_overlay(page: Any) -> None:
     page.click("text=12-lead sample")
     wait_done(page)
-    plain = page.evaluate("() => document.getElementById('paper').toDataURL()")
-    page.check("#filtered")
+    plain = drawing(page)
+    under_more(page, "#filtered").check()
     page.locator("#imprint:has-text('overlay')").wait_for()
-    filtered = page.evaluate("() => document.getElementById('paper').toDataURL()")
-    page.check("#saliency")
+    filtered = drawing(page)
+    under_more(page, "#saliency").check()
     page.locator("#status:has-text('Shaded')").wait_for()
-    shaded = page.evaluate("() => document.getElementById('paper').toDataURL()")
+    shaded = drawing(page)
     assert len({plain, filtered, shaded}) == 3
     picture(page, "page-saliency", at="#recording", height=560)
-
-
-def test_an_earlier_ecg_is_compared(page: Any) -> None:
-    page.click("text=12-lead sample")
-    wait_done(page)
-    header = sample_path("12-lead")
-    page.set_input_files("#earlier", [str(p) for p in header.parent.glob(f"{header.stem}.*")])
-    page.locator("#earlier-table table").wait_for()
-    assert page.locator("#earlier-table tbody tr").count() == 5
-    assert page.locator("#earlier-table tr.present").count() == 0  # the same ECG: nothing changed
 
 
 def test_a_replayed_recording_is_seen_live(page: Any, address: str) -> None:
@@ -259,53 +171,14 @@ def test_a_replayed_recording_is_seen_live(page: Any, address: str) -> None:
     with subprocess.Popen(
         [*command, "--url", url, "--speed", "3"], stdout=subprocess.PIPE, text=True
     ) as sender:
-        until = time.monotonic() + 60
-        while True:
-            page.click("#show-live")
-            time.sleep(0.5)
-            if page.locator("#live-list button").count():
-                break
-            assert time.monotonic() < until
+        page.click("nav a[data-view=live]")
+        page.locator("#live-list button").wait_for()
         page.locator("#live-table table").wait_for()
         assert page.locator("#live-paper").is_visible()
         page.locator("#live-state:has-text('atrial fibrillation')").wait_for()
-        picture(page, "page-live", at="#live", height=480)
+        picture(page, "page-live", at="#view-live", height=480)
         printed, _ = sender.communicate(timeout=60)
     assert "28 answers for 30.0 s" in printed
-
-
-class Held:
-    """Requests of a page that are held back, as on a slow network, until they are let go."""
-
-    def __init__(self, page: Any, *patterns: str) -> None:
-        self._page, self._routes = page, []
-        for pattern in patterns:
-            page.route(pattern, lambda route: self._routes.append(route))
-
-    def wait(self, count: int) -> None:
-        until = time.monotonic() + 30
-        while len(self._routes) < count:
-            assert time.monotonic() < until, "the request was not made"
-            self._page.wait_for_timeout(50)
-
-    def let_go(self) -> None:
-        """Answer all that were held; those that the page has given up go nowhere."""
-        self._page.unroute_all()
-        for route in self._routes:
-            with contextlib.suppress(sync_api.Error):
-                route.continue_()
-        self._page.wait_for_timeout(1500)
-
-
-def wave_file(path: Path, lead: str) -> Path:
-    """Ten seconds with 75 beats a minute in one lead."""
-    time_s = np.arange(2500) / 250
-    beats = np.zeros_like(time_s)
-    for place, width, height in ((0.14, 0.025, 0.12), (0.3, 0.012, 1.0), (0.56, 0.05, 0.25)):
-        beats += height * np.exp(-(((time_s % 0.8 - place) / width) ** 2))
-    signal = beats[np.newaxis].astype(np.float32)
-    np.savez(path, signal=signal, leads=np.array([lead]), sampling_rate=250.0, unit="mV")
-    return path
 
 
 def shown_of_the_first(page: Any) -> dict[str, Any]:
@@ -340,21 +213,20 @@ def test_nothing_of_one_patient_stays_over_the_next(page: Any, tmp_path: Path) -
     page.click("text=12-lead sample")
     wait_done(page)
     page.click("#calipers-button")
-    page.check("#filtered")
+    under_more(page, "#filtered").check()
     page.locator("#imprint:has-text('overlay')").wait_for()
-    page.check("#saliency")
+    under_more(page, "#saliency").check()
     page.locator("#status:has-text('Shaded')").wait_for()
-    header = sample_path("12-lead")
-    page.set_input_files("#earlier", [str(p) for p in header.parent.glob(f"{header.stem}.*")])
+    page.set_input_files("#earlier", sample_files("12-lead"))
     page.locator("#earlier-table table").wait_for()
     page.set_input_files("#file", str(wave_file(tmp_path / "next.npz", "I")))
     page.locator("#facts:has-text('next.npz')").wait_for()
     wait_done(page)
     assert shown_of_the_first(page) == NOTHING_OF_THE_FIRST
-    fresh = page.evaluate("() => document.getElementById('paper').toDataURL()")
+    fresh = drawing(page)
     page.reload()
     upload(page, tmp_path / "next.npz")
-    assert page.evaluate("() => document.getElementById('paper').toDataURL()") == fresh
+    assert drawing(page) == fresh
 
 
 def test_nothing_of_one_patient_arrives_over_the_next(page: Any, tmp_path: Path) -> None:
@@ -362,20 +234,19 @@ def test_nothing_of_one_patient_arrives_over_the_next(page: Any, tmp_path: Path)
     page.click("text=12-lead sample")
     wait_done(page)
     held = Held(page, "**/v1/explain*", "**/v1/read*", "**/v1/uploads*")
-    page.check("#filtered")
-    page.check("#saliency")
-    header = sample_path("12-lead")
-    page.set_input_files("#earlier", [str(p) for p in header.parent.glob(f"{header.stem}.*")])
+    under_more(page, "#filtered").check()
+    under_more(page, "#saliency").check()
+    page.set_input_files("#earlier", sample_files("12-lead"))
     held.wait(3)
     page.unroute_all()
     page.set_input_files("#file", str(wave_file(tmp_path / "next.npz", "I")))
     page.locator("#facts:has-text('next.npz')").wait_for()
     wait_done(page)
-    before = page.evaluate("() => document.getElementById('paper').toDataURL()")
+    before = drawing(page)
     held.let_go()
     assert shown_of_the_first(page) == NOTHING_OF_THE_FIRST
-    assert page.evaluate("() => document.getElementById('paper').toDataURL()") == before
-    page.check("#filtered")  # asks for its own overlay
+    assert drawing(page) == before
+    under_more(page, "#filtered").check()  # asks for its own overlay
     page.locator("#imprint:has-text('overlay')").wait_for()
 
 
@@ -389,7 +260,7 @@ def test_a_file_is_sent_once_and_let_go(page: Any, address: str, tmp_path: Path)
 
     page.on("request", note)
     upload(page, wave_file(tmp_path / "one.npz", "I"))
-    page.check("#filtered")
+    under_more(page, "#filtered").check()
     page.locator("#imprint:has-text('overlay')").wait_for()
     assert asked == [
         ("/v1/uploads", "multipart/form-data"),
@@ -409,10 +280,10 @@ def test_findings_that_come_late_are_not_those_of_the_open_ecg(page: Any, tmp_pa
     page.unroute_all()
     page.set_input_files("#file", str(wave_file(tmp_path / "next.npz", "I")))
     wait_done(page)
-    rows = page.locator("#table").inner_text()
+    rows = page.locator("#table").text_content()
     held.let_go()
-    assert page.locator("#table").inner_text() == rows
-    assert "rhythm-single-lead" in page.locator("#provenance").inner_text()
+    assert page.locator("#table").text_content() == rows
+    assert "rhythm-single-lead" in page.locator("#provenance").text_content()
 
 
 def test_a_file_that_cannot_be_read_shows_nothing_of_the_one_before(
@@ -425,7 +296,7 @@ def test_a_file_that_cannot_be_read_shows_nothing_of_the_one_before(
     page.set_input_files("#file", str(path))
     page.locator("#problem:visible").wait_for()
     page.set_viewport_size({"width": 1000, "height": 900})  # draws anew
-    for part in ("#recording", "#findings", "#comparison"):
+    for part in ("#recording", "#findings", "#compare"):
         assert not page.locator(part).is_visible()
 
 
@@ -445,12 +316,11 @@ def test_calipers_stay_on_their_strip(page: Any) -> None:
     wait_done(page)
     page.click("#calipers-button")
     page.evaluate("() => document.getElementById('paper').scrollIntoView()")
-    millimetre = 96 / 25.4
     box = page.locator("#paper").bounding_box()
-    y = box["y"] + (5 + 3.5 * 25) * millimetre  # the fourth row
-    page.mouse.move(box["x"] + (14 + 1.0 * 25) * millimetre, y)
+    y = box["y"] + (5 + 3.5 * 25) * MILLIMETRE  # the fourth row
+    page.mouse.move(box["x"] + (14 + 1.0 * 25) * MILLIMETRE, y)
     page.mouse.down()
-    page.mouse.move(box["x"] + (14 + 2.354 * 25) * millimetre, y, steps=5)
+    page.mouse.move(box["x"] + (14 + 2.354 * 25) * MILLIMETRE, y, steps=5)
     page.mouse.up()
     output = page.locator("#measured")
     before = output.inner_text()
@@ -473,7 +343,9 @@ def test_calipers_stay_on_their_strip(page: Any) -> None:
     page.locator("#layout").select_option("12x1")
     assert output.inner_text() == before
     assert rows() == [1, 1]  # II is the second of twelve rows
-    page.locator("#layout").select_option("single")  # shows I alone
+    page.locator("#layout").select_option("single")  # of II: it is the rhythm lead
+    assert output.inner_text() == before
+    page.locator("#rhythm-lead").select_option("V1")
     assert float(output.get_attribute("data-milliseconds")) == measured
     assert rows() == [-1, -1]
     page.locator("#layout").select_option("6x2")
@@ -486,11 +358,8 @@ def test_a_device_that_goes_away_is_told_within_five_seconds(page: Any, address:
     command = [sys.executable, "-m", "ecgfoundry", "stream", "replay", "sample:single-lead"]
     url = address.replace("http", "ws")
     with subprocess.Popen([*command, "--url", url], stdout=subprocess.DEVNULL) as sender:
-        until = time.monotonic() + 60
-        while not page.locator("#live-list button").count():
-            assert time.monotonic() < until
-            page.click("#show-live")
-            page.wait_for_timeout(500)
+        page.click("nav a[data-view=live]")
+        page.locator("#live-list button").wait_for()
         page.locator("#live-table table").wait_for()
         assert not page.locator("#live-gone").is_visible()
         assert page.locator(".stale").count() == 0
@@ -505,152 +374,27 @@ def test_a_device_that_goes_away_is_told_within_five_seconds(page: Any, address:
         assert page.locator("#live-table.stale").count() == 1
 
 
-def test_whose_ecg_it_is_and_what_its_device_stated(page: Any) -> None:
-    """A real export: the header is on the page and in print, as the file has it."""
-    upload(page, FIXTURES / "dicom" / "waveform_ecg.dcm")
-    page.emulate_media(media="print")
-    assert page.locator("#source").is_visible()
-    lines = page.locator("#source").inner_text().splitlines()
-    assert lines == [
-        "Identifier",
-        "642341",
-        "Age, sex",
-        "42 years, female",
-        "Recorded",
-        "2013-01-25 10:59:19 (time zone not stated)",
-        "Device",
-        "Mortara Instrument, Inc., el250, software 0.0.0",
-        "Filters of the device",
-        "highpass 0.05 Hz, lowpass 300 Hz",
-        "Measured by the device",
-        "RR 982 ms · PR 161 ms · QRS 75 ms · QT 368 ms · QTc 370 ms · P axis 74° · QRS axis 52° · "
-        "T axis 57°",
-        "Stated by the device, unconfirmed",
-        "RITMO SINUSALE",
-        "ECG NORMALE",
-    ]
-    page.emulate_media(media="screen")
-
-
-def test_two_people_are_not_compared_without_a_word(page: Any) -> None:
-    upload(page, FIXTURES / "dicom" / "waveform_ecg.dcm")
-    page.set_input_files("#earlier", str(FIXTURES / "dicom" / "waveform_ecg.dcm"))
-    page.locator("#earlier-table table").wait_for()
-    assert page.locator("#earlier-warning").inner_text() == ""
-    page.set_input_files("#earlier", str(FIXTURES / "philips" / "129DYPRG.xml"))
-    page.locator("#earlier-warning:has-text('different people')").wait_for()
-    words = page.locator("#earlier-warning").inner_text()
-    assert "identifier 1112010721168bdc and 642341" in words
-    assert "sex male and female" in words
-
-
-def test_every_episode_can_be_reached(page: Any) -> None:
-    """450 episodes: three pages, none left out."""
-    page.evaluate(
-        """async () => {
-          const { showAnswer } = await import("/page/findings.js");
-          const episodes = Array.from({ length: 450 }, (_, k) => (
-            { start_s: 60 * k, end_s: 60 * k + 30, name: `episode ${k + 1}` }));
-          showAnswer({ refused: null, quality: { verdict: "good", warnings: [] }, leads_used: ["I"],
-            calibrated: true, findings: [], burden: [], episodes, model: "m", model_version: "1",
-            preprocessing: "p", runtime: "r", target_kind: "multiclass" }, () => {});
-        }"""
-    )
-    seen: list[str] = []
-    counts = []
-    while True:
-        counts.append(page.locator("#events-shown").text_content())
-        seen += page.locator("#event-list li span").all_text_contents()
-        if page.locator("#events-after").is_disabled():
-            break
-        page.evaluate("() => document.getElementById('events-after').click()")
-    assert counts == ["1 to 200 of 450", "201 to 400 of 450", "401 to 450 of 450"]
-    assert seen == [f" episode {k}" for k in range(1, 451)]
-
-
-FAULTS = Path(__file__).with_name("page_faults.js").read_text(encoding="utf-8").split("\n", 2)[2]
-"""What is wrong with a page for those who cannot see it as drawn, by some rules of WCAG 2.2."""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_contrast_names_and_order(browser: Any, address: str, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.goto(address)
-    assert page.evaluate(FAULTS) == []
-    page.click("text=12-lead sample")
-    wait_done(page)
-    page.click("#calipers-button")
-    header = sample_path("12-lead")
-    page.set_input_files("#earlier", [str(p) for p in header.parent.glob(f"{header.stem}.*")])
-    page.locator("#earlier-table table").wait_for()
-    page.click("#show-live")
-    assert page.evaluate(FAULTS) == []
-    page.evaluate("() => document.documentElement.style.setProperty('--quiet', '#9a9a9a')")
-    if scheme == "light":  # the check sees what it should
-        assert any(fault.startswith("contrast") for fault in page.evaluate(FAULTS))
-    if scheme == "dark":
-        page.reload()
-        page.click("text=12-lead sample")
-        wait_done(page)
-        picture(page, "page-dark", at="#recording", height=620)
-    context.close()
-
-
 def test_layouts_leads_and_scales_change_the_drawing(page: Any) -> None:
     page.click("text=12-lead sample")
     wait_done(page)
     seen = {}
-    for layout, rows in (("3x4", 4), ("6x2", 6), ("12x1", 12), ("single", 1)):
+    heights = {"3x4": 4 * 25, "6x2": 6 * 20, "cabrera": 6 * 20, "12x1": 12 * 14, "single": 30}
+    for layout, height in heights.items():
         page.locator("#layout").select_option(layout)
         box = page.locator("#paper").bounding_box()
-        assert (box["height"] / (96 / 25.4) - 10) / 25 == pytest.approx(rows, abs=0.05)
-        seen[layout] = page.evaluate("() => document.getElementById('paper').toDataURL()")
+        assert box["height"] / MILLIMETRE - 10 == pytest.approx(height, abs=0.5)
+        seen[layout] = drawing(page)
     page.locator("#layout").select_option("12x1")
-    page.locator("#leads-shown input").nth(3).uncheck()
+    under_more(page, "#leads-shown input >> nth=3").uncheck()
     box = page.locator("#paper").bounding_box()
-    assert (box["height"] / (96 / 25.4) - 10) / 25 == pytest.approx(11, abs=0.05)
+    assert box["height"] / MILLIMETRE - 10 == pytest.approx(11 * 14, abs=0.5)
     for speed in ("12.5", "50"):
         page.locator("#speed").select_option(speed)
-        seen[speed] = page.evaluate("() => document.getElementById('paper').toDataURL()")
+        seen[speed] = drawing(page)
         assert f"{speed} mm/s" in page.locator("#imprint").inner_text()
     assert len(set(seen.values())) == len(seen)
     assert not page.locator("#filtered").is_checked()
     assert "drawn unfiltered" in page.locator("#imprint").inner_text()
-
-
-def long_recording(folder: Path) -> Path:
-    """Eleven minutes: the fibrillating sample, and beats as regular as a clock in between."""
-    sample = ecgfoundry.read(sample_path("single-lead")).signal[0]
-    time_s = np.arange(300 * 330) / 300
-    beats = np.zeros_like(time_s)
-    for place, width, height in ((0.14, 0.025, 0.12), (0.3, 0.012, 1.0), (0.56, 0.05, 0.25)):
-        beats += height * np.exp(-(((time_s % 0.9 - place) / width) ** 2))
-    noise = np.random.default_rng(0).normal(0, 0.01, len(beats))
-    signal = np.concatenate([beats + noise, np.tile(sample, 11)]).astype(np.float32)
-    path = folder / "long.npz"
-    np.savez_compressed(
-        path, signal=signal[np.newaxis], leads=np.array(["I"]), sampling_rate=300.0, unit="mV"
-    )
-    return path
-
-
-def test_a_long_recording_has_an_overview_and_episodes(page: Any, tmp_path: Path) -> None:
-    page.set_input_files("#file", str(long_recording(tmp_path)))
-    page.locator("#status:has-text('Interpreting')").wait_for()
-    wait_done(page)
-    assert page.locator("#overview").is_visible()
-    assert "00:11:00" in page.locator("#facts").inner_text()
-    rows = page.locator("#event-list li").all_inner_texts()
-    fibrillation = next(k for k, row in enumerate(rows) if "atrial fibrillation" in row)
-    page.locator("#event-list button").nth(fibrillation).click()
-    page.locator("#imprint:has-text('from 3')").wait_for()
-    assert float(page.locator("#overview").get_attribute("aria-valuenow")) > 300
-    page.focus("#overview")
-    page.keyboard.press("End")
-    page.locator("#imprint:has-text('from 650.0 s')").wait_for()
-    picture(page, "page-long", at="#recording", height=900)
 
 
 def test_laboratory_estimates_of_a_synthetic_model_say_so(browser: Any, tmp_path: Path) -> None:
@@ -677,16 +421,13 @@ def test_laboratory_estimates_of_a_synthetic_model_say_so(browser: Any, tmp_path
         page.locator("#laboratory svg").first.wait_for()
         assert page.locator("#laboratory .synthetic").inner_text() == "SYNTHETIC"
         assert page.locator("#laboratory svg .band").count() == 2
-        assert page.evaluate(FAULTS) == []
+        assert axe_faults(page) == []
         picture(page, "page-laboratory", at="#laboratory", height=420)
         command = [sys.executable, "-m", "ecgfoundry", "stream", "replay", "sample:single-lead"]
         command += ["--url", address.replace("http", "ws"), "--speed", "4"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as sender:
-            until = time.monotonic() + 60
-            while not page.locator("#live-list button").count():
-                assert time.monotonic() < until
-                page.click("#show-live")
-                time.sleep(0.5)
+            page.click("nav a[data-view=live]")
+            page.locator("#live-list button").wait_for()
             page.locator("#live-laboratory-table svg").first.wait_for()
             assert page.locator("#live-laboratory .synthetic").inner_text() == "SYNTHETIC"
             sender.wait(60)

@@ -38,7 +38,7 @@ from ecgfoundry.labs.estimates import (
 from ecgfoundry.labs.live import laboratory_timeline, trend_words
 from ecgfoundry.recording import Recording
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
-from ecgfoundry.service.reading import reading_document
+from ecgfoundry.service.reading import reading_document, words_of_present
 from ecgfoundry.service.samples import SAMPLES_NAME, array_of_samples
 from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
 from ecgfoundry.signals.windows import is_long
@@ -330,6 +330,7 @@ def _summary(answer: Interpretation) -> dict[str, Any]:
         "refused": None if answer.refused is None else answer.refused.code,
         "present": [finding.name for finding in answer.findings if finding.present],
         "statements": [one.name for one in answer.statements if one.present],
+        "words": words_of_present(answer),
     }
 
 

@@ -17,7 +17,7 @@ from ecgfoundry.measurements.values import MedianBeat
 from ecgfoundry.reports.measured import device_values, header_values
 from ecgfoundry.reports.prose import because, evidence_in_words, in_words
 
-__all__ = ["STRETCHES", "reading_document", "stretch_of"]
+__all__ = ["STRETCHES", "reading_document", "stretch_of", "words_of_present"]
 
 STRETCHES: Mapping[str, tuple[str, str]] = {
     "p": ("p_onset", "p_offset"),
@@ -90,8 +90,8 @@ def reading_document(answer: Interpretation, stated: Mapping[str, float]) -> dic
     dict
         ``header``: rows of label, text, unit, reason and the device's text (None where it states
         nothing). ``statements``: the present ones as a reader needs them, each with its evidence
-        and the place of it. ``undecided``: reason and names. ``absent``: a number. ``waves``: ends
-        of the parts of the usual beat, s from its R peak.
+        and the place of it. ``undecided``: reason and names. ``absent``: a number. ``names``: words
+        of every statement. ``waves``: ends of the parts of the usual beat, s from its R peak.
     """
     measured = answer.measurements
     header: list[dict[str, Any]] = []
@@ -115,6 +115,7 @@ def reading_document(answer: Interpretation, stated: Mapping[str, float]) -> dic
             _line(one, present, meanings.get(one.name)) for one in for_reading(answer.statements)
         ],
         "undecided": _undecided(answer.statements),
+        "names": words_of(answer),
         "absent": sum(one.present is False for one in answer.statements),
         "waves": _waves(None if measured is None else measured.median),
         "stretches": {name: list(ends) for name, ends in STRETCHES.items()},
@@ -124,7 +125,7 @@ def reading_document(answer: Interpretation, stated: Mapping[str, float]) -> dic
 def _line(one: Statement, present: Mapping[str, Statement], meaning: str | None) -> dict[str, Any]:
     return {
         "name": one.name,
-        "words": one.name if one.group == "network" else in_words(one.name),
+        "words": _words(one, meaning),
         "meaning": meaning if one.group == "network" else None,
         "group": one.group,
         "possible": one.possible,
@@ -137,6 +138,25 @@ def _line(one: Statement, present: Mapping[str, Statement], meaning: str | None)
         "contradicts": [in_words(name) for name in one.contradicts],
         "evidence": [_evidence(item) for item in one.evidence],
     }
+
+
+def _words(one: Statement, meaning: str | None) -> str:
+    """The name in words; of a network, whose classes have short names, what the class means."""
+    if one.group != "network":
+        return in_words(one.name)
+    return (meaning or one.name).split(":")[0].rstrip(".")
+
+
+def words_of(answer: Interpretation) -> dict[str, str]:
+    """Return the words of every statement, by its name."""
+    meanings = {finding.name: finding.target.description for finding in answer.findings}
+    return {one.name: _words(one, meanings.get(one.name)) for one in answer.statements}
+
+
+def words_of_present(answer: Interpretation) -> list[str]:
+    """Return the present statements as a list of recordings shows them."""
+    words = words_of(answer)
+    return [words[one.name] for one in for_reading(answer.statements)]
 
 
 def _evidence(item: Evidence) -> dict[str, Any]:

@@ -27,8 +27,8 @@ export function findingsTable(answer) {
   const long = answer.burden !== undefined;
   const thresholds = answer.findings.some((finding) => finding.threshold !== null);
   const made = table(regression ? [["Target"], ["Value", "number"], ["Range"]]
-    : long ? [["Finding"], ["Share of the time", "number"], [""]]
-      : [["Finding"], ["Probability", "number"], ...(thresholds ? [["Threshold", "number"]] : []), [""]]);
+    : long ? [["Finding"], ["Share of the time", "number"], ["Decision"]]
+      : [["Finding"], ["Probability", "number"], ...(thresholds ? [["Threshold", "number"]] : []), ["Decision"]]);
   const weight = (f) => f.burden ?? f.probability ?? 0;
   for (const finding of [...answer.findings].sort((a, b) => weight(b) - weight(a))) {
     const head = [finding.name];

@@ -49,13 +49,11 @@ function hoursTable(report, startTime, jump) {
   return made;
 }
 
-// All events in one list: of the beats, and the stretches in which the rhythm model names something.
-export function allEvents(report, answer) {
-  const known = new Set();
-  const episodes = [...(report?.episodes ?? []), ...(answer.episodes ?? [])].filter((one) => {
-    const key = `${one.name} ${one.start_s} ${one.end_s}`;
-    return !known.has(key) && known.add(key);
-  }).map((one) => ({ kind: one.name, start_s: one.start_s, end_s: one.end_s, beats: null, rate_bpm: null }));
+// All events in one list: of the beats, and the stretches in which a rhythm model names something: the
+// one that the reader has chosen, else that of the Holter, else the one that answered.
+export function allEvents(report, answer, chosen) {
+  const named = chosen || !report?.episodes?.length ? answer.episodes ?? [] : report.episodes;
+  const episodes = named.map((one) => ({ kind: one.name, start_s: one.start_s, end_s: one.end_s, beats: null, rate_bpm: null }));
   return [...(report?.events ?? []), ...episodes].sort((a, b) => a.start_s - b.start_s || a.kind.localeCompare(b.kind));
 }
 
@@ -98,7 +96,7 @@ export class HolterView {
       by("holter-summary").textContent = `Beats and events were not counted: ${error.message}.`;
     }
     if (report) this.show(report, about);
-    const events = allEvents(report, answer);
+    const events = allEvents(report, answer, session.model);
     if (report) this.report = { ...report, events };
     const strip = async (start, seconds) =>
       decodeSamples(await session.post("read", { samples: true, start_s: start, duration_s: seconds }));

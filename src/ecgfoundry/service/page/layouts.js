@@ -9,7 +9,7 @@ const CABRERA = ["aVL", "I", "-aVR", "II", "aVF", "III"];
 const MOST_ROWS = 6; // of a strip in full: the minute that is sent at once
 
 // Height of a row at 10 mm/mV: on paper, too, tall complexes reach into the next row.
-const ROW_MM = { "3x4": 25, "6x2": 20, cabrera: 20, "12x1": 14, full: 25, single: 30, strip: 20 };
+const ROW_MM = { "3x4": 25, "6x2": 20, cabrera: 20, "12x1": 14, full: 25, single: 30, strip: 25 };
 
 export function visibleSeconds({ layout, speed, duration = Infinity }) {
   const row = WIDTH_MM / speed;

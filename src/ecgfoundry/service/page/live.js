@@ -1,13 +1,15 @@
 // Watching a live stream: the last ten seconds on paper, findings as they stand.
 
 import { currentToken, decodeFrame, getJson } from "./api.js";
+import { button } from "./dom.js";
 import { laboratoryView } from "./laboratory.js";
 import { defaultLayout, planStrips } from "./layouts.js";
 import { drawPaper } from "./paper.js";
 
 const SECONDS = 10;
+const LIST_MS = 2000;
 const SILENCE_S = 4; // without a frame for so long, the device is gone, whatever the connection says
-let watching = null; // {socket, timer}: one stream at a time
+let watching = null; // {socket, identifier, timer}: one stream at a time
 let visits = 0; // an answer that comes when the view was left is dropped
 
 function table(probabilities, present) {
@@ -28,24 +30,41 @@ function table(probabilities, present) {
   return made;
 }
 
+// The list is looked at again and again: a device may come at any time.
 export async function showLive() {
-  const list = document.getElementById("live-list");
   const visit = ++visits;
-  const { streams } = await getJson("/v1/streams");
-  if (visit !== visits) return;
-  list.replaceChildren();
+  let shown = null;
+  while (visit === visits) {
+    const { streams } = await getJson("/v1/streams");
+    if (visit !== visits) return;
+    const names = JSON.stringify(streams.map((stream) => [stream.stream, stream.name]));
+    if (names !== shown) list(streams);
+    shown = names;
+    await new Promise((resolve) => setTimeout(resolve, LIST_MS));
+  }
+}
+
+function list(streams) {
+  const box = document.getElementById("live-list");
+  box.replaceChildren();
   if (!streams.length) {
-    list.textContent = "No stream is connected. Try: ecgfoundry stream replay sample:12-lead";
+    box.textContent = "No stream is connected. Try: ecgfoundry stream replay sample:12-lead";
     return;
   }
-  for (const stream of streams) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = stream.name || stream.stream.slice(0, 8);
-    button.addEventListener("click", () => watch(stream.stream));
-    list.append(button, " ");
+  box.append(...streams.map((stream) => {
+    const made = button(stream.name || stream.stream.slice(0, 8), () => watch(stream.stream));
+    made.dataset.stream = stream.stream;
+    return made;
+  }));
+  mark();
+  if (streams.length === 1 && !watching) watch(streams[0].stream);
+}
+
+// Which of the streams is watched: it must never be in doubt whose ECG this is.
+function mark() {
+  for (const one of document.querySelectorAll("#live-list button")) {
+    one.setAttribute("aria-pressed", String(one.dataset.stream === watching?.identifier));
   }
-  if (streams.length === 1) watch(streams[0].stream);
 }
 
 // Say that nothing comes any more, or that it does again: what is shown then is of the past.
@@ -100,7 +119,8 @@ function watch(identifier) {
     const since = seconds < 120 ? `${Math.floor(seconds)} s` : `${Math.floor(seconds / 60)} min`;
     showGone(`${connected ? "Nothing comes from the device" : "The device is gone"}: no signal for ${since}. What is shown is of the past.`);
   };
-  watching = { socket, timer: setInterval(look, 500) };
+  watching = { socket, identifier, timer: setInterval(look, 500) };
+  mark();
   socket.onopen = () => socket.send(JSON.stringify(currentToken() ? { token: currentToken() } : {}));
   let reason = "the connection to the service is lost";
   socket.onclose = () => {
@@ -112,7 +132,6 @@ function watch(identifier) {
     if (event.data instanceof ArrayBuffer) {
       if (!about) return;
       last = performance.now();
-      connected = true;
       add(signal, decodeFrame(event.data));
       if (!waiting) {
         waiting = true;

@@ -50,7 +50,7 @@ export function drawBeatLabels(context, plan, beats, { speed, palette }) {
       context.font = usual ? "2.6px system-ui, sans-serif" : "600 3.4px system-ui, sans-serif";
       context.fillStyle = usual ? palette.quiet : palette.lit;
       const x = xOf(strip, beat.time_s, speed);
-      if (x > strip.x + 9) context.fillText(beat.label, x, strip.y - plan.rowHeight / 2 + 3.4);
+      if (x > strip.x + 9) context.fillText(beat.label, x, strip.y - plan.rowHeight / 2 + 2.2);
     }
   }
   context.textAlign = "start";

@@ -6,11 +6,12 @@ import { DECISIONS } from "./worklist.js";
 
 const when = (text) => new Date(text).toLocaleString();
 
-function line(review) {
+// ``words`` by name; what a reader has added in words of her own has none.
+function line(review, words) {
   const item = element("li");
   item.append(element("strong", DECISIONS[review.decision]), ` by ${review.reader}, ${when(review.created)}`);
-  const present = review.statements.filter((one) => one.present).map((one) => one.name.toLowerCase());
-  const absent = review.statements.filter((one) => one.present === false).map((one) => one.name.toLowerCase());
+  const present = review.statements.filter((one) => one.present).map((one) => words[one.name] ?? one.name);
+  const absent = review.statements.filter((one) => one.present === false).map((one) => words[one.name] ?? one.name);
   for (const [words, names] of [["holds", present], ["does not hold", absent]]) {
     if (names.length) item.append(element("div", `${words}: ${names.join(", ")}`, "hint"));
   }
@@ -48,7 +49,7 @@ export class ReviewView {
     this.session = session;
     const { reviews } = await getJson(`/v1/recordings/${session.kept}/reviews`, { turn: session.turn });
     by("review").hidden = false;
-    by("reviews").replaceChildren(...reviews.map(line));
+    by("reviews").replaceChildren(...reviews.map((one) => line(one, answer.reading.names)));
     this.state(reviews.at(-1) ?? null);
     const last = reviews.at(-1)?.statements ?? [];
     this.offer(answer, new Map(last.map((one) => [one.name, one.present])));
@@ -56,27 +57,29 @@ export class ReviewView {
 
   // A box for each statement of the machine, and for those that a reader added before.
   offer(answer, said) {
-    const present = answer.reading.statements.map((one) => [one.name, one.words]);
-    const added = [...said].filter(([name, here]) => here && !present.some(([own]) => own === name)).map(([name]) => [name, name.toLowerCase()]);
-    this.statements = [...present, ...added].map(([name, words]) => {
+    const { names } = answer.reading;
+    this.names = new Map(Object.entries(names).map(([name, words]) => [words, name]));
+    const present = answer.reading.statements.map((one) => [one.name, one.words, true]);
+    const added = [...said].filter(([name, here]) => here && !present.some(([own]) => own === name)).map(([name]) => [name, names[name] ?? name, false]);
+    this.statements = [...present, ...added].map(([name, words, machine]) => {
       const label = element("label");
       const box = element("input");
       box.type = "checkbox";
       box.checked = said.get(name) ?? true;
       label.append(box, ` ${words}`);
       by("review-statements").append(label);
-      return { name, box };
+      return { name, box, machine };
     });
-    by("review-names").replaceChildren(...answer.statements.map((one) => new Option(one.name)));
+    by("review-names").replaceChildren(...Object.values(names).sort().map((words) => new Option(words)));
   }
 
   async send(decision) {
     const { session } = this;
-    const statements = decision === "rejected" ? [] : this.statements.map(({ name, box }) => ({
-      name, present: decision === "confirmed" || box.checked, note: "",
-    }));
+    const confirmed = decision === "confirmed"; // all that the machine has stated, and nothing else
+    const said = decision === "rejected" ? [] : this.statements.filter((one) => !confirmed || one.machine);
+    const statements = said.map(({ name, box }) => ({ name, present: confirmed || box.checked, note: "" }));
     const added = by("review-add").value.trim();
-    if (added && decision === "edited") statements.push({ name: added, present: true, note: "added by the reader" });
+    if (added && decision === "edited") statements.push({ name: this.names.get(added) ?? added, present: true, note: "added by the reader" });
     try {
       await postJson(`/v1/recordings/${session.kept}/reviews`, { decision, statements, comment: by("review-comment").value.trim() }, session.turn);
       this.changed();

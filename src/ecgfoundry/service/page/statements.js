@@ -70,11 +70,18 @@ export class Statements {
     this.choose(this.chosen);
   }
 
+  // Put the light out, and stay where the reader was.
+  unchoose() {
+    const open = this.list.querySelector("[aria-expanded=true]");
+    open?.click();
+    open?.focus();
+  }
+
   key(event) {
     const buttons = [...this.list.querySelectorAll("button.statement")];
     const at = buttons.indexOf(document.activeElement);
     if (at < 0) return;
-    if (event.key === "Escape" && this.chosen) buttons.find((one) => one.getAttribute("aria-expanded") === "true")?.click();
+    if (event.key === "Escape") this.unchoose();
     else if (event.key === "ArrowDown") buttons[Math.min(at + 1, buttons.length - 1)].focus();
     else if (event.key === "ArrowUp") buttons[Math.max(at - 1, 0)].focus();
     else return;

@@ -18,8 +18,8 @@ function dayStart(text, days = 0) {
 function answerWords(answer) {
   if (!answer) return "not interpreted yet";
   if (answer.refused) return "no usable ECG";
-  const names = answer.statements?.length ? answer.statements : answer.present ?? [];
-  const words = names.slice(0, 4).map((name) => name.toLowerCase()).join(", ");
+  const names = answer.words ?? [];
+  const words = names.slice(0, 4).join(", ");
   return words ? `${words}${names.length > 4 ? ` and ${names.length - 4} more` : ""}` : "nothing present";
 }
 
