@@ -110,8 +110,8 @@ def serve(
     from ecgfoundry.cli.database import address_of
     from ecgfoundry.service.api import create_app
     from ecgfoundry.service.connections import TimedProtocol
-    from ecgfoundry.service.logs import configure_logs
     from ecgfoundry.service.hospital import read_hospital
+    from ecgfoundry.service.logs import configure_logs
     from ecgfoundry.service.settings import Retention, ServiceSettings
     from ecgfoundry.service.tokens import read_tokens
 

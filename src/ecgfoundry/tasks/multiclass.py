@@ -139,7 +139,7 @@ class Multiclass(Classification):
     ) -> Self:
         """Return the task with the lowest probability of each class at which it is possible."""
         known, classes = self.known_labels(values)
-        z, who = outputs[known], [groups[k] for k in np.flatnonzero(known)]
+        z, who = outputs[known], [groups[int(k)] for k in np.flatnonzero(known)]
         found = self.readout.calibration
         if crossed and found is not None and len(set(who)) >= FEWEST_PATIENTS:
             scores = cross_fitted_probabilities(

@@ -150,7 +150,7 @@ class Multilabel(Classification):
         answers, before = self.answers(outputs), self.readout.sets
 
         def limit(scores: Float64, rows: NDArray[np.bool_]) -> float | None:
-            who = [groups[k] for k in np.flatnonzero(rows)]
+            who = [groups[int(k)] for k in np.flatnonzero(rows)]
             return lower_limit(scores[rows], who, coverage=coverage)
 
         present: list[float | None] = []

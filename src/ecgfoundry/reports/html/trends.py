@@ -181,7 +181,7 @@ def _unreadable_panel(report: HolterReport, scale: Scale) -> _Panel:
 
 
 def _st_panels(report: HolterReport, scale: Scale) -> list[_Panel]:
-    panels = []
+    panels: list[_Panel] = []
     for lead, row in zip(report.leads, report.st_mv, strict=True):
         if np.isfinite(row).any() and len(panels) < MOST_ST_LEADS:
             panels.append(_st_panel(lead, row, scale))
