@@ -112,6 +112,13 @@ def test_fhir_is_a_transaction_per_file(fixtures: Path, tmp_path: Path, capsys) 
     assert {"EKG study", "heart rate", "QRS duration", "sinus tachycardia"} <= texts
     assert refused["entry"][0]["resource"]["status"] == "cancelled"
     run(["diagnose", str(path), "--fhir", "--json"], capsys, code=2)
+    run(["diagnose", str(path), "--patient", "7", "--json"], capsys, code=2)
+    said = ["--patient", "4711", "--patient-system", "https://hospital.example/mrn"]
+    document = json.loads(run(["diagnose", str(path), "--fhir", *said], capsys))
+    (person,) = (
+        e["resource"] for e in document["entry"] if e["resource"]["resourceType"] == "Patient"
+    )
+    assert person["identifier"] == [{"system": "https://hospital.example/mrn", "value": "4711"}]
 
 
 def test_an_earlier_recording_a_pdf_and_a_painted_statement(

@@ -292,6 +292,13 @@ def test_a_client_that_hangs_up_is_no_fault_of_the_service(service: TestClient) 
     assert text.count('status="500"') == before
 
 
+def test_a_request_says_who_the_person_is(service: TestClient) -> None:
+    asked = {"format": "fhir", "patient": "Patient/7", "model": "rhythm-single-lead-edge"}
+    answer = service.post("/v1/diagnose", params=asked, files=sample_files("single-lead"))
+    report = answer.json()["entry"][0]["resource"]
+    assert report["subject"]["reference"] == "Patient/7"
+
+
 def test_the_description_of_the_interface(service: TestClient) -> None:
     document = service.get("/openapi.json").json()
     scheme = document["components"]["securitySchemes"]["bearer"]

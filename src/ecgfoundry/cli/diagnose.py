@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,23 @@ if TYPE_CHECKING:
     from ecgfoundry.inference.predictor import Predictor
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PersonOptions:
+    """Who the person is for the receiver of --fhir.
+
+    Parameters
+    ----------
+    patient
+        With --fhir: a reference (Patient/7) or an identifier; by default the one in the file.
+    patient_system
+        With --fhir: whose numbers identifiers are, as an address.
+    """
+
+    patient: str | None = None
+    patient_system: str | None = None
+
+
 def diagnose(
     *files: str,
     model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
@@ -33,6 +51,7 @@ def diagnose(
     report: Path | None = None,
     earlier: str | None = None,
     highlight: str | None = None,
+    person: PersonOptions | None = None,
     reading: ReadingOptions | None = None,
     runtime: str = "auto",
     threads: int | None = None,
@@ -76,6 +95,10 @@ def diagnose(
     if fhir and earlier is not None:
         print("ecgfoundry: --fhir holds no comparison; leave out --earlier", file=sys.stderr)
         return 2
+    who = person or PersonOptions()
+    if who != PersonOptions() and not fhir:
+        print("ecgfoundry: --patient and --patient-system belong to --fhir", file=sys.stderr)
+        return 2
     if highlight and report is None:
         print("ecgfoundry: --highlight paints a --report; give one", file=sys.stderr)
         return 2
@@ -85,7 +108,7 @@ def diagnose(
         files, model=model, lead=lead, options=options, runtime=runtime, threads=threads
     )
     if json or fhir:
-        form = partial(_fhir, options=options) if fhir else partial(_document, comparison)
+        form = partial(_fhir, options=options, who=who) if fhir else partial(_document, comparison)
         collected = _print_json(results, model, form, keep=report is not None)
     else:
         collected = list(results)
@@ -175,16 +198,17 @@ def _print_json(
     return kept
 
 
-def _fhir(answer: Interpretation, *, options: ReadOptions) -> dict[str, Any]:
+def _fhir(answer: Interpretation, *, options: ReadOptions, who: PersonOptions) -> dict[str, Any]:
     import datetime as dt
 
-    from ecgfoundry.reports.clinical import ClinicalReport, report_on_file
+    from ecgfoundry.reports.clinical import ClinicalReport, PatientLink, report_on_file
     from ecgfoundry.reports.fhir import to_fhir
 
-    now = dt.datetime.now(dt.UTC)
+    now, patient = dt.datetime.now(dt.UTC), PatientLink.said(who.patient, who.patient_system)
     if answer.duration_s is None or answer.file is None:  # it could not be read
-        return to_fhir(ClinicalReport(answer, now))
-    return to_fhir(report_on_file(answer, Path(answer.file), options, issued=now))
+        return to_fhir(ClinicalReport(answer, now, patient=patient))
+    path = Path(answer.file)
+    return to_fhir(report_on_file(answer, path, options, issued=now, patient=patient))
 
 
 def _print_csv(results: Sequence[FileResult]) -> None:

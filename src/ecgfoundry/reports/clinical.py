@@ -57,6 +57,13 @@ class PatientLink:
     name: str | None = None
     birth_date: dt.date | None = None
 
+    @classmethod
+    def said(cls, patient: str | None, system: str | None) -> PatientLink:
+        """Return the link that a request names: a reference as "Patient/7", or an identifier."""
+        if patient is not None and patient.startswith("Patient/"):
+            return cls(reference=patient)
+        return cls(identifier=patient, system=system)
+
 
 @dataclass(frozen=True, slots=True)
 class StudyLink:
@@ -205,6 +212,7 @@ def report_on_file(
     patient: PatientLink | None = None,
     study: StudyLink | None = None,
     zone: dt.tzinfo | None = None,
+    pdf: bytes | None = None,
 ) -> ClinicalReport:
     """Return the report on a file that was interpreted, on paper too where that can be drawn.
 
@@ -217,6 +225,8 @@ def report_on_file(
         How it was read.
     issued, patient, study, zone
         As in :class:`ClinicalReport`.
+    pdf : bytes, optional
+        On paper, where somebody has drawn it already.
 
     Raises
     ------
@@ -225,8 +235,7 @@ def report_on_file(
     """
     read_part = partial(read_excerpt, path, options)
     recording = read_part()
-    pdf = None
-    if is_installed("weasyprint"):
+    if pdf is None and is_installed("weasyprint"):
         from ecgfoundry.reports.html.report import ReportItem, html_report
         from ecgfoundry.reports.pdf import html_to_pdf
 

@@ -44,6 +44,7 @@ from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
 from ecgfoundry.signals.windows import is_long
 
 if TYPE_CHECKING:
+    from ecgfoundry.reports.clinical import PatientLink
     from ecgfoundry.service.senders.documents import DocumentOrder
 
 __all__ = ["FORMATS", "Result", "Work", "Worker"]
@@ -87,6 +88,8 @@ class Work:
         Whether the estimates are followed through a long recording (kind labs).
     timeout_s : float, optional
         Time for this request, where it is another than that of the service.
+    patient : PatientLink, optional
+        Who the person is, where the request says so (format fhir).
     document : DocumentOrder, optional
         What a destination is to get (kind document).
     earlier : str, optional
@@ -109,6 +112,7 @@ class Work:
     target: str | None = None
     trend: bool = False
     timeout_s: float | None = None
+    patient: PatientLink | None = None
     document: DocumentOrder | None = None
     earlier: str | None = None
     same_person: bool | None = None
@@ -349,7 +353,9 @@ def _in_format(work: Work, answer: Interpretation) -> Result:
         from ecgfoundry.reports.fhir import to_fhir
 
         now = dt.datetime.now(dt.UTC)
-        report = report_on_file(answer, Path(work.path), work.options, issued=now)
+        report = report_on_file(
+            answer, Path(work.path), work.options, issued=now, patient=work.patient
+        )
         return Result(_json(to_fhir(report)), FORMATS["fhir"])
     if work.format in ("html", "pdf"):
         from ecgfoundry.reports.html.report import ReportItem, html_report

@@ -195,6 +195,15 @@ class InFormat(Question):
         "json",
         description="Of the answer; reading: JSON with what a page shows of it, in words",
     )
+    patient: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="For fhir: a reference (Patient/7) or an identifier; by default the file's",
+    )
+    patient_system: str | None = Field(
+        None, min_length=1, max_length=500, description="For fhir: whose numbers identifiers are"
+    )
 
 
 class Followed(InFormat):

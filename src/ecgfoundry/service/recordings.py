@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from ecgfoundry.reports.clinical import PatientLink
 from ecgfoundry.service.handlers import Result, Work
 from ecgfoundry.service.job_routes import add_job_routes
 from ecgfoundry.service.kept import HELD_S
@@ -91,7 +92,14 @@ def _add_answers(app: FastAPI, state: ServiceState) -> None:
     )
     async def diagnose(request: Request) -> Response:
         asked = InFormat.of(request)
-        return await answer(request, asked, kind="diagnose", model=asked.model, format=asked.format)
+        return await answer(
+            request,
+            asked,
+            kind="diagnose",
+            model=asked.model,
+            format=asked.format,
+            patient=PatientLink.said(asked.patient, asked.patient_system),
+        )
 
     @app.post(
         "/v1/labs",
@@ -101,7 +109,13 @@ def _add_answers(app: FastAPI, state: ServiceState) -> None:
         asked = Followed.of(request)
         chosen = state.models.laboratory_model(asked.model)
         return await answer(
-            request, asked, kind="labs", model=chosen, format=asked.format, trend=asked.trend
+            request,
+            asked,
+            kind="labs",
+            model=chosen,
+            format=asked.format,
+            trend=asked.trend,
+            patient=PatientLink.said(asked.patient, asked.patient_system),
         )
 
     @app.post(

@@ -7,6 +7,7 @@ for another attempt they are the same, with the same identifiers.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import io
 import json
 from dataclasses import dataclass, field
@@ -54,6 +55,15 @@ class DocumentOrder:
     patient_system: str | None = None
     time_zone: str | None = None
     parties: Hl7Parties = field(default_factory=Hl7Parties)
+
+    @property
+    def paper(self) -> bytes:
+        """Identity of the answer that is drawn."""
+        return hashlib.sha256(self.recording.encode() + b"\n" + self.answer).digest()
+
+
+_DRAWN: dict[bytes, bytes] = {}
+"""The last PDF of this process: destinations of one answer follow each other."""
 
 
 def write_document(order: DocumentOrder, path: Path, options: ReadOptions) -> bytes:
@@ -127,9 +137,20 @@ def _report(
     zone = None if order.time_zone is None else ZoneInfo(order.time_zone)
     if answer.duration_s is None:  # it could not be read
         return ClinicalReport(answer, order.issued, zone=zone, patient=patient, study=link)
-    return report_on_file(
-        answer, path, options, issued=order.issued, patient=patient, study=link, zone=zone
+    report = report_on_file(
+        answer,
+        path,
+        options,
+        issued=order.issued,
+        patient=patient,
+        study=link,
+        zone=zone,
+        pdf=_DRAWN.get(order.paper),
     )
+    if report.pdf is not None:  # the next destination of the same answer gets the same paper
+        _DRAWN.clear()
+        _DRAWN[order.paper] = report.pdf
+    return report
 
 
 def _date(text: str) -> dt.date | None:
