@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Warning" not in done.stdout + done.stderr
     return copy / "build" / "site"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    text = (ROOT / "zensical.toml").read_text(encoding="utf-8")
+    named = set(re.findall(r'= "([\w/-]+\.md)"', text))
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    written = {page for page in pages if not page.startswith(("training-logs/", "decisions/"))}
+    assert named >= written
+    assert {page for page in named if not page.startswith("reference/")} <= written
 
 
 def _pages(site: Path) -> Iterator[tuple[Path, _Page]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ LEAVES = {
         "results/report.html", "results/metrics.csv", "why.html",
     ),
     "wearable": ("strip.txt", "firmware/ecg_model.h", "gateway/model.onnx"),
+    "hospital": ("cart.dcm", "worklist.json", "answer.fhir.json", "report.pdf"),
     "machine-learning": (
         "corpus/corpus.json", "embeddings.parquet", "labs/bundle/bundle.json",
         "report/report.html",
@@ -28,8 +31,15 @@ LEAVES = {
 NEEDS = {
     "researcher": ("torch", "polars"),
     "wearable": (),
+    "hospital": ("fastapi", "pynetdicom", "weasyprint"),
     "machine-learning": ("torch", "polars", "sklearn"),
 }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def blocks(name: str) -> list[str]:
@@ -41,7 +51,8 @@ def test_every_tutorial_is_run_here_and_short() -> None:
     assert {path.stem for path in TUTORIALS.glob("*.md")} == set(LEAVES)
     for name in LEAVES:
         lines = [line for block in blocks(name) for line in block.splitlines()]
-        assert 3 <= sum(line.startswith(("ecgfoundry", "make", "python")) for line in lines) <= 10
+        commands = ("ecgfoundry", "make", "python", "curl", "storescu")
+        assert 3 <= sum(line.startswith(commands) for line in lines) <= 10
 
 
 @pytest.mark.slow
@@ -51,12 +62,22 @@ def test_a_tutorial_runs_as_it_is_printed(name: str, tmp_path: Path) -> None:
         pytest.importorskip(module)
     if name == "wearable" and shutil.which("cc") is None:
         pytest.skip("no C compiler")
+    if name == "hospital" and not (shutil.which("storescu") and shutil.which("curl")):
+        pytest.skip("needs storescu (Debian: dcmtk) and curl")
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     script = "set -euo pipefail\n" + "\n".join(blocks(name))
+    for port in ("8765", "11112"):  # those of the page may be in use here
+        script = script.replace(port, str(free_port()))
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1200,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    if name == "hospital":
+        rows = json.loads((tmp_path / "worklist.json").read_text(encoding="utf-8"))["recordings"]
+        assert len(rows) == 1
+        bundle = json.loads((tmp_path / "answer.fhir.json").read_text(encoding="utf-8"))
+        assert (bundle["resourceType"], bundle["type"]) == ("Bundle", "transaction")
+        assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     missing = [path for path in LEAVES[name] if not (tmp_path / path).is_file()]
     assert missing == []

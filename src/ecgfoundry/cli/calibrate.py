@@ -7,13 +7,14 @@ from pathlib import Path
 
 from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.table_options import TableOptions
+from ecgfoundry.cli.vocabulary import Output
 
 
 def calibrate(
     model: str,
     manifest: Path,
     *,
-    output: Path,
+    output: Output,
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,
     coverage: float = 0.9,

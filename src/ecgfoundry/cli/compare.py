@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.vocabulary import OptionalOutput
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -23,7 +25,7 @@ def compare(
     groups: Path | None = None,
     thresholds_a: Path | None = None,
     thresholds_b: Path | None = None,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    output: OptionalOutput = None,
     draws: int | None = None,
     seed: int = 0,
 ) -> int:

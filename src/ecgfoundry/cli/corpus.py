@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from ecgfoundry.cli.engine_options import EngineOptions
+from ecgfoundry.cli.vocabulary import Json, Output
 
 app = App(name="corpus", help="Build, verify, describe and copy corpora of ECG segments.")
 
@@ -33,7 +34,7 @@ def _progress(words: str) -> Iterator[Progress]:
 def build(
     source: str,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Output,
     engine: EngineOptions | None = None,
     segment_s: float = 10.0,
     leads: str | None = None,
@@ -187,7 +188,7 @@ def stats(
     corpus: str,
     *,
     report: Path | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json: Json = False,
 ) -> None:
     """Print what is in a corpus.
 

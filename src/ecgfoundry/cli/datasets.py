@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
+from ecgfoundry.cli.vocabulary import Output
 from ecgfoundry.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def manifest(
     name: str,
     folder: Path,
     *,
-    output: Path,
+    output: Output,
     option: list[str] | None = None,
     vocabulary: str | None = None,
     intervals: Path | None = None,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from ecgfoundry.cli.vocabulary import Json
+
 if TYPE_CHECKING:
     from ecgfoundry.service.database.connection import Database
 
@@ -24,7 +26,7 @@ def list_(
     state: Literal["waiting", "sending", "delivered", "dead"] | None = None,
     destination: str | None = None,
     limit: int = 100,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json: Json = False,
 ) -> int:
     """List deliveries, the newest first.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import ReadingOptions
+from ecgfoundry.cli.vocabulary import Csv, Json, OptionalModel
 
 if TYPE_CHECKING:
     from ecgfoundry.criteria import Comparison
@@ -43,10 +44,10 @@ class PersonOptions:
 
 def diagnose(
     *files: str,
-    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
+    model: OptionalModel = None,
     lead: str | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
-    csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
+    json: Json = False,
+    csv: Csv = False,
     fhir: Annotated[bool, Parameter(name="--fhir", negative="")] = False,
     report: Path | None = None,
     earlier: str | None = None,

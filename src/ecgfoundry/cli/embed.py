@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from ecgfoundry.cli.engine_options import EngineOptions
 from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.table_options import TableOptions
+from ecgfoundry.cli.vocabulary import Model, Output
 
 if TYPE_CHECKING:
     from ecgfoundry.inference.batch.resumable import BatchProgress
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
 def embed(
     manifest: str,
     *,
-    model: Annotated[str, Parameter(name=["--model", "-m"])],
-    output: Path,
+    model: Model,
+    output: Output,
     windows: bool = False,
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,

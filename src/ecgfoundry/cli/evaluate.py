@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.table_options import TableOptions
+from ecgfoundry.cli.vocabulary import Output
 
 if TYPE_CHECKING:
     from ecgfoundry.evaluation.inputs import InputFiles
@@ -119,7 +120,7 @@ def evaluate(
     *,
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Output,
     files: FileOptions | None = None,
     measuring: MeasuringOptions | None = None,
     internal: Path | None = None,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import ReadingOptions
 from ecgfoundry.cli.table_options import RecordingsOptions
+from ecgfoundry.cli.vocabulary import Json, OptionalModel, OptionalOutput
 
 if TYPE_CHECKING:
     from ecgfoundry.explanations.saliency import Saliency
@@ -49,11 +49,11 @@ def explain(
     file: str,
     *,
     target: Annotated[str | None, Parameter(name=["--target", "-t"])] = None,
-    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    model: OptionalModel = None,
+    output: OptionalOutput = None,
     record: str | None = None,
     explained: ExplainOptions | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json: Json = False,
     table: RecordingsOptions | None = None,
     reading: ReadingOptions | None = None,
 ) -> int:

@@ -13,6 +13,7 @@ from ecgfoundry.cli.card_options import CardOptions
 from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.settings import command_with_settings
 from ecgfoundry.cli.table_options import TableOptions
+from ecgfoundry.cli.vocabulary import OptionalModel, Output
 from ecgfoundry.training.settings import FinetuneSettings
 
 
@@ -48,9 +49,9 @@ def finetune(
     *,
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Output,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
-    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
+    model: OptionalModel = None,
     learned: TaskOptions | None = None,
     card: CardOptions | None = None,
     settings: FinetuneSettings,

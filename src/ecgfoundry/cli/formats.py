@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json as json_module
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
+from ecgfoundry.cli.vocabulary import Json
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def formats(*, json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
+def formats(*, json: Json = False) -> None:
     """List the file formats that are read and written, and on what each was verified.
 
     Parameters

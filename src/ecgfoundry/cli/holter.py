@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.vocabulary import Json, Model, Output
+
 if TYPE_CHECKING:
     from ecgfoundry.inference.holter import HolterProgress, HolterReport
 
@@ -17,13 +19,13 @@ if TYPE_CHECKING:
 def holter(
     file: str,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    model: str = "rhythm-single-lead-edge",
+    output: Output,
+    model: Model = "rhythm-single-lead-edge",
     rhythm: Annotated[bool, Parameter(negative="--no-rhythm")] = True,
     lead: str | None = None,
     pause: float = 2.0,
     workers: int | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json: Json = False,
     pdf: Annotated[bool, Parameter(negative="--no-pdf")] = True,
 ) -> None:
     """Measure a Holter or another long recording; killed, the same command goes on.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -11,6 +10,7 @@ from cyclopts import Parameter
 from ecgfoundry.cli.engine_options import EngineOptions
 from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.table_options import TableOptions
+from ecgfoundry.cli.vocabulary import Model, Output
 
 if TYPE_CHECKING:
     from ecgfoundry.inference.batch.infer import BatchProgress
@@ -21,8 +21,8 @@ SHOWN_FAILURES = 20
 
 def infer(
     *recordings: str,
-    model: Annotated[str, Parameter(name=["--model", "-m"])],
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    model: Model,
+    output: Output,
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,
     runtime: str = "auto",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from ecgfoundry.cli.settings import command_with_settings
+from ecgfoundry.cli.vocabulary import Json, Model, OptionalOutput, Output
 from ecgfoundry.labs.settings import LaboratoryReportSettings, LaboratorySettings
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ app = App(
 def estimate(
     file: Path,
     *,
-    model: Annotated[str, Parameter(name=["--model", "-m"])],
+    model: Model,
     synthetic_ok: Annotated[bool, Parameter(negative="")] = False,
     lead: str | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json: Json = False,
     threads: int | None = None,
 ) -> int:
     """Estimate laboratory values from one recording: probabilities, spread, band, caveats.
@@ -123,9 +124,9 @@ def train(
     corpus: Path,
     *,
     tables: Path,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Output,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
-    model: Annotated[str, Parameter(name=["--model", "-m"])] = "net1d-1lead",
+    model: Model = "net1d-1lead",
     preprocessing: str | None = None,
     name: str | None = None,
     settings: LaboratorySettings,
@@ -178,7 +179,7 @@ def report(
     corpus: Path,
     *,
     tables: Path,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Output,
     target: Annotated[list[str] | None, Parameter(negative="")] = None,
     settings: LaboratoryReportSettings,
 ) -> None:
@@ -215,7 +216,7 @@ def catalogue(
     *,
     split: str = "random",
     minimum_patients: int = 10,
-    output: Path | None = None,
+    output: OptionalOutput = None,
 ) -> int:
     """Print the catalogue of indicators, or what a copy of MC-MED has of it, with counts.
 

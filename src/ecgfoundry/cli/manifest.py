@@ -5,12 +5,12 @@ from __future__ import annotations
 import json as json_module
 import sys
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.table_options import TableOptions
+from ecgfoundry.cli.vocabulary import Json, OptionalModel, Output
 
 app = App(name="manifest", help="Check a table of recordings, and split it by patient.")
 
@@ -21,9 +21,9 @@ def check(
     *,
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,
-    model: Annotated[str | None, Parameter(name=["--model", "-m"])] = None,
+    model: OptionalModel = None,
     open_files: bool = True,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json: Json = False,
 ) -> int:
     """Explain every problem, with counts and examples, before anything is trained.
 
@@ -68,7 +68,7 @@ def check(
 def split(
     manifest: Path,
     *,
-    output: Path,
+    output: Output,
     table: TableOptions | None = None,
     validation: float = 0.15,
     test: float = 0.15,
@@ -111,7 +111,7 @@ def split(
 def croissant(
     manifest: Path,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Output,
     name: str,
     description: str,
     license: str,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import ReadingOptions
+from ecgfoundry.cli.vocabulary import Csv, Json
 
 if TYPE_CHECKING:
     from ecgfoundry.errors import EcgFoundryError
@@ -28,8 +29,8 @@ SHOWN_OF_LEADS = ("p_mv", "q_mv", "r_mv", "s_mv", "r2_mv", "st_j_mv", "st_j80_mv
 
 def measure(
     *files: str,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
-    csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
+    json: Json = False,
+    csv: Csv = False,
     per_lead: Annotated[bool, Parameter(negative="")] = False,
     reading: ReadingOptions | None = None,
 ) -> int:

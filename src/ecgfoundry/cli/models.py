@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from ecgfoundry.cli.vocabulary import Output
+
 if TYPE_CHECKING:
     from ecgfoundry.models.bundle import Bundle
 
@@ -166,7 +168,7 @@ def _compare(model: str, path: Path) -> None:
 def export(
     model: str,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Output,
     format: str = "onnx",
     sampling_rate: float | None = None,
     calibration: Path | None = None,
@@ -203,7 +205,7 @@ def export(
 def import_model(
     checkpoint: Path,
     *,
-    output: Path,
+    output: Output,
     architecture: str = "net1d",
     leads: int = 12,
     lead: str = "I",

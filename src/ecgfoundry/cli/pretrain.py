@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from ecgfoundry.cli.card_options import CardOptions
 from ecgfoundry.cli.settings import command_with_settings
 from ecgfoundry.cli.table_options import TableOptions
+from ecgfoundry.cli.vocabulary import Output
 from ecgfoundry.training.settings import PretrainSettings
 
 
@@ -40,7 +41,7 @@ def pretrain(
     source: Path,
     *,
     table: TableOptions | None = None,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Output,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     architecture: str = "net1d-12lead",
     learned: PretrainTaskOptions | None = None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import ReadingOptions
+from ecgfoundry.cli.vocabulary import Csv, Json
 
 if TYPE_CHECKING:
     from ecgfoundry.errors import EcgFoundryError
@@ -55,8 +56,8 @@ class PictureOptions:
 
 def read(
     *files: str,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
-    csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
+    json: Json = False,
+    csv: Csv = False,
     no_subject: Annotated[bool, Parameter(name="--no-subject", negative="")] = False,
     picture: PictureOptions | None = None,
     reading: ReadingOptions | None = None,

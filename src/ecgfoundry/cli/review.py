@@ -10,12 +10,13 @@ from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.table_options import TableOptions
+from ecgfoundry.cli.vocabulary import Output
 
 
 def review(
     labels: Annotated[Path, Parameter(name=["TABLE"])],
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Output,
     predictions: Path | None = None,
     decisions: Path | None = None,
     shown: int = 50,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from ecgfoundry.cli.vocabulary import Json, OptionalModel
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -70,12 +72,12 @@ class SignalOptions:
 def follow(
     source: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *,
-    model: str | None = None,
+    model: OptionalModel = None,
     lead: str | None = None,
     signal: SignalOptions | None = None,
     delay_s: float = 0.0,
     publish: str | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json: Json = False,
 ) -> int:
     """Read a live signal here, without a service: an answer for every second from the last ten.
 
@@ -118,10 +120,10 @@ def replay(
     *,
     url: str = "ws://127.0.0.1:8765",
     speed: float = 1.0,
-    model: str | None = None,
+    model: OptionalModel = None,
     lead: str | None = None,
     token_file: Path | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json: Json = False,
 ) -> int:
     """Send a recording to a running service as if a device were sending it now.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
+
+from ecgfoundry.cli.vocabulary import Output
 
 app = App(name="synth", help="Simulated data sets with a known truth. No patient behind them.")
 
@@ -15,7 +15,7 @@ app = App(name="synth", help="Simulated data sets with a known truth. No patient
 def mc_med(
     *,
     visits: int = 100,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Output,
     minutes: float = 5.0,
     seed: int = 0,
     train_share: float = 0.8,
@@ -77,7 +77,7 @@ def mc_med(
 def ecgs(
     *,
     people: int = 90,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Output,
     seed: int = 0,
 ) -> int:
     """Write synthetic twelve-lead ECGs, a third with a long QT interval, and their labels.

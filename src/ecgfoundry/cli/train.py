@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ecgfoundry.cli.vocabulary import Output
+
 
 def train_defaults(
     *,
     data: Path = Path("../shared/data"),
     work: Path = Path("build/train-defaults"),
-    output: Path = Path("build/bundles"),
+    output: Output = Path("build/bundles"),
     only: str | None = None,
     threads: int = 2,
     package_only: bool = False,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.vocabulary import OptionalModel, Output
+
 if TYPE_CHECKING:
     from ecgfoundry.service.watch import Watched
 
@@ -36,9 +38,9 @@ class LookingOptions:
 def watch(
     folder: Path,
     *,
-    output: Path | None = None,
+    output: Output | None = None,
     dead_letters: Path | None = None,
-    model: str | None = None,
+    model: OptionalModel = None,
     lead: str | None = None,
     format: Literal["json", "fhir", "html", "pdf"] = "json",
     workers: int = 1,

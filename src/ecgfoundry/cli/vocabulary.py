@@ -1,0 +1,20 @@
+"""Options that mean the same in every command, under one name and one letter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+__all__ = ["Csv", "Json", "Model", "OptionalModel", "OptionalOutput", "Output"]
+
+_OUTPUT = Parameter(name=["--output", "-o"])
+_MODEL = Parameter(name=["--model", "-m"])
+
+Output = Annotated[Path, _OUTPUT]
+OptionalOutput = Annotated[Path | None, _OUTPUT]
+Model = Annotated[str, _MODEL]
+OptionalModel = Annotated[str | None, _MODEL]
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+Csv = Annotated[bool, Parameter(name="--csv", negative="")]
