@@ -237,7 +237,7 @@ def _print_text(summary: Mapping[str, Any]) -> None:
     console.print(Text(printable(summary["file"]), style="bold"))
     console.print(table)
     figures = Table("lead", "peak to peak", "missing", "flat", "saturated", "noise", "mains",
-                    "wander", "SNR", box=box.SIMPLE_HEAD)  # fmt: skip
+                    "wander", "SNR", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))  # fmt: skip
     for lead, quality in summary["quality"]["leads"].items():
         amplitude = quality["amplitude_mv"]
         shares = (
