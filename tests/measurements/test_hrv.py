@@ -98,3 +98,22 @@ def test_equal_intervals_have_no_ratio_of_powers() -> None:
     assert values["lf_ms2"].value == pytest.approx(0.0, abs=1e-12)
     ratio = values["lf_hf_ratio"]
     assert ratio.value is None or ratio.value >= 0.0
+
+
+def test_two_weeks_are_worked_on_in_pieces(monkeypatch):
+    """Spline and spectrum of pieces are those of the whole, by scipy."""
+    from scipy.interpolate import CubicSpline
+    from scipy.signal import welch
+
+    from ecgfoundry.measurements import hrv as module
+
+    random = np.random.default_rng(1996)
+    knots = np.cumsum(random.uniform(0.5, 1.2, 3000))
+    values = random.normal(800.0, 50.0, 3000)
+    times = np.arange(knots[0], knots[-1], 0.25)
+    monkeypatch.setattr(module, "SPLINE_KNOTS", 700)
+    whole = CubicSpline(knots, values)(times)
+    np.testing.assert_allclose(module._spline(knots, values, times), whole, rtol=1e-12)
+    monkeypatch.setattr(module, "BLOCK_WINDOWS", 4)
+    power = welch(whole, 4.0, "hann", nperseg=1024, detrend="linear")[1]
+    np.testing.assert_allclose(module._welch(whole, 1024)[1], power, rtol=1e-9)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import functools
 import hashlib
+import itertools
 import json
 import shutil
 import time
@@ -70,6 +71,8 @@ SHAPE_BEATS = 120
 """Usual beats of a part from which the place of the ST segment is taken (our choice)."""
 SHAPE_SPAN_S = (0.5, 0.9)
 LEAST_USUAL = 5
+ROWS = 50_000
+"""Beats that are written at a time: a million of them as Python numbers are 200 MB."""
 _PARTS = "holter.parts"
 
 
@@ -449,16 +452,16 @@ def _report(
     settings: HolterSettings,
 ) -> HolterReport:
     found: dict[str, list[NDArray[Any]]] = {name: [] for name in _ARRAYS}
-    documents: list[dict[str, Any]] = []
+    several: list[WindowResult] = []
     for task in tasks:
         with _part_of(task.part) as part:
             for name in _ARRAYS:
                 found[name].append(part[name])
-            documents += json.loads(str(part["windows"]))
+            several += map(_window_of, json.loads(str(part["windows"])))
     refused = [(float(low), float(high)) for low, high in np.concatenate(found["refused"])]
     beats = _beats(found, refused, rate)
     events = rhythm_events(beats, pause_s=settings.pause_s)
-    windows = tuple(_window_of(document) for document in documents)
+    windows = tuple(several)
     names = sorted({name for window in windows for name in window.probabilities or ()})
     episodes, burden, _ = find_episodes(windows, names)
     duration = samples / rate
@@ -508,12 +511,16 @@ def _beats(
         after = int(np.searchsorted(time_s, low))
         if after < rr.size:
             rr[after] = np.nan  # beats may have been lost between this one and the one before
+    # What was not looked for takes no memory, with a million beats.
+    unknown = np.broadcast_to(np.float64(np.nan), sample.shape)
     return Beats.from_samples(
         sample,
         rate,
         label=np.concatenate(found["label"]),
         rr_s=rr,
         confidence=np.concatenate(found["confidence"]),
+        template=np.broadcast_to(np.int64(-1), sample.shape),
+        **dict.fromkeys(("p_s", "qrs_onset_s", "qrs_offset_s", "t_offset_s"), unknown),
     )
 
 
@@ -584,16 +591,22 @@ def _write(report: HolterReport, folder: Path) -> None:
     _write_rows(
         folder / "beats.csv",
         ["time_s", "label", "rr_s", "confidence"],
-        zip(
-            np.round(beats.time_s, 4).tolist(),
-            beats.label.tolist(),
-            _cells(beats.rr_s, 4),
-            _cells(beats.confidence, 3),
-            strict=True,
+        itertools.chain.from_iterable(
+            _beat_rows(beats[first : first + ROWS]) for first in range(0, len(beats), ROWS)
         ),
     )
     minutes = [[60 * number, *_cells(row, 4)] for number, row in enumerate(report.st_mv.T)]
     _write_rows(folder / "st.csv", ["start_s", *report.leads], minutes)
+
+
+def _beat_rows(beats: Beats) -> Iterable[Iterable[Any]]:
+    return zip(
+        np.round(beats.time_s, 4).tolist(),
+        beats.label.tolist(),
+        _cells(beats.rr_s, 4),
+        _cells(beats.confidence, 3),
+        strict=True,
+    )
 
 
 def _flat_hour(hour: HolterHour, leads: tuple[str, ...]) -> dict[str, Any]:

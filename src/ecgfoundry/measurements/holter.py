@@ -231,7 +231,7 @@ def burdens(beats: Beats) -> dict[str, Burden]:
     there, number = np.unique(blocks, return_inverse=True) if total else (blocks, blocks)
     sizes = np.bincount(number, minlength=there.size).astype(np.float64)
     generator = np.random.default_rng(1996)
-    drawn = generator.integers(0, max(there.size, 1), (DRAWS, there.size))
+    drawn = generator.integers(0, max(there.size, 1), (DRAWS, there.size)).astype(np.int32)
     result = {}
     for letter in BEAT_LABELS:
         chosen = beats.label == letter
@@ -242,7 +242,8 @@ def burdens(beats: Beats) -> dict[str, Burden]:
         low = high = None
         if there.size >= 3:
             counts = np.bincount(number[chosen], minlength=there.size)
-            shares = 100.0 * counts[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+            totals = [(counts[row].sum(), sizes[row].sum()) for row in drawn]
+            shares = np.array([100.0 * some / all_ for some, all_ in totals])
             low, high = (float(q) for q in np.quantile(shares, (0.025, 0.975)))
         result[letter] = Burden(count, 100.0 * count / total, low, high)
     return result

@@ -118,11 +118,9 @@ def _spectrum(found: NormalIntervals, total: float, used: str) -> dict[str, Valu
     if total < SPECTRUM_S:
         few = f"{total:.0f} s of normal intervals; 2 minutes are needed"
         return {name: missing(_UNITS[name], few) for name in names}
-    from scipy.signal import welch
-
     even = _evenly(found)
     window = min(even.size, round(256 * GRID_HZ))
-    frequency, power = welch(even, GRID_HZ, "hann", nperseg=window, detrend="linear")
+    frequency, power = _welch(even, window)
     step = float(frequency[1] - frequency[0])
     low, high = (
         float(power[(frequency >= band[0]) & (frequency < band[1])].sum()) * step
@@ -137,16 +135,58 @@ def _spectrum(found: NormalIntervals, total: float, used: str) -> dict[str, Valu
     return result
 
 
+BLOCK_WINDOWS = 512
+"""Windows whose spectra are averaged at a time: those of two weeks at once are 300 MB."""
+
+
+def _welch(even: Float64, window: int) -> tuple[Float64, Float64]:
+    """Return frequencies and mean power of half-overlapping windows, block by block."""
+    from scipy.signal import welch
+
+    step = window - window // 2
+    count = max(1, (even.size - window // 2) // step)
+    total, frequency = np.zeros(0), np.zeros(0)
+    for first in range(0, count, BLOCK_WINDOWS):
+        several = min(BLOCK_WINDOWS, count - first)
+        part = even[first * step : (first + several - 1) * step + window]
+        frequency, mean = welch(part, GRID_HZ, "hann", nperseg=window, detrend="linear")
+        if several == count:
+            return frequency, mean
+        total = mean * several if first == 0 else total + mean * several
+    return frequency, total / count
+
+
 def _evenly(found: NormalIntervals) -> Float64:
     """Return the intervals in ms at 4 Hz: a cubic spline, and straight lines across gaps."""
-    from scipy.interpolate import CubicSpline
-
     times = np.arange(found.end_s[0], found.end_s[-1], 1.0 / GRID_HZ)
     nn_ms = found.nn_s * 1000.0
-    even: Float64 = CubicSpline(found.end_s, nn_ms)(times)
-    if not found.follows[1:].all():
+    even = _spline(found.end_s, nn_ms, times)
+    if found.follows[1:].all():
+        return even
+    length = BLOCK_WINDOWS * 1024
+    for first in range(0, times.size, length):
+        part = slice(first, first + length)
         # Beyond a left-out interval the spline would swing.
-        straight = np.interp(times, found.end_s, nn_ms)
-        after = np.clip(np.searchsorted(found.end_s, times), 1, nn_ms.size - 1)
-        even = np.where(found.follows[after], even, straight)
+        after = np.clip(np.searchsorted(found.end_s, times[part]), 1, nn_ms.size - 1)
+        gap = ~found.follows[after]
+        even[part][gap] = np.interp(times[part][gap], found.end_s, nn_ms)
     return even
+
+
+SPLINE_KNOTS = 200_000
+SPLINE_AROUND = 64
+"""A knot acts on the spline 64 knots away by less than its last digit: 0.27 ** 64."""
+
+
+def _spline(knots: Float64, values: Float64, times: Float64) -> Float64:
+    """Return the cubic spline through the knots at ascending times, by pieces if there are many."""
+    from scipy.interpolate import CubicSpline
+
+    result = np.empty(times.size)
+    for first in range(0, knots.size, SPLINE_KNOTS):
+        last = min(first + SPLINE_KNOTS, knots.size)
+        inside = slice(max(first - SPLINE_AROUND, 0), last + SPLINE_AROUND)
+        low, high = np.searchsorted(times, (knots[first], knots[min(last, knots.size - 1)]))
+        high = times.size if last == knots.size else high
+        result[low:high] = CubicSpline(knots[inside], values[inside])(times[low:high])
+    return result

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ecgfoundry.inference.holter import HolterReport
-from ecgfoundry.inference.interpretation import WindowResult
+from ecgfoundry.inference.interpretation import Episode, WindowResult
 from ecgfoundry.measurements.values import Beats
 from ecgfoundry.reports.html.style import painted
 from ecgfoundry.reports.html.timeline import (
@@ -170,8 +170,19 @@ def _episode_names(report: HolterReport) -> list[str]:
 
 
 def _episodes_panel(report: HolterReport, name: str, scale: Scale) -> _Panel:
-    own = [episode for episode in report.episodes if episode.name == name]
+    own = _drawable([one for one in report.episodes if one.name == name], scale)
     return _Panel(LANE, lambda top: episode_lane(name, own, top / LANE, scale))
+
+
+def _drawable(episodes: list[Episode], scale: Scale) -> list[Episode]:
+    """Join the episodes between which no gap would be seen: two weeks may have thousands."""
+    joined: list[Episode] = []
+    for one in sorted(episodes, key=lambda episode: episode.start_s):
+        if joined and scale.x(one.start_s) - scale.x(joined[-1].end_s) < 1.0:
+            joined[-1] = replace(joined[-1], end_s=max(one.end_s, joined[-1].end_s))
+        else:
+            joined.append(one)
+    return joined
 
 
 def _unreadable_panel(report: HolterReport, scale: Scale) -> _Panel:
