@@ -71,7 +71,11 @@ def median_beats_svg(
     if median is None:
         return ""
     onset = median.boundaries.get("qrs_onset", float(median.fiducial))
-    time_ms: Float64 = (np.arange(median.values.shape[1]) - onset) / median.sampling_rate * 1000.0
+    time_ms: Float64 = (
+        (np.arange(median.values.shape[1], dtype=np.float64) - onset)
+        / median.sampling_rate
+        * 1000.0
+    )
     curves = [
         Superimposed(lead, time_ms, np.full(time_ms.size, np.nan), median.lead(lead))
         for lead in median.leads
