@@ -200,26 +200,29 @@ def estimate_laboratory(
     duration = source.samples / source.sampling_rate
     warnings = recording_warnings(recording, bundle, leads, duration)
     logits, weights, refusals = _logits(predictor, source, leads)
-    common: dict[str, Any] = {
-        "file": file,
-        "model": bundle.name,
-        "model_version": bundle.version,
-        "synthetic": trained_on_synthetic(bundle),
-        "calibrated": all(bundle.calibrated),
-        "duration_s": duration,
-        "windows": len(logits),
-        "refused_windows": len(refusals),
-        "pooling": pooling_of(bundle),
-        "effective_windows": float(1.0 / (weights**2).sum()) if len(weights) else None,
-        "leads_used": leads.recorded + leads.derived,
-        "warnings": warnings,
-    }
-    if not len(logits):
-        reason = refusals[0] if refusals else Notice("missing", "the recording has no samples")
-        return LaboratoryAnswer(**common, estimates=(), refused=reason)
-    estimates = _estimates(bundle, logits, weights)
-    chosen = tuple(e for e, t in zip(estimates, targets, strict=True) if t.kind == KIND)
-    return LaboratoryAnswer(**common, estimates=chosen)
+    refused: Notice | None = None
+    chosen: tuple[LaboratoryEstimate, ...] = ()
+    if len(logits):
+        estimates = _estimates(bundle, logits, weights)
+        chosen = tuple(e for e, t in zip(estimates, targets, strict=True) if t.kind == KIND)
+    else:
+        refused = refusals[0] if refusals else Notice("missing", "the recording has no samples")
+    return LaboratoryAnswer(
+        file=file,
+        model=bundle.name,
+        model_version=bundle.version,
+        synthetic=trained_on_synthetic(bundle),
+        calibrated=all(bundle.calibrated),
+        duration_s=duration,
+        windows=len(logits),
+        refused_windows=len(refusals),
+        pooling=pooling_of(bundle),
+        effective_windows=float(1.0 / (weights**2).sum()) if len(weights) else None,
+        leads_used=leads.recorded + leads.derived,
+        warnings=warnings,
+        estimates=chosen,
+        refused=refused,
+    )
 
 
 def pooling_of(bundle: Bundle) -> str:

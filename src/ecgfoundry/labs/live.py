@@ -13,7 +13,6 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -242,7 +241,7 @@ def _effective(centred: Float64) -> Float64:
 
 def laboratory_timeline(
     predictor: Predictor, source: WindowSource, *, lead: str | None = None
-) -> dict[str, Any]:
+) -> JsonObject:
     """Follow the estimates through a long recording.
 
     At most 360 windows are read, evenly over the recording; the sliding mean is as long as thirty

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import MissingExtraError, UnsupportedVariantError
 from ecgfoundry.formats.common.capabilities import Capabilities
 from ecgfoundry.formats.common.writing import Writer, Written
@@ -53,7 +54,7 @@ def write_parquet(recording: Recording, path: Path) -> Written:
         import polars
     except ImportError:
         raise MissingExtraError.for_extra("writing Parquet", "data") from None
-    stated: dict[str, Any] = {
+    stated: JsonObject = {
         "sampling_rate": recording.sampling_rate,
         "unit": "mV",
         "leads": list(recording.leads),
@@ -69,10 +70,10 @@ def write_parquet(recording: Recording, path: Path) -> Written:
     return Written(path, 0.0)
 
 
-def _about(recording: Recording) -> dict[str, Any]:
+def _about(recording: Recording) -> JsonObject:
     """Return what the recording says beside its signal, as JSON holds it."""
     start = recording.start_time
-    about = {
+    about: JsonObject = {
         "identifier": recording.subject.identifier,
         "start_time": start.isoformat() if start is not None else None,
         "mains_frequency": recording.mains_frequency,

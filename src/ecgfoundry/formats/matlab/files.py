@@ -18,7 +18,7 @@ from ecgfoundry.errors import FileAccessError, FormatError, LimitError
 from ecgfoundry.formats.arrays.hdf5_files import checked_dataset, open_hdf5, take_dataset
 from ecgfoundry.formats.base import Limits
 from ecgfoundry.formats.common.limits import UnpackingBudget
-from ecgfoundry.formats.matlab.v5 import MAXIMUM_VARIABLES, V5_START, parse_v5
+from ecgfoundry.formats.matlab.v5 import MAXIMUM_VARIABLES, V5_START, MatlabValue, parse_v5
 
 __all__ = ["is_matlab", "load_variables"]
 
@@ -34,7 +34,7 @@ def is_matlab(head: bytes) -> bool:
     return head.startswith((V5_START, _V73_START)) or _v4_order(head) is not None
 
 
-def load_variables(path: Path, limits: Limits) -> dict[str, Any]:
+def load_variables(path: Path, limits: Limits) -> dict[str, MatlabValue]:
     """Load the variables of a MAT file.
 
     Returns
@@ -92,8 +92,8 @@ def _v4_order(content: bytes, position: int = 0) -> str | None:
     return None
 
 
-def _parse_v4(content: bytes, order: str, path: Path, limits: Limits) -> dict[str, Any]:
-    variables: dict[str, Any] = {}
+def _parse_v4(content: bytes, order: str, path: Path, limits: Limits) -> dict[str, MatlabValue]:
+    variables: dict[str, MatlabValue] = {}
     position = 0
     while position < len(content) and len(variables) < MAXIMUM_VARIABLES:
         if _v4_order(content, position) != order:
@@ -116,7 +116,7 @@ def _parse_v4(content: bytes, order: str, path: Path, limits: Limits) -> dict[st
     return variables
 
 
-def _load_v73(path: Path, limits: Limits) -> dict[str, Any]:
+def _load_v73(path: Path, limits: Limits) -> dict[str, MatlabValue]:
     with open_hdf5(path) as file:
         names = [name for name in file if not name.startswith("#")][:MAXIMUM_VARIABLES]
         budget = UnpackingBudget(path, limits)
@@ -125,7 +125,7 @@ def _load_v73(path: Path, limits: Limits) -> dict[str, Any]:
 
 def _plain_hdf5(
     group: Any, name: str, path: Path, limits: Limits, budget: UnpackingBudget, *, depth: int
-) -> Any:
+) -> MatlabValue:
     import h5py
 
     if group.get(name, getclass=True) is h5py.Group:

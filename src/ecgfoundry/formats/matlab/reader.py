@@ -20,7 +20,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from ecgfoundry.formats.arrays.stated import ArrayFile, Stated, with_options
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions
 from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.formats.matlab.files import is_matlab, load_variables
+from ecgfoundry.formats.matlab.v5 import MatlabValue
 from ecgfoundry.leads import STANDARD_12_LEADS, UNNAMED_ECG
 from ecgfoundry.recording import Subject
 
@@ -60,7 +60,7 @@ def _load(path: Path, options: ReadOptions) -> tuple[np.ndarray, Stated]:
     return _bare_matrix(path, variables), with_options(Stated(), options)
 
 
-def _cpsc2018(path: Path, variables: Mapping[str, Any]) -> tuple[np.ndarray, Stated] | None:
+def _cpsc2018(path: Path, variables: Mapping[str, MatlabValue]) -> tuple[np.ndarray, Stated] | None:
     structure = variables.get("ECG")
     if not isinstance(structure, dict):
         return None
@@ -72,7 +72,7 @@ def _cpsc2018(path: Path, variables: Mapping[str, Any]) -> tuple[np.ndarray, Sta
     return data, Stated(STANDARD_12_LEADS, "mV", _CPSC_RATE, subject, header)
 
 
-def _cpsc2019(path: Path, variables: Mapping[str, Any]) -> tuple[np.ndarray, Stated] | None:
+def _cpsc2019(path: Path, variables: Mapping[str, MatlabValue]) -> tuple[np.ndarray, Stated] | None:
     data = variables.get("ecg")
     if not isinstance(data, np.ndarray) or data.shape != (_CPSC2019_SAMPLES, 1):
         return None
@@ -81,7 +81,7 @@ def _cpsc2019(path: Path, variables: Mapping[str, Any]) -> tuple[np.ndarray, Sta
     return data[:, 0], Stated((UNNAMED_ECG,), "mV", _CPSC_RATE, header={"layout": "CPSC 2019"})
 
 
-def _fairseq(path: Path, variables: Mapping[str, Any]) -> tuple[np.ndarray, Stated] | None:
+def _fairseq(path: Path, variables: Mapping[str, MatlabValue]) -> tuple[np.ndarray, Stated] | None:
     data, rate = variables.get("feats"), _scalar(variables.get("curr_sample_rate"))
     if not isinstance(data, np.ndarray) or data.ndim != 2 or rate is None:
         return None
@@ -93,7 +93,7 @@ def _fairseq(path: Path, variables: Mapping[str, Any]) -> tuple[np.ndarray, Stat
     return data, Stated(leads, "mV", rate, header=header)
 
 
-def _bare_matrix(path: Path, variables: Mapping[str, Any]) -> np.ndarray:
+def _bare_matrix(path: Path, variables: Mapping[str, MatlabValue]) -> np.ndarray:
     matrices = {
         name: value
         for name, value in variables.items()
@@ -115,13 +115,13 @@ def _bare_matrix(path: Path, variables: Mapping[str, Any]) -> np.ndarray:
     return matrix[:, 0] if matrix.ndim == 2 and matrix.shape[1] == 1 else matrix
 
 
-def _scalar(value: Any) -> float | None:
+def _scalar(value: MatlabValue) -> float | None:
     if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iuf":
         return float(value.reshape(-1)[0])
     return None
 
 
-def _sex(value: Any) -> str | None:
+def _sex(value: MatlabValue) -> str | None:
     return parse_sex(value) if isinstance(value, str) else None
 
 

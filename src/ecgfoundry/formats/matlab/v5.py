@@ -11,9 +11,10 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfoundry.errors import FormatError, LimitError, UnsupportedVariantError
 from ecgfoundry.formats.base import Limits
@@ -38,7 +39,11 @@ _MAXIMUM_DEPTH = 3
 _MAXIMUM_FIELDS = 1000
 
 
-def parse_v5(content: bytes, path: Path, limits: Limits) -> dict[str, Any]:
+MatlabValue: TypeAlias = "NDArray[np.generic] | str | dict[str, MatlabValue] | None"
+"""A numeric array, a text, a 1 x 1 structure; None for anything else."""
+
+
+def parse_v5(content: bytes, path: Path, limits: Limits) -> dict[str, MatlabValue]:
     """Return the variables of a file; see :func:`matlab_files.load_variables`.
 
     Raises
@@ -64,8 +69,8 @@ class _Parser:
         self._limits = limits
         self._budget = UnpackingBudget(path, limits)
 
-    def variables(self, data: memoryview) -> dict[str, Any]:
-        result: dict[str, Any] = {}
+    def variables(self, data: memoryview) -> dict[str, MatlabValue]:
+        result: dict[str, MatlabValue] = {}
         objects = 0
         while len(data) >= 8 and len(result) + objects < MAXIMUM_VARIABLES:
             kind, body, data = self._element(data, padded=False)
@@ -113,7 +118,7 @@ class _Parser:
         self._budget.take(size, len(body), "a variable")
         return head + inflater.decompress(inflater.unconsumed_tail, size)
 
-    def _matrix(self, body: memoryview, depth: int) -> tuple[int, str, Any]:
+    def _matrix(self, body: memoryview, depth: int) -> tuple[int, str, MatlabValue]:
         """Return class, name and value of a matrix element; the value is None if it is skipped."""
         if len(body) == 0:
             return 6, "", np.empty((0, 0))
@@ -127,7 +132,7 @@ class _Parser:
         _, name_bytes, body = self._element(body)
         name = bytes(name_bytes[:63]).decode("latin-1")
         self._check_shape(shape, name)
-        value: Any = None
+        value: MatlabValue = None
         if array_class in _CLASSES and not is_complex:
             value = self._numbers(body, shape, array_class)
         elif array_class == _CHAR:
@@ -164,13 +169,13 @@ class _Parser:
             encoding += "-le" if self._order == "<" else "-be"
         return bytes(stored[:1000]).decode(encoding, errors="replace")
 
-    def _structure(self, body: memoryview, depth: int) -> dict[str, Any]:
+    def _structure(self, body: memoryview, depth: int) -> dict[str, MatlabValue]:
         _, length_bytes, body = self._element(body)
         length = struct.unpack_from(f"{self._order}i", length_bytes)[0]
         _, names, body = self._element(body)
         if not 0 < length <= 256 or len(names) // length > _MAXIMUM_FIELDS:
             raise self._damaged(f"field names of {length} bytes")
-        result = {}
+        result: dict[str, MatlabValue] = {}
         for start in range(0, len(names) - length + 1, length):
             name = bytes(names[start : start + length]).split(b"\0")[0].decode("latin-1")
             kind, field, body = self._element(body)
