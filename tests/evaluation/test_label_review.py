@@ -56,11 +56,12 @@ def mapped(table: Path):
 
 def test_the_two_wrong_labels_stand_first(table: Path, tmp_path: Path) -> None:
     found = review(mapped(table), tmp_path / "out", predictions=tmp_path / "p.csv", shown=3)
-    assert [one.record for one in found[:2]] == ["r8", "r3"]
+    assert [one.record for one in found[:2]] == ["r3", "r8"]
     assert [one.likely_error for one in found[:3]] == [True, True, False]
-    assert (found[0].given, found[0].suggested) == ("sinus", "af")
-    # Means: af (0.9 x 4 + 0.1) / 5 = 0.74, sinus (0.9 x 6 + 0.1) / 7; r8: (0.9 - 0.74) - (0.1 - .)
-    assert found[0].suspicion == pytest.approx(0.16 - 0.1 + 5.5 / 7)
+    assert (found[0].given, found[0].suggested) == ("af", "sinus")
+    # 0.468996 bits over the probability 0.1 of the label, and over 0.9 where it is right.
+    assert found[0].suspicion == pytest.approx(0.468996 / 0.101, rel=1e-4)
+    assert found[2].suspicion == pytest.approx(0.468996 / 0.901, rel=1e-4)
     rows = list(csv.DictReader((tmp_path / "out" / "review.csv").open()))
     assert len(rows) == RECORDS and rows[0]["decision"] == ""
     page = (tmp_path / "out" / "review.html").read_text()

@@ -42,7 +42,7 @@ def review(
     output : path, optional
         Folder for ``review.csv`` and ``review.html``.
     predictions : path, optional
-        Probabilities of a model that did not learn from these records. None: of boosted trees on
+        Probabilities of a model that did not learn from these records. None: of trees on
         measured features, each fitted without the record's person.
     shown : int
         Labels with a trace on the page.

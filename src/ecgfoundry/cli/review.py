@@ -25,8 +25,8 @@ def review(
 ) -> int:
     """Rank labels that are probably wrong, or correct them as people decided.
 
-    Without --predictions, boosted trees on measured features answer for every record, each fitted
-    without the record's person. Writes review.csv (every label, the most suspicious first) and
+    Without --predictions, trees on measured features answer for every record, each fitted without
+    the record's person. Writes review.csv (every label, the most suspicious first) and
     review.html (the first ones with their traces). With --decisions, writes the corrected table.
 
     Parameters

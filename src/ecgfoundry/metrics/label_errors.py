@@ -1,8 +1,9 @@
 """Which labels are suspicious: confident learning from probabilities of models that never saw them.
 
-After Northcutt, Jiang and Chuang (J Artif Intell Res 2021): what a probability says depends on how
-sure the models are of the records that bear the label, so that each class is measured by its own
-mean ("self-confidence") and not by one limit for all.
+The order is that of confidence-weighted entropy (Kuan and Mueller, ICML workshop on data-centric
+AI 2022): how little the models know, over the probability that they give the label. Likely errors
+are those of the confident joint (Northcutt, Jiang and Chuang, J Artif Intell Res 2021): each class
+is measured by its own mean and not by one limit for all.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from ecgfoundry.errors import SignalError
 
 __all__ = ["LabelSuspicion", "label_suspicion"]
 
+FLOOR = 1e-3
+"""Added to the probability of the given class, which may be 0 (our choice)."""
+_SMALLEST = 1e-12
+
 Float64 = NDArray[np.float64]
 
 
@@ -26,13 +31,12 @@ class LabelSuspicion:
     Attributes
     ----------
     score : float64 (records,)
-        How far the best other class stands above the given one, each against its own mean; above 0
-        the other one fits better.
+        Entropy of the probabilities, as a share of the largest one, over that of the given class.
     suggested : int64 (records,)
-        The best other class.
+        The most probable other class.
     confident : bool (records,)
-        Whether that class is as probable as it is, on average, for the records that bear it: the
-        label counts as an error in the confident joint.
+        That class is more probable than the given one, and as probable as it is on average for the
+        records that bear it.
     """
 
     score: Float64
@@ -57,7 +61,7 @@ def label_suspicion(probabilities: ArrayLike, given: ArrayLike) -> LabelSuspicio
 
     Examples
     --------
-    >>> found = label_suspicion([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.95, 0.05]], [0, 0, 1, 1])
+    >>> found = label_suspicion([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.9, 0.1]], [0, 0, 1, 1])
     >>> int(found.score.argmax()), int(found.suggested[3]), bool(found.confident[3])
     (3, 0, True)
     """
@@ -73,11 +77,13 @@ def label_suspicion(probabilities: ArrayLike, given: ArrayLike) -> LabelSuspicio
     score, suggested = np.full(len(y), np.nan), np.full(len(y), -1, dtype=np.int64)
     confident = np.zeros(len(y), dtype=bool)
     rows = np.flatnonzero(known)
-    margins = p[rows] - means
-    own = margins[np.arange(len(rows)), y[rows]]
-    margins[np.arange(len(rows)), y[rows]] = -np.inf
-    best = margins.argmax(axis=1)
-    score[rows] = margins[np.arange(len(rows)), best] - own
+    every = np.arange(len(rows))
+    here = p[rows]
+    own = here[every, y[rows]].copy()
+    entropy = -(here * np.log(np.maximum(here, _SMALLEST))).sum(axis=1) / np.log(width)
+    here[every, y[rows]] = -np.inf
+    best = here.argmax(axis=1)
+    score[rows] = entropy / (own + FLOOR)
     suggested[rows] = best
-    confident[rows] = margins[np.arange(len(rows)), best] >= 0
+    confident[rows] = (here[every, best] > own) & (here[every, best] >= means[best])
     return LabelSuspicion(score, suggested, confident)
