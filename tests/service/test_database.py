@@ -47,8 +47,9 @@ def database(empty: Database) -> Database:
 
 
 def recording(name: str = "a.edf", owner: str = "ward 3", **fields: Any) -> NewRecording:
-    file = StoredFile(name, f"{name:0<64}"[:64], 1000)
-    return NewRecording(owner, f"{owner}{name:0<64}"[:64], name, (file,), **fields)
+    plain = name.encode("ascii", "replace").decode().replace("\x00", "0")
+    file = StoredFile(plain, f"{plain:0<64}"[:64], 1000)
+    return NewRecording(owner, f"{owner}{plain:0<64}"[:64], name, (file,), **fields)
 
 
 def put(database: Database, *new: NewRecording) -> list[str]:
@@ -203,6 +204,13 @@ def test_a_worklist_is_searched_by_what_the_header_says(database: Database) -> N
         assert found(words="2.EDF") == [second]
         assert found(after=NOON.replace(year=2099)) == []
         assert len(found(before=NOON.replace(year=2099))) == 2
+
+
+def test_text_that_a_database_cannot_hold_is_held_without_it(database: Database) -> None:
+    put(database, recording("a\x00b\ud800.edf"))
+    with database.reading() as session:
+        (row,) = recordings.list_recordings(session, Worklist(words="a\x00B"), limit=9).rows
+        assert row.name == "a\ufffdb?.edf"
 
 
 def test_a_removed_recording_takes_everything_about_it_along(database: Database) -> None:

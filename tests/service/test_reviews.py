@@ -87,7 +87,15 @@ def test_the_worklist_says_what_the_header_and_the_machine_say(
     assert listed(ward, after=tomorrow) == []
     assert listed(ward, before=tomorrow) == kept[::-1]
     assert ward.get("/v1/recordings", headers=as_(OTHER)).json()["recordings"] == []
-    for wrong in ("after=yesterday", "after=2026-01-01T00:00:00", "review=maybe", "limit=0"):
+    for wrong in (
+        "after=yesterday",
+        "after=2026-01-01T00:00:00",
+        "review=maybe",
+        "limit=0",
+        "q=%00",
+        "after=0001-01-01T00:00:00%2B23:59",
+        "cursor=MDAwMS0wMS0wMVQwMDowMDowMCsyMzo1OSB4",
+    ):
         assert ward.get(f"/v1/recordings?{wrong}").status_code == 400, wrong
 
 
@@ -133,6 +141,8 @@ def test_a_review_is_added_and_changes_nothing_that_was_said(
         b'{"decision": "edited", "statements": [{"name": "x", "present": "yes, really"}]}',
         b'{"decision": "confirmed", "comment": "' + b"x" * 10_001 + b'"}',
         b"[" * 100_000,
+        b'{"decision": "edited", "comment": "\\u0000"}',
+        b'{"decision": "edited", "comment": "\\ud800"}',
         b"\xff\xfe",
     ],
 )

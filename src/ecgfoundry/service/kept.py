@@ -167,8 +167,8 @@ class KeptRecordings:
         with self.database.reading() as session:
             recording = self._found(session, name, caller)
             files, called = stored_files(recording), recording.name
-        if caller is not None:
-            self.note_reading(recording, caller)
+            if caller is not None:
+                self.note_reading(recording, caller)
         folder = self._workspace.folder("reading")
         try:
             yield self._given(name, files, folder), called

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ecgfoundry.service.database.audit import Event, audit_since, write_audit
 from ecgfoundry.service.database.recordings import Worklist
@@ -30,14 +30,23 @@ _TAG = "stored recordings"
 _LARGEST_REVIEW = 1_000_000
 
 
+def _text(value: str) -> str:
+    if "\x00" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise ValueError("it holds a character that is none")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_text)]
+
+
 class ReviewedStatement(BaseModel):
     """What a reader says about one statement or finding."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Text = Field(min_length=1, max_length=200)
     present: bool | None
-    note: str = Field("", max_length=2000)
+    note: Text = Field("", max_length=2000)
 
 
 class NewReview(BaseModel):
@@ -47,7 +56,7 @@ class NewReview(BaseModel):
 
     decision: Literal["confirmed", "edited", "rejected"]
     statements: list[ReviewedStatement] = Field(default=[], max_length=500)
-    comment: str = Field("", max_length=10_000)
+    comment: Text = Field("", max_length=10_000)
 
 
 def add_kept_routes(app: FastAPI, state: ServiceState) -> None:

@@ -6,12 +6,13 @@ they are analysed anew by the framework with every request.
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import HTTPConnection
 
 from ecgfoundry.formats.base import Limits, ReadOptions
@@ -39,6 +40,17 @@ __all__ = [
 ]
 
 
+def _utc(moment: dt.datetime) -> dt.datetime:
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError("there is no such time in UTC") from None
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A time with its zone."""
+
+
 class Parameters(BaseModel):
     """The parameters of an address; nothing else may stand there."""
 
@@ -52,8 +64,13 @@ class Parameters(BaseModel):
         ------
         RequestValidationError
         """
+        asked = dict(request.query_params)
+        for name, value in asked.items():
+            if "\x00" in value:
+                words = f"the parameter '{name[:40]}' holds a character that is none"
+                raise ProblemError(Problem(400, "parameter", words))
         try:
-            return cls.model_validate(dict(request.query_params))
+            return cls.model_validate(asked)
         except ValidationError as error:
             raise RequestValidationError(
                 [{**one, "loc": ("query", *one["loc"])} for one in error.errors()]
@@ -151,8 +168,8 @@ class RecordingList(Listed):
         description="Words that all stand in the name, the identifier or the file name",
     )
     patient: str | None = Field(None, max_length=255, description="The identifier in the file")
-    after: AwareDatetime | None = Field(None, description="Kept at that time or later")
-    before: AwareDatetime | None = Field(None, description="Kept before that time")
+    after: Time | None = Field(None, description="Kept at that time or later")
+    before: Time | None = Field(None, description="Kept before that time")
 
 
 class JobList(Listed):

@@ -91,7 +91,6 @@ class Database:
         """
         with self._told(), Session(self._engine) as session:
             yield session
-            session.rollback()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:

@@ -63,7 +63,9 @@ def _read(cursor: str) -> tuple[dt.datetime, str]:
             base64.b64decode(cursor, altchars=b"-_", validate=True).decode().partition(" ")
         )
         found = dt.datetime.fromisoformat(moment)
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+        if found.tzinfo is not None:
+            found = found.astimezone(dt.UTC)
+    except (binascii.Error, UnicodeDecodeError, ValueError, OverflowError):
         raise ValueError("this is no cursor of a page before") from None
     if found.tzinfo is None or not name or "\x00" in name:
         raise ValueError("this is no cursor of a page before")

@@ -69,6 +69,19 @@ class Moment(TypeDecorator[dt.datetime]):
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
 
 
+class Words(TypeDecorator[str]):
+    """Text that came from outside: without what one database or the other cannot hold."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Write it; the sign for unreadable stands where a NUL or half a character was."""
+        if value is None:
+            return None
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
 class Base(DeclarativeBase):
     """All tables. Constraints have names, so that migrations can change them anywhere."""
 
@@ -95,22 +108,22 @@ class Recording(Base):
     __tablename__ = "recordings"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_name)
-    owner: Mapped[str] = mapped_column(String(255))
+    owner: Mapped[str] = mapped_column(Words)
     content: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the files, with their names where there are several."""
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(Words)
     """What the sender called the file that is read."""
-    source: Mapped[str] = mapped_column(String(100))
+    source: Mapped[str] = mapped_column(Words)
     bytes: Mapped[int] = mapped_column(BigInteger)
     kept: Mapped[bool] = mapped_column()
     created_at: Mapped[dt.datetime] = mapped_column(Moment, default=now)
     described_at: Mapped[dt.datetime | None] = mapped_column(Moment)
     about: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    patient: Mapped[str | None] = mapped_column(String(255))
+    patient: Mapped[str | None] = mapped_column(Words)
     """The identifier in the file; the same person where the owner is the same."""
-    taken_at: Mapped[str | None] = mapped_column(String(40))
+    taken_at: Mapped[str | None] = mapped_column(Words)
     """As the file states it, with or without a zone."""
-    words: Mapped[str] = mapped_column(Text, default="")
+    words: Mapped[str] = mapped_column(Words, default="")
     """What a search looks through, in small letters."""
     decision: Mapped[str | None] = mapped_column(String(20))
     """Of the latest review; None: it is open."""
@@ -150,7 +163,7 @@ class Job(Base):
     __tablename__ = "jobs"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_name)
-    owner: Mapped[str] = mapped_column(String(255))
+    owner: Mapped[str] = mapped_column(Words)
     kind: Mapped[str] = mapped_column(String(20))
     question: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """Model, lead and what the files do not say themselves."""
@@ -166,7 +179,7 @@ class Job(Base):
     lease_until: Mapped[dt.datetime | None] = mapped_column(Moment)
     claims: Mapped[int] = mapped_column(default=0)
     """Taken up so often since its last result."""
-    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    idempotency_key: Mapped[str | None] = mapped_column(Words)
     request: Mapped[str | None] = mapped_column(String(64))
     """SHA-256 of what was asked with that key."""
 
@@ -189,7 +202,7 @@ class Result(Base):
         ForeignKey("recordings.id", ondelete="SET NULL")
     )
     kind: Mapped[str] = mapped_column(String(20))
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(Words)
     state: Mapped[str] = mapped_column(String(10), default="waiting")
     """waiting, done or failed."""
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
@@ -213,10 +226,10 @@ class Review(Base):
     recording_id: Mapped[str] = mapped_column(ForeignKey("recordings.id", ondelete="CASCADE"))
     result_id: Mapped[int | None] = mapped_column(ForeignKey("results.id", ondelete="SET NULL"))
     """The machine's answer that was looked at."""
-    reader: Mapped[str] = mapped_column(String(255))
+    reader: Mapped[str] = mapped_column(Words)
     decision: Mapped[str] = mapped_column(String(20))
     statements: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    comment: Mapped[str] = mapped_column(Text)
+    comment: Mapped[str] = mapped_column(Words)
     created_at: Mapped[dt.datetime] = mapped_column(Moment, default=now)
 
     __table_args__ = (Index(None, "recording_id", "id"),)
@@ -238,7 +251,7 @@ class Delivery(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[dt.datetime] = mapped_column(Moment, default=now)
     lease_until: Mapped[dt.datetime | None] = mapped_column(Moment)
-    last_error: Mapped[str | None] = mapped_column(Text)
+    last_error: Mapped[str | None] = mapped_column(Words)
     created_at: Mapped[dt.datetime] = mapped_column(Moment, default=now)
     delivered_at: Mapped[dt.datetime | None] = mapped_column(Moment)
 
@@ -252,7 +265,7 @@ class Audit(Base):
 
     id: Mapped[int] = mapped_column(_Number, primary_key=True)
     at: Mapped[dt.datetime] = mapped_column(Moment, default=now)
-    who: Mapped[str] = mapped_column(String(255))
+    who: Mapped[str] = mapped_column(Words)
     action: Mapped[str] = mapped_column(String(60))
     content: Mapped[str | None] = mapped_column(String(64))
     """SHA-256 of the recording."""
