@@ -72,7 +72,6 @@ def test_whose_ecg_it_is_and_what_its_device_stated(page: Any) -> None:
     assert abs(int(ours[2].split()[0]) - 161) <= 10
     assert abs(int(ours[3].split()[0]) - 75) <= 15
     assert abs(int(ours[4].split("/")[0]) - 368) <= 25
-    picture(page, "page-head", height=320)
 
 
 def test_a_value_that_is_missing_has_its_reason(page: Any) -> None:
@@ -216,7 +215,6 @@ def test_cabrera_begins_with_avl_and_turns_avr(page: Any, tmp_path: Path) -> Non
     assert trace_above(5 + 2.5 * 20)  # -aVR
     label = page.locator("#paper").get_attribute("aria-label")
     assert label.startswith("ECG, aVL, V1, I, V2, aVR, V3, II, V4, aVF, V5, III, V6, from")
-    picture(page, "page-cabrera", at="#trace", height=560)
 
 
 def test_calipers_stay_when_the_window_changes(page: Any) -> None:

@@ -52,13 +52,15 @@ function list(streams) {
     return;
   }
   box.append(...streams.map((stream) => {
-    const made = button(stream.name || stream.stream.slice(0, 8), () => watch(stream.stream));
+    const made = button(nameOf(stream), () => watch(stream));
     made.dataset.stream = stream.stream;
     return made;
   }));
   mark();
-  if (streams.length === 1 && !watching) watch(streams[0].stream);
+  if (streams.length === 1 && !watching) watch(streams[0]);
 }
+
+const nameOf = (stream) => stream.name || stream.stream.slice(0, 8);
 
 // Which of the streams is watched: it must never be in doubt whose ECG this is.
 function mark() {
@@ -98,14 +100,15 @@ function stopWatching() {
   watching = null;
 }
 
-function watch(identifier) {
+function watch(stream) {
   stopWatching();
+  const identifier = stream.stream, name = nameOf(stream);
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(`${scheme}//${location.host}/v1/streams/${identifier}/watch`);
   socket.binaryType = "arraybuffer";
   const state = document.getElementById("live-state");
   delete state.dataset.words;
-  state.textContent = "";
+  state.textContent = name;
   const canvas = document.getElementById("live-paper");
   canvas.hidden = true;
   const estimates = document.getElementById("live-laboratory");
@@ -125,7 +128,7 @@ function watch(identifier) {
   let reason = "the connection to the service is lost";
   socket.onclose = () => {
     clearInterval(watching.timer);
-    state.textContent = [state.dataset.words, reason].filter(Boolean).join(" · ");
+    state.textContent = [name, state.dataset.words, reason].filter(Boolean).join(" · ");
     showGone(`This stream is over: ${reason}. What is shown is of the past.`);
   };
   socket.onmessage = (event) => {
@@ -157,7 +160,7 @@ function watch(identifier) {
       const words = steady.refused ? steady.refused.message
         : steady.present === null ? "not decided" : steady.present.join(", ") || "no finding of this model";
       if (state.dataset.words !== words) state.dataset.words = words;
-      state.textContent = `${words} · ${message.time_s.toFixed(0)} s · ${about ? about.model : ""}`;
+      state.textContent = `${name} · ${words} · ${message.time_s.toFixed(0)} s · ${about ? about.model : ""}`;
       if (steady.probabilities) {
         document.getElementById("live-table").replaceChildren(table(steady.probabilities, steady.present));
       }
@@ -171,7 +174,7 @@ function watch(identifier) {
       document.getElementById("live-laboratory-table").replaceChildren(laboratoryView(message, points));
     } else if (message.type === "restarted") {
       points = [];
-      state.textContent = message.reason;
+      state.textContent = `${name} · ${message.reason}`;
     } else if (message.type === "closing" || message.type === "problem") {
       reason = message.reason || message.detail;
     }
