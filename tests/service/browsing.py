@@ -62,7 +62,7 @@ def picture(page: Any, name: str, *, at: str = "#top", height: int | None = None
     clip = {"x": 0, "y": max(top - 8, 0), "width": width, "height": height or 890}
     page.screenshot(path=str(path), full_page=True, clip=clip)
     with Image.open(path) as taken:
-        taken.convert("RGB").quantize(48).save(path, optimize=True)
+        taken.convert("RGB").quantize(96).save(path, optimize=True)
     assert path.stat().st_size < 250_000
 
 

@@ -84,7 +84,9 @@ def test_an_answer_has_measurements_and_statements(
     assert answer["measurements"]["values"]["heart_rate_bpm"]["value"] == pytest.approx(75, abs=0.5)
     present = [one["name"] for one in answer["statements"] if one["present"]]
     assert "ST DEPRESSION" in present
-    read = service.post("/v1/diagnose", params={"recording": now, "format": "reading"}).json()
+    sent = service.post("/v1/diagnose", params={"recording": now, "format": "reading"})
+    assert sent.headers["content-type"] == "application/vnd.ecgfoundry.reading+json"
+    read = sent.json()
     assert "ST depression" in [one["words"] for one in read["reading"]["statements"]]
     assert read["statements"] == answer["statements"]
 

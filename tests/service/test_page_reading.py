@@ -241,7 +241,7 @@ def test_what_changed_since_an_earlier_ecg(page: Any, tmp_path: Path) -> None:
     page.locator("#earlier-table table").wait_for()
     assert "before.npz" in page.locator("#earlier-facts").inner_text()
     summary = page.locator("#earlier-summary").inner_text()
-    assert "ST now depressed in" in summary
+    assert "ST now depressed in V4, V5, V6: ST level" in summary
     assert "ST level at J + 60 ms in V5 −0.2" in summary
     rows = texts(page, "#earlier-table tr.present th")
     assert not {"Heart rate", "PR interval", "QRS duration", "QRS axis"} & set(rows)

@@ -54,7 +54,7 @@ FORMATS = {
     "fhir": "application/fhir+json",
     "html": "text/html; charset=utf-8",
     "pdf": "application/pdf",
-    "reading": "application/json",
+    "reading": "application/vnd.ecgfoundry.reading+json",
 }
 DRAWN_S = 60.0
 _LARGEST_INT16 = 32767

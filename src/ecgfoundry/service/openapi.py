@@ -322,6 +322,7 @@ def in_every_format(name: str) -> dict[str, Any]:
         "application/fhir+json": {"schema": _ANY},
         "text/html": _TEXT,
         "application/pdf": _BINARY,
+        "application/vnd.ecgfoundry.reading+json": {"schema": _ANY},
     }
 
 

@@ -14,8 +14,9 @@ const DIGITS = { mV: 2, "/min": 0, ms: 0, deg: 0 };
 const UNIT = { deg: "°" };
 
 function value(number, unit, signed = false) {
-  const text = number.toFixed(DIGITS[unit] ?? 1).replace("-", "−");
-  const sign = signed && number > 0 ? "+" : "";
+  const rounded = Number(number.toFixed(DIGITS[unit] ?? 1)) || 0; // never "−0"
+  const text = rounded.toFixed(DIGITS[unit] ?? 1).replace("-", "−");
+  const sign = signed && rounded > 0 ? "+" : "";
   return `${sign}${text}${UNIT[unit] ?? ` ${unit}`}`;
 }
 
@@ -42,7 +43,8 @@ function list(words, items) {
 function summary(reading) {
   const lines = reading.statements.map((one) => {
     const line = element("p", undefined, "serial");
-    line.append(element("strong", one.words[0].toUpperCase() + one.words.slice(1)), ` ${one.because.join(", ")}`);
+    const words = one.words.endsWith(" in") ? `${one.words} ${one.leads.join(", ")}` : one.words;
+    line.append(element("strong", `${words[0].toUpperCase()}${words.slice(1)}: `), one.because.join(", "));
     return line;
   });
   if (reading.appeared.length) lines.push(list("New", reading.appeared));
