@@ -315,8 +315,12 @@ def test_the_description_of_the_interface(service: TestClient) -> None:
             problem = operation["responses"]["404"]["content"]
             assert list(problem) == ["application/problem+json"]
     assert set(document["paths"]["/v1/diagnose"]["post"]["responses"]["200"]["content"]) == {
-        "application/json", "application/fhir+json", "text/html", "application/pdf",
-    }  # fmt: skip
+        "application/json",
+        "application/vnd.ecgfoundry.reading+json",
+        "application/fhir+json",
+        "text/html",
+        "application/pdf",
+    }
     for path, kind in (
         ("/metrics", "text/plain"),
         ("/v1/models/{name}/card", "text/markdown"),
