@@ -24,7 +24,7 @@ from ecgfoundry.formats.files import read
 from ecgfoundry.formats.wfdb.header import read_header
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import fingerprint, windows_fingerprints
-from ecgfoundry.recording import Annotation, Recording
+from ecgfoundry.recording import Annotation
 from ecgfoundry.training.recipes.rhythm_single_lead.data import (
     LABELS,
     SOURCE_RATE,
@@ -118,8 +118,8 @@ def learned_from(data_zip: Path) -> frozenset[int]:
     ``data_zip`` is the archive of CinC 2017; the other data sets lie beside it.
     """
     raw = read_cinc2017(data_zip).raw
-    own = (Recording.from_array(x[None], sampling_rate=SOURCE_RATE, leads=["I"]) for x in raw)
-    marks = [fingerprint(one) for one in own]
+    own = [windows_fingerprints(x[None, None], SOURCE_RATE, ["I"]) for x in raw]
+    marks = [mark for (mark,) in own]
     marks += [one.mark for one in known_rhythms(data_zip.parent)]
     return frozenset(mark for mark in marks if mark is not None)
 
