@@ -435,8 +435,8 @@ SHIPPED: dict[str, Shipped] = {
         "ptbxl_subset",
         _run_superclass,
         superclass_metrics,
-        _SUPERCLASS_LATER,
         _superclass_learned_from,
+        _SUPERCLASS_LATER,
     ),
 }
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,10 +74,11 @@ def separate(committee: RhythmNet) -> list[RhythmNet]:
     committee keeps the mean of the biases only.
     """
     count = len(committee.members)
+    config: dict[str, Any] = {**committee.config, "members": 1}
     width = committee.features // count
     networks = []
     for k, member in enumerate(committee.members):
-        network = RhythmNet(**{**committee.config, "members": 1})
+        network = RhythmNet(**config)
         network.members[0].load_state_dict(member.state_dict())
         with torch.no_grad():
             part = committee.classifier.weight[:, k * width : (k + 1) * width]
