@@ -134,6 +134,39 @@ def test_wander_is_a_sine_of_stated_frequency_and_amplitude() -> None:
             assert ((sign * begin > 0) & (direction * slope > 0)).sum() > 40
 
 
+def test_band_noise_lies_in_5_to_40_hz_at_the_stated_ratio() -> None:
+    batch = unit(300, 2000, leads=2)
+    batch[:, 1] *= 3
+    after = a.add_band_noise(
+        batch, generator(), sampling_rate=200.0, probability=1.0, partial=0.0
+    )  # fmt: skip
+    noise = (after - batch) / batch.std(axis=2, keepdims=True)
+    power = (np.abs(np.fft.rfft(noise, axis=2)) ** 2).mean(axis=(0, 1))
+    hz = np.fft.rfftfreq(2000, 1 / 200)
+    inside = (hz >= 5) & (hz <= 40)
+    assert power[~inside].max() < 1e-6 * power[inside].mean()
+    # Uniform from 0 to 20 dB below the lead; both leads alike.
+    level = -20 * np.log10(noise.std(axis=2))
+    np.testing.assert_allclose(level[:, 0], level[:, 1], atol=0.01)
+    assert -0.01 < level.min() < 0.5 and 19.5 < level.max() < 20.01
+    assert level.mean() == pytest.approx(10.0, abs=1.7)  # 20 / sqrt 12 / sqrt 300, five times
+    # From white to 1/f: at 40 Hz 1/8 of the power at 5 Hz at the most.
+    ends = [power[(hz >= f - 1) & (hz <= f + 1) & inside].mean() for f in (6, 39)]
+    assert 1 / 7 < ends[1] / ends[0] < 1
+
+
+def test_band_noise_of_half_the_recordings_covers_a_piece() -> None:
+    batch = unit(400, 1000)
+    after = a.add_band_noise(batch, generator(), sampling_rate=200.0, probability=0.5)
+    different = (after != batch)[:, 0]
+    noisy = different.any(axis=1)
+    assert 151 <= int(noisy.sum()) <= 249  # binomial(400, 0.5), one in a million
+    length = different[noisy].sum(axis=1)
+    share = (length < 990).mean()
+    assert 0.3 < share < 0.67  # half, and of the pieces a few are nearly whole
+    assert length.min() >= 195  # a fifth, less a few samples that stay equal
+
+
 def test_mains_is_50_or_60_hz_of_stated_amplitude_and_one_phase() -> None:
     batch = unit(400, 500, leads=2)
     batch[:, 1] *= 3
@@ -296,7 +329,8 @@ def planned(name: str, batch: np.ndarray, rate: float = 100.0) -> np.ndarray:
 def test_names_of_the_plan() -> None:
     own = tuple(n for n in AUGMENTATIONS if AUGMENTATIONS.origin(n) == "ecgfoundry")
     assert own == (
-        "lead-dropout", "shift", "scale", "noise", "baseline-wander", "mains", "masking",
+        "lead-dropout", "shift", "scale", "noise", "band-noise", "baseline-wander", "mains",
+        "masking",
     )  # fmt: skip
 
 

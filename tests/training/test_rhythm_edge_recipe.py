@@ -19,7 +19,7 @@ from ecgfoundry.training import shipped  # noqa: E402
 from ecgfoundry.training.recipes import ensembles as committees  # noqa: E402
 from ecgfoundry.training.recipes import rhythm_single_lead  # noqa: E402
 from ecgfoundry.training.recipes import rhythm_single_lead_edge as recipe  # noqa: E402
-from ecgfoundry.training.recipes.rhythm_single_lead import measuring, members  # noqa: E402
+from ecgfoundry.training.recipes.rhythm_single_lead import measuring, members, refining  # noqa: E402
 from tests.training.test_rhythm_recipe import COUNTS, data_zip  # noqa: E402, F401
 
 
@@ -30,7 +30,10 @@ def small_settings():
         small = {"stem_channels": 4, "channels": [4, 4, 4, 4], "dilations": [1]}
         patch.setattr(members, "ARCHITECTURE", {**members.ARCHITECTURE, **small})
         patch.setattr(recipe, "ARCHITECTURE", {**recipe.ARCHITECTURE, **small, "dilations": [2]})
-        for owner, name in ((members, "TEACHER"), (members, "STUDENT"), (recipe, "SETTINGS")):
+        for owner, name in (
+            (members, "TEACHER"), (members, "STUDENT"), (refining, "SETTINGS"),
+            (recipe, "SETTINGS"), (recipe, "REFINING"),
+        ):  # fmt: skip
             patch.setattr(owner, name, replace(getattr(owner, name), epochs=1))
         for owner in (measuring, recipe):
             patch.setattr(owner, "statistic_interval", partial(owner.statistic_interval, draws=50))
@@ -42,10 +45,10 @@ def done(data_zip: Path, tmp_path_factory, small_settings):  # noqa: F811
     """The committee's figures, the edge network's, and the folder of both."""
     work = tmp_path_factory.mktemp("work")
     committee = rhythm_single_lead.run(
-        data_zip, work / recipe.COMMITTEE, seed=3, folds=2, student_count=2, measure_holdout=True
+        data_zip, work / recipe.COMMITTEE, seed=3, folds=2, student_count=2
     )
     output = work / "rhythm-single-lead-edge"
-    edge = recipe.run(data_zip, output, seed=3, folds=2, measure_holdout=True)
+    edge = recipe.run(data_zip, output, seed=3, folds=2)
     return committee, edge, work
 
 
@@ -73,9 +76,6 @@ def test_half_of_a_target_is_the_answer_of_the_committee_to_the_very_crop() -> N
 
 def test_the_smaller_network_is_trained_and_measured(done) -> None:
     _, edge, work = done
-    # What is calibrated and measured is the rounded network that is written.
-    loss = edge["validation_log_loss"]["edge"]
-    assert edge["validation"]["log_loss"] == pytest.approx(loss, abs=1e-9)
     folder = work / "rhythm-single-lead-edge"
     configuration = json.loads((folder / "config.json").read_text())["configuration"]
     network = RhythmNet(**configuration)
@@ -85,19 +85,19 @@ def test_the_smaller_network_is_trained_and_measured(done) -> None:
     assert configuration["members"] == 1
     assert configuration["dilations"] == [2]
     (curve,) = [json.loads(row) for row in (folder / "curves.jsonl").read_text().splitlines()]
-    assert curve["member"] == recipe.NAME
+    assert curve["member"] == "member0"
     assert edge["parameters"] == sum(p.numel() for p in network.parameters())
     assert json.loads((folder / "metrics.json").read_text()) == edge
 
 
 def test_the_committee_beside_it_is_the_one_of_its_own_recipe(done) -> None:
     committee, edge, _ = done
-    compared = edge["holdout_against_committee"]["30 s"]
-    assert compared["records"] == sum(round(0.15 * n) for n in COUNTS.values())
+    compared = edge["against_committee"]["30 s"]
+    assert compared["records"] == sum(round(0.15 * n) + round(0.1 * n) for n in COUNTS.values())
     for name in ("auroc_A", "f1_mean_NAO"):
         figures = compared[name]
-        assert figures["committee"] == pytest.approx(committee["holdout"][name], abs=1e-9)
-        assert figures["edge"] == pytest.approx(edge["holdout"][name], abs=1e-9)
+        assert figures["committee"] == pytest.approx(committee["left_out"][name], abs=1e-9)
+        assert figures["edge"] == pytest.approx(edge["left_out"][name], abs=1e-9)
         assert figures["difference"] == pytest.approx(figures["edge"] - figures["committee"])
         if figures["difference_ci95"] is not None:  # None where no draw changes the difference
             low, high = figures["difference_ci95"]
@@ -110,7 +110,7 @@ def test_a_finished_run_does_not_train_again(done, data_zip: Path, monkeypatch) 
     _, edge, work = done
     monkeypatch.setattr(committees, "fit", None)
     output = work / "rhythm-single-lead-edge"
-    assert recipe.run(data_zip, output, seed=3, folds=2, measure_holdout=True) == edge
+    assert recipe.run(data_zip, output, seed=3, folds=2) == edge
 
 
 def test_it_becomes_a_bundle_whose_card_names_the_differences(done, tmp_path: Path) -> None:
@@ -123,6 +123,6 @@ def test_it_becomes_a_bundle_whose_card_names_the_differences(done, tmp_path: Pa
         m for m in document["metrics"]
         if m["name"].startswith("macro AUROC, less") and m["data"].endswith("30 s")
     ]  # fmt: skip
-    wanted = edge["holdout_against_committee"]["30 s"]["auroc_macro"]["difference"]
+    wanted = edge["against_committee"]["30 s"]["auroc_macro"]["difference"]
     assert metric["value"] == pytest.approx(wanted)
     assert "Multiply-adds" in (folder / "README.md").read_text()

@@ -19,8 +19,15 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402
 
 from ecgfoundry.models.networks.rhythm import RhythmNet  # noqa: E402
+from ecgfoundry.recording import Annotation  # noqa: E402
 from ecgfoundry.training.recipes import rhythm_single_lead as recipe  # noqa: E402
-from ecgfoundry.training.recipes.rhythm_single_lead import data, measuring, members  # noqa: E402
+from ecgfoundry.training.recipes.rhythm_single_lead import (  # noqa: E402
+    data,
+    measuring,
+    members,
+    refining,
+    sources,
+)
 
 COUNTS = {"N": 60, "A": 20, "O": 30, "~": 10}
 
@@ -43,6 +50,8 @@ def data_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
             archive.writestr(f"training2017/A{number:05d}.mat", buffer.getvalue())
         lines = [f"A{number:05d},{label}\n" for number, label in enumerate(labels)]
         archive.writestr("training2017/REFERENCE.csv", "".join(lines))
+    # Version 3 corrects the first record from normal to other.
+    (path.parent / "REFERENCE-v3.csv").write_text("A00000,O\n" + "".join(lines[1:]))
     return path
 
 
@@ -80,25 +89,131 @@ def test_training_crops_are_standardized_and_padded_like_the_bundle(data_zip: Pa
     assert ours == pytest.approx(data.prepared([signal])[0][0], abs=1e-4)
 
 
-def test_run_end_to_end(data_zip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = {"stem_channels": 4, "channels": [4, 4, 4, 4], "dilations": [1]}
-    monkeypatch.setattr(members, "ARCHITECTURE", {**members.ARCHITECTURE, **small})
-    monkeypatch.setattr(members, "TEACHER", replace(members.TEACHER, epochs=1))
-    monkeypatch.setattr(members, "STUDENT", replace(members.STUDENT, epochs=1))
-    few = partial(measuring.statistic_interval, draws=50)
-    monkeypatch.setattr(measuring, "statistic_interval", few)
-    metrics = recipe.run(data_zip, tmp_path, seed=3, folds=2, student_count=2, measure_holdout=True)
+@pytest.fixture(scope="module")
+def done(data_zip: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Figures and folder of a finished run of tiny networks, one epoch each."""
+    folder = tmp_path_factory.mktemp("rhythm")
+    with pytest.MonkeyPatch.context() as patch:
+        small = {"stem_channels": 4, "channels": [4, 4, 4, 4], "dilations": [1]}
+        patch.setattr(members, "ARCHITECTURE", {**members.ARCHITECTURE, **small})
+        for owner, name in ((members, "TEACHER"), (members, "STUDENT"), (refining, "SETTINGS")):
+            patch.setattr(owner, name, replace(getattr(owner, name), epochs=1))
+        few = partial(measuring.statistic_interval, draws=50)
+        patch.setattr(measuring, "statistic_interval", few)
+        metrics = recipe.run(data_zip, folder, seed=3, folds=2, student_count=2)
+    return metrics, folder
 
-    assert metrics["holdout"]["records"] == sum(round(0.15 * n) for n in COUNTS.values())
-    assert metrics["validation"]["records"] == sum(round(0.10 * n) for n in COUNTS.values())
-    low, high = metrics["holdout"]["f1_mean_NAO_ci95"]
-    assert low <= metrics["holdout"]["f1_mean_NAO"] <= high
-    assert np.sum(metrics["holdout"]["confusion"]) == metrics["holdout"]["records"]
-    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
 
-    config = json.loads((tmp_path / "config.json").read_text())["configuration"]
+def test_what_is_measured_has_not_learned_from_the_quarter_left_out(done) -> None:
+    metrics, folder = done
+    # 15 + 10 % of 60, 20, 30 and 10, rounded class by class: 9 + 6, 3 + 2, 4 + 3, 2 + 1.
+    assert metrics["left_out"]["records"] == np.sum(metrics["left_out"]["confusion"]) == 30
+    assert metrics["records"] == {"measured": 90, "all": 120}
+    low, high = metrics["left_out"]["f1_mean_NAO_ci95"]
+    assert low <= metrics["left_out"]["f1_mean_NAO"] <= high
+    assert 0.0 <= metrics["left_out_noise"]["changed"] <= 1.0
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+    document = json.loads((folder / "calibration.json").read_text())["calibration"]
+    assert "30 records" in document["fitted_on"]
+
+
+def test_the_shipped_network_is_the_one_of_all_records_in_half_precision(done) -> None:
+    _, folder = done
+    config = json.loads((folder / "config.json").read_text())["configuration"]
     assert config["members"] == 2  # the students
     network = RhythmNet(**config)
-    stored = load_file(tmp_path / "model.safetensors")
+    stored = load_file(folder / "model.safetensors")
     assert all(t.dtype == torch.float16 for t in stored.values() if t.ndim > 1)
     network.load_state_dict(stored)
+    first = load_file(folder / "all" / "member0.safetensors")["members.0.attention.weight"]
+    assert torch.equal(stored["members.0.attention.weight"], first.half())
+    other = load_file(folder / "measured" / "member0.safetensors")["members.0.attention.weight"]
+    assert not torch.equal(first, other)
+
+
+def test_without_labels_of_version_3_it_says_where_they_belong(
+    data_zip: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "training2017.zip"
+    alone.write_bytes(data_zip.read_bytes())
+    with pytest.raises(FileNotFoundError, match=r"REFERENCE-v3\.csv"):
+        data.load(alone, 3)
+
+
+def test_a_corrected_label_is_learned_and_measured_as_it_was(data_zip: Path) -> None:
+    loaded = data.load(data_zip, 3)
+    assert (loaded.classes[0], loaded.newest[0]) == (0, 2)
+    assert (loaded.classes[1:] == loaded.newest[1:]).all()
+    lessons = refining.Lessons.of(loaded, np.arange(2), np.zeros((120, 4)), (), refining.DIETS[0])
+    # The committee had learned the old label; a share of 1/4 of even odds is 1/16 per class.
+    np.testing.assert_allclose(lessons.targets, [[0, 0, 1, 0], [0.8125, 0.0625, 0.0625, 0.0625]])
+
+
+def test_a_committee_comes_apart_into_members_whose_mean_it_is() -> None:
+    torch.manual_seed(0)
+    small = {"stem_channels": 4, "channels": [4, 4, 4, 4], "dilations": [1]}
+    committee = RhythmNet(**{**members.ARCHITECTURE, **small, "members": 3}).eval()
+    parts = [one.eval() for one in refining.separate(committee)]
+    x = torch.randn(2, 1, 2000)
+    with torch.no_grad():
+        mean = torch.stack([one(x) for one in parts]).mean(0)
+        torch.testing.assert_close(mean, committee(x))
+    assert len(parts) == 3 and not torch.allclose(parts[0](x), parts[1](x))
+
+
+def test_leads_of_other_data_sets_take_the_last_rows_of_a_batch() -> None:
+    others = [
+        sources.KnownRhythm("x/1", np.full((2, 3000), 1.0, np.float32), 2),
+        sources.KnownRhythm("x/2", np.full((1, 3000), 1.0, np.float32), 1),
+    ]
+    signals = [np.random.default_rng(0).normal(size=7000).astype(np.float32)] * 56
+    targets = np.eye(4, dtype=np.float32)[[0] * 56]
+    diet = members.Diet(rows=4, balance=0.5, blocks=True)
+    lessons = refining.Lessons(signals, np.zeros(56, np.int64), targets, others, diet)
+    assert lessons.steps == 2  # 28 of the 32 rows are recordings
+    for inputs, wanted in lessons.sampler()(0, np.random.default_rng(0)):
+        assert inputs.shape[0] == 32
+        assert (wanted[:28, 0] == 1).all() and (wanted[28:, :1] == 0).all()
+        assert (wanted[28:].sum(1) == 1).all()
+
+
+def test_sinus_rhythm_with_block_is_drawn_like_a_class_where_the_diet_says_so() -> None:
+    leads = np.zeros((1, 3000), np.float32)
+    normal, block = (sources.KnownRhythm(str(b), leads, 0, block=b) for b in (False, True))
+    flutter = sources.KnownRhythm("f", leads, 2, block=True)
+    assert [one.group(blocks=True) for one in (normal, block, flutter)] == [0, 4, 2]
+    assert [one.group(blocks=False) for one in (normal, block, flutter)] == [0, 0, 2]
+    many = [sources.KnownRhythm("x", leads, 0)] * 30
+    # 12 of a record and group, evenly spread.
+    assert len(sources.thinned(many)) == 12 and len(sources.thinned([*many, block])) == 13
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "beats", "label"),
+    [
+        ("(N", "NNNLLR", 0),  # bundle-branch block does not make a rhythm
+        ("(N", "NNVNNN", None),  # one ectopic beat may not be in the crop
+        ("(N", "NVNVNN", 2),
+        ("(N", "NNQNNN", None),
+        ("(AFIB", "NNVNNN", 1),
+        ("(AFL", "NNNNNN", 2),
+        ("(P", "//////", None),  # the atrial rhythm is not stated
+    ],
+)
+def test_the_label_of_a_window_of_mit_bih(rhythm: str, beats: str, label: int | None) -> None:
+    marks = [Annotation(0.1, "rhythm", rhythm)]
+    codes = [Annotation(1.0 + k, "beat", code) for k, code in enumerate(beats)]
+    assert sources.window_label(marks, codes, 0.0, 15.0) == label
+    change = [*marks, Annotation(9.0, "rhythm", "(VT")]
+    assert sources.window_label(change, codes, 0.0, 15.0) is None
+
+
+def test_no_record_that_is_tested_on_is_learned_from(shared_data: Path) -> None:
+    # DS1 and DS2 of de Chazal et al. 2004; 102, 104, 107 and 217 are paced and in neither.
+    assert len(sources.TEST_RECORDS) == 22
+    first = {101, 106, 108, 109, 112, 114, 115, 116, 118, 119, 122, 124, 201, 203, 205, 207, 208,
+             209, 215, 220, 223, 230}  # fmt: skip
+    assert not {str(number) for number in first} & sources.TEST_RECORDS
+    with zipfile.ZipFile(shared_data / "mitbih_arrhythmia.zip") as archive:
+        names = {Path(name).stem for name in archive.namelist() if name.endswith(".hea")}
+    assert names & sources.TEST_RECORDS == {"100", "113", "117", "212", "222", "231"}

@@ -391,7 +391,8 @@ class AugmentationSettings(Settings):
     augmentations: tuple[str, ...] = setting(
         ("shift", "scale", "noise", "masking"),
         "Names, separated by commas, done in this order: lead-dropout, shift, scale, noise, "
-        "baseline-wander, mains, masking, or those of other packages; none: as they are.",
+        "band-noise, baseline-wander, mains, masking, or those of other packages; none: as they "
+        "are.",
     )
 
     def __post_init__(self) -> None:

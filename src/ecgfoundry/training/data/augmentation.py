@@ -118,6 +118,64 @@ def add_baseline_wander(
     return batch + (size * np.sin(2 * np.pi * frequency * time + phase)).astype(batch.dtype)
 
 
+def add_band_noise(
+    batch: Array,
+    generator: np.random.Generator,
+    *,
+    sampling_rate: float,
+    probability: float = 0.5,
+    snr_db: tuple[float, float] = (0.0, 20.0),
+    band: tuple[float, float] = (5.0, 40.0),
+    tilt: tuple[float, float] = (0.0, 1.0),
+    partial: float = 0.5,
+    shortest: float = 0.2,
+) -> Array:
+    """Add noise within the ECG's own band, which no filter takes out, to some recordings.
+
+    Parameters
+    ----------
+    batch : ndarray
+        (batch, leads, samples).
+    generator : numpy.random.Generator
+        Source of randomness.
+    sampling_rate : float
+        In Hz.
+    probability : float
+        Share of the recordings that are changed.
+    snr_db : tuple of float
+        Range of the signal-to-noise ratio in dB: variance of the lead over that of the noise.
+    band : tuple of float
+        Range of the noise in Hz; none lies outside.
+    tilt : tuple of float
+        The power falls with the frequency to this power: 0 is white, 1 is 1/f.
+    partial : float
+        Share of the changed recordings in which the noise covers one piece only.
+    shortest : float
+        Shortest piece, as a share of the recording.
+
+    Returns
+    -------
+    ndarray
+        The changed batch.
+    """
+    changed = batch.copy()
+    samples = batch.shape[2]
+    frequency = np.fft.rfftfreq(samples, 1 / sampling_rate)
+    inside = (frequency >= band[0]) & (frequency <= band[1])
+    for row in np.flatnonzero(generator.random(len(batch)) < probability):
+        power = generator.uniform(*tilt)
+        shape = inside * np.maximum(frequency, band[0]) ** (-power / 2)
+        spectrum = np.fft.rfft(generator.standard_normal(batch.shape[1:])) * shape
+        noise = np.fft.irfft(spectrum, samples)
+        noise /= noise.std(axis=1, keepdims=True) + 1e-12
+        size = batch[row].std(axis=1, keepdims=True) * 10 ** (-generator.uniform(*snr_db) / 20)
+        piece = slice(None)
+        if generator.random() < partial:
+            piece = _random_piece(samples, (round(shortest * samples), samples), generator)
+        changed[row, :, piece] += (size * noise)[:, piece].astype(batch.dtype)
+    return changed
+
+
 def add_bursts(
     batch: Array,
     generator: np.random.Generator,

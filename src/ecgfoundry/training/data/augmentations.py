@@ -25,6 +25,7 @@ from ecgfoundry.training.data import augmentation as functions
 __all__ = [
     "AUGMENTATIONS",
     "Augmentation",
+    "BandNoise",
     "BaselineWander",
     "Compose",
     "LeadDropout",
@@ -136,6 +137,28 @@ class Noise:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BandNoise:
+    """Add noise of 5 to 40 Hz, white to 1/f, to the whole or a part of a window."""
+
+    name: str = "band-noise"
+    probability: float = 0.5
+    snr_db: tuple[float, float] = (0.0, 20.0)
+    source: str = (
+        "5-40 Hz, white to 1/f, 0-20 dB, p 0.5, half of them in one piece: muscle activity lies in "
+        "the ECG's band (Moody & Mark 1984, noise stress test); ranges ours"
+    )
+
+    def __call__(
+        self, batch: Array, generator: np.random.Generator, *, sampling_rate: float
+    ) -> Array:
+        """See :class:`Augmentation`."""
+        return functions.add_band_noise(
+            batch, generator, sampling_rate=sampling_rate,
+            probability=self.probability, snr_db=self.snr_db,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
 class BaselineWander:
     """Add a slow wave of 0.15 to 0.7 Hz, up to ``largest`` standard deviations of the lead."""
 
@@ -202,7 +225,7 @@ def _checked(item: Any) -> Augmentation:
 
 
 def _add_own(registry: Registry[Augmentation]) -> None:
-    for kind in (LeadDropout, Shift, Scale, Noise, BaselineWander, Mains, Masking):
+    for kind in (LeadDropout, Shift, Scale, Noise, BandNoise, BaselineWander, Mains, Masking):
         registry.add(kind, origin="ecgfoundry")
 
 

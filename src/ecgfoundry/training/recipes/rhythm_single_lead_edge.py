@@ -7,16 +7,18 @@ recipe.
 The way to the weights:
 
 1. The committee of :mod:`ecgfoundry.training.recipes.rhythm_single_lead` is made, or read.
-2. One smaller network learns from the training part. Half of each target is the committee's answer
-   to the very crop, augmented as it is; the other half is what the committee's own members learned
-   from: reference labels blended with out-of-fold answers.
-3. It is rounded to float16 and calibrated on the validation part.
-4. The hold-out is measured once, beside the committee on the same recordings.
+2. First stage: one smaller network learns from the training part. Half of each target is the first
+   committee's answer to the very crop, augmented as it is; the other half is what the committee's
+   own members learned from: reference labels blended with out-of-fold answers (version 2 of the
+   bundle).
+3. Second stage, as for the committee's members: from the training part, to be calibrated and
+   measured beside the committee, then from all recordings.
+
+``model.safetensors`` and ``config.json`` of version 2 in ``first/`` spare the first stage.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,33 +26,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from ecgfoundry.io import write_json
-from ecgfoundry.metrics.calibration import Calibrator, cross_fitted_probabilities, log_softmax
+from ecgfoundry.metrics.calibration import cross_fitted_probabilities, log_softmax
 from ecgfoundry.metrics.classification import auroc, f1_scores
 from ecgfoundry.metrics.intervals import statistic_interval
 from ecgfoundry.models.networks.counting import multiply_adds
 from ecgfoundry.models.networks.rhythm import RhythmNet
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.training.recipes import rhythm_single_lead
-from ecgfoundry.training.recipes.ensembles import (
-    join_curves,
-    save_half_precision,
-)
-from ecgfoundry.training.recipes.rhythm_single_lead import members
+from ecgfoundry.training.recipes.rhythm_single_lead import members, refining
 from ecgfoundry.training.recipes.rhythm_single_lead.data import (
     LABELS,
     SAMPLING_RATE,
     Array,
+    Data,
     load,
     prepared,
 )
-from ecgfoundry.training.recipes.rhythm_single_lead.measuring import (
-    figures,
-    measure,
-    record_logits,
-)
+from ecgfoundry.training.recipes.rhythm_single_lead.measuring import record_logits
+from ecgfoundry.training.recipes.rhythm_single_lead.sources import known_rhythms
 
 __all__ = ["ARCHITECTURE", "COMMITTEE", "run"]
 
@@ -68,22 +63,22 @@ NAME = "distilled"
 
 SETTINGS = replace(members.STUDENT, epochs=24)
 
+REFINING = replace(refining.SETTINGS, epochs=9)
+"""More epochs than for a member of the committee: each costs a third (our choice)."""
+
+DIET = members.Diet(rows=4, balance=0.5, blocks=True)
+"""Between those of the committee's members (our choice)."""
+
 
 def run(
-    data_zip: Path,
-    output: Path,
-    *,
-    seed: int = 1,
-    threads: int = 1,
-    folds: int = 3,
-    measure_holdout: bool = False,
+    data_zip: Path, output: Path, *, seed: int = 1, threads: int = 1, folds: int = 3
 ) -> dict[str, Any]:
     """Train, calibrate and measure the bundle's network.
 
     Parameters
     ----------
     data_zip : Path
-        ``training2017.zip`` of the challenge.
+        ``training2017.zip`` of the challenge; the other data lie beside it.
     output : Path
         Folder for the results. The committee's are in ``output.parent / COMMITTEE``, and are made
         there if they are missing.
@@ -93,8 +88,6 @@ def run(
         CPU threads of torch.
     folds : int
         Of the committee's recipe.
-    measure_holdout : bool
-        Look at the hold-out. Once, when nothing will be changed any more.
 
     Returns
     -------
@@ -111,80 +104,65 @@ def run(
         rhythm_single_lead.run(data_zip, source, seed=seed, threads=threads, folds=folds)
     output.mkdir(parents=True, exist_ok=True)
     data = load(data_zip, folds)
-    committee = read_committee(source)
-    rows = data.rows(*(f"fold{k}" for k in range(folds)))
-    learned = members.train_member(
-        NAME,
-        data=data,
-        rows=rows,
-        targets=members.blended_targets(data, rows, members.out_of_fold_logits(data, (), source)),
-        settings=replace(SETTINGS, seed=seed * 100 + 90, threads=threads),
-        crop_shares=members.STUDENT_CROP_SHARES,
-        output=output,
-        architecture=ARCHITECTURE,
-        teacher=committee,
-    )
-    network = round_to_float16(learned).eval()
-    save_half_precision(network, output / "model.safetensors")
-    write_json(output / "config.json", {"name": "rhythm-net", "configuration": network.config})
-    join_curves([NAME], output / "members", output / "curves.jsonl")
-
-    metrics = measure(data, network, output, holdout=measure_holdout)
-    validation = data.rows("validation")
-    metrics["validation_log_loss"] = {
-        name: validation_log_loss(one, data.windows(validation), data.classes[validation])
-        for name, one in (("edge", network), ("committee", committee))
-    }
-    metrics["parameters"] = sum(p.numel() for p in network.parameters())
+    first = rhythm_single_lead.read_network(source / "first")
+    start = _distilled(data, first, source / "first", output / "first", seed=seed, threads=threads)
+    answers = rhythm_single_lead.first_answers(data, first, source / "first")
+    metrics = rhythm_single_lead.second_stage(
+        data, known_rhythms(data_zip.parent), [(start, DIET)], answers, output,
+        seed=seed + EDGE_SEED, threads=threads, settings=REFINING,
+    )  # fmt: skip
+    network = rhythm_single_lead.read_network(output)
     metrics["multiply_adds"] = {
         f"{seconds} s": multiply_adds(network, (1, round(seconds * SAMPLING_RATE)))
         for seconds in (10, 30)
     }
-    if measure_holdout:
-        rows = data.rows("holdout")
-        metrics["holdout_against_committee"] = {
-            f"{seconds:g} s": against_committee(
-                (network, calibrator(output)), (committee, calibrator(source)),
-                prepared([data.raw[i] for i in rows], seconds), data.classes[rows],
-            )
-            for seconds in (30.0, 10.0)
-        }  # fmt: skip
+    edge, committee = (
+        rhythm_single_lead.read_network(folder / "measured") for folder in (output, source)
+    )
+    rows = data.left_out
+    metrics["against_committee"] = {
+        f"{seconds:g} s": against_committee(
+            edge, committee, prepared([data.raw[i] for i in rows], seconds), data.classes[rows]
+        )
+        for seconds in (30.0, 10.0)
+    }
     write_json(output / "metrics.json", metrics)
     return metrics
 
 
-def read_committee(folder: Path) -> RhythmNet:
-    """Read the committee as it is shipped."""
-    configuration = json.loads((folder / "config.json").read_text())["configuration"]
-    committee = RhythmNet(**configuration)
-    committee.load_state_dict(load_file(folder / "model.safetensors"))
-    return committee.eval()
+EDGE_SEED = 1
+"""Keeps the edge network's batches apart from those of the committee's first member."""
 
 
-def validation_log_loss(
-    network: RhythmNet, inputs: Sequence[Sequence[Array]], classes: NDArray[np.int64]
-) -> float:
-    """Log loss of the recordings with calibration cross-fitted, of the rounded network."""
-    logits = record_logits(round_to_float16(network), inputs)
-    probabilities = cross_fitted_probabilities(
-        logits, classes, np.arange(len(classes)), method="vector", multiclass=True
-    )
-    return figures(np.log(probabilities), classes)["log_loss"]
-
-
-def calibrator(folder: Path) -> Calibrator:
-    """Return the calibrator of recordings that a recipe has left behind."""
-    document = json.loads((folder / "calibration.json").read_text())
-    return Calibrator.from_dict(document["calibration"]["record"])
+def _distilled(
+    data: Data, committee: RhythmNet, taught: Path, folder: Path, *, seed: int, threads: int
+) -> RhythmNet:
+    """Return the network of the first stage, made or read."""
+    if not (folder / "model.safetensors").exists():
+        learned = members.train_member(
+            NAME,
+            data=data,
+            rows=data.learned,
+            targets=members.blended_targets(
+                data, data.learned, members.out_of_fold_logits(data, (), taught)
+            ),
+            settings=replace(SETTINGS, seed=seed * 100 + 90, threads=threads),
+            crop_shares=members.STUDENT_CROP_SHARES,
+            output=folder,
+            architecture=ARCHITECTURE,
+            teacher=committee,
+        )
+        rhythm_single_lead.write_network(round_to_float16(learned), folder)
+    return rhythm_single_lead.read_network(folder)
 
 
 def against_committee(
-    edge: tuple[RhythmNet, Calibrator],
-    committee: tuple[RhythmNet, Calibrator],
+    edge: RhythmNet,
+    committee: RhythmNet,
     inputs: Sequence[Sequence[Array]],
     classes: NDArray[np.int64],
 ) -> dict[str, Any]:
-    """Compare two calibrated networks on the same recordings.
+    """Compare two networks, calibration cross-fitted, on the same recordings.
 
     Returns
     -------
@@ -194,9 +172,14 @@ def against_committee(
         draws of recordings, the same for both).
     """
     logits = {
-        name: np.log(one.probabilities(record_logits(network, inputs), multiclass=True))
-        for name, (network, one) in (("edge", edge), ("committee", committee))
-    }
+        name: np.log(
+            cross_fitted_probabilities(
+                record_logits(network, inputs), classes, np.arange(len(classes)),
+                method="vector", multiclass=True,
+            )
+        )
+        for name, network in (("edge", edge), ("committee", committee))
+    }  # fmt: skip
     odds = {name: np.stack([_odds(z, k) for k in range(len(LABELS))]) for name, z in logits.items()}
 
     def aurocs(name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -13,9 +13,7 @@ import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
-from ecgfoundry.manifest import fingerprint
 from ecgfoundry.preprocessing import standardize_window
-from ecgfoundry.recording import Recording
 from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
 from ecgfoundry.signals.resampling import resample_polyphase
 from ecgfoundry.signals.windows import window_bounds
@@ -46,10 +44,13 @@ HOLDOUT_SHARE = 0.15
 
 VALIDATION_SHARE = 0.10
 
+NEWEST_LABELS = ("REFERENCE-v3.csv", "cinc2017_reference_v3.csv")
+"""Names of the labels of version 3, beside the archive."""
+
 Array = NDArray[np.float32]
 
 
-def filtered(signal: Array) -> Array:
+def filtered(signal: Array, rate: float = SOURCE_RATE) -> Array:
     """First steps of the preprocessing, on a whole recording: 200 Hz and the band-pass.
 
     Training crops are cut from this and standardized one by one; everything that is measured goes
@@ -58,14 +59,16 @@ def filtered(signal: Array) -> Array:
     Parameters
     ----------
     signal : ndarray
-        (samples,) in mV at 300 Hz.
+        (samples,) in mV.
+    rate : float
+        Its rate in Hz.
 
     Returns
     -------
     ndarray
         float32 (samples,) at 200 Hz.
     """
-    x = resample_polyphase(signal[None], SOURCE_RATE, SAMPLING_RATE).astype(np.float64)
+    x = resample_polyphase(signal[None], rate, SAMPLING_RATE).astype(np.float64)
     sections = butterworth_sos(FILTER_ORDER, BAND, "bandpass", SAMPLING_RATE)
     return zero_phase_sos(sections, x)[0].astype(np.float32)
 
@@ -132,6 +135,23 @@ def read(data_zip: Path) -> Recordings:
     )
 
 
+def revised(recordings: Recordings, reference: Path) -> NDArray[np.int64]:
+    """Classes by another version of the labels, such as ``REFERENCE-v3.csv``.
+
+    Parameters
+    ----------
+    recordings : Recordings
+    reference : Path
+        Lines ``name,label``; a recording that it does not name keeps its class.
+    """
+    lines = reference.read_text(encoding="utf-8").split()
+    labels = dict(line.split(",")[:2] for line in lines if "," in line)
+    return np.array([
+        LABELS.index(labels[name]) if name in labels else c
+        for name, c in zip(recordings.names, recordings.classes, strict=True)
+    ])  # fmt: skip
+
+
 def parts(recordings: Recordings, folds: int) -> list[str]:
     """Part of each recording: ``holdout``, ``validation`` or ``fold0``, ``fold1`` ...
 
@@ -159,28 +179,21 @@ def parts(recordings: Recordings, folds: int) -> list[str]:
     ]
 
 
-def learned_from(data_zip: Path) -> frozenset[int]:
-    """Return the fingerprints of the recordings that train or calibrate."""
-    recordings = read(data_zip)
-    learned = [
-        Recording.from_array(x[None], sampling_rate=SOURCE_RATE, leads=["I"], unit="mV")
-        for x, part in zip(recordings.raw, parts(recordings, 1), strict=True)
-        if part not in ("holdout", "duplicate")
-    ]
-    marks = map(fingerprint, learned)
-    return frozenset(mark for mark in marks if mark is not None)
-
-
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Data:
-    """The recordings in the forms that training and evaluation need."""
+    """The recordings in the forms that training and evaluation need.
+
+    ``classes`` are labels version 2, by which everything is parted and measured; ``newest`` are
+    those of version 3, which the second stage learns from.
+    """
 
     names: list[str]
     classes: NDArray[np.int64]
+    newest: NDArray[np.int64]
     part: NDArray[np.str_]
     raw: list[Array]
     filtered: list[Array]
@@ -189,17 +202,41 @@ class Data:
         """Return the indices of the recordings in these parts."""
         return np.flatnonzero(np.isin(self.part, wanted))
 
+    @property
+    def learned(self) -> NDArray[np.intp]:
+        """Indices of the training part."""
+        return np.flatnonzero(np.char.startswith(self.part, "fold"))
+
+    @property
+    def left_out(self) -> NDArray[np.intp]:
+        """Indices of validation and hold-out, which no measured network has learned from."""
+        return self.rows("validation", "holdout")
+
     def windows(self, rows: Sequence[int] | NDArray[np.intp]) -> list[list[Array]]:
         """Standardized windows of these recordings."""
         return prepared([self.raw[i] for i in rows])
 
 
 def load(data_zip: Path, folds: int) -> Data:
-    """Read, part and filter the recordings."""
+    """Read, part and filter the recordings.
+
+    Raises
+    ------
+    FileNotFoundError
+        The labels of version 3 are not beside the archive.
+    """
     recordings = read(data_zip)
+    newest = [data_zip.parent / name for name in NEWEST_LABELS]
+    reference = next((path for path in newest if path.is_file()), None)
+    if reference is None:
+        raise FileNotFoundError(
+            f"{data_zip.parent}: no labels version 3; put PhysioNet's REFERENCE-v3.csv of the "
+            "PhysioNet/CinC Challenge 2017 there"
+        )
     return Data(
         names=recordings.names,
         classes=recordings.classes,
+        newest=revised(recordings, reference),
         part=np.array(parts(recordings, folds)),
         raw=recordings.raw,
         filtered=[filtered(x) for x in recordings.raw],

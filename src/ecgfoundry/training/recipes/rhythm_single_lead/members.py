@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from ecgfoundry.training.recipes.rhythm_single_lead.data import (
     standardized,
 )
 from ecgfoundry.training.recipes.rhythm_single_lead.measuring import figures, record_logits
+from ecgfoundry.training.recipes.rhythm_single_lead.sources import KnownRhythm
 
 ARCHITECTURE: dict[str, Any] = {
     "classes": len(LABELS),
@@ -56,6 +58,28 @@ TAUGHT_SHARE = 0.5  # weight of a teacher's answer to the crop itself (our choic
 
 
 @dataclass(frozen=True)
+class Diet:
+    """How leads of other data sets are drawn.
+
+    Attributes
+    ----------
+    rows : int
+        Of the ``BATCH`` rows.
+    balance : float
+        Power of :func:`ecgfoundry.training.data.augmentation.balanced_order`.
+    blocks : bool
+        Whether sinus rhythm with bundle-branch block is drawn like a class of its own.
+    """
+
+    rows: int
+    balance: float
+    blocks: bool
+
+
+NO_OTHERS = Diet(rows=0, balance=0.0, blocks=False)
+
+
+@dataclass(frozen=True)
 class Sampler:
     """Draws augmented batches from the training recordings.
 
@@ -74,6 +98,12 @@ class Sampler:
     teacher : RhythmNet, optional
         Its answer to the very crop, as it was augmented, makes up ``TAUGHT_SHARE`` of the target:
         a crop need not show what the recording's label says.
+    others : sequence of KnownRhythm
+        Recordings of other data sets, of which one lead at a time is drawn.
+    diet : Diet
+        How many of the ``BATCH`` rows they take, and which.
+    band_noise : float
+        Share of the crops that get noise of 5 to 40 Hz.
     """
 
     signals: Sequence[Array]
@@ -82,23 +112,39 @@ class Sampler:
     steps: int
     crop_shares: Sequence[float]
     teacher: RhythmNet | None = None
+    others: Sequence[KnownRhythm] = ()
+    diet: Diet = NO_OTHERS
+    band_noise: float = 0.0
 
     def __call__(self, epoch: int, generator: np.random.Generator) -> Iterator[tuple[Tensor, ...]]:
         """Yield (inputs, targets) of one epoch."""
+        own = BATCH - self.diet.rows
         order = augmentation.balanced_order(
-            self.classes, self.steps * BATCH, generator, power=BALANCE
+            self.classes, self.steps * own, generator, power=BALANCE
         )
-        for rows in order.reshape(self.steps, BATCH):
+        others = iter(self._others(generator))
+        for rows in order.reshape(self.steps, own):
             length = round(generator.choice(CROPS, p=self.crop_shares) * SAMPLING_RATE)
-            inputs = torch.from_numpy(
-                self._inputs([self.signals[i] for i in rows], length, generator)
-            )
-            targets = torch.from_numpy(self.targets[rows])
+            drawn = list(islice(others, self.diet.rows))
+            signals = [*(self.signals[i] for i in rows), *(signal for signal, _ in drawn)]
+            inputs = torch.from_numpy(self._inputs(signals, length, generator))
+            known = np.eye(len(LABELS), dtype=np.float32)[[label for _, label in drawn]]
+            targets = torch.from_numpy(np.concatenate([self.targets[rows], known]))
             if self.teacher is not None:
                 with torch.no_grad():
                     taught = torch.softmax(self.teacher(inputs), dim=1)
                 targets = (1 - TAUGHT_SHARE) * targets + TAUGHT_SHARE * taught
             yield inputs, targets
+
+    def _others(self, generator: np.random.Generator) -> Iterator[tuple[Array, int]]:
+        """Yield one lead and its class at a time; rare classes come more often."""
+        if not self.diet.rows:
+            return
+        groups = np.array([one.group(blocks=self.diet.blocks) for one in self.others])
+        count = self.steps * self.diet.rows
+        for i in augmentation.balanced_order(groups, count, generator, power=self.diet.balance):
+            leads = self.others[i].leads
+            yield leads[generator.integers(len(leads))], self.others[i].label
 
     def _inputs(
         self, signals: Sequence[Array], length: int, generator: np.random.Generator
@@ -120,6 +166,10 @@ class Sampler:
         batch = augmentation.add_bursts(
             batch, generator, probability=0.15, largest=1.0, duration=(second // 2, 3 * second)
         )
+        if self.band_noise:
+            batch = augmentation.add_band_noise(
+                batch, generator, sampling_rate=SAMPLING_RATE, probability=self.band_noise
+            )
         batch = augmentation.cut_out(
             batch, generator, probability=0.25, duration=(second // 4, 2 * second)
         )
