@@ -17,6 +17,7 @@ from ecgfoundry.models.bundle import shipped_folder
 from ecgfoundry.models.card_metrics import figure_row
 
 README = Path(__file__).resolve().parents[2] / "README.md"
+MODELS = README.parent / "docs" / "models.md"
 SCRIPTS = Path(sys.executable).parent
 
 
@@ -42,18 +43,30 @@ def test_the_readme_has_commands() -> None:
     assert len(commands()) >= 5 and len(blocks("python")) >= 1
 
 
-def test_the_results_are_those_of_the_bundles() -> None:
-    """Every row of the README's tables stands, figure for figure, in a shipped bundle."""
-    text = README.read_text(encoding="utf-8")
-    section = text.split("## The shipped models")[1].split("\n## ")[0]
+@pytest.mark.parametrize(
+    ("page", "title", "least"),
+    [(README, "## The shipped models", 7), (MODELS, "## Figures", 14)],
+    ids=["readme", "models"],
+)
+def test_the_results_are_those_of_the_bundles(page: Path, title: str, least: int) -> None:
+    """Every row of the tables stands, figure for figure, in a shipped bundle."""
+    section = page.read_text(encoding="utf-8").split(title)[1].split("\n## ")[0]
     given = [line for line in section.splitlines() if line.startswith("|") and "0." in line]
     known = {
         figure_row(Metric.from_dict(metric))
         for path in shipped_folder().glob("*/bundle.json")
         for metric in json.loads(path.read_text(encoding="utf-8"))["metrics"]
     }
-    assert len(given) >= 10
+    assert len(given) >= least
     assert [line for line in given if line not in known] == []
+
+
+def test_the_readme_fits_on_two_screens() -> None:
+    """About 60 lines each; pictures and tables of commands included."""
+    text = README.read_text(encoding="utf-8")
+    assert len(text.split()) < 1100 and text.count("![") == 1
+    for path in re.findall(r"\]\((?!http)([^)#]+)", text):
+        assert (README.parent / path).exists(), path
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if not needs_what_is_not_here(c)])
