@@ -59,7 +59,7 @@ def test_ecgfounders_pretraining() -> None:
         "gradient_clip": 1.0, "ema_decay": None, "precision": "fp32", "compile": False,
         "deterministic": False, "channels_last": False, "threads": None, "checkpoint_every": 500,
         "workers": 0, "seed": 0, "device": "auto", "leads": (), "lead_mode": None,
-        "preprocessing": None,
+        "preprocessing": None, "only_ecg": True,
     }  # fmt: skip
 
 

@@ -238,8 +238,8 @@ class BundleDocument:
         BundleError
             It breaks the schema; the message names ``path``.
         """
+        check_schema(document.content if isinstance(document, Fields) else document, path)
         own = Fields(document)
-        check_schema(own.content, path)
         return cls(
             name=own.text("name"),
             version=own.text("version"),

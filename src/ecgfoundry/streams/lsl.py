@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["open_lsl"]
 
 _PULL_S = 0.2
+_OTHERS_S = 2.0
+"""How long to look for a second stream that fits (our choice; answers come within a second)."""
 _GAP_S = 0.06
 """A step between time stamps that is longer by so much is a gap, as in ``SampleClock``."""
 
@@ -76,6 +78,8 @@ def _resolve(address: str, wait_s: float) -> pylsl.StreamInfo:
         )
     first, *others = wanted.items()
     found = pylsl.resolve_byprop(*first, minimum=1, timeout=wait_s)
+    if found:  # the first that answers may not be the only one
+        found = pylsl.resolve_byprop(*first, minimum=2, timeout=min(_OTHERS_S, wait_s)) or found
     found = [one for one in found if all(getattr(one, name)() == value for name, value in others)]
     if not found:
         there = ", ".join(sorted(one.name() for one in pylsl.resolve_streams(0.5))) or "none"

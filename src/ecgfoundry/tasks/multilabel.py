@@ -147,16 +147,18 @@ class Multilabel(Classification):
         cannot make it better than it is. A target without any label keeps the limits that it had.
         """
         del crossed
-        answers, before = self.answers(outputs), self.readout.sets
+        known, labels = self.known_labels(values)
+        answers, before = self.answers(outputs[known]), self.readout.sets
+        people = [groups[int(k)] for k in np.flatnonzero(known)]
 
         def limit(scores: Float64, rows: NDArray[np.bool_]) -> float | None:
-            who = [groups[int(k)] for k in np.flatnonzero(rows)]
+            who = [people[int(k)] for k in np.flatnonzero(rows)]
             return lower_limit(scores[rows], who, coverage=coverage)
 
         present: list[float | None] = []
         absent: list[float | None] = []
         earlier = None
-        for k, (p, y) in enumerate(zip(answers.T, values.T, strict=True)):
+        for k, (p, y) in enumerate(zip(answers.T, labels.T, strict=True)):
             if before is not None and before.coverage == coverage and np.isnan(y).all():
                 present.append(before.present[k])
                 absent.append(None if before.absent is None else before.absent[k])
