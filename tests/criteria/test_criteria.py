@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.criteria.building import Built
-from tests.criteria.cases import CASES
+from tests.criteria.cases import CASES, spikes
 
 from ecgfoundry.criteria import Statement, criteria, state
 from ecgfoundry.criteria.exclusions import CONTRADICTIONS, EXCLUSIONS
@@ -210,6 +210,36 @@ def test_paced_ventricles_have_no_bundle_branch_block() -> None:
     assert found["VENTRICULAR-PACED RHYTHM"].present is True
     assert found["RIGHT BUNDLE BRANCH BLOCK"].present is None
     assert found["LEFT AXIS DEVIATION"].present is None
+
+
+@pytest.mark.parametrize(("count", "told"), [(7, None), (3, True)])
+def test_paced_complexes_hide_the_block_where_most_beats_are_paced(
+    count: int, told: bool | None
+) -> None:
+    """Ten beats: the median beat is a paced one from five paced ones on."""
+    block, _ = CASES["LEFT BUNDLE BRANCH BLOCK"]
+    paced = [beat < count for beat in range(10)]
+    built = stated(replace(block, spikes=spikes("v", count), paced=paced))
+    assert built["VENTRICULAR-PACED COMPLEXES"].present is True
+    assert built["LEFT BUNDLE BRANCH BLOCK"].present is told
+
+
+@pytest.mark.parametrize(
+    ("labels", "rr_s"),
+    [
+        # No pause: what was taken for a P wave belongs to the T wave.
+        ("NNNNNNN", 0.8),
+        # The pause is that after a premature beat.
+        ("NNVNNNN", (0.8, 0.8, 0.5, 1.1, 0.8, 0.8, 0.8)),
+        ("NNNVNNN", (0.8, 0.8, 0.8, 1.6, 0.8, 0.8, 0.8)),
+    ],
+)
+def test_without_a_pause_of_its_own_no_beat_was_dropped(
+    labels: str, rr_s: float | tuple[float, ...]
+) -> None:
+    fires, _ = CASES["WITH 2ND DEGREE AV BLOCK MOBITZ II"]
+    found = stated(replace(fires, labels=labels, rr_s=rr_s))
+    assert found["WITH 2ND DEGREE AV BLOCK MOBITZ II"].present is False
 
 
 def test_contradictions_are_shown_on_both_sides() -> None:
