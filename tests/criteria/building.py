@@ -95,7 +95,7 @@ class Built:
     blocked_s: Sequence[float] = ()
     spikes: Sequence[tuple[float, str, bool | None]] = ()
     paced: bool | Sequence[bool] = False
-    width_ms: Sequence[float] | float = 90.0
+    width_ms: Sequence[float] | float = 90.0  # NaN: the end was not found
     age: float | None = 55.0
     sex: str | None = "male"
 
