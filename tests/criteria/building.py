@@ -94,8 +94,8 @@ class Built:
     pr_ms: float | Sequence[float | None] | None = 160.0
     blocked_s: Sequence[float] = ()
     spikes: Sequence[tuple[float, str, bool | None]] = ()
-    paced: bool = False
-    width_ms: Sequence[float] | float = 90.0
+    paced: bool | Sequence[bool] = False
+    width_ms: Sequence[float] | float = 90.0  # NaN: the end was not found
     age: float | None = 55.0
     sex: str | None = "male"
 
@@ -114,7 +114,7 @@ class Built:
             qrs_onset_s=onset,
             qrs_offset_s=onset + np.broadcast_to(np.array(self.width_ms) / 1000.0, count),
             p_s=onset - pr_ms / 1000.0,
-            paced=np.full(count, self.paced),
+            paced=np.broadcast_to(np.array(self.paced), count),
         )
         return Measurements(
             beats=beats,

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 from tests.criteria.building import Built
-from tests.criteria.cases import CASES
+from tests.criteria.cases import CASES, spikes
 
+from ecgfoundry import measure, sample_path
 from ecgfoundry.criteria import Statement, criteria, state
 from ecgfoundry.criteria.exclusions import CONTRADICTIONS, EXCLUSIONS
 from ecgfoundry.criteria.rules import AllOf, AnyOf, ByPerson, Limit, Not, limits_of
@@ -210,6 +211,66 @@ def test_paced_ventricles_have_no_bundle_branch_block() -> None:
     assert found["VENTRICULAR-PACED RHYTHM"].present is True
     assert found["RIGHT BUNDLE BRANCH BLOCK"].present is None
     assert found["LEFT AXIS DEVIATION"].present is None
+
+
+@pytest.mark.parametrize(("count", "told"), [(7, None), (3, True)])
+def test_paced_complexes_hide_the_block_where_most_beats_are_paced(
+    count: int, told: bool | None
+) -> None:
+    """Ten beats: the median beat is a paced one from five paced ones on."""
+    block, _ = CASES["LEFT BUNDLE BRANCH BLOCK"]
+    paced = [beat < count for beat in range(10)]
+    built = stated(replace(block, spikes=spikes("v", count), paced=paced))
+    assert built["VENTRICULAR-PACED COMPLEXES"].present is True
+    assert built["LEFT BUNDLE BRANCH BLOCK"].present is told
+
+
+@pytest.mark.parametrize(
+    ("labels", "rr_s"),
+    [
+        # No pause: what was taken for a P wave belongs to the T wave.
+        ("NNNNNNN", 0.8),
+        # The pause is that after a premature beat.
+        ("NNVNNNN", (0.8, 0.8, 0.5, 1.1, 0.8, 0.8, 0.8)),
+        ("NNNVNNN", (0.8, 0.8, 0.8, 1.6, 0.8, 0.8, 0.8)),
+    ],
+)
+def test_without_a_pause_of_its_own_no_beat_was_dropped(
+    labels: str, rr_s: float | tuple[float, ...]
+) -> None:
+    fires, _ = CASES["WITH 2ND DEGREE AV BLOCK MOBITZ II"]
+    found = stated(replace(fires, labels=labels, rr_s=rr_s))
+    assert found["WITH 2ND DEGREE AV BLOCK MOBITZ II"].present is False
+
+
+@pytest.mark.parametrize(
+    ("ventricular", "bounded", "couplet", "premature", "run"),
+    [
+        (2, True, True, True, False),
+        (2, False, False, False, False),
+        # Ventricular flutter has no ends of its complexes.
+        (4, False, False, True, True),
+    ],
+)
+def test_pairs_of_ventricular_beats_have_complexes_that_begin_and_end(
+    ventricular: int, bounded: bool, couplet: bool, premature: bool, run: bool
+) -> None:
+    labels = "NNN" + "V" * ventricular + "N" * (7 - ventricular)
+    width = [150.0 if bounded or label == "N" else float("nan") for label in labels]
+    rr = [0.4 if label == "V" else 0.8 for label in labels]
+    found = stated(Built(labels=labels, rr_s=rr, width_ms=width))
+    assert found["VENTRICULAR COUPLETS"].present is couplet
+    assert found["PREMATURE VENTRICULAR COMPLEXES"].present is premature
+    assert found["VENTRICULAR TACHYCARDIA"].present is run
+
+
+def test_a_movement_of_the_electrode_is_no_ventricular_couplet() -> None:
+    """The single-lead sample: fibrillation, and at 15.3 s a swing of 2.7 mV over half a second."""
+    measured = measure(sample_path("single-lead"))
+    found = {one.name: one for one in state(measured)}
+    assert found["ATRIAL FIBRILLATION"].present is True
+    assert found["VENTRICULAR COUPLETS"].present is False
+    assert found["PREMATURE VENTRICULAR COMPLEXES"].present is False
 
 
 def test_contradictions_are_shown_on_both_sides() -> None:

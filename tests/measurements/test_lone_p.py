@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.criteria.constructed import COMPLETE, STEADY, TWO_TO_ONE, WENCKEBACH, sinus
+from tests.criteria.constructed import COMPLETE, PVC, STEADY, TWO_TO_ONE, WENCKEBACH, sinus
 
 import ecgfoundry
-from ecgfoundry.synthesis.planted import Planted, paint
+from ecgfoundry.synthesis.planted import NORMAL, P_NORMAL, Planted, paint
 
 
 def p_peaks(planted: Planted) -> np.ndarray:
@@ -52,3 +52,23 @@ def test_sinus_rhythm_and_rhythms_without_p_waves_have_none_of_their_own() -> No
     assert ecgfoundry.measure(paint(sinus())).p_relation.blocked == 0
     assert ecgfoundry.measure(paint(sinus(rr=1.2))).p_relation.blocked == 0
     assert ecgfoundry.measure(paint(sinus(p=None))).p_relation.p_time_s.size == 0
+
+
+def test_a_t_wave_that_changes_is_no_blocked_p_wave() -> None:
+    """Eleven beats with a flat T wave after ventricular ones, then nine with a usual one.
+
+    At 70/min the T wave stands in the middle between two P waves.
+    """
+    flat = {
+        lead: tuple(wave for wave in waves if wave.start != 190.0) for lead, waves in NORMAL.items()
+    }
+    ventricles, atria, at = [], [], 0.6
+    for shape, count in ((flat, 11), (NORMAL, 9)):
+        for _ in range(count):
+            ventricles.append((at, shape))
+            atria.append((at - 0.18, P_NORMAL))
+            if shape is flat:
+                ventricles.append((at + 0.52, PVC))
+            at += 0.86 if shape is NORMAL else 1.7
+    planted = Planted(ventricles, atria, duration_s=at)
+    assert ecgfoundry.measure(paint(planted)).p_relation.blocked == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from ecgfoundry.measurements.values import (
     missing,
 )
 from ecgfoundry.schemas import schema_problems
+from ecgfoundry.synthesis.planted import NORMAL, Planted, paint
 
 RATE = 500.0
 INDEPENDENT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -371,3 +372,25 @@ def test_tables_of_names_fit_the_classes() -> None:
 def test_it_is_part_of_the_public_face() -> None:
     assert ecgfoundry.measure is measure
     assert ecgfoundry.Measurements is Measurements
+
+
+@pytest.mark.parametrize(("iii_times", "told"), [(1.0, True), (3.0, False)])
+def test_a_moving_baseline_takes_no_axis_away_but_a_rescaled_lead_does(
+    iii_times: float, told: bool
+) -> None:
+    """Eight beats whose baseline moves by 0.4 mV, in I and II at different rates."""
+    still = paint(Planted([(0.5 + 1.2 * k, NORMAL) for k in range(8)]))
+    t = np.arange(still.samples) / still.sampling_rate
+    rows = dict(zip(still.leads, still.signal.astype(float), strict=True))
+    rows["I"] += 0.4 * np.sin(2 * np.pi * 0.37 * t)
+    rows["II"] += 0.4 * np.cos(2 * np.pi * 0.23 * t)
+    rows["III"] = iii_times * (rows["II"] - rows["I"])
+    rows |= {"aVR": -(rows["I"] + rows["II"]) / 2, "aVL": rows["I"] - rows["II"] / 2}
+    rows["aVF"] = rows["II"] - rows["I"] / 2
+    moving = replace(still, signal=np.stack([rows[lead] for lead in still.leads]))
+    value = measure(moving).values["qrs_axis_deg"]
+    if told:
+        # Planted at about 55 degrees; the median beat takes most of the movement out.
+        assert value.value == pytest.approx(55.0, abs=8.0)
+    else:
+        assert value.reason == "III is not what I and II make of it: misnamed or rescaled leads"

@@ -33,6 +33,26 @@ def test_planted_spikes_are_found(rate: float, height: float) -> None:
     assert (found.end - found.begin).max() <= 0.004 * rate
 
 
+def test_a_tall_spike_that_a_steep_filter_makes_ring_is_found() -> None:
+    """A pulse through a band-pass of 50 to 200 Hz: 10 mV, 12 ms to each side, both signs."""
+    rate, reach = 500.0, 6
+    clean = paced_ecg(rate, spike_mv=0.0)
+    t = np.arange(-reach, reach + 1) / rate
+    ringing = (4.0 * np.sinc(400.0 * t) - np.sinc(100.0 * t)) * np.hanning(2 * reach + 1)
+    dirty = clean.copy()
+    for beat in np.arange(0.6, 9.8, 1.0):
+        middle = round(beat * rate)
+        dirty[:, middle - reach : middle + reach + 1] += np.outer([3.4, -2.0], ringing)
+    found = find_spikes(dirty, rate)
+    assert found.begin / rate == pytest.approx(np.arange(0.6, 9.8, 1.0) - 0.016, abs=0.006)
+    assert found.end / rate == pytest.approx(np.arange(0.6, 9.8, 1.0) + 0.016, abs=0.006)
+    assert np.abs(without_spikes(dirty, found) - clean).max() < 0.1
+    measured = measure(Recording(signal=dirty, sampling_rate=rate, leads=("I", "II")))
+    assert measured.beats.paced.all()
+    assert set(measured.beats.label.tolist()) == {"Q"}
+    assert measured.qrs_ms == pytest.approx(149, abs=12)
+
+
 @pytest.mark.parametrize("rate", [500.0, 1000.0])
 def test_without_spikes_the_ecg_is_what_it_was(rate: float) -> None:
     clean = paced_ecg(rate, spike_mv=0.0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ecgfoundry.criteria.rules import Limit, Rule
 from ecgfoundry.criteria.sources import AHA_2007, CHOICE, PART_III, PART_IV, PART_V, UDMI_4
 from ecgfoundry.criteria.types import Statement
 
@@ -122,7 +123,7 @@ _WITH_RIGHT_BLOCK = (
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Where ``by`` is present, the ``statements`` cannot be told.
+    """Where ``by`` is present, and ``where`` holds, the ``statements`` cannot be told.
 
     Parameters
     ----------
@@ -131,12 +132,14 @@ class Exclusion:
     reason : str
         As it is shown.
     source : str
+    where : Rule, optional
     """
 
     by: str
     statements: tuple[str, ...]
     reason: str
     source: str
+    where: Rule | None = None
 
 
 EXCLUSIONS: tuple[Exclusion, ...] = (
@@ -145,6 +148,14 @@ EXCLUSIONS: tuple[Exclusion, ...] = (
         _WITH_PACING,
         "the ventricles are paced, which shapes QRS, ST and T",
         UDMI_4,
+    ),
+    Exclusion(
+        "VENTRICULAR-PACED COMPLEXES",
+        _WITH_PACING,
+        "the beats that were measured are paced ones, which shapes QRS, ST and T",
+        UDMI_4,
+        # The median beat is that of the most frequent shape.
+        where=Limit("paced_share_percent", ">=", 50.0, CHOICE),
     ),
     Exclusion(
         "LEFT BUNDLE BRANCH BLOCK",

@@ -74,7 +74,8 @@ def _judge(name: str, case: Case) -> Verdict:
     verdict = case.evaluate(criterion.rule)
     for exclusion in exclusions_of(name):
         by = case.verdict(exclusion.by)
-        if by.present:
+        where = exclusion.where
+        if by.present and (where is None or case.evaluate(where).present):
             reason = f"{exclusion.reason} ({exclusion.by})"
             return Verdict(None, None, None, verdict.evidence, (reason,))
     return verdict

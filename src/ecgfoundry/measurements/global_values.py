@@ -8,7 +8,7 @@ is the mean over the beats, as the AHA/ACCF/HRS recommend (part IV, J Am Coll Ca
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,8 +51,8 @@ AXIS_LEAST_SHARE = 0.05
 """An axis is given when its vector is at least this share of the mean absolute area: otherwise the
 direction is chance (our choice)."""
 DISAGREEMENT = 0.35
-"""Limb leads that are further from I and II than this are rescaled or misnamed (as the quality
-gate)."""
+"""Limb leads that are further from I and II than this, in the recording and in the median beat, are
+rescaled or misnamed (as the quality gate)."""
 NO_BEATS = "no QRS complex was found"
 
 
@@ -180,12 +180,21 @@ def _corrected(qt: Value, rr: Value) -> dict[str, Value]:
 
 
 def axis_values(
-    beat: MedianBeat | None, leads: Mapping[str, LeadMeasurements], *, calibrated: bool
+    beat: MedianBeat | None,
+    leads: Mapping[str, LeadMeasurements],
+    *,
+    calibrated: bool,
+    disagreeing: Collection[str] = (),
 ) -> dict[str, Value]:
-    """Return the axes of P, QRS and T and the angles between QRS and T."""
+    """Return the axes of P, QRS and T and the angles between QRS and T.
+
+    ``disagreeing`` are the limb leads that in the recording itself are not what I and II make of
+    them. The median beat alone does not tell: the median of few beats on a moving baseline is not
+    the sum of its parts.
+    """
     names = ("p_axis_deg", "qrs_axis_deg", "t_axis_deg", "qrs_t_angle_deg")
     spatial = "qrs_t_angle_spatial_deg"
-    reason = _no_axes(beat, calibrated=calibrated)
+    reason = _no_axes(beat, disagreeing, calibrated=calibrated)
     if reason is not None:
         return {name: missing("deg", reason) for name in (*names, spatial)}
     areas = {
@@ -211,7 +220,9 @@ def axis_values(
     return result
 
 
-def _no_axes(beat: MedianBeat | None, *, calibrated: bool) -> str | None:
+def _no_axes(
+    beat: MedianBeat | None, disagreeing: Collection[str], *, calibrated: bool
+) -> str | None:
     if beat is None:
         return NO_BEATS
     if not calibrated:
@@ -220,7 +231,11 @@ def _no_axes(beat: MedianBeat | None, *, calibrated: bool) -> str | None:
     limb = {lead: row for lead, row in limb.items() if np.isfinite(row).all()}
     if len(limb) < 2:
         return "two limb leads are needed"
-    apart = [lead for lead, value in limb_disagreement(limb).items() if value > DISAGREEMENT]
+    apart = [
+        lead
+        for lead, value in limb_disagreement(limb).items()
+        if value > DISAGREEMENT and lead in disagreeing
+    ]
     if apart:
         return f"{', '.join(apart)} is not what I and II make of it: misnamed or rescaled leads"
     return None

@@ -38,7 +38,8 @@ EVEN_SHARE = 0.12
 LONG_SHARE = 1.5
 EVERY_SHARE = 0.7
 """Blocked waves are looked for in PP intervals of one and a half times the usual; in shorter ones
-only if seven in ten hold one (2:1 conduction)."""
+only if seven in ten hold one behind the T wave (2:1 conduction): the T wave itself stands in the
+middle at many a rate, and one that comes and goes is not wholly taken out with the usual one."""
 FEWEST_P = 3
 PP_RANGE_S = (0.4, 1.3)
 FOUND_SHARE = 0.8
@@ -86,7 +87,7 @@ def lone_p_waves(signal: Float64, sampling_rate: float, beats: Int64, waves: Bea
     p_peak = marks["p_peak"]
     known = np.flatnonzero(np.isfinite(p_peak))
     if known.size >= max(FEWEST_P, len(beats) // 2):
-        found = _between(bumps, p_peak, usual, blank, rate)
+        found = _between(bumps, p_peak, marks["t_offset"], usual, blank)
     else:
         found = _on_their_own(bumps, at, blank, rate)
         if known.size and found.size:
@@ -162,7 +163,9 @@ def _peaks(score: Float64, level: float) -> Int64:
     return np.flatnonzero(found) + 1
 
 
-def _between(bumps: Float64, p_peak: Float64, usual: Bool, blank: Bool, rate: float) -> Float64:
+def _between(
+    bumps: Float64, p_peak: Float64, t_offset: Float64, usual: Bool, blank: Bool
+) -> Float64:
     """Waves like the known ones that divide a long PP interval evenly."""
     known = np.flatnonzero(np.isfinite(p_peak))
     places = np.clip(np.rint(p_peak[known]).astype(int), 0, bumps.shape[1] - 1)
@@ -175,21 +178,21 @@ def _between(bumps: Float64, p_peak: Float64, usual: Bool, blank: Bool, rate: fl
     if np.median(score[places]) < 2.0 * np.percentile(score[~blank], 75):
         return np.empty(0)
     candidates = _peaks(np.where(blank, 0.0, score), LIKE_SHARE)
-    spans = [
-        (float(p_peak[a]), float(p_peak[b]))
-        for a, b in itertools.pairwise(known)
-        if b == a + 1 and usual[a] and usual[b]
-    ]
-    if not spans:
+    beats = [a for a, b in itertools.pairwise(known) if b == a + 1 and usual[a] and usual[b]]
+    if not beats:
         return np.empty(0)
-    usual_pp = float(np.median([end - begin for begin, end in spans]))
-    middles = [_even(candidates, begin, end) for begin, end in spans]
-    if np.mean([middle is not None for middle in middles]) < EVERY_SHARE:
-        middles = [
-            middle if end - begin >= LONG_SHARE * usual_pp else None
-            for middle, (begin, end) in zip(middles, spans, strict=True)
-        ]
-    return np.asarray([middle for middle in middles if middle is not None], dtype=np.float64)
+    lengths = [float(p_peak[a + 1] - p_peak[a]) for a in beats]
+    usual_pp = float(np.median(lengths))
+    every, longer = [], []
+    for beat, length in zip(beats, lengths, strict=True):
+        middle = _even(candidates, float(p_peak[beat]), float(p_peak[beat + 1]))
+        if middle is not None and length >= LONG_SHARE * usual_pp:
+            longer.append(middle)
+        elif middle is not None and not middle <= t_offset[beat]:
+            every.append(middle)
+    if len(every) + len(longer) < EVERY_SHARE * len(beats):
+        every = []
+    return np.sort(np.asarray(every + longer, dtype=np.float64))
 
 
 def _even(candidates: Int64, begin: float, end: float) -> float | None:

@@ -133,7 +133,8 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
     atrial = atrial_activity(found.beats, found.waves, rate, lone)
     rates = rate_values(found.beats, atrial)
     values = rates | interval_values(found, rates)
-    values |= axis_values(median, leads, calibrated=calibrated)
+    disagreeing = {lead for stretch in stretches for lead in stretch.disagreeing}
+    values |= axis_values(median, leads, calibrated=calibrated, disagreeing=disagreeing)
     values |= hrv(found.beats)
     return Measurements(
         beats=found.beats,

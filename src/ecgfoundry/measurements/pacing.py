@@ -3,7 +3,8 @@
 A spike jumps within a sample or two out of a level line, in several leads at the same moment, and
 is over within 30 ms: no wave of the heart does that. A low-pass filter or a low sampling rate
 widens and lowers it until it cannot be told; then nothing is found, which does not mean that no
-pacemaker is at work. Many devices remove spikes and draw marks in their place, which look alike.
+pacemaker is at work. Many devices remove spikes and draw marks in their place, which look alike. A
+steep filter makes a tall one ring: it swings to both sides for some samples before and after.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ END_SHARE = 0.15
 """It is back at the level before it, to within 15 % of the jump, by then: else it is a step."""
 PEAK_SHARE = 1.25
 """It has its peak at once; a wave of the heart goes on rising."""
+RINGING_SHARE = 0.25
+"""One that rings is known by jumps to and fro of a quarter of the lead's range: the upstroke of a
+QRS complex takes 10 ms and more, a fifth of it in one jump (our choice)."""
+RINGING_S = 0.008
+"""Ringing of less than a jump goes on so long before and after it (our choice)."""
 LEAST_SPIKES = 3
 """Fewer in a stretch are taken for glitches of the electrodes, as the quality gate does."""
 LEAST_LEADS = 2
@@ -73,25 +79,47 @@ def find_spikes(signal: NDArray[np.floating], sampling_rate: float) -> Spikes:
     if sampling_rate < LEAST_RATE_HZ or x.shape[1] < 2 * sampling_rate:
         return none
     low, high = np.quantile(x[:, ::4], (0.005, 0.995), axis=1)
-    jump = np.abs(x[:, width:] - x[:, :-width])
-    steep = jump >= np.maximum(JUMP_RANGE_SHARE * (high - low), 1e-9)[:, None]
-    rows, columns = np.divmod(np.flatnonzero(steep), jump.shape[1])
+    spread = np.maximum(high - low, 1e-9)
+    rise = x[:, width:] - x[:, :-width]
+    steep = np.abs(rise) >= JUMP_RANGE_SHARE * spread[:, None]
+    rows, columns = np.divmod(np.flatnonzero(steep), rise.shape[1])
     inside = (columns >= level) & (columns < x.shape[1] - width - longest - 1)
     rows, columns = rows[inside], columns[inside]
     if columns.size == 0:
         return none
-    height = jump[rows, columns]
+    follow = rise[rows[:, None], columns[:, None] + np.arange(longest)]
+    most = np.abs(follow).max(axis=1)
+    tall = np.maximum(RINGING_SHARE * spread[rows], LEVEL_SHARE * most)[:, None]
+    rings = _swings(follow >= tall, follow <= -tall)
+    follow = np.abs(follow)
+    height = np.where(rings, most, follow[:, 0])
     before = x[rows[:, None], columns[:, None] + np.arange(-level + 1, 1)]
     calm = np.ptp(before, axis=1) <= LEVEL_SHARE * height
-    rows, columns, height = rows[calm], columns[calm], height[calm]
+    rows, columns, height, rings = rows[calm], columns[calm], height[calm], rings[calm]
     away = np.abs(
         x[rows[:, None], columns[:, None] + width + np.arange(longest + 1)]
         - np.median(before[calm], axis=1)[:, None]
     )
     ended = away <= END_SHARE * height[:, None]
     back = ended.any(axis=1) & (away.max(axis=1) <= PEAK_SHARE * height)
-    rows, columns, last = rows[back], columns[back], ended[back].argmax(axis=1)
-    return _in_common(rows, columns, columns + width + last, x.shape[0], sampling_rate)
+    # One that rings crosses the level before it is over.
+    over = longest - (follow[calm] >= END_SHARE * height[:, None])[:, ::-1].argmax(axis=1)
+    last = np.where(rings, over, ended.argmax(axis=1))[back]
+    rows, columns = rows[back], columns[back]
+    found = _in_common(rows, columns, columns + width + last, x.shape[0], sampling_rate)
+    if not rings[back].any():
+        return found
+    around = round(RINGING_S * sampling_rate)
+    return Spikes(np.maximum(found.begin - around, 0), found.end + around)
+
+
+def _swings(up: Bool, down: Bool) -> Bool:
+    """Which rows jump one way, the other, and back again; a spike that does not ring is over."""
+    result: Bool = np.zeros(len(up), bool)
+    for one, other in ((up, down), (down, up)):
+        turned = np.logical_or.accumulate(other & np.logical_or.accumulate(one, axis=1), axis=1)
+        result |= (one & turned).any(axis=1)
+    return result
 
 
 def _in_common(rows: Int64, begin: Int64, end: Int64, leads: int, sampling_rate: float) -> Spikes:

@@ -22,7 +22,7 @@ from ecgfoundry.measurements.qrs_end import with_late_end
 from ecgfoundry.measurements.templates import BeatPieces, cluster_pieces, cut_beats
 from ecgfoundry.measurements.values import MedianBeat, PacingSpike
 from ecgfoundry.recording import Recording
-from ecgfoundry.signals.quality import Notice
+from ecgfoundry.signals.quality import DISAGREE, Notice, WindowQuality
 
 __all__ = ["Stretch", "measure_stretch"]
 
@@ -52,7 +52,8 @@ class Stretch:
     ``waves`` holds the boundaries of all leads together, float64 (beats,). ``pieces`` are the beats
     cut out of every lead, for their classes (None where there is no beat). ``gaps`` are the
     stretches without any signal (n, 2). ``refused`` says why there is nothing, ``lone_p`` holds the
-    peaks of P waves that no QRS complex follows, and ``snr_db`` each lead's signal to noise.
+    peaks of P waves that no QRS complex follows, ``snr_db`` each lead's signal to noise, and
+    ``disagreeing`` the limb leads that the gate found not to be what I and II make of them.
     """
 
     beats: Int64
@@ -66,6 +67,7 @@ class Stretch:
     refused: Notice | None
     lone_p: Float64 = field(default_factory=lambda: np.empty(0))
     snr_db: Mapping[str, float | None] = field(default_factory=dict)
+    disagreeing: tuple[str, ...] = ()
 
 
 def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> Stretch:
@@ -118,13 +120,19 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
         beats + start, _moved(waves, start), pieces.later(start / rate), paced, described, median,
         gaps,
         _rescaled(recorded), None, lone,
-        {lead: quality.leads[lead].snr_db for lead in names},
+        {lead: quality.leads[lead].snr_db for lead in names}, _disagreeing(quality),
     )  # fmt: skip
     return _core(stretch, core, start, rate)
 
 
 def _readable(figures: object) -> bool:
     return figures is not None and bool(getattr(figures, "readable", False))
+
+
+def _disagreeing(quality: WindowQuality) -> tuple[str, ...]:
+    return tuple(
+        lead for notice in quality.warnings if notice.code == DISAGREE for lead in notice.leads
+    )
 
 
 def _nothing(refused: Notice, gaps: Int64) -> Stretch:
@@ -158,7 +166,7 @@ def _core(stretch: Stretch, core: tuple[int, int], start: int, rate: float) -> S
     lone = stretch.lone_p[(stretch.lone_p >= core[0]) & (stretch.lone_p < core[1])]
     return Stretch(
         kept, waves, pieces, paced, spikes, stretch.median, stretch.gaps, stretch.rescaled, None,
-        lone, stretch.snr_db,
+        lone, stretch.snr_db, stretch.disagreeing,
     )  # fmt: skip
 
 

@@ -187,10 +187,25 @@ def own_evidence(statement: Statement, present: Mapping[str, Statement]) -> list
 
 
 def evidence_in_words(item: Evidence) -> str:
-    """Return one item of evidence as a sentence would have it: name, lead, value, limit."""
+    """Return one item of evidence as a sentence would have it: name, lead, value, limit.
+
+    What is there or not has no number, and a wave that is not there is said to be absent.
+
+    Examples
+    --------
+    >>> evidence_in_words(Evidence("qrs_notched", 1.0, "1", ">= 1", True, "", lead="V5"))
+    'QRS notched in V5'
+    >>> absent = "there is no Q wave in I"
+    >>> evidence_in_words(Evidence("q_mv", None, "mV", "> -0.05", True, "", "I", reason=absent))
+    'there is no Q wave in I'
+    """
     if item.name in criteria:
         return in_words(item.name)
     lead = f" in {item.lead}" if item.lead else ""
+    if item.value is None and item.met is not None and item.reason:
+        return item.reason
+    if item.name in _YES_OR_NO and item.value is not None:
+        return f"{_YES_OR_NO[item.name][0 if item.value else 1]}{lead}"
     value = "" if item.value is None else f" {number_in_words(item.value, item.unit)}"
     limit = f" ({_signs(item.limit)})" if item.limit else ""
     return f"{measurement_in_words(item.name)}{lead}{value}{limit}"
@@ -203,15 +218,34 @@ def measurement_in_words(name: str) -> str:
     if name in _MEASUREMENTS:
         return _MEASUREMENTS[name]
     if name.endswith("_count"):
-        return f"number of {name.removesuffix('_count').replace('_', ' ')}"
+        return f"number of {name.removesuffix('_count').replace('_', ' ')}s"
     for unit in ("_mv_ms", "_mv_s", "_percent", "_bpm", "_deg", "_ms", "_mv", "_s"):
         name = name.removesuffix(unit)
     return " ".join(_word(word.upper()) for word in name.split("_"))
 
 
+_YES_OR_NO = {
+    "qrs_notched": ("QRS notched", "QRS not notched"),
+    "p_notched": ("P wave notched", "P wave not notched"),
+    "p_axis_known": ("P axis known", "P axis not known"),
+}
 _MEASUREMENTS = {
     "ventricular_premature_count": "ventricular premature beats",
     "supraventricular_premature_count": "supraventricular premature beats",
+    "fusion_count": "fusion beats",
+    "ventricular_escape_count": "ventricular escape beats",
+    "junctional_escape_count": "junctional escape beats",
+    "premature_with_p_count": "premature beats with a P wave",
+    "wide_premature_count": "wide premature beats",
+    "blocked_p_count": "blocked P waves",
+    "blocked_p_in_pause_count": "blocked P waves in the pause",
+    "steady_drop_count": "dropped beats with a constant PR",
+    "wenckebach_count": "dropped beats after PR has lengthened",
+    "sinus_shortening_count": "intervals that shorten before the pause",
+    "spike_without_capture_count": "spikes without capture",
+    "sokolow_lyon_mv": "Sokolow-Lyon voltage",
+    "peguero_mv": "Peguero-Lo Presti voltage",
+    "nn_spread_ms": "longest less shortest NN interval",
     "r_over_s": "R/S ratio",
     "r2_over_r": "R'/R ratio",
     "t_over_r": "T/R ratio",

@@ -45,6 +45,7 @@ SATURATED_SHARE_WARNING = 0.01
 NOISE_SHARE_WARNING = 0.25  # of the power above 0.5 Hz that lies above 40 Hz, mains left out
 MAINS_SHARE_WARNING = 0.15  # of the power above 0.5 Hz that lies within 1 Hz of 50 or 60 Hz
 WANDER_SHARE_WARNING = 0.6  # of all power that lies below 0.5 Hz
+DISAGREE = "leads-disagree"
 DISAGREEMENT_WARNING = 0.35  # see ecgfoundry.leads.limb_disagreement
 PACER_MINIMUM_RATE_HZ = 400.0  # below it a 0.5-ms spike is not seen reliably
 PACER_SPIKE_MV = 0.25
@@ -330,7 +331,7 @@ def _lead_geometry_warnings(
     apart = tuple(lead for lead, value in disagreement.items() if value > DISAGREEMENT_WARNING)
     if apart:
         words = f"{', '.join(apart)}: not what I and II make of them; misnamed or rescaled leads?"
-        result.append(Notice("leads-disagree", words, apart))
+        result.append(Notice(DISAGREE, words, apart))
     down = {lead: _points_down(leads[lead][1]) for lead in ("I", "aVR") if lead in leads}
     if down.get("I"):
         if not down.get("aVR", True):

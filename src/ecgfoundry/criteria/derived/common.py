@@ -60,11 +60,27 @@ SURE_OF_CLASS = 0.5
 classifier of beats answers with the rare classes well below it, so that a Holter misses few."""
 
 
+RUN_BEATS = 3
+"""Ventricular beats that follow each other are a run from three on (AHA/ACC/HRS 2007)."""
+
+
 def labels_of(case: Case) -> NDArray[np.str_]:
-    """Return the classes of the beats (beats,); an unsure premature or ventricular one is N."""
+    """Return the classes of the beats (beats,); an unsure premature or ventricular one is N.
+
+    Single and paired ventricular beats whose QRS complex has no begin or end are Q: a movement of
+    the electrode looks like them. Runs stay, because ventricular flutter has no ends either.
+    """
     beats = case.measurements.beats
     unsure = np.isin(beats.label, ("S", "V", "F")) & (beats.confidence < SURE_OF_CLASS)
-    return np.where(unsure, "N", beats.label)
+    labels = np.where(unsure, "N", beats.label)
+    bounded = np.isfinite(beats.qrs_onset_s) & np.isfinite(beats.qrs_offset_s)
+    if bounded.all() or not bounded.any():  # none: nothing was delineated
+        return labels
+    ventricular = labels == "V"
+    starts = np.flatnonzero(np.diff(ventricular, prepend=~ventricular[:1]))
+    lengths = np.diff(starts, append=labels.size)
+    in_run = np.repeat(lengths >= RUN_BEATS, lengths)
+    return np.where(ventricular & ~bounded & ~in_run, "Q", labels)
 
 
 def has_enough(case: Case) -> bool:

@@ -40,12 +40,27 @@ def _blocked_p(case: Case) -> Quantity:
 
 
 def _single_drops(case: Case) -> list[int]:
-    """Beats before a single blocked P wave whose own and whose previous PR are known."""
+    """Beats before a single blocked P wave whose own and whose previous PR are known.
+
+    None of the beats around is premature: after one the next is late without any block.
+    """
+    premature = np.isin(case.measurements.beats.label, ("S", "V", "F"))
     return [
         beat
         for beat, count in _dropped(case)
-        if count == 1 and np.isfinite([_pr(case, beat), _pr(case, beat - 1)]).all()
+        if count == 1
+        and np.isfinite([_pr(case, beat), _pr(case, beat - 1)]).all()
+        and not premature[max(0, beat - 1) : beat + 2].any()
     ]
+
+
+DROP_OVER_RR = 1.5
+"""A dropped beat leaves twice the interval before it; so much of it at least (our choice)."""
+
+
+def _leaves_a_pause(case: Case, beat: int) -> bool:
+    rr = case.measurements.beats.rr_s
+    return bool(rr[beat + 1] >= DROP_OVER_RR * rr[beat])
 
 
 @named("wenckebach_count")
@@ -62,12 +77,13 @@ def _wenckebach(case: Case) -> Quantity:
 
 @named("steady_drop_count")
 def _steady_drops(case: Case) -> Quantity:
-    """Blocked P waves with the same PR before and after, two conducted beats at least before."""
+    """Blocked P waves that leave a pause, with the same PR in two beats before it and one after."""
     found = [
         beat
         for beat in _single_drops(case)
         if abs(_pr(case, beat) - _pr(case, beat - 1)) <= PR_STEADY_MS
         and abs(_pr(case, beat) - _pr(case, beat + 1)) <= PR_STEADY_MS
+        and _leaves_a_pause(case, beat)
     ]
     return exact(len(found), "steady_drop_count", found[0] if found else None)
 
