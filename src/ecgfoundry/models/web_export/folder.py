@@ -109,9 +109,8 @@ def bundled(entry: str = "page") -> str:
         body = _IMPORT.sub(r"const { \1 } = module_\2;\n", text)
         exported = _EXPORT.findall(body)
         body = _EXPORT.sub("", body)
-        done[name] = (
-            f"const module_{name} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"
-        )
+        returned = f"return {{ {', '.join(exported)} }};"
+        done[name] = f"const module_{name} = (() => {{\n{body}\n{returned}\n}})();\n"
 
     add(entry)
     return '"use strict";\n(() => {\n' + "\n".join(done.values()) + "})();\n"
@@ -161,7 +160,11 @@ def _page(facts: JsonObject, graph: bytes, runtime: Mapping[str, bytes]) -> str:
         f"default-src 'none'; script-src {hashes} blob: 'wasm-unsafe-eval'; "
         f"style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
-    data = {"runtime-loader": runtime[LOADER], "runtime-program": runtime[PROGRAM], "network": graph}
+    data = {
+        "runtime-loader": runtime[LOADER],
+        "runtime-program": runtime[PROGRAM],
+        "network": graph,
+    }
     parts = [
         f'<script type="text/plain" id="{name}">{_packed(content)}</script>'
         for name, content in data.items()

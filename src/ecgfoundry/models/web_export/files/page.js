@@ -77,13 +77,19 @@ function show() {
   draw();
 }
 
+function verdictOf({ isPresent }) {
+  if (isPresent === null) return "";
+  if (FACTS.model.target_kind === "multiclass") return isPresent ? "most probable" : "";
+  return isPresent ? "present" : "not present";
+}
+
 function showFindings(result) {
   const percent = (value) => `${(100 * value).toFixed(1)} %`;
   const rows = (result.findings ?? []).map((finding) => {
     const row = element("tr", "", finding.isPresent ? "present" : "");
     row.append(element("th", finding.name), element("td", percent(finding.probability)),
       element("td", finding.threshold === null ? "" : percent(finding.threshold)),
-      element("td", finding.isPresent === null ? "" : finding.isPresent ? "present" : "not present"));
+      element("td", verdictOf(finding)));
     return row;
   });
   byId("findings").hidden = rows.length === 0;
@@ -123,7 +129,11 @@ function start() {
   byId("use").textContent = model.intended_use;
   byId("licence").textContent = model.licence;
   byId("failures").replaceChildren(...model.known_failures.map((words) => element("li", words)));
-  byId("files").addEventListener("change", (event) => open([...event.target.files]));
+  byId("files").addEventListener("change", ({ target }) => {
+    const files = [...target.files];
+    target.value = ""; // so that the same file may be chosen again
+    if (files.length) open(files);
+  });
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => {
     event.preventDefault();

@@ -45,7 +45,7 @@ export function drawPaper(canvas, recording, fromS, pixelsPerMm) {
 function drawLead(pen, recording, lead, fromS, seconds, baseline) {
   pen.font = "bold 3.2px sans-serif";
   pen.fillStyle = "#111";
-  pen.fillText(lead, 1, baseline - 6);
+  pen.fillText(lead, MARGIN_MM + 1, baseline - 8);
   pen.strokeStyle = "#111";
   pen.beginPath(); // the pulse of 1 mV
   for (const [x, y] of [[2, 0], [3, 0], [3, -GAIN], [8, -GAIN], [8, 0], [9, 0]]) {
