@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import BundleError
@@ -22,6 +23,7 @@ from ecgfoundry.leads import (
     STANDARD_12_LEADS,
     UNNAMED_ECG,
 )
+from ecgfoundry.measurements import beats, gate, noise, recognition
 from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.models.export import model_json, new_folder
 from ecgfoundry.models.web_export.runtime import LOADER, PROGRAM, SCRIPT
@@ -137,15 +139,25 @@ def _facts(bundle: Bundle) -> JsonObject:
             "scp": {str(code): lead for code, lead in SCP_LEADS.items()},
         },
         "millivolts": dict(MILLIVOLTS),
-        "quality": {
-            name: value
-            for name, value in vars(quality).items()
-            if name.isupper() and not name.startswith("_") and isinstance(value, float | int)
-        },
+        "quality": _limits(quality),
+        "beats": _limits(beats),
+        "recognition": _limits(recognition),
+        "recognition_words": dict(recognition.WORDS),
+        "noise": _limits(noise),
+        "gate": _limits(gate),
         "windows": {
             "remainder_share": REMAINDER_SHARE,
             "longest_strip_s": LONG_RECORDING_S + TOLERANCE_S,
         },
+    }
+
+
+def _limits(module: ModuleType) -> JsonObject:
+    """Return the numbers that stand at the top of a module, and pairs of them."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, float | int | tuple)
     }
 
 
@@ -197,10 +209,8 @@ endian). Nothing leaves the computer: the page's own policy lets it open no conn
 
 {bundle.about.intended_use}
 
-The numbers are those of ecgfoundry within 0.0001 of each probability. Of the quality gate the page
-has the checks of the signal (missing, flat, saturated, amplitude, noise above 40 Hz, mains, wander,
-limb leads, pacemaker spikes). **It does not ask whether the signal is an ECG at all**, which
-ecgfoundry does: look at the tracing before you read the findings.
+The numbers are those of ecgfoundry within 0.0001 of each probability. The quality gate is
+that of ecgfoundry too: the checks of the signal, and whether there are heartbeats at all.
 
 `model.json` and `preprocessing.json` are for reading; the page holds what it needs of them.
 Licence: {bundle.about.licence} ONNX Runtime Web (in the page): MIT, Microsoft Corporation.

@@ -68,7 +68,7 @@ export function designNotch(frequencyHz, quality, rate) {
 // Forwards and backwards over an odd extension, each from the steady state of its edge.
 export function filterZeroPhase(x, { sections, gain, pad }) {
   const last = x.length - 1;
-  if (last <= pad) throw new Error(`a window of ${x.length} samples is too short for its filter`);
+  if (last < pad) throw new Error(`a window of ${x.length} samples is too short for its filter`);
   let y = new Float64Array(x.length + 2 * pad);
   for (let k = 0; k < pad; k += 1) {
     y[k] = 2 * x[0] - x[pad - k];

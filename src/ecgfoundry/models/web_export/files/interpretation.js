@@ -1,8 +1,9 @@
 // From a recording to what the model says of it: windows, gate, network, calibration, findings.
 import { roundHalfEven } from "./arrays.js";
 import { FACTS } from "./facts.js";
+import { judgeWindow } from "./gate.js";
 import { chooseLeads, deriveLimbLeads, isLimbLead } from "./leads.js";
-import { assessWindow, isReadable } from "./quality.js";
+import { isReadable } from "./quality.js";
 import { standardize } from "./recipe.js";
 
 // Where the windows of a recording stand: [start, stop] in samples.
@@ -32,10 +33,10 @@ export async function interpret(recording, model, recipe, network) {
   for (const [start, stop] of windowBounds(samples, recording.rate, recipe.window_s)) {
     const part = Object.fromEntries(
       read.map((lead) => [lead, recording.signals[lead].subarray(start, stop)]));
-    const quality = assessWindow(part, recording.rate);
+    const quality = judgeWindow(part, recording.rate);
     const refusal = quality.refusal ?? requiredLeadMissing(model.input, leads, quality);
     const window = { startS: start / recording.rate, stopS: stop / recording.rate, refusal,
-      warnings: quality.warnings, logits: null, findings: null };
+      warnings: quality.warnings, beats: quality.beats, logits: null, findings: null };
     if (refusal === null) {
       const rows = standardize(inputRows(part, leads, quality, model), recording.rate, recipe);
       window.logits = await network(rows);

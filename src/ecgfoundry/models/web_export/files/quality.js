@@ -1,6 +1,6 @@
 // Can this window be read, and what should its reader know? The checks of the signal itself
 // (ecgfoundry.signals.quality); all limits come with the page (FACTS.quality). Whether what can be
-// read is an ECG at all is not asked here.
+// read is an ECG at all is asked in recognition.js.
 import { bridgeGaps, mean, median, quantile, roundHalfEven } from "./arrays.js";
 import { FACTS } from "./facts.js";
 import { deriveLimbLeads } from "./leads.js";
@@ -162,19 +162,21 @@ function powerShares(filled, rate) {
   return { noise: noise / upper, mains: mains / upper, wander: 1 - upper / total };
 }
 
-// Spikes that rise and fall within a few milliseconds out of a level stretch.
+// Spikes that rise and fall within a few milliseconds out of a level stretch. In the arithmetic of
+// the samples (float32): those of a device lie on a grid, where ties are common.
 function countSpikes(x, amplitude, rate) {
   const limits = FACTS.quality;
   const reach = Math.max(1, roundHalfEven(limits.PACER_SPIKE_S * rate));
-  const tall = Math.max(limits.PACER_SPIKE_MV, limits.PACER_SPIKE_SHARE * amplitude);
+  const tall = Math.fround(Math.max(limits.PACER_SPIKE_MV, limits.PACER_SPIKE_SHARE * amplitude));
   let [count, last] = [0, -Infinity];
   for (let k = 2 * reach; k < x.length - 2 * reach; k += 1) {
-    const [rise, fall] = [x[k] - x[k - reach], x[k] - x[k + reach]];
+    const difference = (one, other) => Math.fround(x[one] - x[other]);
+    const [rise, fall] = [difference(k, k - reach), difference(k, k + reach)];
     const height = Math.min(Math.abs(rise), Math.abs(fall));
     if (height <= tall || rise * fall <= 0) continue;
-    const level = Math.max(Math.abs(x[k - reach] - x[k - 2 * reach]),
-      Math.abs(x[k + reach] - x[k + 2 * reach]));
-    if (level >= 0.2 * height) continue;
+    const level = Math.max(Math.abs(difference(k - reach, k - 2 * reach)),
+      Math.abs(difference(k + reach, k + 2 * reach)));
+    if (level >= Math.fround(Math.fround(0.2) * height)) continue;
     if (k - last > limits.PACER_DISTANCE_S * rate) count += 1;
     last = k;
   }
