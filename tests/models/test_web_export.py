@@ -20,6 +20,7 @@ from ecgfoundry.formats.files import read
 from ecgfoundry.formats.writers import write
 from ecgfoundry.inference.exporting import export_bundle
 from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.measurements.gate import judge_and_find_beats
 from ecgfoundry.models.bundle import find_bundle, load_bundle
 from ecgfoundry.models.web_export.folder import bundled, export_web
 from ecgfoundry.models.web_export.runtime import RUNTIME_FILES, find_runtime
@@ -299,6 +300,30 @@ def test_flat_and_short_signals_are_refused(answer: Answer, tmp_path: Path) -> N
     said = answer(EDGE, short)
     assert said["sampling_rate"] == 250.0
     assert said["refusal"]["code"] == "too-short"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["noise", "sine", "sawtooth", "pulse wave", "beats at 220"])
+def test_the_page_asks_whether_it_is_an_ecg(answer: Answer, tmp_path: Path, kind: str) -> None:
+    generator = np.random.default_rng(3)
+    time_s = np.arange(5000) / 250
+    phase_s = time_s % (60 / 220) - 30 / 220
+    signal = {
+        "noise": generator.normal(0, 0.3, 5000),
+        "sine": np.sin(2 * np.pi * 1.2 * time_s),
+        "sawtooth": 1.3 * time_s % 1.0,
+        "pulse wave": np.maximum(0, np.sin(2 * np.pi * 1.2 * time_s)) ** 3,
+        "beats at 220": np.exp(-((phase_s / 0.02) ** 2)) + generator.normal(0, 0.01, 5000),
+    }[kind]
+    path = tmp_path / "signal.csv"
+    path.write_text("I_mV\n" + "".join(f"{value:.5f}\n" for value in signal), encoding="utf-8")
+    said = answer(EDGE, path, rate="250")
+    assert_as_python(said, EDGE, path, sampling_rate=250.0)
+    assert (said["refusal"] is None) == (kind == "beats at 220")
+    recording = read(path, sampling_rate=250.0)
+    _, beats = judge_and_find_beats(recording.signal, 250.0, recording.leads)
+    assert beats is not None
+    assert said["windows"][0]["beats"] == beats.tolist()
 
 
 @pytest.mark.slow

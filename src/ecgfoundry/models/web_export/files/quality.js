@@ -29,7 +29,8 @@ export function assessWindow(signals, rate) {
       return refused(figures, "missing", `more than ${percent(limits.MAXIMUM_GAP_SHARE)} of the ` +
         "samples are missing in every lead");
     }
-    return refused(figures, "flat", "every lead is flat; check the electrodes and the unit");
+    return refused(figures, "flat", `every lead is flat (under ` +
+      `${1000 * limits.FLAT_AMPLITUDE_MV} uV from peak to peak); check the electrodes and the unit`);
   }
   const warnings = [];
   const unreadable = Object.keys(figures).filter((lead) => !good.includes(lead));
@@ -76,7 +77,7 @@ function warn(warnings, code, leads, words) {
 }
 
 function percent(share) {
-  return `${Math.round(100 * share)} %`;
+  return `${Math.round(100 * share)}%`;
 }
 
 const FEWEST_SAMPLES = 8;
