@@ -286,6 +286,19 @@ def test_what_a_file_does_not_say_is_asked_for(answer: Answer, fixtures: Path) -
 
 
 @pytest.mark.slow
+def test_a_file_that_is_dropped_is_read(pages: Callable[[str], Any]) -> None:
+    page = pages(EDGE)
+    text = "I_mV\\n" + "0.1\\n0.2\\n" * 500
+    dropped = page.evaluate_handle(
+        "() => { const all = new DataTransfer();"
+        f"all.items.add(new File(['{text}'], 'dropped.csv')); return all; }}"
+    )
+    page.dispatch_event("body", "drop", {"dataTransfer": dropped})
+    page.locator("#status.fault:has-text('dropped.csv')").wait_for()
+    assert "does not state its sampling rate" in page.inner_text("#status")
+
+
+@pytest.mark.slow
 def test_a_signal_file_alone_says_what_is_missing(answer: Answer) -> None:
     path = sample_path("12-lead").with_suffix(".mat")
     assert "drop its header (.hea) together with it" in answer(EDGE, path)["fault"]

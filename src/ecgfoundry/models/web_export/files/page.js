@@ -10,6 +10,7 @@ const byId = (id) => document.getElementById(id);
 let network = null;
 let dropped = [];
 let shown = null;
+let turn = 0; // of the files opened last: what comes late of earlier ones is not shown
 
 function say(words, state = "busy") {
   byId("status").textContent = words;
@@ -33,6 +34,8 @@ function givenOptions() {
 async function open(files) {
   dropped = files;
   shown = null;
+  turn += 1;
+  const mine = turn;
   byId("answer").hidden = true;
   try {
     say("Reading …");
@@ -45,11 +48,13 @@ async function open(files) {
     const run = await network;
     const begun = performance.now();
     const result = await interpret(recording, FACTS.model, FACTS.recipe, run);
+    if (mine !== turn) return;
     const { name } = files.find((file) => /\.hea$/i.test(file.name)) ?? files[0];
     shown = { recording, result, file: name, seconds: (performance.now() - begun) / 1000 };
     show();
     say("Done.", "done");
   } catch (error) {
+    if (mine !== turn) return;
     say(`${files.map((file) => file.name).join(", ")}: ${error.message}`, "fault");
   }
 }
