@@ -92,8 +92,8 @@ def _build_aliases() -> dict[str, str]:
     return aliases
 
 
-_ALIASES = _build_aliases()
-_PREFIXES = (
+LEAD_ALIASES = _build_aliases()
+NAME_PREFIXES = (
     "MDC_ECG_LEAD_",  # ISO/IEEE 11073, as in HL7 aECG and DICOM
     "MDC_ECG_ELEC_POTL_",  # ISO/IEEE 11073 short form of monitors
     "MDC_ECG_",
@@ -113,7 +113,7 @@ _PREFIXES = (
     "WILSON",
     "ОТВЕДЕНИЕ",
 )
-_AROUND = ("导联", "導聯", "誘導", "第")
+NAME_SURROUNDINGS = ("导联", "導聯", "誘導", "第")
 """Words for "lead" that stand before or behind the name."""
 
 
@@ -137,10 +137,10 @@ def canonical_lead(name: str) -> str | None:
     text = "".join(letter for letter in apart if not unicodedata.combining(letter))
     if text.startswith("-"):
         return None  # an inverted lead, as "-aVR" of the Cabrera order, has the other sign
-    for separator in (" ", "-", ".", ":", *_AROUND):
+    for separator in (" ", "-", ".", ":", *NAME_SURROUNDINGS):
         text = text.replace(separator, "")
     for candidate in _stripped(text):
-        found = _ALIASES.get(candidate.replace("_", ""))
+        found = LEAD_ALIASES.get(candidate.replace("_", ""))
         if found is not None:
             return found
     return None
@@ -153,7 +153,7 @@ def _stripped(text: str) -> list[str]:
         shorter = next(
             (
                 text[len(prefix) :].lstrip("_")
-                for prefix in _PREFIXES
+                for prefix in NAME_PREFIXES
                 if text.startswith(prefix) and len(text) > len(prefix)
             ),
             None,

@@ -39,7 +39,7 @@ __all__ = [
 MAXIMUM_SAMPLING_RATE = 100_000.0
 """Hz; no ECG device comes near it, so a higher header value is a damaged header (our choice)."""
 
-_MILLIVOLTS: Mapping[str, float] = {
+MILLIVOLTS: Mapping[str, float] = {
     "v": 1e3,
     "volt": 1e3,
     "volts": 1e3,
@@ -80,13 +80,13 @@ def millivolts_per_unit(unit: str | None) -> float:
         factor = float(number) if number else 1.0
     except ValueError:
         factor = math.nan
-    if name not in _MILLIVOLTS or not math.isfinite(factor) or factor <= 0:
+    if name not in MILLIVOLTS or not math.isfinite(factor) or factor <= 0:
         known = "missing" if not text else f"'{unit}', which is not a voltage that is known here"
         raise UnitError(
             f"the unit of the signal is {known}",
             remedy="Supply it, for example --unit mV, --unit uV or unit='mV'",
         )
-    return factor * _MILLIVOLTS[name]
+    return factor * MILLIVOLTS[name]
 
 
 def _is_exponent(text: str, position: int) -> bool:

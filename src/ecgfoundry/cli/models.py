@@ -172,11 +172,13 @@ def export(
     format: str = "onnx",
     sampling_rate: float | None = None,
     calibration: Path | None = None,
+    runtime_folder: Path | None = None,
+    fetch_runtime: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Write a model for other programs, with its preprocessing and vectors to check it with.
 
     onnx and openvino: graph, preprocessing in NumPy and C. c: the whole model as portable C99 for
-    small devices, in float32 and in eight bits.
+    small devices, in float32 and in eight bits. web: a page that opens in a browser, offline.
 
     Parameters
     ----------
@@ -185,18 +187,31 @@ def export(
     output
         The folder to make.
     format
-        onnx, openvino or c.
+        onnx, openvino, c or web.
     sampling_rate
         With c: of the device, Hz (default: the model's own, without resampling).
     calibration
         With c: a folder or table of ECGs on which the ranges of the eight-bit activations are
         found (default: the two samples).
+    runtime_folder
+        With web: holds onnxruntime-web, packed or its three files (default: the cache).
+    fetch_runtime
+        With web: download onnxruntime-web from the npm registry where it is not there.
     """
     from ecgfoundry.inference.exporting import export_bundle
 
     folder = export_bundle(
-        model, output, format=format, sampling_rate=sampling_rate, calibration=calibration
+        model,
+        output,
+        format=format,
+        sampling_rate=sampling_rate,
+        calibration=calibration,
+        runtime_folder=runtime_folder,
+        fetch_runtime=fetch_runtime,
     )
+    if format == "web":
+        print(f"{folder}: exported; open {folder / 'index.html'} in a browser")
+        return
     check = "make check" if format == "c" else "python check.py"
     print(f"{folder}: exported; check it there with: {check}")
 

@@ -14,9 +14,11 @@ from ecgfoundry.formats.files import read
 from ecgfoundry.inference.batch.infer import as_manifest
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
-from ecgfoundry.models.bundle import InputSpec
+from ecgfoundry.models.bundle import InputSpec, find_bundle, load_bundle
 from ecgfoundry.models.c_export.folder import export_c
 from ecgfoundry.models.export import GoldenWindow, check_format, export_model
+from ecgfoundry.models.web_export.folder import export_web
+from ecgfoundry.models.web_export.runtime import find_runtime
 from ecgfoundry.preprocessing import standardize_window
 from ecgfoundry.samples import sample_path
 from ecgfoundry.signals.windows import window_bounds
@@ -64,11 +66,14 @@ def export_bundle(
     format: str = "onnx",
     sampling_rate: float | None = None,
     calibration: str | Path | None = None,
+    runtime_folder: str | Path | None = None,
+    fetch_runtime: bool = False,
 ) -> Path:
     """Export a shipped, pulled or local bundle.
 
-    See :func:`ecgfoundry.models.export.export_model` and, for C,
-    :func:`ecgfoundry.models.c_export.folder.export_c`. The golden logits are computed by ONNX
+    See :func:`ecgfoundry.models.export.export_model`, for C
+    :func:`ecgfoundry.models.c_export.folder.export_c`, and for a page
+    :func:`ecgfoundry.models.web_export.folder.export_web`. The golden logits are computed by ONNX
     Runtime in fp32.
 
     Parameters
@@ -76,22 +81,33 @@ def export_bundle(
     model : str or Path
     output : str or Path
         A folder that does not exist yet, or is empty.
-    format : {"onnx", "openvino", "c"}
+    format : {"onnx", "openvino", "c", "web"}
     sampling_rate : float, optional
         For C: of the device, Hz. None: the recipe's own.
     calibration : str or Path, optional
         For C: a folder or a table of recordings on which the ranges of the eight-bit activations
         are found. None: the two samples.
+    runtime_folder, fetch_runtime
+        For a page: see :func:`ecgfoundry.models.web_export.runtime.find_runtime`.
 
     Raises
     ------
     BundleError
-        See the two functions; or an argument is given that the format does not have.
+        See these functions; or an argument is given that the format does not have.
     """
     check_format(format)
     for name, value in (("--sampling-rate", sampling_rate), ("--calibration", calibration)):
         if value is not None and format != "c":
             raise BundleError(f"{name} is for --format c", remedy="Leave it out, or export to C")
+    for option, given in (
+        ("--runtime-folder", runtime_folder is not None),
+        ("--fetch-runtime", fetch_runtime),
+    ):
+        if given and format != "web":
+            raise BundleError(f"{option} is for --format web", remedy="Leave it out")
+    if format == "web":
+        bundle = load_bundle(find_bundle(model))
+        return export_web(bundle, output, find_runtime(runtime_folder, fetch=fetch_runtime))
     predictor = load_model(model, runtime="onnxruntime")
     bundle = predictor.bundle
     if format != "c":

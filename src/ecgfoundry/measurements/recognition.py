@@ -97,7 +97,7 @@ WIDE_REACH_S = 0.4
 """The median beat reaches so far to either side, at most half the usual interval."""
 EDGE_REACH_S = 0.12
 
-_WORDS = {
+WORDS = {
     "no-beats": "no heartbeats are found (neither are they in asystole, in ventricular "
     "fibrillation and with electrodes off)",
     "unlike": "what stands out does not recur from beat to beat",
@@ -133,7 +133,7 @@ class Recognition:
     @property
     def words(self) -> str:
         """Why it is none, in words; empty if it is one."""
-        return "" if self.reason is None else _WORDS[self.reason]
+        return "" if self.reason is None else WORDS[self.reason]
 
 
 def recognise(signal: NDArray[np.floating], sampling_rate: float) -> Recognition:

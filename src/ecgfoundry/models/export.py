@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 GRAPH_FORMATS = ("onnx", "openvino")
-EXPORT_FORMATS = (*GRAPH_FORMATS, "c")
+EXPORT_FORMATS = (*GRAPH_FORMATS, "c", "web")
 
 _LEVELS = ("record", "window", "reduced_leads")
 """At which a bundle may be calibrated."""

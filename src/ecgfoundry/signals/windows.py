@@ -11,7 +11,7 @@ a device that stops late one window, not two nearly equal ones)."""
 
 LONG_RECORDING_S = 60.0
 """Beyond it there is no averaged diagnosis but episodes and burden (our choice)."""
-_TOLERANCE_S = 2.0
+TOLERANCE_S = 2.0
 """The longest record of the CinC 2017 set has 61 s, which still is one strip."""
 
 
@@ -23,7 +23,7 @@ def is_long(duration_s: float) -> bool:
     >>> is_long(61.0), is_long(62.5)
     (False, True)
     """
-    return duration_s > LONG_RECORDING_S + _TOLERANCE_S
+    return duration_s > LONG_RECORDING_S + TOLERANCE_S
 
 
 def window_bounds(

@@ -1,0 +1,156 @@
+// From a recording to what the model says of it: windows, gate, network, calibration, findings.
+import { roundHalfEven } from "./arrays.js";
+import { FACTS } from "./facts.js";
+import { judgeWindow } from "./gate.js";
+import { chooseLeads, deriveLimbLeads, isLimbLead } from "./leads.js";
+import { isReadable } from "./quality.js";
+import { standardize } from "./recipe.js";
+
+// Where the windows of a recording stand: [start, stop] in samples.
+export function windowBounds(samples, rate, windowS) {
+  const length = roundHalfEven(windowS * rate);
+  if (samples <= 0) return [];
+  if (samples <= length) return [[0, samples]];
+  const bounds = [];
+  for (;;) {
+    const start = roundHalfEven(bounds.length * windowS * rate);
+    if (start + length > samples) break;
+    bounds.push([start, start + length]);
+  }
+  const remainder = samples - bounds[bounds.length - 1][1];
+  if (remainder >= FACTS.windows.remainder_share * length) bounds.push([samples - length, samples]);
+  return bounds;
+}
+
+// recording: {leads, rate, signals: lead -> Float32Array in mV}; network: async (rows) -> logits.
+// A recording that is too long for one answer has only those of its windows.
+export async function interpret(recording, model, recipe, network) {
+  const samples = recording.signals[recording.leads[0]].length;
+  const leads = chooseLeads(model.input, recording.leads);
+  const read = recording.leads.filter((lead) => leads.recorded.includes(lead) ||
+    (leads.derived.length > 0 && isLimbLead(lead)));
+  const windows = [];
+  for (const [start, stop] of windowBounds(samples, recording.rate, recipe.window_s)) {
+    const part = Object.fromEntries(
+      read.map((lead) => [lead, recording.signals[lead].subarray(start, stop)]));
+    const quality = judgeWindow(part, recording.rate);
+    const refusal = quality.refusal ?? requiredLeadMissing(model.input, leads, quality);
+    const window = { startS: start / recording.rate, stopS: stop / recording.rate, refusal,
+      warnings: quality.warnings, beats: quality.beats, logits: null, findings: null };
+    if (refusal === null) {
+      const rows = standardize(inputRows(part, leads, quality, model), recording.rate, recipe);
+      window.logits = await network(rows);
+      window.findings = findingsOf(window.logits, "window", model);
+    }
+    windows.push(window);
+  }
+  const durationS = samples / recording.rate;
+  const result = { leads, durationS, windows, warnings: aboutRecording(recording, leads, model),
+    refusal: null, findings: null, isLong: durationS > FACTS.windows.longest_strip_s };
+  const known = windows.filter((window) => window.logits !== null);
+  if (known.length === 0) {
+    result.refusal = windows[0]?.refusal ??
+      { code: "missing", message: "the recording has no samples" };
+    return result;
+  }
+  result.warnings.push(...mergedWarnings(windows));
+  if (known.length < windows.length) {
+    const first = windows.find((window) => window.refusal !== null);
+    result.warnings.push({ code: "windows-refused", message: `${windows.length - known.length} ` +
+      `of ${windows.length} windows could not be read: ${first.refusal.message}` });
+  }
+  if (!result.isLong) {
+    const logits = known[0].logits.map(
+      (_, k) => known.reduce((sum, window) => sum + window.logits[k], 0) / known.length);
+    const level = leads.absent.length > 0 ? "reduced_leads" : "record";
+    result.findings = findingsOf(logits, level, model);
+  }
+  return result;
+}
+
+function requiredLeadMissing(input, leads, quality) {
+  if (input.lead_mode !== "exact") return null;
+  const limit = FACTS.quality.MAXIMUM_GAP_SHARE;
+  const gone = leads.recorded.filter(
+    (lead) => !(lead in quality.figures) || quality.figures[lead].missing > limit);
+  if (gone.length === 0) return null;
+  return { code: "missing",
+    message: `${gone.join(", ")}: mostly missing, and the model needs it`, leads: gone };
+}
+
+// Leads that are flat or mostly missing count as absent, so that they are masked or derived.
+function inputRows(part, leads, quality, model) {
+  const kept = Object.keys(part).filter((lead) => model.input.lead_mode === "exact" ||
+    !(lead in quality.figures) || isReadable(quality.figures[lead]));
+  const signals = Object.fromEntries(kept.map((lead) => [lead, part[lead]]));
+  const all = { ...deriveLimbLeads(signals), ...signals };
+  const length = Object.values(part)[0].length;
+  return leads.rows.map((lead) => all[lead] ?? new Float32Array(length).fill(NaN));
+}
+
+function findingsOf(logits, level, model) {
+  const levels = model.calibration ?? {};
+  const chosen = levels[level] ?? levels.record;
+  const values = Array.from(logits, (value, k) =>
+    (chosen ? value * chosen.scale[k] + chosen.offset[k] : value));
+  const names = model.vocabulary.targets.map((target) => target.name);
+  let probabilities;
+  if (model.target_kind === "multiclass") {
+    const highest = Math.max(...values);
+    const powers = values.map((value) => Math.exp(value - highest));
+    const sum = powers.reduce((one, other) => one + other, 0);
+    probabilities = powers.map((power) => power / sum);
+  } else {
+    probabilities = values.map((value) => 1 / (1 + Math.exp(-value)));
+  }
+  const top = probabilities.indexOf(Math.max(...probabilities));
+  return names.map((name, k) => {
+    const threshold = model.thresholds?.values[k] ?? null;
+    const isPresent = model.target_kind === "multiclass" ? k === top
+      : threshold === null ? null : probabilities[k] >= threshold;
+    return { name, probability: probabilities[k], threshold, isPresent };
+  });
+}
+
+function aboutRecording(recording, leads, model) {
+  const warnings = [];
+  if (model.input.lead_mode === "any-single") {
+    const lead = leads.rows[0];
+    const trained = model.input.leads.join(", ");
+    if (recording.unnamed.includes(lead)) {
+      warnings.push({ code: "lead-unnamed", message: `the file does not say which lead '${lead}' ` +
+        `is; the model was trained on ${trained}` });
+    } else if (!model.input.leads.includes(lead)) {
+      warnings.push({ code: "lead-not-trained-on",
+        message: `lead ${lead} is read; the model was trained on ${trained}` });
+    }
+  }
+  if (leads.absent.length > 0) {
+    warnings.push({ code: "leads-absent",
+      message: `${leads.absent.join(", ")}: absent, masked; findings are less certain` });
+  }
+  if (recording.gainAssumed) {
+    warnings.push({ code: "gain-assumed",
+      message: "the file does not state its gain: amplitudes in mV are not to be relied on" });
+  }
+  return warnings;
+}
+
+// One warning per code, with all leads and the number of windows.
+function mergedWarnings(windows) {
+  const byCode = new Map();
+  for (const { warnings } of windows) {
+    for (const warning of warnings) {
+      byCode.set(warning.code, [...(byCode.get(warning.code) ?? []), warning]);
+    }
+  }
+  return [...byCode].map(([code, same]) => {
+    const leads = [...new Set(same.flatMap((warning) => warning.leads))];
+    let message = same[0].message;
+    if (message.includes(": ")) {
+      message = `${leads.join(", ")}: ${message.slice(message.indexOf(": ") + 2)}`;
+    }
+    if (windows.length > 1) message += ` (in ${same.length} of ${windows.length} windows)`;
+    return { code, message, leads };
+  });
+}
