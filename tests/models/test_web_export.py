@@ -24,10 +24,15 @@ from ecgfoundry.measurements.gate import judge_and_find_beats
 from ecgfoundry.models.bundle import find_bundle, load_bundle
 from ecgfoundry.models.web_export.folder import bundled, export_web
 from ecgfoundry.models.web_export.runtime import RUNTIME_FILES, find_runtime
+from ecgfoundry.preprocessing import get_preprocessing, standardize_window
 from ecgfoundry.preprocessing.steps import STEP_KINDS
 from ecgfoundry.samples import sample_path
 
 EDGE, TWELVE = "rhythm-single-lead-edge", "ptbxl-superclass-12lead"
+RECIPES = (
+    "ecgfounder-finetune@1", "ecgfounder-paper@1", "ecgfounder-ptbxl-eval@1", "ptbxl-bandpass@1",
+    "single-lead-rhythm@1", "twelve-lead-100hz@1",
+)  # fmt: skip
 TOLERANCE = 1e-4  # of a probability
 NOT_ON_THE_PAGE = {
     # What is said about the source beside its signal.
@@ -224,6 +229,36 @@ def assert_as_python(said: dict[str, Any], model: str, path: Path, **options: An
             assert found == pytest.approx(list(wanted.probabilities.values()), abs=TOLERANCE)
     codes = {one["code"] for one in said["warnings"]}
     assert codes == {one.code for one in expected.warnings} - NOT_ON_THE_PAGE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [500.0, 360.0, 250.0])
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe(chromium: Any, name: str, rate: float) -> None:
+    recipe = get_preprocessing(name)
+    window = np.array(read(sample_path("12-lead")).resample(rate).signal)
+    window = window[:, : round(min(recipe.window_s, 9.0) * rate)]
+    window[1, 400:700] = np.nan
+    window[4] = np.nan  # absent
+    script = bundled("recipe").removesuffix("})();\n")
+    page = chromium.new_page()
+    page.add_script_tag(content=f"{script}globalThis.run = module_recipe.standardize;\n}})();")
+    made = page.evaluate(
+        """([rows, rate, recipe]) => run(
+          rows.map((row) => row.map((value) => value ?? NaN)), rate, recipe
+        ).map((row) => row && Array.from(row))""",
+        [
+            [[None if np.isnan(v) else float(v) for v in row] for row in window],
+            rate,
+            recipe.document,
+        ],
+    )
+    page.close()
+    expected = standardize_window(window, rate, recipe)
+    assert [row is None for row in made] == [k == 4 for k in range(12)]
+    for row, wanted in zip(made, expected, strict=True):
+        if row is not None:
+            np.testing.assert_allclose(row, wanted, atol=1e-4)  # as the kernels and the reference
 
 
 @pytest.mark.slow
