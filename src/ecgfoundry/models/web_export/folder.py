@@ -202,7 +202,7 @@ def _packed(content: bytes) -> str:
 def _readme(bundle: Bundle, size: int) -> str:
     return f"""# {bundle.name} {bundle.version}, as a page
 
-Open `index.html` ({size / 1e6:.1f} MB) in a current Chromium, Edge, Firefox or Safari, from any
+Open `index.html` ({size / 1e6:.1f} MB) in a current browser (tested in Chromium alone), from any
 disk, without a network. Drop a recording: CSV or text, EDF or BDF (without gaps), WFDB (one
 segment, formats 16, 80 and 212; header and signal file together), DICOM waveform (explicit little
 endian). Nothing leaves the computer: the page's own policy lets it open no connection.
