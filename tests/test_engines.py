@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -86,10 +88,18 @@ def cluster() -> Iterator[Any]:
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "40"}
     from ray.cluster_utils import Cluster
 
+    # Paths of sockets have at most 107 bytes: not below the long folder of other tests.
+    folder = tempfile.mkdtemp(prefix="r", dir="/tmp")
+    before = os.environ.get("RAY_TMPDIR")
+    os.environ["RAY_TMPDIR"] = folder
     made = Cluster()
     add_node(made)
     yield made
     made.shutdown()
+    del os.environ["RAY_TMPDIR"]
+    if before is not None:
+        os.environ["RAY_TMPDIR"] = before
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def add_node(cluster: Any) -> Any:

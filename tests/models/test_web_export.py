@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,24 +123,11 @@ def runtime() -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("there is no chromium on this machine")
-    with sync_api.sync_playwright() as play:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = play.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def pages(
-    chromium: Any, runtime: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+    browser: Any, runtime: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Any]]:
     """The page of a model, opened from the disk without a network; it must not say a fault."""
-    context = chromium.new_context()
+    context = browser.new_context()
     context.set_offline(True)
     faults: list[str] = []
 
@@ -234,14 +220,14 @@ def assert_as_python(said: dict[str, Any], model: str, path: Path, **options: An
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [500.0, 360.0, 250.0])
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe(chromium: Any, name: str, rate: float) -> None:
+def test_every_recipe(browser: Any, name: str, rate: float) -> None:
     recipe = get_preprocessing(name)
     window = np.array(read(sample_path("12-lead")).resample(rate).signal)
     window = window[:, : round(min(recipe.window_s, 9.0) * rate)]
     window[1, 400:700] = np.nan
     window[4] = np.nan  # absent
     script = bundled("recipe").removesuffix("})();\n")
-    page = chromium.new_page()
+    page = browser.new_page()
     page.add_script_tag(content=f"{script}globalThis.run = module_recipe.standardize;\n}})();")
     made = page.evaluate(
         """([rows, rate, recipe]) => run(

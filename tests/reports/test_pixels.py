@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -159,17 +159,6 @@ def test_pdf_by_the_oldest_weasyprint_that_is_allowed(page: str, tmp_path: Path)
     script = "import weasyprint; weasyprint.HTML('page.html').write_pdf('page.pdf')"
     subprocess.run([python, "-c", script], cwd=tmp_path, check=True)
     assert_the_square_wave_is_seen(pixels_of_pdf((tmp_path / "page.pdf").read_bytes()))
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine")
-    with api.sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.slow

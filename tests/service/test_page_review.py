@@ -107,6 +107,7 @@ def test_the_back_button_never_mixes_two_people(page: Any, tmp_path: Path) -> No
     page.go_forward()
     page.locator("#facts:has-text('other.npz')").wait_for()
     wait_done(page)
+    page.locator("#review-statements").wait_for()  # the reviews come last
     seen = page.locator("#recording").inner_text()
     held.let_go()
     assert page.locator("#recording").inner_text() == seen
