@@ -242,9 +242,9 @@ def fuzz_service(
 
 
 def _left(temporary: Path) -> list[str]:
-    """Files that should be gone; the lock of the running service is none."""
+    """Files that should be gone; the lock and the database of the running service are none."""
     files = (path.name for path in temporary.rglob("*") if path.is_file())
-    return sorted(name for name in files if name != ".lock")
+    return sorted(n for n in files if n != ".lock" and not n.startswith("service.sqlite"))
 
 
 def _post(address: str, folder: Path, seed: Seed) -> tuple[int, bytes, str]:
