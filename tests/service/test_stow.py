@@ -26,9 +26,16 @@ def ecg(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(autouse=True)
 def _nothing_stays(service: TestClient) -> Iterator[None]:
+    """The service is that of all tests: nothing of theirs is here, and nothing of ours there."""
+    _forget_all(service)
     yield
-    for row in service.get("/v1/recordings").json()["recordings"]:
-        service.delete(f"/v1/recordings/{row['recording']}")
+    _forget_all(service)
+
+
+def _forget_all(service: TestClient) -> None:
+    while rows := service.get("/v1/recordings").json()["recordings"]:
+        for row in rows:
+            service.delete(f"/v1/recordings/{row['recording']}")
 
 
 def body(*objects: bytes) -> bytes:
