@@ -205,11 +205,17 @@ def test_a_table_is_the_same_though_a_node_dies(
     pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
     from ecgfoundry.inference.batch.embed import embed_manifest
     from ecgfoundry.inference.batch.infer import infer_batch
-    from ecgfoundry.manifest import read_manifest
+    from ecgfoundry.inference.batch.resumable import BatchOptions
+    from ecgfoundry.manifest import Manifest, read_manifest
 
     weights = np.random.default_rng(0).normal(size=(3, 2))
     model = make_bundle(tmp_path / "model", weights)
-    run = infer_batch if command == "infer" else embed_manifest
+
+    def run(manifest: Manifest, model: Path, output: Path, **given: Any) -> Any:
+        if command == "infer":
+            return infer_batch(manifest, model, output, **given)
+        return embed_manifest(manifest, model, output, BatchOptions(**given))
+
     manifest = read_manifest(records)
     pool = run(manifest, model, tmp_path / "pool.parquet", workers=2, chunk=2)
     parts = tmp_path / "ray.parquet.parts"

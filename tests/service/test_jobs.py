@@ -174,7 +174,6 @@ def test_a_recording_that_ends_every_service_is_given_up(tmp_path: Path) -> None
             assert json.loads(line)["refused"]["code"] == code
 
 
-@pytest.mark.slow
 def test_a_full_disk_makes_jobs_wait_and_nothing_is_lost(small_disk: Path) -> None:
     settings = ServiceSettings(workers=1, keep_folder=small_disk / "kept")
     with LocalClient(create_app(settings)) as client:

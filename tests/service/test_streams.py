@@ -80,7 +80,6 @@ def test_others_watch_and_the_device_comes_back(service: TestClient) -> None:
         until(device, "closing")
 
 
-@pytest.mark.slow
 def test_a_lane_that_dies_is_replaced_and_its_streams_begin_anew(service: TestClient) -> None:
     recording = ecgfoundry.read(sample_path("single-lead"))
     stored = np.round(recording.signal * 1000).astype(np.int16)

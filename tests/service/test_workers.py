@@ -53,7 +53,6 @@ def with_pool(what: Callable[[WorkerPool, list[str]], Awaitable[Any]], **changes
     return asyncio.run(run())
 
 
-@pytest.mark.slow
 def test_no_accepted_request_is_lost_when_workers_are_killed() -> None:
     async def what(pool: WorkerPool, restarts: list[str]) -> list[Result]:
         await pool.submit(ECG)
@@ -70,7 +69,6 @@ def test_no_accepted_request_is_lost_when_workers_are_killed() -> None:
     assert all(answer.problem is None and answer.verdict == "good" for answer in answers)
 
 
-@pytest.mark.slow
 def test_what_takes_too_long_is_ended_and_the_next_is_answered() -> None:
     async def what(pool: WorkerPool, restarts: list[str]) -> tuple[Result, Result]:
         await pool.submit(ECG)
@@ -85,7 +83,6 @@ def test_what_takes_too_long_is_ended_and_the_next_is_answered() -> None:
     assert after.problem is None
 
 
-@pytest.mark.slow
 def test_the_queue_is_bounded() -> None:
     async def what(pool: WorkerPool, restarts: list[str]) -> list[Any]:
         tasks = [asyncio.create_task(pool.submit(ECG)) for _ in range(12)]
