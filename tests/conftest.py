@@ -69,11 +69,12 @@ def random_generator() -> np.random.Generator:
     return np.random.default_rng(20241101)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium; skipped, with the reason, where it or playwright is not installed.
 
-    One for all tests: a second Playwright in the same process is refused.
+    One for each file: a second Playwright at the same time is refused, and so is a loop of events
+    that a later test wants to run, as long as one is open.
     """
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     path = shutil.which("chromium") or shutil.which("chromium-browser")
