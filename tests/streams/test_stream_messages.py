@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import queue
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from ecgfoundry.errors import EcgFoundryError, SignalError, StreamError
 from ecgfoundry.inference.live.frames import encode_frame
 from ecgfoundry.streams.description import StreamDescription, StreamOptions
 from ecgfoundry.streams.messages import frames_of_messages, read_opening
+from ecgfoundry.streams.mqtt import _messages as mqtt_messages
 from ecgfoundry.streams.polar import decode_polar_frame
 from ecgfoundry.streams.sources import SOURCES, open_source
 from ecgfoundry.streams.standard_input import read_messages
@@ -137,6 +139,17 @@ def test_a_notification_of_the_chest_strap_byte_by_byte() -> None:
     for damaged in (content[:9], content[:-1], content[:10], content[:9] + b"\x01" + content[10:]):
         with pytest.raises(SignalError):
             decode_polar_frame(damaged)
+
+
+def test_a_broker_that_sends_too_much_ends_the_signal_instead_of_losing_some() -> None:
+    waiting: queue.Queue[bytes] = queue.Queue()
+    waiting.put(b"1\n2")
+    lost: list[str] = []
+    messages = mqtt_messages(waiting, lost, 0.1, "mqtt://host/topic")
+    assert [next(messages), next(messages)] == [b"1", b"2"]
+    lost.append("messages come faster than they can be read")
+    with pytest.raises(StreamError, match="faster than they can be read"):
+        next(messages)
 
 
 def test_every_kind_of_source_is_there_and_an_unknown_one_is_named() -> None:

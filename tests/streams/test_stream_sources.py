@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecgfoundry.errors import StreamError
+from ecgfoundry.errors import LeadError, StreamError
 from ecgfoundry.formats.files import read
 from ecgfoundry.inference.live.frames import LiveFrame, encode_frame
 from ecgfoundry.inference.live.stream import LiveStream
@@ -257,6 +257,14 @@ def test_lsl_never_chooses_between_two_people(recording: Recording) -> None:
     del both
     with pytest.raises(StreamError, match="no such stream"):
         open_source("lsl://nobody", StreamOptions(wait_s=0.2)).__enter__()
+
+
+def test_an_eeg_is_no_ecg_because_its_electrodes_are_called_like_leads() -> None:
+    name = f"eeg-{os.getpid()}"
+    device = outlet(name, ["Fz", "C1", "C2", "Pz"], "microvolts", 250.0, name)
+    with pytest.raises(LeadError, match="none of the channels"):
+        open_source(f"lsl://{name}", StreamOptions(wait_s=5.0)).__enter__()
+    del device
 
 
 @pytest.mark.parametrize(

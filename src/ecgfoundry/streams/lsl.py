@@ -16,8 +16,8 @@ import numpy as np
 
 from ecgfoundry.errors import LeadError, MissingExtraError, StreamError
 from ecgfoundry.extras import is_installed
+from ecgfoundry.formats.common.channels import channel_kinds
 from ecgfoundry.inference.live.frames import LiveFrame
-from ecgfoundry.leads import canonical_lead
 from ecgfoundry.streams.description import StreamDescription, StreamOptions
 from ecgfoundry.streams.sources import OpenSource
 
@@ -117,7 +117,10 @@ def _describe(
             )
         rows, leads = list(range(len(names))), options.leads
     else:
-        rows = [row for row, name in enumerate(names) if canonical_lead(name) is not None]
+        # As in a file: C1 among Fz and Pz is an electrode, X in g an accelerometer.
+        voltages = [options.unit or str(unit or "mV") for unit in units]
+        kinds = channel_kinds([name or "unnamed" for name in names], voltages, unknown_is_ecg=False)
+        rows = [row for row, kind in enumerate(kinds) if kind == "ecg"]
         leads = tuple(names[row] for row in rows)
         if not rows:
             raise LeadError(

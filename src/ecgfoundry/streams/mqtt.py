@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["MqttAddress", "connect_mqtt", "open_mqtt", "publisher"]
 
 _WAITING = 4096
-"""Messages that may wait to be read; then the oldest of them are lost, as in any live signal."""
+"""Messages that may wait to be read (our choice). Beyond them the signal ends with an error: one
+that were left out would join what does not belong together, where messages have no numbers.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +154,21 @@ def open_mqtt(address: str, options: StreamOptions) -> Iterator[OpenSource]:
     """
     parsed = MqttAddress.parse(address)
     waiting: queue.Queue[bytes] = queue.Queue(_WAITING)
+    lost: list[str] = []
 
     def on_message(client: Any, _: Any, message: paho.MQTTMessage) -> None:
         if len(message.payload) > MAXIMUM_MESSAGE_BYTES:
-            return
-        while True:
-            try:
-                waiting.put_nowait(bytes(message.payload))
-                return
-            except queue.Full:
-                waiting.get_nowait()
+            lost.append("a message is larger than a frame may be")
+        try:
+            waiting.put_nowait(bytes(message.payload))
+        except queue.Full:
+            lost.append("messages come faster than they can be read")
 
     def subscribe(client: paho.Client) -> None:
         client.subscribe(parsed.topic, qos=1)
 
     with connect_mqtt(parsed, options, on_connect=subscribe, on_message=on_message):
-        messages = _messages(waiting, options.silence_s)
+        messages = _messages(waiting, lost, options.silence_s, address)
         description, first = read_opening(messages, options, address)
 
         def all_messages() -> Iterator[Message]:
@@ -177,8 +178,14 @@ def open_mqtt(address: str, options: StreamOptions) -> Iterator[OpenSource]:
         yield OpenSource(description, frames_of_messages(all_messages(), description, address))
 
 
-def _messages(waiting: queue.Queue[bytes], silence_s: float | None) -> Iterator[Message]:
+def _messages(
+    waiting: queue.Queue[bytes], lost: list[str], silence_s: float | None, address: str
+) -> Iterator[Message]:
     while True:
+        if lost:
+            raise StreamError(
+                lost[0], path=address, remedy="Follow it again, on a machine with time"
+            )
         try:
             content = waiting.get(timeout=silence_s)
         except queue.Empty:
