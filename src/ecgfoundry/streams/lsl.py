@@ -17,6 +17,7 @@ import numpy as np
 from ecgfoundry.errors import LeadError, MissingExtraError, StreamError
 from ecgfoundry.extras import is_installed
 from ecgfoundry.formats.common.channels import channel_kinds
+from ecgfoundry.inference.live.buffer import JITTER_S
 from ecgfoundry.inference.live.frames import LiveFrame
 from ecgfoundry.streams.description import StreamDescription, StreamOptions
 from ecgfoundry.streams.sources import OpenSource
@@ -29,8 +30,6 @@ __all__ = ["open_lsl"]
 _PULL_S = 0.2
 _OTHERS_S = 2.0
 """How long to look for a second stream that fits (our choice; answers come within a second)."""
-_GAP_S = 0.06
-"""A step between time stamps that is longer by so much is a gap, as in ``SampleClock``."""
 
 
 @contextmanager
@@ -160,7 +159,7 @@ def _frames(
         heard = time.monotonic()
         signal = np.asarray(samples, np.float32).T[list(rows)] * np.float32(description.millivolts)
         times = np.asarray(stamps)
-        longest = 1.0 / description.sampling_rate + _GAP_S
+        longest = 1.0 / description.sampling_rate + JITTER_S
         breaks = np.flatnonzero(np.diff(times) > longest) + 1
         for part in np.split(np.arange(len(times)), breaks):
             yield LiveFrame(np.ascontiguousarray(signal[:, part]), time_s=float(times[part[0]]))

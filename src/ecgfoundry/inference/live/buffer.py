@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import SignalError
 
-__all__ = ["LiveBuffer", "SampleClock", "StreamCounts"]
+__all__ = ["JITTER_S", "LiveBuffer", "SampleClock", "StreamCounts"]
 
 Float32 = NDArray[np.float32]
+
+JITTER_S = 0.06
+"""Jitter of time stamps that is no gap (our choice): a connection interval and a half of Bluetooth
+Low Energy in its usual setting.
+"""
 
 
 @dataclass(slots=True)
@@ -183,14 +188,13 @@ class SampleClock:
     sampling_rate : float
         Hz, nominal.
     tolerance_s : float
-        Jitter of the time stamps that is no gap (our choice: 60 ms, a connection interval and a
-        half of Bluetooth Low Energy in its usual setting).
+        Jitter of the time stamps that is no gap.
     """
 
     FOLLOW = 0.02
     """Share of each deviation that moves the clock (our choice)."""
 
-    def __init__(self, sampling_rate: float, *, tolerance_s: float = 0.06) -> None:
+    def __init__(self, sampling_rate: float, *, tolerance_s: float = JITTER_S) -> None:
         self.sampling_rate = sampling_rate
         self.tolerance_s = tolerance_s
         self._first: tuple[float, int] | None = None
