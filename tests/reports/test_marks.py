@@ -213,7 +213,7 @@ def test_the_pdf_has_statements_marks_and_the_devices_own_words(twelve_leads, in
     pages = [page.get_textpage().get_text_range() for page in pdfium.PdfDocument(content)]
     text = " ".join(" ".join(pages).split())
     for words in (
-        "premature ventricular complexes", "number of ventricular premature 1",
+        "premature ventricular complexes", "ventricular premature beats 1",
         "ST level at J in V2 \N{MINUS SIGN}0.10 mV", "Statements of the device (not checked) ",
         "Normal ECG", "Median beats", "ECG as recorded, painted: premature ventricular complexes",
         "device", "96",
