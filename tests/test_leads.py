@@ -140,3 +140,20 @@ def test_disagreement_is_zero_for_true_and_large_for_swapped_leads() -> None:
     found = limb_disagreement(swapped)
     assert found["aVR"] > 0.5 and found["aVF"] > 0.5 and found["III"] < 1e-6
     assert limb_disagreement({"II": truth["II"], "III": truth["III"]}) == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    # What sign or which of two leads is meant is not said by the name of one.
+    ["I-II", "ECG I-II", "I - II", "V1-V2", "ECG -aVR", "Lead -aVR", "\u2212aVR", "aVR-", "II -"],
+)
+def test_an_inverted_lead_and_a_difference_of_leads_are_no_standard_lead(name: str) -> None:
+    assert canonical_lead(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "lead"),
+    [("ECG-aVR", "aVR"), ("ECG - V1", "V1"), ("aV-R", "aVR"), ("L-I", "I"), ("V-1", "V1")],
+)
+def test_a_hyphen_within_a_name_is_a_separator(name: str, lead: str) -> None:
+    assert canonical_lead(name) == lead

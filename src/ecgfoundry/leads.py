@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
@@ -117,13 +118,32 @@ NAME_SURROUNDINGS = ("导联", "導聯", "誘導", "第")
 """Words for "lead" that stand before or behind the name."""
 
 
+_INVERTED = re.compile(r"(?:^|[\s:])[-\u2010-\u2015\u2212](?=\S)|[-\u2010-\u2015\u2212]$")
+"""An inverted lead has the other sign: "-aVR" of the Cabrera order, "ECG -aVR"; with a sign behind
+it, a name is that of a negative electrode."""
+
+
+def _is_difference(text: str) -> bool:
+    """Whether a name is that of a difference of two leads ("I-II"), which is neither of them."""
+    parts = [part.replace(" ", "") for part in text.split("-")]
+    if len(parts) < 2:
+        return False
+    # "L-I" and "D-II" are leads I and II; a part alone that is a lead makes the rest another.
+    return any(
+        any(candidate in LEAD_ALIASES for candidate in _stripped(part))
+        for part in parts[:-1]
+        if part not in NAME_PREFIXES and part != UNNAMED_ECG
+    )
+
+
 @functools.lru_cache(maxsize=4096)
 def canonical_lead(name: str) -> str | None:
     """Return the canonical spelling of a lead name, or None if it is not a known lead.
 
     Case, blanks, hyphens, a leading ``Lead``/``ECG``/``MDC_ECG_LEAD_`` in several languages and
     national spellings (``DI``, ``D2``, ``C3``) do not matter. Names that are no ECG lead (``ABP``,
-    ``PLETH``) give None, and so does an electrode code such as ``MDC_ECG_LEAD_LA``.
+    ``PLETH``) give None, and so do an electrode code such as ``MDC_ECG_LEAD_LA``, an inverted lead
+    (``ECG -aVR``) and a difference of leads (``I-II``).
 
     Examples
     --------
@@ -135,8 +155,8 @@ def canonical_lead(name: str) -> str | None:
     # Full-width letters, the sign for the Roman number two, accents of words for "lead".
     apart = unicodedata.normalize("NFKD", name.strip().upper())
     text = "".join(letter for letter in apart if not unicodedata.combining(letter))
-    if text.startswith("-"):
-        return None  # an inverted lead, as "-aVR" of the Cabrera order, has the other sign
+    if _INVERTED.search(text) or _is_difference(text):
+        return None
     for separator in (" ", "-", ".", ":", *NAME_SURROUNDINGS):
         text = text.replace(separator, "")
     for candidate in _stripped(text):

@@ -99,7 +99,9 @@ def test_several_waveforms_of_the_same_leads(tmp_path: Path) -> None:
     x = ecg_like(4, 300, 100)
     path = dicom_file(tmp_path / "x.dcm", x, codes=CODES[:2] * 2, rate=100, sensitivity=1, split=2)
     assert inspect(path).recordings == 2
-    np.testing.assert_allclose(read(path).signal, x[:2] / 1000, rtol=1e-6)
+    with pytest.raises(SignalError, match="holds 2 waveforms"):
+        read(path)
+    np.testing.assert_allclose(read(path, index=0).signal, x[:2] / 1000, rtol=1e-6)
     np.testing.assert_allclose(read(path, index=1).signal, x[2:] / 1000, rtol=1e-6)
     with pytest.raises(SignalError, match="no waveform 2"):
         read(path, index=2)

@@ -559,14 +559,17 @@ def test_pointers(tmp_path: Path) -> None:
     content = record(tmp_path).read_bytes()
     sections, state = read_sections(content, HERE)
     assert sorted(sections) == [1, 3, 6, 7]
-    assert state == "verified"
+    assert state == {"checksum": "verified"}
     assert sections[3][:2] == b"\2\4"
 
     def changed(place: int, value: bytes) -> bytes:
         return content[:place] + value + content[place + len(value) :]
 
-    assert read_sections(changed(len(content) - 1, b"\7"), HERE)[1] == "mismatch"
-    assert read_sections(content + b"more", HERE)[1] == "verified"
+    assert read_sections(changed(len(content) - 1, b"\7"), HERE)[1] == {"checksum": "mismatch"}
+    assert read_sections(content + b"more", HERE)[1] == {
+        "checksum": "verified",
+        "trailing_bytes": "4",
+    }
     # Pointers begin at byte 22: number, length, index of ten bytes each; the second is section 1.
     first = struct.unpack_from("<HLL", content, 32)
     assert first[0] == 1

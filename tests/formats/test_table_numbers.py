@@ -154,7 +154,7 @@ def test_members_of_npz(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="no array 'signal'"):
         read(path, **STATED)
     for count, fits in ((4096, True), (4097, False)):
-        np.savez(path, signal=np.zeros((count, 1)), leads=[f"x{n}" for n in range(count)],
+        np.savez(path, signal=np.zeros((count, 1)), leads=[f"ch{n}" for n in range(count)],
                  unit="mV", sampling_rate=1.0)  # fmt: skip
         if fits:
             assert len(inspect(path).leads) == 4096
@@ -204,12 +204,13 @@ def test_written_tables(tmp_path: Path) -> None:
     found = np.load(path)
     assert {name: found[name].tolist() for name in found.files} == {
         "signal": TWO.tolist(), "leads": ["I", "V9"], "sampling_rate": 250.5, "unit": "mV",
-        "age": 61.5, "sex": "female",
+        "age": 61.5, "sex": "female", "about": '{"writer": "ecgfoundry"}',
     }  # fmt: skip
     polars = pytest.importorskip("polars", reason="the extra 'data' is not installed")
     path = write_recording(original, tmp_path / "x.parquet").path
     assert json.loads(polars.read_parquet_metadata(path)["ecgfoundry"]) == {
         "sampling_rate": 250.5, "unit": "mV", "leads": ["I", "V9"], "age": 61.5, "sex": "female",
+        "writer": "ecgfoundry",
     }  # fmt: skip
     assert polars.read_parquet(path).to_dict(as_series=False) == {
         "I": [1, 2, 3, 4], "V9": [5, 6, 7, 8],

@@ -42,7 +42,7 @@ def correlations(windows: Float64) -> Float64:
     Every lead's mean is taken away; a window without any deflection has correlation 0.
     """
     flat = windows - windows.mean(axis=2, keepdims=True)
-    flat = flat.reshape(len(windows), -1)
+    flat = flat.reshape(len(windows), windows.shape[1] * windows.shape[2])
     size = np.sqrt((flat * flat).sum(axis=1, keepdims=True))
     unit = np.divide(flat, size, out=np.zeros_like(flat), where=size > 0)
     result: Float64 = unit @ unit.T

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.documents import JsonValue
 from ecgfoundry.errors import LeadError, SignalError
+from ecgfoundry.formats.common.channels import are_ecg_leads
 from ecgfoundry.leads import LIMB_LEADS, canonical_lead
 from ecgfoundry.preprocessing.document import MINIMUM_WINDOW_S
 from ecgfoundry.preprocessing.native import (
@@ -63,7 +64,7 @@ def choose_single_lead(
     ------
     LeadError
         ``lead`` is not there, or none was named and there are several of which none is one that
-        the model was trained on, I or II.
+        the model was trained on, I or II, or the only one is named as another signal.
     """
     derivable = LIMB_LEADS if sum(name in LIMB_LEADS for name in leads) >= 2 else ()
     if lead is not None:
@@ -82,7 +83,7 @@ def choose_single_lead(
     for preferred in SINGLE_LEAD_PREFERENCE:
         if preferred in leads:
             return preferred
-    if len(leads) == 1:
+    if len(leads) == 1 and (are_ecg_leads(leads) or not are_ecg_leads(trained)):
         return leads[0]
     asked = ", ".join(dict.fromkeys((*trained, "I", "II")))
     raise LeadError(

@@ -2,9 +2,9 @@
 
 Layouts whose leads, unit and rate are known:
 
-* **SPH** (Liu 2022, doi 10.1038/s41597-022-01403-5): a dataset ``ecg`` (12, n), float16, mV,
-  500 Hz, leads I, II, III, aVR, aVL, aVF, V1-V6; age and sex come from ``metadata.csv`` in the
-  same or the parent folder.
+* **SPH** (Liu 2022, doi 10.1038/s41597-022-01403-5): a dataset ``ecg`` (12, n), float16 and
+  without attributes (which would count), mV, 500 Hz, leads I, II, III, aVR, aVL, aVF, V1-V6; age
+  and sex come from ``metadata.csv`` in the same or the parent folder.
 * **CODE-15 %** (zenodo 4916206): ``tracings`` (recordings, 4096, 12) with ``exam_id``; 400 Hz,
   zero-padded at both ends. The authors state mV; the values run about twice as high as those of
   other data sets (median over ten recordings here; issue 5 of antonior92/ecg-age-prediction).
@@ -90,11 +90,20 @@ def _load(path: Path, options: ReadOptions) -> tuple[np.ndarray, Stated, int]:
         name = "ecg" if "ecg" in file else _only_dataset(file, path)
         dataset = checked_dataset(file, name, path)
         _check_one_recording(dataset, path, options)
-        if name == "ecg" and dataset.ndim == 2 and dataset.shape[0] == 12:
+        stated = _attributes(file, dataset, path)
+        if _is_sph(name, dataset) and stated == Stated():
             stated = _sph(path)
-        else:
-            stated = _attributes(file, dataset, path)
         return _values(dataset, (), path, options.limits), with_options(stated, options), 1
+
+
+def _is_sph(name: str, dataset: Any) -> bool:
+    """Whether a dataset has the name, the shape and the type of SPH."""
+    return bool(
+        name == "ecg"
+        and dataset.ndim == 2
+        and dataset.shape[0] == 12
+        and dataset.dtype == np.float16
+    )
 
 
 def _sph(path: Path) -> Stated:

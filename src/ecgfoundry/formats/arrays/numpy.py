@@ -102,6 +102,7 @@ def _load(path: Path, options: ReadOptions) -> tuple[np.ndarray, Stated]:
         sampling_rate=sidecar.sampling_rate or stated.sampling_rate,
         subject=sidecar.subject if sidecar.subject.age or sidecar.subject.sex else stated.subject,
         about=sidecar.about or stated.about,
+        leads_are_certain=stated.leads_are_certain and sidecar.leads is None,
         header={**stated.header, **sidecar.header},
     )
     return array, with_options(merged, options)

@@ -36,7 +36,10 @@ def sniff(path: Path, head: bytes) -> bool:
 def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
     """Open a file, which is loaded as a whole; see :class:`Reader`."""
     array, stated = _load(path, options)
-    return ArrayFile(array, stated, path=path, options=options, format=READER.name)
+    # A column of a table may be a time, a count or a rate: only those named as leads are leads.
+    return ArrayFile(
+        array, stated, path=path, options=options, format=READER.name, unknown_is_ecg=False
+    )
 
 
 def _load(path: Path, options: ReadOptions) -> tuple[Any, Stated]:
@@ -77,6 +80,7 @@ def _load(path: Path, options: ReadOptions) -> tuple[Any, Stated]:
         subject=stated.subject,
         about=stated.about,
         header={**stated.header, **sidecar.header},
+        leads_are_certain=stated.leads_are_certain and sidecar.leads is None,
     )
     return table.to_numpy().T, with_options(stated, options)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,21 +27,38 @@ from ecgfoundry.errors import (
     UnitError,
 )
 from ecgfoundry.formats.base import FormatFile, Limits, ReadOptions, RecordingInfo
+from ecgfoundry.formats.common.channels import (
+    channel_kinds,
+    known_non_ecg_kind,
+    no_lead_error,
+)
 from ecgfoundry.formats.common.multichannel import part_annotations
 from ecgfoundry.formats.common.subjects import parse_age, parse_sex
-from ecgfoundry.leads import normalize_lead_names
+from ecgfoundry.leads import canonical_lead, normalize_lead_names
 from ecgfoundry.recording import (
     Annotation,
+    Channel,
     Recording,
     Subject,
     check_sampling_rate,
     millivolts_per_unit,
 )
 
-__all__ = ["ArrayFile", "Stated", "build_recording", "describe", "load_sidecar", "with_options"]
+__all__ = [
+    "WRITER",
+    "ArrayFile",
+    "Stated",
+    "build_recording",
+    "describe",
+    "load_sidecar",
+    "stated_from_mapping",
+    "with_options",
+]
 
+WRITER = "ecgfoundry"
+"""Value of the member "writer" of what is written here: its names are those of ECG leads."""
 _BESIDE = frozenset({"start_time", "device", "annotations", "mains_frequency"})
-_KNOWN = _BESIDE | {"leads", "sampling_rate", "unit", "age", "sex", "identifier"}
+_KNOWN = _BESIDE | {"leads", "sampling_rate", "unit", "age", "sex", "identifier", "writer"}
 _MAXIMUM_SIDECAR_BYTES = 1_000_000
 
 
@@ -65,6 +82,10 @@ class Stated:
     subject: Subject = field(default_factory=Subject)
     header: Mapping[str, str] = field(default_factory=dict)
     about: About | None = None
+    leads_are_certain: bool = False
+    """Whether the names are those of a recording that was written here: all rows are its leads."""
+    own_rate: float | None = None
+    """Hz, as the file states it; ``sampling_rate`` may be the caller's."""
 
 
 def with_options(stated: Stated, options: ReadOptions) -> Stated:
@@ -73,8 +94,10 @@ def with_options(stated: Stated, options: ReadOptions) -> Stated:
     return replace(
         stated,
         leads=stated.leads if options.leads is None else options.leads,
+        leads_are_certain=stated.leads_are_certain or options.leads is not None,
         unit=options.unit or stated.unit,
         sampling_rate=stated.sampling_rate if rate is None else rate,
+        own_rate=stated.sampling_rate,
     )
 
 
@@ -136,6 +159,7 @@ def stated_from_mapping(content: Mapping[str, Any], path: Path) -> Stated:
         ),
         header={str(key): str(value) for key, value in content.items() if key not in _KNOWN},
         about=_about(content, path),
+        leads_are_certain=content.get("writer") == WRITER,
     )
 
 
@@ -189,10 +213,12 @@ def build_recording(
     format: str,
     start: int = 0,
     stop: int | None = None,
+    kinds: Sequence[str] | None = None,
 ) -> Recording:
     """Build a recording from samples ``start`` to ``stop`` of an array (leads, samples).
 
     ``stated`` is taken as it is; put the caller's options in with :func:`with_options` before.
+    Rows whose kind is not "ecg" become other channels.
 
     Raises
     ------
@@ -205,9 +231,14 @@ def build_recording(
     _check_samples(array.shape[0] * (stop - start), options.limits, path)
     about = stated.about or About()
     begin = about.start_time
+    part = array[:, start:stop]
+    others = [n for n, kind in enumerate(kinds or ()) if kind != "ecg"]
+    if others:
+        ecg = [n for n in range(len(leads)) if n not in others]
+        part, leads = part[ecg], tuple(leads[n] for n in ecg)
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes a missing sample
         return Recording.from_array(
-            array[:, start:stop],
+            part,
             sampling_rate=rate,
             leads=leads,
             unit=unit,
@@ -218,11 +249,32 @@ def build_recording(
             mains_frequency=options.mains_frequency or about.mains_frequency,
             start_time=begin and begin + dt.timedelta(seconds=start / rate),
             device=about.device,
+            other_channels=tuple(
+                Channel(
+                    name=(stated.leads or ())[n],
+                    kind=(kinds or ())[n],
+                    unit=unit,
+                    sampling_rate=rate,
+                    signal=array[n, start:stop].astype(np.float32),
+                )
+                for n in others
+            ),
         )
 
 
 class ArrayFile(FormatFile):
-    """An array (leads, samples), in memory or mapped, of which parts are turned into mV."""
+    """An array (leads, samples), in memory or mapped, of which parts are turned into mV.
+
+    Rows that the file itself names as something else than an ECG lead become other channels. Where
+    none is a lead and all are named as other signals (a pulse wave), they are read as they are.
+
+    Parameters
+    ----------
+    stated : Stated
+        Taken as it is; the caller's options are put in by :func:`with_options` before.
+    unknown_is_ecg : bool
+        Whether a row of any other name is a lead, or only what is named as one.
+    """
 
     def __init__(
         self,
@@ -234,8 +286,18 @@ class ArrayFile(FormatFile):
         format: str,
         recordings: int = 1,
         undecided: EcgFoundryError | None = None,
+        unknown_is_ecg: bool = True,
     ) -> None:
         info = describe(array, stated, path=path, format=format, recordings=recordings)
+        names = list(stated.leads or ())
+        self._kinds = _kinds(stated, path, unknown_is_ecg=unknown_is_ecg)
+        if len(set(self._kinds)) > 1:
+            pairs = list(zip(names, self._kinds, strict=True))
+            info = replace(
+                info,
+                leads=normalize_lead_names([name for name, kind in pairs if kind == "ecg"]),
+                other_channels=tuple(name for name, kind in pairs if kind != "ecg"),
+            )
         super().__init__(path, options, info, undecided=undecided)
         self._array, self._stated = array, stated
 
@@ -249,17 +311,34 @@ class ArrayFile(FormatFile):
             format=self.info.format,
             start=start,
             stop=stop,
+            kinds=self._kinds,
         )
 
     def read_annotations(self, start: int, stop: int) -> tuple[Annotation, ...]:
         """Return the annotations that touch samples ``start`` to ``stop``."""
         marks = self._stated.about.annotations if self._stated.about is not None else ()
         info = self.info
-        return part_annotations(marks, start, stop, info.samples, info.sampling_rate)
+        rate = info.sampling_rate
+        own = self._stated.own_rate or rate
+        return part_annotations(marks, start, stop, info.samples, own, stated_rate=rate)
 
     def close(self) -> None:
         """Release what the file holds."""
         self._array = np.empty((0, 0), np.float32)
+
+
+def _kinds(stated: Stated, path: Path, *, unknown_is_ecg: bool) -> list[str]:
+    """Return the kind of every row; names that are certain are those of leads."""
+    names = list(stated.leads or ())
+    if stated.leads_are_certain:
+        return ["ecg"] * len(names)
+    units = [stated.unit] * len(names)
+    kinds = channel_kinds(names, units, unknown_is_ecg=unknown_is_ecg)
+    if "ecg" in kinds:
+        return kinds
+    if all(canonical_lead(name) is None and known_non_ecg_kind(name) for name in names):
+        return ["ecg"] * len(names)
+    raise no_lead_error(names, units, path)
 
 
 def describe(

@@ -11,6 +11,7 @@ import numpy as np
 
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import MissingExtraError, UnsupportedVariantError
+from ecgfoundry.formats.arrays.stated import WRITER
 from ecgfoundry.formats.common.capabilities import Capabilities
 from ecgfoundry.formats.common.writing import Writer, Written
 from ecgfoundry.io import write_atomically
@@ -37,9 +38,7 @@ def write_npz(recording: Recording, path: Path) -> Written:
         arrays["age"] = np.float64(recording.subject.age)
     if recording.subject.sex is not None:
         arrays["sex"] = np.array(recording.subject.sex)
-    about = _about(recording)
-    if about:
-        arrays["about"] = np.array(json.dumps(about))
+    arrays["about"] = np.array(json.dumps(_about(recording)))
     with write_atomically(path) as temporary:
         with temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
@@ -74,6 +73,7 @@ def _about(recording: Recording) -> JsonObject:
     """Return what the recording says beside its signal, as JSON holds it."""
     start = recording.start_time
     about: JsonObject = {
+        "writer": WRITER,
         "identifier": recording.subject.identifier,
         "start_time": start.isoformat() if start is not None else None,
         "mains_frequency": recording.mains_frequency,

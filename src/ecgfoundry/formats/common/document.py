@@ -11,14 +11,17 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, LeadError, LimitError, SignalError
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo, WholeFile
+from ecgfoundry.formats.common.channels import known_non_ecg_kind
+from ecgfoundry.formats.common.multichannel import at_other_rate
 from ecgfoundry.formats.common.subjects import age_between, parse_age
-from ecgfoundry.leads import STANDARD_12_LEADS, normalize_lead_names
+from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead, normalize_lead_names
 from ecgfoundry.recording import (
     Annotation,
     Channel,
@@ -30,15 +33,21 @@ from ecgfoundry.recording import (
 
 __all__ = [
     "REPRESENTATIVE_BEAT",
+    "START_DATE",
     "EcgDocument",
     "Trace",
     "age_in_years",
     "describe_document",
     "document_file",
     "document_reader",
+    "fills",
     "filter_text",
     "recording_of",
 ]
+
+START_DATE = "start_date"
+"""Header field of a start that is stated, but not as a date with a time that can be read."""
+_LONGEST_DATE = 60
 
 REPRESENTATIVE_BEAT = "representative-beat"
 """``Channel.kind`` of a mean or median beat: a waveform of its own time axis, in mV."""
@@ -80,7 +89,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class EcgDocument:
-    """A document as its reader understood it; ``device`` and ``header`` as in Recording."""
+    """A document as its reader understood it; ``device`` and ``header`` as in Recording.
+
+    ``start_text`` is what it says of the start; it goes to the header if it is no moment.
+    """
 
     traces: Sequence[Trace]
     sampling_rate: float | None
@@ -94,6 +106,7 @@ class EcgDocument:
     mains_frequency: float | None = None
     recordings: int = 1
     derive_limb_leads: bool = False
+    start_text: str = ""
 
 
 def document_reader(
@@ -153,11 +166,16 @@ def recording_of(
         Each naming ``path``.
     """
     try:
+        document, others = _without_others(document, options)
         leads, rate, samples = _complete(document, options)
         signal = np.full((len(document.traces), samples), np.nan, dtype=np.float32)
         for row, trace in zip(signal, document.traces, strict=True):
             row[: len(trace.values)] = _millivolts(trace, options.unit)
         beats = _beats(document, leads, options.unit)
+        beats += tuple(
+            Channel(trace.lead, kind, "mV", rate, _millivolts(trace, options.unit))
+            for trace, kind in others
+        )
         recording = Recording(
             signal=signal,
             sampling_rate=rate,
@@ -165,8 +183,8 @@ def recording_of(
             start_time=document.start_time,
             subject=document.subject,
             device={key: value for key, value in document.device.items() if value},
-            header={key: value for key, value in document.header.items() if value},
-            annotations=tuple(document.annotations),
+            header=_header(document),
+            annotations=at_other_rate(document.annotations, document.sampling_rate or rate, rate),
             other_channels=beats,
             source=str(path),
             format=format,
@@ -181,11 +199,20 @@ def recording_of(
     return recording
 
 
+def _header(document: EcgDocument) -> dict[str, str]:
+    header = {key: value for key, value in document.header.items() if value}
+    stated = document.start_text.strip()[:_LONGEST_DATE]
+    if document.start_time is None and stated:
+        header[START_DATE] = stated
+    return header
+
+
 def describe_document(
     document: EcgDocument, options: ReadOptions, *, path: Path, format: str
 ) -> RecordingInfo:
     """Return the info of a document; errors as for :func:`recording_of`."""
     try:
+        document, others = _without_others(document, options)
         leads, rate, samples = _complete(document, options)
     except EcgFoundryError as error:
         raise type(error)(error.problem, path=path, remedy=error.remedy) from None
@@ -197,9 +224,37 @@ def describe_document(
         leads=leads,
         sampling_rate=rate,
         samples=samples,
-        other_channels=tuple(f"{beat.lead} beat" for beat in document.beats),
+        other_channels=tuple(f"{beat.lead} beat" for beat in document.beats)
+        + tuple(trace.lead for trace, _ in others),
         recordings=document.recordings,
     )
+
+
+def _without_others(
+    document: EcgDocument, options: ReadOptions
+) -> tuple[EcgDocument, list[tuple[Trace, str]]]:
+    """Return the document without traces whose names are those of another signal, and those.
+
+    The caller who names the traces knows what they are.
+    """
+    if options.leads is not None or not document.traces:
+        return document, []
+    leads: list[Trace] = []
+    others: list[tuple[Trace, str]] = []
+    for trace in document.traces:
+        known = canonical_lead(trace.lead) is not None
+        kind = None if known else known_non_ecg_kind(trace.lead)
+        if kind is None:
+            leads.append(trace)
+        else:
+            others.append((trace, kind))
+    if not leads:
+        names = [trace.lead for trace in document.traces]
+        raise LeadError(
+            f"the document has no ECG lead among its traces ({', '.join(names)[:200]})",
+            remedy="If they are ECG, name all in order with --leads or leads=",
+        )
+    return replace(document, traces=leads), others
 
 
 def _complete(document: EcgDocument, options: ReadOptions) -> tuple[tuple[str, ...], float, int]:
@@ -238,9 +293,7 @@ def _millivolts(trace: Trace, unit: str | None) -> NDArray[np.float32]:
     with np.errstate(over="ignore", invalid="ignore"):
         exact = (stored - trace.zero) * factor
         result = exact.astype(np.float32)
-        fill = ((stored == _FILL_VALUES[0]) | (stored == _FILL_VALUES[1])) & (
-            np.abs(exact) > FILL_MV
-        )
+        fill = fills(stored, exact)
     result[fill | ~np.isfinite(exact)] = np.nan
     reach = float(np.nanmax(np.abs(exact), initial=0.0, where=~np.isnan(result)))
     if reach > MAXIMUM_MV:
@@ -250,6 +303,13 @@ def _millivolts(trace: Trace, unit: str | None) -> NDArray[np.float32]:
             remedy="Supply the unit with --unit or unit=, or export the file again",
         )
     return result
+
+
+def fills(stored: NDArray[Any], millivolts: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether stored samples of 16 bits are limits of their range that only fill a place."""
+    limits = (stored == _FILL_VALUES[0]) | (stored == _FILL_VALUES[1])
+    filling: NDArray[np.bool_] = limits & (np.abs(millivolts) > FILL_MV)
+    return filling
 
 
 def _beats(document: EcgDocument, leads: Sequence[str], unit: str | None) -> tuple[Channel, ...]:

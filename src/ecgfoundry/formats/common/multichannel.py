@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from ecgfoundry.formats.common.channels import distinct_names, no_lead_error
 from ecgfoundry.recording import Annotation, annotations_between
 
 __all__ = [
+    "at_other_rate",
     "check_samples",
     "named_channels",
     "one_rate",
@@ -142,7 +144,13 @@ def read_bytes(path: Path, offset: int, count: int) -> NDArray[np.uint8]:
 
 
 def part_annotations(
-    marks: Iterable[Annotation], start: int, stop: int, samples: int, rate: float
+    marks: Iterable[Annotation],
+    start: int,
+    stop: int,
+    samples: int,
+    rate: float,
+    *,
+    stated_rate: float | None = None,
 ) -> tuple[Annotation, ...]:
     """Return the marks that touch samples ``start`` to ``stop``, counted from ``start``.
 
@@ -153,12 +161,27 @@ def part_annotations(
         beyond it.
     rate : float
         Hz, of the samples and of the marks' times.
+    stated_rate : float, optional
+        Hz, which the caller states in place of ``rate``: marks stay on their samples.
     """
     return annotations_between(
-        marks,
-        -math.inf if start == 0 else start / rate,
-        math.inf if stop == samples else stop / rate,
-        origin_s=start / rate,
+        at_other_rate(marks, rate, stated_rate or rate),
+        -math.inf if start == 0 else start / (stated_rate or rate),
+        math.inf if stop == samples else stop / (stated_rate or rate),
+        origin_s=start / (stated_rate or rate),
+    )
+
+
+def at_other_rate(
+    marks: Iterable[Annotation], rate: float, stated_rate: float
+) -> tuple[Annotation, ...]:
+    """Return the marks on the samples where they are, when the rate is said to be another."""
+    if stated_rate == rate:
+        return tuple(marks)
+    scale = rate / stated_rate
+    return tuple(
+        replace(mark, time_s=mark.time_s * scale, duration_s=mark.duration_s * scale)
+        for mark in marks
     )
 
 

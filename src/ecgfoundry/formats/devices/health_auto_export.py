@@ -65,6 +65,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         header=stated_measurements({"heart_rate_bpm": text(chosen.get("averageHeartRate"))})
         | {STATEMENTS_KEY: text(chosen.get("classification"))},
         recordings=len(recordings),
+        start_text=text(chosen.get("start")),
     )
 
 

@@ -151,7 +151,12 @@ class _IshneFile(FormatFile):
             self._beside, state = _annotations(self.path, self._header)
             self.remarks = {"annotations": state} if state else {}
         return part_annotations(
-            self._beside, start, stop, self.info.samples, self._header.sampling_rate
+            self._beside,
+            start,
+            stop,
+            self.info.samples,
+            self._header.sampling_rate,
+            stated_rate=self.info.sampling_rate,
         )
 
 
@@ -184,8 +189,10 @@ def _read_header(path: Path) -> _Header:
         )
     (stated_crc,) = struct.unpack_from("<H", raw, 8)
     start_time = _start_time(raw)
+    per_lead = _samples_per_lead(samples, leads, size - data_offset, path)
+    behind = size - data_offset - per_lead * leads * 2
     return _Header(
-        samples=_samples_per_lead(samples, leads, size - data_offset, path),
+        samples=per_lead,
         data_offset=data_offset,
         names=_lead_names(codes[:leads]),
         resolutions=tuple(resolutions[:leads]),
@@ -193,7 +200,8 @@ def _read_header(path: Path) -> _Header:
         start_time=start_time,
         subject=_subject(raw, start_time),
         device={key: value for key, value in (("model", plain_text(raw[232:272])),) if value},
-        fields=_fields(raw, qualities[:leads], "verified" if checked == stated_crc else "mismatch"),
+        fields=_fields(raw, qualities[:leads], "verified" if checked == stated_crc else "mismatch")
+        | ({"trailing_bytes": str(behind)} if behind > 0 else {}),
     )
 
 

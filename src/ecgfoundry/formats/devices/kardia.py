@@ -71,6 +71,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         },
         header=_header(content, device),
         mains_frequency=mains if mains in (50.0, 60.0) else None,
+        start_text=text(content.get("recordedAt")),
     )
 
 

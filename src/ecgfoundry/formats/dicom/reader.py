@@ -5,7 +5,8 @@
   samples shifts the channel back, padding values are missing samples (NaN).
 * Rhythm and representative beat are told apart by the label of the multiplex group. Groups of one
   rate with different leads (three leads at a time) stand on one time axis at their stated offset,
-  NaN elsewhere; of groups with the same leads the first is read, or the one that ``index`` names.
+  NaN elsewhere; of groups with the same leads ``index`` names the one that is meant. Groups
+  without a lead are left out, and the header says so.
   Median beats are other channels of the kind "representative-beat".
 * Samples of 8, 16 and 32 bits; mu-law and A-law are refused. A part is read without the rest.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import LimitError, SignalError
+from ecgfoundry.errors import EcgFoundryError, LimitError, SignalError
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
-from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT, age_in_years, filter_text
+from ecgfoundry.formats.common.document import (
+    REPRESENTATIVE_BEAT,
+    START_DATE,
+    age_in_years,
+    fills,
+    filter_text,
+)
 from ecgfoundry.formats.common.measurements import (
     STATEMENTS_KEY,
     is_measured,
@@ -64,6 +71,10 @@ from ecgfoundry.recording import (
 __all__ = ["READER", "open_file", "sniff"]
 
 _BLOCK_BYTES = 8_000_000
+_LONGEST_BEAT_S = 2.0
+"""A group of at most this and a third of the longest one is a mean beat (our choice)."""
+_STARTS = (0x0008002A, 0x00080022, 0x00080023)
+"""Acquisition date and time, acquisition date, content date."""
 _MAXIMUM_SPAN_S = 400 * 86_400.0
 _MOMENT = re.compile(
     r"^(\d{4})[.]?(\d\d)[.]?(\d\d)(\d\d):?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?\s*([+-]\d{4})?$"
@@ -106,14 +117,29 @@ def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFil
         + tuple(f"{one.name} beat" for one in _beat_channels(file)),
         recordings=file.choices,
     )
-    return _OpenedDicom(path, options, info, file)
+    undecided = None
+    if options.index is None and file.choices > 1:
+        undecided = SignalError(
+            f"the file holds {file.choices} waveforms with leads of their own",
+            path=path,
+            remedy="Choose one with index=0 … or --index 0",
+        )
+    return _OpenedDicom(path, options, info, file, undecided=undecided)
 
 
 class _OpenedDicom(FormatFile):
     """An opened waveform object."""
 
-    def __init__(self, path: Path, options: ReadOptions, info: RecordingInfo, file: _File) -> None:
-        super().__init__(path, options, info)
+    def __init__(
+        self,
+        path: Path,
+        options: ReadOptions,
+        info: RecordingInfo,
+        file: _File,
+        *,
+        undecided: EcgFoundryError | None,
+    ) -> None:
+        super().__init__(path, options, info, undecided=undecided)
         self._file = file
         self._marks, self._measured = _annotations(file)
         self._beats: list[Channel] | None = None
@@ -157,7 +183,14 @@ class _OpenedDicom(FormatFile):
     def read_annotations(self, start: int, stop: int) -> tuple[Annotation, ...]:
         """Return the annotations that touch samples ``start`` to ``stop``."""
         native = self._file.groups[0].sampling_rate
-        return part_annotations(self._marks, start, stop, self._file.samples, native)
+        return part_annotations(
+            self._marks,
+            start,
+            stop,
+            self._file.samples,
+            native,
+            stated_rate=self.info.sampling_rate,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +214,7 @@ class _File:
     dicom: DicomFile
     groups: tuple[DicomGroup, ...]
     beats: tuple[DicomGroup, ...]
+    left_out: tuple[DicomGroup, ...]
     choices: int
     chosen: int
     ecg: tuple[_Place, ...]
@@ -192,9 +226,12 @@ class _File:
 
 def _open(path: Path, options: ReadOptions) -> _File:
     dicom = open_dicom(path)
-    groups = waveform_groups(dicom, options.limits)
-    rhythm = [group for group in groups if not group.is_beat] or groups
+    groups = waveform_groups(dicom, options.limits, named_by_caller=options.leads is not None)
+    rhythm = [group for group in groups if not _is_beat(group, groups)] or groups
     sets = _sets_of_groups(rhythm)
+    with_leads = [one for one in sets if _has_lead(one)]
+    left_out = [group for one in sets if with_leads and one not in with_leads for group in one]
+    sets = with_leads or sets
     chosen = 0 if options.index is None else options.index
     if not 0 <= chosen < len(sets):
         raise SignalError(
@@ -223,6 +260,7 @@ def _open(path: Path, options: ReadOptions) -> _File:
         dicom=dicom,
         groups=tuple(group_set),
         beats=tuple(group for group in groups if group not in rhythm),
+        left_out=tuple(left_out),
         choices=len(sets),
         chosen=chosen,
         ecg=tuple(place for kind, place in places if kind == "ecg"),
@@ -231,6 +269,18 @@ def _open(path: Path, options: ReadOptions) -> _File:
         samples=max(ends),
         sampling_rate=check_sampling_rate(options.sampling_rate or rate),
     )
+
+
+def _is_beat(group: DicomGroup, groups: Sequence[DicomGroup]) -> bool:
+    """Whether a group says that it is a mean beat, or is as short as one beside a strip."""
+    if group.is_beat:
+        return True
+    longest = max(one.samples / one.sampling_rate for one in groups)
+    return group.samples / group.sampling_rate < min(_LONGEST_BEAT_S, longest / 3)
+
+
+def _has_lead(groups: Sequence[DicomGroup]) -> bool:
+    return any(channel.kind == "ecg" for group in groups for channel in group.channels)
 
 
 def _sets_of_groups(groups: list[DicomGroup]) -> list[list[DicomGroup]]:
@@ -304,6 +354,8 @@ def _physical(
     values[np.isinf(values)] = np.nan
     if padding is not None:
         values[stored == padding] = np.nan
+    if channel.kind == "ecg" and stored.dtype == np.int16:
+        values[fills(stored, values)] = np.nan
     return values
 
 
@@ -404,8 +456,18 @@ def _device(file: _File) -> dict[str, str]:
 
 def _header_fields(file: _File) -> dict[str, str]:
     fields = {"multiplex_groups": ", ".join(g.label or str(g.number) for g in file.groups)}
+    if file.left_out:
+        fields["groups_left_out"] = ", ".join(
+            f"{channel.name} at {group.sampling_rate:g} Hz"
+            for group in file.left_out
+            for channel in group.channels
+        )[:400]
     if file.choices > 1:
         fields["waveforms"] = f"{file.chosen + 1} of {file.choices}"
+    elements = file.dicom.elements
+    stated = next((text for text in map(text_of, map(elements.get, _STARTS)) if text), "")
+    if stated and _start_time(elements) is None:
+        fields[START_DATE] = stated[:60]
     rate = file.groups[0].sampling_rate
     skews = {place.channel.skew_s for place in file.ecg}
     if skews != {0.0}:

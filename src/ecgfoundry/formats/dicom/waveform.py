@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ecgfoundry.errors import (
     FormatError,
+    LeadError,
     LimitError,
     TruncatedFileError,
     UnitError,
@@ -19,7 +20,7 @@ from ecgfoundry.formats.base import Limits
 from ecgfoundry.formats.common.channels import is_voltage, known_non_ecg_kind
 from ecgfoundry.formats.dicom.elements import DicomFile, Element, Items, text_of
 from ecgfoundry.formats.scp.leads import SCP_LEADS
-from ecgfoundry.leads import canonical_lead
+from ecgfoundry.leads import STANDARD_12_LEADS, UNNAMED_ECG, canonical_lead
 from ecgfoundry.recording import check_sampling_rate
 
 __all__ = ["DicomChannel", "DicomGroup", "numbers_of", "waveform_groups"]
@@ -67,14 +68,18 @@ class DicomGroup:
     time_offset_s: float
 
 
-def waveform_groups(file: DicomFile, limits: Limits) -> list[DicomGroup]:
+def waveform_groups(
+    file: DicomFile, limits: Limits, *, named_by_caller: bool = False
+) -> list[DicomGroup]:
     """Return the multiplex groups of a waveform object, in their order.
+
+    Names that contradict each other are refused unless the caller names the leads.
 
     Raises
     ------
     UnsupportedVariantError
         No waveform in the file, or one in mu-law, A-law or 64 bits.
-    FormatError, TruncatedFileError, LimitError, SamplingRateError, UnitError
+    FormatError, TruncatedFileError, LimitError, SamplingRateError, UnitError, LeadError
     """
     sequence = file.elements.get(0x54000100)
     if sequence is None or not sequence.items:
@@ -84,10 +89,15 @@ def waveform_groups(file: DicomFile, limits: Limits) -> list[DicomGroup]:
             path=file.path,
             remedy="Export the ECG as a DICOM waveform (12-lead, general or ambulatory ECG)",
         )
-    return [_group(number, item, file, limits) for number, item in enumerate(sequence.items, 1)]
+    return [
+        _group(number, item, file, limits, named_by_caller=named_by_caller)
+        for number, item in enumerate(sequence.items, 1)
+    ]
 
 
-def _group(number: int, item: Items, file: DicomFile, limits: Limits) -> DicomGroup:
+def _group(
+    number: int, item: Items, file: DicomFile, limits: Limits, *, named_by_caller: bool
+) -> DicomGroup:
     path, order = file.path, ">" if file.big_endian else "<"
     count = _integer(item.get(0x003A0005), order)
     samples = _integer(item.get(0x003A0010), order)
@@ -127,7 +137,10 @@ def _group(number: int, item: Items, file: DicomFile, limits: Limits) -> DicomGr
     label = text_of(item.get(0x003A0020))
     offset_ms = _first(numbers_of(item.get(0x00181068))) or 0.0
     rate = check_sampling_rate(_first(numbers_of(item.get(0x003A001A))))
-    channels = tuple(_channel(n, one, rate, order, path) for n, one in enumerate(definitions, 1))
+    channels = tuple(
+        _channel(n, one, rate, path, named_by_caller=named_by_caller)
+        for n, one in enumerate(definitions, 1)
+    )
     names = [channel.name for channel in channels]
     return DicomGroup(
         number=number,
@@ -150,8 +163,12 @@ def _numbered(channel: DicomChannel, number: int) -> DicomChannel:
     return replace(channel, name=f"{channel.name} (channel {number})")
 
 
-def _channel(number: int, item: Items, rate: float, order: str, path: Path) -> DicomChannel:
+def _channel(
+    number: int, item: Items, rate: float, path: Path, *, named_by_caller: bool
+) -> DicomChannel:
     name = _lead_name(item) or f"channel {number}"
+    if not named_by_caller:
+        _check_names(name, item, number, path)
     sensitivity = _first(numbers_of(item.get(0x003A0210)))
     correction = _first(numbers_of(item.get(0x003A0212)))
     unit = _unit(item)
@@ -200,9 +217,9 @@ def _lead_name(item: Items) -> str:
         value, scheme = text_of(source[0].get(0x00080100)), text_of(source[0].get(0x00080102))
         pattern = {"SCPECG": _SCP_CODE, "MDC": _MDC_CODE}.get(scheme.upper())
         match = pattern.match(value) if pattern else None
-        if match and int(match[1]) in SCP_LEADS:
-            return SCP_LEADS[int(match[1])]
-        found = canonical_lead(value) if value else None
+        number = int(match[1]) if match else _mdc_number(value, scheme)
+        found = SCP_LEADS.get(number) if number is not None else None
+        found = found or (canonical_lead(value) if value else None)
         if found:
             return found
         meaning = re.sub(r"\s*\(.*\)$", "", text_of(source[0].get(0x00080104)))
@@ -212,6 +229,31 @@ def _lead_name(item: Items) -> str:
     full = text_of(source[0].get(0x00080104)) if source else ""
     # A label has 16 signs; a longer name stands in full beside it.
     return full if label and full.startswith(label) else label or meaning
+
+
+def _mdc_number(value: str, scheme: str) -> int | None:
+    """Return the number of a lead that ISO 11073 writes in one with its partition 2."""
+    if scheme.upper() != "MDC" or not value.isdecimal() or len(value) > 9:
+        return None
+    return int(value) - 2 * 65536
+
+
+def _check_names(name: str, item: Items, number: int, path: Path) -> None:
+    """Refuse a channel whose code is that of one lead and whose words are those of another."""
+    known = canonical_lead(name)
+    source = item[0x003A0208].items[:1] if 0x003A0208 in item else []
+    for what, text in (
+        ("meaning", text_of(source[0].get(0x00080104)) if source else ""),
+        ("label", text_of(item.get(0x003A0203))),
+    ):
+        other = canonical_lead(text)
+        # A letter alone, as X, may be no name at all.
+        if known not in (None, UNNAMED_ECG, other) and other in STANDARD_12_LEADS:
+            raise LeadError(
+                f"the code of channel {number} says lead {known}, its {what} '{text[:40]}'",
+                path=path,
+                remedy="Export the ECG again, or name all leads in order with --leads or leads=",
+            )
 
 
 def _unit(item: Items) -> str:

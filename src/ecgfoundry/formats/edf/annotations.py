@@ -14,10 +14,14 @@ from ecgfoundry.formats.edf.header import EdfHeader
 from ecgfoundry.leads import canonical_lead
 from ecgfoundry.recording import Annotation
 
-__all__ = ["EdfTimeline", "edf_timeline", "first_onset"]
+__all__ = ["EdfTimeline", "edf_timeline", "first_onset", "hides_gaps"]
 
 _MAXIMUM_ANNOTATIONS = 2_000_000
 """A 7-day Holter has about 700,000 beats (our choice)."""
+_LEAST_GAP_S = 0.1
+_DRIFT = 1e-4
+"""A clock beside the sampling clock may drift by so much; beyond both, records are missing (our
+choice)."""
 _MAXIMUM_SPAN_S = 400 * 86_400.0
 """Gaps of EDF+D are filled with missing samples; beyond this an onset is damage (our choice)."""
 
@@ -46,14 +50,32 @@ def first_onset(header: EdfHeader) -> float:
     return 0.0 if onset is None else onset
 
 
-def edf_timeline(header: EdfHeader) -> EdfTimeline:
+def hides_gaps(header: EdfHeader) -> bool:
+    """Whether the last record of a continuous file began later than the ones before it explain."""
+    column = next((signal for signal in header.signals if signal.is_annotations), None)
+    if column is None or header.records < 2:
+        return False
+    length = column.samples * header.sample_bytes
+    with header.path.open("rb") as file:
+        onsets = []
+        for record in (0, header.records - 1):
+            file.seek(header.header_bytes + record * header.record_bytes + column.offset)
+            onsets.append(_parse(file.read(length))[0])
+    first, last = onsets
+    if first is None or last is None:
+        return False
+    span = (header.records - 1) * header.duration
+    return last - first - span > max(_LEAST_GAP_S, _DRIFT * span)
+
+
+def edf_timeline(header: EdfHeader, *, has_gaps: bool = False) -> EdfTimeline:
     """Return the annotations and the onsets of a file; empty for plain EDF.
 
     Every record has to be asked: an opened file keeps the answer.
     """
     path = header.path
     if not any(signal.is_annotations for signal in header.signals):
-        if header.discontinuous:
+        if has_gaps:
             raise FormatError(
                 "the file says it has gaps (EDF+D) but no record says when it began", path=path
             )
@@ -86,7 +108,7 @@ def edf_timeline(header: EdfHeader) -> EdfTimeline:
         (replace(mark, time_s=mark.time_s - begin) for mark in marks),
         key=lambda mark: mark.time_s,
     )
-    gaps = _checked_onsets(onsets - begin, header) if header.discontinuous else None
+    gaps = _checked_onsets(onsets - begin, header) if has_gaps else None
     return EdfTimeline(tuple(shifted), begin, gaps, damaged)
 
 

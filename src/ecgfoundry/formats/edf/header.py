@@ -86,7 +86,8 @@ class EdfHeader:
     subject: Subject
     equipment: str
     stated_date: str
-    """The start date of EDF+ in full; it may be a year alone where a person must not be known."""
+    """The start date of EDF+ in full; it may be a year alone where a person must not be known. Of
+    plain EDF only what is no date with a time."""
     trailing_bytes: int
 
 
@@ -140,7 +141,8 @@ def read_edf_header(path: Path, limits: Limits) -> EdfHeader:
         start_time=start_time,
         subject=_subject(patient, start_time) if plus else Subject(),
         equipment=_equipment(recording) if plus else "",
-        stated_date=_stated_date(recording) if plus else "",
+        stated_date=(_stated_date(recording) if plus else "")
+        or ("" if start_time else f"{plain_text(fixed[168:176])} {plain_text(fixed[176:184])}"),
         trailing_bytes=size - header_bytes - records * record_bytes,
     )
 

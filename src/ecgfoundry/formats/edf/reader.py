@@ -5,7 +5,8 @@
   "EKG1-EKG2"), and whose unit is a voltage. Everything else (EEG, EMG, respiration, saturation)
   becomes another channel with its own rate. Unlabelled channels are never guessed: without an ECG
   label the caller names all channels with ``leads``.
-* **Gaps** of EDF+D are missing samples (NaN), at the place that the onsets of the records give.
+* **Gaps** of EDF+D are missing samples (NaN), at the place that the onsets of the records give; so
+  are those of a file that says it has none (EDF+C) while its records say when they began.
 * **Sizes are checked**: a file shorter than its header announces is refused (``edfio`` reads it
   silently). A count of -1 (recording broken off) takes every complete record.
 * A part is read without the rest, and only the records of the part.
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import UnitError
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
 from ecgfoundry.formats.common.channels import channel_kinds, lead_label
-from ecgfoundry.formats.common.document import filter_text
+from ecgfoundry.formats.common.document import START_DATE, filter_text
 from ecgfoundry.formats.common.multichannel import (
     check_samples,
     named_channels,
@@ -34,7 +35,12 @@ from ecgfoundry.formats.common.multichannel import (
     range_at_rate,
     read_bytes,
 )
-from ecgfoundry.formats.edf.annotations import EdfTimeline, edf_timeline, first_onset
+from ecgfoundry.formats.edf.annotations import (
+    EdfTimeline,
+    edf_timeline,
+    first_onset,
+    hides_gaps,
+)
 from ecgfoundry.formats.edf.header import (
     BDF_START,
     EDF_START,
@@ -54,6 +60,7 @@ from ecgfoundry.recording import (
 __all__ = ["READER", "open_file", "sniff"]
 
 _BLOCK_BYTES = 8_000_000
+_UNKNOWN_START = "01.01.85 00.00.00"
 _PREFILTER = re.compile(r"\b(HP|LP|N)\s*:?\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _FILTER_KEYS = {"HP": "highpass", "LP": "lowpass", "N": "notch"}
 
@@ -128,7 +135,12 @@ class _OpenedEdf(FormatFile):
             self.remarks = {"damaged_annotations": str(self._timeline.damaged)}
         first = self._file.first
         return part_annotations(
-            self._timeline.annotations, start, stop, self._file.total(first), first.rate
+            self._timeline.annotations,
+            start,
+            stop,
+            self._file.total(first),
+            first.rate,
+            stated_rate=self._file.sampling_rate,
         )
 
 
@@ -180,7 +192,8 @@ class _File:
 
 def _open(path: Path, options: ReadOptions) -> _File:
     header = read_edf_header(path, options.limits)
-    timeline = edf_timeline(header) if header.discontinuous else None
+    has_gaps = header.discontinuous or hides_gaps(header)
+    timeline = edf_timeline(header, has_gaps=True) if has_gaps else None
     onsets = None if timeline is None else timeline.onsets
     offset_s = first_onset(header) if timeline is None else timeline.offset_s
     signals = tuple(signal for signal in header.signals if not signal.is_annotations)
@@ -325,8 +338,10 @@ def _header_fields(file: _File) -> dict[str, str]:
     fields = {"variant": kind}
     if not header.records_stated:
         fields["records"] = "counted: the header does not state their number"
-    if header.start_time is None and header.stated_date not in ("", "X"):
-        fields["start_date"] = header.stated_date
+    if header.start_time is None and header.stated_date not in ("", "X", _UNKNOWN_START):
+        fields[START_DATE] = header.stated_date
+    if file.onsets is not None and not header.discontinuous:
+        fields["gaps"] = "the records say that they do not follow each other, the header does not"
     renamed = [
         f"{file.names[n]} ('{file.signals[n].label}' in the file)"
         for n in file.ecg

@@ -77,7 +77,7 @@ def _parse(path: Path, options: ReadOptions) -> EcgDocument:
     size = path.stat().st_size
     if size > min(_MAXIMUM_BYTES, options.limits.file_bytes):
         raise LimitError(f"the file has {size} bytes; the limit is {_MAXIMUM_BYTES}", path=path)
-    sections, checksum = read_sections(path.read_bytes(), path)
+    sections, state = read_sections(path.read_bytes(), path)
     for number, what in ((3, "leads"), (6, "rhythm data")):
         if number not in sections:
             raise UnsupportedVariantError(f"the record has no section {number} ({what})", path=path)
@@ -90,7 +90,7 @@ def _parse(path: Path, options: ReadOptions) -> EcgDocument:
     rhythm = _data_section(sections[6], len(leads), 6, path)
     leads = _from_one(leads, rhythm, bool(flags & 1), tables, path)
     beats = _reference_beats(sections.get(5), leads, located, tables, path)
-    header: dict[str, str] = {"checksum": checksum}
+    header = dict(state)
     values, interval_us, unit_nv = _rhythm(
         rhythm, leads, flags, tables, located, beats, header, path
     )

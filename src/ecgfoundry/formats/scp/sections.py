@@ -85,8 +85,8 @@ class Demographics:
     mains_frequency: float | None
 
 
-def read_sections(data: bytes, path: Path) -> tuple[dict[int, bytes], str]:
-    """Return the data parts of the sections by number, and the state of the checksums.
+def read_sections(data: bytes, path: Path) -> tuple[dict[int, bytes], dict[str, str]]:
+    """Return the data parts of the sections by number, and what is to say of the record.
 
     Raises
     ------
@@ -124,7 +124,11 @@ def read_sections(data: bytes, path: Path) -> tuple[dict[int, bytes], str]:
                 path=path,
             )
         sections[number] = data[begin + HEADER_BYTES : begin + length]
-    return sections, "verified" if intact else "mismatch"
+    state = {"checksum": "verified" if intact else "mismatch"}
+    behind = len(data[size:].strip(b"\0"))
+    if behind:  # another record perhaps
+        state["trailing_bytes"] = str(behind)
+    return sections, state
 
 
 def lead_ranges(body: bytes, path: Path) -> tuple[list[LeadRange], int]:
@@ -176,7 +180,9 @@ def demographics(body: bytes) -> Demographics:
     if day is not None:
         hour, minute, second = (*clock[:3], 0, 0, 0)[:3]
         if hour < 24 and minute < 60 and second < 60:
-            start = dt.datetime(day.year, day.month, day.day, hour, minute, second)
+            start = dt.datetime(
+                day.year, day.month, day.day, hour, minute, second, tzinfo=_zone(tags.get(34, b""))
+            )
     subject = Subject(
         age=_age(tags, day),
         sex={1: "male", 2: "female"}.get(tags.get(8, b"\0")[0] if tags.get(8) else 0),
@@ -203,6 +209,16 @@ def _date(raw: bytes) -> dt.date | None:
         return dt.date(raw[0] | raw[1] << 8, raw[2], raw[3])
     except ValueError:
         return None
+
+
+def _zone(raw: bytes) -> dt.timezone | None:
+    """Return the zone of tag 34: minutes from UTC, 0x7FFF where it is not known."""
+    if len(raw) < 2:
+        return None
+    (minutes,) = struct.unpack_from("<h", raw)
+    if abs(minutes) > 14 * 60:
+        return None
+    return dt.timezone(dt.timedelta(minutes=minutes))
 
 
 def _device(tags: dict[int, bytes]) -> tuple[dict[str, str], float | None]:

@@ -96,6 +96,8 @@ class WfdbHeader:
     frame_rate: float
     frames: int | None
     start_time: dt.datetime | None
+    start_text: str
+    """What the record line says behind the number of samples."""
     signal_count: int
     signals: tuple[SignalSpec, ...]
     segments: tuple[SegmentSpec, ...]
@@ -163,7 +165,7 @@ def parse_header(content: bytes, path: Path, limits: Limits) -> WfdbHeader:
             f"the header announces {signal_count} signals; the limit is {limits.channels}",
             path=path,
         )
-    rate, frames, start_time = _parse_record_rest((match["rest"] or "").split(), path)
+    rate, frames, behind = _parse_record_rest((match["rest"] or "").split(), path)
     segment_count = int(match["segments"] or 0)
     is_master = match["segments"] is not None
     wanted = segment_count if is_master else signal_count
@@ -179,7 +181,8 @@ def parse_header(content: bytes, path: Path, limits: Limits) -> WfdbHeader:
         record=match["name"],
         frame_rate=rate,
         frames=frames,
-        start_time=start_time,
+        start_time=_parse_start_time(behind),
+        start_text=" ".join(behind),
         signal_count=signal_count,
         signals=() if is_master else tuple(_parse_signal_line(line, path) for line in body),
         segments=tuple(_parse_segment_line(line, path) for line in body) if is_master else (),
@@ -199,11 +202,10 @@ def _content_lines(text: str) -> tuple[list[str], list[str]]:
     return lines, comments
 
 
-def _parse_record_rest(
-    tokens: Sequence[str], path: Path
-) -> tuple[float, int | None, dt.datetime | None]:
+def _parse_record_rest(tokens: Sequence[str], path: Path) -> tuple[float, int | None, list[str]]:
+    """Return the rate in Hz, the number of frames, and what follows: time and date."""
     if not tokens:
-        return DEFAULT_FRAME_RATE, None, None
+        return DEFAULT_FRAME_RATE, None, []
     match = _FREQUENCY.match(tokens[0])
     try:
         rate = float(match["rate"]) if match else math.nan
@@ -216,7 +218,7 @@ def _parse_record_rest(
     if rest and _INTEGER.match(rest[0]):
         frames = _integer(rest.pop(0), "number of samples", path, low=0)
     # header(5): zero means "not stated".
-    return rate, frames or None, _parse_start_time(rest)
+    return rate, frames or None, rest
 
 
 def _parse_start_time(tokens: Sequence[str]) -> dt.datetime | None:

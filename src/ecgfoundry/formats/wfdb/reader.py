@@ -25,6 +25,7 @@ from ecgfoundry.formats.common.channels import (
     no_lead_error,
     says_ecg,
 )
+from ecgfoundry.formats.common.document import START_DATE
 from ecgfoundry.formats.common.multichannel import with_distinct_leads
 from ecgfoundry.formats.common.subjects import key_values, subject_from_comments
 from ecgfoundry.formats.wfdb.annotations import (
@@ -278,6 +279,8 @@ def _header_fields(record: _Record) -> dict[str, str]:
     if record.header.comments:
         fields["comments"] = "\n".join(record.header.comments)
     fields["record"] = record.header.record
+    if record.header.start_time is None and record.header.start_text:
+        fields[START_DATE] = record.header.start_text[:60]
     ecg = [record.source.channels[number] for number in record.ecg_numbers]
     storages = sorted({signal.storage for signal in record.source.channels if signal.storage})
     fields["storage_format"] = ", ".join(map(str, storages))

@@ -91,6 +91,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         beats_sampling_rate=beat_leads.sampling_rate if beat_leads else None,
         mains_frequency=notch if notch in (50.0, 60.0) else None,
         recordings=len(rhythms),
+        start_text=_start_text(root, series),
     )
 
 
@@ -241,6 +242,19 @@ def _on_one_axis(sets: Sequence[_Set], rate: float, limits: Limits, path: Path) 
                 raise FormatError(f"lead {trace.lead} is recorded twice at one time", path=path)
             place[:] = (trace.values.astype(np.float64) - trace.zero) * factor
     return [Trace(name, row, 1.0, "mV") for name, row in rows.items()]
+
+
+def _start_text(root: Element, series: Element) -> str:
+    """Return the first statement of when the series began, whatever it says."""
+    for sequence in series.iterfind("component/sequenceSet/component/sequence"):
+        head = sequence.find("value/head")
+        if _code(sequence) == "TIME_ABSOLUTE" and head is not None:
+            return head.get("value", "")
+    for owner in (series, root):
+        low = owner.find("effectiveTime/low")
+        if low is not None and low.get("value"):
+            return low.get("value", "")
+    return ""
 
 
 def _document_time(root: Element, series: Element) -> dt.datetime | None:

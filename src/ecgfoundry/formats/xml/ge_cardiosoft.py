@@ -103,6 +103,9 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         beats=beats,
         beats_sampling_rate=number(child_text(median, "SampleRate")),
         mains_frequency=None if notch is None else float(notch),
+        start_text=" ".join(
+            text_of(part) for part in root.iterfind("ObservationDateTime/*") if text_of(part)
+        ),
     )
 
 

@@ -86,6 +86,9 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         mains_frequency=number(notch) if number(notch) in (50.0, 60.0) else None,
         recordings=len(rhythms),
         derive_limb_leads=True,
+        start_text=" ".join(
+            child_text(root, f"TestDemographics/Acquisition{part}") for part in ("Date", "Time")
+        ),
     )
 
 

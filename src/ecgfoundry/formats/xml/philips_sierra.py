@@ -108,6 +108,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         beats=beats,
         beats_sampling_rate=beats_rate,
         mains_frequency=_mains(signal),
+        start_text=_start_text(root),
     )
 
 
@@ -243,13 +244,15 @@ def _beats(root: Element, path: Path, options: ReadOptions) -> tuple[list[Trace]
 
 
 def _start(root: Element) -> dt.datetime | None:
-    acquired = root.find("dataacquisition")
-    if acquired is None:
-        return None
     try:
-        return dt.datetime.fromisoformat(f"{acquired.get('date')}T{acquired.get('time')}")
+        return dt.datetime.fromisoformat(_start_text(root).replace(" ", "T"))
     except ValueError:
         return None
+
+
+def _start_text(root: Element) -> str:
+    acquired = root.find("dataacquisition")
+    return "" if acquired is None else f"{acquired.get('date', '')} {acquired.get('time', '')}"
 
 
 def _subject(root: Element, start: dt.datetime | None) -> Subject:
