@@ -19,6 +19,7 @@ from ecgfoundry.criteria.decisions import ALIASES
 from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.extras import is_installed
 from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats.common.subjects import age_between
 from ecgfoundry.inference.files import read_excerpt
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.measurements.values import Value
@@ -51,6 +52,8 @@ class PatientLink:
     name : str, optional
         "Family^Given", as DICOM and HL7 v2 write it.
     birth_date : date, optional
+    sex : str, optional
+        "female" or "male"; where the file states none.
     """
 
     reference: str | None = None
@@ -58,6 +61,7 @@ class PatientLink:
     system: str | None = None
     name: str | None = None
     birth_date: dt.date | None = None
+    sex: str | None = None
 
     @classmethod
     def said(cls, patient: str | None, system: str | None) -> PatientLink:
@@ -121,8 +125,12 @@ class ClinicalReport:
 
     @property
     def subject(self) -> Subject:
-        """What the file says about the person."""
-        return Subject() if self.recording is None else self.recording.subject
+        """What the file says about the person, and for what it lacks, the receiver's side."""
+        known = Subject() if self.recording is None else self.recording.subject
+        age, start = known.age, self.effective or (self.recording and self.recording.start_time)
+        if age is None and start:
+            age = age_between(self.patient.birth_date, start.date())
+        return replace(known, age=age, sex=known.sex or self.patient.sex)
 
     @property
     def identifier(self) -> str | None:
@@ -288,7 +296,9 @@ def report_on_file(
         from ecgfoundry.reports.html.report import ReportItem, html_report
         from ecgfoundry.reports.pdf import html_to_pdf
 
-        pdf = html_to_pdf(html_report([ReportItem(recording, interpretation, read_part, review=review)]))
+        pdf = html_to_pdf(
+            html_report([ReportItem(recording, interpretation, read_part, review=review)])
+        )
     return ClinicalReport(
         interpretation,
         issued,

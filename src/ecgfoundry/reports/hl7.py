@@ -2,8 +2,8 @@
 
 OBR names the study; then one OBX for each measurement (LOINC, UCUM), each statement (SNOMED CT
 where it may be sent, always our words) and the report as PDF (ED, Base64). Everything is
-preliminary ("P"); a measurement that could not be made is "X", without a value. After a review it is
-final ("F"), corrected ("C") or, where the reader has rejected it, deleted ("D", the study "X").
+preliminary ("P"); a measurement that could not be made is "X", without a value. After a review all
+is final ("F"), corrected ("C") or, where the reader has rejected it, deleted ("D", the study "X").
 
 References: HL7 v2.5, chapters 2 (delimiters, escapes), 3 (PID), 7 (OBR, OBX); IHE Cardiology,
 displayable reports, for the PDF. LOINC 34534-8 (12-lead study), 8601-7 (impression), 28010-7

@@ -40,6 +40,7 @@ from ecgfoundry.service.database.recordings import (
 )
 from ecgfoundry.service.database.reviews import latest_answers
 from ecgfoundry.service.database.tables import Recording
+from ecgfoundry.service.identity import Identity
 from ecgfoundry.service.noted import Noted
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.recording_files import files_by_recording
@@ -111,10 +112,18 @@ class KeptRecordings:
             found.append(NewRecording(owner, _content_of(files), called[first], files, source))
         return found
 
-    def keep(self, upload: Upload, caller: Caller, *, source: str = "http") -> tuple[str, bool]:
+    def keep(
+        self,
+        upload: Upload,
+        caller: Caller,
+        *,
+        source: str = "http",
+        identity: Identity | None = None,
+    ) -> tuple[str, bool]:
         """Keep the recording of an upload; return its name, and whether it is new.
 
-        What its owner keeps already is recognised by its content.
+        What its owner keeps already is recognised by its content; what is said of the person now
+        counts for it then.
 
         Raises
         ------
@@ -129,11 +138,13 @@ class KeptRecordings:
             self.database.one_at_a_time(session, _KEEPING)
             known = kept_with_content(session, caller.owner, new.content)
             if known is not None:
-                outcome = "known already"
-                name = known.id
+                known_now, outcome, name = known, "known already", known.id
             else:
                 self._check_room(session, new.bytes)
-                outcome, name = "ok", add_recording(session, new).id
+                known_now = add_recording(session, new)
+                outcome, name = "ok", known_now.id
+            if identity is not None and identity.to_dict():
+                known_now.identity = identity.to_dict()
             event = Event(caller.name, "recording.kept", outcome, name, new.content)
             write_audit(session, event)
         return name, known is None

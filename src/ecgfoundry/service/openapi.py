@@ -116,6 +116,7 @@ _DELIVERY = _object(
     destination=_STRING,
     kind=_STRING,
     recording=_or_null("string"),
+    review=_or_null("integer"),
     state={"type": "string", "enum": ["waiting", "sending", "delivered", "dead"]},
     attempts=_INTEGER,
     next_attempt=_or_null("string"),

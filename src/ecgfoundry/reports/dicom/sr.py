@@ -217,9 +217,7 @@ def _read(report: ClinicalReport) -> list[Any]:
     ]
 
 
-def _statement(
-    words: str, code: str | None, evidence: tuple[Evidence, ...], note: str = ""
-) -> Any:
+def _statement(words: str, code: str | None, evidence: tuple[Evidence, ...], note: str = "") -> Any:
     coding = snomed_coding(code)
     if coding is None:
         item = _text("CONTAINS", _FINDING, words)

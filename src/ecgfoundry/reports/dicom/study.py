@@ -82,6 +82,18 @@ class DicomStudy:
         header.ReferringPhysicianName = ""
         return cls(header)
 
+    def filled(self, report: ClinicalReport) -> DicomStudy:
+        """Return it with what the report knows of person and order and the source does not."""
+        pydicom = require_pydicom()
+        header = pydicom.Dataset()
+        header.update(self.header)
+        known = DicomStudy.of_report(report).header
+        for name in (*_PERSON, "AccessionNumber"):
+            value = known.get(name, "")
+            if value and not str(header.get(name, "") or ""):
+                setattr(header, name, value)
+        return DicomStudy(header)
+
     @property
     def study_uid(self) -> str:
         """Of the study."""

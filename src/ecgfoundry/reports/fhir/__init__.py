@@ -3,9 +3,10 @@
 Nothing that a machine says is a confirmed result, so every status is ``preliminary``; a refused
 recording is ``cancelled`` with the reason. A review makes the report ``final`` or ``amended`` (or
 ``cancelled``, ``entered-in-error`` where the reader rejects it), with the reader as its performer;
-what the machine has observed stays preliminary, and what the reader says stands beside it. Only code systems with an official address are used
-(SNOMED CT, LOINC, UCUM and HL7's own). Our own words stand in ``text``; a ``display`` is written
-only where it is known to be the terminology's own (:mod:`ecgfoundry.vocabularies.terminology`).
+what the machine has observed stays preliminary, and what the reader says stands beside it. Only
+code systems with an official address are used (SNOMED CT, LOINC, UCUM and HL7's own). Our own words
+stand in ``text``; a ``display`` is written only where it is known to be the terminology's own
+(:mod:`ecgfoundry.vocabularies.terminology`).
 
 Every resource is created under a condition (``ifNoneExist``): an answer that is sent twice is there
 once. References: HL7 FHIR R4 (4.0.1), Bundle, DiagnosticReport, Observation, Device, Patient; LOINC
