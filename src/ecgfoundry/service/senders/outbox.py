@@ -89,7 +89,7 @@ class Outbox:
         self._destinations, self._kept, self._pool = destinations, kept, pool
         self._limits, self._worklist = limits, worklist
         self._sending: dict[int, asyncio.Task[None]] = {}
-        self._wake = asyncio.Event()
+        self._wake, self._asking = asyncio.Event(), asyncio.Lock()
 
     def note(self, session: Session, answer: Answer) -> None:
         """Note what follows from an answer, in the transaction that writes it."""
@@ -217,7 +217,8 @@ class Outbox:
         try:
             order = one.order
             if self._worklist is not None and not one.asked:
-                identity = await self._identified(self._worklist, one, order.identity, path)
+                async with self._asking:  # destinations of one answer get the same person
+                    identity = await self._identified(self._worklist, one, path)
                 order = replace(order, identity=identity)
             body = await self._made(Work("document", str(path), one.name, document=order))
         except ProblemError as error:
@@ -235,12 +236,13 @@ class Outbox:
             raise DeliveryError(words, permanent=result.problem.status != _STOPPING)
         return result.body
 
-    async def _identified(
-        self, worklist: DicomNode, one: _Claimed, said: Identity, path: Path
-    ) -> Identity:
+    async def _identified(self, worklist: DicomNode, one: _Claimed, path: Path) -> Identity:
         """Ask the worklist, once for a recording, and keep what it says."""
         from ecgfoundry.service.worklist import OtherPersonError, ask, identity_in
 
+        said = await asyncio.to_thread(self._said, one)
+        if said.asked:
+            return said
         read = json.loads(await self._made(Work("identity", str(path), one.name)))
         known = said.filled(Identity.from_dict(read["identity"]))
         found, outcome = Identity(), "nothing to ask by"
@@ -252,19 +254,28 @@ class Outbox:
                 found = identity_in(entries, patient=known.patient, day=read["day"])
                 outcome = "ok" if found.patient else "several" if entries else "not found"
             except OtherPersonError as error:
-                await asyncio.to_thread(self._asked, one, None, "another person")
+                await asyncio.to_thread(self._asked, one, Identity(), "another person")
                 raise DeliveryError(error.problem, permanent=True) from None
         identity = replace(said.filled(found), asked=True)
-        await asyncio.to_thread(self._asked, one, identity, outcome)
-        return identity
+        return await asyncio.to_thread(self._asked, one, identity, outcome)
 
-    def _asked(self, one: _Claimed, identity: Identity | None, outcome: str) -> None:
+    def _said(self, one: _Claimed) -> Identity:
+        with self._kept.database.reading() as session:
+            recording = session.get(Recording, one.recording)
+            return Identity.from_dict(recording and recording.identity)
+
+    def _asked(self, one: _Claimed, identity: Identity, outcome: str) -> Identity:
+        """Note what the worklist has said; return what another replica has noted before."""
         with self._kept.database.writing() as session:
             recording = session.get(Recording, one.recording)
-            if recording is not None and identity is not None:
+            noted = Identity.from_dict(recording and recording.identity)
+            if noted.asked:
+                return noted
+            if recording is not None and identity.asked:
                 recording.identity = identity.to_dict()
             event = Event("service", "worklist.asked", outcome, one.recording, one.content or None)
             write_audit(session, event)
+        return identity
 
     def _arrived(self, one: _Claimed) -> None:
         with self._kept.database.writing() as session:
