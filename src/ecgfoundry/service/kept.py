@@ -23,7 +23,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from ecgfoundry.errors import IntegrityError
-from ecgfoundry.service.blobs import BlobStore
+from ecgfoundry.service.blobs import Blobs
 from ecgfoundry.service.database.audit import Event, write_audit
 from ecgfoundry.service.database.connection import Database
 from ecgfoundry.service.database.recordings import (
@@ -84,16 +84,14 @@ class KeptRecordings:
     Parameters
     ----------
     database : Database
-    blobs : BlobStore
+    blobs : Blobs
     workspace : Workspace
         Where files lie under their names while they are read.
     limit : int
         Bytes that may be kept together; 0: nothing is kept for anybody.
     """
 
-    def __init__(
-        self, database: Database, blobs: BlobStore, workspace: Workspace, limit: int
-    ) -> None:
+    def __init__(self, database: Database, blobs: Blobs, workspace: Workspace, limit: int) -> None:
         self.database, self.blobs, self.noted = database, blobs, Noted()
         self._workspace, self._limit = workspace, limit
 
