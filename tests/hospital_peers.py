@@ -89,8 +89,10 @@ class Orthanc:
 
 
 @contextmanager
-def orthanc(folder: Path, modalities: dict[str, list[Any]] | None = None) -> Iterator[Orthanc]:
-    """Start Orthanc with its DICOMweb plugin, if that is there."""
+def orthanc(
+    folder: Path, modalities: dict[str, list[Any]] | None = None, worklist: Path | None = None
+) -> Iterator[Orthanc]:
+    """Start Orthanc with its DICOMweb plugin, or with a folder of entries as a worklist."""
     program = peer("Orthanc", "orthanc")
     running = Orthanc(free_port(), free_port())
     settings = {
@@ -101,6 +103,13 @@ def orthanc(folder: Path, modalities: dict[str, list[Any]] | None = None) -> Ite
         "DicomAlwaysAllowStore": True, "DicomModalities": modalities or {},
         "Plugins": [str(path) for path in _PLUGINS.glob("libOrthancDicomWeb*.so")],
     }  # fmt: skip
+    if worklist is not None:
+        plugins = [str(path) for path in _PLUGINS.glob("libModalityWorklists*.so")]
+        if not plugins:
+            pytest.skip("Orthanc's plugin for worklists is not here (Debian package orthanc)")
+        settings["Plugins"] = plugins
+        settings["Worklists"] = {"Enable": True, "Database": str(worklist)}
+        settings["DicomAlwaysAllowFindWorklist"] = True
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (folder / "orthanc.log").open("wb") as log:
         process = subprocess.Popen([program, str(folder / "orthanc.json")], stdout=log, stderr=log)

@@ -122,11 +122,11 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     database, _ = filled(sqlite_url(tmp_path / "old.sqlite"), tmp_path / "old")
     database.close()
     (tmp_path / "old.sqlite").rename(tmp_path / "old" / "service.sqlite")
-    assert run("status", old)[1].endswith("service.sqlite: revision 0001")
+    assert run("status", old)[1].endswith("service.sqlite: revision 0002")
     assert run("backup", old, copy) == (0, f"{copy}: 13 rows, 3 files")
     assert run("restore", copy, new) == (0, f"{new}: 13 rows, 3 files")
     assert run("downgrade", new, "base") == (0, "revision none")
-    assert run("upgrade", new) == (0, "revision 0001")
+    assert run("upgrade", new) == (0, "revision 0002")
 
 
 def test_figures_say_what_waits_and_what_is_left(service: TestClient) -> None:

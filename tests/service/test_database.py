@@ -71,7 +71,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(database: Database) 
     with database._engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, Base.metadata) == []
-    assert database.revision() == "0001"
+    assert database.revision() == "0002"
 
 
 def test_what_is_there_survives_another_upgrade_and_a_way_back(database: Database) -> None:
@@ -98,7 +98,7 @@ def test_tables_of_a_later_version_are_left_alone(database: Database) -> None:
 def test_a_revision_that_does_not_exist_is_said(database: Database) -> None:
     with pytest.raises(ServiceError, match="the tables stay as they are"):
         database.downgrade("0000")
-    assert database.revision() == "0001"
+    assert database.revision() == "0002"
 
 
 def test_replicas_that_start_together_make_the_tables_once(empty: Database) -> None:
@@ -117,7 +117,7 @@ def test_replicas_that_start_together_make_the_tables_once(empty: Database) -> N
     for thread in threads:
         thread.join()
     assert failures == []
-    assert empty.revision() == "0001"
+    assert empty.revision() == "0002"
     for one in others:
         one.close()
 

@@ -18,6 +18,14 @@ pytest.importorskip("pynetdicom")
 WHOLE = """
 time_zone = "Europe/Berlin"
 patient_system = "https://hospital.example/mrn"
+organization = "KH Nord"
+
+[worklist]
+host = "10.0.0.7"
+port = 106
+called = "RIS"
+calling = "ECG2"
+timeout_s = 3
 
 [destinations.records]
 kind = "fhir"
@@ -40,6 +48,7 @@ port = 104
 called = "PACS"
 documents = ["sr"]
 sources = ["dicom"]
+stages = ["reader"]
 timeout_s = 5
 
 [destinations.archive]
@@ -80,13 +89,18 @@ def test_everything_that_can_be_said(folder: Path) -> None:
     )
     assert records.documents == ("fhir",) and records.time_zone == "Europe/Berlin"
     assert records.patient_system == "https://hospital.example/mrn"
-    assert records.wants("cardiology", "dicom:CART1") and not records.wants("x", "http")
+    assert records.wants("cardiology", "dicom:CART1", "machine")
+    assert not records.wants("x", "http", "machine")
     assert engine.target == MllpNode("10.0.0.5", 2575)
     assert engine.parties.receiving_application == "EHR" and engine.parties.application
     assert (engine.patient_system, engine.retries.attempts) == ("KH", 3)
     assert pacs.target == DicomNode("10.0.0.6", 104, "PACS", timeout_s=5.0)
     assert pacs.documents == ("dicom-sr",)
-    assert pacs.wants("anybody", "dicom:CART1") and not pacs.wants("anybody", "http")
+    assert pacs.wants("anybody", "dicom:CART1", "reader")
+    assert not pacs.wants("anybody", "http", "reader")
+    assert not pacs.wants("anybody", "dicom:CART1", "machine")
+    assert {one.organization for one in hospital.destinations.values()} == {"KH Nord"}
+    assert hospital.worklist == DicomNode("10.0.0.7", 106, "RIS", "ECG2", timeout_s=3.0)
     assert archive.documents == ("dicom-pdf", "dicom-sr")
     assert hook.secret == b"a secret of some length"
     assert hospital.dicom is not None
@@ -110,6 +124,11 @@ def test_everything_that_can_be_said(folder: Path) -> None:
         ("time_zone = 'Mars/Olympus'", "no time zone"),
         ("[receivers.dicom]\nport = 1", "lacks 'callers'"),
         ("[receivers.dicom]\ncallers = {}", "an owner for each AE title"),
+        ("[worklist]\nhost = 'x'\nport = 1", "lacks 'called'"),
+        (
+            "[destinations.a]\nkind = 'fhir'\nurl = 'http://x'\nstages = ['all']",
+            "'stages' has the unknown 'all'",
+        ),
         ("[receivers.fax]\nport = 1", "unknown key 'fax'"),
         ("[[", "cannot be read"),
     ],
@@ -137,4 +156,6 @@ def test_what_comes_in_has_to_be_kept(folder: Path) -> None:
 
 
 def test_a_destination_without_limits_wants_everything() -> None:
-    assert Destination("a", "fhir", HttpTarget("http://x"), ("fhir",)).wants("anybody", "http")
+    assert Destination("a", "fhir", HttpTarget("http://x"), ("fhir",)).wants(
+        "anybody", "http", "machine"
+    )

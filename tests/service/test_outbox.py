@@ -173,6 +173,46 @@ def test_an_answer_reaches_every_destination(service: Running) -> None:
     assert document["recording"] == recording and document["interpretation"]["findings"]
 
 
+def test_a_review_follows_the_answer_to_everybody_who_wants_it(service: Running) -> None:
+    """It waits for the answer, whose delivery failed at first, and changes nothing of it."""
+    client = service.client
+    with mllp_receiver("AR", "AR") as engine, http_receiver() as own, http_receiver() as final:
+        node = MllpNode("127.0.0.1", engine.port)
+        service.destinations |= {
+            "reviewed engine": Destination(
+                "reviewed engine", "mllp", node, ("oru",), retries=QUICK
+            ),
+            "all stages": hook("all stages", own.port),
+            "readers only": hook("readers only", final.port, stages=("reader",)),
+        }
+        recording = sent(client)
+        address = f"/v1/recordings/{recording}"
+        until(lambda: client.get(f"{address}/interpretation").status_code == 200, "no answer")
+        machine = client.get(f"{address}/interpretation").content
+        edited = {
+            "decision": "edited",
+            "statements": [{"name": "atrial fibrillation", "present": False, "note": "artefact"}],
+        }
+        made = client.post(f"{address}/reviews", json=edited).json()
+        assert client.post(f"{address}/reviews", json={"decision": "rejected"}).status_code == 201
+        rows = service.settled("reviewed engine", 3)[::-1]
+        assert [row["review"] for row in rows] == [None, made["review"], made["review"] + 1]
+        assert rows[0]["attempts"] == 3 and {row["state"] for row in rows} == {"delivered"}
+        service.settled("all stages", 3), service.settled("readers only", 2)
+    orders = [next(p for p in m.split(b"\r") if p.startswith(b"OBR")) for m in engine.taken]
+    assert [order.split(b"|")[25] for order in orders] == [b"P", b"F", b"X"]
+    assert len({order.split(b"|")[3] for order in orders}) == 1
+    events = [json.loads(body) for _, body in own.taken]
+    assert [event["event"] for event in events] == ["interpretation", "review", "review"]
+    assert all(json.dumps(e["interpretation"]) == json.dumps(json.loads(machine)) for e in events)
+    assert events[1]["review"]["statements"] == edited["statements"]
+    assert [json.loads(body)["review"]["decision"] for _, body in final.taken] == [
+        "edited",
+        "rejected",
+    ]
+    assert client.get(f"{address}/interpretation").content == machine
+
+
 def test_it_is_sent_again_until_it_is_taken_and_is_the_same(service: Running) -> None:
     with mllp_receiver("AR", "drop", "late") as engine, http_receiver(503, 429) as own:
         node = MllpNode("127.0.0.1", engine.port, timeout_s=0.5)

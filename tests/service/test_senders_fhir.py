@@ -17,6 +17,7 @@ import pytest
 import ecgfoundry
 from ecgfoundry.reports.clinical import ClinicalReport, PatientLink
 from ecgfoundry.reports.fhir import to_fhir
+from ecgfoundry.reports.reviewed import Review, Said
 from ecgfoundry.service.hospital import Destination
 from ecgfoundry.service.senders.errors import DeliveryError
 from ecgfoundry.service.senders.http import HttpTarget
@@ -32,22 +33,26 @@ class FhirServer:
     held: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def transact(self, body: bytes) -> int:
-        """As R4 3.1.0.11.2: all or nothing; ifNoneExist is a search that may find one resource."""
+        """As R4 3.1.0.11.2: all or nothing.
+
+        ifNoneExist, and what follows an address with PUT, is a search that may find one resource.
+        """
         bundle = json.loads(body)
         resources.get_fhir_model_class("Bundle").model_validate(bundle)
         if bundle["resourceType"] != "Bundle" or bundle["type"] != "transaction":
             return 400
         places, new = {}, []
         for entry in bundle["entry"]:
-            kind = entry["request"]["url"]
-            name, _, token = entry["request"]["ifNoneExist"].partition("=")
-            assert entry["request"]["method"] == "POST" and name == "identifier"
+            kind, _, condition = entry["request"]["url"].partition("?")
+            method = entry["request"]["method"]
+            name, _, token = (condition or entry["request"]["ifNoneExist"]).partition("=")
+            assert method == ("PUT" if condition else "POST") and name == "identifier"
             found = [place for place in self.held if self.matches(place, kind, token)]
             if len(found) > 1:
                 return 412
             place = found[0] if found else f"{kind}/{len(self.held) + len(new) + 1}"
             places[entry["fullUrl"]] = place
-            if not found:
+            if not found or method == "PUT":
                 new.append((place, entry["resource"]))
         for place, resource in new:
             text = json.dumps(resource)
@@ -121,3 +126,38 @@ def test_sent_twice_it_is_there_once_and_a_person_is_found_again() -> None:
         with pytest.raises(DeliveryError, match="answered 400") as refused:
             destination.send(b'{"resourceType": "Bundle", "type": "batch"}')
         assert refused.value.permanent
+
+
+def test_a_review_makes_the_report_final_and_leaves_what_the_machine_has_observed() -> None:
+    link = PatientLink(identifier="4711", system="https://hospital.example/mrn")
+    answer = ecgfoundry.interpret("sample:12-lead")
+    issued = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+    with fhir_server() as server:
+        target = HttpTarget(f"http://127.0.0.1:{server.port}/")
+        destination = Destination("a", "fhir", target, ("fhir",))
+
+        def sent(review: Review | None) -> dict[str, Any]:
+            report = ClinicalReport(answer, issued, patient=link, review=review)
+            destination.send(json.dumps(to_fhir(report)).encode())
+            (told,) = (r for p, r in server.held.items() if p.startswith("DiagnosticReport/"))
+            return told
+
+        before = sent(None)
+        observed = {
+            place: server.held[place] for place in {r["reference"] for r in before["result"]}
+        }
+        first = Review("dr-weber", "confirmed", issued, 1)
+        final = sent(first)
+        assert (before["status"], final["status"]) == ("preliminary", "final")
+        assert sent(first) == final, "sent twice it is the same"
+        said = (Said("SINUS TACHYCARDIA", False),)
+        second = Review("dr-kaya", "edited", issued, 2, said, before=1, released=True)
+        amended = sent(second)
+        assert (amended["status"], amended["performer"]) == ("amended", [{"display": "dr-kaya"}])
+        assert {place: server.held[place] for place in observed} == observed
+        assert {resource["status"] for resource in observed.values()} == {"preliminary"}
+        by_reader = [o for o in server.held.values() if o.get("performer") and "result" not in o]
+        assert {o["performer"][0]["display"] for o in by_reader} == {"dr-weber", "dr-kaya"}
+        (taken_back,) = [o for o in by_reader if o["valueBoolean"] is False]
+        assert taken_back["code"]["text"] == "sinus tachycardia"
+        assert server.kinds()["Patient"] == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 if TYPE_CHECKING:
-    from ecgfoundry.service.blobs import BlobStore
+    from ecgfoundry.service.blobs import Blobs
     from ecgfoundry.service.database.connection import Database
 
 app = App(name="database", help="What a service holds: versions of its tables, copies.")
@@ -37,19 +37,21 @@ def address_of(option: str | None) -> str | None:
     return found
 
 
-def _opened(keep_folder: Path, address: str | None) -> tuple[Database, BlobStore]:
+def _opened(
+    keep_folder: Path, address: str | None, store: str | None = None
+) -> tuple[Database, Blobs]:
     import importlib.util
 
     from ecgfoundry.errors import MissingExtraError
 
     if importlib.util.find_spec("sqlalchemy") is None:
         raise MissingExtraError.for_extra("the service's database", "serve")
-    from ecgfoundry.service.blobs import BlobStore
+    from ecgfoundry.service.blobs import blobs_at
     from ecgfoundry.service.database.connection import Database, sqlite_url
 
     keep_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     url = address_of(address) or sqlite_url(keep_folder / "service.sqlite")
-    return Database(url), BlobStore(keep_folder / "blobs")
+    return Database(url), blobs_at(store, keep_folder)
 
 
 @app.command
@@ -102,7 +104,9 @@ def downgrade(keep_folder: Path, revision: str, *, database: str | None = None) 
 
 
 @app.command
-def backup(keep_folder: Path, output: Path, *, database: str | None = None) -> int:
+def backup(
+    keep_folder: Path, output: Path, *, database: str | None = None, blobs: str | None = None
+) -> int:
     """Copy tables and recordings of one moment into a new folder; the service may go on.
 
     Parameters
@@ -111,10 +115,12 @@ def backup(keep_folder: Path, output: Path, *, database: str | None = None) -> i
         As for status.
     output
         A folder that is not there yet.
+    blobs
+        As for serve, where the files lie in another store.
     """
     from ecgfoundry.service.database.backup import back_up
 
-    counts = back_up(*_opened(keep_folder, database), output)
+    counts = back_up(*_opened(keep_folder, database, blobs), output)
     print(f"{output}: {counts['rows']} rows, {counts['files']} files")
     if counts["damaged"]:
         print(f"{counts['damaged']} files are damaged or gone and are not in the copy")
@@ -122,7 +128,9 @@ def backup(keep_folder: Path, output: Path, *, database: str | None = None) -> i
 
 
 @app.command
-def restore(source: Path, keep_folder: Path, *, database: str | None = None) -> int:
+def restore(
+    source: Path, keep_folder: Path, *, database: str | None = None, blobs: str | None = None
+) -> int:
     """Bring a copy back, into an empty folder and an empty database of either kind.
 
     Parameters
@@ -131,9 +139,11 @@ def restore(source: Path, keep_folder: Path, *, database: str | None = None) -> 
         The folder that 'database backup' has made.
     keep_folder, database
         As for status.
+    blobs
+        As for serve, where the files lie in another store.
     """
     from ecgfoundry.service.database.backup import restore as bring_back
 
-    counts = bring_back(source, *_opened(keep_folder, database))
+    counts = bring_back(source, *_opened(keep_folder, database, blobs))
     print(f"{keep_folder}: {counts['rows']} rows, {counts['files']} files")
     return 0

@@ -30,6 +30,7 @@ def serve(
     keep_count: int | None = None,
     job_hours: float = 24.0,
     database: str | None = None,
+    blobs: str | None = None,
     model: tuple[str, ...] = (),
     allowed_host: tuple[str, ...] = (),
     synthetic_ok: bool = False,
@@ -83,6 +84,9 @@ def serve(
         Address of a PostgreSQL database that several replicas share (postgresql://USER@HOST/NAME),
         with the keep folder; or the variable ECGFOUNDRY_DATABASE, or a file with it that the
         variable ECGFOUNDRY_DATABASE_FILE names, where no list of processes shows it.
+    blobs
+        Address of a store for the files of kept recordings, as fsspec writes it (s3://bucket/ecg);
+        by default the folder 'blobs' in the keep folder. It needs the extra 'stores'.
     model
         Bundle folder that may be asked for, beside shipped and pulled models. Repeatable.
     allowed_host
@@ -131,6 +135,7 @@ def serve(
         streams=streams,
         keep_folder=keep_folder,
         database=address_of(database),
+        blobs=blobs,
         retention=Retention(keep_days, keep_count, 3600 * job_hours),
         models=model,
         allowed_hosts=allowed_host or ("*",),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -19,16 +19,19 @@ from ecgfoundry.criteria.decisions import ALIASES
 from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.extras import is_installed
 from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats.common.subjects import age_between
 from ecgfoundry.inference.files import read_excerpt
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.measurements.values import Value
 from ecgfoundry.recording import Recording, Subject
 from ecgfoundry.reports.prose import in_words
+from ecgfoundry.reports.reviewed import ReadStatement, Review, statements_read
 from ecgfoundry.reports.wording import device_name, person_text, printable, start_text
 from ecgfoundry.vocabularies.terminology import MeasurementCodes, measurement_codes
 
-__all__ = ["UNCONFIRMED", "ClinicalReport", "PatientLink", "StudyLink", "report_on_file"]
+__all__ = ["READ", "UNCONFIRMED", "ClinicalReport", "PatientLink", "StudyLink", "report_on_file"]
 
+READ = "Not a medical device; for research only."
 UNCONFIRMED = "Automatic and unconfirmed. Not a medical device; for research only."
 _NAMESPACE = UUID("8a8f5f0e-6c1f-5d0b-9a4e-0d5a1c6b7e21")  # ours, for stable identifiers
 
@@ -49,6 +52,8 @@ class PatientLink:
     name : str, optional
         "Family^Given", as DICOM and HL7 v2 write it.
     birth_date : date, optional
+    sex : str, optional
+        "female" or "male"; where the file states none.
     """
 
     reference: str | None = None
@@ -56,6 +61,7 @@ class PatientLink:
     system: str | None = None
     name: str | None = None
     birth_date: dt.date | None = None
+    sex: str | None = None
 
     @classmethod
     def said(cls, patient: str | None, system: str | None) -> PatientLink:
@@ -94,6 +100,8 @@ class ClinicalReport:
     study : StudyLink
     pdf : bytes, optional
         The report on paper.
+    review : Review, optional
+        What a reader has said of the answer.
 
     Raises
     ------
@@ -109,6 +117,7 @@ class ClinicalReport:
     patient: PatientLink = field(default_factory=PatientLink)
     study: StudyLink = field(default_factory=StudyLink)
     pdf: bytes | None = None
+    review: Review | None = None
 
     def __post_init__(self) -> None:
         if self.issued.tzinfo is None:
@@ -116,8 +125,12 @@ class ClinicalReport:
 
     @property
     def subject(self) -> Subject:
-        """What the file says about the person."""
-        return Subject() if self.recording is None else self.recording.subject
+        """What the file says about the person, and for what it lacks, the receiver's side."""
+        known = Subject() if self.recording is None else self.recording.subject
+        age, start = known.age, self.effective or (self.recording and self.recording.start_time)
+        if age is None and start:
+            age = age_between(self.patient.birth_date, start.date())
+        return replace(known, age=age, sex=known.sex or self.patient.sex)
 
     @property
     def identifier(self) -> str | None:
@@ -160,6 +173,8 @@ class ClinicalReport:
     def conclusion(self) -> str:
         """What is present, in one sentence."""
         answer = self.interpretation
+        if self.review is not None:
+            return self._read(self.review)
         if answer.refused is not None:
             return f"Not interpreted: {answer.refused.message}."
         names = {ALIASES.get(f.name, f.name): f.name for f in answer.findings if f.present}
@@ -173,6 +188,44 @@ class ClinicalReport:
         if any(finding.present is None for finding in answer.findings):
             return "No finding has a threshold that decides on its presence."
         return "No finding of this model is present."
+
+    @property
+    def read(self) -> tuple[ReadStatement, ...]:
+        """The statements as the reader leaves them; without a review there are none."""
+        return () if self.review is None else statements_read(self.review, self.interpretation)
+
+    def _read(self, review: Review) -> str:
+        if review.rejects:
+            return review.sentence
+        held = [one.words for one in self.read if one.present]
+        gone = [one.words for one in self.read if one.present is False]
+        parts = [f"Present: {', '.join(held)}." if held else "Nothing is stated as present."]
+        if gone:
+            parts.append(f"Not present: {', '.join(gone)}.")
+        return " ".join([review.sentence, *parts])
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is said in sentences: the conclusion, warnings, and how far it may be relied on."""
+        review = self.review
+        comment = (printable(review.comment),) if review is not None and review.comment else ()
+        closing = UNCONFIRMED if review is None else READ
+        return (self.conclusion, *comment, *self.warnings, closing)
+
+    @property
+    def told_at(self) -> dt.datetime:
+        """When it was said: by the reader, else by the machine."""
+        return self.issued if self.review is None else self.review.at
+
+    @property
+    def machine(self) -> ClinicalReport:
+        """The report as it was before the review."""
+        return replace(self, review=None, pdf=None)
+
+    @property
+    def stage(self) -> str:
+        """What tells the identifiers of documents with a review from those without."""
+        return "" if self.review is None else f" review {self.review.number}"
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -213,6 +266,7 @@ def report_on_file(
     study: StudyLink | None = None,
     zone: dt.tzinfo | None = None,
     pdf: bytes | None = None,
+    review: Review | None = None,
 ) -> ClinicalReport:
     """Return the report on a file that was interpreted, on paper too where that can be drawn.
 
@@ -223,7 +277,7 @@ def report_on_file(
         The file that was read for it.
     options : ReadOptions
         How it was read.
-    issued, patient, study, zone
+    issued, patient, study, zone, review
         As in :class:`ClinicalReport`.
     pdf : bytes, optional
         On paper, where somebody has drawn it already.
@@ -235,11 +289,16 @@ def report_on_file(
     """
     read_part = partial(read_excerpt, path, options)
     recording = read_part()
+    if patient is not None and patient.identifier is not None:  # on paper, too
+        subject = replace(recording.subject, identifier=patient.identifier)
+        recording = replace(recording, subject=subject)
     if pdf is None and is_installed("weasyprint"):
         from ecgfoundry.reports.html.report import ReportItem, html_report
         from ecgfoundry.reports.pdf import html_to_pdf
 
-        pdf = html_to_pdf(html_report([ReportItem(recording, interpretation, read_part)]))
+        pdf = html_to_pdf(
+            html_report([ReportItem(recording, interpretation, read_part, review=review)])
+        )
     return ClinicalReport(
         interpretation,
         issued,
@@ -248,4 +307,5 @@ def report_on_file(
         patient=patient or PatientLink(),
         study=study or StudyLink(),
         pdf=pdf,
+        review=review,
     )

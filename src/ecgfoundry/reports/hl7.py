@@ -2,7 +2,8 @@
 
 OBR names the study; then one OBX for each measurement (LOINC, UCUM), each statement (SNOMED CT
 where it may be sent, always our words) and the report as PDF (ED, Base64). Everything is
-preliminary ("P"); a measurement that could not be made is "X", without a value.
+preliminary ("P"); a measurement that could not be made is "X", without a value. After a review all
+is final ("F"), corrected ("C") or, where the reader has rejected it, deleted ("D", the study "X").
 
 References: HL7 v2.5, chapters 2 (delimiters, escapes), 3 (PID), 7 (OBR, OBX); IHE Cardiology,
 displayable reports, for the PDF. LOINC 34534-8 (12-lead study), 8601-7 (impression), 28010-7
@@ -17,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ecgfoundry._version import __version__
-from ecgfoundry.criteria import Statement
-from ecgfoundry.reports.clinical import UNCONFIRMED, ClinicalReport
+from ecgfoundry.reports.clinical import ClinicalReport
 from ecgfoundry.reports.prose import because, in_words
+from ecgfoundry.reports.reviewed import ReadStatement
 from ecgfoundry.reports.wording import printable
 from ecgfoundry.tasks.finding import Finding
 from ecgfoundry.vocabularies.terminology import snomed_coding, ucum_unit
@@ -62,19 +63,19 @@ def to_oru(report: ClinicalReport, parties: Hl7Parties | None = None) -> str:
         The same answer about the same person has the same control identifier.
     """
     between = parties or Hl7Parties()
-    control = report.uuid("hl7 message").hex[:_LONGEST_CONTROL_ID]
+    control = report.uuid(f"hl7 message{report.stage}").hex[:_LONGEST_CONTROL_ID]
     segments = [
         _segment(
             "MSH", "^~\\&", _text(between.application), _text(between.facility),
             _text(between.receiving_application), _text(between.receiving_facility),
-            _moment(report.issued), "", "ORU^R01^ORU_R01", control, between.processing, "2.5",
+            _moment(report.told_at), "", "ORU^R01^ORU_R01", control, between.processing, "2.5",
             "", "", "", "", "", "UNICODE UTF-8",
         ),
         _person(report),
         _study(report),
         *(
             _segment("NTE", str(number), "L", _text(line))
-            for number, line in enumerate((report.conclusion, *report.warnings, UNCONFIRMED), 1)
+            for number, line in enumerate(report.lines, 1)
         ),
         *_observations(report),
     ]  # fmt: skip
@@ -119,27 +120,44 @@ def _study(report: ClinicalReport) -> str:
     study = report.study
     filler = f"{report.uuid('report').hex}^ECGFOUNDRY"
     start = _moment(report.start)
-    refused = report.interpretation.refused is not None
-    fields = [""] * 26
+    fields = [""] * 33
     fields[0] = "OBR"
     fields[1], fields[2], fields[3] = "1", _text(study.order or ""), filler
     fields[4] = _coded("34534-8", "12 lead EKG panel", "LN")
     fields[7] = start
     fields[18] = _text(study.accession or "")
-    fields[22] = _moment(report.issued)
-    fields[24], fields[25] = "EC", "X" if refused else "P"
+    fields[22] = _moment(report.told_at)
+    fields[24], fields[25] = "EC", _status(report)
+    if report.review is not None:
+        fields[32] = _text(report.review.reader)
     return _segment(*fields)
 
 
+def _status(report: ClinicalReport) -> str:
+    """Return OBR-25 (table 0123)."""
+    review = report.review
+    if review is None:
+        return "P" if report.interpretation.refused is None else "X"
+    if review.rejects:
+        return "X"
+    return "C" if review.released else "F"
+
+
 def _observations(report: ClinicalReport) -> Iterator[str]:
+    # A result that was sent and does not hold is deleted (table 0085).
+    review = report.review
+    final = "P" if review is None else "D" if review.rejects else _status(report)
     for number, row in enumerate(_rows(report), 1):
         kind, code, part, value, unit, status, method = row
         fields = [""] * 19
         fields[0] = "OBX"
         fields[1], fields[2], fields[3], fields[4] = str(number), kind, code, part
-        fields[5], fields[6], fields[11] = value, f"{unit}^{unit}^UCUM" if unit else "", status
+        fields[5], fields[6] = value, f"{unit}^{unit}^UCUM" if unit else ""
+        fields[11] = final if status == "P" else status
         fields[14] = _moment(report.start)
         fields[17] = f"^{_text(method)}" if method else ""
+        if report.review is not None:
+            fields[16] = _text(report.review.reader)
         fields[18] = f"ecgfoundry {__version__}"
         yield _segment(*fields)
 
@@ -161,27 +179,44 @@ def _rows(report: ClinicalReport) -> Iterator[_Row]:
         else:
             yield "NM", code, "", f"{value.value:.1f}", codes.ucum, "P", value.method
     impression = _coded("8601-7", "EKG impression", "LN")
-    present = {one.name: one for one in report.interpretation.statements if one.present}
-    for part, statement in enumerate(report.statements, 1):
-        reasons = because(statement, present, shown=_SHOWN)
-        yield "CWE", impression, str(part), _concept(statement), "", "P", reasons
-    told = {statement.name for statement in report.statements}
-    for finding in report.interpretation.findings:
-        known = report.statement_of(finding.name)
-        if known is None or known.name not in told:
-            yield from _finding(finding)
-    if report.pdf is not None:
+    if report.review is not None and not report.review.rejects:
+        yield from _read(report.read, impression)
+    else:
+        yield from _stated(report, impression)
+    if report.pdf is not None and not (report.review is not None and report.review.rejects):
         code = _coded("28010-7", "EKG report", "LN")
         data = base64.b64encode(report.pdf).decode()
         yield "ED", code, "", f"^Application^PDF^Base64^{data}", "", "P", ""
 
 
-def _concept(statement: Statement) -> str:
+def _read(read: tuple[ReadStatement, ...], impression: str) -> Iterator[_Row]:
+    """Yield what a reader lets stand, adds, and takes back (without a value that could pass)."""
+    for part, one in enumerate(read, 1):
+        status = {True: "P", False: "D", None: "X"}[one.present]
+        concept = _concept(one.name, one.words, one.code)
+        yield "CWE", impression, str(part), concept, "", status, one.note
+
+
+def _stated(report: ClinicalReport, impression: str) -> Iterator[_Row]:
+    present = {one.name: one for one in report.interpretation.statements if one.present}
+    for part, statement in enumerate(report.statements, 1):
+        reasons = because(statement, present, shown=_SHOWN)
+        words = in_words(statement.name)
+        words = f"possible {words}" if statement.possible else words
+        code = None if statement.possible else statement.code
+        concept = _concept(statement.name, words, code)
+        yield "CWE", impression, str(part), concept, "", "P", reasons
+    told = {statement.name for statement in report.statements}
+    for finding in report.interpretation.findings:
+        known = report.statement_of(finding.name)
+        if known is None or known.name not in told:
+            yield from _finding(finding)
+
+
+def _concept(name: str, words: str, code: str | None) -> str:
     """Return a CWE: the terminology's concept where one may be sent, and always our words."""
-    words = in_words(statement.name)
-    words = f"possible {words}" if statement.possible else words
-    coding = None if statement.possible else snomed_coding(statement.code)
-    own = _coded(statement.name, words, "99ECGFOUNDRY")
+    coding = snomed_coding(code)
+    own = _coded(name, words, "99ECGFOUNDRY")
     if coding is None:
         return own
     return f"{_coded(coding.code, coding.display, 'SCT')}^{own}"

@@ -24,6 +24,7 @@ __all__ = [
     "own_evidence",
     "prose",
     "sentences",
+    "statement_words",
 ]
 
 _INTERVALS = (
@@ -60,6 +61,20 @@ def in_words(name: str) -> str:
     ("RSR' pattern in V1", 'R in aVL')
     """
     return " ".join(_word(word) for word in name.removeprefix("WITH ").split())
+
+
+def statement_words(one: Statement, meaning: str | None) -> str:
+    """Return a statement's name in words; of a network, whose classes have short names, what it is.
+
+    Parameters
+    ----------
+    one : Statement
+    meaning : str, optional
+        Of the class of the network.
+    """
+    if one.group != "network":
+        return in_words(one.name)
+    return (meaning or one.name).split(":")[0].rstrip(".")
 
 
 _AUGMENTED = {"AVL": "aVL", "AVR": "aVR", "AVF": "aVF"}

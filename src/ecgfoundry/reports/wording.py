@@ -15,6 +15,7 @@ from ecgfoundry.templates import printable
 
 __all__ = [
     "DISCLAIMER",
+    "READ_DISCLAIMER",
     "clock_text",
     "device_filters",
     "device_name",
@@ -30,7 +31,8 @@ __all__ = [
     "start_text",
 ]
 
-DISCLAIMER = "Not a medical device. Research use only. Unconfirmed."
+READ_DISCLAIMER = "Not a medical device. Research use only."
+DISCLAIMER = f"{READ_DISCLAIMER} Unconfirmed."
 
 
 def escape(value: object) -> str:

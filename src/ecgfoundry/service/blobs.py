@@ -12,14 +12,50 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from ecgfoundry.errors import IntegrityError
 from ecgfoundry.io import sha256_of, write_atomically
 from ecgfoundry.service.database.recordings import StoredFile
 
-__all__ = ["BlobStore"]
+__all__ = ["BlobStore", "Blobs", "blobs_at"]
 
 _CHUNK = 1 << 20
+
+
+class Blobs(Protocol):
+    """Where the files of recordings lie: a folder, or any store that fsspec reaches."""
+
+    def put(self, source: Path, name: str) -> StoredFile:
+        """Store a file; return its hash and size under ``name``."""
+        ...
+
+    def is_there(self, file: StoredFile) -> bool:
+        """Whether a file of this size is there; its content is not read."""
+        ...
+
+    def give(self, files: Sequence[StoredFile], folder: Path) -> Path:
+        """Put files into a folder under their names; raise IntegrityError if one is damaged."""
+        ...
+
+    def sweep(self, needed: Callable[[Iterable[str]], set[str]], *, older_s: float) -> int:
+        """Remove what nobody needs and is older than ``older_s``; return how many files went."""
+        ...
+
+
+def blobs_at(address: str | None, keep_folder: Path) -> Blobs:
+    """Return the store at an address of fsspec; None: the folder ``blobs`` in the keep folder.
+
+    Raises
+    ------
+    MissingExtraError, ServiceError, DatabaseError
+        As :class:`~ecgfoundry.service.remote_blobs.RemoteBlobs`.
+    """
+    if address is None:
+        return BlobStore(keep_folder / "blobs")
+    from ecgfoundry.service.remote_blobs import RemoteBlobs
+
+    return RemoteBlobs(address)
 
 
 class BlobStore:

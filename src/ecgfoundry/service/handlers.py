@@ -69,7 +69,8 @@ class Work:
     Parameters
     ----------
     kind : str
-        diagnose, labs, embed, explain, read, document, holter or compare.
+        diagnose, labs, embed, explain, read, document, identity, holter or
+        compare.
     path : str
         The recording, in a folder of the service.
     name : str
@@ -283,6 +284,7 @@ class Worker:
                 "explain": partial(_explain, self, work),
                 "read": partial(_read, work),
                 "document": partial(_document, work),
+                "identity": partial(_identity, work),
                 "holter": partial(_holter, work, tell),
                 "compare": partial(_compare, work),
             }[work.kind]
@@ -376,6 +378,13 @@ def _document(work: Work) -> Result:
     assert work.document is not None  # noqa: S101
     body = write_document(work.document, Path(work.path), work.options)
     return Result(body, "application/octet-stream")
+
+
+def _identity(work: Work) -> Result:
+    from ecgfoundry.service.senders.documents import identity_in_file
+
+    known, day = identity_in_file(Path(work.path), work.options)
+    return Result(_json({"identity": known.to_dict(), "day": day}))
 
 
 def _labs(worker: Worker, work: Work, tell: Callable[[float], None]) -> Result:

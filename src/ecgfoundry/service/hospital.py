@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -72,11 +72,15 @@ class Destination:
         What it gets of each answer.
     owners, sources : tuple of str
         Whose recordings, and by which way they came ("http", "dicom"); empty: all.
+    stages : tuple of str
+        "machine": answers, unconfirmed; "reader": what readers say of them; empty: both.
     retries : Retries
     patient_system, time_zone : str, optional
     parties : Hl7Parties
     secret : bytes
         Of a webhook.
+    organization : str
+        Where readers work, for DICOM reports that they have verified.
     """
 
     name: str
@@ -90,13 +94,14 @@ class Destination:
     time_zone: str | None = None
     parties: Hl7Parties = field(default_factory=Hl7Parties)
     secret: bytes = field(default=b"", repr=False)
+    stages: tuple[str, ...] = ()
+    organization: str = ""
 
-    def wants(self, owner: str, source: str) -> bool:
-        """Whether answers about a recording go there."""
-        way = source.partition(":")[0]
-        return (not self.owners or owner in self.owners) and (
-            not self.sources or way in self.sources
-        )
+    def wants(self, owner: str, source: str, stage: str) -> bool:
+        """Whether what is said of a recording at a stage goes there."""
+        asked = ((self.owners, owner), (self.sources, source.partition(":")[0]),
+                 (self.stages, stage))  # fmt: skip
+        return all(not known or one in known for known, one in asked)
 
     def send(self, body: bytes) -> None:
         """Hand a document over.
@@ -154,6 +159,7 @@ class Hospital:
 
     destinations: Mapping[str, Destination] = field(default_factory=dict)
     dicom: DicomReceiver | None = None
+    worklist: DicomNode | None = None
 
 
 class _Table:
@@ -223,17 +229,30 @@ def read_hospital(path: Path) -> Hospital:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError):
             raise ServiceError(f"there is no time zone '{zone}'", path=path) from None
+    organization = top.take("organization", str, "")
     named = top.take("destinations", dict, {})
     destinations = {
-        name: _destination(_Table(path, f"destinations.{name}", table), name, zone, system)
+        name: replace(
+            _destination(_Table(path, f"destinations.{name}", table), name, zone, system),
+            organization=organization,
+        )
         for name, table in named.items()
     }
     receivers = _Table(path, "receivers", top.take("receivers", dict, {}))
     listener = receivers.optional("dicom", dict)
     receivers.end()
+    asked = top.optional("worklist", dict)
     top.end()
     dicom = None if listener is None else _receiver(_Table(path, "receivers.dicom", listener))
-    return Hospital(destinations, dicom)
+    worklist = None if asked is None else _worklist(_Table(path, "worklist", asked))
+    return Hospital(destinations, dicom, worklist)
+
+
+def _worklist(table: _Table) -> DicomNode:
+    require_pynetdicom()
+    made = _dicom_node(table, float(table.take("timeout_s", (int, float), 30.0)))
+    table.end()
+    return made
 
 
 def _destination(table: _Table, name: str, zone: str | None, system: str | None) -> Destination:
@@ -260,11 +279,19 @@ def _destination(table: _Table, name: str, zone: str | None, system: str | None)
         table.optional("time_zone", str) or zone,
         _parties(table) if kind == "mllp" else Hl7Parties(),
         (table.secret("secret_file") or "").encode() if kind == "webhook" else b"",
+        _stages(table),
     )
     if kind == "webhook" and not made.secret:
         raise table.wrong("lacks 'secret_file'")
     table.end()
     return made
+
+
+def _stages(table: _Table) -> tuple[str, ...]:
+    wanted = table.words("stages")
+    if unknown := set(wanted) - {"machine", "reader"}:
+        raise table.wrong(f"'stages' has the unknown '{min(unknown)}'")
+    return wanted
 
 
 def _documents(table: _Table, kind: str) -> tuple[DocumentKind, ...]:
@@ -284,10 +311,16 @@ def _target(table: _Table, kind: str, timeout: float) -> HttpTarget | MllpNode |
     if kind in ("fhir", "stow", "webhook"):
         token, ca_file = table.secret("token_file"), table.file("ca_file")
         return HttpTarget(table.take("url", str), token, ca_file, timeout)
+    if kind == "mllp":
+        host, port = table.take("host", str), table.take("port", int)
+        tls, ca_file = table.take("tls", bool, False), table.file("ca_file")
+        return MllpNode(host, port, tls, ca_file, timeout)
+    return _dicom_node(table, timeout)
+
+
+def _dicom_node(table: _Table, timeout: float) -> DicomNode:
     host, port = table.take("host", str), table.take("port", int)
     tls, ca_file = table.take("tls", bool, False), table.file("ca_file")
-    if kind == "mllp":
-        return MllpNode(host, port, tls, ca_file, timeout)
     called = table.take("called", str)
     return DicomNode(host, port, called, table.take("calling", str, "ECGFOUNDRY"), tls, ca_file,
                      timeout)  # fmt: skip

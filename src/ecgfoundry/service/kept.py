@@ -23,7 +23,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from ecgfoundry.errors import IntegrityError
-from ecgfoundry.service.blobs import BlobStore
+from ecgfoundry.service.blobs import Blobs
 from ecgfoundry.service.database.audit import Event, write_audit
 from ecgfoundry.service.database.connection import Database
 from ecgfoundry.service.database.recordings import (
@@ -40,6 +40,7 @@ from ecgfoundry.service.database.recordings import (
 )
 from ecgfoundry.service.database.reviews import latest_answers
 from ecgfoundry.service.database.tables import Recording
+from ecgfoundry.service.identity import Identity
 from ecgfoundry.service.noted import Noted
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.recording_files import files_by_recording
@@ -83,16 +84,14 @@ class KeptRecordings:
     Parameters
     ----------
     database : Database
-    blobs : BlobStore
+    blobs : Blobs
     workspace : Workspace
         Where files lie under their names while they are read.
     limit : int
         Bytes that may be kept together; 0: nothing is kept for anybody.
     """
 
-    def __init__(
-        self, database: Database, blobs: BlobStore, workspace: Workspace, limit: int
-    ) -> None:
+    def __init__(self, database: Database, blobs: Blobs, workspace: Workspace, limit: int) -> None:
         self.database, self.blobs, self.noted = database, blobs, Noted()
         self._workspace, self._limit = workspace, limit
 
@@ -111,10 +110,18 @@ class KeptRecordings:
             found.append(NewRecording(owner, _content_of(files), called[first], files, source))
         return found
 
-    def keep(self, upload: Upload, caller: Caller, *, source: str = "http") -> tuple[str, bool]:
+    def keep(
+        self,
+        upload: Upload,
+        caller: Caller,
+        *,
+        source: str = "http",
+        identity: Identity | None = None,
+    ) -> tuple[str, bool]:
         """Keep the recording of an upload; return its name, and whether it is new.
 
-        What its owner keeps already is recognised by its content.
+        What its owner keeps already is recognised by its content; what is said of the person now
+        counts for it then.
 
         Raises
         ------
@@ -129,11 +136,13 @@ class KeptRecordings:
             self.database.one_at_a_time(session, _KEEPING)
             known = kept_with_content(session, caller.owner, new.content)
             if known is not None:
-                outcome = "known already"
-                name = known.id
+                known_now, outcome, name = known, "known already", known.id
             else:
                 self._check_room(session, new.bytes)
-                outcome, name = "ok", add_recording(session, new).id
+                known_now = add_recording(session, new)
+                outcome, name = "ok", known_now.id
+            if identity is not None and identity.to_dict():
+                known_now.identity = identity.to_dict()
             event = Event(caller.name, "recording.kept", outcome, name, new.content)
             write_audit(session, event)
         return name, known is None

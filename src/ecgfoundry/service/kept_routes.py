@@ -15,6 +15,7 @@ from ecgfoundry.service.database.audit import Event, audit_since, write_audit
 from ecgfoundry.service.database.recordings import Worklist
 from ecgfoundry.service.database.reviews import add_review, latest_answers, reviews_of
 from ecgfoundry.service.database.tables import Review
+from ecgfoundry.service.identity import Identity
 from ecgfoundry.service.jobs import Question
 from ecgfoundry.service.openapi import BODY, answers, in_json, objects
 from ecgfoundry.service.problems import Problem, ProblemError
@@ -88,7 +89,8 @@ def _add_keeping(app: FastAPI, state: ServiceState) -> None:
         asked = Kept.of(request)
         async with received(request, state.workspace, limit=limit) as upload:
             _ = upload.recording  # the files of one recording, or none of them is kept
-            name, new = await asyncio.to_thread(state.kept.keep, upload, caller)
+            said = Identity(asked.patient, asked.patient_system, accession=asked.accession)
+            name, new = await asyncio.to_thread(state.kept.keep, upload, caller, identity=said)
         state.describer.wake()
         body: dict[str, Any] = {"recording": name, "new": new, "job": None}
         if asked.diagnose:
@@ -228,9 +230,14 @@ def _add_reviews(app: FastAPI, state: ServiceState) -> None:
                 )
                 event = Event(caller.name, f"review.{said.decision}", "ok", row.id, row.content)
                 write_audit(session, event)
+                if state.wires is not None:
+                    state.wires.outbox.note_review(session, row, added)
                 return _review_out(added)
 
-        return JSONResponse(await asyncio.to_thread(add), 201)
+        made = await asyncio.to_thread(add)
+        if state.wires is not None:
+            state.wires.outbox.wake()
+        return JSONResponse(made, 201)
 
     @app.get(
         "/v1/recordings/{recording}/reviews",

@@ -77,6 +77,12 @@ _ANY: dict[str, Any] = {"type": "object"}
 _PROBLEM = _object(type=_STRING, title=_STRING, status=_INTEGER, detail=_STRING, code=_STRING)
 _PROBLEM["properties"]["remedy"] = _STRING
 
+
+def _part(name: str) -> dict[str, Any]:
+    """One of the schemas here, inside another."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
 _TIME = {"type": "string", "format": "date-time"}
 _DECISION: dict[str, Any] = {"type": "string", "enum": ["confirmed", "edited", "rejected"]}
 _STORED = _object(
@@ -116,6 +122,7 @@ _DELIVERY = _object(
     destination=_STRING,
     kind=_STRING,
     recording=_or_null("string"),
+    review=_or_null("integer"),
     state={"type": "string", "enum": ["waiting", "sending", "delivered", "dead"]},
     attempts=_INTEGER,
     next_attempt=_or_null("string"),
@@ -128,7 +135,7 @@ _REVIEW = _object(
     recording=_STRING,
     reader=_STRING,
     decision=_DECISION,
-    statements=_list(_object(name=_STRING, present=_or_null("boolean"), note=_STRING)),
+    statements=_list(_part("ReviewedStatement")),
     comment=_STRING,
     created=_TIME,
 )
@@ -226,9 +233,9 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "Stored": _object(recording=_STRING, new=_TRUTH, job=_or_null("string")),
     "Held": _object(recording=_STRING, expires_s=_NUMBER),
     "StoredEntry": _STORED,
-    "StoredList": _object(recordings=_list(_STORED), cursor=_or_null("string")),
+    "StoredList": _object(recordings=_list(_part("StoredEntry")), cursor=_or_null("string")),
     "Job": _JOB,
-    "Jobs": _object(jobs=_list(_JOB), cursor=_or_null("string")),
+    "Jobs": _object(jobs=_list(_part("Job")), cursor=_or_null("string")),
     "NewReview": {
         "type": "object",
         "required": ["decision"],
@@ -256,8 +263,9 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
             "comment": "",
         },
     },
+    "ReviewedStatement": _object(name=_STRING, present=_or_null("boolean"), note=_STRING),
     "Review": _REVIEW,
-    "Reviews": _object(reviews=_list(_REVIEW)),
+    "Reviews": _object(reviews=_list(_part("Review"))),
     "AuditTrail": _object(
         rows=_list(
             _object(
@@ -273,7 +281,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         )
     ),
     "Delivery": _DELIVERY,
-    "Deliveries": _object(deliveries=_list(_DELIVERY)),
+    "Deliveries": _object(deliveries=_list(_part("Delivery"))),
     "Streams": _object(
         streams=_list(
             _object(

@@ -145,6 +145,15 @@ class Kept(Sent):
     diagnose: bool = Field(
         False, description="Interpret it in the background too, for the worklist"
     )
+    patient: str | None = Field(
+        None, min_length=1, max_length=64, description="Number of the person, if not the file's"
+    )
+    patient_system: str | None = Field(
+        None, min_length=1, max_length=500, description="Whose numbers these are"
+    )
+    accession: str | None = Field(
+        None, min_length=1, max_length=16, description="Accession number of the order"
+    )
 
 
 class Listed(Parameters):

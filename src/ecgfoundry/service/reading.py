@@ -15,7 +15,7 @@ from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.measurements.values import MedianBeat
 from ecgfoundry.reports.measured import device_values, header_values
-from ecgfoundry.reports.prose import because, evidence_in_words, in_words
+from ecgfoundry.reports.prose import because, evidence_in_words, in_words, statement_words
 
 __all__ = ["STRETCHES", "reading_document", "stretch_of", "words_of_present"]
 
@@ -125,7 +125,7 @@ def reading_document(answer: Interpretation, stated: Mapping[str, float]) -> dic
 def _line(one: Statement, present: Mapping[str, Statement], meaning: str | None) -> dict[str, Any]:
     return {
         "name": one.name,
-        "words": _words(one, meaning),
+        "words": statement_words(one, meaning),
         "meaning": meaning if one.group == "network" else None,
         "group": one.group,
         "possible": one.possible,
@@ -140,17 +140,10 @@ def _line(one: Statement, present: Mapping[str, Statement], meaning: str | None)
     }
 
 
-def _words(one: Statement, meaning: str | None) -> str:
-    """The name in words; of a network, whose classes have short names, what the class means."""
-    if one.group != "network":
-        return in_words(one.name)
-    return (meaning or one.name).split(":")[0].rstrip(".")
-
-
 def words_of(answer: Interpretation) -> dict[str, str]:
     """Return the words of every statement, by its name."""
     meanings = {finding.name: finding.target.description for finding in answer.findings}
-    return {one.name: _words(one, meanings.get(one.name)) for one in answer.statements}
+    return {one.name: statement_words(one, meanings.get(one.name)) for one in answer.statements}
 
 
 def words_of_present(answer: Interpretation) -> list[str]:

@@ -87,6 +87,9 @@ class ServiceSettings:
     database : str, optional
         Address of a PostgreSQL database that several replicas share, with the keep folder; by
         default a SQLite file in that folder.
+    blobs : str, optional
+        Address of a store for the files of recordings, as fsspec writes it ("s3://bucket/ecg"); by
+        default a folder in the keep folder.
     retention : Retention
         What goes by itself, and when.
     lease_s : float
@@ -126,6 +129,7 @@ class ServiceSettings:
     keep_folder: Path | None = None
     keep_bytes: int = 2000 * _MEGABYTE
     database: str | None = field(default=None, repr=False)
+    blobs: str | None = None
     retention: Retention = field(default_factory=Retention)
     lease_s: float = 30.0
     unfinished_jobs: int = 10_000
@@ -176,6 +180,11 @@ class ServiceSettings:
             raise ServiceError(
                 "a database is shared, and the files of recordings are not",
                 remedy="Give the folder for them, which all replicas reach, with --keep-folder",
+            )
+        if self.blobs is not None and self.keep_folder is None:
+            raise ServiceError(
+                "a store for files is given, and no recording is kept",
+                remedy="Give a folder for what stands beside them with --keep-folder",
             )
         if self.hospital is not None and self.keep_folder is None:
             raise ServiceError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.models.bundle import available_bundles
-from ecgfoundry.service.blobs import BlobStore
+from ecgfoundry.service.blobs import blobs_at
 from ecgfoundry.service.catalogue import ModelCatalogue
 from ecgfoundry.service.database.audit import Event
 from ecgfoundry.service.database.connection import Database, sqlite_url
@@ -85,7 +85,9 @@ class ServiceState:
         database = Database(self.settings.database or sqlite_url(folder / "service.sqlite"))
         database.upgrade()
         limit = self.settings.keep_bytes if self.settings.keep_folder is not None else 0
-        return KeptRecordings(database, BlobStore(folder / "blobs"), self.workspace, limit)
+        return KeptRecordings(
+            database, blobs_at(self.settings.blobs, folder), self.workspace, limit
+        )
 
     @cached_property
     def stored(self) -> StoredRecordings:

@@ -37,7 +37,7 @@ class Wires:
         limits: Limits,
         take: Take,
     ) -> None:
-        self.outbox = Outbox(hospital.destinations, kept, pool, limits)
+        self.outbox = Outbox(hospital.destinations, kept, pool, limits, hospital.worklist)
         self.listener = None if hospital.dicom is None else DicomListener(hospital.dicom, take)
         self._task: asyncio.Task[None] | None = None
 

@@ -26,9 +26,14 @@ def encapsulated_pdf(report: ClinicalReport, study: DicomStudy) -> Any:
     data = new_object(report, study, kind=_CLASS, modality="DOC")
     data.ConversionType = "SYN"  # made from data, not scanned
     data.BurnedInAnnotation = "YES"  # the page names the person
-    data.DocumentTitle = "ECG report, automatic and unconfirmed"
+    review = report.review
+    data.DocumentTitle = (
+        "ECG report, automatic and unconfirmed"
+        if review is None
+        else f"ECG report, {review.decision} by a reader"
+    )
     data.ConceptNameCodeSequence = [coded("28010-7", "LN", "ECG Report")]
-    data.VerificationFlag = "UNVERIFIED"
+    data.VerificationFlag = "UNVERIFIED" if review is None else "VERIFIED"
     data.AcquisitionDateTime = str(study.header.get("AcquisitionDateTime", "") or "")
     if study.source is not None:
         source = require_pydicom().Dataset()

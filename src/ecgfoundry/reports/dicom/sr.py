@@ -4,19 +4,25 @@ The tree: the waveform that was read (TID 3708), global measurements (TID 3713, 
 of CID 3227 to 3229 and 3689), statements (TID 3717) and a summary (TID 3719). A statement is
 inferred from the values that its criteria compared. A measurement that could not be made has no
 value and says so (CID 42 "Measurement failure").
+
+A review makes a new document, VERIFIED by its reader, whose predecessors are the machine's and the
+review before it (PS3.3 C.17.2): what was sent before stays as it is.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 from ecgfoundry._version import __version__
-from ecgfoundry.criteria import Evidence, Statement
+from ecgfoundry.criteria import Evidence
 from ecgfoundry.measurements.values import Value
-from ecgfoundry.reports.clinical import UNCONFIRMED, ClinicalReport
+from ecgfoundry.reports.clinical import ClinicalReport
 from ecgfoundry.reports.dicom.study import DicomStudy, coded, new_object, require_pydicom
 from ecgfoundry.reports.prose import in_words, measurement_in_words
+from ecgfoundry.reports.reviewed import Review
+from ecgfoundry.reports.wording import printable
 from ecgfoundry.vocabularies.terminology import MeasurementCodes, snomed_coding, ucum_unit
 
 __all__ = ["report_sr"]
@@ -34,7 +40,7 @@ _SHOWN = 24
 """Values beside one statement (our choice); the FHIR and JSON answers have all."""
 
 
-def report_sr(report: ClinicalReport, study: DicomStudy) -> Any:
+def report_sr(report: ClinicalReport, study: DicomStudy, organization: str = "") -> Any:
     """Return the report as a data set that can be stored or sent.
 
     Parameters
@@ -42,12 +48,19 @@ def report_sr(report: ClinicalReport, study: DicomStudy) -> Any:
     report : ClinicalReport
     study : DicomStudy
         Of the source. Where that is no DICOM object, no waveform is referenced.
+    organization : str
+        Where readers work, for reports that they have verified.
     """
     data = new_object(report, study, kind=_CLASS, modality="SR")
     data.ReferencedPerformedProcedureStepSequence = []
     data.PerformedProcedureCodeSequence = []
     data.CompletionFlag = "COMPLETE" if report.interpretation.refused is None else "PARTIAL"
     data.VerificationFlag, data.PreliminaryFlag = "UNVERIFIED", "PRELIMINARY"
+    if report.review is not None:
+        data.CompletionFlag = "COMPLETE"
+        data.VerificationFlag, data.PreliminaryFlag = "VERIFIED", "FINAL"
+        data.VerifyingObserverSequence = [_verifying(report.review, organization)]
+        data.PredecessorDocumentsSequence = [_predecessors(report, study, report.review)]
     if study.source is not None:
         data.CurrentRequestedProcedureEvidenceSequence = [_evidence(study)]
     root = _container("", ("28010-7", "LN", "ECG Report"), _sections(report, study))
@@ -57,6 +70,35 @@ def report_sr(report: ClinicalReport, study: DicomStudy) -> Any:
     root.ContentTemplateSequence = [template]
     data.update(root)
     return data
+
+
+def _verifying(review: Review, organization: str) -> Any:
+    observer = require_pydicom().Dataset()
+    observer.VerifyingObserverName = printable(review.reader)[:64]
+    observer.VerifyingObserverIdentificationCodeSequence = []
+    observer.VerifyingOrganization = organization[:64] or "not stated"
+    observer.VerificationDateTime = _moment(review.at)
+    return observer
+
+
+def _predecessors(report: ClinicalReport, study: DicomStudy, review: Review) -> Any:
+    """Return the documents before: that of the machine, and the last review."""
+    machine = report.machine
+    before = [machine]
+    if review.before is not None:
+        before.append(replace(machine, review=replace(review, number=review.before)))
+    dataset = require_pydicom().Dataset
+    of_study = dataset()
+    of_study.StudyInstanceUID, of_study.ReferencedSeriesSequence = study.study_uid, []
+    for one in before:
+        document = new_object(one, study, kind=_CLASS, modality="SR")
+        of_series, object_ = dataset(), dataset()
+        object_.ReferencedSOPClassUID = _CLASS
+        object_.ReferencedSOPInstanceUID = document.SOPInstanceUID
+        of_series.SeriesInstanceUID = document.SeriesInstanceUID
+        of_series.ReferencedSOPSequence = [object_]
+        of_study.ReferencedSeriesSequence.append(of_series)
+    return of_study
 
 
 def _evidence(study: DicomStudy) -> Any:
@@ -90,21 +132,15 @@ def _sections(report: ClinicalReport, study: DicomStudy) -> list[Any]:
             _container("CONTAINS", ("121118", "DCM", "Patient Characteristics"), person)
         )
     measured = [_number(codes, value) for codes, value in report.measured]
-    if measured:
+    if measured and not (report.review is not None and report.review.rejects):
         table = _container("CONTAINS", ("122158", "DCM", "ECG Global Measurements"), measured)
         quantities = ("122144", "DCM", "Quantitative Analysis")
         sections.append(_container("CONTAINS", quantities, [table]))
-    found = [_statement(statement) for statement in report.statements]
-    found += [
-        _text("CONTAINS", _FINDING, _words_of_finding(one.name, one.probability))
-        for one in report.interpretation.findings
-        if one.present and report.statement_of(one.name) not in report.statements
-    ]
+    found = _stated(report) if report.review is None else _read(report)
     if found:
         sections.append(_container("CONTAINS", ("122145", "DCM", "Qualitative Analysis"), found))
     summary = ("55112-7", "LN", "Summary")
-    lines = [report.conclusion, *report.warnings, UNCONFIRMED]
-    words = _text("CONTAINS", summary, " ".join(lines))
+    words = _text("CONTAINS", summary, " ".join(report.lines))
     sections.append(_container("CONTAINS", summary, [words]))
     return sections
 
@@ -156,10 +192,33 @@ def _number(codes: MeasurementCodes, value: Value) -> Any:
     return item
 
 
-def _statement(statement: Statement) -> Any:
-    words = in_words(statement.name)
-    words = f"Possible {words}" if statement.possible else words
-    coding = None if statement.possible else snomed_coding(statement.code)
+def _stated(report: ClinicalReport) -> list[Any]:
+    found = [
+        _statement(
+            f"Possible {in_words(one.name)}" if one.possible else in_words(one.name),
+            None if one.possible else one.code,
+            one.evidence,
+        )
+        for one in report.statements
+    ]
+    return found + [
+        _text("CONTAINS", _FINDING, _words_of_finding(one.name, one.probability))
+        for one in report.interpretation.findings
+        if one.present and report.statement_of(one.name) not in report.statements
+    ]
+
+
+def _read(report: ClinicalReport) -> list[Any]:
+    """Return what holds after the review; what does not is said in the summary."""
+    return [
+        _statement(one.words, one.code, one.statement.evidence if one.statement else (), one.note)
+        for one in report.read
+        if one.present
+    ]
+
+
+def _statement(words: str, code: str | None, evidence: tuple[Evidence, ...], note: str = "") -> Any:
+    coding = snomed_coding(code)
     if coding is None:
         item = _text("CONTAINS", _FINDING, words)
     else:
@@ -168,10 +227,12 @@ def _statement(statement: Statement) -> Any:
     if coding is not None:
         same = ("121051", "DCM", "Equivalent Meaning of Value")
         parts.append(_text("HAS CONCEPT MOD", same, words))
+    if note:
+        parts.append(_text("HAS PROPERTIES", ("121106", "DCM", "Comment"), printable(note)))
     parts += [
-        _compared(evidence)
-        for evidence in statement.evidence
-        if evidence.met and evidence.value is not None and evidence.name.islower()
+        _compared(one)
+        for one in evidence
+        if one.met and one.value is not None and one.name.islower()
     ][:_SHOWN]
     if parts:
         item.ContentSequence = parts

@@ -82,6 +82,18 @@ class DicomStudy:
         header.ReferringPhysicianName = ""
         return cls(header)
 
+    def filled(self, report: ClinicalReport) -> DicomStudy:
+        """Return it with what the report knows of person and order and the source does not."""
+        pydicom = require_pydicom()
+        header = pydicom.Dataset()
+        header.update(self.header)
+        known = DicomStudy.of_report(report).header
+        for name in (*_PERSON, "AccessionNumber"):
+            value = known.get(name, "")
+            if value and not str(header.get(name, "") or ""):
+                setattr(header, name, value)
+        return DicomStudy(header)
+
     @property
     def study_uid(self) -> str:
         """Of the study."""
@@ -140,14 +152,19 @@ def new_object(report: ClinicalReport, study: DicomStudy, *, kind: str, modality
         if name not in data:
             setattr(data, name, "")
     data.SOPClassUID = kind
-    data.SOPInstanceUID = uid_of(report, f"instance {modality}")
+    data.SOPInstanceUID = uid_of(report, f"instance {modality}{report.stage}")
     data.SeriesInstanceUID = uid_of(report, f"series {modality}")
     data.Modality, data.SeriesNumber, data.InstanceNumber = modality, "900", "1"
     data.SeriesDescription = "ECG interpretation, unconfirmed"
+    if report.review is not None:
+        data.SeriesInstanceUID = uid_of(report, f"series read {modality}")
+        data.SeriesNumber = "901"
+        data.InstanceNumber = str(report.review.number)
+        data.SeriesDescription = "ECG interpretation, read"
     data.Manufacturer = "ecgfoundry"
     data.ManufacturerModelName = (report.interpretation.model or "ecgfoundry")[:64]
     data.SoftwareVersions = __version__
-    _stamp(data, report.issued)
+    _stamp(data, report.told_at)
     meta = pydicom.dataset.FileMetaDataset()
     meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = kind

@@ -1,9 +1,12 @@
 """An interpretation as FHIR R4: a transaction that a server takes.
 
 Nothing that a machine says is a confirmed result, so every status is ``preliminary``; a refused
-recording is ``cancelled`` with the reason. Only code systems with an official address are used
-(SNOMED CT, LOINC, UCUM and HL7's own). Our own words stand in ``text``; a ``display`` is written
-only where it is known to be the terminology's own (:mod:`ecgfoundry.vocabularies.terminology`).
+recording is ``cancelled`` with the reason. A review makes the report ``final`` or ``amended`` (or
+``cancelled``, ``entered-in-error`` where the reader rejects it), with the reader as its performer;
+what the machine has observed stays preliminary, and what the reader says stands beside it. Only
+code systems with an official address are used (SNOMED CT, LOINC, UCUM and HL7's own). Our own words
+stand in ``text``; a ``display`` is written only where it is known to be the terminology's own
+(:mod:`ecgfoundry.vocabularies.terminology`).
 
 Every resource is created under a condition (``ifNoneExist``): an answer that is sent twice is there
 once. References: HL7 FHIR R4 (4.0.1), Bundle, DiagnosticReport, Observation, Device, Patient; LOINC
@@ -17,7 +20,7 @@ import uuid
 from typing import Any
 
 from ecgfoundry._version import __version__
-from ecgfoundry.reports.clinical import UNCONFIRMED, ClinicalReport
+from ecgfoundry.reports.clinical import ClinicalReport
 from ecgfoundry.reports.fhir.elements import (
     TERMINOLOGY,
     Json,
@@ -28,6 +31,7 @@ from ecgfoundry.reports.fhir.elements import (
     narrative,
     reference,
     token,
+    update,
 )
 from ecgfoundry.reports.fhir.observations import Observations
 from ecgfoundry.reports.prose import in_words
@@ -66,7 +70,10 @@ def to_fhir(report: ClinicalReport) -> dict[str, Any]:
     made = Observations(report, common, software_id, recorder_id)
     observations = list(made.all())
     used = {o["device"]["reference"] for _, o in observations}
-    entries = [entry(report.uuid("report"), _report(report, common, [i for i, _ in observations]))]
+    observations += made.read()
+    told = _report(report, common, [i for i, _ in observations])
+    put = entry if report.review is None else update
+    entries = [put(report.uuid("report"), told)]
     if patient is not None:
         entries.append(patient)
     entries.append(entry(software_id, software))
@@ -75,9 +82,9 @@ def to_fhir(report: ClinicalReport) -> dict[str, Any]:
     entries += [entry(identity, observation) for identity, observation in observations]
     return {
         "resourceType": "Bundle",
-        "id": str(report.uuid("bundle")),
+        "id": str(report.uuid(f"bundle{report.stage}")),
         "type": "transaction",
-        "timestamp": report.issued.isoformat(timespec="seconds"),
+        "timestamp": report.told_at.isoformat(timespec="seconds"),
         "entry": entries,
     }
 
@@ -150,36 +157,54 @@ def _recorder(report: ClinicalReport) -> tuple[Json, uuid.UUID]:
 
 
 def _report(report: ClinicalReport, common: Json, results: list[uuid.UUID]) -> Json:
-    refused = report.interpretation.refused is not None
-    lines = [report.conclusion, *report.warnings, UNCONFIRMED]
+    review = report.review
+    machine = () if review is None else (f"The automatic answer was: {report.machine.conclusion}",)
     resource: Json = {
         "resourceType": "DiagnosticReport",
-        "text": narrative([*report.head, *lines]),
-        "status": "cancelled" if refused else "preliminary",
+        "text": narrative([*report.head, *report.lines, *machine]),
+        "status": _status(report),
         "category": [
             concept("Electrocardiography", [{"system": f"{TERMINOLOGY}/v2-0074", "code": "EC"}])
         ],
         "code": concept("EKG study", codings([_STUDY])),
         **common,
-        "issued": report.issued.isoformat(timespec="seconds"),
-        "conclusion": " ".join(lines),
+        "issued": report.told_at.isoformat(timespec="seconds"),
+        "conclusion": " ".join(report.lines),
     }
+    if review is not None:
+        reader = [{"display": printable(review.reader)}]
+        resource["performer"] = resource["resultsInterpreter"] = reader
     if results:
         resource["result"] = [reference(identity) for identity in results]
-    stated = [
-        concept(in_words(statement.name), coding)
-        for statement in report.statements
-        if (coding := codings([snomed_coding(statement.code)])) and not statement.possible
-    ]
-    if stated:
-        resource["conclusionCode"] = stated
+    if codes := _conclusions(report):
+        resource["conclusionCode"] = codes
     if report.pdf is not None:
         resource["presentedForm"] = [
             {
                 "contentType": "application/pdf",
                 "data": base64.b64encode(report.pdf).decode(),
-                "title": "ECG report, unconfirmed",
-                "creation": report.issued.isoformat(timespec="seconds"),
+                "title": f"ECG report, {'unconfirmed' if review is None else review.decision}",
+                "creation": report.told_at.isoformat(timespec="seconds"),
             }
         ]
     return resource
+
+
+def _status(report: ClinicalReport) -> str:
+    review = report.review
+    if review is None:
+        return "preliminary" if report.interpretation.refused is None else "cancelled"
+    if review.rejects:
+        return "entered-in-error" if review.released else "cancelled"
+    return "amended" if review.released else "final"
+
+
+def _conclusions(report: ClinicalReport) -> list[Json]:
+    """Return what holds and has a code."""
+    if report.review is None:
+        held = [(in_words(s.name), None if s.possible else s.code) for s in report.statements]
+    else:
+        held = [(one.words, one.code) for one in report.read if one.present]
+    return [
+        concept(words, coding) for words, code in held if (coding := codings([snomed_coding(code)]))
+    ]

@@ -23,6 +23,7 @@ __all__ = [
     "quantity",
     "reference",
     "token",
+    "update",
 ]
 
 Json = dict[str, Any]
@@ -106,3 +107,14 @@ def entry(identity: uuid.UUID, resource: Json, *, condition: str | None = None) 
         condition = f"identifier={token(_UUID, identity.urn)}"
     request = {"method": "POST", "url": resource["resourceType"], "ifNoneExist": condition}
     return {"fullUrl": identity.urn, "resource": resource, "request": request}
+
+
+def update(identity: uuid.UUID, resource: Json) -> Json:
+    """Return an entry that puts a resource in the place of the one of this identity, or makes it.
+
+    It is the resource that :func:`entry` creates.
+    """
+    made = entry(identity, resource)
+    condition = made["request"]["ifNoneExist"]
+    made["request"] = {"method": "PUT", "url": f"{resource['resourceType']}?{condition}"}
+    return made

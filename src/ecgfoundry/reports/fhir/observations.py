@@ -88,6 +88,26 @@ class Observations:
                 yield identity, self._statement(statement)
         yield from self._stated()
 
+    def read(self) -> Iterator[tuple[uuid.UUID, Json]]:
+        """Yield what a reader lets stand, adds and takes back; without a review nothing."""
+        review = self.report.review
+        if review is None:
+            return
+        stage = self.report.stage
+        for one in self.report.read:
+            result = self._observation(concept(one.words, codings([snomed_coding(one.code)])))
+            del result["device"]
+            status = "amended" if review.released else "final"
+            result |= {"status": status, "performer": [{"display": printable(review.reader)}]}
+            result["method"] = concept("Read by a person")
+            if one.present is None:
+                result["dataAbsentReason"] = _absent("The reader cannot tell", "unknown")
+            else:
+                result |= _answer(one.present, possible=False)
+            if one.note:
+                result["note"] = [{"text": printable(one.note)}]
+            yield self.report.uuid(f"read {one.name}{stage}"), result
+
     def _observation(self, code: Json, *, device: uuid.UUID | None = None) -> Json:
         return {
             "resourceType": "Observation",

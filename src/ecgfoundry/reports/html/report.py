@@ -31,8 +31,10 @@ from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
 from ecgfoundry.reports.paper.marks import first_shown, marks_layer
 from ecgfoundry.reports.paper.median_beats import median_beats_svg
 from ecgfoundry.reports.prose import in_words
+from ecgfoundry.reports.reviewed import Review, statements_read
 from ecgfoundry.reports.wording import (
     DISCLAIMER,
+    READ_DISCLAIMER,
     clock_text,
     device_filters,
     device_name,
@@ -72,6 +74,8 @@ class ReportItem:
     highlight : str, optional
         Name of the present statement whose evidence is painted on the trace; by default the first
         that rests on something in it.
+    review : Review, optional
+        What a reader has said of the interpretation: it stands first.
     """
 
     recording: Recording | None
@@ -79,6 +83,7 @@ class ReportItem:
     read_part: Callable[[float, float], Recording] | None = None
     comparison: Comparison | None = None
     highlight: str | None = None
+    review: Review | None = None
 
     def __post_init__(self) -> None:
         present = [one.name for one in self.interpretation.statements if one.present]
@@ -123,21 +128,22 @@ def html_report(
         A complete HTML document, to be stored as UTF-8. With more than one item it begins with an
         index.
     """
+    read = bool(items) and all(item.review is not None for item in items)
     return render(
         "report",
-        **page_frame(title),
+        **page_frame(title, READ_DISCLAIMER if read else DISCLAIMER),
         failures=[failure_fields(failure) for failure in failures],
         records=[_record(item, number) for number, item in enumerate(items, start=1)],
     )
 
 
-def page_frame(title: str) -> dict[str, Any]:
+def page_frame(title: str, disclaimer: str = DISCLAIMER) -> dict[str, Any]:
     """Return what every page of a report needs: style sheet, policy, title, disclaimer."""
     style = style_sheet()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return {
         "title": title,
-        "disclaimer": DISCLAIMER,
+        "disclaimer": disclaimer,
         "policy": f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
         "form-action 'none'",
         "style": drawn(style),
@@ -170,6 +176,7 @@ class _Record:
     summary: str
     quality: str
     facts: list[_Fact]
+    reviewed: Markup
     notices: Markup
     measured: Markup
     medians: Markup
@@ -199,6 +206,7 @@ def _record(item: ReportItem, number: int) -> _Record:
         else _present_summary(interpretation),
         quality=f"{verdict}, {warnings} warning{'s' * (warnings != 1)}" if warnings else verdict,
         facts=_stated(_recording_facts(recording, interpretation)),
+        reviewed=_reviewed(item),
         notices=notices_box(interpretation),
         measured=section,
         medians=_median_beats(item, f"ecg{number}median"),
@@ -209,6 +217,14 @@ def _record(item: ReportItem, number: int) -> _Record:
         statements=[] if section else device_statements(header),
         provenance=_stated(_provenance(interpretation)),
     )
+
+
+def _reviewed(item: ReportItem) -> Markup:
+    """Return what a reader says; nothing where nobody has."""
+    review = item.review
+    if review is None:
+        return Markup()
+    return render("reviewed", review=review, read=statements_read(review, item.interpretation))
 
 
 def _stated(facts: Iterable[tuple[str, str | None]]) -> list[_Fact]:

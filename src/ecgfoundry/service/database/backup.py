@@ -6,6 +6,7 @@ a service from SQLite to PostgreSQL, or back.
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from sqlalchemy import BigInteger, func, insert, select, text
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from ecgfoundry.errors import FileAccessError, IntegrityError, ServiceError
 from ecgfoundry.io import write_folder_atomically
-from ecgfoundry.service.blobs import BlobStore
+from ecgfoundry.service.blobs import Blobs, BlobStore
 from ecgfoundry.service.database.connection import Database, sqlite_url
 from ecgfoundry.service.database.recordings import StoredFile
 from ecgfoundry.service.database.tables import Base, RecordingFile
@@ -24,7 +25,7 @@ _TABLES = "service.sqlite"
 _ROWS = 500
 
 
-def back_up(database: Database, blobs: BlobStore, target: Path) -> dict[str, int]:
+def back_up(database: Database, blobs: Blobs, target: Path) -> dict[str, int]:
     """Copy everything into a new folder, which is there as a whole or not at all.
 
     A service may go on meanwhile. A blob that is damaged is left out and counted: the others must
@@ -56,15 +57,14 @@ def back_up(database: Database, blobs: BlobStore, target: Path) -> dict[str, int
         counts = {"rows": rows, "files": 0, "damaged": 0}
         for file in _files(source):
             try:
-                blobs.check(file.sha256, file.bytes)
-                stored.put(blobs.path(file.sha256), file.name)
+                _copy_file(file, blobs, stored)
                 counts["files"] += 1
-            except (IntegrityError, FileNotFoundError):
+            except IntegrityError:
                 counts["damaged"] += 1
     return counts
 
 
-def restore(source: Path, database: Database, blobs: BlobStore) -> dict[str, int]:
+def restore(source: Path, database: Database, blobs: Blobs) -> dict[str, int]:
     """Bring a copy into a database without rows, of either kind, and its blobs into a store.
 
     Jobs that were running when the copy was made wait for a replica again.
@@ -92,7 +92,7 @@ def restore(source: Path, database: Database, blobs: BlobStore) -> dict[str, int
             files = list(_files(old))
             for file in files:  # before the rows: what a row names is there
                 if given.is_there(file):
-                    blobs.put(given.path(file.sha256), file.name)
+                    _copy_file(file, given, blobs)
             with database.writing() as new:
                 _refuse_rows(new, database)
                 rows = _copy_rows(old, new)
@@ -107,6 +107,12 @@ def restore(source: Path, database: Database, blobs: BlobStore) -> dict[str, int
     finally:
         copy.close()
     return {"rows": rows, "files": len(files)}
+
+
+def _copy_file(file: StoredFile, source: Blobs, target: Blobs) -> None:
+    """Copy one file; what is damaged is not copied (IntegrityError)."""
+    with tempfile.TemporaryDirectory(prefix="ecgfoundry-") as folder:
+        target.put(source.give([file], Path(folder)), file.name)
 
 
 def _copy_rows(source: Session, target: Session) -> int:

@@ -37,6 +37,7 @@ def enqueue(
     recording_id: str | None,
     kind: str,
     payload_key: str | None = None,
+    review_id: int | None = None,
     at: dt.datetime | None = None,
 ) -> Delivery:
     """Add a delivery, in the same transaction as what is to be told."""
@@ -45,6 +46,7 @@ def enqueue(
         recording_id=recording_id,
         kind=kind,
         payload_key=payload_key,
+        review_id=review_id,
         next_attempt_at=at or now(),
     )
     session.add(delivery)

@@ -145,6 +145,8 @@ def list_recordings(
 
 def replace_files(session: Session, recording: Recording, new: NewRecording) -> None:
     """Put other files in the place of those of a recording, and read its header anew."""
+    if recording.content != new.content:  # it may be of another person
+        recording.identity = None
     recording.content, recording.name, recording.bytes = new.content, new.name[:255], new.bytes
     recording.words, recording.about, recording.described_at = new.name.lower(), None, None
     recording.patient = recording.taken_at = None

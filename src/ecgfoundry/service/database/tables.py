@@ -127,6 +127,8 @@ class Recording(Base):
     """What a search looks through, in small letters."""
     decision: Mapped[str | None] = mapped_column(String(20))
     """Of the latest review; None: it is open."""
+    identity: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Who the person is, and which order it was, as the request or the worklist says."""
 
     files: Mapped[list[RecordingFile]] = relationship(
         order_by="RecordingFile.position", cascade="all, delete-orphan", passive_deletes=True
@@ -247,6 +249,9 @@ class Delivery(Base):
     )
     kind: Mapped[str] = mapped_column(String(40))
     payload_key: Mapped[str | None] = mapped_column(String(255))
+    """The result that it tells of."""
+    review_id: Mapped[int | None] = mapped_column(ForeignKey("reviews.id", ondelete="SET NULL"))
+    """What a reader has said of that result; None: the machine's answer as it stands."""
     state: Mapped[str] = mapped_column(String(10), default="waiting")
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[dt.datetime] = mapped_column(Moment, default=now)

@@ -13,7 +13,7 @@ from typing import Any
 from ecgfoundry.errors import MissingExtraError
 from ecgfoundry.service.senders.errors import DeliveryError
 
-__all__ = ["DicomNode", "echo", "require_pynetdicom", "store"]
+__all__ = ["DicomNode", "association", "echo", "require_pynetdicom", "store"]
 
 _WARNINGS = (0xB000, 0xB006, 0xB007)
 """Stored, with elements changed or ignored (PS3.4 B.2.3)."""
@@ -75,10 +75,10 @@ def store(node: DicomNode, body: bytes) -> None:
         data.SOPClassUID,
         [data.file_meta.TransferSyntaxUID, pydicom.uid.ImplicitVRLittleEndian],
     )
-    with _association(entity, node) as association:
-        if not association.accepted_contexts:
+    with association(entity, node) as line:
+        if not line.accepted_contexts:
             raise DeliveryError(f"{node.called} takes no objects of this class", permanent=True)
-        answer = association.send_c_store(data)
+        answer = line.send_c_store(data)
     status = answer.get("Status")
     if status is None:
         raise DeliveryError(f"{node.called} gave no answer")
@@ -96,26 +96,33 @@ def echo(node: DicomNode) -> None:
     """
     entity = require_pynetdicom().AE(ae_title=node.calling)
     entity.add_requested_context("1.2.840.10008.1.1")
-    with _association(entity, node) as association:
-        answer = association.send_c_echo()
+    with association(entity, node) as line:
+        answer = line.send_c_echo()
     if answer.get("Status") != 0:
         raise DeliveryError(f"{node.called} did not answer the echo")
 
 
 @contextmanager
-def _association(entity: Any, node: DicomNode) -> Iterator[Any]:
+def association(entity: Any, node: DicomNode) -> Iterator[Any]:
+    """Give an open association.
+
+    Raises
+    ------
+    DeliveryError
+        Nobody is there, or we are refused.
+    """
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = node.timeout_s
     entity.connection_timeout = node.timeout_s
     arguments: dict[str, Any] = {}
     if node.tls:
         arguments["tls_args"] = (ssl.create_default_context(cafile=node.ca_file), node.host)
-    association = entity.associate(node.host, node.port, ae_title=node.called, **arguments)
-    if not association.is_established:
+    line = entity.associate(node.host, node.port, ae_title=node.called, **arguments)
+    if not line.is_established:
         where = f"{node.called} at {node.host}, port {node.port}"
-        why = "refused us" if association.is_rejected else "cannot be reached"
+        why = "refused us" if line.is_rejected else "cannot be reached"
         raise DeliveryError(f"{where}, {why}")
     try:
-        yield association
+        yield line
     finally:
-        if association.is_established:
-            association.release()
+        if line.is_established:
+            line.release()

@@ -10,20 +10,23 @@ import datetime as dt
 import hashlib
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.inference.files import read_excerpt
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.reports.clinical import ClinicalReport, PatientLink, StudyLink, report_on_file
 from ecgfoundry.reports.dicom import DicomStudy, encapsulated_pdf, report_sr
 from ecgfoundry.reports.fhir import to_fhir
 from ecgfoundry.reports.hl7 import HL7_ENCODING, Hl7Parties, to_oru
+from ecgfoundry.reports.reviewed import Review
+from ecgfoundry.service.identity import Identity
 
-__all__ = ["DocumentKind", "DocumentOrder", "write_document"]
+__all__ = ["DocumentKind", "DocumentOrder", "identity_in_file", "write_document"]
 
 DocumentKind = Literal["fhir", "oru", "dicom-pdf", "dicom-sr", "webhook"]
 
@@ -46,6 +49,12 @@ class DocumentOrder:
     time_zone : str, optional
         Of starts that state none ("Europe/Berlin").
     parties : Hl7Parties
+    review : Review, optional
+        What a reader has said of the answer.
+    identity : Identity
+        What request and worklist say of the person and the order.
+    organization : str
+        Where readers work.
     """
 
     kind: DocumentKind
@@ -55,11 +64,15 @@ class DocumentOrder:
     patient_system: str | None = None
     time_zone: str | None = None
     parties: Hl7Parties = field(default_factory=Hl7Parties)
+    review: Review | None = None
+    identity: Identity = field(default_factory=Identity)
+    organization: str = ""
 
     @property
     def paper(self) -> bytes:
         """Identity of the answer that is drawn."""
-        return hashlib.sha256(self.recording.encode() + b"\n" + self.answer).digest()
+        what = f"{self.recording}\n{self.identity}\n{self.review}\n"
+        return hashlib.sha256(what.encode() + self.answer).digest()
 
 
 _DRAWN: dict[bytes, bytes] = {}
@@ -84,11 +97,16 @@ def write_document(order: DocumentOrder, path: Path, options: ReadOptions) -> by
     document = json.loads(order.answer)
     if order.kind == "webhook":
         body = {
-            "event": "interpretation",
+            "event": "interpretation" if order.review is None else "review",
             "recording": order.recording,
             "issued": order.issued.isoformat(timespec="seconds"),
             "interpretation": document,
         }
+        if order.review is not None:
+            body["review"] = _said(order.review)
+        if known := order.identity.to_dict():
+            known.pop("asked", None)
+            body["identity"] = known
         return json.dumps(body, ensure_ascii=False).encode()
     study = _study_of(path)
     report = _report(order, Interpretation.from_dict(document), path, options, study)
@@ -96,8 +114,38 @@ def write_document(order: DocumentOrder, path: Path, options: ReadOptions) -> by
         return json.dumps(to_fhir(report), ensure_ascii=False).encode()
     if order.kind == "oru":
         return to_oru(report, order.parties).encode(HL7_ENCODING)
-    made = encapsulated_pdf if order.kind == "dicom-pdf" else report_sr
-    return _file(made(report, study or DicomStudy.of_report(report)))
+    place = DicomStudy.of_report(report) if study is None else study.filled(report)
+    if order.kind == "dicom-pdf":
+        return _file(encapsulated_pdf(report, place))
+    return _file(report_sr(report, place, order.organization))
+
+
+def _said(review: Review) -> dict[str, Any]:
+    return {
+        "review": review.number,
+        "reader": review.reader,
+        "decision": review.decision,
+        "statements": [asdict(one) for one in review.said],
+        "comment": review.comment,
+        "created": review.at.isoformat(timespec="seconds"),
+    }
+
+
+def identity_in_file(path: Path, options: ReadOptions) -> tuple[Identity, str]:
+    """Return what a recording says of person and order, and its day (YYYYMMDD, or "").
+
+    Raises
+    ------
+    EcgFoundryError
+        It cannot be read.
+    """
+    study = _study_of(path)
+    if study is not None:
+        return _identity(study), str(study.header.get("StudyDate", "") or "")
+    recording = read_excerpt(path, options)
+    start = recording.start_time
+    known = Identity(recording.subject.identifier, sex=recording.subject.sex)
+    return known, start.strftime("%Y%m%d") if start else ""
 
 
 def _study_of(path: Path) -> DicomStudy | None:
@@ -120,23 +168,26 @@ def _report(
     options: ReadOptions,
     study: DicomStudy | None,
 ) -> ClinicalReport:
-    patient = PatientLink(system=order.patient_system)
-    link = StudyLink()
-    if study is not None:
-        header = study.header
-        issuer = str(header.get("IssuerOfPatientID", "") or "")
-        authority = order.patient_system or (issuer if order.kind == "oru" else None)
-        patient = PatientLink(
-            identifier=str(header.get("PatientID", "") or "") or None,
-            system=authority or None,
-            name=str(header.get("PatientName", "") or "").partition("=")[0] or None,
-            birth_date=_date(str(header.get("PatientBirthDate", "") or "")),
-        )
-        accession = str(header.get("AccessionNumber", "") or "") or None
-        link = StudyLink(study.study_uid, accession)
+    known = order.identity
+    if study is not None:  # the report belongs to the study of its source
+        known = replace(known, study_uid=study.study_uid).filled(_identity(study))
+    # An authority has a name in HL7 and DICOM, and an address in FHIR.
+    if order.kind == "fhir":
+        system = known.system if _is_address(known.system) else order.patient_system
+    else:
+        system = order.patient_system or known.system
+    patient = PatientLink(
+        identifier=known.patient,
+        system=system,
+        name=known.name,
+        birth_date=_date(known.birth_date or ""),
+        sex=known.sex,
+    )
+    link = StudyLink(known.study_uid, known.accession, known.order)
     zone = None if order.time_zone is None else ZoneInfo(order.time_zone)
     if answer.duration_s is None:  # it could not be read
-        return ClinicalReport(answer, order.issued, zone=zone, patient=patient, study=link)
+        return ClinicalReport(answer, order.issued, zone=zone, patient=patient, study=link,
+                              review=order.review)  # fmt: skip
     report = report_on_file(
         answer,
         path,
@@ -146,11 +197,29 @@ def _report(
         study=link,
         zone=zone,
         pdf=_DRAWN.get(order.paper),
+        review=order.review,
     )
     if report.pdf is not None:  # the next destination of the same answer gets the same paper
         _DRAWN.clear()
         _DRAWN[order.paper] = report.pdf
     return report
+
+
+def _identity(study: DicomStudy) -> Identity:
+    def said(name: str) -> str | None:
+        return str(study.header.get(name, "") or "") or None
+
+    return Identity(
+        patient=said("PatientID"),
+        system=said("IssuerOfPatientID"),
+        name=(said("PatientName") or "").partition("=")[0] or None,
+        birth_date=said("PatientBirthDate"),
+        accession=said("AccessionNumber"),
+    )
+
+
+def _is_address(system: str | None) -> bool:
+    return system is not None and ":" in system
 
 
 def _date(text: str) -> dt.date | None:

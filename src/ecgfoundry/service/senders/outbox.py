@@ -1,8 +1,9 @@
 """The outbox at work: every answer to every destination that wants it, in order, until it is taken.
 
-What is to be sent is noted in the transaction that writes the answer, so nothing is lost between
-the two. It is written and sent later, by whichever replica has a hand free; a receiver that gets a
-document twice, because a replica died in between, knows it by its identifier.
+What is to be sent is noted in the transaction that writes the answer, or what a reader says of it,
+so nothing is lost between the two. It is written and sent later, by whichever replica has a hand
+free; a receiver that gets a document twice, because a replica died in between, knows it by its
+identifier.
 """
 
 from __future__ import annotations
@@ -10,22 +11,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.base import Limits, ReadOptions
+from ecgfoundry.reports.reviewed import Review, Said
 from ecgfoundry.service.database.audit import Event, write_audit
 from ecgfoundry.service.database.deliveries import claim_due, enqueue, mark_delivered, mark_failed
+from ecgfoundry.service.database.reviews import reviews_of
 from ecgfoundry.service.database.tables import Delivery, Recording, now
 from ecgfoundry.service.database.tables import Result as Answer
+from ecgfoundry.service.database.tables import Review as ReviewRow
 from ecgfoundry.service.handlers import Work
 from ecgfoundry.service.hospital import Destination
+from ecgfoundry.service.identity import Identity
 from ecgfoundry.service.kept import KeptRecordings
 from ecgfoundry.service.problems import ProblemError
+from ecgfoundry.service.senders.dicom import DicomNode
 from ecgfoundry.service.senders.documents import DocumentOrder
 from ecgfoundry.service.senders.errors import DeliveryError
 from ecgfoundry.service.workers import WorkerPool
@@ -52,6 +60,7 @@ class _Claimed:
     order: DocumentOrder | None
     name: str = ""
     content: str = ""
+    asked: bool = False
 
 
 class Outbox:
@@ -65,6 +74,8 @@ class Outbox:
         Where documents are written.
     limits : Limits
         Of reading a recording.
+    worklist : DicomNode, optional
+        What knows the persons and orders of recordings.
     """
 
     def __init__(
@@ -73,11 +84,12 @@ class Outbox:
         kept: KeptRecordings,
         pool: WorkerPool,
         limits: Limits,
+        worklist: DicomNode | None = None,
     ) -> None:
         self._destinations, self._kept, self._pool = destinations, kept, pool
-        self._limits = limits
+        self._limits, self._worklist = limits, worklist
         self._sending: dict[int, asyncio.Task[None]] = {}
-        self._wake = asyncio.Event()
+        self._wake, self._asking = asyncio.Event(), asyncio.Lock()
 
     def note(self, session: Session, answer: Answer) -> None:
         """Note what follows from an answer, in the transaction that writes it."""
@@ -86,15 +98,27 @@ class Outbox:
         recording = session.get(Recording, answer.recording_id)
         if recording is None or not recording.kept:
             return
+        self._enqueue(session, recording, answer.id, None)
+
+    def note_review(self, session: Session, recording: Recording, review: ReviewRow) -> None:
+        """Note what follows from a review, in its transaction; without an answer nothing does."""
+        if review.result_id is not None:
+            self._enqueue(session, recording, review.result_id, review.id)
+
+    def _enqueue(
+        self, session: Session, recording: Recording, answer: int, review: int | None
+    ) -> None:
+        stage = "machine" if review is None else "reader"
         for destination in self._destinations.values():
-            if destination.wants(recording.owner, recording.source):
+            if destination.wants(recording.owner, recording.source, stage):
                 for kind in destination.documents:
                     enqueue(
                         session,
                         destination=destination.name,
                         recording_id=recording.id,
                         kind=kind,
-                        payload_key=str(answer.id),
+                        payload_key=str(answer),
+                        review_id=review,
                     )
 
     def wake(self) -> None:
@@ -143,6 +167,9 @@ class Outbox:
                 destination.patient_system,
                 destination.time_zone,
                 destination.parties,
+                _review(session, row.review_id),
+                Identity.from_dict(recording.identity),
+                destination.organization,
             )
         return _Claimed(
             row.id,
@@ -153,6 +180,7 @@ class Outbox:
             order,
             "" if recording is None else recording.name,
             "" if recording is None else recording.content,
+            recording is not None and bool((recording.identity or {}).get("asked")),
         )
 
     async def _send(self, one: _Claimed) -> None:
@@ -187,17 +215,67 @@ class Outbox:
         except ProblemError as error:
             raise DeliveryError(error.problem.detail, permanent=True) from None
         try:
-            options = ReadOptions(limits=self._limits)
-            work = Work("document", str(path), one.name, options, document=one.order)
-            result = await self._pool.submit(work, patient=True)
+            order = one.order
+            if self._worklist is not None and not one.asked:
+                async with self._asking:  # destinations of one answer get the same person
+                    identity = await self._identified(self._worklist, one, path)
+                order = replace(order, identity=identity)
+            body = await self._made(Work("document", str(path), one.name, document=order))
         except ProblemError as error:
             raise DeliveryError(error.problem.detail) from None
         finally:
             kept.__exit__(None, None, None)
+        await asyncio.to_thread(destination.send, body)
+
+    async def _made(self, work: Work) -> bytes:
+        """Let a worker do it, which reads what came from outside."""
+        work = replace(work, options=ReadOptions(limits=self._limits))
+        result = await self._pool.submit(work, patient=True)
         if result.problem is not None:
             words = f"the document cannot be written: {result.problem.detail}"
             raise DeliveryError(words, permanent=result.problem.status != _STOPPING)
-        await asyncio.to_thread(destination.send, result.body)
+        return result.body
+
+    async def _identified(self, worklist: DicomNode, one: _Claimed, path: Path) -> Identity:
+        """Ask the worklist, once for a recording, and keep what it says."""
+        from ecgfoundry.service.worklist import OtherPersonError, ask, identity_in
+
+        said = await asyncio.to_thread(self._said, one)
+        if said.asked:
+            return said
+        read = json.loads(await self._made(Work("identity", str(path), one.name)))
+        known = said.filled(Identity.from_dict(read["identity"]))
+        found, outcome = Identity(), "nothing to ask by"
+        if known.accession or known.patient:
+            entries = await asyncio.to_thread(
+                ask, worklist, accession=known.accession, patient=known.patient
+            )
+            try:
+                found = identity_in(entries, patient=known.patient, day=read["day"])
+                outcome = "ok" if found.patient else "several" if entries else "not found"
+            except OtherPersonError as error:
+                await asyncio.to_thread(self._asked, one, Identity(), "another person")
+                raise DeliveryError(error.problem, permanent=True) from None
+        identity = replace(said.filled(found), asked=True)
+        return await asyncio.to_thread(self._asked, one, identity, outcome)
+
+    def _said(self, one: _Claimed) -> Identity:
+        with self._kept.database.reading() as session:
+            recording = session.get(Recording, one.recording)
+            return Identity.from_dict(recording and recording.identity)
+
+    def _asked(self, one: _Claimed, identity: Identity, outcome: str) -> Identity:
+        """Note what the worklist has said; return what another replica has noted before."""
+        with self._kept.database.writing() as session:
+            recording = session.get(Recording, one.recording)
+            noted = Identity.from_dict(recording and recording.identity)
+            if noted.asked:
+                return noted
+            if recording is not None and identity.asked:
+                recording.identity = identity.to_dict()
+            event = Event("service", "worklist.asked", outcome, one.recording, one.content or None)
+            write_audit(session, event)
+        return identity
 
     def _arrived(self, one: _Claimed) -> None:
         with self._kept.database.writing() as session:
@@ -226,6 +304,28 @@ class Outbox:
         write_audit(session, event)
 
 
+def _review(session: Session, number: int | None) -> Review | None:
+    """Return what a reader has said, with what was said before of the same answer."""
+    row = None if number is None else session.get(ReviewRow, number)
+    if row is None:
+        return None
+    earlier = [
+        one
+        for one in reviews_of(session, row.recording_id)
+        if one.id < row.id and one.result_id == row.result_id
+    ]
+    return Review(
+        row.reader,
+        row.decision,  # type: ignore[arg-type]
+        row.created_at,
+        row.id,
+        tuple(Said(one["name"], one["present"], one.get("note", "")) for one in row.statements),
+        row.comment,
+        earlier[-1].id if earlier else None,
+        any(one.decision != "rejected" for one in earlier),
+    )
+
+
 def delivery_out(row: Delivery) -> dict[str, object]:
     """Return what a list says of a delivery."""
     return {
@@ -233,6 +333,7 @@ def delivery_out(row: Delivery) -> dict[str, object]:
         "destination": row.destination,
         "kind": row.kind,
         "recording": row.recording_id,
+        "review": row.review_id,
         "state": row.state,
         "attempts": row.attempts,
         "next_attempt": _moment(row.next_attempt_at) if row.state == "waiting" else None,

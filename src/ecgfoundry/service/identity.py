@@ -1,0 +1,60 @@
+"""Who a recording is of and which order it was, as somebody says it beside the file.
+
+A request may say it, and the hospital's worklist knows it. What the request says counts first, then
+the worklist, then the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+__all__ = ["Identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What is known; None: nobody has said it.
+
+    Parameters
+    ----------
+    patient, system : str, optional
+        Number of the person, and whose numbers these are.
+    name : str, optional
+        "Family^Given".
+    birth_date : str, optional
+        YYYYMMDD.
+    sex : str, optional
+        "female" or "male".
+    accession, order, study_uid : str, optional
+        Of the order: accession number, the number of whoever placed it, the study.
+    asked : bool
+        The worklist was asked, whatever it has answered.
+    """
+
+    patient: str | None = None
+    system: str | None = None
+    name: str | None = None
+    birth_date: str | None = None
+    sex: str | None = None
+    accession: str | None = None
+    order: str | None = None
+    study_uid: str | None = None
+    asked: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is known, JSON-ready."""
+        named = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in named.items() if value}
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any] | None) -> Identity:
+        """Return what was stored; what a later version has added is left out."""
+        names = {one.name for one in fields(cls)}
+        return cls(**{key: value for key, value in (document or {}).items() if key in names})
+
+    def filled(self, other: Identity) -> Identity:
+        """Return this with what ``other`` knows more."""
+        known = self.to_dict()
+        more = {key: value for key, value in other.to_dict().items() if key not in known}
+        return replace(self, **more)

@@ -1,0 +1,145 @@
+"""The worklist of a hospital (DICOM Modality Worklist, PS3.4 annex K): whose an ECG is.
+
+A cart often sends only a number that somebody has typed or scanned. The worklist knows the person,
+with name and date of birth, and the order. It is asked by accession number, else by the number of
+the person; what it says of another person than the file is never used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.service.identity import Identity
+from ecgfoundry.service.senders.dicom import DicomNode, association, require_pynetdicom
+from ecgfoundry.service.senders.errors import DeliveryError
+
+__all__ = ["OtherPersonError", "WorklistEntry", "ask", "identity_in"]
+
+_FIND = "1.2.840.10008.5.1.4.31"
+_PENDING = (0xFF00, 0xFF01)
+_MOST = 100
+"""Entries that are read of one answer (our choice)."""
+_WANTED = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex",
+    "AccessionNumber", "PlacerOrderNumberImagingServiceRequest", "StudyInstanceUID",
+)  # fmt: skip
+_SEXES = {"F": "female", "M": "male"}
+
+
+class OtherPersonError(EcgFoundryError):
+    """File and worklist name two people."""
+
+    code = "identity"
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistEntry:
+    """One scheduled ECG. ``day``: YYYYMMDD, when it is scheduled."""
+
+    identity: Identity
+    day: str = ""
+
+
+def ask(node: DicomNode, *, accession: str | None, patient: str | None) -> list[WorklistEntry]:
+    """Ask by accession number, else by the number of the person.
+
+    Raises
+    ------
+    DeliveryError
+        It does not answer.
+    """
+    import pydicom
+
+    question = pydicom.Dataset()
+    question.SpecificCharacterSet = "ISO_IR 192"
+    for name in _WANTED:
+        setattr(question, name, "")
+    if accession:
+        question.AccessionNumber = accession
+    else:
+        question.PatientID = patient
+    step = pydicom.Dataset()
+    step.Modality, step.ScheduledProcedureStepStartDate = "ECG", ""
+    question.ScheduledProcedureStepSequence = [step]
+    entity = require_pynetdicom().AE(ae_title=node.calling)
+    entity.add_requested_context(_FIND)
+    entries: list[WorklistEntry] = []
+    with association(entity, node) as line:
+        if not line.accepted_contexts:
+            raise DeliveryError(f"{node.called} has no worklist")
+        for status, found in line.send_c_find(question, _FIND):
+            code = status.get("Status")
+            if code in _PENDING:
+                if found is not None and len(entries) < _MOST:
+                    entries.append(_entry(found))
+            elif code != 0:
+                said = "nothing" if code is None else f"0x{code:04X}"
+                raise DeliveryError(f"{node.called} answered {said}")
+    # Some servers ignore keys that they do not know.
+    return [
+        one
+        for one in entries
+        if (one.identity.accession == accession if accession else one.identity.patient == patient)
+    ]
+
+
+def identity_in(entries: Sequence[WorklistEntry], *, patient: str | None, day: str) -> Identity:
+    """Return what entries say of one recording; nothing where they name several people.
+
+    Parameters
+    ----------
+    entries : sequence of WorklistEntry
+    patient : str, optional
+        Number of the person in the file or the request.
+    day : str
+        YYYYMMDD of the recording, or "".
+
+    Returns
+    -------
+    Identity
+        The order is in it only where it is the only one, or the only one of that day.
+
+    Raises
+    ------
+    OtherPersonError
+        All entries are of another person than the file.
+    """
+    if patient and entries:
+        entries = [one for one in entries if one.identity.patient == patient]
+        if not entries:
+            raise OtherPersonError(
+                "the worklist names another person for this accession number than the file",
+                remedy="Correct the order, or keep the recording again with 'patient'",
+            )
+    people = {(one.identity.patient, one.identity.system) for one in entries}
+    if len(people) != 1:
+        return Identity()
+    of_day = [one for one in entries if day and one.day == day]
+    orders = entries if len(entries) == 1 else of_day
+    if len(orders) == 1:
+        return orders[0].identity
+    first = entries[0].identity
+    return Identity(first.patient, first.system, first.name, first.birth_date, first.sex)
+
+
+def _entry(found: Any) -> WorklistEntry:
+    def said(name: str) -> str | None:
+        return str(found.get(name, "") or "").strip() or None
+
+    name = (said("PatientName") or "").partition("=")[0].rstrip("^")
+    steps: Iterable[Any] = found.get("ScheduledProcedureStepSequence") or ()
+    days = [str(step.get("ScheduledProcedureStepStartDate", "") or "") for step in steps]
+    identity = Identity(
+        said("PatientID"),
+        said("IssuerOfPatientID"),
+        name or None,
+        said("PatientBirthDate"),
+        _SEXES.get(said("PatientSex") or ""),
+        said("AccessionNumber"),
+        said("PlacerOrderNumberImagingServiceRequest"),
+        said("StudyInstanceUID"),
+    )
+    return WorklistEntry(identity, days[0] if days else "")

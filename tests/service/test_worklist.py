@@ -1,0 +1,192 @@
+"""Whose an ECG is, by the worklist of a hospital: Orthanc has the entries."""
+
+from __future__ import annotations
+
+import io
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.hospital_peers import Orthanc, free_port, orthanc
+from tests.mllp_receiver import MllpReceiver, mllp_receiver
+from tests.service.conftest import LocalClient
+
+from ecgfoundry.samples import sample_path
+from ecgfoundry.service.api import create_app
+from ecgfoundry.service.hospital import read_hospital
+from ecgfoundry.service.identity import Identity
+from ecgfoundry.service.senders.errors import DeliveryError
+from ecgfoundry.service.settings import ServiceSettings
+
+pydicom = pytest.importorskip("pydicom")
+pytest.importorskip("pynetdicom")
+
+from ecgfoundry.service.senders.dicom import DicomNode  # noqa: E402
+from ecgfoundry.service.worklist import (  # noqa: E402
+    OtherPersonError,
+    WorklistEntry,
+    ask,
+    identity_in,
+)
+
+STUDY = "1.2.826.0.1.3680043.10.999.17"
+ANNE = Identity("4711", "KH", "Müller^Änne", "19420102", "female", "A-17", "O-9", STUDY)
+
+
+def entry(folder: Path, **fields: str) -> None:
+    """Write one entry as a worklist server keeps it."""
+    data = pydicom.Dataset()
+    data.SpecificCharacterSet = "ISO_IR 192"
+    step = pydicom.Dataset()
+    step.Modality = fields.pop("Modality", "ECG")
+    step.ScheduledProcedureStepStartDate = fields.pop("day", "20261120")
+    step.ScheduledStationAETitle = "CART1"
+    data.ScheduledProcedureStepSequence = [step]
+    for name, value in fields.items():
+        setattr(data, name, value)
+    data.file_meta = pydicom.dataset.FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.31"
+    data.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    data.save_as(folder / f"{uuid.uuid4().hex}.wl", enforce_file_format=True)
+
+
+@pytest.fixture(scope="module")
+def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    worklist = tmp_path_factory.mktemp("worklist")
+    anne = {
+        "PatientName": "Müller^Änne", "PatientID": "4711", "IssuerOfPatientID": "KH",
+        "PatientBirthDate": "19420102", "PatientSex": "F",
+    }  # fmt: skip
+    order = {"PlacerOrderNumberImagingServiceRequest": "O-9", "StudyInstanceUID": STUDY}
+    entry(worklist, **anne, **order, AccessionNumber="A-17")
+    entry(worklist, **anne, AccessionNumber="A-18", StudyInstanceUID="1.2.3", day="20261121")
+    entry(worklist, **anne, AccessionNumber="A-19", StudyInstanceUID="1.2.4", Modality="CT")
+    for person in ("5001", "5002"):  # one number, two people: a mistake that happens
+        entry(worklist, PatientID=person, PatientName="Roe", AccessionNumber="A-99",
+              StudyInstanceUID=f"1.2.{person}")  # fmt: skip
+    with orthanc(tmp_path_factory.mktemp("orthanc"), worklist=worklist) as running:
+        yield running
+
+
+def test_the_worklist_is_asked(pacs: Orthanc) -> None:
+    node = DicomNode("127.0.0.1", pacs.dicom_port, "ORTHANC")
+    assert ask(node, accession="A-17", patient=None) == [WorklistEntry(ANNE, "20261120")]
+    both = ask(node, accession=None, patient="4711")
+    assert sorted(one.identity.accession or "" for one in both) == ["A-17", "A-18"], "no CT"
+    assert ask(node, accession="A-1", patient=None) == []
+    away = DicomNode("127.0.0.1", free_port(), "ORTHANC", timeout_s=2)
+    with pytest.raises(DeliveryError) as failed:
+        ask(away, accession="A-17", patient=None)
+    assert not failed.value.permanent
+
+
+def test_what_is_taken_from_an_answer() -> None:
+    first = WorklistEntry(ANNE, "20261120")
+    second = WorklistEntry(Identity("4711", "KH", "Müller^Änne", accession="A-18"), "20261121")
+    other = WorklistEntry(Identity("5001", "KH", accession="A-17"), "20261120")
+    person = Identity("4711", "KH", "Müller^Änne", "19420102", "female")
+    assert identity_in([first], patient=None, day="") == ANNE
+    assert identity_in([first, second], patient="4711", day="20261120") == ANNE
+    assert identity_in([first, second], patient="4711", day="20261125") == person
+    assert identity_in([first, other], patient="4711", day="") == ANNE
+    assert identity_in([first, other], patient=None, day="20261120") == Identity(), "two people"
+    assert identity_in([], patient="4711", day="") == Identity()
+    with pytest.raises(OtherPersonError, match="another person"):
+        identity_in([other], patient="4711", day="20261120")
+
+
+def test_what_the_request_says_counts_first() -> None:
+    said = Identity("4712", accession="A-17")
+    assert said.filled(ANNE).to_dict() == {
+        "patient": "4712", "system": "KH", "name": "Müller^Änne", "birth_date": "19420102",
+        "sex": "female", "accession": "A-17", "order": "O-9", "study_uid": STUDY,
+    }  # fmt: skip
+    assert Identity.from_dict({"patient": "1", "of a later version": 2}) == Identity("1")
+    assert Identity.from_dict(None).to_dict() == {}
+
+
+@contextmanager
+def hospital(folder: Path, pacs: Orthanc, engine: MllpReceiver) -> Iterator[LocalClient]:
+    folder.mkdir()
+    (folder / "hospital.toml").write_text(
+        f"""
+        time_zone = "Europe/Berlin"
+        [worklist]
+        host = "127.0.0.1"
+        port = {pacs.dicom_port}
+        called = "ORTHANC"
+
+        [destinations.engine]
+        kind = "mllp"
+        host = "127.0.0.1"
+        port = {engine.port}
+
+        [destinations.pacs]
+        kind = "dicom"
+        host = "127.0.0.1"
+        port = {pacs.dicom_port}
+        called = "ORTHANC"
+        documents = ["sr"]
+        """
+    )
+    settings = ServiceSettings(
+        workers=1, port=0, keep_folder=folder / "kept", requests_per_minute=1_000_000,
+        hospital=read_hospital(folder / "hospital.toml"),
+    )  # fmt: skip
+    with LocalClient(create_app(settings)) as client:
+        yield client
+
+
+def settled(client: LocalClient, recording: str) -> dict[str, dict[str, Any]]:
+    until, states = time.monotonic() + 180, {"waiting"}
+    while not states <= {"delivered", "dead"}:
+        assert time.monotonic() < until, states
+        time.sleep(0.1)
+        rows = client.get(f"/v1/deliveries?recording={recording}").json()["deliveries"]
+        states = {row["state"] for row in rows} or {"waiting"}
+    return {row["destination"]: row for row in rows}
+
+
+def test_a_file_without_a_person_gets_that_of_its_order(pacs: Orthanc, tmp_path: Path) -> None:
+    header = sample_path("single-lead")
+
+    def sent(client: LocalClient, query: str) -> str:
+        files = []
+        for path in sorted(header.parent.glob(f"{header.stem}.*")):
+            extra = f"# {uuid.uuid4()}\n".encode() if path == header else b""
+            files.append(("file", (path.name, path.read_bytes() + extra)))
+        made = client.post(f"/v1/recordings?diagnose=true&{query}", files=files)
+        assert made.status_code == 201, made.text
+        return str(made.json()["recording"])
+
+    with mllp_receiver() as engine, hospital(tmp_path / "service", pacs, engine) as client:
+        recording = sent(client, "accession=A-17")
+        assert {row["state"] for row in settled(client, recording).values()} == {"delivered"}
+        (message,) = engine.taken
+        lines = {line.split("|")[0]: line.split("|") for line in message.decode().split("\r")}
+        assert lines["PID"][3] == "4711^^^KH^MR" and lines["PID"][5] == "Müller^Änne"
+        assert (lines["PID"][7], lines["PID"][8]) == ("19420102", "F")
+        assert (lines["OBR"][2], lines["OBR"][18]) == ("O-9", "A-17")
+        stored = pydicom.dcmread(io.BytesIO(pacs.file(pacs.studies()[STUDY]["SR"])))
+        assert (str(stored.PatientName), stored.PatientID) == ("Müller^Änne", "4711")
+        assert (stored.PatientBirthDate, stored.AccessionNumber) == ("19420102", "A-17")
+
+        # Two people have this number: nobody is named.
+        recording = sent(client, "accession=A-99")
+        settled(client, recording)
+        assert b"5001" not in engine.taken[1] and b"5002" not in engine.taken[1]
+
+        # The person is not the one of the order: nothing goes out, and it is said why.
+        recording = sent(client, "accession=A-17&patient=4712")
+        for row in settled(client, recording).values():
+            assert row["state"] == "dead" and "another person" in row["last_error"], row
+        assert len(engine.taken) == 2
+        trail = client.get("/v1/audit").json()["rows"]
+        asked = [row["outcome"] for row in trail if row["action"] == "worklist.asked"]
+        assert set(asked) == {"ok", "several", "another person"}
+        assert asked.count("ok") == 1, "it is asked once for a recording"
