@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
+from ecgfoundry.cli.saying import print_json, progress
+from ecgfoundry.cli.vocabulary import JsonResult
+
 if TYPE_CHECKING:
     from ecgfoundry.service.blobs import BlobStore
     from ecgfoundry.service.database.connection import Database
@@ -52,8 +55,16 @@ def _opened(keep_folder: Path, address: str | None) -> tuple[Database, BlobStore
     return Database(url), BlobStore(keep_folder / "blobs")
 
 
+def _print(tables: Database, *, json: bool) -> None:
+    address, revision = tables.url.render_as_string(), tables.revision()
+    if json:
+        print_json({"database": address, "revision": revision})
+    else:
+        print(f"{address}: revision {revision or 'none'}")
+
+
 @app.command
-def status(keep_folder: Path, *, database: str | None = None) -> int:
+def status(keep_folder: Path, *, database: str | None = None, json: JsonResult = False) -> int:
     """Say which revision the tables have.
 
     Parameters
@@ -65,12 +76,12 @@ def status(keep_folder: Path, *, database: str | None = None) -> int:
         file with it that the variable ECGFOUNDRY_DATABASE_FILE names.
     """
     tables, _ = _opened(keep_folder, database)
-    print(f"{tables.url.render_as_string()}: revision {tables.revision() or 'none'}")
+    _print(tables, json=json)
     return 0
 
 
 @app.command
-def upgrade(keep_folder: Path, *, database: str | None = None) -> int:
+def upgrade(keep_folder: Path, *, database: str | None = None, json: JsonResult = False) -> int:
     """Bring the tables up to date; a service that starts does the same.
 
     Parameters
@@ -80,12 +91,14 @@ def upgrade(keep_folder: Path, *, database: str | None = None) -> int:
     """
     tables, _ = _opened(keep_folder, database)
     tables.upgrade()
-    print(f"revision {tables.revision()}")
+    _print(tables, json=json)
     return 0
 
 
 @app.command
-def downgrade(keep_folder: Path, revision: str, *, database: str | None = None) -> int:
+def downgrade(
+    keep_folder: Path, revision: str, *, database: str | None = None, json: JsonResult = False
+) -> int:
     """Bring the tables back to the revision of an earlier version, before it is started.
 
     Parameters
@@ -97,12 +110,14 @@ def downgrade(keep_folder: Path, revision: str, *, database: str | None = None) 
     """
     tables, _ = _opened(keep_folder, database)
     tables.downgrade(revision)
-    print(f"revision {tables.revision() or 'none'}")
+    _print(tables, json=json)
     return 0
 
 
 @app.command
-def backup(keep_folder: Path, output: Path, *, database: str | None = None) -> int:
+def backup(
+    keep_folder: Path, output: Path, *, database: str | None = None, json: JsonResult = False
+) -> int:
     """Copy tables and recordings of one moment into a new folder; the service may go on.
 
     Parameters
@@ -114,7 +129,11 @@ def backup(keep_folder: Path, output: Path, *, database: str | None = None) -> i
     """
     from ecgfoundry.service.database.backup import back_up
 
-    counts = back_up(*_opened(keep_folder, database), output)
+    with progress("Copying"):
+        counts = back_up(*_opened(keep_folder, database), output)
+    if json:
+        print_json({"folder": output} | counts)
+        return 1 if counts["damaged"] else 0
     print(f"{output}: {counts['rows']} rows, {counts['files']} files")
     if counts["damaged"]:
         print(f"{counts['damaged']} files are damaged or gone and are not in the copy")
@@ -122,7 +141,9 @@ def backup(keep_folder: Path, output: Path, *, database: str | None = None) -> i
 
 
 @app.command
-def restore(source: Path, keep_folder: Path, *, database: str | None = None) -> int:
+def restore(
+    source: Path, keep_folder: Path, *, database: str | None = None, json: JsonResult = False
+) -> int:
     """Bring a copy back, into an empty folder and an empty database of either kind.
 
     Parameters
@@ -134,6 +155,10 @@ def restore(source: Path, keep_folder: Path, *, database: str | None = None) -> 
     """
     from ecgfoundry.service.database.backup import restore as bring_back
 
-    counts = bring_back(source, *_opened(keep_folder, database))
-    print(f"{keep_folder}: {counts['rows']} rows, {counts['files']} files")
+    with progress("Copying"):
+        counts = bring_back(source, *_opened(keep_folder, database))
+    if json:
+        print_json({"folder": keep_folder} | counts)
+    else:
+        print(f"{keep_folder}: {counts['rows']} rows, {counts['files']} files")
     return 0
