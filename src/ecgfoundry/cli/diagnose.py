@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -268,7 +269,8 @@ def _compare(earlier: str, files: Sequence[str], options: ReadOptions) -> Compar
                 raise SignalError(
                     "is too long to be compared; recordings of up to a minute are",
                     path=path,
-                    remedy="Cut a part out of it: ecgfoundry convert --start 0 --duration 10",
+                    remedy="Cut a part out of it: ecgfoundry convert "
+                    f"{shlex.quote(str(path))} part.edf --start 0 --duration 10",
                 )
             recordings.append(file.read(annotations=False))
     return compare_recordings(*recordings)

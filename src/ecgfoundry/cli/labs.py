@@ -53,11 +53,10 @@ def estimate(
     from ecgfoundry.inference.files import window_source
     from ecgfoundry.inference.predictor import load_model
     from ecgfoundry.labs.estimates import estimate_laboratory, refuse_synthetic
-    from ecgfoundry.samples import named_file
 
     predictor = load_model(model, threads=threads)
     refuse_synthetic(predictor.bundle, allowed=synthetic_ok)
-    with progress("Estimating"), open_file(named_file(file)) as opened:
+    with progress("Estimating"), open_file(file) as opened:
         answer = estimate_laboratory(
             predictor,
             window_source(opened),
