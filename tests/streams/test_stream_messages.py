@@ -14,6 +14,7 @@ from ecgfoundry.errors import EcgFoundryError, SignalError, StreamError
 from ecgfoundry.inference.live.frames import encode_frame
 from ecgfoundry.streams.description import StreamDescription, StreamOptions
 from ecgfoundry.streams.messages import frames_of_messages, read_opening
+from ecgfoundry.streams.mqtt import Arrival
 from ecgfoundry.streams.mqtt import _messages as mqtt_messages
 from ecgfoundry.streams.polar import decode_polar_frame
 from ecgfoundry.streams.sources import SOURCES, open_source
@@ -142,14 +143,34 @@ def test_a_notification_of_the_chest_strap_byte_by_byte() -> None:
 
 
 def test_a_broker_that_sends_too_much_ends_the_signal_instead_of_losing_some() -> None:
-    waiting: queue.Queue[bytes] = queue.Queue()
-    waiting.put(b"1\n2")
+    waiting: queue.Queue[Arrival] = queue.Queue()
+    waiting.put(Arrival(b"1\n2", 0.0, 1))
     lost: list[str] = []
     messages = mqtt_messages(waiting, lost, 0.1, "mqtt://host/topic")
     assert [next(messages), next(messages)] == [b"1", b"2"]
     lost.append("messages come faster than they can be read")
     with pytest.raises(StreamError, match="faster than they can be read"):
         next(messages)
+
+
+@pytest.mark.parametrize(
+    ("second", "starts"),
+    [
+        # 3 s at 10 Hz between two arrivals of two samples each: 28 lie between them.
+        (b'{"samples": [[3, 4]]}', [None, 30]),
+        (b'{"samples": [[3, 4]], "start": 5}', [None, 5]),  # the sender knows better
+        (b"3\n4", [None, 31]),  # lines are sent one by one: the first came with the message
+    ],
+)
+def test_a_connection_that_was_gone_leaves_a_hole(second: bytes, starts: list[int | None]) -> None:
+    waiting: queue.Queue[Arrival] = queue.Queue()
+    waiting.put(Arrival(b'{"samples": [[1, 2]]}', 100.0, 1))
+    waiting.put(Arrival(second, 103.0, 2))
+    messages = mqtt_messages(waiting, [], 0.1, "mqtt://host/topic")
+    frames = list(frames_of_messages(messages, StreamDescription(("I",), 10.0), "x"))
+    if len(frames) == 3:  # lines are gathered to tenths of a second, here one sample
+        assert [frames[2].start, frames[2].signal.tolist()] == [32, [[4.0]]]
+    assert [frame.start for frame in frames[:2]] == starts
 
 
 def test_every_kind_of_source_is_there_and_an_unknown_one_is_named() -> None:

@@ -142,17 +142,23 @@ def broker(tmp_path: Path) -> Iterator[int]:
         "user root\n" if os.getuid() == 0 else
         f"listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {secrets}\n"
     )  # fmt: skip
-    process = subprocess.Popen([MOSQUITTO, "-c", str(configuration)], stderr=subprocess.PIPE)
+    process = start_broker(port, configuration)
     try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
         yield port
     finally:
         process.terminate()
         process.wait()
+
+
+def start_broker(port: int, configuration: Path) -> subprocess.Popen[bytes]:
+    assert MOSQUITTO is not None
+    process = subprocess.Popen([MOSQUITTO, "-c", str(configuration)], stderr=subprocess.DEVNULL)
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    return process
 
 
 def publish(port: int, recording: Recording) -> None:
@@ -202,6 +208,74 @@ def test_mqtt_says_what_is_wrong(broker: int) -> None:
         with pytest.raises(StreamError, match=words) as caught:
             open_source(address).__enter__()
         assert "secret" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_broker_that_goes_and_comes_back_leaves_a_stated_hole(
+    tmp_path: Path, recording: Recording, numbered: bool
+) -> None:
+    """The broker dies while a device sends; the device sends on, to nobody, as radio does."""
+    paho = pytest.importorskip("paho.mqtt.client")
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed (Debian: mosquitto)")
+    port, configuration = free_port(), tmp_path / "open.conf"
+    as_root = "user root\n" if os.getuid() == 0 else ""
+    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n{as_root}")
+    rate, parts, gone = recording.sampling_rate, pieces(recording), threading.Event()
+    running = [start_broker(port, configuration)]
+    subscribed = threading.Event()
+
+    def message(start: int, piece: np.ndarray) -> str:
+        number = {"start": start} if numbered else {}
+        return json.dumps({"samples": piece.tolist(), **number})
+
+    def send(frames: list[tuple[int, np.ndarray]]) -> None:
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        client.connect("127.0.0.1", port)
+        client.loop_start()
+        for start, piece in frames:
+            client.publish("bed", message(start, piece), qos=1).wait_for_publish(10)
+        client.disconnect()
+        client.loop_stop()
+
+    def device() -> None:
+        assert subscribed.wait(20)
+        time.sleep(2.0)
+        send(parts[: len(parts) // 2])
+        running[-1].kill()
+        running[-1].wait()
+        began = time.monotonic()
+        running.append(start_broker(port, configuration))
+        time.sleep(3.5)  # one who follows tries again after a second, then after two
+        gone_s.append(time.monotonic() - began)
+        send(parts[len(parts) // 2 :])
+        gone.set()
+
+    gone_s: list[float] = []
+    sender = threading.Thread(target=device)
+    sender.start()
+    options = StreamOptions(("I",), rate, "mV", silence_s=6.0)
+    try:
+        # Leads and rate are stated here, so that nothing has to be read before it is open.
+        subscribed.set()
+        with open_source(f"mqtt://127.0.0.1:{port}/bed", options) as source:
+            frames = list(source.frames)
+        sender.join()
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    assert gone.is_set()
+    stream = LiveStream(load_model("rhythm-single-lead-edge"), ("I",), rate)
+    answers = [answer for frame in frames for answer in stream.run(frame)]
+    received = sum(frame.signal.shape[1] for frame in frames)
+    assert received == recording.signal.shape[1]
+    missing = answers[-1].counts.missing
+    if numbered:
+        assert missing == 0  # by its numbers nothing is missing, and they are believed
+    else:
+        assert missing / rate == pytest.approx(gone_s[0], abs=1.0)
 
 
 # -------------------------------------------------------------------------------------------- LSL

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import ecgfoundry
+from ecgfoundry.manifest.fingerprints import fingerprint, similar_pairs
 from ecgfoundry.synthesis.teaching import draw_people, write_teaching_set
 
 
@@ -35,6 +36,16 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
         {path.name: path.read_bytes() for path in sorted(folder.iterdir())} for folder in folders
     ]
     assert first == again and first != other
+
+
+def test_no_two_people_are_taken_for_copies(tmp_path: Path) -> None:
+    table = write_teaching_set(tmp_path / "ecgs", 90)
+    names = [row["file"] for row in csv.DictReader(table.open(encoding="utf-8"))]
+    values = [fingerprint(ecgfoundry.read(table.parent / name)) for name in names]
+    found = [int(value) for value in values if value is not None]
+    assert len(found) == 90
+    near = [(a, b) for a, b in similar_pairs(found, found) if a < b]
+    assert near == []
 
 
 def test_qt_follows_the_rate_in_those_without_a_long_one() -> None:

@@ -170,7 +170,7 @@ def explain(
     EcgFoundryError
     """
     if not isinstance(source, Recording):
-        with open_file(named_file(source)) as opened:
+        with open_file(source) as opened:
             model = model or default_model(opened)
             source = opened.read_seconds(0.0, EXCERPT_S, annotations=False)
     predictor = _predictor(model or default_model(source))

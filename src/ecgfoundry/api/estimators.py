@@ -20,7 +20,6 @@ from ecgfoundry.formats.files import read
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.manifest import Manifest, ManifestRow, MappedManifest
 from ecgfoundry.recording import Recording
-from ecgfoundry.samples import named_file
 
 try:
     from sklearn.base import (
@@ -70,7 +69,7 @@ class _OfRecordings(BaseEstimator):
                 )
                 for signal in X
             ]
-        return [one if isinstance(one, Recording) else read(named_file(one)) for one in X]
+        return [one if isinstance(one, Recording) else read(one) for one in X]
 
     def __getstate__(self) -> dict[str, Any]:
         """A runtime has handles of its own: the model is loaded anew where it is unpickled."""

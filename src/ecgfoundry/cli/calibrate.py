@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from ecgfoundry.cli.reading_options import StatedOptions
+from ecgfoundry.cli.saying import note, print_json, progress
 from ecgfoundry.cli.table_options import TableOptions
-from ecgfoundry.cli.vocabulary import Output
+from ecgfoundry.cli.vocabulary import JsonResult, Output
 
 
 def calibrate(
@@ -19,6 +19,7 @@ def calibrate(
     stated: StatedOptions | None = None,
     coverage: float = 0.9,
     runtime: str = "auto",
+    json: JsonResult = False,
 ) -> None:
     """Fit calibration, thresholds and prediction sets on your own labelled recordings.
 
@@ -38,32 +39,30 @@ def calibrate(
     runtime
         auto, onnxruntime or torch.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ecgfoundry.api.measuring import calibrate as run
     from ecgfoundry.inference.predictor import load_model
 
     predictor = load_model(model, runtime=runtime)
     data = (table or TableOptions()).read(manifest, stated=stated)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Scoring", total=len(data.manifest))
-        result = run(
-            predictor,
-            data,
-            output,
-            coverage=coverage,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with progress("Scoring", len(data.manifest)) as bar:
+        result = run(predictor, data, output, coverage=coverage, progress=bar.update)
     for record, reason in result.skipped.items():
-        print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
+        note(f"skipped {record}: {reason}")
     for name, reason in result.kept.items():
-        print(f"ecgfoundry: {name}: {reason}", file=sys.stderr)
+        note(f"{name}: {reason}")
     done = [f"{', '.join(result.fitted)} calibrated"] if result.fitted else []
     if result.sets is not None:
         done.append(f"sets hold the truth of {result.sets.coverage:.0%} of people like these")
         if result.sets.shared:
             shared = ", ".join(result.sets.shared)
-            print(f"ecgfoundry: too few people each, together {coverage:.0%}: {shared}",
-                  file=sys.stderr)  # fmt: skip
+            note(f"too few people each, together {coverage:.0%}: {shared}")
+    if json:
+        print_json({
+            "bundle": output,
+            "fitted": result.fitted,
+            "kept": result.kept,
+            "skipped": result.skipped,
+            "coverage": None if result.sets is None else result.sets.coverage,
+        })  # fmt: skip
+        return
     print(f"{output}: {'; '.join(done)}; use it with --model {output}")

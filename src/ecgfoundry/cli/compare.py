@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ecgfoundry.cli.vocabulary import OptionalOutput
+from ecgfoundry.cli.saying import note, print_json, progress
+from ecgfoundry.cli.vocabulary import JsonResult, OptionalOutput
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +28,7 @@ def compare(
     output: OptionalOutput = None,
     draws: int | None = None,
     seed: int = 0,
+    json: JsonResult = False,
 ) -> int:
     """Compare two models: paired on the same records, else as independent samples.
 
@@ -57,14 +58,18 @@ def compare(
     from ecgfoundry.api.measuring import compare as run
     from ecgfoundry.evaluation.settings import Settings
 
-    found = run(
-        a, b, output,
-        targets=targets, groups=groups, thresholds=(thresholds_a, thresholds_b),
-        settings=Settings.of(draws=draws, seed=seed),
-    )  # fmt: skip
-    for note in found.notes:
-        print(f"ecgfoundry: {note}", file=sys.stderr)
-    _print(Console(), found)
+    with progress("Comparing"):
+        found = run(
+            a, b, output,
+            targets=targets, groups=groups, thresholds=(thresholds_a, thresholds_b),
+            settings=Settings.of(draws=draws, seed=seed),
+        )  # fmt: skip
+    for words in found.notes:
+        note(words)
+    if json:
+        print_json(found.document)
+    else:
+        _print(Console(), found)
     return 0
 
 

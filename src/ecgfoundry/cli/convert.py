@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import ReadingOptions
+from ecgfoundry.cli.saying import error_document, note, print_json, progress
+from ecgfoundry.cli.vocabulary import JsonResult
 
 if TYPE_CHECKING:
     from ecgfoundry.formats.common.writing import Written
@@ -24,6 +26,7 @@ def convert(
     reading: ReadingOptions | None = None,
     start: float = 0.0,
     duration: float | None = None,
+    json: JsonResult = False,
 ) -> int:
     """Convert recordings: ecgfoundry convert IN... OUT.
 
@@ -59,18 +62,25 @@ def convert(
     failed = 0
     taken: dict[Path, Path] = {}
     jobs = _jobs(paths[:-1], Path(paths[-1]), to)
-    for source, target in jobs:
-        try:
-            _refuse_collision(source, target, taken)
-            recording = read(source, options, start_s=start, duration_s=duration)
-            written = write(recording, target, format=to, keep_subject=subject, overwrite=force)
-        except EcgFoundryError as error:
-            failed += 1
-            print(f"ecgfoundry: {error}", file=sys.stderr)
-            continue
-        print(_line(source, recording, written))
+    with progress("Converting", len(jobs)) as bar:
+        for done, (source, target) in enumerate(jobs):
+            bar.update(done)
+            try:
+                _refuse_collision(source, target, taken)
+                recording = read(source, options, start_s=start, duration_s=duration)
+                written = write(recording, target, format=to, keep_subject=subject, overwrite=force)
+            except EcgFoundryError as error:
+                failed += 1
+                if json:
+                    print_json({"file": source} | error_document(error))
+                print(f"ecgfoundry: {error}", file=sys.stderr)
+                continue
+            if json:
+                print_json(_document(source, recording, written))
+            else:
+                print(_line(source, recording, written))
     if len(jobs) > 1:
-        print(f"{len(jobs) - failed} of {len(jobs)} recordings were converted", file=sys.stderr)
+        note(f"{len(jobs) - failed} of {len(jobs)} recordings were converted")
     return 1 if failed else 0
 
 
@@ -113,6 +123,18 @@ def _refuse_collision(source: Path, target: Path, taken: dict[Path, Path]) -> No
             path=source,
             remedy="Rename one of them, or convert them into different folders",
         )
+
+
+def _document(source: Path, recording: Recording, written: Written) -> dict[str, Any]:
+    return {
+        "file": source,
+        "output": written.path,
+        "leads": recording.leads,
+        "sampling_rate_hz": recording.sampling_rate,
+        "duration_s": recording.duration_s,
+        "step_mv": written.step_mv,
+        "notes": written.notes,
+    }
 
 
 def _line(source: Path, recording: Recording, written: Written) -> str:

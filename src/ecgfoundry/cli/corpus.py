@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import json as json_module
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from ecgfoundry.cli.engine_options import EngineOptions
-from ecgfoundry.cli.vocabulary import Json, Output
+from ecgfoundry.cli.saying import note, print_json, progress
+from ecgfoundry.cli.vocabulary import Json, JsonResult, Output
 
 app = App(name="corpus", help="Build, verify, describe and copy corpora of ECG segments.")
-
-Progress = Callable[[int, int], None]
-
-
-@contextmanager
-def _progress(words: str) -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    with Bar(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(words, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @app.command
@@ -42,6 +27,7 @@ def build(
     drop_inverted: bool = False,
     only_ecg: bool = False,
     append: bool = False,
+    json: JsonResult = False,
 ) -> int:
     """Build a corpus of raw segments; started again after an interruption, it goes on.
 
@@ -74,7 +60,7 @@ def build(
         data = open_mc_med(source, split=split, labs=False)
         manifest, provenance = data.manifest(), data.report()
         for issue in data.issues:
-            print(f"ecgfoundry: {issue.count} x {issue.message}", file=sys.stderr)
+            note(f"{issue.count} x {issue.message}")
     else:
         manifest = read_recordings(source, need_targets=False).manifest
         sites = {row.site or "" for row in manifest.rows}
@@ -85,7 +71,7 @@ def build(
         leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
         gate=Gate(drop_inverted=drop_inverted, only_ecg=only_ecg),
     )
-    with _progress("Building") as progress:
+    with progress("Building") as bar:
         result = build_corpus(
             manifest,
             output,
@@ -93,22 +79,28 @@ def build(
             engine=(engine or EngineOptions()).make(),
             append=append,
             provenance=provenance,
-            progress=progress,
+            progress=bar.update,
         )
     document = result.document
+    failed = document["records"].get("failed", 0) + document["records"].get("partial", 0)
+    if failed:
+        note(f"{failed} records could not be read (whole)")
+    if json:
+        print_json({
+            "corpus": output, "segments": document["segments"], "records": document["records"],
+            "bytes": document["bytes"], "tasks": result.tasks, "made": result.made,
+        })  # fmt: skip
+        return 0 if document["segments"] else 1
     print(
         f"{output}: {document['segments']} segments of {sum(document['records'].values())} records "
         f"({document['records']}), {document['bytes'] / 1e6:.1f} MB; "
         f"{result.made} of {result.tasks} tasks were made now"
     )
-    failed = document["records"].get("failed", 0) + document["records"].get("partial", 0)
-    if failed:
-        print(f"ecgfoundry: {failed} records could not be read (whole)", file=sys.stderr)
     return 0 if document["segments"] else 1
 
 
 @app.command
-def verify(folder: Path, *, quick: bool = False) -> int:
+def verify(folder: Path, *, quick: bool = False, json: JsonResult = False) -> int:
     """Check every file, hash and index row of a corpus, and what is cached beside it.
 
     Parameters
@@ -120,14 +112,20 @@ def verify(folder: Path, *, quick: bool = False) -> int:
     """
     from ecgfoundry.corpus import verify_corpus
 
-    with _progress("Verifying") as progress:
-        found = verify_corpus(folder, hashes=not quick, progress=progress)
+    with progress("Verifying") as bar:
+        found = verify_corpus(folder, hashes=not quick, progress=bar.update)
     cached, stale = 0, list[str]()
     if found.ok and not quick:
         from ecgfoundry.corpus.standardized import verify_cache
         from ecgfoundry.corpus.store import open_corpus
 
         cached, stale = verify_cache(open_corpus(folder))
+    if json:
+        print_json({
+            "corpus": folder, "whole": found.ok, "segments": found.segments, "files": found.files,
+            "problems": [*found.problems, *stale], "cached": cached,
+        })  # fmt: skip
+        return 0 if found.ok and not stale else 1
     for problem in (*found.problems, *stale):
         print(f"ecgfoundry: {problem}", file=sys.stderr)
     verdict = "whole" if found.ok else f"{len(found.problems)} problem(s)"
@@ -147,6 +145,7 @@ def cache(
     upright: Annotated[bool, Parameter(negative="")] = False,
     storage: Literal["float32", "float16"] = "float32",
     engine: EngineOptions | None = None,
+    json: JsonResult = False,
 ) -> None:
     """Keep the segments of a corpus as a recipe standardizes them; training then reads those.
 
@@ -172,14 +171,18 @@ def cache(
     if group is not None:
         corpus = corpus.of_group(group)
     wanted = tuple(name.strip() for name in leads.split(",")) if leads else corpus.leads
-    with _progress("Standardizing") as progress:
+    with progress("Standardizing") as bar:
         made = build_cache(
             corpus,
             Input.of(recipe, wanted, corpus.leads, upright=upright),
             storage=storage,
             engine=(engine or EngineOptions()).make(),
-            progress=progress,
+            progress=bar.update,
         )
+    if json:
+        print_json({"corpus": folder, "segments": len(corpus), "recipe": recipe,
+                    "storage": storage, "made": made})  # fmt: skip
+        return
     print(f"{folder}: {len(corpus)} segments as {recipe} in {storage}; {made} shards made now")
 
 
@@ -208,9 +211,10 @@ def stats(
     from ecgfoundry.corpus.stats import corpus_statistics, write_page
 
     opened = open_corpus(corpus)
-    found = corpus_statistics(opened)
+    with progress("Counting"):
+        found = corpus_statistics(opened)
     if json:
-        print(json_module.dumps(found, indent=1))
+        print_json(found)
     else:
         table = Table("what", "value", title="SYNTHETIC" if found["synthetic"] else None)
         for name, value in found.items():
@@ -221,7 +225,7 @@ def stats(
 
 
 @app.command
-def copy(source: Path, url: str) -> None:
+def copy(source: Path, url: str, *, json: JsonResult = False) -> None:
     """Copy a finished corpus to another folder or an object store; goes on where it was.
 
     Parameters
@@ -233,6 +237,9 @@ def copy(source: Path, url: str) -> None:
     """
     from ecgfoundry.corpus.remote import copy_corpus
 
-    with _progress("Copying") as progress:
-        copied = copy_corpus(source, url, progress=progress)
+    with progress("Copying") as bar:
+        copied = copy_corpus(source, url, progress=bar.update)
+    if json:
+        print_json({"url": url, "files": copied})
+        return
     print(f"{url}: {copied} files copied")

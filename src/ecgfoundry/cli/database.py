@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
+from ecgfoundry.cli.saying import print_json, progress
+from ecgfoundry.cli.vocabulary import JsonResult
+
 if TYPE_CHECKING:
     from ecgfoundry.service.blobs import Blobs
     from ecgfoundry.service.database.connection import Database
@@ -54,8 +57,16 @@ def _opened(
     return Database(url), blobs_at(store, keep_folder)
 
 
+def _print(tables: Database, *, json: bool) -> None:
+    address, revision = tables.url.render_as_string(), tables.revision()
+    if json:
+        print_json({"database": address, "revision": revision})
+    else:
+        print(f"{address}: revision {revision or 'none'}")
+
+
 @app.command
-def status(keep_folder: Path, *, database: str | None = None) -> int:
+def status(keep_folder: Path, *, database: str | None = None, json: JsonResult = False) -> int:
     """Say which revision the tables have.
 
     Parameters
@@ -67,12 +78,12 @@ def status(keep_folder: Path, *, database: str | None = None) -> int:
         file with it that the variable ECGFOUNDRY_DATABASE_FILE names.
     """
     tables, _ = _opened(keep_folder, database)
-    print(f"{tables.url.render_as_string()}: revision {tables.revision() or 'none'}")
+    _print(tables, json=json)
     return 0
 
 
 @app.command
-def upgrade(keep_folder: Path, *, database: str | None = None) -> int:
+def upgrade(keep_folder: Path, *, database: str | None = None, json: JsonResult = False) -> int:
     """Bring the tables up to date; a service that starts does the same.
 
     Parameters
@@ -82,12 +93,14 @@ def upgrade(keep_folder: Path, *, database: str | None = None) -> int:
     """
     tables, _ = _opened(keep_folder, database)
     tables.upgrade()
-    print(f"revision {tables.revision()}")
+    _print(tables, json=json)
     return 0
 
 
 @app.command
-def downgrade(keep_folder: Path, revision: str, *, database: str | None = None) -> int:
+def downgrade(
+    keep_folder: Path, revision: str, *, database: str | None = None, json: JsonResult = False
+) -> int:
     """Bring the tables back to the revision of an earlier version, before it is started.
 
     Parameters
@@ -99,13 +112,18 @@ def downgrade(keep_folder: Path, revision: str, *, database: str | None = None) 
     """
     tables, _ = _opened(keep_folder, database)
     tables.downgrade(revision)
-    print(f"revision {tables.revision() or 'none'}")
+    _print(tables, json=json)
     return 0
 
 
 @app.command
 def backup(
-    keep_folder: Path, output: Path, *, database: str | None = None, blobs: str | None = None
+    keep_folder: Path,
+    output: Path,
+    *,
+    database: str | None = None,
+    blobs: str | None = None,
+    json: JsonResult = False,
 ) -> int:
     """Copy tables and recordings of one moment into a new folder; the service may go on.
 
@@ -120,7 +138,11 @@ def backup(
     """
     from ecgfoundry.service.database.backup import back_up
 
-    counts = back_up(*_opened(keep_folder, database, blobs), output)
+    with progress("Copying"):
+        counts = back_up(*_opened(keep_folder, database, blobs), output)
+    if json:
+        print_json({"folder": output} | counts)
+        return 1 if counts["damaged"] else 0
     print(f"{output}: {counts['rows']} rows, {counts['files']} files")
     if counts["damaged"]:
         print(f"{counts['damaged']} files are damaged or gone and are not in the copy")
@@ -129,7 +151,12 @@ def backup(
 
 @app.command
 def restore(
-    source: Path, keep_folder: Path, *, database: str | None = None, blobs: str | None = None
+    source: Path,
+    keep_folder: Path,
+    *,
+    database: str | None = None,
+    blobs: str | None = None,
+    json: JsonResult = False,
 ) -> int:
     """Bring a copy back, into an empty folder and an empty database of either kind.
 
@@ -144,6 +171,10 @@ def restore(
     """
     from ecgfoundry.service.database.backup import restore as bring_back
 
-    counts = bring_back(source, *_opened(keep_folder, database, blobs))
-    print(f"{keep_folder}: {counts['rows']} rows, {counts['files']} files")
+    with progress("Copying"):
+        counts = bring_back(source, *_opened(keep_folder, database, blobs))
+    if json:
+        print_json({"folder": keep_folder} | counts)
+    else:
+        print(f"{keep_folder}: {counts['rows']} rows, {counts['files']} files")
     return 0

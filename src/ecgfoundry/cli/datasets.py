@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
-from ecgfoundry.cli.vocabulary import Output
+from ecgfoundry.cli.saying import Bar, note, print_json, progress
+from ecgfoundry.cli.vocabulary import JsonResult, Output
 from ecgfoundry.errors import DatasetError
 
 if TYPE_CHECKING:
     from ecgfoundry.datasets import DatasetReport, Interval
+    from ecgfoundry.datasets.base import Dataset
     from ecgfoundry.manifest import ManifestRow
 
 app = App(name="datasets", help="Public data sets: what is read, and the manifest of a folder.")
 
 
 @app.command(name="list")
-def list_datasets(name: str | None = None) -> None:
+def list_datasets(name: str | None = None, *, json: JsonResult = False) -> None:
     """List the data sets, or describe one of them with its options.
 
     Parameters
@@ -34,6 +35,10 @@ def list_datasets(name: str | None = None) -> None:
     from ecgfoundry.datasets import DATASETS
 
     console = Console()
+    if json:
+        chosen = DATASETS.values() if name is None else [DATASETS[name]]
+        print_json({"datasets": [_described(entry) for entry in chosen]})
+        return
     if name is None:
         table = Table("name", "data set", "content", "licence")
         for entry in DATASETS.values():
@@ -54,6 +59,22 @@ def list_datasets(name: str | None = None) -> None:
     print("\n".join(lines))
 
 
+def _described(entry: Dataset) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "content": entry.content,
+        "folder": entry.folder,
+        "licence": entry.licence,
+        "url": entry.url,
+        "citation": entry.citation,
+        "options": {
+            option: {"help": about.help, "choices": about.choices, "default": about.default}
+            for option, about in entry.options.items()
+        },
+    }
+
+
 @app.command
 def manifest(
     name: str,
@@ -64,6 +85,7 @@ def manifest(
     vocabulary: str | None = None,
     intervals: Path | None = None,
     report: Path | None = None,
+    json: JsonResult = False,
 ) -> int:
     """Write the manifest of a data set's folder, with the reasons for what was left out.
 
@@ -85,12 +107,11 @@ def manifest(
     report
         JSON to write the cohort flow to.
     """
-    import json
-
     from ecgfoundry.datasets import DATASETS, DatasetReport
     from ecgfoundry.datasets.base import rows_relative_to, write_intervals
     from ecgfoundry.datasets.vocabulary_labels import in_vocabulary
     from ecgfoundry.datasets.writing import stream_manifest
+    from ecgfoundry.io import write_json
 
     entry = DATASETS[name]
     flow = DatasetReport()
@@ -99,15 +120,20 @@ def manifest(
     rows = _rows(items, marks)
     if vocabulary is not None:
         rows = in_vocabulary(rows, entry, vocabulary, flow)
-    written = stream_manifest(
-        output, rows_relative_to(rows, source=folder, target=output.resolve().parent)
-    )
+    with progress("Reading") as bar:
+        written = stream_manifest(
+            output,
+            _counted(rows_relative_to(rows, source=folder, target=output.resolve().parent), bar),
+        )
     if intervals is not None:
         write_intervals(intervals, marks)
     if report is not None:
-        report.write_text(json.dumps(flow.to_dict(), indent=2) + "\n", encoding="utf-8")
+        write_json(report, flow.to_dict(), indent=2)
     _print_flow(flow)
-    print(f"{output}: {written} of {flow.found} recordings")
+    if json:
+        print_json({"output": output, "rows": written, "flow": flow.to_dict()})
+    else:
+        print(f"{output}: {written} of {flow.found} recordings")
     return 0 if written else 1
 
 
@@ -134,11 +160,17 @@ def _rows(items: Iterator[ManifestRow | Interval], marks: list[Interval]) -> Ite
             marks.append(item)
 
 
+def _counted(rows: Iterator[ManifestRow], bar: Bar) -> Iterator[ManifestRow]:
+    for done, row in enumerate(rows, 1):
+        bar.update(done)
+        yield row
+
+
 def _print_flow(flow: DatasetReport) -> None:
     for reason, count in flow.skipped.most_common():
         examples = ", ".join(flow.examples.get(reason, []))
-        print(f"ecgfoundry: left out {count}: {reason} ({examples} …)", file=sys.stderr)
+        note(f"left out {count}: {reason} ({examples} …)")
     for name, count in flow.counts.most_common(20):
-        print(f"ecgfoundry: {count} {name}", file=sys.stderr)
-    for note in flow.notes:
-        print(f"ecgfoundry: {note}", file=sys.stderr)
+        note(f"{count} {name}")
+    for words in flow.notes:
+        note(words)

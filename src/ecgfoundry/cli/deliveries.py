@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import os
 import sys
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from ecgfoundry.cli.vocabulary import Json
+from ecgfoundry.cli.saying import print_json
+from ecgfoundry.cli.vocabulary import Json, JsonResult
 
 if TYPE_CHECKING:
     from ecgfoundry.service.database.connection import Database
@@ -54,7 +54,7 @@ def list_(
         rows = [delivery_out(row) for row in found]
     for row in rows:
         if json:
-            print(json_module.dumps(row, ensure_ascii=False))
+            print_json(row)
         else:
             tried = f"tried {row['attempts']} times" if row["attempts"] else "not tried yet"
             words = f": {row['last_error']}" if row["last_error"] else ""
@@ -69,6 +69,7 @@ def retry(
     *numbers: int,
     dead: Annotated[bool, Parameter(name="--dead", negative="")] = False,
     database: str | None = None,
+    json: JsonResult = False,
 ) -> int:
     """Send dead deliveries again; a running service does it at once.
 
@@ -94,8 +95,11 @@ def retry(
         if dead:
             chosen += [row.id for row in list_deliveries(session, state="dead", limit=100_000)]
         revived = [number for number in dict.fromkeys(chosen) if revive(session, number)]
-    print(f"{len(revived)} to be sent again")
     missing = [str(number) for number in numbers if number not in revived]
+    if json:
+        print_json({"revived": revived, "not_dead": [int(number) for number in missing]})
+    else:
+        print(f"{len(revived)} to be sent again")
     if missing:
         print(f"ecgfoundry: not dead: {', '.join(missing)}", file=sys.stderr)
     return 1 if missing else 0

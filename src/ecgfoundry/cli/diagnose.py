@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import ReadingOptions
+from ecgfoundry.cli.saying import note, print_json, progress
 from ecgfoundry.cli.vocabulary import Csv, Json, OptionalModel
 
 if TYPE_CHECKING:
@@ -132,30 +133,18 @@ def _interpret(
     runtime: str,
     threads: int | None,
 ) -> Iterator[FileResult]:
-    from rich.console import Console
-    from rich.progress import track
-
     from ecgfoundry.inference.files import default_model, find_recordings, interpret_files
     from ecgfoundry.inference.predictor import load_model
 
     paths, unknown = find_recordings(files)
     if unknown:
-        print(
-            f"ecgfoundry: {len(unknown)} file(s) are of no format that is read here and were "
-            f"skipped (for example {unknown[0]})",
-            file=sys.stderr,
+        note(
+            f"{len(unknown)} file(s) are of no format that is read here and were skipped "
+            f"(for example {unknown[0]})"
         )
     predictors: dict[str, Predictor] = {}
     if model is not None:  # a wrong name is one error, not one per file
         predictors[model] = load_model(model, runtime=runtime, threads=threads)
-    console = Console(stderr=True)
-    shown = track(
-        paths,
-        description="Interpreting",
-        console=console,
-        disable=len(paths) < 2 or not console.is_terminal,
-        transient=True,
-    )
 
     def choose(file: EcgFile) -> Predictor:
         name = model or default_model(file)
@@ -163,7 +152,11 @@ def _interpret(
             predictors[name] = load_model(name, runtime=runtime, threads=threads)
         return predictors[name]
 
-    yield from interpret_files(choose, shown, options=options, lead=lead)
+    with progress("Interpreting", len(paths)) as bar:
+        answers = interpret_files(choose, paths, options=options, lead=lead)
+        for done, answer in enumerate(answers, 1):
+            bar.update(done)
+            yield answer
 
 
 def _document(comparison: Comparison | None, answer: Interpretation) -> dict[str, Any]:
@@ -192,7 +185,7 @@ def _print_json(
         if answer is None and result.error is not None:
             answer = Interpretation.of_failure(result.error, result.file, model)
         document = {} if answer is None else form(answer)
-        print(json.dumps(document, ensure_ascii=False), flush=True)
+        print_json(document)
         refused = result.interpretation is None or result.interpretation.refused is not None
         if keep or refused:
             kept.append(result)
@@ -276,7 +269,8 @@ def _compare(earlier: str, files: Sequence[str], options: ReadOptions) -> Compar
                 raise SignalError(
                     "is too long to be compared; recordings of up to a minute are",
                     path=path,
-                    remedy="Cut a part out of it: ecgfoundry convert --start 0 --duration 10",
+                    remedy="Cut a part out of it: ecgfoundry convert "
+                    f"{shlex.quote(str(path))} part.edf --start 0 --duration 10",
                 )
             recordings.append(file.read(annotations=False))
     return compare_recordings(*recordings)

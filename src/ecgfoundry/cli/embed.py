@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from ecgfoundry.cli.engine_options import EngineOptions
 from ecgfoundry.cli.reading_options import StatedOptions
+from ecgfoundry.cli.saying import note, print_json, progress
 from ecgfoundry.cli.table_options import TableOptions
-from ecgfoundry.cli.vocabulary import Model, Output
+from ecgfoundry.cli.vocabulary import JsonResult, Model, Output
 
 if TYPE_CHECKING:
     from ecgfoundry.inference.batch.resumable import BatchProgress
@@ -25,6 +25,7 @@ def embed(
     runtime: str = "auto",
     threads: int | None = None,
     engine: EngineOptions | None = None,
+    json: JsonResult = False,
 ) -> None:
     """Write the embedding of every recording to a table; resumes where it was.
 
@@ -44,9 +45,6 @@ def embed(
     threads
         Threads within one call of the network, with one worker.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ecgfoundry.inference.batch.embed import embed_manifest
     from ecgfoundry.inference.batch.infer import as_recordings
     from ecgfoundry.inference.batch.inputs import is_corpus
@@ -57,11 +55,10 @@ def embed(
         recordings = as_recordings([manifest])
     else:
         recordings = (table or TableOptions()).read(manifest, stated=stated).manifest
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Embedding", total=len(recordings))
+    with progress("Embedding", len(recordings)) as bar:
 
-        def show(progress: BatchProgress) -> None:
-            bar.update(task, completed=progress.done)
+        def show(found: BatchProgress) -> None:
+            bar.update(found.done)
 
         options = BatchOptions(
             runtime=runtime,
@@ -73,7 +70,14 @@ def embed(
         )
         summary = embed_manifest(recordings, model, output, options)
     for record, reason in summary.failures:
-        print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
+        note(f"skipped {record}: {reason}")
+    if json:
+        print_json({
+            "output": output,
+            "records": summary.records - len(summary.failures),
+            "failures": [{"record": who, "reason": why} for who, why in summary.failures],
+        })  # fmt: skip
+        return
     if summary.finished_before:
-        print("ecgfoundry: the table is finished already; nothing was computed", file=sys.stderr)
+        note("the table is finished already; nothing was computed")
     print(f"{output}: {summary.records - len(summary.failures)} recordings")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import StatedOptions
+from ecgfoundry.cli.saying import note, print_json, progress
 from ecgfoundry.cli.table_options import TableOptions
-from ecgfoundry.cli.vocabulary import Output
+from ecgfoundry.cli.vocabulary import JsonResult, Output
 
 if TYPE_CHECKING:
     from ecgfoundry.evaluation.inputs import InputFiles
@@ -125,6 +126,7 @@ def evaluate(
     measuring: MeasuringOptions | None = None,
     internal: Path | None = None,
     title: str | None = None,
+    json: JsonResult = False,
 ) -> int:
     """Measure predictions: intervals by patient, controls, calibration, subgroups, a report.
 
@@ -144,9 +146,6 @@ def evaluate(
     title
         Of the report.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ecgfoundry.api.measuring import evaluate as run
     from ecgfoundry.api.measuring import evaluate_predictions
     from ecgfoundry.evaluation.settings import Settings
@@ -169,11 +168,10 @@ def evaluate(
         print(f"ecgfoundry: {problem}", file=sys.stderr)
         return 2
     settings = Settings.of(draws=how.draws, seed=how.seed, controls=how.controls)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Reading", total=None)
+    with progress("Reading") as bar:
 
         def show(step: str, done: int, total: int) -> None:
-            bar.update(task, description=step.capitalize(), completed=done, total=total)
+            bar.update(done, total, step.capitalize())
 
         if given is not None:
             result = evaluate_predictions(
@@ -188,7 +186,10 @@ def evaluate(
                 split=how.split, lead=how.lead, settings=settings,
                 title=title or f"{model} on {manifest.stem}", internal=internal, progress=show,
             )  # fmt: skip
-    for note in result.notes:
-        print(f"ecgfoundry: {note}", file=sys.stderr)
+    for words in result.notes:
+        note(words)
+    if json:
+        print_json(result.document)
+        return 0
     print(f"{output}: {result.summary}; see report.html, metrics.csv, metrics.json")
     return 0

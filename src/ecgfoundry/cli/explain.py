@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import ReadingOptions
+from ecgfoundry.cli.saying import print_json, progress
 from ecgfoundry.cli.table_options import RecordingsOptions
 from ecgfoundry.cli.vocabulary import Json, OptionalModel, OptionalOutput
 
@@ -89,15 +90,13 @@ def explain(
     else:
         name, recording, fitting = _of_table(file, record, table or RecordingsOptions(), reading)
     predictor = load_model(model or fitting, threads=how.threads)
-    found = run(
-        recording, target,
-        model=predictor, lead=how.lead, method=how.method, by=how.by, start_s=how.start,
-    )  # fmt: skip
+    with progress("Explaining"):
+        found = run(
+            recording, target,
+            model=predictor, lead=how.lead, method=how.method, by=how.by, start_s=how.start,
+        )  # fmt: skip
     if json:
-        import json as writer
-
-        document = {"file": name, "model": predictor.bundle.name, **found.saliency.to_dict()}
-        print(writer.dumps(document, ensure_ascii=False))
+        print_json({"file": name, "model": predictor.bundle.name, **found.saliency.to_dict()})
     else:
         print(f"{found.answer}\n{_summary(found.saliency)}")
     if output is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +10,10 @@ from cyclopts import Parameter
 
 from ecgfoundry.cli.card_options import CardOptions
 from ecgfoundry.cli.reading_options import StatedOptions
+from ecgfoundry.cli.saying import line, note, print_json
 from ecgfoundry.cli.settings import command_with_settings
 from ecgfoundry.cli.table_options import TableOptions
-from ecgfoundry.cli.vocabulary import OptionalModel, Output
+from ecgfoundry.cli.vocabulary import JsonResult, OptionalModel, Output
 from ecgfoundry.training.settings import FinetuneSettings
 
 
@@ -54,6 +54,7 @@ def finetune(
     model: OptionalModel = None,
     learned: TaskOptions | None = None,
     card: CardOptions | None = None,
+    json: JsonResult = False,
     settings: FinetuneSettings,
 ) -> None:
     """Train a model on your own recordings; ends with a bundle that 'diagnose' uses.
@@ -96,14 +97,18 @@ def finetune(
         settings=settings,
         card=(card or CardOptions()).of("ecgfoundry finetune"),
         overwrite=overwrite,
-        say=lambda line: print(line, file=sys.stderr, flush=True),
+        say=line,
     )  # fmt: skip
     for record, reason in list(result.skipped.items())[:5]:
-        print(f"ecgfoundry: left out {record}: {reason}", file=sys.stderr)
+        note(f"left out {record}: {reason}")
     if len(result.skipped) > 5:
-        print(
-            f"ecgfoundry: {len(result.skipped)} were left out; all in {output / 'data.json'}",
-            file=sys.stderr,
-        )
+        note(f"{len(result.skipped)} were left out; all in {output / 'data.json'}")
+    if json:
+        print_json({
+            "bundle": result.bundle,
+            "metrics": [metric.to_dict() for metric in result.metrics],
+            "skipped": result.skipped,
+        })  # fmt: skip
+        return
     print("\n".join([HEADER, *(figure_row(metric) for metric in result.metrics)]))
     print(f"\n{result.bundle}: use it with: ecgfoundry diagnose FILE --model {result.bundle}")

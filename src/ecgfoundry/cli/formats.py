@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json as json_module
 from typing import TYPE_CHECKING, Any
 
+from ecgfoundry.cli.saying import print_json
 from ecgfoundry.cli.vocabulary import Json
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def formats(*, json: Json = False) -> None:
     """
     document = _document()
     if json:
-        print(json_module.dumps(document, ensure_ascii=False))
+        print_json(document)
     else:
         _print_tables(document)
 

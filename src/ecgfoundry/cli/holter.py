@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ecgfoundry.cli.saying import note, print_json, progress
 from ecgfoundry.cli.vocabulary import Json, Model, Output
 
 if TYPE_CHECKING:
@@ -52,25 +51,20 @@ def holter(
     pdf
         Write report.pdf, where the extra "plot" is installed.
     """
-    from rich.console import Console
-    from rich.progress import Progress, TimeRemainingColumn
-
     from ecgfoundry.inference.holter import HolterSettings, measure_holter
     from ecgfoundry.samples import named_file
 
     settings = HolterSettings(model=model if rhythm else None, lead=lead, pause_s=pause)
-    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Measuring", total=None)
+    with progress("Measuring") as bar:
 
-        def show(progress: HolterProgress) -> None:
-            bar.update(task, completed=progress.done_s, total=progress.total_s)
+        def show(found: HolterProgress) -> None:
+            bar.update(int(found.done_s), int(found.total_s))
 
         path = named_file(file)
         report = measure_holter(path, output, settings, workers=workers, progress=show)
     _write_report(report, path, output, pdf=pdf)
     if json:
-        print(json_module.dumps(report.to_dict(), indent=1))
+        print_json(report.to_dict())
         return
     _print(report, output)
 
@@ -89,7 +83,7 @@ def _write_report(report: HolterReport, path: Path, output: Path, *, pdf: bool) 
         try:
             write_whole(output / "report.pdf", html_to_pdf(page))
         except MissingExtraError as error:
-            print(f"ecgfoundry: no report.pdf: {error}", file=sys.stderr)
+            note(f"no report.pdf: {error}")
 
 
 def _print(report: HolterReport, output: Path) -> None:

@@ -9,8 +9,9 @@ from cyclopts import Parameter
 
 from ecgfoundry.cli.engine_options import EngineOptions
 from ecgfoundry.cli.reading_options import StatedOptions
+from ecgfoundry.cli.saying import note, print_json, progress
 from ecgfoundry.cli.table_options import TableOptions
-from ecgfoundry.cli.vocabulary import Model, Output
+from ecgfoundry.cli.vocabulary import JsonResult, Model, Output
 
 if TYPE_CHECKING:
     from ecgfoundry.inference.batch.infer import BatchProgress
@@ -28,6 +29,7 @@ def infer(
     runtime: str = "auto",
     windows: Annotated[bool, Parameter(negative="")] = False,
     engine: EngineOptions | None = None,
+    json: JsonResult = False,
 ) -> int:
     """Interpret a manifest, folders of ECGs or a corpus into one table; resumes.
 
@@ -45,9 +47,6 @@ def infer(
     windows
         One row per window instead of one per recording.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     from ecgfoundry.inference.batch.infer import as_recordings, infer_batch
 
     if not recordings:
@@ -63,21 +62,14 @@ def infer(
     else:
         chosen = as_recordings(
             recordings,
-            say=lambda note: print(f"ecgfoundry: {note}", file=sys.stderr),
+            say=note,
             stated=None if stated is None else stated.to_read(),
         )
-    with Progress(
-        TextColumn("Interpreting"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}, {task.fields[rate]:.1f}/s"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[failed]} without an answer"),
-        console=Console(stderr=True),
-    ) as bar:
-        task = bar.add_task("", total=len(chosen), rate=0.0, failed=0)
+    with progress("Interpreting", len(chosen)) as bar:
 
-        def show(progress: BatchProgress) -> None:
-            bar.update(task, completed=progress.done, rate=progress.rate, failed=progress.failed)
+        def show(found: BatchProgress) -> None:
+            without = f", {found.failed} without an answer" if found.failed else ""
+            bar.update(found.done, words=f"{found.rate:.1f}/s{without}")
 
         summary = infer_batch(
             chosen,
@@ -90,10 +82,19 @@ def infer(
             progress=show,
         )
     for record, reason in summary.failures[:SHOWN_FAILURES]:
-        print(f"ecgfoundry: {record}: {reason}", file=sys.stderr)
+        note(f"{record}: {reason}")
     if len(summary.failures) > SHOWN_FAILURES:
-        more = len(summary.failures) - SHOWN_FAILURES
-        print(f"ecgfoundry: … and {more} more; see the column 'status'", file=sys.stderr)
+        note(f"… and {len(summary.failures) - SHOWN_FAILURES} more; see the column 'status'")
+    if json:
+        print_json({
+            "output": summary.output,
+            "records": summary.records,
+            "resumed": summary.resumed,
+            "seconds": summary.seconds,
+            "runtime": summary.runtime,
+            "failures": [{"record": who, "reason": why} for who, why in summary.failures],
+        })  # fmt: skip
+        return 1 if summary.failures else 0
     if summary.finished_before:
         print(
             f"{summary.output}: is finished already ({summary.records} recordings, "

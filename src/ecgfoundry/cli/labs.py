@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from ecgfoundry.cli.saying import line, note, print_json, progress
 from ecgfoundry.cli.settings import command_with_settings
-from ecgfoundry.cli.vocabulary import Json, Model, OptionalOutput, Output
+from ecgfoundry.cli.vocabulary import Json, JsonResult, Model, OptionalOutput, Output
 from ecgfoundry.labs.settings import LaboratoryReportSettings, LaboratorySettings
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ app = App(
 
 @app.default
 def estimate(
-    file: Path,
+    file: str,
     *,
     model: Model,
     synthetic_ok: Annotated[bool, Parameter(negative="")] = False,
@@ -52,23 +53,20 @@ def estimate(
     from ecgfoundry.inference.files import window_source
     from ecgfoundry.inference.predictor import load_model
     from ecgfoundry.labs.estimates import estimate_laboratory, refuse_synthetic
-    from ecgfoundry.samples import named_file
 
     predictor = load_model(model, threads=threads)
     refuse_synthetic(predictor.bundle, allowed=synthetic_ok)
-    with open_file(named_file(file)) as opened:
+    with progress("Estimating"), open_file(file) as opened:
         answer = estimate_laboratory(
             predictor,
             window_source(opened),
             opened.part(0, 0),
             lead=lead,
-            file=str(file),
+            file=file,
             synthetic_ok=synthetic_ok,
         )
     if json:
-        import json as writer
-
-        print(writer.dumps(answer.to_dict(), indent=1, ensure_ascii=False))
+        print_json(answer.to_dict())
     else:
         _print_answer(answer)
     return 0 if answer.refused is None else 1
@@ -109,9 +107,9 @@ def _print_answer(answer: LaboratoryAnswer) -> None:
             f"lead {answer.leads_used[0]}"
         )
     for notice in answer.warnings:
-        print(f"ecgfoundry: {notice.message}", file=sys.stderr)
-    for line in caveats(answer):
-        print(line)
+        note(notice.message)
+    for caveat in caveats(answer):
+        print(caveat)
 
 
 def _range(low: float | None, high: float | None, form: str) -> str:
@@ -129,6 +127,7 @@ def train(
     model: Model = "net1d-1lead",
     preprocessing: str | None = None,
     name: str | None = None,
+    json: JsonResult = False,
     settings: LaboratorySettings,
 ) -> None:
     """Train on a corpus of MC-MED; ends with a bundle that 'labs FILE' uses.
@@ -165,8 +164,12 @@ def train(
         corpus, output, tables=tables, model=model, settings=settings,
         preprocessing=preprocessing, card=replace(LABORATORY_CARD, name=name),
         overwrite=overwrite,
-        say=lambda line: print(line, file=sys.stderr, flush=True),
+        say=line,
     )  # fmt: skip
+    if json:
+        print_json({"bundle": result.bundle, "values": result.values, "targets": result.targets,
+                    "metrics": [metric.to_dict() for metric in result.metrics]})  # fmt: skip
+        return
     print(f"{result.bundle}: made; {len(result.targets)} targets")
     if result.values is not None:
         print(f"{result.values}: made; the values themselves")
@@ -181,6 +184,7 @@ def report(
     tables: Path,
     output: Output,
     target: Annotated[list[str] | None, Parameter(negative="")] = None,
+    json: JsonResult = False,
     settings: LaboratoryReportSettings,
 ) -> None:
     """Measure a laboratory bundle on test patients, beside its controls: HTML, CSV, JSON.
@@ -203,10 +207,15 @@ def report(
     require_torch("the laboratory report")
     from ecgfoundry.labs.evaluation import laboratory_report
 
-    rows = laboratory_report(bundle, corpus, tables, output, targets=target, settings=settings)
+    with progress("Measuring"):
+        rows = laboratory_report(bundle, corpus, tables, output, targets=target, settings=settings)
     own = [row.found.band for row in rows if row.level == "visit" and row.ecg == "all"]
     bands = {band: own.count(band) for band in ("strong", "moderate", "limited")}
-    words = "SYNTHETIC data: " if any(row.synthetic for row in rows) else ""
+    synthetic = any(row.synthetic for row in rows)
+    if json:
+        print_json({"output": output, "targets": len(own), "bands": bands, "synthetic": synthetic})
+        return
+    words = "SYNTHETIC data: " if synthetic else ""
     print(f"{words}{len(own)} targets, visits: {bands}; see {output / 'report.html'}")
 
 
@@ -217,6 +226,7 @@ def catalogue(
     split: str = "random",
     minimum_patients: int = 10,
     output: OptionalOutput = None,
+    json: JsonResult = False,
 ) -> int:
     """Print the catalogue of indicators, or what a copy of MC-MED has of it, with counts.
 
@@ -232,11 +242,11 @@ def catalogue(
         Also write the table as .csv or .json here.
     """
     if folder is None:
-        return _print_reviewed(output)
-    return _print_counted(folder, split, minimum_patients, output)
+        return _print_reviewed(output, json=json)
+    return _print_counted(folder, split, minimum_patients, output, json=json)
 
 
-def _print_reviewed(output: Path | None) -> int:
+def _print_reviewed(output: Path | None, *, json: bool) -> int:
     from rich.console import Console
     from rich.table import Table
 
@@ -245,6 +255,20 @@ def _print_reviewed(output: Path | None) -> int:
     table = Table("indicator", "LOINC", "unit", "abnormal", "what it is", "names that are merged")
     table.columns[0].no_wrap = True
     found = reviewed_catalogue()
+    if output is not None:
+        _write_text(output, CATALOGUE_FILE.read_text(encoding="utf-8"))
+    if json:
+        print_json({
+            "indicators": [
+                {
+                    "indicator": one.name, "loinc": one.loinc, "unit": one.unit,
+                    "directions": one.directions, "display": one.display,
+                    "specimen": one.specimen, "components": one.components,
+                }
+                for one in found.indicators
+            ]
+        })  # fmt: skip
+        return 0
     for indicator in found.indicators:
         table.add_row(
             indicator.name,
@@ -258,12 +282,12 @@ def _print_reviewed(output: Path | None) -> int:
     print(
         f"{len(found)} indicators, {sum(i.loinc is not None for i in found.indicators)} with LOINC"
     )
-    if output is not None:
-        _write_text(output, CATALOGUE_FILE.read_text(encoding="utf-8"))
     return 0
 
 
-def _print_counted(folder: Path, split: str, minimum: int, output: Path | None) -> int:
+def _print_counted(
+    folder: Path, split: str, minimum: int, output: Path | None, *, json: bool
+) -> int:
     import polars as pl
     from rich.console import Console
     from rich.table import Table
@@ -272,11 +296,23 @@ def _print_counted(folder: Path, split: str, minimum: int, output: Path | None) 
     from ecgfoundry.labs.targets.generation import data_catalogue
     from ecgfoundry.labs.targets.results import indicator_results
 
-    data = open_mc_med(folder, split=split)
-    results = indicator_results(data.labs)
-    recorded = {waveform.visit for waveform in data.waveforms}
-    cohort = data.visits.filter(pl.col("visit").is_in(list(recorded)))
-    counted = data_catalogue(results.table, cohort, minimum_patients=minimum)
+    with progress("Counting"):
+        data = open_mc_med(folder, split=split)
+        results = indicator_results(data.labs)
+        recorded = {waveform.visit for waveform in data.waveforms}
+        cohort = data.visits.filter(pl.col("visit").is_in(list(recorded)))
+        counted = data_catalogue(results.table, cohort, minimum_patients=minimum)
+    if output is not None:
+        text = counted.write_json() if output.suffix == ".json" else counted.write_csv()
+        _write_text(output, text)
+    if json:
+        print_json({
+            "synthetic": data.synthetic,
+            "targets": counted.to_dicts(),
+            "rows_by_reason": results.counts,
+            "unclaimed": dict(results.unclaimed.iter_rows()),
+        })  # fmt: skip
+        return 0
     columns = ("indicator", "direction", "LOINC", "unit", "results", "patients", "prevalence")
     table = Table(*columns, "enters", title="SYNTHETIC" if data.synthetic else None)
     table.columns[0].no_wrap = True
@@ -307,9 +343,6 @@ def _print_counted(folder: Path, split: str, minimum: int, output: Path | None) 
         for name, count in results.unclaimed.head(30).iter_rows():
             shown.add_row(name, str(count))
         console.print(shown)
-    if output is not None:
-        text = counted.write_json() if output.suffix == ".json" else counted.write_csv()
-        _write_text(output, text)
     return 0
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 
 from ecgfoundry._version import __version__
 from ecgfoundry.cli import (
     calibrate,
     compare,
+    completion,
     convert,
     corpus,
     database,
@@ -38,12 +41,15 @@ from ecgfoundry.cli import (
     train,
     watch,
 )
+from ecgfoundry.cli.saying import be_quiet, error_document, print_json
 from ecgfoundry.errors import EcgFoundryError
 
 app = App(
     name="ecgfoundry",
     version=__version__,
+    version_flags=["--version", "-V"],
     help="An ECG in, named and calibrated findings out. Not a medical device.",
+    suppress_keyboard_interrupt=False,
 )
 app.command(diagnose.diagnose)
 app.command(calibrate.calibrate)
@@ -74,15 +80,75 @@ app.command(corpus.app)
 app.command(labs.app)
 app.command(synth.app)
 
+app.command(completion.completion)
+
+RESUMED = frozenset((
+    "corpus build", "corpus cache", "corpus copy", "embed", "finetune", "holter", "infer",
+    "labs train", "models pull", "pretrain", "train-defaults",
+))  # fmt: skip
+"""Commands that go on where they were when they are given again; the others begin anew."""
+
+EVERY = Group("Every command", sort_key=99)
+
+
+@app.meta.default
+def launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    quiet: Annotated[
+        bool,
+        Parameter(
+            name=["--quiet", "-q"], negative="", group=EVERY,
+            help="Say nothing but answers and errors: no notes, no progress.",
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        Parameter(
+            name=["--verbose", "-v"], negative="", group=EVERY,
+            help="Say more: where in the code an error was found, and what the libraries log.",
+        ),
+    ] = False,
+) -> Any:  # fmt: skip
+    """An ECG in, named and calibrated findings out. Not a medical device."""
+    be_quiet(quiet)
+    if verbose:
+        import logging
+
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    try:
+        return app(tokens, exit_on_error=True, result_action="return_value")
+    except EcgFoundryError as error:
+        if verbose:
+            import traceback
+
+            traceback.print_exc()
+        if "--json" in tokens:
+            print_json(error_document(error))
+        print(f"ecgfoundry: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\necgfoundry: {_stopped(tokens)}", file=sys.stderr)
+        return 130
+
+
+def _stopped(tokens: Sequence[str]) -> str:
+    """Say after Ctrl-C how to go on: the command as it was given."""
+    given = shlex.join(("ecgfoundry", *tokens))
+    path, _, _ = app.parse_commands(tokens)
+    if " ".join(path) in RESUMED:
+        return f"stopped; what is finished stays. To go on: {given}"
+    return f"stopped. To begin anew: {given}"
+
 
 def main(tokens: Annotated[list[str] | None, Parameter(parse=False)] = None) -> None:
-    """Run the command line: one-line errors, exit code 1 for bad input and 2 for bad usage."""
+    """Run the command line.
+
+    Exit codes: 0, 1 for bad input (one line says what and what to do), 2 for bad usage, 130 for
+    Ctrl-C (a line says how to go on), 141 where nobody reads the output any more.
+    """
     try:
-        code = app(tokens, exit_on_error=True, result_action="return_value")
-    except EcgFoundryError as error:
-        print(f"ecgfoundry: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
+        code = app.meta(tokens, exit_on_error=True, result_action="return_value")
+    except KeyboardInterrupt:  # before the command was read
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
 from pathlib import Path
 
 from cyclopts import App
 
 from ecgfoundry.cli.reading_options import StatedOptions
+from ecgfoundry.cli.saying import note, print_json, progress
 from ecgfoundry.cli.table_options import TableOptions
-from ecgfoundry.cli.vocabulary import Json, OptionalModel, Output
+from ecgfoundry.cli.vocabulary import Json, JsonResult, OptionalModel, Output
 
 app = App(name="manifest", help="Check a table of recordings, and split it by patient.")
 
@@ -46,20 +45,21 @@ def check(
     table = table or TableOptions()
     data = table.read(manifest, check=False, need_targets=table.target is not None, stated=stated)
     spec = load_bundle(find_bundle(model)).input if model is not None else None
-    problems = check_manifest(
-        data.manifest, targets=data.targets, model_input=spec, open_files=open_files
-    )
+    with progress("Reading", len(data.manifest)) as bar:
+        problems = check_manifest(
+            data.manifest, targets=data.targets, model_input=spec, open_files=open_files,
+            progress=bar.update,
+        )  # fmt: skip
     problems = [*target_problems(data), *problems]
     for line in class_counts(data):
-        print(line, file=sys.stderr)
+        note(line)
     for problem in problems:
-        print(json_module.dumps(problem.to_dict()) if json else problem)
+        print_json(problem.to_dict()) if json else print(problem)
     rows, patients = len(data.manifest), len(set(data.manifest.groups()))
     grave = sum(problem.severity != "warning" for problem in problems)
-    print(
+    note(
         f"{manifest}: {rows} rows, {patients} patients, {grave} grave problem(s), "
-        f"{len(problems) - grave} warning(s)",
-        file=sys.stderr,
+        f"{len(problems) - grave} warning(s)"
     )
     return 1 if grave else 0
 
@@ -73,6 +73,7 @@ def split(
     validation: float = 0.15,
     test: float = 0.15,
     seed: int = 0,
+    json: JsonResult = False,
 ) -> None:
     """Write the manifest with a column 'split': by patient, by a hash that moves nobody later.
 
@@ -104,7 +105,10 @@ def split(
     rows = [replace(row, path=str((folder / row.path).resolve())) for row in parted.rows]
     write_manifest(output, rows)
     counts = {name: len(parted.of_split(name)) for name in ("train", "validation", "test")}
-    print(f"{output}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
+    if json:
+        print_json({"output": output, "rows": counts})
+    else:
+        print(f"{output}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
 
 
 @app.command
@@ -119,6 +123,7 @@ def croissant(
     url: str,
     cite_as: str | None = None,
     data_version: str = "1.0.0",
+    json: JsonResult = False,
 ) -> None:
     """Describe a table of recordings in Croissant, for catalogues of data sets.
 
@@ -147,5 +152,9 @@ def croissant(
     from ecgfoundry.manifest.croissant import CroissantAbout, croissant_document
 
     about = CroissantAbout(name, description, license, creator, url, cite_as, data_version)
-    write_json(output, croissant_document(manifest, about))
-    print(f"{output}: Croissant 1.0")
+    with progress("Describing"):
+        write_json(output, croissant_document(manifest, about))
+    if json:
+        print_json({"output": output, "conforms_to": "Croissant 1.0"})
+    else:
+        print(f"{output}: Croissant 1.0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv as csv_module
-import json as json_module
 import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import ReadingOptions
+from ecgfoundry.cli.saying import error_document, note, print_json, progress
 from ecgfoundry.cli.vocabulary import Csv, Json
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def measure(
         words = (
             f"{count['measured']} measured, {count['refused']} refused, {count['failed']} failed"
         )
-        print(f"ecgfoundry: {words}", file=sys.stderr)
+        note(words)
     return 1 if count["failed"] else 0
 
 
@@ -86,16 +86,20 @@ def _measured(paths: list[str], options: ReadOptions) -> Iterator[Result]:
     from ecgfoundry.formats.files import open_file
     from ecgfoundry.measurements.measuring import measure as measure_file
 
-    for path in paths:
-        try:
-            with open_file(path, options) as file:
-                stated = device_measurements(file.info.header)
-                yield path, measure_file(file), stated, None
-        except EcgFoundryError as error:
-            from ecgfoundry.reports.wording import printable
+    with progress("Measuring", len(paths)) as bar:
+        for done, path in enumerate(paths):
+            bar.update(done)
+            try:
+                with open_file(path, options) as file:
+                    stated = device_measurements(file.info.header)
+                    found = measure_file(file)
+            except EcgFoundryError as error:
+                from ecgfoundry.reports.wording import printable
 
-            print(f"ecgfoundry: {printable(str(error))}", file=sys.stderr)
-            yield path, None, {}, error
+                print(f"ecgfoundry: {printable(str(error))}", file=sys.stderr)
+                yield path, None, {}, error
+            else:
+                yield path, found, stated, None
 
 
 def _counted(count: dict[str, int], measured: Measurements | None) -> None:
@@ -115,10 +119,8 @@ def _print_json(results: Iterator[Result]) -> dict[str, int]:
         if measured is not None:
             document = measured.to_dict() | {"file": path, "device": dict(stated)}
         elif error is not None:
-            document["error"] = {
-                "code": error.code, "message": str(error), "remedy": error.remedy
-            }  # fmt: skip
-        print(json_module.dumps(document, ensure_ascii=False, allow_nan=False), flush=True)
+            document |= error_document(error)
+        print_json(document)
     return count
 
 

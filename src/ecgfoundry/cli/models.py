@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from ecgfoundry.cli.vocabulary import Output
+from ecgfoundry.cli.saying import note, print_json, progress
+from ecgfoundry.cli.vocabulary import JsonResult, Output
 
 if TYPE_CHECKING:
+    from ecgfoundry.api.models import ModelSummary
     from ecgfoundry.models.bundle import Bundle
 
 app = App(name="models", help="List, show, verify, export, import and pull models.")
 
 
 @app.command(name="list")
-def list_models() -> None:
+def list_models(*, json: JsonResult = False) -> None:
     """List the models that are installed or were pulled, and those that can be pulled."""
     from rich.console import Console
     from rich.table import Table
 
     from ecgfoundry.api.models import list_models as found
 
+    if json:
+        print_json({"models": [_described(model) for model in found()]})
+        return
     table = Table("model", "version", "input", "targets", "where")
     for column in table.columns[:2]:
         column.no_wrap = True
@@ -40,8 +45,23 @@ def list_models() -> None:
     Console().print(table)
 
 
+def _described(model: ModelSummary) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "version": model.version,
+        "where": model.where,
+        "lead_mode": model.lead_mode,
+        "leads": model.leads,
+        "sampling_rate_hz": model.sampling_rate,
+        "window_s": model.window_s,
+        "target_kind": model.target_kind,
+        "targets": model.targets,
+        "folder": model.folder,
+    }
+
+
 @app.command
-def show(model: str) -> None:
+def show(model: str, *, json: JsonResult = False) -> None:
     """Print the model card.
 
     Parameters
@@ -55,7 +75,12 @@ def show(model: str) -> None:
     from ecgfoundry.models.bundle import find_bundle, load_bundle
 
     bundle = load_bundle(find_bundle(model))
-    Console().print(Markdown(bundle.file("README.md").read_text(encoding="utf-8")))
+    card = bundle.file("README.md").read_text(encoding="utf-8")
+    if json:
+        print_json({"name": bundle.name, "version": bundle.version, "folder": bundle.folder,
+                    "document": bundle.about.to_dict(), "card": card})  # fmt: skip
+        return
+    Console().print(Markdown(card))
 
 
 @app.command
@@ -65,6 +90,7 @@ def verify(
     compare_preprocessing: Annotated[Path | None, Parameter(name="--compare-preprocessing")] = None,
     runtime: str = "onnxruntime",
     ecgs: Annotated[Path | None, Parameter(name="--ecgs")] = None,
+    json: JsonResult = False,
 ) -> int:
     """Check hashes and schema, and the graph against the weights where PyTorch is installed.
 
@@ -87,58 +113,64 @@ def verify(
     from ecgfoundry.models.bundle import find_bundle, load_bundle
 
     bundle = load_bundle(find_bundle(model))
-    print(f"{bundle.name} {bundle.version}: schema and {len(bundle.about.files)} hashes agree")
+    say = note if json else print
+    found: dict[str, Any] = {
+        "name": bundle.name, "version": bundle.version, "hashes": len(bundle.about.files),
+        "notice": bundle.recipe_notice, "runtime": None, "difference": None, "real": None,
+        "preprocessing": None,
+    }  # fmt: skip
+    say(f"{bundle.name} {bundle.version}: schema and {len(bundle.about.files)} hashes agree")
     if bundle.recipe_notice is not None:
-        print(f"notice: {bundle.recipe_notice}")
+        say(f"notice: {bundle.recipe_notice}")
     if importlib.util.find_spec("torch") is None:
-        print("PyTorch is not installed: the graph was not compared with the weights")
+        say("PyTorch is not installed: the graph was not compared with the weights")
     elif "model.onnx" in bundle.about.files or runtime != "onnxruntime":
         from ecgfoundry.inference.runtimes.base import choose_runtime, is_exact
 
         runtime = choose_runtime(bundle, runtime)
+        found["runtime"] = runtime
         if is_exact(runtime):
-            difference = compare_runtimes(bundle, other=runtime)
-            print(
+            difference = found["difference"] = compare_runtimes(bundle, other=runtime)
+            say(
                 f"{runtime} against PyTorch: logits differ by at most {difference:.1e} of their rms"
             )
-        _on_real_recordings(bundle, runtime, ecgs)
+        found["real"] = _on_real_recordings(bundle, runtime, ecgs, say)
     if compare_preprocessing is not None:
-        _compare(model, compare_preprocessing)
+        found["preprocessing"] = _compare(model, compare_preprocessing, shown=not json)
+    if json:
+        print_json(found)
     return 0
 
 
-def _on_real_recordings(bundle: Bundle, runtime: str, ecgs: Path | None) -> None:
-    from rich.console import Console
-    from rich.progress import Progress
-
+def _on_real_recordings(
+    bundle: Bundle, runtime: str, ecgs: Path | None, say: Callable[[str], None]
+) -> dict[str, Any]:
     from ecgfoundry.inference.batch.infer import as_manifest
     from ecgfoundry.inference.verification import verify_runtime
     from ecgfoundry.samples import sample_path
 
     samples = [sample_path("12-lead"), sample_path("single-lead")]
     manifest = as_manifest(samples if ecgs is None else [ecgs])
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"Comparing {runtime}", total=len(manifest))
-        result = verify_runtime(
-            bundle,
-            manifest,
-            runtime=runtime,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    print(
+    with progress(f"Comparing {runtime}", len(manifest)) as bar:
+        result = verify_runtime(bundle, manifest, runtime=runtime, progress=bar.update)
+    say(
         f"{result.runtime} on {result.records} real recordings ({result.windows} windows): logits "
         f"differ by at most {result.difference:.1e} of their rms"
     )
     for name in result.held:
         before, after, positives = result.auroc[name]
-        print(f"  {name}: AUROC {before:.4f} -> {after:.4f} ({positives} positive)")
+        say(f"  {name}: AUROC {before:.4f} -> {after:.4f} ({positives} positive)")
     for record, reason in result.skipped.items():
-        print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
+        note(f"skipped {record}: {reason}")
+    return {
+        "records": result.records, "windows": result.windows, "difference": result.difference,
+        "auroc": {name: list(result.auroc[name][:2]) for name in result.held},
+        "skipped": result.skipped,
+    }  # fmt: skip
 
 
-def _compare(model: str, path: Path) -> None:
+def _compare(model: str, path: Path, *, shown: bool) -> dict[str, Any]:
     from rich.console import Console
-    from rich.progress import Progress
     from rich.table import Table
 
     from ecgfoundry.inference.predictor import load_model
@@ -146,22 +178,24 @@ def _compare(model: str, path: Path) -> None:
     from ecgfoundry.manifest import read_recordings
 
     manifest = read_recordings(path).manifest
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Scoring", total=len(manifest))
+    with progress("Scoring", len(manifest)) as bar:
         scores = compare_preprocessing(
             load_model(model),
             manifest,
-            progress=lambda name, done, total: bar.update(
-                task, description=name, completed=done, total=total
-            ),
+            progress=lambda name, done, total: bar.update(done, total, name),
         )
     table = Table("preprocessing", "records", "macro AUROC", "per target")
     for score in scores:
         each = ", ".join(f"{name} {value:.3f}" for name, value in score.auroc.items())
         table.add_row(score.preprocessing, str(score.records), f"{score.macro:.4f}", each)
-    Console().print(table)
+    if shown:
+        Console().print(table)
     for record, reason in scores[0].skipped.items():
-        print(f"ecgfoundry: skipped {record}: {reason}", file=sys.stderr)
+        note(f"skipped {record}: {reason}")
+    return {
+        score.preprocessing: {"records": score.records, "macro_auroc": score.macro}
+        for score in scores
+    }
 
 
 @app.command
@@ -174,6 +208,7 @@ def export(
     calibration: Path | None = None,
     runtime_folder: Path | None = None,
     fetch_runtime: Annotated[bool, Parameter(negative="")] = False,
+    json: JsonResult = False,
 ) -> None:
     """Write a model for other programs, with its preprocessing and vectors to check it with.
 
@@ -200,15 +235,19 @@ def export(
     """
     from ecgfoundry.inference.exporting import export_bundle
 
-    folder = export_bundle(
-        model,
-        output,
-        format=format,
-        sampling_rate=sampling_rate,
-        calibration=calibration,
-        runtime_folder=runtime_folder,
-        fetch_runtime=fetch_runtime,
-    )
+    with progress("Exporting"):
+        folder = export_bundle(
+            model,
+            output,
+            format=format,
+            sampling_rate=sampling_rate,
+            calibration=calibration,
+            runtime_folder=runtime_folder,
+            fetch_runtime=fetch_runtime,
+        )
+    if json:
+        print_json({"folder": folder, "format": format})
+        return
     if format == "web":
         print(f"{folder}: exported; open {folder / 'index.html'} in a browser")
         return
@@ -226,6 +265,7 @@ def import_model(
     lead: str = "I",
     vocabulary: str = "ecgfounder-150",
     preprocessing: str = "ecgfounder-finetune@1",
+    json: JsonResult = False,
 ) -> None:
     """Turn a published checkpoint into a bundle, without executing anything that it contains.
 
@@ -248,20 +288,24 @@ def import_model(
     """
     from ecgfoundry.models.importing import import_checkpoint
 
-    folder = import_checkpoint(
-        checkpoint,
-        architecture=architecture,
-        leads=leads,
-        lead=lead,
-        vocabulary=vocabulary,
-        output=output,
-        preprocessing=preprocessing,
-    )
-    print(f"{folder}: imported; use it with --model {folder}")
+    with progress("Importing"):
+        folder = import_checkpoint(
+            checkpoint,
+            architecture=architecture,
+            leads=leads,
+            lead=lead,
+            vocabulary=vocabulary,
+            output=output,
+            preprocessing=preprocessing,
+        )
+    if json:
+        print_json({"folder": folder})
+    else:
+        print(f"{folder}: imported; use it with --model {folder}")
 
 
 @app.command
-def pull(name: str) -> None:
+def pull(name: str, *, json: JsonResult = False) -> None:
     """Download published weights, check them and make a bundle of them.
 
     Parameters
@@ -269,19 +313,11 @@ def pull(name: str) -> None:
     name
         ecgfounder-12lead or ecgfounder-1lead.
     """
-    from rich.console import Console
-    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
-
     from ecgfoundry.models.hub import pull as pull_model
 
-    with Progress(
-        *Progress.get_default_columns(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        console=Console(stderr=True),
-    ) as bar:
-        task = bar.add_task(name, total=None)
-        folder = pull_model(
-            name, progress=lambda done, total: bar.update(task, completed=done, total=total)
-        )
-    print(f"{folder}: ready; use it with --model {name}")
+    with progress(name, size=True) as bar:
+        folder = pull_model(name, progress=bar.update)
+    if json:
+        print_json({"name": name, "folder": folder})
+    else:
+        print(f"{folder}: ready; use it with --model {name}")

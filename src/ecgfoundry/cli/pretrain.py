@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +9,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ecgfoundry.cli.card_options import CardOptions
+from ecgfoundry.cli.saying import line, print_json
 from ecgfoundry.cli.settings import command_with_settings
 from ecgfoundry.cli.table_options import TableOptions
-from ecgfoundry.cli.vocabulary import Output
+from ecgfoundry.cli.vocabulary import JsonResult, Output
 from ecgfoundry.training.settings import PretrainSettings
 
 
@@ -46,6 +46,7 @@ def pretrain(
     architecture: str = "net1d-12lead",
     learned: PretrainTaskOptions | None = None,
     card: CardOptions | None = None,
+    json: JsonResult = False,
     settings: PretrainSettings,
 ) -> None:
     """Pretrain a network; on several GPUs with torchrun -m ecgfoundry pretrain.
@@ -85,7 +86,11 @@ def pretrain(
             card=(card or CardOptions()).of("ecgfoundry pretrain"),
             overwrite=overwrite,
             world=world,
-            say=lambda line: print(line, file=sys.stderr, flush=True),
+            say=line,
         )
-    if result.bundle is not None:
+    if result.bundle is None:
+        return
+    if json:
+        print_json({"bundle": result.bundle})
+    else:
         print(f"{result.bundle}: made; fine-tune it with --model {result.bundle}")

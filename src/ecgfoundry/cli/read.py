@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv as csv_module
-import json as json_module
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import ReadingOptions
+from ecgfoundry.cli.saying import note, print_json, progress
 from ecgfoundry.cli.vocabulary import Csv, Json
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def read(
         return 2
     inventory = _Inventory() if csv else None
     failed = 0
-    for number, path in enumerate(paths, 1):
+    for number, path in enumerate(_shown(paths), 1):
         name = f"recording {number}" if no_subject else str(path)
         try:
             with open_file(path, options) as file:
@@ -108,7 +108,7 @@ def read(
                 if inventory is not None:
                     inventory.add(summary)
                 else:
-                    _print_json(summary) if json else _print_text(summary)
+                    print_json(summary) if json else _print_text(summary)
                 if picture.plot is not None:
                     _draw(file, picture.plot, picture, no_subject=no_subject)
         except EcgFoundryError as error:
@@ -120,9 +120,15 @@ def read(
         for number, path in enumerate(others, len(paths) + 1):
             name = f"file {number}" if no_subject else str(path)
             inventory.add_failure(name, "not recognised", "")
-        words = f"{len(paths) - failed} read, {failed} refused, {len(others)} not recognised"
-        print(f"ecgfoundry: {words}", file=sys.stderr)
+        note(f"{len(paths) - failed} read, {failed} refused, {len(others)} not recognised")
     return 1 if failed else 0
+
+
+def _shown(paths: list[Path]) -> Iterator[Path]:
+    with progress("Reading", len(paths)) as bar:
+        for done, path in enumerate(paths):
+            bar.update(done)
+            yield path
 
 
 class _Inventory:
@@ -204,10 +210,6 @@ def _draw(file: EcgFile, target: Path, picture: PictureOptions, *, no_subject: b
     )
 
 
-def _print_json(document: Mapping[str, Any]) -> None:
-    print(json_module.dumps(document, ensure_ascii=False, allow_nan=False), flush=True)
-
-
 def _print_failure(error: EcgFoundryError, name: str, *, no_subject: bool, json: bool) -> None:
     """Print why a recording cannot be read; without its name and its words where they may tell."""
     from ecgfoundry.reports.wording import printable
@@ -216,7 +218,7 @@ def _print_failure(error: EcgFoundryError, name: str, *, no_subject: bool, json:
     if json:
         remedy = None if no_subject else error.remedy
         details = {"code": error.code, "message": message, "remedy": remedy}
-        _print_json({"file": name, "error": details})
+        print_json({"file": name, "error": details})
     print(f"ecgfoundry: {printable(message)}", file=sys.stderr)
 
 

@@ -9,8 +9,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import StatedOptions
+from ecgfoundry.cli.saying import print_json, progress
 from ecgfoundry.cli.table_options import TableOptions
-from ecgfoundry.cli.vocabulary import Output
+from ecgfoundry.cli.vocabulary import JsonResult, Output
 
 
 def review(
@@ -22,6 +23,7 @@ def review(
     shown: int = 50,
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,
+    json: JsonResult = False,
 ) -> int:
     """Rank labels that are probably wrong, or correct them as people decided.
 
@@ -42,26 +44,28 @@ def review(
     shown
         Labels with a trace on the page.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ecgfoundry.api.reviewing import correct, review
 
     data = (table or TableOptions()).read(labels, stated=stated)
     if decisions is not None:
         counts = correct(labels, data, decisions, output)
         words = ", ".join(f"{count} {name}" for name, count in counts.items())
-        print(f"{output}: {words}")
+        if json:
+            print_json({"output": output, "decisions": counts})
+        else:
+            print(f"{output}: {words}")
         return 0
     if shown < 0:
         print("ecgfoundry: --shown is at least 0", file=sys.stderr)
         return 2
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Measuring", total=len(data.manifest))
+    with progress("Measuring", len(data.manifest)) as bar:
         found = review(
             data, output, predictions=predictions, shown=shown, title=f"Labels of {labels.name}",
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=bar.update,
         )  # fmt: skip
     likely = sum(one.likely_error for one in found)
-    print(f"{output}: {len(found)} labels, {likely} likely errors; see review.html, review.csv")
+    if json:
+        print_json({"output": output, "labels": len(found), "likely_errors": likely})
+    else:
+        print(f"{output}: {len(found)} labels, {likely} likely errors; see review.html, review.csv")
     return 0

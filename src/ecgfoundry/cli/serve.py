@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ecgfoundry.cli.saying import print_json
+from ecgfoundry.cli.vocabulary import JsonResult
+
 if TYPE_CHECKING:
     from ecgfoundry.service.oidc import OidcSettings
 
@@ -37,6 +40,7 @@ def serve(
     hospital: Path | None = None,
     log_level: str = "info",
     log_format: Literal["text", "json"] = "text",
+    json: JsonResult = False,
 ) -> int:
     """Serve the HTTP interface and the page.
 
@@ -147,7 +151,10 @@ def serve(
     # The thread that answers live streams and the one that sends take turns; with turns of 5 ms, as
     # Python has them, every message sent waits that long for its turn.
     sys.setswitchinterval(0.0005)
-    print(f"ecgfoundry: http://{host}:{port}/  (Ctrl-C stops)", flush=True)
+    if json:
+        print_json({"url": f"http://{host}:{port}/"})
+    else:
+        print(f"ecgfoundry: http://{host}:{port}/  (Ctrl-C stops)", flush=True)
     # The access log of the server would hold addresses with their parameters; ours does not.
     uvicorn.run(
         create_app(settings),

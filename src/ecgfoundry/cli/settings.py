@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -36,14 +35,7 @@ def command_with_settings(kind: type[Settings]) -> Callable[[Callable[..., Any]]
         def command(*arguments: Any, config: Path | None = None, **given: Any) -> Any:
             chosen = {name: given.pop(name) for name in tuple(given) if name in leaves}
             settings = kind.of(**chosen) if config is None else kind.read(config, **chosen)
-            try:
-                return function(*arguments, settings=settings, **given)
-            except KeyboardInterrupt:
-                print(
-                    "ecgfoundry: stopped; the same command goes on from the last checkpoint",
-                    file=sys.stderr,
-                )
-                raise
+            return function(*arguments, settings=settings, **given)
 
         signature = inspect.signature(function)
         hints = get_type_hints(function, include_extras=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json as json_module
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from ecgfoundry.cli.saying import print_json
 from ecgfoundry.cli.vocabulary import Json, OptionalModel
 
 if TYPE_CHECKING:
@@ -159,7 +161,7 @@ def replay(
     from ecgfoundry.service.tokens import read_tokens
 
     if not speed > 0:
-        print("ecgfoundry: --speed must be more than 0")
+        print("ecgfoundry: --speed must be more than 0", file=sys.stderr)
         return 2
     path = named_file(file)
     recording = read(path)
@@ -186,7 +188,7 @@ def _teller(*, json: bool) -> Callable[[dict[str, Any]], None]:
 
     def tell(message: dict[str, Any]) -> None:
         if json:
-            print(json_module.dumps(message, ensure_ascii=False), flush=True)
+            print_json(message)
         elif message["type"] == "answer":
             steady = message["steady"]
             refused = steady["refused"]

@@ -6,7 +6,8 @@ import sys
 
 from cyclopts import App
 
-from ecgfoundry.cli.vocabulary import Output
+from ecgfoundry.cli.saying import print_json, progress
+from ecgfoundry.cli.vocabulary import JsonResult, Output
 
 app = App(name="synth", help="Simulated data sets with a known truth. No patient behind them.")
 
@@ -23,6 +24,7 @@ def mc_med(
     archives: bool = False,
     oracle_draws: int = 50_000,
     workers: int = 1,
+    json: JsonResult = False,
 ) -> None:
     """Write a synthetic MC-MED: its layout, a physiological ECG, planted laboratory effects.
 
@@ -47,9 +49,6 @@ def mc_med(
     workers
         Processes.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ecgfoundry.synthesis.mc_med import SyntheticOptions, write_synthetic_mc_med
 
     shares = (train_share, max(0.0, 1.0 - train_share - test_share), test_share)
@@ -61,15 +60,13 @@ def mc_med(
         archives=archives,
         oracle_draws=oracle_draws,
     )
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("Simulating", total=visits)
+    with progress("Simulating", visits) as bar:
         data = write_synthetic_mc_med(
-            output,
-            options,
-            workers=workers,
-            progress=lambda done, _: bar.update(task, completed=done),
+            output, options, workers=workers, progress=lambda done, _: bar.update(done)
         )
+    if json:
+        print_json({"data": data, "visits": visits, "truth": data.parent / "truth"})
+        return
     print(f"{data}: {visits} SYNTHETIC visits; the truth is in {data.parent / 'truth'}")
 
 
@@ -79,6 +76,7 @@ def ecgs(
     people: int = 90,
     output: Output,
     seed: int = 0,
+    json: JsonResult = False,
 ) -> int:
     """Write synthetic twelve-lead ECGs, a third with a long QT interval, and their labels.
 
@@ -98,6 +96,10 @@ def ecgs(
     if people < 1:
         print("ecgfoundry: --people is at least 1", file=sys.stderr)
         return 2
-    table = write_teaching_set(output, people, seed=seed)
+    with progress("Simulating", people) as bar:
+        table = write_teaching_set(output, people, seed=seed, progress=bar.update)
+    if json:
+        print_json({"table": table, "people": people})
+        return 0
     print(f"{table}: {people} synthetic recordings. No patient behind them.")
     return 0

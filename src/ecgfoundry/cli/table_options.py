@@ -67,8 +67,7 @@ class RecordingsOptions:
 
         See :func:`ecgfoundry.manifest.read_recordings` for the parameters and errors.
         """
-        import sys
-
+        from ecgfoundry.cli.saying import note
         from ecgfoundry.manifest import read_recordings
 
         found = read_recordings(
@@ -76,8 +75,8 @@ class RecordingsOptions:
             records=self.records, need_targets=need_targets, check=check,
             stated=None if stated is None else stated.to_read(),
         )  # fmt: skip
-        for note in found.notes:
-            print(f"ecgfoundry: {note}", file=sys.stderr)
+        for words in found.notes:
+            note(words)
         return found
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ecgfoundry.cli.vocabulary import Output
+from ecgfoundry.cli.saying import print_json
+from ecgfoundry.cli.vocabulary import JsonResult, Output
 
 
 def train_defaults(
@@ -15,6 +16,7 @@ def train_defaults(
     only: str | None = None,
     threads: int = 2,
     package_only: bool = False,
+    json: JsonResult = False,
 ) -> None:
     """Train the bundles that are part of the installation, from open data.
 
@@ -45,4 +47,7 @@ def train_defaults(
 
     for name in SHIPPED if only is None else (only,):
         folder = train_shipped(name, data, work, output, threads=threads, train=not package_only)
-        print(f"{folder}: made")
+        if json:
+            print_json({"bundle": folder})
+        else:
+            print(f"{folder}: made")

@@ -7,7 +7,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-__all__ = ["Csv", "Json", "Model", "OptionalModel", "OptionalOutput", "Output"]
+__all__ = [
+    "Csv",
+    "Json",
+    "JsonResult",
+    "Model",
+    "OptionalModel",
+    "OptionalOutput",
+    "Output",
+]
 
 _OUTPUT = Parameter(name=["--output", "-o"])
 _MODEL = Parameter(name=["--model", "-m"])
@@ -17,4 +25,8 @@ OptionalOutput = Annotated[Path | None, _OUTPUT]
 Model = Annotated[str, _MODEL]
 OptionalModel = Annotated[str | None, _MODEL]
 Json = Annotated[bool, Parameter(name="--json", negative="")]
+JsonResult = Annotated[
+    bool,
+    Parameter(name="--json", negative="", help="Print what was done as a JSON object."),
+]
 Csv = Annotated[bool, Parameter(name="--csv", negative="")]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
 
-from ecgfoundry.cli.vocabulary import OptionalModel, Output
+from ecgfoundry.cli.saying import print_json
+from ecgfoundry.cli.vocabulary import JsonResult, OptionalModel, OptionalOutput
 
 if TYPE_CHECKING:
     from ecgfoundry.service.watch import Watched
@@ -38,13 +39,14 @@ class LookingOptions:
 def watch(
     folder: Path,
     *,
-    output: Output | None = None,
+    output: OptionalOutput = None,
     dead_letters: Path | None = None,
     model: OptionalModel = None,
     lead: str | None = None,
     format: Literal["json", "fhir", "html", "pdf"] = "json",
     workers: int = 1,
     looking: LookingOptions | None = None,
+    json: JsonResult = False,
 ) -> int:
     """Interpret every recording that appears in a folder, once.
 
@@ -79,10 +81,13 @@ def watch(
 
     def tell(watched: Watched) -> None:
         nonlocal failed
-        if watched.problem is None:
+        failed += watched.problem is not None
+        if json:
+            problem = None if watched.problem is None else watched.problem.to_dict()
+            print_json({"file": watched.path, "answer": watched.answer, "problem": problem})
+        elif watched.problem is None:
             print(f"{watched.path}: {watched.answer}", flush=True)
         else:
-            failed += 1
             print(f"ecgfoundry: {watched.path}: {watched.problem.detail}", file=sys.stderr)
 
     job = FolderWatch(

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from shlex import quote
 from typing import Any, NotRequired, TypedDict, TypeVar
 
 from ecgfoundry.documents import JsonObject
@@ -38,6 +39,7 @@ __all__ = [
     "PlanDocument",
     "committed",
     "json_bytes",
+    "no_corpus",
     "publish",
     "read_commit",
     "read_document",
@@ -103,6 +105,14 @@ class CorpusDocument(TypedDict):
 
 
 _Kind = TypeVar("_Kind", Commit, PlanDocument, CorpusDocument)
+
+
+def no_corpus(root: Path) -> CorpusError:
+    """Return the error of a folder that holds no finished corpus."""
+    command = f"ecgfoundry corpus build TABLE --output {quote(str(root))}"
+    return CorpusError(
+        "there is no finished corpus here", path=root, remedy=f"Build it, or go on with: {command}"
+    )
 
 
 def task_name(number: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ecgfoundry.corpus import layout
 from ecgfoundry.corpus.shards import shard_shape
-from ecgfoundry.errors import CorpusError, DownloadError, IntegrityError, MissingExtraError
+from ecgfoundry.errors import DownloadError, IntegrityError, MissingExtraError
 from ecgfoundry.io import sha256_of, write_atomically
 
 __all__ = ["Cache", "copy_corpus", "is_url", "open_cache"]
@@ -141,7 +141,7 @@ def copy_corpus(
     """
     document = source / layout.DOCUMENT
     if not document.is_file():
-        raise CorpusError("there is no finished corpus here", path=source)
+        raise layout.no_corpus(source)
     names: list[str] = [f"{layout.PLANS}/{p.name}" for p in (source / layout.PLANS).iterdir()]
     for number in range(int(layout.read_document(document)["tasks"])):
         commit = f"{layout.COMMITS}/{layout.task_name(number)}.json"

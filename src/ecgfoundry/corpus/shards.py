@@ -82,7 +82,7 @@ def shard_shape(path: Path, dtype: str = STORED) -> tuple[int, int, int]:
         raise CorpusError(
             f"the shard has {size} bytes, its header announces another number",
             path=path,
-            remedy="Run 'ecgfoundry corpus verify', then build again",
+            remedy="Find all such with: ecgfoundry corpus verify FOLDER; then build again",
         )
     return rows, leads, samples
 

@@ -52,11 +52,7 @@ def open_corpus(
     root = Path(path) if remote is None else remote.root
     file = root / layout.DOCUMENT
     if not file.is_file():
-        raise CorpusError(
-            "there is no finished corpus here",
-            path=root,
-            remedy="Build it with 'ecgfoundry corpus build'; an interrupted build goes on",
-        )
+        raise layout.no_corpus(root)
     found = Fields(layout.read_json(file))
     if found.text_or_none("format") != "ecgfoundry-corpus":
         raise CorpusError("this is no corpus of ecgfoundry", path=file)

@@ -53,7 +53,7 @@ def verify_corpus(
     """
     root = Path(path)
     if not (root / layout.DOCUMENT).is_file():
-        raise CorpusError("there is no finished corpus here", path=root)
+        raise layout.no_corpus(root)
     document = layout.read_document(root / layout.DOCUMENT)
     tasks = int(document["tasks"])
     problems: list[str] = []

@@ -30,7 +30,7 @@ def check_decisions(name: str, decisions: Float64) -> None:
     if not np.isin(known, (0.0, 1.0)).all():
         raise EvaluationError(
             f"the reader '{name}' has cells that are neither 0 nor 1",
-            remedy="Give decisions; scores are a model of their own (ecgfoundry compare)",
+            remedy="Give decisions; compare scores as a model with: ecgfoundry compare A B",
         )
 
 

@@ -116,7 +116,7 @@ def read_metrics(path: Path) -> EarlierEvaluation:
         raise FileAccessError(
             f"cannot be opened: {error.strerror}",
             path=path,
-            remedy="Give the folder that an earlier 'ecgfoundry evaluate' wrote",
+            remedy="Give the folder of an earlier evaluation",
         ) from None
     except ValueError as error:
         raise EvaluationError(f"is not JSON: {error}", path=path) from None

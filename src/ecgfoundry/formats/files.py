@@ -25,6 +25,7 @@ from ecgfoundry.errors import (
 from ecgfoundry.formats.base import FormatFile, ReadOptions, RecordingInfo, Stated, sample_range
 from ecgfoundry.formats.registry import existing_file, reader_and_head
 from ecgfoundry.recording import Annotation, Recording
+from ecgfoundry.samples import named_file
 
 __all__ = ["EcgFile", "inspect", "iterate", "open_file", "read"]
 
@@ -260,7 +261,8 @@ def open_file(
     Parameters
     ----------
     path : str or Path
-        A file, a WFDB record without its extension, or a member as ``archive.zip::record.hea``.
+        A file, a WFDB record without its extension, a member as ``archive.zip::record.hea``, or
+        ``sample:NAME``.
     options : ReadOptions, optional
         What the caller supplies in place of what the file says.
     **stated
@@ -283,7 +285,7 @@ def open_file(
     chosen = options or ReadOptions()
     if stated:
         chosen = replace(chosen, **stated)  # type: ignore[arg-type]
-    file = existing_file(path)
+    file = existing_file(named_file(path))
     with _typed_errors(file):
         reader, head = reader_and_head(file, chosen.format)
         return EcgFile(file, reader.open(file, chosen, head))

@@ -233,7 +233,7 @@ class Interpretation:
         if problems:
             raise FormatError(
                 f"is no interpretation of version {SCHEMA_VERSION}: {problems[0]}",
-                remedy="Make it anew with 'ecgfoundry diagnose --json'",
+                remedy="Make it anew with: ecgfoundry diagnose FILE --json",
             )
         own = Fields(document)
         quality, refused = own.part("quality"), own.part_or_none("refused")

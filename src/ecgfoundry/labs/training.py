@@ -49,7 +49,7 @@ from ecgfoundry.training.data.sources import SourcePool
 from ecgfoundry.training.data.windows import FreshWindows
 from ecgfoundry.training.distributed import World
 from ecgfoundry.training.initialization import FRESH, Start, classifier_of, start_from
-from ecgfoundry.training.loop import EpochRow, FitSettings, fit
+from ecgfoundry.training.loop import EpochRow, FitSettings, fit, time_words
 from ecgfoundry.training.probing import LinearProbe, fit_linear_probe, put_into
 from ecgfoundry.training.results.lineage import Lineage
 from ecgfoundry.training.results.package import BundleDescription, RunCard
@@ -302,20 +302,21 @@ class _Run:
             figure = (row.get("figures") or {}).get("macro_auroc", float("nan"))
             self.tell(
                 f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, macro AUROC of the validation "
-                f"visits {figure:.4f}, {row['seconds']:.1f} s"
+                f"visits {figure:.4f}, {time_words(row, chosen.epochs)}"
             )
 
+        chosen = FitSettings.of_run(
+            settings,
+            steps_per_epoch=batches.steps,
+            learning_rate=settings.optimizer.learning_rate or (1e-3 if fresh else 3e-4),
+            monitor="macro_auroc" if defined else "loss",
+            monitor_mode="max" if defined else "min",
+        )
         fit(
             trained,
             batches,
             _masked_loss(task.outputs, settings.regression_weight),
-            settings=FitSettings.of_run(
-                settings,
-                steps_per_epoch=batches.steps,
-                learning_rate=settings.optimizer.learning_rate or (1e-3 if fresh else 3e-4),
-                monitor="macro_auroc" if defined else "loss",
-                monitor_mode="max" if defined else "min",
-            ),
+            settings=chosen,
             evaluate=evaluate,
             checkpoint=self.folder.checkpoint,
             curves=self.folder.curves,

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -227,7 +228,8 @@ def open_laboratory(
         raise TrainingError(
             "no visit of the corpus stands in the official splits of these tables",
             path=Path(corpus),
-            remedy=f"Build it from the same folder: ecgfoundry corpus build {Path(tables).name}",
+            remedy="Build one of them: ecgfoundry corpus build "
+            f"{quote(str(tables))} --output CORPUS",
         )
     seconds = pl.col("length") / pl.col("sampling_rate")
     end = pl.col("start_time") + pl.duration(microseconds=(seconds * 1e6).round().cast(pl.Int64))
@@ -279,7 +281,8 @@ def _chosen(counted: pl.DataFrame, targets: Sequence[str] | None, path: Path) ->
             raise TrainingError(
                 "no indicator has enough patients of both classes in train, validation and test",
                 path=path,
-                remedy="See: ecgfoundry labs catalogue FOLDER, and --minimum-patients",
+                remedy=f"See: ecgfoundry labs catalogue {quote(str(path))}; then give fewer with "
+                "--minimum-patients",
             )
         return entering
     order = pl.DataFrame({"target": list(targets)})

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from ecgfoundry.errors import TableError
@@ -168,7 +169,7 @@ def _encoding_format(path: Path, table: Table) -> str:
         raise TableError(
             "programs that read Croissant take CSV in UTF-8 with commas, or Parquet",
             path=path,
-            remedy="Write it so: ecgfoundry manifest split TABLE --output NEW.csv",
+            remedy=f"Write it so: ecgfoundry manifest split {quote(str(path))} --output NEW.csv",
         )
     return "text/csv"
 

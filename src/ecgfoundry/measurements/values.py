@@ -598,7 +598,7 @@ class Measurements:
         if problems:
             raise FormatError(
                 f"holds no measurements of version {SCHEMA_VERSION}: {problems[0]}",
-                remedy="Make them anew with 'ecgfoundry measure --json'",
+                remedy="Make them anew with: ecgfoundry measure FILE --json",
             )
         rate, waves = own.number("sampling_rate_hz"), own.parts("p_waves")
         beats, refused = _beats_from(own.parts("beats"), rate), own.part_or_none("refused")

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import logging
 import os
+import shlex
 import stat
 import time
 from collections.abc import Iterable
@@ -298,5 +299,7 @@ def _check_mode(path: Path, found: os.stat_result) -> None:
     if found.st_mode & 0o022 or (found.st_mode & 0o077 and not given):
         what = "change" if found.st_mode & 0o022 else "read"
         raise ServiceError(
-            f"others may {what} the file of tokens", path=path, remedy=f"Run: chmod 600 {path}"
+            f"others may {what} the file of tokens",
+            path=path,
+            remedy=f"Run: chmod 600 {shlex.quote(str(path))}",
         )

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,14 +24,28 @@ from ecgfoundry.errors import SignalError, StreamError
 from ecgfoundry.inference.live.frames import MAXIMUM_SAMPLES, LiveFrame, decode_frame
 from ecgfoundry.streams.description import StreamDescription, StreamOptions
 
-__all__ = ["MAXIMUM_MESSAGE_BYTES", "frames_of_messages", "read_opening"]
+__all__ = ["MAXIMUM_MESSAGE_BYTES", "Hole", "Message", "frames_of_messages", "read_opening"]
 
 MAXIMUM_MESSAGE_BYTES = 16_000_000
 """A frame of the largest size as JSON (our choice)."""
 _GATHER_S = 0.1
 """Lines are gathered to frames of so long: one for each line would cost more than its answer."""
 
-Message = bytes | str
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Between two messages the connection was gone: what was sent meanwhile may be lost.
+
+    Parameters
+    ----------
+    seconds : float
+        From the last message before to the first one after.
+    """
+
+    seconds: float
+
+
+Message = bytes | str | Hole
 
 
 def read_opening(
@@ -71,6 +86,8 @@ def read_opening(
 
 
 def _opening(message: Message) -> dict[str, Any] | None:
+    if isinstance(message, Hole):  # before the first sample: nothing is missing
+        return {}
     if isinstance(message, bytes) and message[:4] == b"ECGL":
         return None
     text = _text(message).strip()
@@ -88,6 +105,9 @@ def frames_of_messages(
 ) -> Iterator[LiveFrame]:
     """Read messages as frames, up to the one that ends the signal.
 
+    After a hole, samples that are neither numbered nor stamped are placed by its length; numbers
+    and stamps of the sender say it better.
+
     Raises
     ------
     SignalError
@@ -96,17 +116,24 @@ def frames_of_messages(
     leads, factor = len(description.leads), np.float32(description.millivolts)
     most = max(round(_GATHER_S * description.sampling_rate), 1)
     lines: list[list[float]] = []
+    places = _Places(description.sampling_rate)
 
     def gathered() -> LiveFrame:
         rows = np.array(lines, np.float32).T * factor
         lines.clear()
-        return LiveFrame(rows)
+        return places.of(LiveFrame(rows), sent_with=1)
 
     for message in messages:
+        if isinstance(message, Hole):
+            if lines:
+                yield gathered()
+            places.hole(message)
+            continue
         if isinstance(message, bytes) and message[:4] == b"ECGL":
             if lines:
                 yield gathered()
-            yield _checked(decode_frame(message, millivolts=description.millivolts), leads, source)
+            frame = decode_frame(message, millivolts=description.millivolts)
+            yield places.of(_checked(frame, leads, source))
             continue
         text = _text(message).strip(" \r\n")  # a tab may be an empty field
         if not text.strip():
@@ -122,9 +149,40 @@ def frames_of_messages(
         if "samples" in document:
             if lines:
                 yield gathered()
-            yield _checked(_frame(document, factor, source), leads, source)
+            yield places.of(_checked(_frame(document, factor, source), leads, source))
     if lines:
         yield gathered()
+
+
+class _Places:
+    """Counts the samples, so that what follows a hole keeps its distance from what was before."""
+
+    def __init__(self, sampling_rate: float) -> None:
+        self._rate = sampling_rate
+        self._next = 0
+        self._missing_s: float | None = None
+        self._counting = False
+
+    def hole(self, hole: Hole) -> None:
+        self._missing_s = (self._missing_s or 0.0) + hole.seconds
+
+    def of(self, frame: LiveFrame, *, sent_with: int | None = None) -> LiveFrame:
+        """Return the frame with its place, where only the length of a hole tells it.
+
+        ``sent_with``: samples of its first message, which were measured before it was sent.
+        """
+        samples = frame.signal.shape[1]
+        missing, self._missing_s = self._missing_s, None
+        if frame.start is not None or frame.time_s is not None:
+            self._next = samples + (self._next if frame.start is None else frame.start)
+            return frame
+        if missing is not None:
+            own = samples if sent_with is None else sent_with
+            self._next += max(round(missing * self._rate) - own, 1)
+            self._counting = True
+        placed = replace(frame, start=self._next) if self._counting else frame
+        self._next += samples
+        return placed
 
 
 def _checked(frame: LiveFrame, leads: int, source: str) -> LiveFrame:
@@ -172,7 +230,7 @@ def _document(text: str) -> dict[str, Any]:
     return document
 
 
-def _text(message: Message) -> str:
+def _text(message: bytes | str) -> str:
     if isinstance(message, str):
         return message
     try:

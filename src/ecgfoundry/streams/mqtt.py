@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ecgfoundry.extras import is_installed
 from ecgfoundry.streams.description import StreamOptions
 from ecgfoundry.streams.messages import (
     MAXIMUM_MESSAGE_BYTES,
+    Hole,
     Message,
     frames_of_messages,
     read_opening,
@@ -28,12 +30,17 @@ from ecgfoundry.streams.sources import OpenSource
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
 
-__all__ = ["MqttAddress", "connect_mqtt", "open_mqtt", "publisher"]
+__all__ = ["Arrival", "MqttAddress", "connect_mqtt", "open_mqtt", "publisher"]
 
 _WAITING = 4096
 """Messages that may wait to be read (our choice). Beyond them the signal ends with an error: one
 that were left out would join what does not belong together, where messages have no numbers.
 """
+
+
+_LONGEST_PAUSE_S = 8
+"""Between two trials to restore a connection (our choice; paho waits up to two minutes, which is a
+long time without an ECG)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,7 @@ def connect_mqtt(
     from paho.mqtt.enums import CallbackAPIVersion
 
     client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.reconnect_delay_set(1, _LONGEST_PAUSE_S)
     if address.user is not None:
         client.username_pw_set(address.user, options.password)
     if address.is_encrypted:
@@ -143,9 +151,18 @@ def connect_mqtt(
         client.loop_stop()
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message, when it came, and by which connection of the ones that followed each other."""
+
+    content: bytes
+    at_s: float
+    connection: int
+
+
 @contextmanager
 def open_mqtt(address: str, options: StreamOptions) -> Iterator[OpenSource]:
-    """Subscribe to a topic.
+    """Subscribe to a topic. A connection that is lost is restored, and the hole is told.
 
     Raises
     ------
@@ -153,18 +170,23 @@ def open_mqtt(address: str, options: StreamOptions) -> Iterator[OpenSource]:
         The broker does not answer or refuses, or the address is not of one topic.
     """
     parsed = MqttAddress.parse(address)
-    waiting: queue.Queue[bytes] = queue.Queue(_WAITING)
+    waiting: queue.Queue[Arrival] = queue.Queue(_WAITING)
     lost: list[str] = []
+    connections = 0
 
     def on_message(client: Any, _: Any, message: paho.MQTTMessage) -> None:
         if len(message.payload) > MAXIMUM_MESSAGE_BYTES:
             lost.append("a message is larger than a frame may be")
+        if message.retain and connections > 1:
+            return  # what the topic keeps was read when it was subscribed to first
         try:
-            waiting.put_nowait(bytes(message.payload))
+            waiting.put_nowait(Arrival(bytes(message.payload), time.monotonic(), connections))
         except queue.Full:
             lost.append("messages come faster than they can be read")
 
     def subscribe(client: paho.Client) -> None:
+        nonlocal connections
+        connections += 1
         client.subscribe(parsed.topic, qos=1)
 
     with connect_mqtt(parsed, options, on_connect=subscribe, on_message=on_message):
@@ -179,17 +201,21 @@ def open_mqtt(address: str, options: StreamOptions) -> Iterator[OpenSource]:
 
 
 def _messages(
-    waiting: queue.Queue[bytes], lost: list[str], silence_s: float | None, address: str
+    waiting: queue.Queue[Arrival], lost: list[str], silence_s: float | None, address: str
 ) -> Iterator[Message]:
+    before: Arrival | None = None
     while True:
         if lost:
             raise StreamError(
                 lost[0], path=address, remedy="Follow it again, on a machine with time"
             )
         try:
-            content = waiting.get(timeout=silence_s)
+            arrival = waiting.get(timeout=silence_s)
         except queue.Empty:
             return
+        if before is not None and arrival.connection != before.connection:
+            yield Hole(arrival.at_s - before.at_s)
+        before, content = arrival, arrival.content
         if content[:4] == b"ECGL" or content.lstrip()[:1] == b"{":
             yield content
         else:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfoundry.formats.writers import write
 from ecgfoundry.io import write_folder_atomically
@@ -22,6 +24,9 @@ __all__ = ["TeachingPerson", "draw_people", "write_teaching_set"]
 _NORMAL_QT_MS = 380.0
 """Where the T waves of ``NORMAL`` end."""
 _PR_S = 0.16
+_LENGTH_S, _FIRST_S = 10.0, 0.4
+_RR_SPREAD = 0.04
+"""Standard deviation of RR as a share of it (ours: about that of a resting adult)."""
 COLUMNS = ("file", "patient", "age", "sex", "rate_bpm", "qt_ms", "long_qt")
 
 
@@ -90,8 +95,7 @@ def draw_people(count: int, *, seed: int = 0) -> list[TeachingPerson]:
 
 def planted_person(person: TeachingPerson) -> Planted:
     """Return what is drawn for a person: 10 s at 500 Hz."""
-    period = 60.0 / person.rate_bpm
-    onsets = np.arange(0.4, 9.6, period)
+    onsets = _onsets(person)
     shape, atrial = _scaled(_with_qt(person.qt_ms), person.scale), _scaled(P_NORMAL, person.scale)
     return Planted(
         [(float(onset), shape) for onset in onsets],
@@ -99,6 +103,22 @@ def planted_person(person: TeachingPerson) -> Planted:
         noise_mv=0.01,
         seed=person.seed,
     )
+
+
+def _onsets(person: TeachingPerson) -> NDArray[np.float64]:
+    """Where the QRS complexes begin, s.
+
+    No two people begin at the same place of a beat, and no heart beats like a clock: without both,
+    the recordings of two people are the same one as far as a search for copies can tell.
+    """
+    generator = np.random.default_rng((person.seed, 1))
+    period = 60.0 / person.rate_bpm
+    count = int(_LENGTH_S / period) + 3
+    intervals = period * (1.0 + np.clip(generator.normal(0.0, _RR_SPREAD, count), -0.1, 0.1))
+    intervals *= period / intervals.mean()
+    onsets = _FIRST_S + generator.uniform(0.0, period) + np.cumsum(intervals) - intervals[0]
+    found: NDArray[np.float64] = onsets[onsets < _LENGTH_S - 0.4]
+    return found
 
 
 def _with_qt(qt_ms: float) -> Shape:
@@ -125,7 +145,13 @@ def _scaled(shape: Shape, scale: float) -> Shape:
     }
 
 
-def write_teaching_set(folder: str | Path, count: int = 90, *, seed: int = 0) -> Path:
+def write_teaching_set(
+    folder: str | Path,
+    count: int = 90,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Write WFDB records and ``labels.csv`` into a new folder; the same seed gives the same files.
 
     Parameters
@@ -135,6 +161,7 @@ def write_teaching_set(folder: str | Path, count: int = 90, *, seed: int = 0) ->
     count : int
         People, one recording each.
     seed : int
+    progress : callable (done, total), optional
 
     Returns
     -------
@@ -145,12 +172,14 @@ def write_teaching_set(folder: str | Path, count: int = 90, *, seed: int = 0) ->
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     with write_folder_atomically(folder) as part:
-        for person in draw_people(count, seed=seed):
+        for done, person in enumerate(draw_people(count, seed=seed), 1):
             recording = paint(planted_person(person), age=float(person.age), sex=person.sex)
             write(recording, part / f"{person.name}.hea")
             table.writerow(
                 (f"{person.name}.hea", person.name, person.age, person.sex, person.rate_bpm,
                  int(person.qt_ms), int(person.long_qt))
             )  # fmt: skip
+            if progress is not None:
+                progress(done, count)
         (part / "labels.csv").write_text(text.getvalue(), encoding="utf-8")
     return Path(folder) / "labels.csv"

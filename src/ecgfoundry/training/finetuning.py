@@ -42,7 +42,7 @@ from ecgfoundry.training.initialization import (
     on_one_lead,
     start_from,
 )
-from ecgfoundry.training.loop import EpochRow, FitResult, FitSettings, fit
+from ecgfoundry.training.loop import EpochRow, FitResult, FitSettings, fit, time_words
 from ecgfoundry.training.probing import fit_linear_probe, put_into
 from ecgfoundry.training.results.lineage import Lineage
 from ecgfoundry.training.results.outputs import record_outputs, window_embeddings
@@ -370,7 +370,8 @@ def _train(
     def report(row: EpochRow) -> None:
         tensorboard(row)
         shown = {k: round(v, 4) for k, v in (row.get("figures") or {}).items() if k == monitor}
-        say(f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, {shown}, {row['seconds']:.1f} s")
+        words = time_words(row, chosen.epochs)
+        say(f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, {shown}, {words}")
 
     return fit(
         start.network,

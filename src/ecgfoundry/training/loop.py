@@ -52,6 +52,7 @@ __all__ = [
     "fit",
     "learning_rate_at",
     "parameter_groups",
+    "time_words",
 ]
 
 Batch = tuple[Any, ...]
@@ -136,6 +137,15 @@ class EpochRow(TypedDict):
     learning_rate: float
     seconds: float
     figures: NotRequired[dict[str, float] | None]
+
+
+def time_words(row: EpochRow, epochs: int) -> str:
+    """Say how long an epoch took, and how long all that may still come take at most."""
+    left = (epochs - row["epoch"] - 1) * row["seconds"]
+    if left <= 0:
+        return f"{row['seconds']:.1f} s"
+    words = f"{left:.0f} s" if left < 120 else f"{left / 60:.0f} min"
+    return f"{row['seconds']:.1f} s, at most {words} left"
 
 
 @dataclass(kw_only=True)

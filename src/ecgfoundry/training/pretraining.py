@@ -26,7 +26,7 @@ from ecgfoundry.training.data.sources import SegmentSource, SourcePool, open_sou
 from ecgfoundry.training.data.windows import FreshWindows, InputWindows
 from ecgfoundry.training.distributed import ALONE, World, best_device
 from ecgfoundry.training.initialization import NewNetwork, Start, leads_of
-from ecgfoundry.training.loop import EpochRow, FitResult, FitSettings, fit
+from ecgfoundry.training.loop import EpochRow, FitResult, FitSettings, fit, time_words
 from ecgfoundry.training.results.package import BundleDescription, RunCard
 from ecgfoundry.training.results.run_folder import (
     Curves,
@@ -329,15 +329,17 @@ class _Run:
 
         def report(row: EpochRow) -> None:
             tensorboard(row)
-            self.tell(f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, {row['seconds']:.1f} s")
+            words = time_words(row, chosen.epochs)
+            self.tell(f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, {words}")
 
+        chosen = FitSettings.of_run(
+            settings, steps_per_epoch=batches.steps, monitor="loss", monitor_mode="min"
+        )
         return fit(
             self.start.network,
             batches,
             loss,
-            settings=FitSettings.of_run(
-                settings, steps_per_epoch=batches.steps, monitor="loss", monitor_mode="min"
-            ),
+            settings=chosen,
             evaluate=evaluate,
             checkpoint=folder.checkpoint,
             curves=folder.curves,

@@ -202,7 +202,7 @@ def _refuse_later_tables(connection: Connection, scripts: ScriptDirectory) -> No
     if present is not None and present not in known:
         raise ServiceError(
             f"the tables are of a later version of ecgfoundry (revision {present})",
-            remedy="Start that version, or with it: ecgfoundry database downgrade REVISION",
+            remedy="Start that version, or with it: ecgfoundry database downgrade FOLDER REVISION",
         )
 
 

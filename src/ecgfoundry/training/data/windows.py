@@ -223,7 +223,7 @@ def store_windows(
         raise TrainingError(
             f"none of the {len(manifest)} recordings can be read by this model: {reasons[0]}",
             path=manifest.folder,
-            remedy="See them all with: ecgfoundry manifest check",
+            remedy="See them all with: ecgfoundry manifest check TABLE",
         )
     signal = np.memmap(file, dtype=np.float32, mode="r", shape=(len(state["row"]), *shape))
     presence = np.array([[c == "1" for c in text] for text in state["presence"]], np.float32)
