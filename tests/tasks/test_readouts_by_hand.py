@@ -7,6 +7,7 @@ the penalty are both best at scale 1 and offset 0.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,6 +106,11 @@ def test_a_target_with_few_labels_keeps_its_calibration() -> None:
     assert thresholds.values == pytest.approx((0.5, 0.4), abs=1e-4)
     assert new.calibrates == (True, True) and not new.readout.uncalibrated
     assert calibration.fitted_on == "here; 1 of 2 targets (a); the others: there"
+    assert thresholds.criterion == "largest F1"
+    other = replace(old.readout, thresholds=Thresholds((0.3, 0.4), "sensitivity 0.9", "there"))
+    new, _ = old.with_readout(other).recalibrated(outputs, values, source="here")
+    assert new.readout.thresholds is not None
+    assert new.readout.thresholds.criterion == "largest F1 (a); the others: sensitivity 0.9"
 
 
 def test_validation_records_calibrate_and_say_what_they_could_not() -> None:
@@ -225,6 +231,12 @@ def test_one_temperature_where_a_class_is_rare_and_none_below_twenty_records() -
     few = task.calibrated(Outputs.of_single_windows(logits[1:]), truth[1:]).readout
     assert few.calibration is None
     assert few.uncalibrated["n"].startswith("fewer than 20 recordings with a class")
+
+
+def test_the_class_of_a_record_is_the_one_label_that_is_true() -> None:
+    labels = np.array([[0.0, 0, 1], [1, 0, 0], [1, 1, 0], [0, 0, 0], [1, 0, NAN]])
+    found = task_of("multiclass", "n", "a", "o").columns_of(labels)
+    np.testing.assert_array_equal(found, [[2.0], [0.0], [NAN], [NAN], [NAN]])
 
 
 # --- values ---------------------------------------------------------------------------------------
