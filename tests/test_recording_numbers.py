@@ -228,3 +228,24 @@ def test_a_cut_of_a_cut_is_a_cut(cut: int, second: int, length: int) -> None:
     twice = ramp().slice_samples(cut, 1000).slice_samples(second, second + length)
     once = ramp().slice_samples(cut + second, cut + second + length)
     np.testing.assert_array_equal(twice.signal, once.signal)
+
+
+@pytest.mark.parametrize(
+    ("leads", "words"),
+    [
+        ("II", "1 lead (II)"),
+        ("I II III", "3 leads (I, II, III)"),
+        ("I II III aVR", "4 leads (I, II, III, …)"),
+    ],
+)
+def test_how_a_recording_is_printed(leads: str, words: str) -> None:
+    names = leads.split()
+    recording = Recording.from_array(
+        np.zeros((len(names), 500)), sampling_rate=250, leads=names, unit="mV"
+    )
+    assert repr(recording) == f"<Recording: {words}, 250 Hz, 2 s>"
+
+
+def test_a_notebook_shows_the_words_alone_where_there_is_no_signal() -> None:
+    empty = Recording.from_array(np.zeros((1, 0)), sampling_rate=250, leads=["II"], unit="mV")
+    assert empty._repr_html_() == "<p>Recording: 1 lead (II), 250 Hz, 0 s</p>"

@@ -169,6 +169,15 @@ def test_a_numeric_target_is_parted_into_fifths() -> None:
     strata(table_of(values, ("x",)), ("x",), [*fifths, ["unknown"]])
 
 
+def test_of_several_numeric_targets_the_first_decides() -> None:
+    """The second one runs the other way, and is the same for the last six."""
+    values: dict[str, list[list[float | None]]] = {
+        f"p{k}": [[float(k), float(max(10 - k, 5))]] for k in range(11)
+    }
+    fifths = [["p0", "p1", "p2"], ["p3", "p4"], ["p5", "p6"], ["p7", "p8"], ["p9", "p10"]]
+    strata(table_of(values, ("x", "y")), ("x", "y"), fifths)
+
+
 def test_up_to_ten_values_are_levels() -> None:
     values: dict[str, list[list[float | None]]] = {f"p{k}": [[float(k // 3)]] for k in range(30)}
     values["unknown"] = [[None]]

@@ -213,7 +213,7 @@ def test_paced_ventricles_have_no_bundle_branch_block() -> None:
     assert found["LEFT AXIS DEVIATION"].present is None
 
 
-@pytest.mark.parametrize(("count", "told"), [(7, None), (3, True)])
+@pytest.mark.parametrize(("count", "told"), [(7, None), (5, None), (4, True)])
 def test_paced_complexes_hide_the_block_where_most_beats_are_paced(
     count: int, told: bool | None
 ) -> None:

@@ -16,6 +16,7 @@ from ecgfoundry.metrics.intervals import (
     metric_interval,
     statistic_interval,
 )
+from ecgfoundry.metrics.metric import stated
 
 NAN = math.nan
 EVEN = np.arange(1001) / 1000  # 0, 0.001 ... 1: quantiles are themselves
@@ -178,6 +179,20 @@ def test_precision_is_drawn_by_patient() -> None:
     assert found.value == pytest.approx(metrics.average_precision_score(y, s))
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(own, [0.025, 0.975])))
     assert found.people == min(int(y.sum()), 40 - int(y.sum()))
+
+
+def test_the_smaller_class_counts_the_people() -> None:
+    """35 people with the finding and 5 without it: five are too few, whoever has the finding."""
+    answers = np.arange(40) % 7 / 7
+    for label in (0.0, 1.0):
+        y = np.repeat([label, 1.0 - label], [35, 5])
+        found = metric_interval("auprc", y, answers, draws=20)
+        assert found.people == 5 and str(found.note).startswith("5 people in the smaller class")
+
+
+def test_json_holds_no_nan() -> None:
+    assert stated(None) is None and stated(NAN) is None
+    assert stated(0.25) == 0.25
 
 
 def test_an_interval_is_a_value() -> None:

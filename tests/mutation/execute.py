@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.mutation.choose import Mutant
 from tests.mutation.covering import Baseline
@@ -15,6 +16,10 @@ from tests.mutation.session import Outcome, Session
 from tests.mutation.workplace import Workplace, WorkplaceError, share
 
 _NOTHING_FAILED = (0, 5)  # of pytest: all passed; no tests collected
+
+_BUSY, _LONGER = 0.7, 4.0
+"""A run that used less than this share of its time waited for a busy machine: it runs once more,
+with limits so many times as long."""
 
 
 @dataclass
@@ -58,15 +63,9 @@ class Judge:
         with workplace.changed(f"{self.plan.package}/{mutant.key.module}", mutant.mutated):
             if self.area.build is not None and not workplace.build(self.area.build):
                 return Outcome(noticed=True, how="does not compile")
-            answer = workplace.run(
-                files,
-                self.baseline.limit(tests),
-                until=self.deadline,
-                limits=self.baseline.limits(),
-                order=tests,
-                known=self.baseline.tests,
-                left_out=self.baseline.failing,
-            )
+            answer = self._run(tests, files, workplace)
+            if answer.get("timed_out") and answer["used"] < _BUSY * answer["seconds"]:
+                answer = self._run(tests, files, workplace, _LONGER)
         seconds = round(answer["seconds"], 3)
         if answer.get("timed_out"):
             return Outcome(noticed=True, how="timed out", seconds=seconds)
@@ -75,6 +74,19 @@ class Judge:
         if failed := answer.get("failed"):
             return Outcome(noticed=True, how="failed", test=failed, seconds=seconds)
         return Outcome(noticed=True, how="crashed", seconds=seconds)
+
+    def _run(
+        self, tests: list[str], files: tuple[str, ...], workplace: Workplace, times: float = 1.0
+    ) -> dict[str, Any]:
+        return workplace.run(
+            files,
+            times * self.baseline.limit(tests),
+            until=self.deadline,
+            limits={file: times * limit for file, limit in self.baseline.limits().items()},
+            order=tests,
+            known=self.baseline.tests,
+            left_out=self.baseline.failing,
+        )
 
 
 def execute(

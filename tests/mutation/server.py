@@ -52,14 +52,16 @@ def _end(*_: object) -> None:
     os._exit(0)
 
 
-def _kill(child: int) -> None:
-    """End a child and what it has started, and wait for it."""
+def _kill(child: int) -> float:
+    """End a child and what it has started, wait for it, and return its seconds of CPU."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)  # there is no group yet where it has only just begun
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):  # it had ended by itself
-        os.waitpid(child, 0)
+        usage = os.wait4(child, 0)[2]
+        return usage.ru_utime + usage.ru_stime
+    return 0.0
 
 
 def _load(path: Path) -> Any:
@@ -83,11 +85,11 @@ def _serve(request: dict[str, Any], hooks: Any) -> dict[str, Any]:
         _child(request, hooks, output, clock)
     _running.append(child)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    code = _wait(child, min(begun + request["limit"], request["until"]), clock)
+    code, used = _wait(child, min(begun + request["limit"], request["until"]), clock)
     _running.clear()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)  # what the tests started and left behind
-    answer: dict[str, Any] = {"seconds": time.monotonic() - begun, "code": code}
+    answer: dict[str, Any] = {"seconds": time.monotonic() - begun, "code": code, "used": used}
     if code is None:
         return answer | {"timed_out": True}
     with contextlib.suppress(OSError, ValueError):
@@ -95,16 +97,18 @@ def _serve(request: dict[str, Any], hooks: Any) -> dict[str, Any]:
     return answer
 
 
-def _wait(child: int, deadline: float, clock: Any) -> int | None:
-    """Return the exit code, or None after the time limit, the child's or that of one test."""
+def _wait(child: int, deadline: float, clock: Any) -> tuple[int | None, float]:
+    """Return the exit code and the seconds of CPU.
+
+    The code is None after the time limit, the child's or that of one test.
+    """
     pause = 0.002
     while True:
-        ended, status = os.waitpid(child, os.WNOHANG)
+        ended, status, usage = os.wait4(child, os.WNOHANG)
         if ended:
-            return os.waitstatus_to_exitcode(status)
+            return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
         if time.monotonic() > min(deadline, clock.deadline):
-            _kill(child)
-            return None
+            return None, _kill(child)
         time.sleep(pause)
         pause = min(pause * 1.5, 0.05)
 

@@ -167,6 +167,14 @@ def test_band_noise_of_half_the_recordings_covers_a_piece() -> None:
     assert length.min() >= 195  # a fifth, less a few samples that stay equal
 
 
+def test_half_of_the_noise_covers_one_piece() -> None:
+    """A piece of a fifth up to the whole: one in eighty of them is as good as whole."""
+    batch = unit(4000, 200)
+    after = a.add_band_noise(batch, generator(), sampling_rate=100.0, probability=1.0)
+    share = ((after != batch)[:, 0].sum(axis=1) < 198).mean()
+    assert share == pytest.approx(0.494, abs=0.039)  # five standard errors
+
+
 def test_mains_is_50_or_60_hz_of_stated_amplitude_and_one_phase() -> None:
     batch = unit(400, 500, leads=2)
     batch[:, 1] *= 3

@@ -10,37 +10,6 @@ from typing import Annotated, Any
 from cyclopts import App, Group, Parameter
 
 from ecgfoundry._version import __version__
-from ecgfoundry.cli import (
-    calibrate,
-    compare,
-    completion,
-    convert,
-    corpus,
-    database,
-    datasets,
-    deliveries,
-    diagnose,
-    embed,
-    evaluate,
-    explain,
-    finetune,
-    formats,
-    holter,
-    infer,
-    labs,
-    manifest,
-    mcp,
-    measure,
-    models,
-    pretrain,
-    read,
-    review,
-    serve,
-    stream,
-    synth,
-    train,
-    watch,
-)
 from ecgfoundry.cli.saying import be_quiet, error_document, print_json
 from ecgfoundry.errors import EcgFoundryError
 
@@ -51,36 +20,40 @@ app = App(
     help="An ECG in, named and calibrated findings out. Not a medical device.",
     suppress_keyboard_interrupt=False,
 )
-app.command(diagnose.diagnose)
-app.command(calibrate.calibrate)
-app.command(evaluate.evaluate)
-app.command(compare.compare)
-app.command(review.review)
-app.command(explain.explain)
-app.command(formats.formats)
-app.command(holter.holter)
-app.command(read.read)
-app.command(measure.measure)
-app.command(convert.convert)
-app.command(train.train_defaults)
-app.command(infer.infer)
-app.command(models.app)
-app.command(serve.serve)
-app.command(database.app)
-app.command(mcp.mcp)
-app.command(stream.app)
-app.command(watch.watch)
-app.command(deliveries.app)
-app.command(finetune.finetune)
-app.command(pretrain.pretrain)
-app.command(embed.embed)
-app.command(manifest.app)
-app.command(datasets.app)
-app.command(corpus.app)
-app.command(labs.app)
-app.command(synth.app)
-
-app.command(completion.completion)
+COMMANDS = {
+    "diagnose": "diagnose:diagnose",
+    "calibrate": "calibrate:calibrate",
+    "evaluate": "evaluate:evaluate",
+    "compare": "compare:compare",
+    "review": "review:review",
+    "explain": "explain:explain",
+    "formats": "formats:formats",
+    "holter": "holter:holter",
+    "read": "read:read",
+    "measure": "measure:measure",
+    "convert": "convert:convert",
+    "train-defaults": "train:train_defaults",
+    "infer": "infer:infer",
+    "models": "models:app",
+    "serve": "serve:serve",
+    "database": "database:app",
+    "mcp": "mcp:mcp",
+    "stream": "stream:app",
+    "watch": "watch:watch",
+    "deliveries": "deliveries:app",
+    "finetune": "finetune:finetune",
+    "pretrain": "pretrain:pretrain",
+    "embed": "embed:embed",
+    "manifest": "manifest:app",
+    "datasets": "datasets:app",
+    "corpus": "corpus:app",
+    "labs": "labs:app",
+    "synth": "synth:app",
+    "completion": "completion:completion",
+}
+"""Each command: its module here, and what it is there. The module is imported when it is named."""
+for _name, _place in COMMANDS.items():
+    app.command(f"ecgfoundry.cli.{_place}", name=_name)
 
 RESUMED = frozenset((
     "corpus build", "corpus cache", "corpus copy", "embed", "finetune", "holter", "infer",
@@ -146,6 +119,7 @@ def main(tokens: Annotated[list[str] | None, Parameter(parse=False)] = None) -> 
     Exit codes: 0, 1 for bad input (one line says what and what to do), 2 for bad usage, 130 for
     Ctrl-C (a line says how to go on), 141 where nobody reads the output any more.
     """
+    _import_what_is_listed(sys.argv[1:] if tokens is None else tokens)
     try:
         code = app.meta(tokens, exit_on_error=True, result_action="return_value")
     except KeyboardInterrupt:  # before the command was read
@@ -154,3 +128,10 @@ def main(tokens: Annotated[list[str] | None, Parameter(parse=False)] = None) -> 
         sys.stderr.close()
         sys.exit(141)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _import_what_is_listed(tokens: Sequence[str]) -> None:
+    """Import every command where none is named: their list says what each of them does."""
+    if COMMANDS.keys().isdisjoint(tokens):
+        for name in COMMANDS:
+            app[name]

@@ -18,14 +18,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.likeness import alike_to, commonest_shape, complexes, recurrence
 from ecgfoundry.measurements.medians import median_of_rows
-from ecgfoundry.signals.filters import butterworth_sos
+from ecgfoundry.signals.filters import both_ways, butterworth_sos
 
 __all__ = ["Detection", "detect", "fill_gaps", "find_beats", "heart_rate_bpm", "readable_rows"]
 
@@ -255,35 +254,8 @@ def _band(x: Float64, rate: float) -> Float64:
     # Reflection at the ends keeps a beat at the edge from becoming a step.
     centred = x - median_of_rows(x)[:, None]
     pad = min(x.shape[1] - 1, round(rate))
-    return _both_ways(*_band_filter(rate), centred, pad)
-
-
-@lru_cache(maxsize=16)
-def _band_filter(rate: float) -> tuple[Float64, Float64]:
-    """Return the filter of the beats as second-order sections, and their state in a steady 1."""
-    from scipy.signal import sosfilt_zi
-
     sos = butterworth_sos(2, (BAND_HZ[0], min(BAND_HZ[1], 0.4 * rate)), "bandpass", rate)
-    steady: Float64 = sosfilt_zi(sos)[:, None, :]
-    return sos, steady
-
-
-def _both_ways(sos: Float64, steady: Float64, x: Float64, pad: int) -> Float64:
-    """Filter rows forwards and backwards, as ``scipy.signal.sosfiltfilt`` does.
-
-    That works out the steady state anew at every call, which for a window of some seconds takes as
-    long as filtering it.
-    """
-    from scipy.signal import sosfilt
-
-    if pad > 0:
-        before = 2 * x[:, :1] - x[:, pad:0:-1]
-        behind = 2 * x[:, -1:] - x[:, -2 : -pad - 2 : -1]
-        x = np.concatenate([before, x, behind], axis=1)
-    there, _ = sosfilt(sos, x, axis=1, zi=steady * x[:, :1])
-    back, _ = sosfilt(sos, there[:, ::-1], axis=1, zi=steady * there[:, -1:])
-    both: Float64 = back[:, ::-1]
-    return both[:, pad:-pad] if pad > 0 else both
+    return both_ways(sos, centred, pad)
 
 
 def _slope_energy(band: Float64, rate: float) -> tuple[Float64, Float64] | None:

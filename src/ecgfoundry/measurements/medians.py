@@ -1,4 +1,4 @@
-"""The median by sorting: for many short rows twenty times as fast as ``numpy.median``."""
+"""The median by one partition: for short rows twenty times as fast as ``numpy.median``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ def median_of_rows(values: Float64, axis: int = -1) -> Float64:
     >>> median_of_rows(np.array([[3.0, 1.0, 2.0], [4.0, 8.0, 6.0]])).tolist()
     [2.0, 6.0]
     """
-    rows = np.ascontiguousarray(np.moveaxis(values, axis, -1))
-    if rows is values or np.shares_memory(rows, values):
-        rows = rows.copy()
-    rows.sort(axis=-1)
-    count = rows.shape[-1]
-    middle: Float64 = rows[..., count // 2]
-    return middle if count % 2 else (rows[..., count // 2 - 1] + middle) / 2.0
+    last = axis in (-1, values.ndim - 1)
+    rows = np.array(values if last else np.moveaxis(values, axis, -1), order="C")
+    half = rows.shape[-1] // 2
+    rows.partition(half, axis=-1)
+    middle: Float64 = rows[..., half]
+    return middle if rows.shape[-1] % 2 else (rows[..., :half].max(axis=-1) + middle) / 2.0
