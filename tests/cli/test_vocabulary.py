@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cyclopts import App
 
-from ecgfoundry.cli.main import app
+import ecgfoundry
+from ecgfoundry.cli.main import app, main
 
 LETTERS = {"--output": "-o", "--model": "-m"}
 
@@ -23,6 +30,8 @@ def commands(parent: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, lis
 
 
 COMMANDS = dict(commands(app))
+EVERY = {name for each in app.meta.assemble_argument_collection() for name in each.names}
+TERMINAL = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
 
 
 def test_all_commands_are_looked_at() -> None:
@@ -38,3 +47,146 @@ def test_options_have_their_letter_and_flags_no_opposite(command: str) -> None:
         for flag in ("--json", "--csv"):
             if flag in names:
                 assert not any(name.startswith("--no-") for name in names)
+
+
+def test_the_letters_of_all_commands() -> None:
+    taken = {"-o": "--output", "-m": "--model", "-t": "--target"}
+    for command, arguments in COMMANDS.items():
+        for names in arguments:
+            for letter in (name for name in names if re.fullmatch("-[a-zA-Z]", name)):
+                assert taken[letter] in names, (command, names)
+    assert {"--quiet", "-q"} <= EVERY and {"--verbose", "-v"} <= EVERY
+    assert {"--version", "-V"} == set(app.version_flags)
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    return int(ended.value.code or 0)
+
+
+def test_quiet_says_answers_and_errors_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "letter.bin").write_bytes(b"\0\1nothing")
+    ecgfoundry.write(ecgfoundry.read("sample:single-lead"), tmp_path / "a.npz")
+    given = ("read", str(tmp_path), "--csv")
+    assert run(*given) == 0
+    loud = capsys.readouterr()
+    assert run("-q", *given) == run(*given, "--quiet") == 0
+    quiet = capsys.readouterr()
+    assert "1 read, 0 refused, 1 not recognised" in loud.err
+    assert (quiet.out, quiet.err) == (2 * loud.out, "")
+    assert run("-q", "read", "nowhere.dat") == 1
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_verbose_says_where_an_error_was_found(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("corpus", "verify", "nowhere") == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert run("corpus", "verify", "nowhere", "-v") == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said and said.strip().splitlines()[-1].startswith("ecgfoundry: nowhere:")
+
+
+def test_the_version_has_a_letter(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-V") == 0
+    assert capsys.readouterr().out.strip() == ecgfoundry.__version__
+
+
+# --- completion -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("completion") / "ecgfoundry.bash"
+    with path.open("w") as stream:
+        subprocess.run(
+            [sys.executable, "-m", "ecgfoundry", "completion", "bash"], stdout=stream, check=True
+        )
+    return path
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("ecgfoundry dia", {"diagnose"}),
+        ("ecgfoundry models ", {"list", "show", "verify", "export", "import", "pull"}),
+        ("ecgfoundry diagnose --ear", {"--earlier"}),
+        ("ecgfoundry serve --log-format ", {"text", "json"}),
+        ("ecgfoundry completion ", {"bash", "zsh", "fish"}),
+    ],
+)
+def test_bash_completes(script: Path, typed: str, offered: set[str]) -> None:
+    """As bash does it: the words, the number of the one that is typed, then the function."""
+    words = typed.split(" ")
+    asked = (
+        f'source "{script}"; COMP_WORDS=({" ".join(words[:-1])} "{words[-1]}"); '
+        f"COMP_CWORD={len(words) - 1}; COMP_LINE='{typed}'; COMP_POINT={len(typed)}; "
+        'compopt() { :; }; _ecgfoundry; printf "%s\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True)
+    assert offered <= {word.strip() for word in done.stdout.split("\n")}, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_other_shells_get_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("completion", shell) == 0
+    text = capsys.readouterr().out
+    for command in COMMANDS:
+        assert command.split()[-1] in text, command
+    if path := shutil.which(shell):  # the shell itself reads it where it is installed
+        done = subprocess.run([path, "-n"], input=text, text=True, capture_output=True)
+        assert done.returncode == 0, done.stderr
+
+
+# --- a terminal of 80 columns, and a job that takes time ------------------------------------------
+
+TABLES = (
+    "read sample:12-lead", "measure sample:12-lead", "measure sample:12-lead sample:single-lead",
+    "diagnose sample:12-lead", "diagnose sample:12-lead sample:single-lead",
+    "diagnose sample:12-lead --earlier sample:12-lead", "formats", "models list",
+    "datasets list", "labs catalogue", "models show rhythm-single-lead",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", TABLES)
+def test_tables_fit_eighty_columns(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(*command.split()) == 0
+    wide = [text for text in capsys.readouterr().out.splitlines() if len(text) > 80]
+    assert wide == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_a_long_job_shows_what_is_left_on_a_terminal_alone(tmp_path: Path) -> None:
+    import pty
+
+    code = (
+        "import time\n"
+        "from ecgfoundry.cli.saying import progress\n"
+        "with progress('Working', 40) as bar:\n"
+        "    for k in range(40):\n"
+        "        bar.update(k)\n"
+        "        time.sleep(0.1)\n"
+    ).replace("\\\\n", "\\n")
+    master, slave = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=slave, env=TERMINAL)
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    assert process.wait() == 0
+    os.close(master)
+    assert b"Working" in shown and b"/40" in shown and re.search(rb"left.*0:00:0[0-9]", shown)
+    piped = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert piped.stderr == b""

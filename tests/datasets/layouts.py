@@ -17,6 +17,7 @@ import numpy as np
 import scipy.io
 
 from ecgfoundry import read
+from ecgfoundry.datasets.echonext import FLAGS as ECHONEXT_FLAGS
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Recording
@@ -304,6 +305,88 @@ def cinc2021(folder: Path) -> Sample:
                         none | dict.fromkeys(codes[2:6], 1.0)),
         },
         skipped={"header not readable (format)": 1, "header without diagnoses": 1},
+    )  # fmt: skip
+
+
+def _chagas_header(place: Path, name: str, *comments: str) -> None:
+    write_wfdb(twelve_leads().without_subject(), place, name)
+    with (place / f"{name}.hea").open("a") as stream:
+        stream.writelines(f"# {comment}\n" for comment in comments)
+
+
+def cinc2025(folder: Path) -> Sample:
+    """As the challenge's scripts write it."""
+    _chagas_header(folder / "a", "1169160", "Age: 38", "Sex: Male", "Chagas label: True",
+                   "Source: CODE-15%")  # fmt: skip
+    _chagas_header(folder / "b", "00001_hr", "Age: 56", "Sex: Female", "Chagas label: False",
+                   "Source: PTB-XL")  # fmt: skip
+    _chagas_header(folder / "b", "no_label", "Age: 56")
+    rows: dict[str, tuple[dict[str, object], dict[str, float | None]]] = {
+        "a/1169160": ({"path": "a/1169160.hea", "sex": "male", "age": 38.0, "site": "CODE-15%"},
+                      {"Chagas disease": 1.0}),
+        "b/00001_hr": ({"sex": "female", "site": "PTB-XL"}, {"Chagas disease": 0.0}),
+        "b/no_label": ({"patient": None}, {"Chagas disease": None}),
+    }  # fmt: skip
+    return Sample(folder, found=3, rows=rows)
+
+
+def cinc2025_code15(folder: Path) -> Sample:
+    """CODE-15 % as it is distributed, with the challenge's table of labels."""
+    sample = code15(folder)
+    _write_csv(folder / "code15_chagas_labels.csv", [
+        ["exam_id", "patient_id", "chagas"], [1169160, 523632, "True"], [271011, 1737282, "False"],
+    ])  # fmt: skip
+    rows: dict[str, tuple[dict[str, object], dict[str, float | None]]] = {
+        "1169160": ({"index": 1, "patient": "523632", "site": "CODE-15%"},
+                    {"Chagas disease": 1.0}),
+        "2873686": ({"index": 0, "sex": "female"}, {"Chagas disease": None}),  # has no label
+    }  # fmt: skip
+    return Sample(folder, found=4, rows=rows, skipped=sample.skipped)
+
+
+def cinc2025_samitrop(folder: Path) -> Sample:
+    _write_csv(folder / "exams.csv", [
+        ["exam_id", "age", "is_male", "normal_ecg", "death", "timey", "nn_predicted_age"],
+        [294669, 49, "False", "True", "False", 2.1, 51.0], [291209, 62, "True", "", "", "", ""],
+    ])  # fmt: skip
+    tracings = np.zeros((2, 4096, 12), dtype=np.float32)
+    tracings[:, 48:4048] = twelve_leads().resample(400).signal.T[:4000] * 10  # in 1e-4 V
+    with h5py.File(folder / "exams.hdf5", "w") as file:
+        file["tracings"] = tracings
+    rows: dict[str, tuple[dict[str, object], dict[str, float | None]]] = {
+        "samitrop-294669": ({"path": "exams.hdf5", "index": 0, "sex": "female", "age": 49.0,
+                             "site": "SaMi-Trop"}, {"Chagas disease": 1.0}),
+        "samitrop-291209": ({"index": 1, "sex": "male"}, {"Chagas disease": 1.0}),
+    }  # fmt: skip
+    return Sample(folder, found=2, rows=rows)
+
+
+def echonext(folder: Path) -> Sample:
+    flags = list(ECHONEXT_FLAGS)
+    none = ["0"] * len(flags)
+    _write_csv(folder / "echonext_metadata_100k.csv", [
+        ["patient_key", "ecg_key", "split", "sex", "age_at_ecg", "lvef_value", *flags],
+        ["7", "11", "train", "female", "61", "35.0", "1", *none[2:], "1"],
+        ["8", "12", "val", "male", "47", "", *none],
+        ["7", "13", "train", "female", "62", "60.0", *none],
+        ["9", "14", "no_split", "1", "90", "55.0", *none],
+        ["9", "15", "test", "male", "33", "55.0", *none],
+    ])  # fmt: skip
+    for split, count in (("train", 2), ("val", 1), ("no_split", 1)):
+        np.save(folder / f"EchoNext_{split}_waveforms.npy", np.zeros((count, 1, 2500, 12)))
+    absent: dict[str, float | None] = dict.fromkeys(flags, 0.0)
+    rows: dict[str, tuple[dict[str, object], dict[str, float | None]]] = {
+        "11": ({"path": "EchoNext_train_waveforms.npy", "index": 0, "split": "train",
+                "patient": "7", "sex": "female", "age": 61.0},
+               absent | {"lvef_lte_45_flag": 1.0, "shd_moderate_or_greater_flag": 1.0}),
+        # The ejection fraction was not measured: its flag of 0 says nothing.
+        "12": ({"split": "validation", "index": 0}, absent | {"lvef_lte_45_flag": None}),
+        "13": ({"index": 1, "patient": "7"}, absent),
+        "14": ({"split": None, "sex": None}, absent),  # a code of sex that nothing explains
+    }  # fmt: skip
+    return Sample(
+        folder, found=5, rows=rows,
+        skipped={"EchoNext_test_waveforms.npy is not there": 1},
     )  # fmt: skip
 
 
@@ -601,6 +684,10 @@ SAMPLES: dict[str, tuple[str, Callable[[Path], Sample]]] = {
     "cinc2011": ("cinc2011", cinc2011),
     "cinc2017": ("cinc2017", cinc2017),
     "cinc2021": ("cinc2021", cinc2021),
+    "cinc2025": ("cinc2025", cinc2025),
+    "cinc2025 code15": ("cinc2025", cinc2025_code15),
+    "cinc2025 samitrop": ("cinc2025", cinc2025_samitrop),
+    "echonext-mini": ("echonext-mini", echonext),
     "cpsc2018": ("cpsc2018", cpsc2018),
     "cpsc2021": ("cpsc2021", cpsc2021),
     "mitbih": ("mitbih", mitbih),

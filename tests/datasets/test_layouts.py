@@ -10,12 +10,20 @@ from tests.datasets.layouts import SAMPLES, Sample, twelve_leads
 
 from ecgfoundry.datasets import DATASETS, DatasetManifest, read_dataset
 from ecgfoundry.datasets.metadata_tables import iterate_joined
-from ecgfoundry.errors import DatasetError, FileAccessError, LeadError
+from ecgfoundry.errors import DatasetError, EcgFoundryError, FileAccessError, LeadError
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import read_manifest, write_manifest
 from ecgfoundry.vocabularies import available_label_maps
 
-OWN_LABELS = ("brugada-huca", "cinc2011", "cinc2017", "mc-med", "plugin-set")
+OWN_LABELS = (
+    "brugada-huca",
+    "cinc2011",
+    "cinc2017",
+    "mc-med",
+    "plugin-set",
+    "cinc2025",
+    "echonext-mini",
+)
 """Whose targets are of no label system that is mapped."""
 
 
@@ -76,6 +84,10 @@ def test_recordings_open_with_the_right_leads(
 ) -> None:
     _, found = made[key]
     for row in found.manifest:
+        if key == "echonext-mini":  # standardized by its publisher: there is no way back to mV
+            with pytest.raises(EcgFoundryError):
+                found.manifest.open(row)
+            continue
         recording = found.manifest.open(row)
         assert recording.samples > 0
         if set(recording.leads) != set(STANDARD_12_LEADS):

@@ -9,8 +9,10 @@ from ecgfoundry.datasets import (
     cinc2011,
     cinc2017,
     cinc2021,
+    cinc2025,
     code,
     cpsc,
+    echonext,
     heedb,
     ludb,
     mc_med,
@@ -32,6 +34,7 @@ _OWN = (
     cinc2011.DATASET,
     cinc2017.DATASET,
     cinc2021.DATASET,
+    cinc2025.DATASET,
     cpsc.CPSC2018,
     cpsc.CPSC2021,
     mitbih.DATASET,
@@ -41,6 +44,7 @@ _OWN = (
     mimic_iv_ecg.DATASET,
     mc_med.DATASET,
     heedb.DATASET,
+    echonext.DATASET,
 )
 
 
