@@ -18,6 +18,7 @@ from ecgfoundry.formats.registry import formats as list_readers
 from ecgfoundry.formats.writers import writers as list_writers
 
 KEYS = {
+    "schema_version",
     "file", "format", "recordings", "leads", "unit", "sampling_rate", "samples", "duration_s",
     "start_time", "subject", "device", "filters", "mains_frequency", "measurements", "statements",
     "header", "quality", "annotations", "other_channels",
