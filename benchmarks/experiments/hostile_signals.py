@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, chirp, sawtooth, sosfiltfilt, square
+from scipy.signal import butter, chirp, sawtooth, sosfilt, sosfiltfilt, square
 
 __all__ = ["KINDS", "as_leads"]
 
@@ -139,6 +139,121 @@ def _mains(r: Generator, samples: int, rate: float) -> Float64:
     return np.sin(2 * np.pi * turns) * (1 + r.uniform(0, 0.5) * _band(r, samples, rate, 0.3, 2))
 
 
+def _through_highpass(make: Kind) -> Kind:
+    """A recorder's first-order high pass turns levels into decays."""
+
+    def passed(r: Generator, samples: int, rate: float) -> Float64:
+        sos = butter(1, r.uniform(0.05, 3.0), "highpass", fs=rate, output="sos")
+        return _noise(sosfilt(sos, make(r, samples, rate)), r, 0.02)
+
+    return passed
+
+
+def _stimulator(r: Generator, samples: int, rate: float) -> Float64:
+    """Two-phase pulses of 0.5 to 3 ms, 0.5 to 3 a second."""
+    x = np.zeros(samples)
+    period, width = int(rate / r.uniform(0.5, 3)), max(1, int(rate * r.uniform(0.0005, 0.003)))
+    for at in range(int(r.integers(0, period)), samples - 2 * width, period):
+        x[at : at + width] = 1.0
+        x[at + width : at + 2 * width] = -r.uniform(0.5, 1)
+    sos = butter(1, 0.5, "highpass", fs=rate, output="sos")
+    return sosfilt(sos, x) + 0.005 * r.normal(size=samples)
+
+
+def _electrode_pops(r: Generator, samples: int, rate: float) -> Float64:
+    """Steps of an electrode's potential that fade within 0.2 to 1 s."""
+    x, time = np.zeros(samples), _time(samples, rate)
+    for at in np.cumsum(r.exponential(1.2, 40)):
+        x += r.normal() * np.exp(-np.maximum(time - at, 0) / r.uniform(0.2, 1.0)) * (time >= at)
+    return _noise(x, r, 0.03)
+
+
+def _tremor(r: Generator, samples: int, rate: float) -> Float64:
+    """Bursts of muscle noise, 4 to 7 a second, on the movement that they make."""
+    turns = _phase(r, samples, rate, r.uniform(4, 7), 0.03) % 1.0
+    bursts = np.exp(-0.5 * ((turns - 0.5) / 0.12) ** 2)
+    return _band(r, samples, rate, 15, 90) * bursts + 0.3 * np.sin(2 * np.pi * turns)
+
+
+def _compressions(r: Generator, samples: int, rate: float) -> Float64:
+    """What the compressions of a chest leave in the leads."""
+    turns = 2 * np.pi * _phase(r, samples, rate, r.uniform(1.5, 2.2), 0.02)
+    x = np.sin(turns) ** 3 + r.uniform(0, 0.5) * np.sin(2 * turns + r.uniform(0, 6))
+    return _noise(x + 0.2 * np.sin(3 * turns + 1), r, 0.15)
+
+
+def _within_beats(r: Generator, samples: int, rate: float, fastest: float) -> Float64:
+    """Seconds since the last heartbeat."""
+    base = r.uniform(0.8, fastest)
+    return (_phase(r, samples, rate, base, 0.02) % 1.0) / base
+
+
+def _heart_sounds(r: Generator, samples: int, rate: float) -> Float64:
+    within = _within_beats(r, samples, rate, 2.0)
+    first = np.exp(-0.5 * ((within - 0.1) / 0.03) ** 2)
+    second = 0.6 * np.exp(-0.5 * ((within - 0.42) / 0.025) ** 2)
+    x = first * np.sin(2 * np.pi * r.uniform(30, 60) * within)
+    return _noise(x + second * np.sin(2 * np.pi * r.uniform(40, 80) * within), r, 0.05)
+
+
+def _ballistocardiogram(r: Generator, samples: int, rate: float) -> Float64:
+    """The heart's blow on a bed: a few waves of 4 to 7 Hz."""
+    within = _within_beats(r, samples, rate, 1.6)
+    blow = np.exp(-0.5 * ((within - 0.25) / 0.08) ** 2)
+    rest = 0.3 * np.exp(-0.5 * ((within - 0.5) / 0.1) ** 2)
+    x = blow * np.cos(2 * np.pi * r.uniform(4, 7) * (within - 0.25))
+    x += rest * np.cos(2 * np.pi * 5 * (within - 0.5))
+    return _noise(x + 0.4 * _band(r, samples, rate, 0.15, 0.4), r, 0.1)
+
+
+def _seismocardiogram(r: Generator, samples: int, rate: float) -> Float64:
+    """Vibrations of the breastbone when the valves open and close, 12 to 25 Hz."""
+    within = _within_beats(r, samples, rate, 1.8)
+    opening = np.exp(-0.5 * ((within - 0.15) / 0.03) ** 2)
+    closing = 0.4 * np.exp(-0.5 * ((within - 0.45) / 0.03) ** 2)
+    x = opening * np.sin(2 * np.pi * r.uniform(12, 25) * within)
+    return _noise(x + closing * np.sin(2 * np.pi * r.uniform(12, 25) * within), r, 0.15)
+
+
+def _pressure_slope(r: Generator, samples: int, rate: float) -> Float64:
+    """The first derivative of an arterial pressure, as monitors show it."""
+    return np.gradient(_pressure(r, samples, rate)) * rate
+
+
+def _capnogram(r: Generator, samples: int, rate: float) -> Float64:
+    turns = _phase(r, samples, rate, r.uniform(0.15, 0.6), 0.05) % 1.0
+    plateau = np.clip((turns - 0.3) / 0.05, 0, 1) * np.clip((0.9 - turns) / 0.03, 0, 1)
+    return _noise(plateau * (1 + 0.1 * turns), r, 0.02)
+
+
+def _speech(r: Generator, samples: int, rate: float) -> Float64:
+    envelope = np.maximum(_band(r, samples, rate, 1, 6), 0)
+    pitch = min(0.35 * rate, r.uniform(90, 200)) * (1 + 0.05 * _band(r, samples, rate, 0.5, 2))
+    voice = np.sin(2 * np.pi * np.cumsum(pitch) / rate)
+    return _noise(envelope * (voice + 0.5 * r.normal(size=samples)), r, 0.02)
+
+
+def _test_pattern(r: Generator, samples: int, rate: float) -> Float64:
+    """A generator that shows a line, a sine, a square or a triangle wave for two seconds each."""
+    length = int(2 * rate)
+    time = _time(length, rate)
+    waves = (
+        np.zeros(length), np.sin(2 * np.pi * r.uniform(1, 10) * time),
+        square(4 * np.pi * time), sawtooth(4 * np.pi * time, 0.5),
+    )  # fmt: skip
+    x = np.concatenate([waves[r.integers(4)] for _ in range(samples // length + 1)])[:samples]
+    return x + 0.005 * r.normal(size=samples)
+
+
+def _spike_and_wave(r: Generator, samples: int, rate: float) -> Float64:
+    """An EEG in an absence: a spike and a slow wave, 2.5 to 4 a second."""
+    turns = _phase(r, samples, rate, r.uniform(2.5, 4), 0.03) % 1.0
+    spike = -np.exp(-0.5 * ((turns - 0.2) / r.uniform(0.02, 0.05)) ** 2)
+    wave = np.exp(-0.5 * ((turns - 0.6) / 0.15) ** 2)
+    x = r.uniform(0.6, 1.5) * spike + r.uniform(0.5, 1.2) * wave
+    return _noise(x + 0.07 * _eeg(r, samples, rate), r, 0.05)
+
+
 def _taps(r: Generator, samples: int, rate: float) -> Float64:
     """Blows against a cable: ringing transients, each its own, at irregular moments."""
     x, time = np.zeros(samples), _time(samples, rate)
@@ -191,6 +306,21 @@ KINDS: dict[str, Kind] = {
     "pressure": _pressure,
     "respiration": _respiration,
     "blows": _taps,
+    "square wave through a high pass": _through_highpass(_wave(square, 0.0)),
+    "sawtooth through a high pass": _through_highpass(_wave(sawtooth, 0.0)),
+    "pulses through a high pass": _through_highpass(_calibration),
+    "stimulator": _stimulator,
+    "electrode pops": _electrode_pops,
+    "tremor": _tremor,
+    "compressions of the chest": _compressions,
+    "heart sounds": _heart_sounds,
+    "ballistocardiogram": _ballistocardiogram,
+    "seismocardiogram": _seismocardiogram,
+    "slope of a pressure": _pressure_slope,
+    "capnogram": _capnogram,
+    "speech": _speech,
+    "test pattern": _test_pattern,
+    "spike and wave": _spike_and_wave,
     "flat": lambda r, n, f: np.full(n, r.normal()),
     "flat with noise": lambda r, n, f: 0.003 * r.normal(size=n),
 }

@@ -16,6 +16,7 @@ from ecgfoundry.corpus.quality_gate import Gate
 from ecgfoundry.datasets.mc_med_waveforms import MEMBER_MARK, stored_size
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import CorpusError, EcgFoundryError
+from ecgfoundry.formats.common.stamps import stamp_of
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.manifest import Manifest, ManifestRow
 
@@ -73,7 +74,8 @@ class Plan:
     bounds : tuple of (int, int)
         First and last + 1 row of the manifest for each task.
     fingerprint : str
-        SHA-256 over the rows, the sizes of their files, the bounds and the options.
+        SHA-256 over the rows, the sizes of their files and when they changed, the bounds and the
+        options.
     options : BuildOptions
     """
 
@@ -123,7 +125,10 @@ def make_plan(
     digest = hashlib.sha256(json.dumps(options.to_dict(), sort_keys=True).encode())
     digest.update(json.dumps([generation, first_task, bounds]).encode())
     for row, size in zip(rows, sizes, strict=True):
-        digest.update(json.dumps([row.to_dict(), size], sort_keys=True, default=str).encode())
+        stamp = stamp_of(manifest.path_of(row))
+        digest.update(
+            json.dumps([row.to_dict(), size, stamp], sort_keys=True, default=str).encode()
+        )
     plan = Plan(generation, first_task, bounds, digest.hexdigest(), options)
     return plan, manifest.with_rows(rows)
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from ecgfoundry.engines import Engine, process_pool
 from ecgfoundry.errors import FormatError, SignalError
 from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats.common.stamps import stamp_of
 from ecgfoundry.formats.files import EcgFile, open_file
 from ecgfoundry.inference.interpretation import Episode, WindowResult, find_episodes
 from ecgfoundry.inference.predictor import Predictor, load_model
@@ -36,6 +37,7 @@ from ecgfoundry.io import read_json, write_atomically, write_json
 from ecgfoundry.measurements.beat_classes import label_beats
 from ecgfoundry.measurements.beats import find_beats
 from ecgfoundry.measurements.delineation import delineate, fuse_leads
+from ecgfoundry.measurements.gate import judge_window
 from ecgfoundry.measurements.holter import (
     Burden,
     HolterHour,
@@ -67,6 +69,9 @@ AROUND_S = 10.0
 """Of the neighbours on each side, for filters and for the intervals of the first beats."""
 WINDOW_S = 10.0
 MINUTE_S = 60.0
+LEAST_FOREIGN_MINUTES = 5
+"""Nothing that the gate refuses for so long is a rhythm of somebody alive (our choice); a shorter
+part is refused if every minute of it is."""
 SHAPE_BEATS = 120
 """Usual beats of a part from which the place of the ST segment is taken (our choice)."""
 SHAPE_SPAN_S = (0.5, 0.9)
@@ -286,13 +291,11 @@ def _prepared_parts(
     """Return the folder of the parts, emptied if they are of another file or setting."""
     from ecgfoundry._version import __version__
 
-    stat = path.stat() if path.is_file() else None
     identity = json.dumps(
         {
             "version": __version__,
             "file": str(path.absolute()),
-            "size": stat.st_size if stat else None,
-            "changed": stat.st_mtime_ns if stat else None,
+            "stamp": stamp_of(path),
             "options": repr(options),
             "settings": repr(settings),
         },
@@ -348,7 +351,7 @@ def _measure_part(task: _Task) -> float:
     first = max(0, task.start - around)
     recording = file.part(first, min(file.samples, task.stop + around))
     core = recording.slice_samples(task.start - first, task.stop - first)
-    windows, refused = _windows(core, task.settings), _unreadable(core)
+    windows, refused = _windows(core, task.settings), _refused(core)
     found = find_beats(recording.signal, rate)
     classes = label_beats(recording.signal, rate, found)
     inside = (found >= task.start - first) & (found < task.stop - first)
@@ -375,6 +378,47 @@ def _windows(core: Recording, settings: HolterSettings) -> tuple[WindowResult, .
     if settings.model is None:
         return ()
     return _loaded(settings.model).interpret(core, lead=settings.lead).windows
+
+
+def _refused(core: Recording) -> list[tuple[float, float]]:
+    """Return which stretches of the part hold nothing that is measured, in s from its start."""
+    spans: list[tuple[float, float]] = []
+    for low, high in sorted([*_unreadable(core), *_no_ecg(core)]):
+        if spans and low <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(high, spans[-1][1]))
+        else:
+            spans.append((low, high))
+    return spans
+
+
+def _no_ecg(core: Recording) -> list[tuple[float, float]]:
+    """Return the stretches of minutes that are no ECG: an EEG, a pulse wave, a fallen recorder.
+
+    One window of each minute is asked. A few in a row say nothing: ventricular fibrillation and
+    asystole are refused as well, and their beats and pauses belong to the report.
+    """
+    rate = core.sampling_rate
+    length, step = round(WINDOW_S * rate), round(MINUTE_S * rate)
+    starts = range(0, max(1, core.samples - length + 1), step)
+    codes = [
+        refusal.code if refusal is not None else ""
+        for start in starts
+        for refusal in [
+            judge_window(core.signal[:, start : start + length], rate, core.leads).refusal
+        ]
+    ]
+    foreign = np.isin(codes, ("no-beats", "not-an-ecg"))
+    least = min(LEAST_FOREIGN_MINUTES, foreign.size)
+    # One window that passes between many that do not is an accident.
+    filled = foreign | (np.r_[False, foreign[:-1]] & np.r_[foreign[1:], False])
+    edges = np.flatnonzero(np.diff(np.r_[0, filled.astype(np.int8), 0]))
+    spans = []
+    for first, last in zip(edges[::2], edges[1::2], strict=True):
+        # Without one beat-like wave it may be asystole, and there is nothing to be counted.
+        if last - first >= least and "not-an-ecg" in codes[first:last]:
+            end = core.samples / rate if last == foreign.size else last * MINUTE_S
+            spans.append((first * MINUTE_S, end))
+    return spans
 
 
 def _unreadable(core: Recording) -> list[tuple[float, float]]:

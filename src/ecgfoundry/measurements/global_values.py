@@ -226,7 +226,10 @@ def _no_axes(
     if beat is None:
         return NO_BEATS
     if not calibrated:
-        return "each lead was scaled by itself: amplitudes of different leads cannot be compared"
+        return (
+            "each lead was scaled by itself, or a unit or a gain is wrong: amplitudes of different "
+            "leads cannot be compared"
+        )
     limb = {lead: beat.lead(lead) for lead in beat.leads if lead in LIMB_LEADS}
     limb = {lead: row for lead, row in limb.items() if np.isfinite(row).all()}
     if len(limb) < 2:

@@ -284,7 +284,10 @@ def _usual_snr_db(stretches: Sequence[Stretch], lead: str) -> float | None:
 def _notices(values: Mapping[str, Value], beats: Beats, *, calibrated: bool) -> tuple[Notice, ...]:
     result = []
     if not calibrated:
-        words = "each lead was scaled by itself: amplitudes are not mV, and there are no axes"
+        words = (
+            "each lead was scaled by itself, or a unit or a gain is wrong: amplitudes are not mV, "
+            "and there are no axes"
+        )
         result.append(Notice("amplitudes-not-mv", words))
     qrs = values["qrs_ms"].value
     if qrs is not None and qrs >= WIDE_QRS_MS and values["jt_ms"].value is not None:

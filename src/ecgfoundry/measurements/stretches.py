@@ -22,7 +22,7 @@ from ecgfoundry.measurements.qrs_end import with_late_end
 from ecgfoundry.measurements.templates import BeatPieces, cluster_pieces, cut_beats
 from ecgfoundry.measurements.values import MedianBeat, PacingSpike
 from ecgfoundry.recording import Recording
-from ecgfoundry.signals.quality import DISAGREE, Notice, WindowQuality
+from ecgfoundry.signals.quality import DISAGREE, LARGE_AMPLITUDE_MV, Notice, WindowQuality
 
 __all__ = ["Stretch", "measure_stretch"]
 
@@ -119,7 +119,7 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     stretch = Stretch(
         beats + start, _moved(waves, start), pieces.later(start / rate), paced, described, median,
         gaps,
-        _rescaled(recorded), None, lone,
+        _rescaled(recorded) or _impossible(median), None, lone,
         {lead: quality.leads[lead].snr_db for lead in names}, _disagreeing(quality),
     )  # fmt: skip
     return _core(stretch, core, start, rate)
@@ -196,6 +196,14 @@ def _calibration_pulses(recording: Recording) -> Bool:
         if high >= PULSE_S * recording.sampling_rate:
             pulse[max(0, begin - edge) : end + edge] = True
     return pulse
+
+
+def _impossible(median: MedianBeat | None) -> bool:
+    """Whether beats are so large in some lead that its unit or its gain must be wrong."""
+    if median is None or not np.isfinite(median.values).any():
+        return False
+    values = median.values[np.isfinite(median.values).any(axis=1)]
+    return bool((np.nanmax(values, axis=1) - np.nanmin(values, axis=1)).max() > LARGE_AMPLITUDE_MV)
 
 
 def _rescaled(signal: NDArray[np.floating]) -> bool:

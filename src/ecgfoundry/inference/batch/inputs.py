@@ -12,6 +12,7 @@ from ecgfoundry.corpus import layout
 from ecgfoundry.corpus.remote import is_url
 from ecgfoundry.corpus.store import Corpus, open_corpus
 from ecgfoundry.errors import CorpusError
+from ecgfoundry.formats.common.stamps import stamp_of
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.recording import Recording, Subject
 
@@ -135,7 +136,7 @@ def identity_of(recordings: Recordings) -> dict[str, object]:
 
 
 def contents_of(recordings: Recordings) -> str:
-    """Return a hash of the size and the time of change of every file of a table.
+    """Return a hash of the size and the time of change of every file behind a table.
 
     A corpus is told by its document (:func:`identity_of`).
     """
@@ -143,11 +144,5 @@ def contents_of(recordings: Recordings) -> str:
         return ""
     digest = hashlib.sha256()
     for path in dict.fromkeys(recordings.folder / row.path for row in recordings.rows):
-        # The samples of a WFDB record stand beside its header.
-        for file in (path, path.with_suffix(".dat")):
-            try:
-                found = file.stat()
-            except OSError:
-                continue
-            digest.update(f"{file} {found.st_size} {found.st_mtime_ns}\n".encode())
+        digest.update(f"{path}\n{stamp_of(path)}\n".encode())
     return digest.hexdigest()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecgfoundry._version import __version__
 from ecgfoundry.engines import Engine, process_pool
 from ecgfoundry.errors import DiskFullError, EngineError, FileAccessError, ManifestError
 from ecgfoundry.extras import require_polars
@@ -291,8 +292,8 @@ def run_in_parts(
     wanted = {
         "kind": work.kind, "runtime": runtime, "windows": options.windows, "chunk": chunk,
     }  # fmt: skip
-    fingerprint = _fingerprint(recordings, bundle, wanted)
     files_digest = contents_of(recordings)
+    fingerprint = _fingerprint(recordings, bundle, {**wanted, "files": files_digest})
     if (before := _finished(output, fingerprint, files_digest)) is not None:
         return BatchSummary(output, count, count, 0.0, runtime, before, finished_before=True)
     _prepare_parts(parts, fingerprint)
@@ -385,6 +386,7 @@ class _State:
 def _fingerprint(recordings: Recordings, bundle: Bundle, wanted: Mapping[str, object]) -> str:
     document = {
         **wanted,
+        "version": __version__,
         "model": [bundle.name, bundle.version, dict(bundle.about.files)],
         **identity_of(recordings),
     }
@@ -399,7 +401,8 @@ def _prepare_parts(parts: Path, fingerprint: str) -> None:
             if read_json(note).get("fingerprint") == fingerprint:
                 return
             raise ManifestError(
-                "holds the parts of another run (other recordings, model or settings)",
+                "holds the parts of another run (other recordings, changed files, another model, "
+                "version or settings)",
                 path=parts,
                 remedy="Delete this folder to start anew, or choose another output",
             )

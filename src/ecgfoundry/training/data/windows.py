@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.corpus.standardized import input_rows, standardize_segments
 from ecgfoundry.errors import EcgFoundryError, LeadError, TrainingError
+from ecgfoundry.formats.common.stamps import stamp_of
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.io import write_json
 from ecgfoundry.manifest import Manifest, ManifestRow, fingerprint
@@ -277,7 +278,7 @@ def _key(manifest: Manifest, spec: InputSpec, lead: str | None) -> str:
     digest = hashlib.sha256(repr((_FORM, spec, lead, manifest.stated)).encode())
     for row in manifest.rows:
         path = manifest.path_of(row)
-        stamp = (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else None
+        stamp = stamp_of(path)
         own = (row.record, str(path), row.index, row.start_s, row.duration_s, row.standardized_as)
         digest.update(repr((own, stamp)).encode())
     return digest.hexdigest()[:16]

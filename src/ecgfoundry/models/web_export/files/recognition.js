@@ -41,6 +41,9 @@ function figuresOf({ coarse, band, shares, rate }, beats, windows, kept, likenes
   if (windows.length === 0) return result;
   const members = commonest(likeness, LIMITS.ALIKE);
   if (windows.length > 1) {
+    if (windows.length >= LIMITS.MANY_COMPLEXES) {
+      result.members = members.filter(Boolean).length / windows.length;
+    }
     result.likeness = median(likeness.map((row, k) => {
       const others = row.map((value, n) => (n === k ? -1 : value)).sort((a, b) => b - a);
       return others[Math.min(2, windows.length - 2)];
@@ -85,7 +88,8 @@ function shapeOf(typical, shares, rate) {
   const width = typical[0].length;
   const middle = Math.floor(width / 2);
   const reach = roundHalfEven(LIMITS.EDGE_REACH_S * rate);
-  const sums = { steepness: 0, steepest: 0, balance: 0, step: 0, focus: 0, sharp_share: 0 };
+  const sums = { steepness: 0, steepest: 0, balance: 0, step: 0, focus: 0, spike: 0,
+    sharp_share: 0, crisp_share: 0 };
   const highest = (x) => x.reduce((one, other) => Math.max(one, other), -Infinity);
   const lowest = (x) => x.reduce((one, other) => Math.min(one, other), Infinity);
   typical.forEach((row, lead) => {
@@ -100,24 +104,33 @@ function shapeOf(typical, shares, rate) {
     const span = Math.min(roundHalfEven(0.1 * rate), slope.length);
     const total = [0];
     slope.forEach((value) => total.push(total[total.length - 1] + value ** 2));
-    let best = -Infinity;
-    for (let k = span; k < total.length; k += 1) best = Math.max(best, total[k] - total[k - span]);
+    const most = (width) => {
+      let best = -Infinity;
+      for (let k = width; k < total.length; k += 1) {
+        best = Math.max(best, total[k] - total[k - width]);
+      }
+      return best / Math.max(total[total.length - 1], 1e-30);
+    };
+    const short = Math.min(Math.max(1, roundHalfEven(0.015 * rate)), slope.length);
     const centre = mean(row);
     const power = powerSpectrum(row.map((value, k) =>
       (value - centre) * (0.5 - 0.5 * Math.cos((2 * Math.PI * k) / (width - 1)))));
-    let [all, sharp] = [0, 0];
+    let [all, sharp, crisp] = [0, 0, 0];
     power.forEach((value, k) => {
       const frequency = (k * rate) / width;
       if (frequency >= 1) all += value;
       if (frequency >= 8) sharp += value;
+      if (frequency >= 15) crisp += value;
     });
     const share = shares[lead];
     sums.steepness += (less / height) * share;
     sums.steepest += (steepest / height) * share;
     sums.balance += (less / Math.max(steepest, 1e-30)) * share;
     sums.step += (Math.abs(before - after) / height) * share;
-    sums.focus += (best / Math.max(total[total.length - 1], 1e-30)) * share;
+    sums.focus += most(span) * share;
+    sums.spike += most(short) * share;
     sums.sharp_share += (sharp / Math.max(all, 1e-30)) * share;
+    sums.crisp_share += (crisp / Math.max(all, 1e-30)) * share;
   });
   return sums;
 }
@@ -125,18 +138,31 @@ function shapeOf(typical, shares, rate) {
 // The first limit that is broken.
 function reasonOf(figures) {
   if (!("steepness" in figures)) return "no-beats";
-  if (figures.mirror > LIMITS.MOST_MIRROR) return "mirror";
-  if ((figures.likeness ?? 1) < LIMITS.LEAST_LIKENESS) return "unlike";
+  const isRocking = figures.mirror > LIMITS.ROCKING_MIRROR && figures.focus < LIMITS.ROCKING_FOCUS;
+  if (figures.mirror > LIMITS.MOST_MIRROR || isRocking) return "mirror";
+  if ((figures.likeness ?? 1) < LIMITS.LEAST_LIKENESS ||
+      (figures.members ?? 1) < LIMITS.LEAST_MEMBERS) return "unlike";
+  const [sharp, crisp] = [figures.sharp_share, figures.crisp_share];
+  if ((sharp > LIMITS.SPIKE_SHARP && figures.spike > LIMITS.SPIKE_SLOPE) ||
+      (sharp > LIMITS.VIBRATION_SHARP && figures.focus < LIMITS.VIBRATION_FOCUS)) {
+    return "spikes";
+  }
   const { contrast, step, focus, steepness, rate } = figures;
   if (rate > LIMITS.FASTEST_BPM || contrast < LIMITS.LEAST_CONTRAST_OF_ALL) return "spread";
   const isFast = rate > LIMITS.FAST_BPM;
   const isRectangle = figures.steepest > LIMITS.EDGE_STEEPNESS && focus < LIMITS.EDGE_FOCUS;
   if (step > (isFast ? LIMITS.FAST_STEP : LIMITS.MOST_STEP) || isRectangle) return "steps";
-  const isSmooth = figures.sharp_share < LIMITS.SMOOTH_SHARE &&
+  const isPulse = sharp < LIMITS.PULSE_SHARE && crisp < LIMITS.PULSE_CRISP &&
+    step > LIMITS.PULSE_STEP;
+  const isLines = sharp > LIMITS.LINES_SHARE && crisp < LIMITS.LINES_CRISP * sharp &&
+    focus < LIMITS.LINES_FOCUS;
+  const isRounded = sharp < LIMITS.ROUND_SHARE && crisp < LIMITS.ROUND_CRISP &&
+    focus < LIMITS.ROUND_FOCUS;
+  const isSmooth = sharp < LIMITS.SMOOTH_SHARE &&
     steepness < LIMITS.SMOOTH_STEEPNESS;
   const balance = focus >= LIMITS.SHARP_FOCUS ? LIMITS.SHARP_BALANCE : LIMITS.LEAST_BALANCE;
   if (steepness < (isFast ? LIMITS.FAST_STEEPNESS : LIMITS.LEAST_STEEPNESS) ||
-      figures.balance < balance ||
+      figures.balance < balance || isLines || ((isPulse || isRounded) && !isFast) ||
       (isSmooth && !isFast && (step > LIMITS.SMOOTH_STEP || contrast > LIMITS.LEAST_CONTRAST))) {
     return "one-sided";
   }
