@@ -24,6 +24,7 @@ from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.reports.reviewed import Review, Said
 from ecgfoundry.service.database.audit import Event, write_audit
 from ecgfoundry.service.database.deliveries import claim_due, enqueue, mark_delivered, mark_failed
+from ecgfoundry.service.database.recordings import identify
 from ecgfoundry.service.database.reviews import reviews_of
 from ecgfoundry.service.database.tables import Delivery, Recording, now
 from ecgfoundry.service.database.tables import Result as Answer
@@ -272,7 +273,7 @@ class Outbox:
             if noted.asked:
                 return noted
             if recording is not None and identity.asked:
-                recording.identity = identity.to_dict()
+                identify(recording, identity.to_dict())
             event = Event("service", "worklist.asked", outcome, one.recording, one.content or None)
             write_audit(session, event)
         return identity
