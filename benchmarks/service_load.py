@@ -30,12 +30,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 import ecgfoundry
 from benchmarks.stream_clients import Devices
 from ecgfoundry.inference.live.frames import encode_frame
 from ecgfoundry.samples import sample_path
 
+_PARTS = 20
 MODEL = {"12-lead": "ptbxl-superclass-12lead", "single-lead": "rhythm-single-lead"}
 
 
@@ -158,8 +160,20 @@ def resident_mib(parent: int) -> float:
     return total * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def batch_seconds(sample: str, model: str, records: int, folder: Path) -> tuple[float, float]:
-    """(elapsed, processor) seconds of ``ecgfoundry infer`` for so many copies, less its start."""
+def batch_seconds(
+    sample: str, model: str, records: int, folder: Path, batch: str
+) -> tuple[float, float]:
+    """(elapsed, processor) seconds of batch commands for so many copies, less their start.
+
+    The service's answers have measurements and statements: ``infer`` alone makes neither,
+    ``measured`` adds ``ecgfoundry measure``, and ``diagnose`` gives the very same answers.
+    """
+    target, model_words = folder / "{name}", ["--model", model]
+    commands = {
+        "infer": [["infer", target, *model_words, "--output", folder / "{name}.parquet"]],
+        "diagnose": [["diagnose", target, *model_words, "--json"]],
+    }
+    commands["measured"] = [*commands["infer"], ["measure", target, "--json"]]
     header = sample_path(sample)
 
     def run(count: int, name: str) -> tuple[float, float]:
@@ -171,10 +185,11 @@ def batch_seconds(sample: str, model: str, records: int, folder: Path) -> tuple[
                 if path.suffix == ".hea":
                     content = content.replace(header.stem.encode(), f"r{k:05d}".encode())
                 (target / f"r{k:05d}{path.suffix}").write_bytes(content)
-        command = [sys.executable, "-m", "ecgfoundry", "infer", str(target)]
-        command += ["--model", model, "--output", str(folder / f"{name}.parquet")]
         start, before = time.perf_counter(), os.times()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for command in commands[batch]:
+            words = [str(word).replace("{name}", name) for word in command]
+            subprocess.run([sys.executable, "-m", "ecgfoundry", *words], check=True,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
         after = os.times()
         spent = after.children_user + after.children_system
         return time.perf_counter() - start, spent - before.children_user - before.children_system
@@ -187,7 +202,9 @@ def batch_seconds(sample: str, model: str, records: int, folder: Path) -> tuple[
     return elapsed, processor
 
 
-def throughput(sample: str, model: str, records: int, clients: int, rounds: int) -> None:
+def throughput(
+    sample: str, model: str, records: int, clients: int, rounds: int, batch_of: str
+) -> None:
     """Requests per second of many clients against batch inference, alternating."""
     body, kind = body_of(sample)
     name = Path(model).name
@@ -195,7 +212,7 @@ def throughput(sample: str, model: str, records: int, clients: int, rounds: int)
     elapsed_ratios, processor_ratios, waits = [], [], []
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            batch, batch_cpu = batch_seconds(sample, model, records, Path(folder))
+            batch, batch_cpu = batch_seconds(sample, model, records, Path(folder), batch_of)
         with running_service(2, *own) as (address, parent):
             connections = [Client(address, body, kind, f"?model={name}") for _ in range(clients)]
             post_many(connections, 2 * clients)  # warm
@@ -216,7 +233,7 @@ def throughput(sample: str, model: str, records: int, clients: int, rounds: int)
         )
     p50, p99 = np.percentile(waits, [50, 99])
     print(
-        f"{name}, {clients} clients: median share of batch inference "
+        f"{name}, {clients} clients: median share of batch ({batch_of}) "
         f"{np.median(processor_ratios):.2f} in processor time ({min(processor_ratios):.2f}-"
         f"{max(processor_ratios):.2f}), {np.median(elapsed_ratios):.2f} in elapsed time with the "
         f"clients on the same cores ({min(elapsed_ratios):.2f}-{max(elapsed_ratios):.2f}); "
@@ -279,11 +296,25 @@ def soak(sample: str, minutes: float, clients: int) -> None:
     times, sizes = np.array(memory).T
     thirds = [float(np.median(part)) for part in np.array_split(sizes, 3)]
     late = times > times[0] + (times[-1] - times[0]) / 3
-    slope = 60 * np.polyfit(times[late] - times[0], sizes[late], 1)[0]
+    slope, half = slope_a_minute(times[late], sizes[late])
     print(
         f"{minutes:g} min, {statuses}, resident MiB in its thirds {[round(t) for t in thirds]}, "
-        f"slope over the last two thirds {slope:+.2f} MiB a minute"
+        f"slope over the last two thirds {slope:+.2f} MiB a minute "
+        f"(95 % interval {slope - half:+.2f} to {slope + half:+.2f}), "
+        f"load at the end {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores"
     )
+
+
+def slope_a_minute(times: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
+    """Slope of a line through the medians of 20 equal parts, and half its 95 % interval.
+
+    Second after second is not independent of the one before; medians of parts nearly are.
+    """
+    parts = [p for p in np.array_split(np.arange(len(times)), _PARTS) if len(p)]
+    x = np.array([times[p].mean() for p in parts]) / 60
+    y = np.array([np.median(sizes[p]) for p in parts])
+    line = stats.linregress(x, y)
+    return float(line.slope), float(stats.t.ppf(0.975, len(parts) - 2) * line.stderr)
 
 
 def large(megabytes: int) -> None:
@@ -373,6 +404,7 @@ def main() -> None:
     parser.add_argument("--sample", choices=list(MODEL), default="12-lead")
     parser.add_argument("--records", type=int, default=300)
     parser.add_argument("--megabytes", type=int, default=104)
+    parser.add_argument("--batch", choices=["infer", "measured", "diagnose"], default="infer")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=10)
@@ -383,7 +415,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == "throughput":
         model = given.model or MODEL[given.sample]
-        throughput(given.sample, model, given.records, given.clients, given.rounds)
+        throughput(given.sample, model, given.records, given.clients, given.rounds, given.batch)
     elif given.what == "kill":
         kill(given.sample, given.records, given.clients)
     elif given.what == "soak":

@@ -129,3 +129,37 @@ def test_from_the_cart_to_the_pacs(tmp_path: Path, cart: Path) -> None:
                               capture_output=True, text=True).stdout  # fmt: skip
         assert '(2:16016,MDC,"Ventricular Heart Rate")="116.9"' in dump
         assert '(427084000,SCT,"Electrocardiogram: sinus tachycardia")' in dump
+
+        # What a reader says comes as documents of their own; the machine's stay.
+        recording = entry["recording"]
+        said = {
+            "decision": "edited",
+            "statements": [{"name": "SINUS TACHYCARDIA", "present": False, "note": "2:1 flutter"}],
+        }
+        made = client.post(
+            f"/v1/recordings/{recording}/reviews",
+            json=said,
+            headers={"Authorization": f"Bearer {OWNER}"},
+        )
+        assert made.status_code == 201, made.text
+        while len(pacs.get("/instances")) != 4:
+            assert time.monotonic() < until, client.get("/v1/deliveries", headers=admin).json()
+            time.sleep(0.2)
+        files = [pacs.file(one) for one in pacs.get("/instances")]
+        documents = [pydicom.dcmread(io.BytesIO(file)) for file in files]
+        assert sorted((d.Modality, d.VerificationFlag) for d in documents) == [
+            ("DOC", "UNVERIFIED"), ("DOC", "VERIFIED"), ("SR", "UNVERIFIED"), ("SR", "VERIFIED"),
+        ]  # fmt: skip
+        assert {d.StudyInstanceUID for d in documents} == {STUDY}
+        place = next(
+            n for n, d in enumerate(documents) if (d.Modality, d.SeriesNumber) == ("SR", 901)
+        )
+        path.write_bytes(files[place])
+        dump = subprocess.run([peer("dsrdump", "dcmtk"), "+Pc", "+Pl", "-v", str(path)], check=True,
+                              capture_output=True, text=True)  # fmt: skip
+        assert dump.stderr.count("E:") == 0, dump.stderr
+        assert "427084000" not in dump.stdout and "Not present: sinus tachycardia" in dump.stdout
+        before = documents[place].PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+        machine = next(d for d in documents if (d.Modality, d.SeriesNumber) == ("SR", 900))
+        (named,) = before.ReferencedSOPSequence
+        assert named.ReferencedSOPInstanceUID == machine.SOPInstanceUID

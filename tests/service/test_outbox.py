@@ -100,10 +100,12 @@ class Running:
 
 
 @contextmanager
-def started(folder: Path, destinations: dict[str, Destination]) -> Iterator[LocalClient]:
+def started(
+    folder: Path, destinations: dict[str, Destination], **fields: Any
+) -> Iterator[LocalClient]:
     settings = ServiceSettings(
         workers=1, keep_folder=folder, hospital=Hospital(destinations), port=0,
-        requests_per_minute=1_000_000,
+        requests_per_minute=1_000_000, **fields,
     )  # fmt: skip
     with LocalClient(create_app(settings)) as client:
         yield client
@@ -300,3 +302,15 @@ def test_what_waits_survives_a_restart(tmp_path: Path) -> None:
             (row,) = Running(client, destinations, tmp_path).settled("hook")
             assert row["state"] == "delivered"
     assert len(own.taken) == 1
+
+
+@pytest.mark.slow
+def test_a_document_may_take_longer_than_a_request(tmp_path: Path) -> None:
+    """Drawing the PDF does; on a busy machine it takes a minute."""
+    with http_receiver() as records:
+        target = HttpTarget(f"http://127.0.0.1:{records.port}/fhir")
+        destinations = {"records": Destination("records", "fhir", target, ("fhir",), retries=QUICK)}
+        with started(tmp_path, destinations, timeout_s=0.2) as client:
+            sent(client)
+            (row,) = Running(client, destinations, tmp_path).settled("records")
+            assert (row["state"], row["attempts"]) == ("delivered", 1), row

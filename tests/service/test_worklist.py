@@ -176,6 +176,11 @@ def test_a_file_without_a_person_gets_that_of_its_order(pacs: Orthanc, tmp_path:
         assert (str(stored.PatientName), stored.PatientID) == ("Müller^Änne", "4711")
         assert (stored.PatientBirthDate, stored.AccessionNumber) == ("19420102", "A-17")
 
+        for asked in ("q=m%C3%BCller%5E%C3%A4nne", "q=a-17", "patient=4711"):
+            (listed,) = client.get(f"/v1/recordings?{asked}").json()["recordings"]
+            assert listed["recording"] == recording
+            assert listed["subject"]["identifier"] == "4711"
+
         # Two people have this number: nobody is named.
         recording = sent(client, "accession=A-99")
         settled(client, recording)

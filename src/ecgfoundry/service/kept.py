@@ -32,6 +32,7 @@ from ecgfoundry.service.database.recordings import (
     Worklist,
     add_recording,
     find_recording,
+    identify,
     kept_bytes,
     kept_with_content,
     list_recordings,
@@ -142,7 +143,7 @@ class KeptRecordings:
                 known_now = add_recording(session, new)
                 outcome, name = "ok", known_now.id
             if identity is not None and identity.to_dict():
-                known_now.identity = identity.to_dict()
+                identify(known_now, identity.to_dict())
             event = Event(caller.name, "recording.kept", outcome, name, new.content)
             write_audit(session, event)
         return name, known is None
@@ -226,6 +227,12 @@ class KeptRecordings:
     def entry(self, row: Recording, answer: dict[str, Any] | None) -> dict[str, Any]:
         """Return what a list says of a recording; ``answer``: the summary of the machine's."""
         about = row.about or {}
+        subject = dict(about.get("subject") or {})
+        said = {"identifier": "patient", "name": "name", "sex": "sex", "accession": "accession"}
+        for key, known in said.items():
+            value = (row.identity or {}).get(known)
+            if value and (key == "identifier" or not subject.get(key)):
+                subject[key] = value
         whole = all(self.blobs.is_there(file) for file in stored_files(row))
         return {
             "recording": row.id,
@@ -237,7 +244,7 @@ class KeptRecordings:
             "state": "kept" if whole else "damaged",
             "described": row.described_at is not None,
             "taken": row.taken_at,
-            "subject": about.get("subject") or {},
+            "subject": subject,
             "device": about.get("device") or {},
             "leads": about.get("leads"),
             "duration_s": about.get("duration_s"),

@@ -21,6 +21,7 @@ __all__ = [
     "beyond_count",
     "describe",
     "find_recording",
+    "identify",
     "kept_bytes",
     "kept_with_content",
     "list_recordings",
@@ -184,6 +185,20 @@ def describe(session: Session, name: str, content: str, about: dict[str, Any] | 
     # Not where the files were replaced meanwhile: their header is another.
     same = and_(Recording.id == name, Recording.content == content)
     session.execute(update(Recording).where(same).values(**fields))
+    recording = session.get(Recording, name, populate_existing=True)
+    if recording is not None and recording.identity:
+        identify(recording, recording.identity)
+
+
+def identify(recording: Recording, identity: dict[str, Any]) -> None:
+    """Note who the person is and which order it was, so that a worklist finds it by these."""
+    recording.identity = identity
+    if identity.get("patient"):
+        recording.patient = _short(identity["patient"], 255)
+    known = recording.words.split()
+    said = (str(identity.get(key) or "") for key in ("patient", "name", "accession"))
+    more = [word for text in said for word in text.lower().split() if word not in known]
+    recording.words = " ".join([*known, *more])
 
 
 def _short(value: Any, length: int) -> str | None:

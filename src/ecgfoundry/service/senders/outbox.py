@@ -24,6 +24,7 @@ from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.reports.reviewed import Review, Said
 from ecgfoundry.service.database.audit import Event, write_audit
 from ecgfoundry.service.database.deliveries import claim_due, enqueue, mark_delivered, mark_failed
+from ecgfoundry.service.database.recordings import identify
 from ecgfoundry.service.database.reviews import reviews_of
 from ecgfoundry.service.database.tables import Delivery, Recording, now
 from ecgfoundry.service.database.tables import Result as Answer
@@ -45,7 +46,11 @@ _POLL_S = 1.0
 """So often the outbox looks for what is due (our choice)."""
 _LEASE_S = 600.0
 """Longer than a document may take to be written and handed over (our choice)."""
+_WRITING_S = 300.0
+"""Within the lease; a request has less, but nobody waits for this answer (our choice)."""
 _LONGEST_PAUSE_S = 30.0
+_TIMEOUT = "timeout"
+"""It may go well when the machine has less to do."""
 _STOPPING = 503
 _MADE_ONLY_ONCE = "diagnose"
 
@@ -229,11 +234,13 @@ class Outbox:
 
     async def _made(self, work: Work) -> bytes:
         """Let a worker do it, which reads what came from outside."""
-        work = replace(work, options=ReadOptions(limits=self._limits))
+        options = ReadOptions(limits=self._limits)
+        work = replace(work, options=options, timeout_s=_WRITING_S)
         result = await self._pool.submit(work, patient=True)
         if result.problem is not None:
             words = f"the document cannot be written: {result.problem.detail}"
-            raise DeliveryError(words, permanent=result.problem.status != _STOPPING)
+            later = result.problem.status == _STOPPING or result.problem.code == _TIMEOUT
+            raise DeliveryError(words, permanent=not later)
         return result.body
 
     async def _identified(self, worklist: DicomNode, one: _Claimed, path: Path) -> Identity:
@@ -272,7 +279,7 @@ class Outbox:
             if noted.asked:
                 return noted
             if recording is not None and identity.asked:
-                recording.identity = identity.to_dict()
+                identify(recording, identity.to_dict())
             event = Event("service", "worklist.asked", outcome, one.recording, one.content or None)
             write_audit(session, event)
         return identity
