@@ -13,6 +13,20 @@ from pathlib import Path
 import ecgfoundry
 from ecgfoundry.cli.main import app
 
+_COMMANDS = """# The command line
+
+The same word means the same in every command: `-o` output, `-m` model, `-q` nothing but answers and
+errors, `-v` where an error was found, `--json`, `--csv`, `--config`, `-V` version. `sample:12-lead`
+and `sample:single-lead` stand for files. `ecgfoundry completion bash` (zsh, fish) prints what the
+shell needs to complete commands, options and choices.
+
+- **JSON.** `--json` prints one object a line, with `schema_version`; `schemas/commands.schema.json`
+  of the package describes those of every command, and the `error` that stands in their place.
+- **Long jobs** show a bar with the time left after two seconds, on a terminal. Ctrl-C ends them
+  with exit code 130, leaves whole files and prints the command that goes on.
+- **Exit codes**: 0; 1, the input or an answer is wrong; 2, the command is; 130, Ctrl-C.
+
+"""
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 
@@ -37,7 +51,7 @@ def write_references() -> None:
     REFERENCE.mkdir(exist_ok=True)
     commands = app.generate_docs(output_format="markdown")
     (REFERENCE / "command-line.md").write_text(
-        commands.replace("# ecgfoundry\n", "# The command line\n", 1), encoding="utf-8"
+        commands.replace("# ecgfoundry\n", _COMMANDS, 1), encoding="utf-8"
     )
     entries = [_API]
     for name in sorted(set(ecgfoundry.__all__) - {"__version__"}, key=str.lower):

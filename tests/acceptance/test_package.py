@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -86,8 +89,28 @@ def test_the_compiled_wheel_runs_on_old_linux_systems(built: Path) -> None:
     assert f"manylinux_2_17_{wheel.stem.split('linux_')[-1]}" in " ".join(done.stdout.split())
 
 
-def test_the_wheel_answers_in_an_empty_environment(built: Path, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "empty")], check=True)
+def interpreters() -> dict[str, str]:
+    """The Pythons that are said to work and are on this machine, by their version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = " ".join(project["classifiers"])
+    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
+    for version in re.findall(r"Python :: (3\.\d+)", named):
+        others = Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python")
+        path = shutil.which(f"python{version}") or next(map(str, others), None)
+        if path is not None:
+            found.setdefault(version, path)
+    return found
+
+
+@pytest.mark.parametrize("version", interpreters())
+def test_the_wheel_answers_in_an_empty_environment(
+    built: Path, tmp_path: Path, version: str
+) -> None:
+    made = subprocess.run(
+        [interpreters()[version], "-m", "venv", str(tmp_path / "empty")], capture_output=True
+    )
+    if made.returncode:
+        pytest.skip(f"the Python {version} of this machine makes no environments")
     python = tmp_path / "empty" / "bin" / "python"
     subprocess.run(
         [str(python), "-m", "pip", "install", "--quiet", str(only(built, "*.whl"))],

@@ -19,6 +19,7 @@ from ecgfoundry.formats.files import read
 from ecgfoundry.formats.writers import write
 from ecgfoundry.inference.exporting import export_bundle
 from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.measurements.beats import find_beats, heart_rate_bpm
 from ecgfoundry.measurements.gate import judge_and_find_beats
 from ecgfoundry.models.bundle import find_bundle, load_bundle
 from ecgfoundry.models.web_export.folder import bundled, export_web
@@ -257,6 +258,12 @@ def test_the_samples(answer: Answer, model: str, sample: str) -> None:
         assert "none of the leads of this model is in the recording" in said["fault"]
     else:
         assert_as_python(said, model, path)
+        heard = read(path).select(said["leads"]["recorded"])
+        wanted = heart_rate_bpm(find_beats(heard.signal, heard.sampling_rate), heard.sampling_rate)
+        if len(said["windows"]) == 1:
+            assert said["heartRateBpm"] == pytest.approx(wanted, rel=1e-9)
+        else:  # beats at the edges of windows make the difference
+            assert said["heartRateBpm"] == pytest.approx(wanted, rel=0.05)
 
 
 @pytest.mark.slow

@@ -1,5 +1,5 @@
 // From a recording to what the model says of it: windows, gate, network, calibration, findings.
-import { roundHalfEven } from "./arrays.js";
+import { median, roundHalfEven } from "./arrays.js";
 import { FACTS } from "./facts.js";
 import { judgeWindow } from "./gate.js";
 import { chooseLeads, deriveLimbLeads, isLimbLead } from "./leads.js";
@@ -45,8 +45,9 @@ export async function interpret(recording, model, recipe, network) {
     windows.push(window);
   }
   const durationS = samples / recording.rate;
+  const heartRateBpm = rateOf(windows, recording.rate);
   const result = { leads, durationS, windows, warnings: aboutRecording(recording, leads, model),
-    refusal: null, findings: null, isLong: durationS > FACTS.windows.longest_strip_s };
+    heartRateBpm, refusal: null, findings: null, isLong: durationS > FACTS.windows.longest_strip_s };
   const known = windows.filter((window) => window.logits !== null);
   if (known.length === 0) {
     result.refusal = windows[0]?.refusal ??
@@ -66,6 +67,14 @@ export async function interpret(recording, model, recipe, network) {
     result.findings = findingsOf(logits, level, model);
   }
   return result;
+}
+
+// 60 s over the median RR interval, as ecgfoundry.measurements.beats.heart_rate_bpm says it; a
+// refused window has no rate. Of intervals within the windows, so that no edge makes a long one.
+function rateOf(windows, rate) {
+  const intervals = windows.filter(({ refusal }) => refusal === null).flatMap(({ beats }) =>
+    beats.slice(1).map((beat, k) => beat - beats[k]));
+  return intervals.length ? (60 * rate) / median(intervals) : null;
 }
 
 function requiredLeadMissing(input, leads, quality) {

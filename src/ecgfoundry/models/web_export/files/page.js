@@ -72,6 +72,8 @@ function show() {
     return line;
   }));
   byId("no-warnings").hidden = result.warnings.length > 0 || result.refusal !== null;
+  byId("rate-words").textContent = result.heartRateBpm === null ? "Heart rate: not known."
+    : `Heart rate ${Math.round(result.heartRateBpm)}/min.`;
   showFindings(result);
   const last = Math.max(0, result.durationS - stretchSeconds());
   byId("from").max = last.toFixed(1);
