@@ -38,7 +38,7 @@ def test_round_trip_keeps_missing_missing(tmp_path: Path) -> None:
         ("record,path,age\na,a.hea,500\n", "line 2: age: 500"),
         ("record,path,target:AF\na,a.hea,inf\n", "not finite"),
         ("record,path,split\na,a.hea,holdout2\n", "line 2: the split"),
-        ("record,path\na,a.hea\na,b.hea\n", "the record 'a' stands twice"),
+        ("record,path\na,a.hea\na,b.hea\n", "duplicate record id 'a'"),
         ("record,path\n", "no rows"),
         ("record,path\na,a.hea,7\n", "more cells than the header"),
         ("record,path\n,a.hea\n", "line 2: record"),

@@ -307,7 +307,7 @@ class Table:
     ----------
     path : Path
     columns : tuple of str
-        Names without white space around them; only the empty name may stand twice.
+        Names without white space around them; only the empty name may be repeated.
     rows : list of tuple of str
         The cells without white space around them; an empty cell, or null, is "".
     lines : sequence of int
@@ -442,7 +442,7 @@ def read_table(path: str | Path) -> Table:
     FileAccessError
         It cannot be opened.
     TableError
-        It is empty, a column stands twice, or a line has more or fewer cells than the header.
+        It is empty, a column name is repeated, or a line has more or fewer cells than the header.
     MissingExtraError
         Parquet or a sheet, and the extra "data" is not installed.
     """
@@ -621,5 +621,5 @@ def _checked_columns(names: Sequence[str], path: Path) -> tuple[str, ...]:
         columns.pop()
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
-        raise TableError(f"the column {', '.join(twice)} stands twice", path=path)
+        raise TableError(f"duplicate column {', '.join(twice)}", path=path)
     return tuple(columns)

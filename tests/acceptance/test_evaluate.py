@@ -188,7 +188,7 @@ def test_compare_pairs_the_network_with_itself_and_another(
 @pytest.mark.parametrize(
     ("predictions", "targets", "words"),
     [
-        ("id,A\n1,0.5\n1,0.6\n", "id,A\n1,1\n", "the id '1' stands twice"),
+        ("id,A\n1,0.5\n1,0.6\n", "id,A\n1,1\n", "duplicate id '1'"),
         ("id,A\n1,high\n", "id,A\n1,1\n", "line 2, A: 'high' is not a number"),
         ("id,A\n1,1_0\n", "id,A\n1,1\n", "line 2, A: '1_0' is not a number"),
         ("id,A\n1,inf\n", "id,A\n1,1\n", "infinite"),

@@ -66,6 +66,9 @@ CAP = [f"{letter}{n}" for letter in "ABCD" for n in range(1, 33)]
         (["L1", "L2", "L3", "aVF"], ["L1", "L2", "L3", "aVF"]),
         ([*TWELVE, "C7", "C8", "C9"], [*TWELVE, "C7", "C8", "C9"]),
         ([*TWELVE, "X", "Y", "Z"], [*TWELVE, "X", "Y", "Z"]),
+        # Six leads are a resting ECG, five are not (our choice).
+        ([*TWELVE[:6], "X", "Y", "Z"], [*TWELVE[:6], "X", "Y", "Z"]),
+        ([*TWELVE[:5], "X", "Y", "Z"], [*TWELVE[:5]]),
         (["VX", "VY", "VZ"], ["VX", "VY", "VZ"]),
         (["ECG D1", "Lead C2"], ["ECG D1", "Lead C2"]),
         # … and alone, beside an unnamed ECG, beside a few leads, or among electrodes.

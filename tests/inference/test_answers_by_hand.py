@@ -336,3 +336,11 @@ def test_the_refusal_of_nothing(tiny: Predictor) -> None:
     refused = tiny.interpret(record(np.zeros((3, 5000))), file="x.hea")
     assert (refused.refused.code, refused.file, refused.verdict) == ("flat", "x.hea", "refused")
     assert refused.lead_figures["V1"]["flat_share"] == 1.0
+
+
+def test_a_recording_is_refused_for_the_reason_of_its_first_window(tiny: Predictor) -> None:
+    flat, gone = np.zeros((3, 5000)), np.full((3, 5000), np.nan)
+    for parts, code in (((flat, gone), "flat"), ((gone, flat), "missing")):
+        answer = tiny.interpret(record(np.concatenate(parts, axis=1)))
+        assert answer.refused.code == code
+        assert answer.windows[0].refused.code == code

@@ -246,6 +246,16 @@ def test_every_number_is_part_of_the_identity(change: Change) -> None:
     assert get_preprocessing(content) != before
 
 
+def test_a_document_is_written_in_the_order_of_the_schema() -> None:
+    document = get_preprocessing("single-lead-rhythm@1").document
+    assert list(document) == [
+        "schema_version", "name", "version", "sampling_rate_hz", "window_s", "leads", "steps",
+        "padding", "description", "source",
+    ]  # fmt: skip
+    steps = document["steps"]
+    assert isinstance(steps, list) and all(next(iter(step)) == "step" for step in steps)
+
+
 def test_a_recipe_survives_a_file_and_another_process(tmp_path: Path) -> None:
     for recipe in PREPROCESSINGS.values():
         path = recipe.write(tmp_path / "r.json")

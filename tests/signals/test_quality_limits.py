@@ -701,5 +701,7 @@ def test_merged_notices_count_their_windows() -> None:
     )
     assert merge_notices([[noise], [noise]])[0].message.endswith("above 40 Hz (in 2 of 2 windows)")
     assert merge_notices([[noise]]) == (noise,)
+    whole = Notice("gap", "the device said: nothing", ())
+    assert merge_notices([[whole]]) == (whole,)
     assert Notice("a", "b").to_dict() == {"code": "a", "message": "b"}
     assert noise.to_dict() == {"code": "noise", "message": noise.message, "leads": ["I"]}

@@ -204,3 +204,9 @@ def test_resampling_is_linear_in_the_signal(source, function, gain: float, seed:
         gain * function(x, source, 500.0) + 3.0,
         atol=2e-3 if function is resample_polyphase else 1e-5,
     )
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0,)])
+def test_nothing_at_another_rate_is_nothing(shape: tuple[int, ...]) -> None:
+    found = resample_polyphase(np.zeros(shape), 250.0, 100.0)
+    assert found.shape == shape and found.dtype == np.float32

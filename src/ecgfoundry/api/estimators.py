@@ -71,9 +71,9 @@ class _OfRecordings(BaseEstimator):
             ]
         return [one if isinstance(one, Recording) else read(one) for one in X]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """A runtime has handles of its own: the model is loaded anew where it is unpickled."""
-        state: dict[str, Any] = dict(super().__getstate__())
+        state: dict[str, object] = dict(super().__getstate__())
         state.pop("folder_", None)
         if "predictor_" in state:
             state["predictor_"] = None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -19,6 +19,7 @@ from ecgfoundry.cli.vocabulary import Csv, Json, OptionalModel
 
 if TYPE_CHECKING:
     from ecgfoundry.criteria import Comparison
+    from ecgfoundry.documents import JsonObject
     from ecgfoundry.formats.base import ReadOptions
     from ecgfoundry.formats.files import EcgFile
     from ecgfoundry.inference.files import FileResult
@@ -159,7 +160,7 @@ def _interpret(
             yield answer
 
 
-def _document(comparison: Comparison | None, answer: Interpretation) -> dict[str, Any]:
+def _document(comparison: Comparison | None, answer: Interpretation) -> JsonObject:
     """The JSON form of an answer, with what changed since an earlier recording beside it."""
     if comparison is None:
         return answer.to_dict()
@@ -169,7 +170,7 @@ def _document(comparison: Comparison | None, answer: Interpretation) -> dict[str
 def _print_json(
     results: Iterator[FileResult],
     model: str | None,
-    form: Callable[[Interpretation], dict[str, Any]],
+    form: Callable[[Interpretation], JsonObject],
     *,
     keep: bool,
 ) -> list[FileResult]:
@@ -192,7 +193,7 @@ def _print_json(
     return kept
 
 
-def _fhir(answer: Interpretation, *, options: ReadOptions, who: PersonOptions) -> dict[str, Any]:
+def _fhir(answer: Interpretation, *, options: ReadOptions, who: PersonOptions) -> JsonObject:
     import datetime as dt
 
     from ecgfoundry.reports.clinical import ClinicalReport, PatientLink, report_on_file

@@ -410,10 +410,10 @@ class StandardizedSegments:
         }
         self._mapped = MappedShards(len(self._names), self._file, dtype)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_mapped": None, "_root": self._root.absolute()}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._mapped = MappedShards(len(self._names), self._file, self._dtype)
 

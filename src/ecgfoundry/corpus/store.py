@@ -114,11 +114,11 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         # Maps are opened again in another process, which may stand in another folder.
         return self.__dict__ | {"_mapped": None, "path": self.path.absolute()}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._mapped = MappedShards(len(self._names), self._file)
 

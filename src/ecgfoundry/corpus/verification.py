@@ -118,7 +118,7 @@ def _index_problems(
     before = len(seen)
     seen.update(index["segment"].hash(seed=0).to_list())
     if len(seen) - before != len(index):
-        problems.append(f"{name}: segments stand twice")
+        problems.append(f"{name}: duplicate segments")
     shards = {file for file in commit["files"] if file.startswith(f"{layout.SHARDS}/")}
     strange = set(index["shard"].unique()) ^ shards
     if strange:
@@ -130,7 +130,7 @@ def _index_problems(
             continue  # said already
         own = index.filter(pl.col("shard") == shard).sort("row")
         if not np.array_equal(own["row"].to_numpy(), np.arange(rows)):
-            problems.append(f"{name}: rows of {shard} are missing or stand twice")
+            problems.append(f"{name}: rows of {shard} are missing or duplicate")
         elif hashes:
             found = segment_checksums(np.load(root / shard, mmap_mode="r"))
             damaged = np.flatnonzero(found != own["crc32"].to_numpy())

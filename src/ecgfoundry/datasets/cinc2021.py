@@ -131,7 +131,7 @@ def reading(
             report.skip("of another source", path.stem)
             continue
         if path.stem in seen:
-            report.skip("record stands twice", path.stem)
+            report.skip("duplicate record", path.stem)
             continue
         try:
             header = read_header(path, DEFAULT_LIMITS)

@@ -91,7 +91,7 @@ class EvaluationData:
                 f"{shape[0]} records and {shape[1]} targets"
             )
         if len(set(self.targets)) != len(self.targets):
-            raise EvaluationError("a target stands twice")
+            raise EvaluationError("duplicate target")
         infinite = np.isinf(self.labels).any(axis=0)
         if infinite.any():
             named = ", ".join(f"'{self.targets[k]}'" for k in np.flatnonzero(infinite))

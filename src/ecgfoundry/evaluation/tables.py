@@ -260,7 +260,7 @@ def _check_ids(ids: Sequence[str], path: Path) -> None:
     if len(set(ids)) != len(ids):
         twice = Counter(ids).most_common(1)[0][0]
         raise EvaluationError(
-            f"the id '{twice}' stands twice",
+            f"duplicate id '{twice}'",
             path=path,
             remedy="Give every record one row; infer writes one without --windows",
         )

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import TableError
 from ecgfoundry.io import PARQUET_SUFFIXES, Table, number_of, read_table, sha256_of
 
 __all__ = ["CroissantAbout", "croissant_document"]
 
-_CONTEXT: dict[str, Any] = {
+_CONTEXT: JsonObject = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "citeAs": "cr:citeAs",
@@ -105,7 +105,7 @@ class CroissantAbout:
     published: date | None = None
 
 
-def croissant_document(path: str | Path, about: CroissantAbout) -> dict[str, Any]:
+def croissant_document(path: str | Path, about: CroissantAbout) -> JsonObject:
     """Describe a table of recordings.
 
     Parameters
@@ -126,7 +126,7 @@ def croissant_document(path: str | Path, about: CroissantAbout) -> dict[str, Any
     """
     path = Path(path)
     table = read_table(path)
-    document: dict[str, Any] = {
+    document: JsonObject = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
@@ -174,7 +174,7 @@ def _encoding_format(path: Path, table: Table) -> str:
     return "text/csv"
 
 
-def _fields(path: Path, table: Table) -> list[dict[str, Any]]:
+def _fields(path: Path, table: Table) -> list[JsonObject]:
     names = [re.sub(r"[^A-Za-z0-9_-]+", "_", column).strip("_") for column in table.columns]
     repeated = sorted({name for name in names if names.count(name) > 1 or not name})
     if repeated:

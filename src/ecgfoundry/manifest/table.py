@@ -125,7 +125,7 @@ class Manifest:
         Raises
         ------
         ManifestError
-            A record name stands twice, or there are no rows.
+            Two rows have one record id, or there are no rows.
         LeakageError
             A patient stands in two splits.
         """
@@ -135,7 +135,7 @@ class Manifest:
         first_of: dict[str, ManifestRow] = {}
         for row in self.rows:
             if row.record in seen:
-                raise ManifestError(f"the record '{row.record}' stands twice", path=self.folder)
+                raise ManifestError(f"duplicate record id '{row.record}'", path=self.folder)
             seen.add(row.record)
             if row.patient is None or row.split is None:
                 continue

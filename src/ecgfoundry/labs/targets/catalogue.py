@@ -259,5 +259,5 @@ def _refuse_repeated(names: Iterable[str], what: str, path: Path) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise VocabularyError(f"the {what} '{name}' stands twice", path=path)
+            raise VocabularyError(f"duplicate {what} '{name}'", path=path)
         seen.add(name)

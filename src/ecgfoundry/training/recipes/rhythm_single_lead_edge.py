@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.io import write_json
 from ecgfoundry.metrics.calibration import cross_fitted_probabilities, log_softmax
 from ecgfoundry.metrics.classification import auroc, f1_scores
@@ -72,7 +73,7 @@ DIET = members.Diet(rows=4, balance=0.5, blocks=True)
 
 def run(
     data_zip: Path, output: Path, *, seed: int = 1, threads: int = 1, folds: int = 3
-) -> dict[str, Any]:
+) -> JsonObject:
     """Train, calibrate and measure the bundle's network.
 
     Parameters
@@ -161,7 +162,7 @@ def against_committee(
     committee: RhythmNet,
     inputs: Sequence[Sequence[Array]],
     classes: NDArray[np.int64],
-) -> dict[str, Any]:
+) -> JsonObject:
     """Compare two networks, calibration cross-fitted, on the same recordings.
 
     Returns
@@ -198,7 +199,7 @@ def against_committee(
         return lambda name, rows: float(auroc(classes[rows] == label, odds[name][label][rows]))
 
     everything = np.arange(len(classes))
-    answer: dict[str, Any] = {"records": len(classes)}
+    answer: JsonObject = {"records": len(classes)}
     for which in (*(f"auroc_{label}" for label in LABELS), "auroc_macro", "f1_mean_NAO"):
         value = statistic(which)
 

@@ -27,11 +27,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.io import write_json
 from ecgfoundry.models.networks.lead_subset import LeadSubsetNet
 from ecgfoundry.models.onnx_export import round_to_float16
@@ -119,7 +119,7 @@ def run(
     members: int = 4,
     copies: int = 12,
     epochs: int = MEMBER.epochs,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Cross-validate, train, calibrate and measure the bundle's network.
 
     Parameters

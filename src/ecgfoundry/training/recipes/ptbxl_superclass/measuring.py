@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.metrics.calibration import (
     Calibrator,
@@ -100,7 +101,7 @@ def best_thresholds(
 
 def calibrate(
     answers: Mapping[str, Float64], targets: Array, patients: NDArray[np.int64], *, fitted_on: str
-) -> dict[str, Any]:
+) -> JsonObject:
     """Fit calibration and thresholds.
 
     Parameters
@@ -144,7 +145,7 @@ def calibrate(
 
 def calibration_figures(
     document: Mapping[str, Any], answers: Mapping[str, Float64], targets: Array
-) -> dict[str, Any]:
+) -> JsonObject:
     """Measure a calibration on records that it was not fitted on.
 
     Parameters
@@ -165,7 +166,7 @@ def calibration_figures(
         name: Calibrator.from_dict(document["calibration"][name])
         for name in ("record", "reduced_leads")
     }
-    result: dict[str, Any] = {
+    result: JsonObject = {
         subset: {
             name: {
                 "ece": calibration_error(
@@ -226,10 +227,10 @@ def _log_loss(logits: Float64, targets: Array) -> float:
 
 def auroc_table(
     records: Records, rows: NDArray[np.intp], answers: Mapping[str, Float64]
-) -> dict[str, Any]:
+) -> JsonObject:
     """AUROC of each lead subset, with the interval of the mean."""
     targets, patients = records.targets[rows], records.patient[rows]
-    table: dict[str, Any] = {}
+    table: JsonObject = {}
     for name, logits in answers.items():
 
         def statistic(chosen: NDArray[np.int64], logits: Float64 = logits) -> float:

@@ -29,12 +29,12 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.io import write_json
 from ecgfoundry.models.networks.rhythm import RhythmNet
 from ecgfoundry.models.onnx_export import round_to_float16
@@ -67,7 +67,7 @@ def run(
     threads: int = 1,
     folds: int = 3,
     student_count: int = 4,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Train, calibrate and measure the bundle's network.
 
     Parameters
@@ -148,7 +148,7 @@ def second_stage(
     seed: int,
     threads: int,
     settings: FitSettings,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Refine networks, measure them, let them learn from all recordings; write what a bundle needs.
 
     Parameters

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgfoundry.documents import JsonObject
 from ecgfoundry.inference.runtimes.base import without_padding
 from ecgfoundry.io import write_json
 from ecgfoundry.metrics.calibration import (
@@ -90,7 +90,7 @@ def report(
     *,
     probabilities: NDArray[np.float64] | None = None,
     intervals: bool = True,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Figures of one part of the data.
 
     Parameters
@@ -115,7 +115,7 @@ def report(
         probabilities = calibrator.probabilities(logits, multiclass=True)
     calibrated = np.log(probabilities)
     before = figures(logits, classes)
-    answer: dict[str, Any] = {
+    answer: JsonObject = {
         "records": len(classes),
         **figures(calibrated, classes),
         "accuracy": float((calibrated.argmax(1) == classes).mean()),
@@ -135,7 +135,7 @@ def report(
     return answer
 
 
-def measure(data: Data, network: RhythmNet, output: Path) -> dict[str, Any]:
+def measure(data: Data, network: RhythmNet, output: Path) -> JsonObject:
     """Calibrate on the recordings left out, write ``calibration.json``, and give the figures.
 
     Parameters
@@ -204,14 +204,14 @@ def _cross_fitted(
     calibrator: Calibrator,
     *,
     intervals: bool = True,
-) -> dict[str, Any]:
+) -> JsonObject:
     probabilities = cross_fitted_probabilities(
         logits, classes, groups, method="vector", multiclass=True
     )
     return report(logits, classes, calibrator, probabilities=probabilities, intervals=intervals)
 
 
-def short_windows(data: Data, network: RhythmNet, rows: NDArray[np.intp]) -> dict[str, Any]:
+def short_windows(data: Data, network: RhythmNet, rows: NDArray[np.intp]) -> JsonObject:
     """Figures from windows of 10 s, zero-padded: what a live stream offers.
 
     ``records``: mean of the 10-s logits of each recording. ``windows``: every 10-s window with
@@ -223,7 +223,7 @@ def short_windows(data: Data, network: RhythmNet, rows: NDArray[np.intp]) -> dic
     ends = np.cumsum(counts)
     means = np.stack([logits[e - n : e].mean(0) for e, n in zip(ends, counts, strict=True)])
     classes = data.classes[rows]
-    answers = {}
+    answers: JsonObject = {}
     for name, z, groups in (
         ("records", means, np.arange(len(rows))),
         ("windows", logits, np.repeat(np.arange(len(rows)), counts)),
