@@ -1,7 +1,8 @@
 """R peaks against annotators: ours beside sleepecg, xqrs and neurokit2, on the same leads.
 
 ``python -m benchmarks.experiments.beats_accuracy --mitbih FOLDER --cpsc2019 FOLDER --ludb FOLDER``
-prints the table of ``docs/features.md``; a set that is not given is left out. Settings may be
+prints the table of ``docs/features.md``; a set that is not given is left out. ``--keep FOLDER``
+writes down what every detector found in every strip, and goes on from there. Settings may be
 chosen on MIT-BIH's even-numbered records (``--choose`` shows what its neighbours reach there); the
 odd-numbered records are held apart and reported by themselves. LUDB likewise.
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class Strip:
     rate: float
     wanted: Peaks
     scored: Callable[[Peaks], NDArray[np.bool_]]
+    leads: str = "all"
 
 
 Parts = dict[str, Callable[[Strip], bool]]
@@ -79,9 +81,20 @@ def matched(wanted: Peaks, found: Peaks, tolerance: float) -> int:
 Totals = dict[float, NDArray[np.int64]]
 
 
-def score(strip: Strip, detector: Detector) -> Totals:
-    """Return pairs, annotated beats and extra detections per tolerance."""
-    found = np.sort(detector(strip.signal, strip.rate) / strip.rate)
+def kept(folder: Path | None, name: str, strip: Strip, detector: Detector) -> Peaks:
+    """Return what a detector finds, from the file of an earlier run where there is one."""
+    if folder is None:
+        return detector(strip.signal, strip.rate)
+    path = folder / name.partition(" ")[0] / f"{strip.name}-{strip.leads}.npy"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, detector(strip.signal, strip.rate))
+    return np.asarray(np.load(path), dtype=np.float64)
+
+
+def score(strip: Strip, found: Peaks) -> Totals:
+    """Return pairs, annotated beats and extra detections per tolerance, from sample numbers."""
+    found = np.sort(found / strip.rate)
     inside_wanted, inside_found = strip.scored(strip.wanted), strip.scored(found)
     totals = {}
     for tolerance in TOLERANCES_S:
@@ -185,7 +198,16 @@ def ludb(folder: Path, parity: int, *, every_lead: bool) -> list[Strip]:
 
 def first_lead(strips: list[Strip]) -> list[Strip]:
     """Return the same strips with their first lead alone."""
-    return [Strip(s.name, s.signal[:1], s.rate, s.wanted, s.scored) for s in strips]
+    return [replace(strip, signal=strip.signal[:1], leads="0") for strip in strips]
+
+
+def each_lead(strips: list[Strip]) -> list[Strip]:
+    """Return each lead of the strips as a strip of its own."""
+    return [
+        replace(strip, signal=strip.signal[row : row + 1], leads=str(row))
+        for strip in strips
+        for row in range(len(strip.signal))
+    ]
 
 
 def ours(signal: NDArray[np.float32], rate: float) -> Peaks:
@@ -242,7 +264,14 @@ def choose(folder: Path) -> None:
     strips = [strip for strip in first_lead(mitbih(folder)) if int(strip.name) % 2 == 0]
 
     def reached() -> float:
-        return float(f1(sum(score(strip, ours)[TOLERANCES_S[0]] for strip in strips)))
+        return float(
+            f1(
+                sum(
+                    score(strip, ours(strip.signal, strip.rate))[TOLERANCES_S[0]]
+                    for strip in strips
+                )
+            )
+        )
 
     print("| setting | value | F1 on even-numbered records, first lead |\n| --- | --- | --- |")
     print(f"| as they are | | {reached():.4f} |", flush=True)
@@ -254,17 +283,31 @@ def choose(folder: Path) -> None:
         setattr(beats_module, name, kept)
 
 
-def rows(strips: Sequence[Strip], detector: Detector, parts: Parts) -> Iterator[tuple[str, str]]:
+def rows(
+    strips: Sequence[Strip], name: str, detector: Detector, parts: Parts, folder: Path | None
+) -> Iterator[tuple[str, str]]:
     """Give the name and the figures of every part of a set, from one pass."""
-    totals = [score(strip, detector) for strip in strips]
-    for name, member in parts.items():
-        chosen = [one for strip, one in zip(strips, totals, strict=True) if member(strip)]
+    records: dict[str, Strip] = {}
+    totals: dict[str, Totals] = {}
+    for strip in strips:
+        found = score(strip, kept(folder, name, strip, detector))
+        records[strip.name] = strip
+        if strip.name in totals:  # another lead of the record
+            found = {t: counts + totals[strip.name][t] for t, counts in found.items()}
+        totals[strip.name] = found
+    for part, member in parts.items():
+        chosen = [totals[key] for key, strip in records.items() if member(strip)]
         if chosen:
-            yield f"{name}, {len(chosen)} records", " | ".join(cells(chosen))
+            yield f"{part}, {len(chosen)} records", " | ".join(cells(chosen))
 
 
+DS1 = frozenset(
+    "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 "
+    "230".split()
+)
 MITBIH: Parts = {
     "MIT-BIH": lambda strip: True,
+    "MIT-BIH DS1": lambda strip: strip.name in DS1,
     "MIT-BIH, development (even numbers)": lambda strip: int(strip.name) % 2 == 0,
     "MIT-BIH, held apart (odd numbers)": lambda strip: int(strip.name) % 2 == 1,
 }
@@ -276,6 +319,7 @@ def main() -> None:
     parser.add_argument("--mitbih", type=Path, help="folder of MIT-BIH Arrhythmia")
     parser.add_argument("--cpsc2019", type=Path, help="folder of CPSC 2019")
     parser.add_argument("--ludb", type=Path, help="folder of LUDB")
+    parser.add_argument("--keep", type=Path, help="folder for what was found, to go on from")
     parser.add_argument("--choose", action="store_true", help="settings on MIT-BIH's even records")
     options = parser.parse_args()
     if options.choose:
@@ -284,9 +328,13 @@ def main() -> None:
     sets: list[tuple[Parts, str, list[Strip], bool]] = []
     if options.mitbih:
         both = mitbih(options.mitbih)
-        sets += [(MITBIH, "first", first_lead(both), True), (MITBIH, "both", both, False)]
+        sets += [
+            (MITBIH, "first", first_lead(both), True),
+            (MITBIH, "each by itself", each_lead(both), True),
+            (MITBIH, "both", both, False),
+        ]
     if options.cpsc2019:
-        sets.append(({"CPSC 2019": lambda strip: True}, "one", cpsc2019(options.cpsc2019), True))
+        sets.insert(0, ({"CPSC 2019": lambda strip: True}, "one", cpsc2019(options.cpsc2019), True))
     for parity, words in ((0, "even"), (1, "odd")):
         if options.ludb:
             for every in (False, True):
@@ -298,7 +346,7 @@ def main() -> None:
     rivals = list(others())
     for parts, leads, strips, single in sets:
         for detector_name, detector in [("ours", ours), *(rivals if single else [])]:
-            for name, found in rows(strips, detector, parts):
+            for name, found in rows(strips, detector_name, detector, parts, options.keep):
                 print(f"| {name} | {leads} | {detector_name} | {found} |", flush=True)
 
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beats import fill_gaps
 
-__all__ = ["BOUNDARIES", "BeatWaves", "LeadWaves", "delineate", "fuse_leads"]
+__all__ = ["BOUNDARIES", "BeatWaves", "LeadWaves", "delineate", "fuse_leads", "p_of_one_beat"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -65,6 +65,9 @@ BLANK_S = 0.004
 P_LONGEST_S = 0.30
 P_ONSET_SHARE, P_OFFSET_SHARE = 0.45, 0.60
 P_LEAST_MV, P_LEAST_SHARE = 0.012, 0.008
+P_OF_QRS, T_OF_QRS = 0.02, 0.035
+"""The least wave of a recording whose complexes, in the median over leads and beats, are lower than
+0.6 mV, as a share of them: some files are half or a twentieth as large as the heart made them."""
 P_GUIDE_S, T_GUIDE_S = 0.04, 0.06
 """How far a lead's wave may be from where all leads together show it."""
 P_STEADY_BEATS, P_STEADY_S, P_STEADY_SHARE = 5, 0.03, 0.65
@@ -400,13 +403,21 @@ def _t_wave(
         w,
         first,
         last.astype(np.float64),
-        least=np.maximum(T_LEAST_MV, T_LEAST_SHARE * height),
+        least=_least(height, T_LEAST_MV, T_OF_QRS, T_LEAST_SHARE),
         shares=(T_ONSET_SHARE, T_OFFSET_SHARE),
         longest=(0.22, 0.20),
         guide=T_GUIDE_S,
         lobes=True,
         usual=_usual_t_place(w, beats),
     )
+
+
+def _least(height: Float64, least_mv: float, of_all: float, of_lead: float) -> Float64:
+    """Return how high a wave has to be in each lead (leads, beats), mV."""
+    there = height[height > 0]
+    usual = float(np.median(there)) if there.size else 0.0
+    result: Float64 = np.maximum(min(least_mv, of_all * usual), of_lead * height)
+    return result
 
 
 def _usual_t_place(w: _Windows, beats: Int64) -> Float64:
@@ -428,7 +439,7 @@ def _p_wave(
         w,
         first.astype(np.float64),
         last,
-        least=np.maximum(P_LEAST_MV, P_LEAST_SHARE * height),
+        least=_least(height, P_LEAST_MV, P_OF_QRS, P_LEAST_SHARE),
         shares=(P_ONSET_SHARE, P_OFFSET_SHARE),
         longest=(0.10, 0.10),
         guide=P_GUIDE_S,
@@ -437,6 +448,51 @@ def _p_wave(
     if not _steady(_nan_median(peak), w.rate):
         # Deflections without a fixed place before the complex: fibrillation, flutter, noise.
         onset, peak, offset = (np.full_like(part, np.nan) for part in (onset, peak, offset))
+    return onset, peak, offset
+
+
+def p_of_one_beat(
+    values: Float64, sampling_rate: float, fiducial: int, qrs: tuple[float, float], reach_s: float
+) -> tuple[float, float, float]:
+    """Find the P wave of one beat, which may be the median of many.
+
+    Parameters
+    ----------
+    values : ndarray (leads, columns)
+        mV, no gaps.
+    sampling_rate : float
+        Hz.
+    fiducial : int
+        Column of the R peak.
+    qrs : (float, float)
+        Columns between which the QRS complex lies.
+    reach_s : float
+        How far before the R peak P may begin.
+
+    Returns
+    -------
+    (float, float, float)
+        Columns of onset, peak and offset of all leads together; NaN where there is none.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    x, factor, shift = _at_working_rate(values, sampling_rate)
+    rate = sampling_rate / factor
+    beat = np.array([min(int(fiducial / factor), x.shape[1] - 1)])
+    sides = [np.full((len(x), 1), side / factor - beat[0]) for side in qrs]
+    rest = _without_complexes(x, beat, sides[0], sides[1], rate)
+    smooth = gaussian_filter1d(rest, PEAK_SCALE_S * rate, axis=1, truncate=3.0)
+    coarse = gaussian_filter1d(rest, P_SCALE_S * rate, axis=1, order=1, truncate=3.0)
+    windows = _cut(smooth, coarse, beat, rate)
+    before = np.minimum(np.array([round(reach_s * rate)]), beat)
+    height = np.ptp(x, axis=1)[:, None]
+    found = _p_wave(windows, sides[0] + windows.zero, before, height)
+    nothing = np.full_like(found[0], np.nan)
+    fused = fuse_leads(LeadWaves(*found, *(nothing,) * 5), rate)
+    onset, peak, offset = (
+        float((side[0] - windows.zero + beat[0]) * factor + shift)
+        for side in (fused.p_onset, fused.p_peak, fused.p_offset)
+    )
     return onset, peak, offset
 
 

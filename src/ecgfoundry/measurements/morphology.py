@@ -23,6 +23,8 @@ Float64 = NDArray[np.float64]
 LEAST_WAVE_MV, LEAST_WAVE_S = 0.020, 0.006
 NOTCH_SHARE, NOTCH_MV = 0.05, 0.03
 """A notch is a dip of 5 % of the wave and of 30 uV at least between two peaks (our choice)."""
+SECOND_PEAK_SHARE = 0.5
+"""A peak behind a notch counts as R' from half of the height of R on (our choice)."""
 P_NOTCH_S, P_NOTCH_MV, P_NOTCH_SHARE = 0.040, 0.020, 0.12
 P_SMOOTHING_S = 0.010
 """Two peaks of P 40 ms apart are a sign of the left atrium (AHA/ACCF/HRS 2009, part V); the dip
@@ -88,7 +90,7 @@ def _qrs(x: Float64, onset: float, offset: float, rate: float) -> dict[str, floa
         result[f"{name}_ms"] = (wave.end - wave.begin) * to_ms
     positive = [wave for wave in waves if wave.height > 0]
     if positive:
-        result["r_peak_time_ms"] = (positive[-1].peak - onset) * to_ms
+        result["r_peak_time_ms"] = (_last_peak(x, positive[-1]) - onset) * to_ms
     largest = max(waves, key=lambda wave: abs(wave.height))
     result["qrs_notched"] = _notched(x, largest)
     result["delta_ms"] = _slur_ms(x, first, waves, rate)
@@ -126,6 +128,24 @@ def _notched(x: Float64, wave: _Wave) -> bool:
     """Whether the wave has two peaks with a dip between them."""
     piece = x[wave.begin : wave.end] * math.copysign(1.0, wave.height)
     return _deepest_dip(piece) >= max(NOTCH_MV, NOTCH_SHARE * abs(wave.height))
+
+
+def _last_peak(x: Float64, wave: _Wave) -> int:
+    """Return the column of the last peak of a wave that is notched, else of its only one.
+
+    The second peak of a notched R is its R', which the level before the complex does not cut off.
+    """
+    piece = x[wave.begin : wave.end] * math.copysign(1.0, wave.height)
+    top = wave.peak - wave.begin
+    deep = max(NOTCH_MV, NOTCH_SHARE * abs(wave.height))
+    rest = piece[top:]
+    right = np.maximum.accumulate(rest[::-1])[::-1]
+    # Behind a dip from which the wave rises again by so much stands another peak.
+    risen = np.flatnonzero((right - rest >= deep) & (right >= SECOND_PEAK_SHARE * piece[top]))
+    if risen.size == 0:
+        return wave.peak
+    dip = int(risen[-1])
+    return wave.peak + dip + int(rest[dip:].argmax())
 
 
 def _deepest_dip(piece: Float64) -> float:

@@ -17,8 +17,10 @@ from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves, delineate
 from ecgfoundry.measurements.gate import judge_and_find_beats
 from ecgfoundry.measurements.intervals import median_beat
 from ecgfoundry.measurements.lone_p import lone_p_waves
+from ecgfoundry.measurements.p_repeat import with_repeating_p
 from ecgfoundry.measurements.pacing import describe_spikes, find_spikes, without_spikes
 from ecgfoundry.measurements.qrs_end import with_late_end
+from ecgfoundry.measurements.t_end import with_t_end
 from ecgfoundry.measurements.templates import BeatPieces, cluster_pieces, cut_beats
 from ecgfoundry.measurements.values import MedianBeat, PacingSpike
 from ecgfoundry.recording import Recording
@@ -114,6 +116,8 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
         usual = np.ones(beats.size, bool)
     median = median_beat(clean, rate, beats, waves, names, usual=usual, span_s=MEDIAN_SPAN_S)
     waves, median = with_late_end(waves, median)
+    waves, median = with_t_end(waves, median)
+    waves, median = with_repeating_p(waves, median, clean, rate, beats, usual)
     gaps = _gaps(absent, rate) + start if any_absent else np.empty((0, 2), np.int64)
     lone = lone_p_waves(clean, rate, beats, waves) + start
     stretch = Stretch(
