@@ -37,7 +37,6 @@ from ecgfoundry.training.distributed import World
 from ecgfoundry.training.initialization import (
     FRESH,
     Start,
-    freeze_all_but,
     leads_of,
     on_one_lead,
     start_from,
@@ -57,6 +56,7 @@ from ecgfoundry.training.results.run_folder import (
 )
 from ecgfoundry.training.results.save import bundle_name, save_bundle, today
 from ecgfoundry.training.settings import FinetuneSettings
+from ecgfoundry.training.stages import freeze_all_but
 
 __all__ = ["FinetuneResult", "FinetuneSettings", "finetune", "mapped", "task_of"]
 

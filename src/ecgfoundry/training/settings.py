@@ -35,6 +35,7 @@ __all__ = [
     "PretrainDataSettings",
     "PretrainSettings",
     "ScheduleSettings",
+    "SelfSupervisionSettings",
     "Settings",
     "SplitSettings",
     "StepSettings",
@@ -513,17 +514,47 @@ class FinetuneSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SelfSupervisionSettings(Settings):
+    """What an objective without labels hides or predicts."""
+
+    piece_ms: float = setting(
+        40.0, "cpc: length of the pieces that are told apart, ms (our choice).", low=1
+    )
+    steps_ahead: int = setting(
+        12,
+        "cpc: how many pieces ahead are predicted (Mehari and Strodthoff 2022; their steps are of "
+        "one sample).",
+        low=1,
+    )
+    masked_share: float = setting(
+        0.5, "masked, jepa: share of a window that is hidden (our choice).", low=0.01, high=0.99
+    )
+    masked_ms: float = setting(
+        200.0, "masked, jepa: length of a hidden piece, ms (our choice).", low=1
+    )
+    teacher_decay: float = setting(
+        0.996, "jepa: decay of the teacher's moving average, per batch (I-JEPA).", low=0, high=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PretrainSettings(Settings):
     """How to pretrain. The defaults are ECGFounder's where they are known (relayed).
 
     ``PretrainSettings.of(epochs=5, batch=256)`` names settings without their groups.
     """
 
+    objective: str = setting(
+        "labels",
+        "What teaches. labels: the targets. cpc, masked, jepa, or one of another package: the "
+        "signals alone; --target, --vocabulary, --task and --loss are then not asked.",
+    )
     seed: int = setting(0, "Of weights, order and validation patients.", low=0)
     input: PretrainInputSettings = field(default_factory=PretrainInputSettings)
     data: PretrainDataSettings = field(default_factory=PretrainDataSettings)
     optimizer: PretrainOptimizerSettings = field(default_factory=PretrainOptimizerSettings)
     schedule: PretrainScheduleSettings = field(default_factory=PretrainScheduleSettings)
+    self_supervision: SelfSupervisionSettings = field(default_factory=SelfSupervisionSettings)
     early_stopping: PretrainEarlyStoppingSettings = field(
         default_factory=PretrainEarlyStoppingSettings
     )
