@@ -143,7 +143,7 @@ def joined_world(*, device: str = "auto") -> Iterator[World]:
     except (ValueError, RuntimeError) as error:
         raise TrainingError(
             f"the processes cannot join: {error}",
-            remedy="Start with: torchrun --nproc-per-node N -m ecgfoundry pretrain ...",
+            remedy="Start with: torchrun --nproc-per-node N -m ecgfoundry COMMAND ...",
         ) from None
     try:
         yield World(
