@@ -18,7 +18,9 @@ from ecgfoundry.preprocessing import get_preprocessing
 SMALL: dict[str, dict[str, Any]] = {
     name: {"widths": (16, 32, 48), "blocks": (1, 1, 2)}
     for name in ("net1d", "net1d-12lead", "net1d-1lead", "net1d-small", "net1d-attention")
-} | {name: {"width": 24, "layers": 1} for name in ("s4", "s4-small")}
+} | {
+    name: {"width": 24, "layers": 1} for name in ("s4", "s4-small", "s4-causal", "s4-small-causal")
+}
 CLASSES = 3
 
 

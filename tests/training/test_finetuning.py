@@ -25,14 +25,16 @@ from ecgfoundry.training.data.sources import ArraySource, cache_manifest  # noqa
 from ecgfoundry.training.data.windows import store_windows  # noqa: E402
 from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
 from ecgfoundry.training.initialization import (  # noqa: E402
-    classifier_of,
-    freeze_all_but,
     start_from,
-    training_stages,
 )
 from ecgfoundry.training.loop import FitSettings, fit  # noqa: E402
 from ecgfoundry.training.probing import fit_linear_probe, put_into  # noqa: E402
 from ecgfoundry.training.schedules import learning_rate_at  # noqa: E402
+from ecgfoundry.training.stages import (  # noqa: E402
+    classifier_of,
+    freeze_all_but,
+    training_stages,
+)
 from ecgfoundry.vocabularies import Target, Vocabulary  # noqa: E402
 from tests.training.small_data import age_table, twelve_leads  # noqa: E402
 

@@ -19,15 +19,12 @@ torch = pytest.importorskip("torch")
 from ecgfoundry.errors import LeadError, TrainingError  # noqa: E402
 from ecgfoundry.models.bundle import load_bundle  # noqa: E402
 from ecgfoundry.training.data.batches import WindowBatches  # noqa: E402
+from ecgfoundry.training.data.pools import validation_positions  # noqa: E402
 from ecgfoundry.training.data.sources import SourcePool  # noqa: E402
 from ecgfoundry.training.data.windows import FreshWindows  # noqa: E402
 from ecgfoundry.training.distributed import World  # noqa: E402
 from ecgfoundry.training.initialization import NewNetwork  # noqa: E402
-from ecgfoundry.training.pretraining import (  # noqa: E402
-    PretrainSettings,
-    pretrain,
-    validation_positions,
-)
+from ecgfoundry.training.pretraining import PretrainSettings, pretrain  # noqa: E402
 from tests.training.small_pretraining import NETWORK, SPEC, TASK, beats  # noqa: E402
 
 PROGRAM = [sys.executable, "-m", "tests.training.small_pretraining"]

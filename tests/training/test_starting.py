@@ -17,10 +17,12 @@ from ecgfoundry.models.networks.net1d import Net1D  # noqa: E402
 from ecgfoundry.models.registry import ARCHITECTURES, create_model  # noqa: E402
 from ecgfoundry.training.initialization import (  # noqa: E402
     architecture_entry,
-    classifier_of,
-    freeze_all_but,
     leads_of,
     start_from,
+)
+from ecgfoundry.training.stages import (  # noqa: E402
+    classifier_of,
+    freeze_all_but,
     training_stages,
 )
 

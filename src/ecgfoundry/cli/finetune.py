@@ -62,7 +62,8 @@ def finetune(
     Splits by patient (70/15/15) unless the table has a split column. The validation split stops,
     chooses and calibrates; the test split is measured once. A patient or a signal in two splits
     stops everything. An interrupted run goes on when the same command is given again; a run whose
-    settings, labels, signals or start weights have changed is refused.
+    settings, labels, signals or start weights have changed is refused. On several GPUs or machines:
+    torchrun -m ecgfoundry finetune.
 
     Parameters
     ----------
@@ -81,24 +82,29 @@ def finetune(
 
     require_torch("fine-tuning")
     from ecgfoundry.models.card_metrics import HEADER, figure_row
+    from ecgfoundry.training.distributed import joined_world
     from ecgfoundry.training.finetuning import finetune as run
     from ecgfoundry.training.finetuning import task_of
 
     data = (table or TableOptions()).read(manifest, need_targets=True, stated=stated)
     learned = learned or TaskOptions()
-    result = run(
-        data,
-        output,
-        model=model,
-        task=task_of(
-            data, learned.task, unit=learned.unit, loss=learned.loss, balance=learned.balance,
-            aggregate="patient" if learned.per_patient else "record",
-        ),
-        settings=settings,
-        card=(card or CardOptions()).of("ecgfoundry finetune"),
-        overwrite=overwrite,
-        say=line,
-    )  # fmt: skip
+    with joined_world(device=settings.compute.device) as world:
+        result = run(
+            data,
+            output,
+            model=model,
+            task=task_of(
+                data, learned.task, unit=learned.unit, loss=learned.loss, balance=learned.balance,
+                aggregate="patient" if learned.per_patient else "record",
+            ),
+            settings=settings,
+            card=(card or CardOptions()).of("ecgfoundry finetune"),
+            overwrite=overwrite,
+            world=world,
+            say=line,
+        )  # fmt: skip
+    if not world.first:
+        return
     for record, reason in list(result.skipped.items())[:5]:
         note(f"left out {record}: {reason}")
     if len(result.skipped) > 5:

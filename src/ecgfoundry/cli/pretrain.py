@@ -49,12 +49,13 @@ def pretrain(
     json: JsonResult = False,
     settings: PretrainSettings,
 ) -> None:
-    """Pretrain a network; on several GPUs with torchrun -m ecgfoundry pretrain.
+    """Pretrain a network, with labels or --objective; on several GPUs with torchrun.
 
     The defaults are ECGFounder's: positive-unlabelled Hill loss on 150 targets, AdamW at 1e-3,
     times 0.1 every 5 epochs, batches of 1024, lead replacement with 0.5 for one lead. An
     interrupted run goes on when the same command is given again; a run whose settings, labels or
-    signals have changed is refused.
+    signals have changed is refused. With --objective cpc, masked or jepa, the signals alone teach
+    (cpc needs --architecture s4-causal); the result is for finetune and embed.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.sources import SourcePool
 from ecgfoundry.training.data.windows import FreshWindows
 from ecgfoundry.training.distributed import World
-from ecgfoundry.training.initialization import FRESH, Start, classifier_of, start_from
+from ecgfoundry.training.initialization import FRESH, Start, start_from
 from ecgfoundry.training.loop import EpochRow, FitSettings, fit, time_words
 from ecgfoundry.training.probing import LinearProbe, fit_linear_probe, put_into
 from ecgfoundry.training.results.lineage import Lineage
@@ -60,6 +60,7 @@ from ecgfoundry.training.results.run_folder import (
     weights_hash,
 )
 from ecgfoundry.training.results.save import bundle_name, save_bundle, today
+from ecgfoundry.training.stages import classifier_of
 
 __all__ = ["LaboratoryResult", "LaboratorySettings", "labs_mcmed"]
 

@@ -97,6 +97,8 @@ def export_onnx(
         raise MissingExtraError.for_extra("exporting to ONNX", "torch") from error
 
     path = Path(path)
+    if float16_weights:
+        network = round_to_float16(network)
     parameter = next(network.parameters())
     signal = torch.randn(
         (_EXAMPLE_BATCH, leads, samples), generator=torch.Generator().manual_seed(0)

@@ -191,17 +191,25 @@ def fits_float16(array: NDArray[Any]) -> bool:
     return array.ndim >= 2 and array.size > 0 and float(np.abs(array).max()) <= _LARGEST_FLOAT16
 
 
+def _is_float16(array: NDArray[Any]) -> bool:
+    return fits_float16(array) and bool(
+        (array.astype(np.float16).astype(array.dtype) == array).all()
+    )
+
+
 def store_as_float16(model: onnx.ModelProto) -> None:
     """Store matrices and kernels as float16, each with a cast to float32 behind it, in place.
 
-    Runtimes compute the casts once, when they load the file.
+    Only those whose values float16 holds exactly: the weights of a rounded network. What the
+    exporter computed from them (the kernels of a state space) keeps its float32 values. Runtimes
+    compute the casts once, when they load the file.
     """
     graph = model.graph
     casts: list[onnx.NodeProto] = []
     tensors: list[onnx.TensorProto] = []
     for tensor in graph.initializer:
         array = numpy_helper.to_array(tensor)
-        if tensor.data_type != onnx.TensorProto.FLOAT or not fits_float16(array):
+        if tensor.data_type != onnx.TensorProto.FLOAT or not _is_float16(array):
             tensors.append(tensor)
             continue
         stored = f"{tensor.name}.float16"

@@ -34,7 +34,8 @@ class Architecture:
     module, network : str
         Where its class stands, imported on first use. Every class has ``forward`` (logits),
         ``forward_features`` (embedding), ``reset_classifier`` and ``config``, the settings with
-        which an equal network can be built.
+        which an equal network can be built. What is to learn without labels has
+        ``forward_sequence`` too: the features over time, (batch, positions, features).
     description : str
     takes_presence : bool
         Whether ``forward`` takes the presence mask, float32 (batch, leads), as its second
@@ -116,7 +117,7 @@ def _s4(name: str, description: str, **defaults: Any) -> Architecture:
         takes_presence=False,
         example_shape=(12, 1000),
         preprocessing="twelve-lead-100hz@1",
-        defaults=defaults,
+        defaults={"leads": 12, **defaults},
     )
 
 
@@ -157,6 +158,12 @@ _OWN = (
     ),
     _s4("s4", "state-space network of the published benchmark's size, inputs at 100 Hz"),
     _s4("s4-small", "state-space network with a quarter of the width", width=128),
+    _s4(
+        "s4-causal",
+        "s4 that sees no future, as contrastive pretraining needs it",
+        bidirectional=False,
+    ),
+    _s4("s4-small-causal", "s4-small that sees no future", width=128, bidirectional=False),
     Architecture(
         name="lead-subset-net",
         module="ecgfoundry.models.networks.lead_subset",

@@ -18,6 +18,7 @@ def _add_own(registry: Registry[type[Task]]) -> None:
         ("multilabel", "multilabel:Multilabel"),
         ("positive-unlabelled", "positive_unlabelled:PositiveUnlabelled"),
         ("regression", "regression:Regression"),
+        ("representation", "representation:Representation"),
     ):
         registry.add_lazy(name, f"ecgfoundry.tasks.{reference}", origin="ecgfoundry")
 

@@ -41,6 +41,29 @@ class World:
         """Whether this process writes files."""
         return self.rank == 0
 
+    def share_of(self, batch: int, accumulate: int = 1) -> int:
+        """Return this process's part of a step's windows.
+
+        Parameters
+        ----------
+        batch : int
+            Windows per step over all processes.
+        accumulate : int
+            Batches that make a step.
+
+        Raises
+        ------
+        TrainingError
+            The windows cannot be divided evenly.
+        """
+        parts = accumulate * self.size
+        if batch % parts:
+            raise TrainingError(
+                f"a batch of {batch} cannot be divided by {accumulate} accumulated batches on "
+                f"{self.size} process(es)"
+            )
+        return batch // parts
+
     def wrap(self, network: nn.Module) -> nn.Module:
         """Return the network with gradients averaged over all processes."""
         if self.size == 1:
@@ -120,7 +143,7 @@ def joined_world(*, device: str = "auto") -> Iterator[World]:
     except (ValueError, RuntimeError) as error:
         raise TrainingError(
             f"the processes cannot join: {error}",
-            remedy="Start with: torchrun --nproc-per-node N -m ecgfoundry pretrain ...",
+            remedy="Start with: torchrun --nproc-per-node N -m ecgfoundry COMMAND ...",
         ) from None
     try:
         yield World(

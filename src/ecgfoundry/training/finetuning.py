@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,15 +30,15 @@ from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.document import TrainingData
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.tasks import TASKS, Outputs, Task, infer_task, patient_means
+from ecgfoundry.training.adapters import add_adapters, merge_adapters
 from ecgfoundry.training.checks import check_batch, check_device
 from ecgfoundry.training.data.augmentations import Compose
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.windows import StoredWindows, store_windows
-from ecgfoundry.training.distributed import World
+from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.initialization import (
     FRESH,
     Start,
-    freeze_all_but,
     leads_of,
     on_one_lead,
     start_from,
@@ -57,6 +58,7 @@ from ecgfoundry.training.results.run_folder import (
 )
 from ecgfoundry.training.results.save import bundle_name, save_bundle, today
 from ecgfoundry.training.settings import FinetuneSettings
+from ecgfoundry.training.stages import freeze_all_but
 
 __all__ = ["FinetuneResult", "FinetuneSettings", "finetune", "mapped", "task_of"]
 
@@ -128,6 +130,7 @@ def finetune(
     settings: FinetuneSettings | None = None,
     card: RunCard = FINETUNE_CARD,
     overwrite: bool = False,
+    world: World = ALONE,
     say: Say | None = None,
 ) -> FinetuneResult:
     """Train a network on a manifest and write a bundle with its measured figures.
@@ -154,8 +157,11 @@ def finetune(
     card : RunCard
     overwrite : bool
         Train anew where ``output`` holds another run, whose results are deleted first.
+    world : World
+        From :func:`ecgfoundry.training.distributed.joined_world` under ``torchrun``; the first
+        process reads, measures and writes, and all return its result.
     say : callable, optional
-        Told what is going on, in lines without anything about a patient.
+        Told what is going on, in lines without anything about a patient, on the first process.
 
     Raises
     ------
@@ -167,8 +173,13 @@ def finetune(
     ModelNotFoundError, ManifestError, LeadError
     """
     settings = settings or FinetuneSettings()
-    say = say or (lambda line: None)
-    check_device(settings.compute.device)
+    say = say if say is not None and world.first else (lambda line: None)
+    if world is ALONE:
+        world = World(device=settings.compute.device)
+    check_device(world.device)
+    if settings.mode == "probe" and world.size > 1:
+        raise TrainingError("a probe is solved by one process", remedy="Start it without torchrun")
+    share = world.share_of(settings.data.batch)
     Compose.of(settings.augmentation.augmentations)  # a wrong name is told before data are read
     data = mapped(data, targets)
     manifest = data.manifest
@@ -187,8 +198,13 @@ def finetune(
         model, outputs=task.outputs, leads=shared,
         preprocessing=settings.input.preprocessing, seed=settings.seed,
     )  # fmt: skip
+    if settings.mode == "lora" and start.origin == FRESH:
+        raise TrainingError(
+            "adapters change what was learned before, and these weights are random",
+            remedy="Name a bundle with --model, or use --mode full",
+        )
     start, lead = on_one_lead(start, shared, settings.input.lead)
-    check_batch(start.network, start.spec, settings.data.batch, start.takes_presence)
+    check_batch(start.network, start.spec, share, start.takes_presence)
     folder = RunFolder(Path(output), overwrite=overwrite)
     depends_on: JsonObject = {
         "labels_and_split": labels_hash(manifest, task.columns),
@@ -209,20 +225,27 @@ def finetune(
         },
         "task": task.to_dict(),
         "settings": settings.to_dict(),
+        "processes": world.size,
         "depends_on": depends_on,
     }
-    with folder.locked():
-        # Before the signals are read, which can take long; and again with their hash.
-        folder.refuse_another(configuration)
-        stored = store_windows(manifest, start.spec, folder.path / "cache", lead=lead)
+    with folder.locked() if world.first else nullcontext():
+        if world.first:
+            # Before the signals are read, which can take long; and again with their hash.
+            folder.refuse_another(configuration)
+        for turn in (True, False):  # the others find what the first has stored
+            if world.first is turn:
+                stored = store_windows(manifest, start.spec, folder.path / "cache", lead=lead)
+            world.wait()
         raise_on_leak(duplicate_problems(manifest, stored.hashes), manifest.folder)
         content = _Data(manifest, stored, manifest.targets(task.columns), manifest.groups())
         training, validation = content.rows("train"), content.rows("validation")
         _check_enough(task, content, training, validation)
         depends_on["signals"] = signals_hash(stored)
-        folder.configure(configuration)
-        folder.write_split(manifest)
-        folder.write_json("data.json", _data_document(stored))
+        if world.first:
+            folder.configure(configuration)
+            folder.write_split(manifest)
+            folder.write_json("data.json", _data_document(stored))
+        world.wait()
         say(f"{task.kind} of {', '.join(task.columns)} from {start.origin} ({start.architecture})")
         say(
             f"{len(stored)} windows of {len(np.unique(stored.row))} recordings"
@@ -235,10 +258,16 @@ def finetune(
         if settings.mode == "probe":
             _probe(start, task, content, training, validation, settings)
         else:
-            result = _train(start, task, content, training, validation, settings, folder, say)
+            result = _train(
+                start, task, content, training, validation, settings, folder, world, say
+            )
             say(f"best epoch {result.epoch + 1}")
-        network = round_to_float16(start.network.eval())
-        return _finish(network, start, task, content, settings, folder, card)
+        found = None
+        if world.first:
+            network = round_to_float16(start.network.eval())
+            found = _finish(network, start, task, content, settings, folder, card)
+        made: FinetuneResult = world.from_first(found)
+        return made
 
 
 def mapped(
@@ -337,18 +366,26 @@ def _train(
     validation: NDArray[np.intp],
     settings: FinetuneSettings,
     folder: RunFolder,
+    world: World,
     say: Say,
 ) -> FitResult:
     if settings.mode == "last":
         freeze_all_but(start.network, settings.last_stages)
+    if settings.mode == "lora":
+        torch.manual_seed(settings.seed)
+        adapters = settings.adapters
+        count = add_adapters(
+            start.network, rank=adapters.adapter_rank, alpha=adapters.adapter_alpha
+        )
+        say(f"{count} numbers learn in adapters and classifier")
     wanted = data.values[validation]
-    batches = _batches(start, task, data, training, settings)
+    batches = _batches(start, task, data, training, settings, world)
     monitor, direction = task.monitor(wanted)
 
     def evaluate(network: torch.nn.Module) -> dict[str, float]:
         outputs = record_outputs(
             network, data.stored, validation,
-            takes_presence=start.takes_presence, device=settings.compute.device,
+            takes_presence=start.takes_presence, device=world.device,
         ).records  # fmt: skip
         truth = wanted
         if task.aggregate == "patient":
@@ -356,12 +393,12 @@ def _train(
             outputs, truth, _ = patient_means(outputs, wanted, own)
         return task.figures(outputs, truth)
 
-    fresh = start.origin == FRESH
+    fast = start.origin == FRESH or settings.mode == "lora"
     chosen = FitSettings.of_run(
         settings,
         epochs=settings.schedule.epochs or 30,
         steps_per_epoch=batches.steps,
-        learning_rate=settings.optimizer.learning_rate or (1e-3 if fresh else 3e-4),
+        learning_rate=settings.optimizer.learning_rate or (1e-3 if fast else 3e-4),
         monitor=monitor,
         monitor_mode=direction,
     )
@@ -373,7 +410,7 @@ def _train(
         words = time_words(row, chosen.epochs)
         say(f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, {shown}, {words}")
 
-    return fit(
+    result = fit(
         start.network,
         batches,
         task.make_loss(data.values[training]),
@@ -382,8 +419,11 @@ def _train(
         checkpoint=folder.checkpoint,
         curves=folder.curves,
         report=report,
-        world=World(device=settings.compute.device),
+        world=world,
     )
+    if settings.mode == "lora":
+        merge_adapters(start.network)
+    return result
 
 
 def _batches(
@@ -392,6 +432,7 @@ def _batches(
     data: _Data,
     training: NDArray[np.intp],
     settings: FinetuneSettings,
+    world: World,
 ) -> WindowBatches:
     positions = np.flatnonzero(np.isin(data.stored.row, training))
     targets = task.network_targets(data.values)[data.stored.row[positions]]
@@ -399,13 +440,17 @@ def _batches(
         windows=data.stored,
         positions=positions,
         targets=targets,
-        batch=min(settings.data.batch, max(1, len(positions) // settings.data.accumulate)),
+        batch=min(
+            world.share_of(settings.data.batch),
+            max(1, len(positions) // (settings.data.accumulate * world.size)),
+        ),
         sampling_rate=start.spec.sampling_rate,
         takes_presence=start.takes_presence,
         augmentations=settings.augmentation.augmentations,
         seed=settings.seed,
         accumulate=settings.data.accumulate,
         workers=settings.data.workers,
+        world=world,
     )
 
 
@@ -502,6 +547,8 @@ def _description(
     how = {
         "full": "all weights were trained",
         "last": f"the last {settings.last_stages} stage(s) and the classifier were trained",
+        "lora": f"adapters of rank {settings.adapters.adapter_rank} and the classifier were "
+        "trained, and the adapters made part of the weights",
         "probe": "a linear layer was fitted on the embeddings",
     }[settings.mode]
     spec = start.spec

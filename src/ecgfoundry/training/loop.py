@@ -28,6 +28,7 @@ from ecgfoundry.errors import DivergenceError, TrainingError
 from ecgfoundry.io import write_atomically, write_whole
 from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.distributed import ALONE, World
+from ecgfoundry.training.recomputing import recomputed
 from ecgfoundry.training.schedules import Schedule, learning_rate_at
 from ecgfoundry.training.settings import (
     REQUIRED,
@@ -39,6 +40,7 @@ from ecgfoundry.training.settings import (
     StepSettings,
     setting,
 )
+from ecgfoundry.training.stages import training_stages
 
 __all__ = [
     "Batch",
@@ -200,18 +202,50 @@ class WeightAverage:
 
 
 class ParameterGroup(TypedDict):
-    """Parameters that share a weight decay, as PyTorch's optimizers take them."""
+    """Parameters that share weight decay and rate, as PyTorch's optimizers take them."""
 
     params: list[nn.Parameter]
     weight_decay: float
+    factor: float
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[ParameterGroup]:
-    """Part the parameters: weights, which decay, and biases and norms, which do not."""
+def parameter_groups(
+    network: nn.Module, weight_decay: float, layer_decay: float = 1.0
+) -> list[ParameterGroup]:
+    """Part the parameters: weights, which decay, and biases and norms, which do not.
+
+    Parameters
+    ----------
+    network : nn.Module
+    weight_decay : float
+    layer_decay : float
+        Below 1, each stage has a rate of its own: that of the stage behind it times this, and the
+        classifier the whole (``factor``). What belongs to no stage goes with the first.
+    """
     trainable = [p for p in network.parameters() if p.requires_grad]
+    if layer_decay == 1.0:
+        return _with_and_without_decay(trainable, weight_decay, 1.0)
+    stages = training_stages(network)
+    depths = {
+        id(p): len(stages) - 1 - k for k, (_, part) in enumerate(stages) for p in part.parameters()
+    }
+    groups: list[ParameterGroup] = []
+    for depth in range(len(stages)):
+        own = [p for p in trainable if depths.get(id(p), len(stages) - 1) == depth]
+        groups += _with_and_without_decay(own, weight_decay, layer_decay**depth)
+    return [group for group in groups if group["params"]]
+
+
+def _with_and_without_decay(
+    parameters: list[nn.Parameter], weight_decay: float, factor: float
+) -> list[ParameterGroup]:
     return [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [p for p in parameters if p.ndim > 1],
+            "weight_decay": weight_decay,
+            "factor": factor,
+        },
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "factor": factor},
     ]
 
 
@@ -297,8 +331,9 @@ def fit(
         if settings.compile:
             computed = torch.compile(computed)
         trained = _Trained(world.wrap(computed), loss, settings, world.device)
-        while run.epoch < settings.epochs and not run.stopped:
-            _epoch(run, trained, sample_batches, evaluate, checkpoint, curves, report)
+        with recomputed(network, settings.recompute):
+            while run.epoch < settings.epochs and not run.stopped:
+                _epoch(run, trained, sample_batches, evaluate, checkpoint, curves, report)
     network.load_state_dict(run.best_state)
     network.eval()
     return FitResult(
@@ -445,7 +480,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.network, self.settings.weight_decay),
+            parameter_groups(self.network, self.settings.weight_decay, self.settings.layer_decay),
             lr=self.settings.learning_rate,
             betas=self.settings.betas,
         )
@@ -463,7 +498,7 @@ class _Run:
         if self.first_loss is None:
             self.first_loss = value.item()
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
         if self.settings.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
         self.optimizer.step()

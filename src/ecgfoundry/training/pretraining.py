@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -12,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.manifest import Manifest, mark_problem, read_manifest
 from ecgfoundry.models.bundle import InputSpec
@@ -22,11 +22,18 @@ from ecgfoundry.tasks import Outputs, Task, make_task
 from ecgfoundry.training.checks import check_batch, check_device, check_input
 from ecgfoundry.training.data.augmentations import Compose
 from ecgfoundry.training.data.batches import WindowBatches
+from ecgfoundry.training.data.pools import (
+    Positions,
+    data_document,
+    parted,
+    replacement_for,
+)
 from ecgfoundry.training.data.sources import SegmentSource, SourcePool, open_sources
 from ecgfoundry.training.data.windows import FreshWindows, InputWindows
 from ecgfoundry.training.distributed import ALONE, World, best_device
 from ecgfoundry.training.initialization import NewNetwork, Start, leads_of
 from ecgfoundry.training.loop import EpochRow, FitResult, FitSettings, fit, time_words
+from ecgfoundry.training.objectives.registry import LABELS
 from ecgfoundry.training.results.package import BundleDescription, RunCard
 from ecgfoundry.training.results.run_folder import (
     Curves,
@@ -34,7 +41,8 @@ from ecgfoundry.training.results.run_folder import (
     code_versions,
     weights_hash,
 )
-from ecgfoundry.training.results.save import bundle_name, save_bundle, today
+from ecgfoundry.training.results.save import bundle_name, save_bundle, sentence, today
+from ecgfoundry.training.self_supervised import PRETRAIN_CARD, PretrainResult, pretrain_encoder
 from ecgfoundry.training.settings import PretrainSettings
 from ecgfoundry.vocabularies import Target, Vocabulary, load_vocabulary
 
@@ -44,37 +52,9 @@ __all__ = [
     "pretrain",
     "pretrain_table",
     "pretraining_task",
-    "validation_positions",
 ]
 
-ECGFOUNDER_REPLACEMENT = 0.5
-"""Probability that lead I is replaced by another frontal axis (arXiv 2410.04133)."""
-PRETRAIN_CARD = RunCard(recipe="ecgfoundry pretrain")
-
-Positions = NDArray[np.intp]
 Float64 = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class PretrainResult:
-    """What a run ends with; ``bundle`` is None on all processes but the first."""
-
-    fit: FitResult
-    bundle: Path | None
-
-
-def validation_positions(groups: Sequence[str], share: float, seed: int) -> NDArray[np.bool_]:
-    """Return which windows validate: those of the patients whose hash falls below ``share``.
-
-    The choice depends on the patient's name and the seed alone, so a corpus that grows keeps its
-    validation patients.
-    """
-    chosen: dict[str, bool] = {}
-    for group in groups:
-        if group not in chosen:
-            digest = hashlib.sha256(f"validation:{seed}:{group}".encode()).digest()
-            chosen[group] = int.from_bytes(digest[:8], "big") < share * 2**64
-    return np.array([chosen[group] for group in groups], dtype=bool)
 
 
 def pretrain(
@@ -119,19 +99,13 @@ def pretrain(
     settings = settings or PretrainSettings()
     tell = say if say is not None and world.first else (lambda line: None)
     spec = network.spec
-    share = _share_of_batch(settings, world)
+    share = world.share_of(settings.data.batch, settings.data.accumulate)
     Compose.of(settings.augmentation.augmentations)  # a wrong name is told before data are read
     pool = SourcePool(tuple(sources))
-    settings = settings.change(lead_replacement=_replacement(settings, spec, pool))
+    settings = settings.change(lead_replacement=replacement_for(settings, spec, pool))
     replacement = settings.augmentation.lead_replacement or 0.0
     inputs = FreshWindows(pool, spec, replacement)
-    held = validation_positions(pool.groups, settings.data.validation_share, settings.seed)
-    training, validation = np.flatnonzero(~held), np.flatnonzero(held)
-    if not len(training) or not len(validation):
-        raise TrainingError(
-            f"{len(training)} windows train and {len(validation)} validate",
-            remedy="Raise --validation-share, or give more patients",
-        )
+    training, validation, held = parted(pool, settings.data.validation_share, settings.seed)
     values = pool.targets(np.arange(len(pool)))
     _refuse_marks(task, values)
     _refuse_unlabelled(task, values[training])
@@ -165,7 +139,7 @@ def pretrain(
                     },
                 }
             )
-            folder.write_json("data.json", _data_document(pool, training, validation))
+            folder.write_json("data.json", data_document(pool, training, validation))
         fitted = run.fit(folder, share)
         return PretrainResult(fitted, run.finish(folder, card) if world.first else None)
 
@@ -193,7 +167,8 @@ def pretrain_table(
     model : str or torch.nn.Module
         An architecture, or one's own network as :func:`ecgfoundry.finetune` takes it.
     task : Task, optional
-        What is learned (:func:`pretraining_task`). None: the 150 statements of ECGFounder.
+        What is learned (:func:`pretraining_task`). None: the 150 statements of ECGFounder. An
+        objective without labels (``settings.objective``) does not ask for it.
     settings : PretrainSettings, optional
         With ``leads``, ``lead_mode`` and ``preprocessing``, what goes in.
     card, overwrite, world, say
@@ -205,6 +180,7 @@ def pretrain_table(
         The leads do not fit the architecture; the source lacks a target; and as :func:`pretrain`.
     """
     settings = settings or PretrainSettings()
+    labelled = settings.objective == LABELS
     task = task or pretraining_task()
     if world is ALONE:
         device = settings.compute.device
@@ -220,17 +196,17 @@ def pretrain_table(
         Path(output) / "cache",
         leads=("I", "II") if replaced else spec.leads,
         window_s=spec.window_s,
-        targets=task.columns,
+        targets=task.columns if labelled else (),
         need_all=spec.lead_mode != "any-subset",
         only_ecg=settings.data.only_ecg,
         world=world,
         say=say,
     )
-    return pretrain(
+    run = functools.partial(pretrain, task=task) if labelled else pretrain_encoder
+    return run(
         sources,
         output,
         network=network,
-        task=task,
         settings=settings,
         world=world,
         card=card,
@@ -403,37 +379,12 @@ class _Run:
             known_failures=tuple(failures),
             references=("https://arxiv.org/abs/2410.04133", "https://arxiv.org/abs/2112.07368"),
             licence=card.licence,
-            method=f"{_sentence(self.start.origin)}; loss: {self.task.loss}. The resolved "
+            method=f"{sentence(self.start.origin)}; loss: {self.task.loss}. The resolved "
             "configuration and the environment stand beside the bundle in the run's folder.",
             targets=self.task.vocabulary,
             repeat="`ecgfoundry pretrain` and the run's configuration.json",
             learned_from=frozenset(self.pool.fingerprints(np.arange(len(self.pool)))),
         )
-
-
-def _sentence(words: str) -> str:
-    """The beginning of a sentence; names of classes within keep their capitals."""
-    return words[:1].upper() + words[1:]
-
-
-def _share_of_batch(settings: PretrainSettings, world: World) -> int:
-    parts = settings.data.accumulate * world.size
-    if settings.data.batch % parts:
-        raise TrainingError(
-            f"a batch of {settings.data.batch} cannot be divided by {settings.data.accumulate} "
-            f"accumulated batches on {world.size} process(es)"
-        )
-    return settings.data.batch // parts
-
-
-def _replacement(settings: PretrainSettings, spec: InputSpec, pool: SourcePool) -> float:
-    """The probability of lead replacement: ECGFounder's where it was left open and can be done."""
-    wanted = settings.augmentation.lead_replacement
-    if wanted is not None:
-        return wanted
-    possible = spec.lead_mode == "any-single" and spec.leads == ("I",)
-    both = all({"I", "II"} <= set(source.leads) for source in pool.sources)
-    return ECGFOUNDER_REPLACEMENT if possible and both else 0.0
 
 
 def _refuse_unlabelled(task: Task, training: Float64) -> None:
@@ -490,16 +441,3 @@ def _outputs(
                 arguments.append(torch.from_numpy(presence).to(device))
             pieces.append(network(*arguments).double().cpu().numpy())
     return np.concatenate(pieces)
-
-
-def _data_document(pool: SourcePool, training: Positions, validation: Positions) -> JsonObject:
-    """Sizes, and the hash of all signals."""
-    return {
-        "sources": [
-            {"windows": len(s), "sampling_rate": s.sampling_rate, "leads": list(s.leads)}
-            for s in pool.sources
-        ],
-        "training": len(training),
-        "validation": len(validation),
-        "sha256": pool.content_hash,
-    }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.tasks import Task
-from ecgfoundry.training.initialization import classifier_of
+from ecgfoundry.training.stages import classifier_of
 
 __all__ = ["LinearProbe", "fit_linear_probe", "put_into"]
 

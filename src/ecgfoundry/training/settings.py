@@ -23,6 +23,7 @@ from ecgfoundry.errors import TrainingError
 from ecgfoundry.training.schedules import Schedule
 
 __all__ = [
+    "AdapterSettings",
     "ArithmeticSettings",
     "AugmentationSettings",
     "ComputeSettings",
@@ -35,6 +36,7 @@ __all__ = [
     "PretrainDataSettings",
     "PretrainSettings",
     "ScheduleSettings",
+    "SelfSupervisionSettings",
     "Settings",
     "SplitSettings",
     "StepSettings",
@@ -297,7 +299,9 @@ class StepSettings(Settings):
 class DataSettings(StepSettings):
     """How windows are batched."""
 
-    batch: int = setting(32, "Windows per batch (our choice).", low=1)
+    batch: int = setting(
+        32, "Windows per batch, over all processes of torchrun (our choice).", low=1
+    )
     workers: int = setting(0, "Threads that prepare batches ahead; 0: none.", low=0)
 
 
@@ -343,12 +347,19 @@ class OptimizerSettings(Settings):
 
     learning_rate: float | None = setting(
         None,
-        "Peak rate. None: 3e-4 from pretrained weights, 1e-3 from random ones (our choices).",
+        "Peak rate. None: 3e-4 from pretrained weights, 1e-3 from random ones and for "
+        "adapters (our choices).",
         low=1e-12,
     )
     weight_decay: float = setting(
         0.01, "Decoupled decay, on weights but not on biases and norms (PyTorch's default).", low=0
     )
+    layer_decay: float = setting(
+        1.0,
+        "What the rate is multiplied with from each stage to the one before it, the classifier "
+        "having the whole; 1: all alike.",
+        low=1e-6, high=1,
+    )  # fmt: skip
     gradient_clip: float | None = setting(
         1.0, "Largest global L2 norm of the gradient; none: no limit (our choice).", low=0
     )
@@ -429,11 +440,24 @@ class ArithmeticSettings(Settings):
     channels_last: bool = setting(
         False, "Compute Net1D in channels-last layout (faster where bf16 is)."
     )
+    recompute: bool = setting(
+        False,
+        "Keep the inputs of each stage only and compute it again in the backward pass: less "
+        "memory, the same numbers.",
+    )
     compile: bool = setting(False, "Run the network through torch.compile.")
     deterministic: bool = setting(False, "Refuse operations without a repeatable result.")
     checkpoint_every: int | None = setting(
         None, "Steps between two checkpoints within an epoch; none: only after an epoch.", low=1
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.recompute and self.channels_last:
+            raise TrainingError(
+                "channels_last does not run the stages that recompute would compute again",
+                remedy="Name one of the two",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -488,16 +512,28 @@ class PretrainEarlyStoppingSettings(EarlyStoppingSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdapterSettings(Settings):
+    """Low-rank adapters of the mode lora."""
+
+    adapter_rank: int = setting(
+        8, "Rank of what is added to each matrix or kernel (LoRA, arXiv 2106.09685).", low=1
+    )
+    adapter_alpha: float = setting(
+        16.0, "The addition is multiplied with this over the rank (our choice).", low=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class FinetuneSettings(Settings):
     """How to fine-tune.
 
     ``FinetuneSettings.of(epochs=5, learning_rate=1e-4)`` names settings without their groups.
     """
 
-    mode: Literal["full", "last", "probe"] = setting(
+    mode: Literal["full", "last", "lora", "probe"] = setting(
         "full",
-        "full: all weights learn. last: the last stages. probe: one linear layer on cached "
-        "embeddings.",
+        "full: all weights learn. last: the last stages. lora: low-rank adapters, which become "
+        "part of the weights. probe: one linear layer on cached embeddings.",
     )
     last_stages: int = setting(1, "How many stages learn in the mode last.", low=0)
     seed: int = setting(0, "Of the split, the fresh weights and the order.", low=0)
@@ -506,10 +542,35 @@ class FinetuneSettings(Settings):
     split: SplitSettings = field(default_factory=SplitSettings)
     data: DataSettings = field(default_factory=DataSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    adapters: AdapterSettings = field(default_factory=AdapterSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     early_stopping: EarlyStoppingSettings = field(default_factory=EarlyStoppingSettings)
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfSupervisionSettings(Settings):
+    """What an objective without labels hides or predicts."""
+
+    piece_ms: float = setting(
+        40.0, "cpc: length of the pieces that are told apart, ms (our choice).", low=1
+    )
+    steps_ahead: int = setting(
+        12,
+        "cpc: how many pieces ahead are predicted (Mehari and Strodthoff 2022; their steps are of "
+        "one sample).",
+        low=1,
+    )
+    masked_share: float = setting(
+        0.5, "masked, jepa: share of a window that is hidden (our choice).", low=0.01, high=0.99
+    )
+    masked_ms: float = setting(
+        200.0, "masked, jepa: length of a hidden piece, ms (our choice).", low=1
+    )
+    teacher_decay: float = setting(
+        0.996, "jepa: decay of the teacher's moving average, per batch (I-JEPA).", low=0, high=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -519,11 +580,17 @@ class PretrainSettings(Settings):
     ``PretrainSettings.of(epochs=5, batch=256)`` names settings without their groups.
     """
 
+    objective: str = setting(
+        "labels",
+        "What teaches. labels: the targets. cpc, masked, jepa, or one of another package: the "
+        "signals alone; --target, --vocabulary, --task and --loss are then not asked.",
+    )
     seed: int = setting(0, "Of weights, order and validation patients.", low=0)
     input: PretrainInputSettings = field(default_factory=PretrainInputSettings)
     data: PretrainDataSettings = field(default_factory=PretrainDataSettings)
     optimizer: PretrainOptimizerSettings = field(default_factory=PretrainOptimizerSettings)
     schedule: PretrainScheduleSettings = field(default_factory=PretrainScheduleSettings)
+    self_supervision: SelfSupervisionSettings = field(default_factory=SelfSupervisionSettings)
     early_stopping: PretrainEarlyStoppingSettings = field(
         default_factory=PretrainEarlyStoppingSettings
     )

@@ -152,6 +152,17 @@ class Net1D(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Return the embedding of each window, (batch, features): the mean over time."""
+        return self._convolved(x).mean(dim=-1)
+
+    def forward_sequence(self, x: Tensor) -> Tensor:
+        """Return the features over time, (batch, positions, features).
+
+        Position k of n stands for the k-th stretch of ``ceil(samples / n)`` samples, and has seen
+        more on both sides.
+        """
+        return self._convolved(x).transpose(1, 2)
+
+    def _convolved(self, x: Tensor) -> Tensor:
         if x.ndim != 3 or x.shape[1] != self.leads:
             raise SignalError(
                 f"the input has shape {tuple(x.shape)}; (batch, {self.leads}, samples) is needed",
@@ -163,7 +174,7 @@ class Net1D(nn.Module):
         x = functional.silu(x)
         for stage in self.stage_list:
             x = stage(x)
-        return x.mean(dim=-1)
+        return x
 
     def reset_classifier(self, classes: int) -> None:
         """Put a fresh linear layer for other classes on the embedding."""

@@ -55,7 +55,8 @@ class S4Net(nn.Module):
     dropout : float
         0.2 in the benchmark.
     bidirectional : bool
-        Whether every layer also runs from the end to the beginning.
+        Whether every layer also runs from the end to the beginning; without it the network is
+        causal.
 
     Raises
     ------
@@ -90,6 +91,7 @@ class S4Net(nn.Module):
         }
         self.leads = leads
         self.features = width
+        self.causal = not bidirectional
         self.encoder = nn.Linear(leads, width)
         self.layers = nn.ModuleList(
             S4Layer(width, state, dropout=dropout, bidirectional=bidirectional)
@@ -110,6 +112,13 @@ class S4Net(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Return the embedding of each window, (batch, width): the mean over time."""
+        return self.forward_sequence(x).mean(dim=1)
+
+    def forward_sequence(self, x: Tensor) -> Tensor:
+        """Return the features of each sample, (batch, samples, width).
+
+        Of a causal network they depend on this sample and those before it.
+        """
         if x.ndim != 3 or x.shape[1] != self.leads:
             raise SignalError(
                 f"the input has shape {tuple(x.shape)}; (batch, {self.leads}, samples) is needed",
@@ -118,7 +127,7 @@ class S4Net(nn.Module):
         x = self.encoder(x.transpose(1, 2))
         for layer in self.layers:
             x = layer(x)
-        return x.mean(dim=1)
+        return x
 
     def reset_classifier(self, classes: int) -> None:
         """Put a fresh linear layer for other classes on the embedding."""

@@ -57,6 +57,20 @@ _OWN = (
     ),
     Recipe("ecgfounder_finetune", f"{_HERE}.ecgfounder", "ecgfounder_finetune", "table", _PAPER),
     Recipe("ecgfounder_probe", f"{_HERE}.ecgfounder", "ecgfounder_probe", "table", _PAPER),
+    Recipe(
+        "ecg_cpc",
+        f"{_HERE}.self_supervised",
+        "ecg_cpc",
+        "manifest or corpus, without targets",
+        "objective: arXiv 1807.03748; numbers: ours",
+    ),
+    Recipe(
+        "ecg_masked",
+        f"{_HERE}.self_supervised",
+        "ecg_masked",
+        "manifest or corpus, without targets",
+        "objective: arXiv 2111.06377; numbers: ours",
+    ),
     Recipe("cinc2017_rhythm", f"{_HERE}.rhythm_single_lead", "run", "training2017.zip", "ours"),
     Recipe("ptbxl_superclass", f"{_HERE}.ptbxl_superclass", "run", "folder of the subset", "ours"),
     Recipe(

@@ -15,7 +15,7 @@ from ecgfoundry.tasks import Readout
 from ecgfoundry.training.results.package import BundleDescription, package
 from ecgfoundry.training.results.run_folder import RunFolder
 
-__all__ = ["bundle_name", "save_bundle", "today"]
+__all__ = ["bundle_name", "save_bundle", "sentence", "today"]
 
 
 def save_bundle(
@@ -68,6 +68,11 @@ def bundle_name(text: str) -> str:
     """Return a name that a bundle may have."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text.lower())
     return kept.strip("._-")[:100] or "trained"
+
+
+def sentence(words: str) -> str:
+    """Return the beginning of a sentence; names of classes within keep their capitals."""
+    return words[:1].upper() + words[1:]
 
 
 def today() -> str:
