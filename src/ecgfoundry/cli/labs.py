@@ -160,13 +160,18 @@ def train(
 
     require_torch("training")
     from ecgfoundry.labs.training import LABORATORY_CARD, labs_mcmed
+    from ecgfoundry.training.distributed import joined_world
 
-    result = labs_mcmed(
-        corpus, output, tables=tables, model=model, settings=settings,
-        preprocessing=preprocessing, card=replace(LABORATORY_CARD, name=name),
-        overwrite=overwrite,
-        say=lambda line: print(line, file=sys.stderr, flush=True),
-    )  # fmt: skip
+    with joined_world(device=settings.compute.device) as world:
+        result = labs_mcmed(
+            corpus, output, tables=tables, model=model, settings=settings,
+            preprocessing=preprocessing, card=replace(LABORATORY_CARD, name=name),
+            overwrite=overwrite,
+            world=world,
+            say=lambda line: print(line, file=sys.stderr, flush=True),
+        )  # fmt: skip
+    if not world.first:
+        return
     print(f"{result.bundle}: made; {len(result.targets)} targets")
     if result.values is not None:
         print(f"{result.values}: made; the values themselves")
