@@ -187,3 +187,26 @@ def test_killed_in_the_middle_it_ends_with_the_same_bundle(made: Path, tmp_path:
     figures = [load_bundle(b).document["metrics"] for b in (whole, continued)]
     assert figures[0] == figures[1]
     assert np.isfinite([m["value"] for m in figures[0]]).all()
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does(made: Path, tmp_path: Path) -> None:
+    launcher = [
+        sys.executable, "-m", "torch.distributed.run",
+        "--standalone", "--nproc-per-node", "2", "-m",
+    ]  # fmt: skip
+    curves = []
+    for name, start in (("alone", [sys.executable, "-m"]), ("both", launcher)):
+        subprocess.run(
+            [*start, "ecgfoundry", "labs", "train", str(made / "corpus"),
+             "--tables", str(made / "data"), "--output", str(tmp_path / name),
+             "--model", "net1d-tiny", "--preprocessing", RECIPE, "--window-minutes", "none",
+             "--minimum-patients", "2", "--epochs", "1", "--batch", "4", "--threads", "1",
+             "--segments-per-visit", "1", "--augment", "none"],
+            check=True, timeout=400,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        )  # fmt: skip
+        curves.append(json.loads((tmp_path / name / "curves.jsonl").read_text())["loss"])
+        assert (tmp_path / name / "bundle" / "bundle.json").is_file()
+    # A loss is a mean over the known labels of a process's own half of a batch.
+    assert curves[1] == pytest.approx(curves[0], rel=0.02)

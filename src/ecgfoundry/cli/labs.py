@@ -159,13 +159,18 @@ def train(
 
     require_torch("training")
     from ecgfoundry.labs.training import LABORATORY_CARD, labs_mcmed
+    from ecgfoundry.training.distributed import joined_world
 
-    result = labs_mcmed(
-        corpus, output, tables=tables, model=model, settings=settings,
-        preprocessing=preprocessing, card=replace(LABORATORY_CARD, name=name),
-        overwrite=overwrite,
-        say=line,
-    )  # fmt: skip
+    with joined_world(device=settings.compute.device) as world:
+        result = labs_mcmed(
+            corpus, output, tables=tables, model=model, settings=settings,
+            preprocessing=preprocessing, card=replace(LABORATORY_CARD, name=name),
+            overwrite=overwrite,
+            world=world,
+            say=line,
+        )  # fmt: skip
+    if not world.first:
+        return
     if json:
         print_json({"bundle": result.bundle, "values": result.values, "targets": result.targets,
                     "metrics": [metric.to_dict() for metric in result.metrics]})  # fmt: skip

@@ -117,7 +117,7 @@ def _length(folder: Path, split: str) -> int | None:
 
 def _flag(cells: Mapping[str, str], flag: str) -> float | None:
     number = _MEASURED.get(flag)
-    if number in cells and not cells[number]:
+    if number is not None and number in cells and not cells[number]:
         return None
     return truth(cells[flag])
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ from ecgfoundry.training.checks import check_device
 from ecgfoundry.training.data.batches import WindowBatches
 from ecgfoundry.training.data.sources import SourcePool
 from ecgfoundry.training.data.windows import FreshWindows
-from ecgfoundry.training.distributed import World
+from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.initialization import FRESH, Start, start_from
 from ecgfoundry.training.loop import EpochRow, FitSettings, fit, time_words
 from ecgfoundry.training.probing import LinearProbe, fit_linear_probe, put_into
@@ -110,6 +111,7 @@ def labs_mcmed(
     preprocessing: str | Path | Preprocessing | None = None,
     card: RunCard = LABORATORY_CARD,
     overwrite: bool = False,
+    world: World = ALONE,
     say: Callable[[str], None] | None = None,
 ) -> LaboratoryResult:
     """Train on a corpus of MC-MED and write a bundle with its measured figures.
@@ -130,7 +132,11 @@ def labs_mcmed(
     card : RunCard
     overwrite : bool
         Train anew where ``output`` holds another run, whose results are deleted first.
+    world : World
+        From :func:`ecgfoundry.training.distributed.joined_world` under ``torchrun``; the first
+        process measures and writes, and all return its result.
     say : callable, optional
+        Told what is going on, on the first process.
 
     Raises
     ------
@@ -142,8 +148,12 @@ def labs_mcmed(
         A patient stands in two splits; nothing was trained.
     """
     settings = settings or LaboratorySettings()
-    tell = say or (lambda line: None)
-    check_device(settings.compute.device)
+    tell = say if say is not None and world.first else (lambda line: None)
+    if world is ALONE:
+        world = World(device=settings.compute.device)
+    check_device(world.device)
+    if settings.probe and world.size > 1:
+        raise TrainingError("a probe is solved by one process", remedy="Start it without torchrun")
     results = settings.results
     segments = open_laboratory(
         data, tables,
@@ -174,10 +184,12 @@ def labs_mcmed(
             "a probe learns only whether a value is abnormal", remedy="Leave out one of the two"
         )
     folder = RunFolder(Path(output), overwrite=overwrite)
-    run = _Run(segments, start, task, settings, folder, tell, card)
-    with folder.locked():
-        folder.configure(run.configuration())
-        folder.write_json("data.json", _data_document(segments))
+    run = _Run(segments, start, task, settings, folder, tell, card, world)
+    with folder.locked() if world.first else nullcontext():
+        if world.first:
+            folder.configure(run.configuration())
+            folder.write_json("data.json", _data_document(segments))
+        world.wait()
         tell(
             f"{len(words)} targets of {len(segments.indicators)} indicators; {len(run.training)} "
             f"segments train, {len(run.validation)} validate; from {start.origin}"
@@ -187,7 +199,8 @@ def labs_mcmed(
             run.fit_probe()
         else:
             scale = run.train()
-        return _finish(run, scale)
+        made: LaboratoryResult = world.from_first(_finish(run, scale) if world.first else None)
+        return made
 
 
 def _data_document(data: LaboratorySegments) -> JsonObject:
@@ -212,6 +225,7 @@ class _Run:
     folder: RunFolder
     tell: Callable[[str], None]
     card: RunCard
+    world: World
 
     def __post_init__(self) -> None:
         data, visits = self.data, self.settings.visits
@@ -239,6 +253,7 @@ class _Run:
             "input": start.spec.document.to_dict(),
             "task": self.task.to_dict(),
             "settings": self.settings.to_dict(),
+            "processes": self.world.size,
             "synthetic": self.data.synthetic,
             "depends_on": {
                 "labels_and_split": self.data.digest(),
@@ -267,13 +282,17 @@ class _Run:
             windows=self.windows,
             positions=self.training,
             targets=targets.astype(np.float32),
-            batch=min(settings.data.batch, len(self.training)),
+            batch=min(
+                self.world.share_of(settings.data.batch),
+                max(1, len(self.training) // (settings.data.accumulate * self.world.size)),
+            ),
             sampling_rate=self.start.spec.sampling_rate,
             takes_presence=self.start.takes_presence,
             augmentations=settings.augmentation.augmentations,
             seed=settings.seed,
             accumulate=settings.data.accumulate,
             workers=settings.data.workers,
+            world=self.world,
         )
         trained: torch.nn.Module = self.start.network
         if isinstance(trained, SegmentAttentionNet):
@@ -322,7 +341,7 @@ class _Run:
             checkpoint=self.folder.checkpoint,
             curves=self.folder.curves,
             report=report,
-            world=World(device=settings.compute.device),
+            world=self.world,
         )
         return scale
 
@@ -363,7 +382,7 @@ class _Run:
         self, network: torch.nn.Module, positions: Positions, *, embed: bool, batch: int = 64
     ) -> Float64:
         generator = np.random.default_rng(0)
-        device = self.settings.compute.device
+        device = self.world.device
         network = network.to(device).eval()
         compute = network.forward_features if embed else network
         pieces = []

@@ -51,7 +51,11 @@ longer than 160 ms, else it is a flutter wave (our choice)."""
 
 
 def p_likeness(
-    signal: Float64, sampling_rate: float, leads: Sequence[str], onset: Float64, usual: Bool
+    signal: Float64,
+    sampling_rate: float,
+    leads: Sequence[str],
+    onset: NDArray[np.floating],
+    usual: Bool,
 ) -> Float64:
     """Return how alike each beat's signal before the QRS complex is to that of the usual ones.
 

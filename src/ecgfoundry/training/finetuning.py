@@ -262,11 +262,11 @@ def finetune(
                 start, task, content, training, validation, settings, folder, world, say
             )
             say(f"best epoch {result.epoch + 1}")
-        found = None
+        finished = None
         if world.first:
             network = round_to_float16(start.network.eval())
-            found = _finish(network, start, task, content, settings, folder, card)
-        made: FinetuneResult = world.from_first(found)
+            finished = _finish(network, start, task, content, settings, folder, card)
+        made: FinetuneResult = world.from_first(finished)
         return made
 
 

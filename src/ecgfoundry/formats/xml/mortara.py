@@ -84,7 +84,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         header=_header(root, cycle, source),
         beats=beats,
         beats_sampling_rate=beats_rate,
-        start_text=root.get("ACQUISITION_TIME_XML") or root.get("ACQUISITION_TIME", ""),
+        start_text=root.get("ACQUISITION_TIME_XML") or root.get("ACQUISITION_TIME") or "",
     )
 
 

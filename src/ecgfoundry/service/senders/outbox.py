@@ -269,13 +269,13 @@ class Outbox:
     def _said(self, one: _Claimed) -> Identity:
         with self._kept.database.reading() as session:
             recording = session.get(Recording, one.recording)
-            return Identity.from_dict(recording and recording.identity)
+            return Identity.from_dict(recording.identity if recording else None)
 
     def _asked(self, one: _Claimed, identity: Identity, outcome: str) -> Identity:
         """Note what the worklist has said; return what another replica has noted before."""
         with self._kept.database.writing() as session:
             recording = session.get(Recording, one.recording)
-            noted = Identity.from_dict(recording and recording.identity)
+            noted = Identity.from_dict(recording.identity if recording else None)
             if noted.asked:
                 return noted
             if recording is not None and identity.asked:
