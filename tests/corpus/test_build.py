@@ -128,6 +128,12 @@ def test_an_unfinished_corpus_goes_on_with_its_own_input_only(
         open_corpus(folder)
     with pytest.raises(CorpusError, match="begun with"):
         build_corpus(recordings, folder, options=BuildOptions(segment_s=5.0))
+    changed = recordings.path_of(recordings.rows[0])
+    state = changed.stat()
+    os.utime(changed, ns=(state.st_atime_ns, state.st_mtime_ns + 10**9))
+    with pytest.raises(CorpusError, match="begun with"):
+        build_corpus(recordings, folder, options=OPTIONS)
+    os.utime(changed, ns=(state.st_atime_ns, state.st_mtime_ns))
     result = build_corpus(recordings, folder, options=OPTIONS)
     assert result.made == result.tasks - 3
     assert content(folder) == content(built)

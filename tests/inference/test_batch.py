@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -124,6 +125,13 @@ def test_a_run_that_was_cut_off_goes_on(folder: Path, model: Path, tmp_path, mon
     monkeypatch.setattr(batch, "write_answers", original)
     with pytest.raises(ManifestError, match="another run"):
         infer_batch(manifest, model, output, workers=1, chunk=3, windows=True)
+    # The answers of the first parts are of the files as they were: the samples of one change.
+    samples = next(path for path in sorted(folder.iterdir()) if path.suffix == ".dat")
+    state = samples.stat()
+    os.utime(samples, ns=(state.st_atime_ns, state.st_mtime_ns + 10**9))
+    with pytest.raises(ManifestError, match="changed files"):
+        infer_batch(manifest, model, output, workers=1, chunk=3)
+    os.utime(samples, ns=(state.st_atime_ns, state.st_mtime_ns))
     summary = infer_batch(manifest, model, output, workers=1, chunk=3)
     assert summary.resumed == 6 and summary.records == 9
     whole = tmp_path / "whole.parquet"

@@ -197,3 +197,31 @@ def test_a_run_that_was_killed_goes_on(tmp_path):
     assert document["beats"] == pytest.approx(9000, abs=2)  # one every 0.8 s
     assert "By the hour" in (tmp_path / "out" / "report.html").read_text("utf-8")
     assert not parts.exists()
+
+
+@pytest.mark.parametrize("kind", ["EEG", "PPG", "noise 1-15 Hz"])
+def test_what_is_no_ecg_has_no_beats(tmp_path, kind):
+    """Hundreds of ventricular beats were counted in an EEG."""
+    from benchmarks.experiments.hostile_signals import as_leads
+
+    x = as_leads(kind, np.random.default_rng(5), 125 * 420, 125.0, 2, alike=True)
+    path = tmp_path / "x.npz"
+    Recording.from_array(x, sampling_rate=125.0, leads=["I", "II"], unit="mV").write(path)
+    report = measure_holter(path, tmp_path / "out", QUIET, workers=1)
+    assert len(report.beats) == 0
+    assert report.readable_s == 0
+    assert report.unreadable == ((0.0, 420.0),)
+
+
+def test_a_minute_of_something_else_keeps_its_place(tmp_path):
+    """Fibrillation lasts minutes; what lies around it is an ECG, so it stays in the report."""
+    times = rhythm("N" * 600)
+    signal = drawn(times, "N" * 600, rate=125.0)
+    generator = np.random.default_rng(1)
+    signal[:, 125 * 180 : 125 * 250] = np.sin(
+        2 * np.pi * 4.5 * np.arange(125 * 70) / 125 + generator.uniform()
+    )
+    path = tmp_path / "x.npz"
+    Recording.from_array(signal, sampling_rate=125.0, leads=["II"], unit="mV").write(path)
+    report = measure_holter(path, tmp_path / "out", QUIET, workers=1)
+    assert report.readable_s == report.duration_s

@@ -394,3 +394,13 @@ def test_a_moving_baseline_takes_no_axis_away_but_a_rescaled_lead_does(
         assert value.value == pytest.approx(55.0, abs=8.0)
     else:
         assert value.reason == "III is not what I and II make of it: misnamed or rescaled leads"
+
+
+def test_amplitudes_of_a_wrong_unit_are_no_amplitudes() -> None:
+    """Microvolts that are stated as millivolts: no voltage of them means anything."""
+    plain = constructed()
+    found = measure(replace(plain, signal=plain.signal * np.float32(1000)))
+    assert measure(plain).calibrated is True
+    assert found.calibrated is False
+    assert "unit" in next(n.message for n in found.notices if n.code == "amplitudes-not-mv")
+    assert found.qrs_ms == measure(plain).qrs_ms

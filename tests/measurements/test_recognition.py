@@ -15,7 +15,7 @@ from ecgfoundry.measurements.recognition import recognise
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 IMITATIONS = (
     *("harmonic sines", "walking", "PPG", "pressure", "blows", "pulses", "stimulator"),
-    *("ballistocardiogram", "seismocardiogram"),
+    *("ballistocardiogram", "seismocardiogram", "tremor"),
 )
 """Kinds of which some signal now and then looks like a tachycardia or a row of beats."""
 UNTOLD = ("slope of a pressure", "spike and wave")

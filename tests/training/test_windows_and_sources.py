@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,19 @@ def test_what_is_no_ecg_is_left_out_and_said(tmp_path: Path) -> None:
     assert len(said) == 1 and said[0].startswith(
         "2 records or windows were left out: 2 x not read as an ECG (I): "
     )
+
+
+def test_windows_are_made_anew_when_the_samples_behind_a_header_changed(tmp_path: Path) -> None:
+    beats = (1000 * heartbeats(1000, 100.0)).astype("<i2")
+    (tmp_path / "r.hea").write_text("r 1 100 1000\nr.dat 16 1000/mV 16 0 0 0 0 I\n")
+    manifest = Manifest((ManifestRow("r", "r.hea", patient="r"),), tmp_path)
+    first = []
+    for number, signal in enumerate((beats, beats[:, ::-1])):
+        signal.T.tofile(tmp_path / "r.dat")
+        os.utime(tmp_path / "r.dat", ns=(10**18, 10**18 + number))
+        (found,), _ = cache_manifest(manifest, tmp_path / "c", leads=("I",), window_s=10.0)
+        first.append(found.read(np.arange(1))[0, 0])
+    np.testing.assert_allclose(first[1], first[0][::-1], atol=1e-6)
 
 
 def test_pulse_waves_are_not_asked_whether_they_are_an_ecg(tmp_path: Path) -> None:

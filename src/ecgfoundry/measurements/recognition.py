@@ -48,9 +48,10 @@ LEAST_LIKENESS = 0.55
 """Median over the beats of the third best correlation with another beat. 0.65 in 199 of 200 windows
 of CinC 2017, 0.59 of MIT-BIH; blows 0.58 at most, bursts of muscle noise 0.45."""
 MANY_COMPLEXES = 9
-LEAST_MEMBERS = 0.25
+LEAST_MEMBERS = 0.19
 """Share of the complexes that are like the commonest, asked of at least so many. 0.31 or more in
-1,293 windows of records; bursts of a tremor 0.08 to 0.21, each of which finds a third like it."""
+1,293 windows of records, 0.2 in the most disturbed of 2,475; bursts of a tremor 0.08 to 0.21, each
+of which finds a third like it."""
 MOST_MIRROR = 0.92
 EXTREMES_PER_BEAT = 2
 """How much the commonest shape is like the signal upside down: the lowest correlations anywhere in
@@ -102,8 +103,10 @@ drifts (0.07 to 0.5) or there is a contrast as of narrow complexes (5 to 60)."""
 PULSE_SHARE = 0.07
 PULSE_CRISP = 0.004
 PULSE_STEP = 0.2
+PULSE_BPM = 110.0
 """Of the power from 1 Hz on so little lies above 15 Hz (``crisp_share``), and the level is another
-behind the beat: fast pulse and pressure waves. Of 1,293 windows of records none has all three."""
+behind the beat: fast pulse and pressure waves. Of 2,475 windows of records none has all of it at
+this rate or above."""
 ROUND_CRISP = 0.005
 ROUND_SHARE = 0.25
 ROUND_FOCUS = 0.6
@@ -311,6 +314,7 @@ def _reason(figures: dict[str, float]) -> str | None:
     contrast = figures["contrast"]
     smooth = sharp < SMOOTH_SHARE and steepness < SMOOTH_STEEPNESS
     pulse = sharp < PULSE_SHARE and crisp < PULSE_CRISP and step > PULSE_STEP
+    pulse = pulse and figures["rate"] > PULSE_BPM
     lines = sharp > LINES_SHARE and crisp < LINES_CRISP * sharp and focus < LINES_FOCUS
     rounded = sharp < ROUND_SHARE and crisp < ROUND_CRISP and focus < ROUND_FOCUS
     if (

@@ -153,7 +153,7 @@ function reasonOf(figures) {
   const isRectangle = figures.steepest > LIMITS.EDGE_STEEPNESS && focus < LIMITS.EDGE_FOCUS;
   if (step > (isFast ? LIMITS.FAST_STEP : LIMITS.MOST_STEP) || isRectangle) return "steps";
   const isPulse = sharp < LIMITS.PULSE_SHARE && crisp < LIMITS.PULSE_CRISP &&
-    step > LIMITS.PULSE_STEP;
+    step > LIMITS.PULSE_STEP && rate > LIMITS.PULSE_BPM;
   const isLines = sharp > LIMITS.LINES_SHARE && crisp < LIMITS.LINES_CRISP * sharp &&
     focus < LIMITS.LINES_FOCUS;
   const isRounded = sharp < LIMITS.ROUND_SHARE && crisp < LIMITS.ROUND_CRISP &&
