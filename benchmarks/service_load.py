@@ -49,6 +49,7 @@ def running_service(workers: int, *options: str) -> Iterator[tuple[str, int]]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "ecgfoundry", "serve", "--port", str(port)]
     command += ["--workers", str(workers), "--requests-per-minute", "100000000", "--queue", "256"]
+    command += ["--timeout", "600"]  # the machine may be busy with other things
     command += options
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(
