@@ -66,7 +66,11 @@ def running_service(workers: int, *options: str) -> Iterator[tuple[str, int]]:
         yield address, server.pid
     finally:
         server.terminate()
-        server.wait(60)
+        try:
+            server.wait(300)
+        except subprocess.TimeoutExpired:  # a figure that was measured is not lost for this
+            server.kill()
+            server.wait()
 
 
 def body_of(sample: str) -> tuple[bytes, str]:
