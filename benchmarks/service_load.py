@@ -49,6 +49,7 @@ def running_service(workers: int, *options: str) -> Iterator[tuple[str, int]]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "ecgfoundry", "serve", "--port", str(port)]
     command += ["--workers", str(workers), "--requests-per-minute", "100000000", "--queue", "256"]
+    command += ["--timeout", "600"]  # the machine may be busy with other things
     command += options
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(
@@ -65,7 +66,11 @@ def running_service(workers: int, *options: str) -> Iterator[tuple[str, int]]:
         yield address, server.pid
     finally:
         server.terminate()
-        server.wait(60)
+        try:
+            server.wait(300)
+        except subprocess.TimeoutExpired:  # a figure that was measured is not lost for this
+            server.kill()
+            server.wait()
 
 
 def body_of(sample: str) -> tuple[bytes, str]:
