@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+from ecgfoundry.cli.vocabulary import JsonResult
 
 if TYPE_CHECKING:
     from ecgfoundry.training.results.package import RunCard
 
-__all__ = ["CardOptions"]
+__all__ = ["CardOptions", "RunOptions"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RunOptions:
+    """What becomes of a run that is there, and how its end is told.
+
+    Parameters
+    ----------
+    overwrite
+        Train anew where OUTPUT holds another run; its results are deleted.
+    """
+
+    overwrite: Annotated[bool, Parameter(negative="")] = False
+    json: JsonResult = False
 
 
 @Parameter(name="*")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,17 +18,37 @@ if TYPE_CHECKING:
     from ecgfoundry.documents import Cell
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ComparingOptions:
+    """How they are compared.
+
+    Parameters
+    ----------
+    thresholds_a
+        JSON {target: number}, for McNemar's test.
+    thresholds_b
+        The same for B.
+    draws
+        Bootstrap draws of patients: 1000, fewer for very large inputs unless given.
+    seed
+        Of the draws.
+    """
+
+    thresholds_a: Path | None = None
+    thresholds_b: Path | None = None
+    draws: int | None = None
+    seed: int = 0
+
+
 def compare(
     a: Annotated[Path, Parameter(name=["A"])],
     b: Annotated[Path, Parameter(name=["B"])],
     *,
     targets: Path | None = None,
     groups: Path | None = None,
-    thresholds_a: Path | None = None,
-    thresholds_b: Path | None = None,
     output: OptionalOutput = None,
-    draws: int | None = None,
-    seed: int = 0,
+    comparing: ComparingOptions | None = None,
     json: JsonResult = False,
 ) -> int:
     """Compare two models: paired on the same records, else as independent samples.
@@ -42,27 +63,20 @@ def compare(
         Labels for tables of predictions.
     groups
         CSV: id, patient.
-    thresholds_a
-        JSON {target: number}, for McNemar's test.
-    thresholds_b
-        The same for B.
     output
         Folder for compare.csv, compare.json and compare.html.
-    draws
-        Bootstrap draws of patients: 1000, fewer for very large inputs unless given.
-    seed
-        Of the draws.
     """
     from rich.console import Console
 
     from ecgfoundry.api.measuring import compare as run
     from ecgfoundry.evaluation.settings import Settings
 
+    how = comparing or ComparingOptions()
     with progress("Comparing"):
         found = run(
             a, b, output,
-            targets=targets, groups=groups, thresholds=(thresholds_a, thresholds_b),
-            settings=Settings.of(draws=draws, seed=seed),
+            targets=targets, groups=groups, thresholds=(how.thresholds_a, how.thresholds_b),
+            settings=Settings.of(draws=how.draws, seed=how.seed),
         )  # fmt: skip
     for words in found.notes:
         note(words)

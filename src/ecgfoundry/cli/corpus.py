@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,17 +16,38 @@ from ecgfoundry.cli.vocabulary import Json, JsonResult, Output
 app = App(name="corpus", help="Build, verify, describe and copy corpora of ECG segments.")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SegmentOptions:
+    """What a segment is, and which are kept.
+
+    Parameters
+    ----------
+    segment_s
+        Length of a segment in seconds.
+    leads
+        Only these leads, comma-separated. By default all ECG leads of each recording.
+    drop_inverted
+        Leave out windows whose QRS complexes point down; by default they are kept and marked.
+    only_ecg
+        Leave out windows without heartbeats and what is no ECG, as the models refuse them; slow,
+        and ventricular fibrillation is left out too.
+    """
+
+    segment_s: float = 10.0
+    leads: str | None = None
+    drop_inverted: bool = False
+    only_ecg: bool = False
+
+
 @app.command
 def build(
     source: str,
     *,
     output: Output,
     engine: EngineOptions | None = None,
-    segment_s: float = 10.0,
-    leads: str | None = None,
+    segments: SegmentOptions | None = None,
     split: str = "random",
-    drop_inverted: bool = False,
-    only_ecg: bool = False,
     append: bool = False,
     json: JsonResult = False,
 ) -> int:
@@ -37,17 +59,8 @@ def build(
         A manifest (CSV or Parquet), or the folder of MC-MED.
     output
         Folder of the corpus.
-    segment_s
-        Length of a segment in seconds.
-    leads
-        Only these leads, comma-separated. By default all ECG leads of each recording.
     split
         Which official split of MC-MED: random or chrono.
-    drop_inverted
-        Leave out windows whose QRS complexes point down; by default they are kept and marked.
-    only_ecg
-        Leave out windows without heartbeats and what is no ECG, as the models refuse them; slow,
-        and ventricular fibrillation is left out too.
     append
         Add what a finished corpus does not have yet.
     """
@@ -66,10 +79,11 @@ def build(
         sites = {row.site or "" for row in manifest.rows}
         synthetic = any("synthetic" in site for site in sites)
         provenance = {"data_set": Path(source).name, "synthetic": synthetic}
+    kept = segments or SegmentOptions()
     options = BuildOptions(
-        segment_s=segment_s,
-        leads=tuple(name.strip() for name in leads.split(",")) if leads else None,
-        gate=Gate(drop_inverted=drop_inverted, only_ecg=only_ecg),
+        segment_s=kept.segment_s,
+        leads=tuple(name.strip() for name in kept.leads.split(",")) if kept.leads else None,
+        gate=Gate(drop_inverted=kept.drop_inverted, only_ecg=kept.only_ecg),
     )
     with progress("Building") as bar:
         result = build_corpus(

@@ -57,12 +57,16 @@ def _opened(
     return Database(url), blobs_at(store, keep_folder)
 
 
-def _print(tables: Database, *, json: bool) -> None:
+def _print(tables: Database, *, json: bool, where: bool = False) -> None:
     address, revision = tables.url.render_as_string(), tables.revision()
     if json:
         print_json({"database": address, "revision": revision})
     else:
-        print(f"{address}: revision {revision or 'none'}")
+        print(
+            f"{address}: revision {revision or 'none'}"
+            if where
+            else f"revision {revision or 'none'}"
+        )
 
 
 @app.command
@@ -78,7 +82,7 @@ def status(keep_folder: Path, *, database: str | None = None, json: JsonResult =
         file with it that the variable ECGFOUNDRY_DATABASE_FILE names.
     """
     tables, _ = _opened(keep_folder, database)
-    _print(tables, json=json)
+    _print(tables, json=json, where=True)
     return 0
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from cyclopts import Parameter
 
 from ecgfoundry.cli.engine_options import EngineOptions
 from ecgfoundry.cli.reading_options import StatedOptions
@@ -14,6 +17,23 @@ if TYPE_CHECKING:
     from ecgfoundry.inference.batch.resumable import BatchProgress
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class NetworkOptions:
+    """What runs the network.
+
+    Parameters
+    ----------
+    runtime
+        auto, onnxruntime or torch.
+    threads
+        Threads within one call of the network, with one worker.
+    """
+
+    runtime: str = "auto"
+    threads: int | None = None
+
+
 def embed(
     manifest: str,
     *,
@@ -22,8 +42,7 @@ def embed(
     windows: bool = False,
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,
-    runtime: str = "auto",
-    threads: int | None = None,
+    network: NetworkOptions | None = None,
     engine: EngineOptions | None = None,
     json: JsonResult = False,
 ) -> None:
@@ -40,17 +59,13 @@ def embed(
         The file, .csv or .parquet: record, patient, split, targets, embedding.
     windows
         One row per window instead of the mean of each recording.
-    runtime
-        auto, onnxruntime or torch.
-    threads
-        Threads within one call of the network, with one worker.
     """
     from ecgfoundry.inference.batch.embed import embed_manifest
     from ecgfoundry.inference.batch.infer import as_recordings
     from ecgfoundry.inference.batch.inputs import is_corpus
     from ecgfoundry.inference.batch.resumable import BatchOptions
 
-    who = engine or EngineOptions()
+    who, how = engine or EngineOptions(), network or NetworkOptions()
     if is_corpus(manifest):
         recordings = as_recordings([manifest])
     else:
@@ -61,8 +76,8 @@ def embed(
             bar.update(found.done)
 
         options = BatchOptions(
-            runtime=runtime,
-            threads=threads,
+            runtime=how.runtime,
+            threads=how.threads,
             workers=who.workers or 1,
             engine=who.make() if who.is_cluster else None,
             windows=windows,

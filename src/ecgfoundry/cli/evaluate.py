@@ -105,6 +105,10 @@ class MeasuringOptions:
         Bootstrap draws of patients: 1000, fewer for very large inputs unless given.
     seed
         Of draws and folds.
+    internal
+        Folder of an earlier evaluation to compare with: the drop from there to here.
+    title
+        Of the report.
     """
 
     split: str | None = None
@@ -113,6 +117,8 @@ class MeasuringOptions:
     controls: bool = True
     draws: int | None = None
     seed: int = 0
+    internal: Path | None = None
+    title: str | None = None
 
 
 def evaluate(
@@ -124,8 +130,6 @@ def evaluate(
     output: Output,
     files: FileOptions | None = None,
     measuring: MeasuringOptions | None = None,
-    internal: Path | None = None,
-    title: str | None = None,
     json: JsonResult = False,
 ) -> int:
     """Measure predictions: intervals by patient, controls, calibration, subgroups, a report.
@@ -141,10 +145,6 @@ def evaluate(
         Its recordings and labels: any table that finetune takes, or the split.csv of a run.
     output
         Folder for the results.
-    internal
-        Folder of an earlier evaluation to compare with: the drop from there to here.
-    title
-        Of the report.
     """
     from ecgfoundry.api.measuring import evaluate as run
     from ecgfoundry.api.measuring import evaluate_predictions
@@ -175,7 +175,12 @@ def evaluate(
 
         if given is not None:
             result = evaluate_predictions(
-                given, output, settings=settings, title=title, internal=internal, progress=show
+                given,
+                output,
+                settings=settings,
+                title=how.title,
+                internal=how.internal,
+                progress=show,
             )
         else:
             assert model is not None and manifest is not None  # noqa: S101 - checked above
@@ -184,7 +189,8 @@ def evaluate(
                 (table or TableOptions()).read(manifest, stated=stated),
                 output,
                 split=how.split, lead=how.lead, settings=settings,
-                title=title or f"{model} on {manifest.stem}", internal=internal, progress=show,
+                title=how.title or f"{model} on {manifest.stem}", internal=how.internal,
+                progress=show,
             )  # fmt: skip
     for words in result.notes:
         note(words)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from cyclopts import Parameter
 
-from ecgfoundry.cli.card_options import CardOptions
+from ecgfoundry.cli.card_options import CardOptions, RunOptions
 from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.saying import line, note, print_json
 from ecgfoundry.cli.settings import command_with_settings
 from ecgfoundry.cli.table_options import TableOptions
-from ecgfoundry.cli.vocabulary import JsonResult, OptionalModel, Output
+from ecgfoundry.cli.vocabulary import OptionalModel, Output
 from ecgfoundry.training.settings import FinetuneSettings
 
 
@@ -50,11 +49,10 @@ def finetune(
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,
     output: Output,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    run: RunOptions | None = None,
     model: OptionalModel = None,
     learned: TaskOptions | None = None,
     card: CardOptions | None = None,
-    json: JsonResult = False,
     settings: FinetuneSettings,
 ) -> None:
     """Train a model on your own recordings; ends with a bundle that 'diagnose' uses.
@@ -72,8 +70,6 @@ def finetune(
         manifest.
     output
         Folder of the run; the bundle is OUTPUT/bundle.
-    overwrite
-        Train anew where OUTPUT holds another run; its results are deleted.
     model
         A shipped or pulled bundle, a bundle folder, or an architecture to train from scratch.
         Without it: the shipped bundle that fits the leads.
@@ -83,13 +79,14 @@ def finetune(
     require_torch("fine-tuning")
     from ecgfoundry.models.card_metrics import HEADER, figure_row
     from ecgfoundry.training.distributed import joined_world
-    from ecgfoundry.training.finetuning import finetune as run
+    from ecgfoundry.training.finetuning import finetune as train
     from ecgfoundry.training.finetuning import task_of
 
     data = (table or TableOptions()).read(manifest, need_targets=True, stated=stated)
     learned = learned or TaskOptions()
+    how = run or RunOptions()
     with joined_world(device=settings.compute.device) as world:
-        result = run(
+        result = train(
             data,
             output,
             model=model,
@@ -99,7 +96,7 @@ def finetune(
             ),
             settings=settings,
             card=(card or CardOptions()).of("ecgfoundry finetune"),
-            overwrite=overwrite,
+            overwrite=how.overwrite,
             world=world,
             say=line,
         )  # fmt: skip
@@ -109,7 +106,7 @@ def finetune(
         note(f"left out {record}: {reason}")
     if len(result.skipped) > 5:
         note(f"{len(result.skipped)} were left out; all in {output / 'data.json'}")
-    if json:
+    if how.json:
         print_json({
             "bundle": result.bundle,
             "metrics": [metric.to_dict() for metric in result.metrics],

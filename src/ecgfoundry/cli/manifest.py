@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from ecgfoundry.cli.reading_options import StatedOptions
 from ecgfoundry.cli.saying import note, print_json, progress
@@ -111,28 +112,13 @@ def split(
         print(f"{output}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
 
 
-@app.command
-def croissant(
-    manifest: Path,
-    *,
-    output: Output,
-    name: str,
-    description: str,
-    license: str,
-    creator: str,
-    url: str,
-    cite_as: str | None = None,
-    data_version: str = "1.0.0",
-    json: JsonResult = False,
-) -> None:
-    """Describe a table of recordings in Croissant, for catalogues of data sets.
+@Parameter(name="*")
+@dataclass(frozen=True)
+class AboutOptions:
+    """What a table of recordings is.
 
     Parameters
     ----------
-    manifest
-        CSV in UTF-8 with commas, or Parquet.
-    output
-        The JSON-LD document, best croissant.json beside the table.
     name
         Of the data set.
     description
@@ -148,10 +134,39 @@ def croissant(
     data_version
         Of the data set.
     """
+
+    name: str
+    description: str
+    license: str
+    creator: str
+    url: str
+    cite_as: str | None = None
+    data_version: str = "1.0.0"
+
+
+@app.command
+def croissant(
+    manifest: Path,
+    *,
+    output: Output,
+    of: AboutOptions,
+    json: JsonResult = False,
+) -> None:
+    """Describe a table of recordings in Croissant, for catalogues of data sets.
+
+    Parameters
+    ----------
+    manifest
+        CSV in UTF-8 with commas, or Parquet.
+    output
+        The JSON-LD document, best croissant.json beside the table.
+    """
     from ecgfoundry.io import write_json
     from ecgfoundry.manifest.croissant import CroissantAbout, croissant_document
 
-    about = CroissantAbout(name, description, license, creator, url, cite_as, data_version)
+    about = CroissantAbout(
+        of.name, of.description, of.license, of.creator, of.url, of.cite_as, of.data_version
+    )
     with progress("Describing"):
         write_json(output, croissant_document(manifest, about))
     if json:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from cyclopts import Parameter
 
-from ecgfoundry.cli.card_options import CardOptions
+from ecgfoundry.cli.card_options import CardOptions, RunOptions
 from ecgfoundry.cli.saying import line, print_json
 from ecgfoundry.cli.settings import command_with_settings
 from ecgfoundry.cli.table_options import TableOptions
-from ecgfoundry.cli.vocabulary import JsonResult, Output
+from ecgfoundry.cli.vocabulary import Output
 from ecgfoundry.training.settings import PretrainSettings
 
 
@@ -42,11 +41,10 @@ def pretrain(
     *,
     table: TableOptions | None = None,
     output: Output,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    run: RunOptions | None = None,
     architecture: str = "net1d-12lead",
     learned: PretrainTaskOptions | None = None,
     card: CardOptions | None = None,
-    json: JsonResult = False,
     settings: PretrainSettings,
 ) -> None:
     """Pretrain a network, with labels or --objective; on several GPUs with torchrun.
@@ -63,8 +61,6 @@ def pretrain(
         Any table that finetune takes, or a corpus folder.
     output
         Folder of the run; the bundle is OUTPUT/bundle.
-    overwrite
-        Train anew where OUTPUT holds another run; its results are deleted.
     architecture
         See: ecgfoundry models list.
     """
@@ -75,6 +71,7 @@ def pretrain(
     from ecgfoundry.training.pretraining import pretrain_table, pretraining_task
 
     table, what = table or TableOptions(), learned or PretrainTaskOptions()
+    how = run or RunOptions()
     with joined_world(device=settings.compute.device) as world:
         result = pretrain_table(
             source if source.is_dir() else table.read(source).manifest,
@@ -85,13 +82,13 @@ def pretrain(
             ),
             settings=settings,
             card=(card or CardOptions()).of("ecgfoundry pretrain"),
-            overwrite=overwrite,
+            overwrite=how.overwrite,
             world=world,
             say=line,
         )
     if result.bundle is None:
         return
-    if json:
+    if how.json:
         print_json({"bundle": result.bundle})
     else:
         print(f"{result.bundle}: made; fine-tune it with --model {result.bundle}")

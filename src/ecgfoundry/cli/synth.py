@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from ecgfoundry.cli.saying import print_json, progress
 from ecgfoundry.cli.vocabulary import JsonResult, Output
 
 app = App(name="synth", help="Simulated data sets with a known truth. No patient behind them.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ShareOptions:
+    """Shares of patients; the rest of train and test is validation.
+
+    Parameters
+    ----------
+    train_share
+        Of the split train.
+    test_share
+        Of the split test.
+    """
+
+    train_share: float = 0.8
+    test_share: float = 0.1
 
 
 @app.command(name="mc-med")
@@ -19,8 +37,7 @@ def mc_med(
     output: Output,
     minutes: float = 5.0,
     seed: int = 0,
-    train_share: float = 0.8,
-    test_share: float = 0.1,
+    parted: ShareOptions | None = None,
     archives: bool = False,
     oracle_draws: int = 50_000,
     workers: int = 1,
@@ -38,10 +55,6 @@ def mc_med(
         Of lead II per visit.
     seed
         The same seed gives the same files.
-    train_share
-        Of patients; the rest of train and test is validation.
-    test_share
-        Of patients.
     archives
         Pack the waveforms into zip files, as the real ones are shipped.
     oracle_draws
@@ -51,7 +64,8 @@ def mc_med(
     """
     from ecgfoundry.synthesis.mc_med import SyntheticOptions, write_synthetic_mc_med
 
-    shares = (train_share, max(0.0, 1.0 - train_share - test_share), test_share)
+    of = parted or ShareOptions()
+    shares = (of.train_share, max(0.0, 1.0 - of.train_share - of.test_share), of.test_share)
     options = SyntheticOptions(
         visits=visits,
         minutes=minutes,
