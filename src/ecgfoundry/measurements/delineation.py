@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beats import fill_gaps
 
-__all__ = ["BOUNDARIES", "BeatWaves", "LeadWaves", "delineate", "fuse_leads", "p_of_one_beat"]
+__all__ = ["BOUNDARIES", "BeatWaves", "LeadWaves", "delineate", "fuse_leads", "wave_of_one_beat"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -430,31 +431,46 @@ def _usual_t_place(w: _Windows, beats: Int64) -> Float64:
     return np.exp(-0.5 * ((seconds - place[:, None]) / T_PLACE_SD_S) ** 2)
 
 
+class _Settings(TypedDict):
+    """What :func:`_wave` has to know of a kind of wave."""
+
+    least: Float64
+    shares: tuple[float, float]
+    longest: tuple[float, float]
+    guide: float
+    lobes: bool
+
+
+def _p_settings(height: Float64) -> _Settings:
+    return {
+        "least": _least(height, P_LEAST_MV, P_OF_QRS, P_LEAST_SHARE),
+        "shares": (P_ONSET_SHARE, P_OFFSET_SHARE),
+        "longest": (0.10, 0.10),
+        "guide": P_GUIDE_S,
+        "lobes": False,
+    }
+
+
 def _p_wave(
     w: _Windows, qrs_onset: Float64, before: Int64, height: Float64
 ) -> tuple[Float64, Float64, Float64]:
     last = np.where(np.isfinite(qrs_onset), qrs_onset, w.zero - 0.05 * w.rate) - 0.008 * w.rate
     first = np.broadcast_to(w.zero - before, last.shape)
-    onset, peak, offset = _wave(
-        w,
-        first.astype(np.float64),
-        last,
-        least=_least(height, P_LEAST_MV, P_OF_QRS, P_LEAST_SHARE),
-        shares=(P_ONSET_SHARE, P_OFFSET_SHARE),
-        longest=(0.10, 0.10),
-        guide=P_GUIDE_S,
-        lobes=False,
-    )
+    onset, peak, offset = _wave(w, first.astype(np.float64), last, **_p_settings(height))
     if not _steady(_nan_median(peak), w.rate):
         # Deflections without a fixed place before the complex: fibrillation, flutter, noise.
         onset, peak, offset = (np.full_like(part, np.nan) for part in (onset, peak, offset))
     return onset, peak, offset
 
 
-def p_of_one_beat(
-    values: Float64, sampling_rate: float, fiducial: int, qrs: tuple[float, float], reach_s: float
+def wave_of_one_beat(
+    values: Float64,
+    sampling_rate: float,
+    fiducial: int,
+    qrs: tuple[float, float],
+    between: tuple[float, float],
 ) -> tuple[float, float, float]:
-    """Find the P wave of one beat, which may be the median of many.
+    """Find the sharpest wave like P of one beat, which may be the median of many.
 
     Parameters
     ----------
@@ -466,8 +482,8 @@ def p_of_one_beat(
         Column of the R peak.
     qrs : (float, float)
         Columns between which the QRS complex lies.
-    reach_s : float
-        How far before the R peak P may begin.
+    between : (float, float)
+        Columns between which the whole wave lies.
 
     Returns
     -------
@@ -484,9 +500,11 @@ def p_of_one_beat(
     smooth = gaussian_filter1d(rest, PEAK_SCALE_S * rate, axis=1, truncate=3.0)
     coarse = gaussian_filter1d(rest, P_SCALE_S * rate, axis=1, order=1, truncate=3.0)
     windows = _cut(smooth, coarse, beat, rate)
-    before = np.minimum(np.array([round(reach_s * rate)]), beat)
+    first, last = (
+        np.full((len(x), 1), column / factor - beat[0] + windows.zero) for column in between
+    )
     height = np.ptp(x, axis=1)[:, None]
-    found = _p_wave(windows, sides[0] + windows.zero, before, height)
+    found = _wave(windows, first, last, **_p_settings(height))
     nothing = np.full_like(found[0], np.nan)
     fused = fuse_leads(LeadWaves(*found, *(nothing,) * 5), rate)
     onset, peak, offset = (

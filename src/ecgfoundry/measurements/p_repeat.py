@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.delineation import BeatWaves, p_of_one_beat
+from ecgfoundry.measurements.delineation import BeatWaves, wave_of_one_beat
 from ecgfoundry.measurements.values import MedianBeat
 
 __all__ = ["p_likeness", "with_repeating_p"]
@@ -48,6 +48,10 @@ REACH_OF_RR, REACH_S = 0.55, 0.36
 LEAST_PEAK_S, MOST_S = 0.06, 0.16
 """The peak of P lies 60 ms or more before the QRS onset, else it is a slur of the complex; P is not
 longer than 160 ms, else it is a flutter wave (our choice)."""
+GUARD_S = 0.008
+FAST_RR_S, REGULAR, AFTER_QRS_S, BEFORE_P_S = 0.6, 0.1, 0.04, 0.06
+"""Above 100/min, where RR varies by less than 10 %, the wave before the complex may be T: then
+another one has to stand between the complex and 60 ms before the next P wave."""
 
 
 def p_likeness(
@@ -169,21 +173,21 @@ def _without_p(waves: BeatWaves, beat: MedianBeat) -> tuple[BeatWaves, MedianBea
 
 
 def _of_median(beat: MedianBeat, beats: Int64) -> dict[str, float] | None:
-    end = beat.boundaries.get("qrs_offset")
+    begin, end = beat.boundaries["qrs_onset"], beat.boundaries.get("qrs_offset")
     rows = np.isfinite(beat.values).all(axis=1) & (np.ptp(beat.values, axis=1) > 0)
     if end is None or not rows.any():
         return None
-    rr_s = float(np.median(np.diff(beats))) / beat.sampling_rate
-    found = p_of_one_beat(
-        beat.values[rows],
-        beat.sampling_rate,
-        beat.fiducial,
-        (beat.boundaries["qrs_onset"], end),
-        min(REACH_OF_RR * rr_s, REACH_S),
-    )
-    onset, peak, offset = (column / beat.sampling_rate for column in found)
-    before = beat.boundaries["qrs_onset"] / beat.sampling_rate - peak
+    rate, values, qrs = beat.sampling_rate, beat.values[rows], (begin, end)
+    rr = float(np.median(np.diff(beats)))
+    first = beat.fiducial - min(REACH_OF_RR * rr, REACH_S * rate)
+    between = (max(first, 0.0), begin - GUARD_S * rate)
+    found = wave_of_one_beat(values, rate, beat.fiducial, qrs, between)
+    onset, peak, offset = found
     # What cannot be told is NaN, and no comparison with it holds.
-    if not (before >= LEAST_PEAK_S and offset - onset <= MOST_S):
+    if not (begin - peak >= LEAST_PEAK_S * rate and offset - onset <= MOST_S * rate):
         return None
+    if rr < FAST_RR_S * rate and np.diff(beats).std() < REGULAR * rr:
+        behind = (end + AFTER_QRS_S * rate, peak + rr - BEFORE_P_S * rate)
+        if not np.isfinite(wave_of_one_beat(values, rate, beat.fiducial, qrs, behind)[1]):
+            return None
     return dict(zip(P_BOUNDARIES, found, strict=True))
