@@ -34,8 +34,11 @@ TABLE = {
         "ecgfoundry.models.networks.segment_attention", "SegmentAttentionNet", (1, 5000), {},
     ),
     "rhythm-net": ("ecgfoundry.models.networks.rhythm", "RhythmNet", (1, 6000), {}),
-    "s4": (*S4, (12, 1000), {}),
-    "s4-small": (*S4, (12, 1000), {"width": 128}),
+    "s4": (*S4, (12, 1000), {"leads": 12}),
+    "s4-small": (*S4, (12, 1000), {"leads": 12, "width": 128}),
+    # Contrastive predictive coding needs a network that sees no future.
+    "s4-causal": (*S4, (12, 1000), {"leads": 12, "bidirectional": False}),
+    "s4-small-causal": (*S4, (12, 1000), {"leads": 12, "width": 128, "bidirectional": False}),
     "lead-subset-net": (
         "ecgfoundry.models.networks.lead_subset", "LeadSubsetNet", (12, 2500), {},
     ),

@@ -381,4 +381,5 @@ def test_what_a_file_holds_is_what_the_command_says(service: TestClient) -> None
         app(["read", str(sample_path("12-lead")), "--json"], result_action="return_value")
     command = json.loads(printed.getvalue())
     answer = service.post("/v1/read", files=sample_files("12-lead")).json()
+    assert command.pop("schema_version") == 1  # the address of the service says /v1
     assert answer | {"file": ""} == command | {"file": ""}

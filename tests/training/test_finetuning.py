@@ -288,7 +288,7 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     (run / "configuration.json").write_text('{"model": "another"}')
     with pytest.raises(TrainingError, match="another run, which differs in .*--overwrite"):
         finetune(data, run, model="net1d-tiny", settings=FinetuneSettings.of(epochs=1))
-    with pytest.raises(TrainingError, match="no mode 'half'. Use full, last, probe"):
+    with pytest.raises(TrainingError, match="no mode 'half'. Use full, last, lora, probe"):
         FinetuneSettings.of(mode="half")
 
 

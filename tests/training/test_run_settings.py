@@ -12,12 +12,12 @@ torch = pytest.importorskip("torch")
 from ecgfoundry.errors import TrainingError  # noqa: E402
 from ecgfoundry.labs.training import LaboratorySettings  # noqa: E402
 from ecgfoundry.manifest import ColumnMapping, MappedManifest, read_recordings  # noqa: E402
+from ecgfoundry.training.data.pools import validation_positions  # noqa: E402
 from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
 from ecgfoundry.training.initialization import NewNetwork  # noqa: E402
 from ecgfoundry.training.pretraining import (  # noqa: E402
     PretrainSettings,
     pretrain,
-    validation_positions,
 )
 from ecgfoundry.training.recipes.ecgfounder import FINETUNE, PRETRAIN  # noqa: E402
 from ecgfoundry.training.results.package import DISCLAIMER, Metric  # noqa: E402
@@ -35,7 +35,8 @@ def test_defaults_of_fine_tuning() -> None:
         "deterministic": False, "threads": None,
         "augmentations": ("shift", "scale", "noise", "masking"), "channels_last": False,
         "test_figures": True, "device": "cpu", "workers": 0, "seed": 0, "lead": None,
-        "preprocessing": None,
+        "preprocessing": None, "layer_decay": 1.0, "recompute": False,
+        "adapter_rank": 8, "adapter_alpha": 16.0,
     }  # fmt: skip
 
 
@@ -59,7 +60,10 @@ def test_ecgfounders_pretraining() -> None:
         "gradient_clip": 1.0, "ema_decay": None, "precision": "fp32", "compile": False,
         "deterministic": False, "channels_last": False, "threads": None, "checkpoint_every": 500,
         "workers": 0, "seed": 0, "device": "auto", "leads": (), "lead_mode": None,
-        "preprocessing": None, "only_ecg": True,
+        "preprocessing": None, "only_ecg": True, "layer_decay": 1.0, "recompute": False,
+        # Nothing of these is used with labels.
+        "objective": "labels", "steps_ahead": 12, "masked_share": 0.5, "masked_ms": 200.0,
+        "piece_ms": 40.0, "teacher_decay": 0.996,
     }  # fmt: skip
 
 
@@ -74,6 +78,7 @@ def test_defaults_of_laboratory_training() -> None:
         "device": "cpu", "workers": 0, "checkpoint_every": 200, "seed": 0, "accumulate": 1,
         "gradient_clip": 1.0, "schedule": "cosine", "warmup": 0.05, "step_epochs": 5,
         "step_factor": 0.1, "compile": False, "deterministic": False,
+        "layer_decay": 1.0, "recompute": False,
     }  # fmt: skip
 
 

@@ -94,6 +94,8 @@ def test_defaults_of_a_run() -> None:
         "compile": False,
         "deterministic": False,
         "channels_last": False,
+        "recompute": False,
+        "layer_decay": 1.0,
     }
 
 

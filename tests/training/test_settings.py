@@ -49,7 +49,7 @@ def test_a_file_with_groups_or_without(tmp_path: Path) -> None:
         ("epochs = true", "epochs is a whole number, not True"),
         ("batch = 0", "batch is at least 1, not 0"),
         ("warmup = 1.5", "warmup is at most 1, not 1.5"),
-        ('mode = "half"', "no mode 'half'. Use full, last, probe"),
+        ('mode = "half"', "no mode 'half'. Use full, last, lora, probe"),
         ("learning_rate = nan", "learning_rate is a number, not nan"),
         ("train_share = 0.9", "add up to 1.2, not 1"),
         ('augmentations = "shift,lead-replacement"', "--lead-replacement 0.5"),

@@ -54,7 +54,8 @@ class Representation(Task):
         del columns, values, texts, unit
         raise TrainingError(
             "a representation is learned without labels",
-            remedy="Use: ecgfoundry pretrain SOURCE --objective cpc --architecture s4-causal",
+            remedy="Use: ecgfoundry pretrain SOURCE --objective cpc --architecture s4-causal "
+            "--output RUN",
         )
 
     def figures(self, outputs: Float64, values: Float64) -> dict[str, float]:
@@ -105,6 +106,6 @@ class Representation(Task):
     def _refuse(self) -> NoReturn:
         raise BundleError(
             "this model is an encoder that was pretrained without labels: it has no answers",
-            remedy="Teach it (ecgfoundry finetune labels.csv --model BUNDLE), or embed with it "
-            "(ecgfoundry embed labels.csv --model BUNDLE)",
+            remedy="Teach it: ecgfoundry finetune labels.csv --model BUNDLE --output RUN\n"
+            "or embed with it: ecgfoundry embed labels.csv --model BUNDLE --output OUT",
         )
