@@ -573,6 +573,24 @@ def test_other_channels_that_do_not_fit(tmp_path: Path) -> None:
         assert any("left out" in note for note in written.notes) == (not fits)
 
 
+def test_labels_differ_within_sixteen_characters(tmp_path: Path) -> None:
+    values = np.arange(8, dtype=np.float32)
+    names = ("Respiration chest", "Respiration chesT", "Respiration ches")
+    channels = tuple(Channel(name, "other", "V", 2.0, values) for name in names)
+    written = write(recording(other_channels=channels), tmp_path / "x.edf")
+    back = [channel.name for channel in read(written.path).other_channels]
+    assert len(set(back)) == 3 and all(len(name) <= 16 for name in back)
+
+
+def test_eight_characters_of_a_range_enclose_what_they_limit(tmp_path: Path) -> None:
+    """-9999.123 has nine: -9999.13 is the nearest of eight below it; 12345.678 needs 12345.68."""
+    values = np.array([-9999.123, 12345.678, 0, 0, 0, 0, 0, 0], np.float32)
+    channel = Channel("Flow", "other", "V", 2.0, values)
+    header = header_of(write(recording(other_channels=(channel,)), tmp_path / "x.edf").path)
+    assert header["pmin"].split("|")[1] == "-9999.13"
+    assert header["pmax"].split("|")[1] == "12345.68"
+
+
 def test_a_rate_that_eight_characters_hold(tmp_path: Path) -> None:
     assert read(write(recording(999.5, 1999), tmp_path / "a.edf").path).sampling_rate == 999.5
     written = write(recording(311.0123457, 997), tmp_path / "b.edf")
