@@ -127,9 +127,9 @@ def test_a_diagnosis_opens_the_header_once_and_reads_the_samples_once() -> None:
     found = opens(
         ".hea|.dat|.mat|.atr",
         "import contextlib, io",
-        "from ecgfoundry.cli.diagnose import diagnose\n"
+        "from ecgfoundry.cli.diagnose import AnswerOptions, diagnose\n"
         "with contextlib.redirect_stdout(io.StringIO()):\n"
-        "    diagnose(sys.argv[2], json=True, threads=1)\n",
+        "    diagnose(sys.argv[2], answer=AnswerOptions(json=True), threads=1)\n",
         str(path),
     )
     assert found[path.name] == 1
@@ -138,9 +138,9 @@ def test_a_diagnosis_opens_the_header_once_and_reads_the_samples_once() -> None:
 
 MODULES = """
 import contextlib, io, sys
-from ecgfoundry.cli.diagnose import diagnose
+from ecgfoundry.cli.diagnose import AnswerOptions, diagnose
 with contextlib.redirect_stdout(io.StringIO()):
-    diagnose(sys.argv[1], json=True, threads=1)
+    diagnose(sys.argv[1], answer=AnswerOptions(json=True), threads=1)
 print(*sorted(name for name in sys.modules if name.startswith("ecgfoundry.formats.")))
 """
 

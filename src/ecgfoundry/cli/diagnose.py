@@ -44,16 +44,54 @@ class PersonOptions:
     patient_system: str | None = None
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class AnswerOptions:
+    """What is written, and in which form.
+
+    Parameters
+    ----------
+    json
+        One JSON object per file (JSON Lines when several).
+    csv
+        One row per file and finding, and per episode of a long recording.
+    fhir
+        One FHIR R4 transaction per file (JSON Lines when several), with the report as PDF where the
+        extra 'plot' is installed.
+    report
+        Also write a report here: .html, self-contained, or .pdf.
+    earlier
+        An earlier recording of the same person: what changed since. Needs one file of up to a
+        minute.
+    highlight
+        Paint what this present statement rests on in the report, such as "ST DEPRESSION".
+    """
+
+    json: Json = False
+    csv: Csv = False
+    fhir: Annotated[bool, Parameter(name="--fhir", negative="")] = False
+    report: Path | None = None
+    earlier: str | None = None
+    highlight: str | None = None
+
+    def problem(self, who: PersonOptions) -> str | None:
+        """Return what does not go together, in words."""
+        if self.json + self.csv + self.fhir > 1:
+            return "give one of --json, --csv and --fhir"
+        if self.fhir and self.earlier is not None:
+            return "--fhir holds no comparison; leave out --earlier"
+        if who != PersonOptions() and not self.fhir:
+            return "--patient and --patient-system belong to --fhir"
+        if self.highlight and self.report is None:
+            return "--highlight paints a --report; give one"
+        return None
+
+
 def diagnose(
     *files: str,
     model: OptionalModel = None,
     lead: str | None = None,
-    json: Json = False,
-    csv: Csv = False,
-    fhir: Annotated[bool, Parameter(name="--fhir", negative="")] = False,
-    report: Path | None = None,
-    earlier: str | None = None,
-    highlight: str | None = None,
+    answer: AnswerOptions | None = None,
     person: PersonOptions | None = None,
     reading: ReadingOptions | None = None,
     runtime: str = "auto",
@@ -70,20 +108,6 @@ def diagnose(
         of up to a minute with three or more standard leads, else the single-lead rhythm model.
     lead
         Read only this lead.
-    json
-        One JSON object per file (JSON Lines when several).
-    csv
-        One row per file and finding, and per episode of a long recording.
-    fhir
-        One FHIR R4 transaction per file (JSON Lines when several), with the report as PDF where the
-        extra 'plot' is installed.
-    report
-        Also write a report here: .html, self-contained, or .pdf.
-    earlier
-        An earlier recording of the same person: what changed since. Needs one file of up to a
-        minute.
-    highlight
-        Paint what this present statement rests on in the report, such as "ST DEPRESSION".
     runtime
         auto, onnxruntime or torch.
     threads
@@ -92,36 +116,31 @@ def diagnose(
     if not files:
         print("ecgfoundry: no file was given; see: ecgfoundry diagnose --help", file=sys.stderr)
         return 2
-    if json + csv + fhir > 1:
-        print("ecgfoundry: give one of --json, --csv and --fhir", file=sys.stderr)
-        return 2
-    if fhir and earlier is not None:
-        print("ecgfoundry: --fhir holds no comparison; leave out --earlier", file=sys.stderr)
-        return 2
-    who = person or PersonOptions()
-    if who != PersonOptions() and not fhir:
-        print("ecgfoundry: --patient and --patient-system belong to --fhir", file=sys.stderr)
-        return 2
-    if highlight and report is None:
-        print("ecgfoundry: --highlight paints a --report; give one", file=sys.stderr)
+    form, who = answer or AnswerOptions(), person or PersonOptions()
+    if problem := form.problem(who):
+        print(f"ecgfoundry: {problem}", file=sys.stderr)
         return 2
     options = (reading or ReadingOptions()).to_read()
-    comparison = None if earlier is None else _compare(earlier, files, options)
+    comparison = None if form.earlier is None else _compare(form.earlier, files, options)
     results = _interpret(
         files, model=model, lead=lead, options=options, runtime=runtime, threads=threads
     )
-    if json or fhir:
-        form = partial(_fhir, options=options, who=who) if fhir else partial(_document, comparison)
-        collected = _print_json(results, model, form, keep=report is not None)
+    if form.json or form.fhir:
+        document = (
+            partial(_fhir, options=options, who=who)
+            if form.fhir
+            else partial(_document, comparison)
+        )
+        collected = _print_json(results, model, document, keep=form.report is not None)
     else:
         collected = list(results)
-        if csv:
+        if form.csv:
             _print_csv(collected)
         else:
             _print_table(collected, comparison)
     failed = _print_failures(collected)
-    if report is not None:
-        _write_report(collected, report, options, comparison, highlight)
+    if form.report is not None:
+        _write_report(collected, form.report, options, comparison, form.highlight)
     return 1 if failed else 0
 
 
