@@ -115,7 +115,7 @@ def test_the_wheel_answers_in_an_empty_environment(
     subprocess.run(
         [str(python), "-m", "pip", "install", "--quiet", str(only(built, "*.whl"))],
         check=True,
-        timeout=300,
+        timeout=900,
     )
     done = subprocess.run(
         [str(python), "-m", "ecgfoundry", "diagnose", "sample:12-lead", "--json"],
