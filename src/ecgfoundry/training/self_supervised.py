@@ -37,7 +37,7 @@ from ecgfoundry.training.data.sources import SegmentSource, SourcePool
 from ecgfoundry.training.data.windows import FreshWindows, InputWindows
 from ecgfoundry.training.distributed import ALONE, World
 from ecgfoundry.training.initialization import NewNetwork, Start
-from ecgfoundry.training.loop import Batch, EpochRow, FitResult, FitSettings, fit
+from ecgfoundry.training.loop import Batch, EpochRow, FitResult, FitSettings, fit, time_words
 from ecgfoundry.training.objectives import OBJECTIVES, Objective
 from ecgfoundry.training.results.package import BundleDescription, RunCard
 from ecgfoundry.training.results.run_folder import (
@@ -221,10 +221,10 @@ class _Run:
 
         def report(row: EpochRow) -> None:
             tensorboard(row)
-            held = "".join(f", {k} {v:.4f}" for k, v in (row.get("figures") or {}).items())
+            held = "".join(f", held-out {k} {v:.4f}" for k, v in (row.get("figures") or {}).items())
             self.tell(
-                f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}, {row['seconds']:.1f} s; "
-                f"held out{held}"
+                f"epoch {row['epoch'] + 1}: loss {row['loss']:.4f}{held}; "
+                f"{time_words(row, settings.schedule.epochs)}"
             )
 
         return fit(
