@@ -117,7 +117,12 @@ def test_a_file_that_failed() -> None:
     assert not schema_problems("interpretation", document)
     assert Interpretation.from_dict(document) == failed
     assert document["refused"] == {"code": "file-access", "message": "x.hea: is gone"}
-    assert document["quality"] == {"verdict": "refused", "warnings": [], "leads": {}}
+    assert document["quality"] == {
+        "verdict": "refused",
+        "warnings": [],
+        "acceptable": None,
+        "leads": {},
+    }
     assert (document["schema_version"], document["file"], document["model"]) == (2, "x.hea", "tiny")
     assert (document["target_kind"], document["duration_s"]) == (None, None)
     assert (document["runtime"], document["findings"], document["windows"]) == (None, [], [])

@@ -12,9 +12,15 @@ import pytest
 import ecgfoundry
 from ecgfoundry.metrics.classification import macro_auroc
 from ecgfoundry.models.bundle import load_bundle, shipped_folder
+from ecgfoundry.samples import sample_path
 from ecgfoundry.schemas import schema_problems
 
-NAMES = ("ptbxl-superclass-12lead", "rhythm-single-lead", "rhythm-single-lead-edge")
+NAMES = (
+    "diagnosis-12lead",
+    "ptbxl-superclass-12lead",
+    "rhythm-single-lead",
+    "rhythm-single-lead-edge",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,6 +47,23 @@ def test_names_and_shapes_of_the_contract() -> None:
     assert superclass.vocabulary.names == ("NORM", "MI", "STTC", "CD", "HYP")
     assert (superclass.input.rows, superclass.input.samples) == (12, 2500)
     assert superclass.input.sampling_rate == 250 and None not in superclass.thresholds
+
+
+def test_the_statements_of_a_real_ecg_are_answered_from_all_leads_and_from_one(
+    fixtures: Path,
+) -> None:
+    """Its header: sinus tachycardia, premature atrial beats, ST changes; it did not train."""
+    predictor = ecgfoundry.load_model("diagnosis-12lead")
+    assert len(predictor.bundle.vocabulary.names) == 25
+    assert None not in predictor.bundle.thresholds
+    recording = ecgfoundry.read(sample_path("12-lead"))
+    found = predictor.interpret(recording).findings
+    present = {finding.target.name for finding in found if finding.present}
+    assert {"SINUS TACHYCARDIA", "STTC"} <= present
+    assert not {"NORM", "LEFT BUNDLE BRANCH BLOCK", "SINUS BRADYCARDIA"} & present
+    one = predictor.interpret(recording.select(["I"]))
+    assert one.leads_used == ("I",)
+    assert len(one.findings) == 25
 
 
 def test_every_shipped_bundle_is_tested_here() -> None:

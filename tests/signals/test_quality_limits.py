@@ -204,6 +204,7 @@ def test_figures_are_shown_with_four_digits() -> None:
         "mains_share": 0.0,
         "wander_share": 0.0001,
         "snr_db": None,
+        "acceptable": None,
     }
 
 

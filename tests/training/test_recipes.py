@@ -32,6 +32,7 @@ WANTED = {
     "ecgfounder_pretrain", "ecgfounder_finetune", "ecgfounder_probe", "cinc2017_rhythm",
     "ptbxl_superclass", "age_sex", "lvef", "ckd", "chd", "nt_probnp", "ppg_rhythm",
     "labs_mcmed", "ecg_cpc", "ecg_masked",
+    "diagnosis_12lead",
 }  # fmt: skip
 GOLDEN = Path(__file__).parent / "golden_losses"
 FEW = FinetuneSettings.of(

@@ -77,7 +77,7 @@ def list_models() -> ModelList:
     Examples
     --------
     >>> [model.name for model in list_models() if model.where == "shipped"]
-    ['ptbxl-superclass-12lead', 'rhythm-single-lead', 'rhythm-single-lead-edge']
+    ['diagnosis-12lead', 'ptbxl-superclass-12lead', 'rhythm-single-lead', 'rhythm-single-lead-edge']
     """
     found = ModelList()
     installed = available_bundles()

@@ -52,6 +52,7 @@ class NetworkFinding(Protocol):
 ALIASES: Mapping[str, str] = {
     "atrial fibrillation": "ATRIAL FIBRILLATION",
     "AF": "ATRIAL FIBRILLATION",
+    "1AVB": "WITH 1ST DEGREE AV BLOCK",
     "1dAVb": "WITH 1ST DEGREE AV BLOCK",
     "RBBB": "RIGHT BUNDLE BRANCH BLOCK",
     "LBBB": "LEFT BUNDLE BRANCH BLOCK",

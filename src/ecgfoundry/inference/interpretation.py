@@ -65,6 +65,9 @@ class Interpretation:
     warnings : tuple of Notice
     lead_figures : mapping
         Lead -> figures of its quality (:class:`ecgfoundry.signals.quality.LeadQuality`).
+    acceptable : float or None
+        0 to 1: a second opinion on the quality, mean over the windows
+        (:mod:`ecgfoundry.measurements.acceptability`).
     leads_used, leads_derived : tuple of str
     findings : tuple of Finding
         Of the targets that may be reported for a single recording.
@@ -95,6 +98,7 @@ class Interpretation:
     duration_s: float | None
     verdict: str
     warnings: tuple[Notice, ...] = ()
+    acceptable: float | None = None
     lead_figures: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     leads_used: tuple[str, ...] = ()
     leads_derived: tuple[str, ...] = ()
@@ -206,6 +210,7 @@ class Interpretation:
             "quality": {
                 "verdict": self.verdict,
                 "warnings": [notice.to_dict() for notice in self.warnings],
+                "acceptable": rounded(self.acceptable),
                 "leads": {lead: dict(figures) for lead, figures in self.lead_figures.items()},
             },
             "findings": [finding.to_dict() for finding in self.findings],
@@ -250,6 +255,7 @@ class Interpretation:
             duration_s=own.number_or_none("duration_s"),
             verdict=quality.text("verdict"),
             warnings=tuple(map(Notice.from_dict, quality.parts("warnings"))),
+            acceptable=quality.number_or_none("acceptable"),
             lead_figures={lead: leads.figures_or_gaps(lead) for lead in leads},
             leads_used=own.texts("leads_used"),
             leads_derived=own.texts("leads_derived"),

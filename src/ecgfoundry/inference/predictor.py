@@ -358,6 +358,7 @@ class Predictor:
             self._refused(source, file),
             verdict="usable" if about_signal else "good",
             warnings=warnings,
+            acceptable=_mean_acceptable(collected.prepared),
             lead_figures=_mean_figures(collected.prepared),
             leads_used=leads.recorded + leads.derived,
             leads_derived=leads.derived,
@@ -407,6 +408,7 @@ class Predictor:
             first,
             file=file,
             leads=leads,
+            acceptable=_mean_acceptable(collected.prepared),
             lead_figures=_mean_figures(collected.prepared),
             windows=self._window_results(source, collected),
         )
@@ -436,6 +438,12 @@ def _refused_part(prepared: Sequence[PreparedWindow]) -> tuple[Notice, ...]:
         return ()
     words = f"{len(refused)} of {len(prepared)} windows could not be read: {refused[0].message}"
     return (Notice("windows-refused", words),)
+
+
+def _mean_acceptable(prepared: Sequence[PreparedWindow]) -> float | None:
+    """Mean over the windows that were read."""
+    known = [w.quality.acceptable for w in prepared if w.quality.acceptable is not None]
+    return math.fsum(known) / len(known) if known else None
 
 
 def _mean_figures(

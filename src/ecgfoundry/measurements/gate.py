@@ -4,7 +4,8 @@
 40 Hz); :mod:`ecgfoundry.measurements.recognition` asks whether the readable leads together show
 heartbeats. A window that fails either is refused, with a code and words. Of one that is read,
 :mod:`ecgfoundry.measurements.noise` gives every lead's signal to noise, with a warning where it is
-low.
+low, and :mod:`ecgfoundry.measurements.acceptability` how probable it is that a reader would accept
+it: an opinion, which refuses nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.measurements.acceptability import with_acceptability
 from ecgfoundry.measurements.recognition import recognise
 from ecgfoundry.signals.quality import Notice, WindowQuality, assess_windows
 
@@ -92,7 +94,7 @@ def _with_recognition(
     found = recognise(signal[rows], sampling_rate)
     if found.reason is None:
         noted = _with_noise(quality, [leads[row] for row in rows], found.snr_db)
-        return noted, found.beats
+        return with_acceptability(noted, signal, sampling_rate, leads, found), found.beats
     code = "no-beats" if found.reason == "no-beats" else "not-an-ecg"
     read = tuple(leads[row] for row in rows)
     words = f"not read as an ECG ({', '.join(read)}): {found.words}"

@@ -86,8 +86,9 @@ class LeadQuality:
     ``missing_share``, ``flat_share`` and ``saturated_share`` are shares of the time;
     ``amplitude_mv`` is the 0.5th to 99.5th percentile range; ``noise_share``, ``mains_share``
     and ``wander_share`` are shares of power; ``snr_db`` is the power of the heartbeats over that of
-    noise between 5 and 40 Hz, which :mod:`ecgfoundry.measurements.gate` adds, as it takes beats.
-    None where there is too little signal.
+    noise between 5 and 40 Hz, and ``acceptable`` how probable it is that a reader would accept the
+    lead; :mod:`ecgfoundry.measurements.gate` adds both, as they take beats. None where there is too
+    little signal.
     """
 
     missing_share: float
@@ -98,6 +99,7 @@ class LeadQuality:
     mains_share: float | None
     wander_share: float | None
     snr_db: float | None = None
+    acceptable: float | None = None
 
     @property
     def readable(self) -> bool:
@@ -121,17 +123,24 @@ class LeadQuality:
                 ("mains_share", self.mains_share),
                 ("wander_share", self.wander_share),
                 ("snr_db", self.snr_db),
+                ("acceptable", self.acceptable),
             )
         }
 
 
 @dataclass(frozen=True, slots=True)
 class WindowQuality:
-    """The verdict on one window: ``refusal`` is None if it can be read."""
+    """The verdict on one window: ``refusal`` is None if it can be read.
+
+    ``acceptable``, 0 to 1, is a second opinion (:mod:`ecgfoundry.measurements.acceptability`): how
+    probable it is that a reader would accept the window; None where nobody asked, and of a window
+    that is refused.
+    """
 
     leads: dict[str, LeadQuality]
     warnings: tuple[Notice, ...]
     refusal: Notice | None
+    acceptable: float | None = None
 
     @property
     def verdict(self) -> str:

@@ -1,9 +1,9 @@
 """Vocabularies: data files in this folder and one loader; label maps between them.
 
 ``ecgfounder-150`` (the outputs of ECGFounder), ``cinc2017-rhythm`` (single-lead rhythm classes),
-``ptbxl-superclass`` (PTB-XL's diagnostic superclasses), ``scp-ecg`` (the statements of PTB-XL) and
-``code-6`` (the findings of the CODE study). ``maps/`` holds what the statements of data sets mean
-in them.
+``ptbxl-superclass`` (PTB-XL's diagnostic superclasses), ``ptbxl-diagnosis`` (these and statements),
+``scp-ecg`` (the statements of PTB-XL) and ``code-6`` (the findings of the CODE study). ``maps/``
+holds what the statements of data sets mean in them.
 """
 
 from __future__ import annotations

@@ -74,6 +74,13 @@ _OWN = (
     Recipe("cinc2017_rhythm", f"{_HERE}.rhythm_single_lead", "run", "training2017.zip", "ours"),
     Recipe("ptbxl_superclass", f"{_HERE}.ptbxl_superclass", "run", "folder of the subset", "ours"),
     Recipe(
+        "diagnosis_12lead",
+        f"{_HERE}.diagnosis_12lead",
+        "run",
+        "folder of PTB-XL, raw and subset, and of CinC 2021",
+        "ours",
+    ),
+    Recipe(
         "age_sex", f"{_HERE}.age_sex", "age_sex", "manifest with age and sex", f"task: {_PAPER}"
     ),
     Recipe("lvef", f"{_HERE}.clinical", "lvef", f"{_MIMIC}, and lvef.csv", _LINKED),

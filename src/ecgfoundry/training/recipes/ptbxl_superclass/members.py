@@ -56,6 +56,9 @@ LEAD_I_SHARE = 0.3  # of single-lead rows that show lead I; the rest any lead al
 AGREEMENT = 0.5  # share of a single-lead row's target that the many-lead row's answer gives
 
 
+Views = NDArray[np.float16] | NDArray[np.float32]
+
+
 @dataclass(frozen=True)
 class Sampler:
     """Draws batches of views: each record with many leads, then each with one.
@@ -85,7 +88,7 @@ class Sampler:
     def _many(self, chosen: NDArray[np.intp], generator: np.random.Generator) -> Tensor:
         bank, copy = self.bank, self._copies(chosen, generator)
         presence = lead_augmentation.draw_lead_subsets(len(chosen), generator)
-        return _disturbed(
+        return disturbed(
             bank.average[copy, chosen],
             bank.spread[copy, chosen],
             bank.rhythm[copy, chosen],
@@ -101,7 +104,7 @@ class Sampler:
         lead[generator.random(count) < LEAD_I_SHARE] = 0
         presence = np.zeros((count, leads), dtype=np.float32)
         presence[np.arange(count), lead] = 1.0
-        return _disturbed(
+        return disturbed(
             bank.single_average[copy, chosen],
             bank.single_spread[copy, chosen],
             bank.single_rhythm[copy, chosen, lead],
@@ -116,11 +119,11 @@ class Sampler:
         return generator.integers(0, len(self.bank.average), len(chosen))
 
 
-def _disturbed(
-    average: NDArray[np.float16],
-    spread: NDArray[np.float16],
-    rhythm: NDArray[np.float16],
-    scales: NDArray[np.float16],
+def disturbed(
+    average: Views,
+    spread: Views,
+    rhythm: Views,
+    scales: Views,
     presence: Array,
     generator: np.random.Generator,
 ) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from ecgfoundry.models.networks.lead_subset import (
 from ecgfoundry.training.data import lead_augmentation
 from ecgfoundry.training.recipes.ensembles import save_arrays
 from ecgfoundry.training.recipes.ptbxl_superclass.data import Array
+
+Augment = Callable[[Array, np.random.Generator], Array]
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,15 @@ def _beats(x: Tensor, generator: np.random.Generator | None) -> tuple[Tensor, Te
     return average_beats(x, position, valid, kept=kept, shift=shift)
 
 
-def make_bank(signal: Array, *, copies: int, seed: int, path: Path, batch: int = 64) -> ViewBank:
+def make_bank(
+    signal: Array,
+    *,
+    copies: int,
+    seed: int,
+    path: Path,
+    augment: Augment = augmented,
+    batch: int = 64,
+) -> ViewBank:
     """Make all views, or read them back if they are there."""
     names = list(ViewBank.__dataclass_fields__)
     if not path.exists():
@@ -105,7 +116,7 @@ def make_bank(signal: Array, *, copies: int, seed: int, path: Path, batch: int =
             for start in range(0, len(signal), batch):
                 x = signal[start : start + batch]
                 if copy:
-                    x = augmented(x, generator)
+                    x = augment(x, generator)
                 pieces.append(views_of(x, generator if copy else None))
             made.append([np.concatenate(parts) for parts in zip(*pieces, strict=True)])
         stacked = [np.stack(parts) for parts in zip(*made, strict=True)]

@@ -1,0 +1,117 @@
+"""The recipe's records as arrays, its targets and folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgfoundry.errors import TrainingError
+from ecgfoundry.training.recipes.diagnosis_12lead.sources import Source
+from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS, Array
+
+CANDIDATES = {name: (name,) for name in TARGETS} | {
+    "SR": ("SR",),
+    "STACH": ("STACH",),
+    "SBRAD": ("SBRAD",),
+    "SARRH": ("SARRH",),
+    "AFIB": ("AFIB",),
+    "PVC": ("PVC",),
+    "PAC": ("PAC",),
+    "1AVB": ("1AVB", "LPR"),
+    "LAFB": ("LAFB",),
+    "IRBBB": ("IRBBB",),
+    "CRBBB": ("CRBBB",),
+    "CLBBB": ("CLBBB",),
+    "IVCD": ("IVCD",),
+    "ABQRS": ("ABQRS",),
+    "QWAVE": ("QWAVE",),
+    "ASMI": ("ASMI",),
+    "IMI": ("IMI",),
+    "LVH": ("LVH",),
+    "VCLVH": ("VCLVH",),
+    "LAO/LAE": ("LAO/LAE",),
+    "ISC_": ("ISC_",),
+    "ISCAL": ("ISCAL",),
+    "NDT": ("NDT", "NT_"),
+    "NST_": ("NST_",),
+    "STD_": ("STD_",),
+    "INVT": ("INVT",),
+    "LOWT": ("LOWT",),
+}
+"""Target -> SCP-ECG codes that are it: the superclasses and every statement with at least 25
+positives among the records. A prolonged PR interval is a first-degree AV block, and T waves that
+are "non-diagnostic" or "non-specific" differ in the word alone."""
+
+FOLD_GROUPS = ((1, 2), (3, 4), (5, 6), (7, 8, 9))
+"""Folds of PTB-XL that are judged together by networks that did not learn from them."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """The data sets in memory.
+
+    Attributes
+    ----------
+    signal : ndarray
+        float32 (records, 12, 2500), standardized.
+    targets : ndarray
+        float32 (records, targets): 0, 1 or NaN (unknown), in the order of ``CANDIDATES``.
+    auxiliary : ndarray
+        float32 (records, others), 0, 1 or NaN: rarer statements, axis, age and sex.
+    fold : ndarray of int
+        1 to 9.
+    patient : ndarray of int
+        Records of one number are of one person.
+    ptbxl : ndarray of bool
+        Whether the record is of PTB-XL: the figures are of these alone.
+    amplitude : ndarray
+        float32 (records, 12), mV, NaN where the volts are lost.
+    """
+
+    signal: Array
+    targets: Array
+    auxiliary: Array
+    fold: NDArray[np.int64]
+    patient: NDArray[np.int64]
+    ptbxl: NDArray[np.bool_]
+    amplitude: Array
+
+    def rows(self, *folds: int) -> NDArray[np.intp]:
+        """Return the indices of the records in these folds."""
+        return np.flatnonzero(np.isin(self.fold, folds))
+
+
+def joined(sources: Sequence[Source]) -> Records:
+    """Make the arrays of the recipe.
+
+    Raises
+    ------
+    TrainingError
+        A person is in two folds: cross-validation would be too good.
+    """
+    _, person = np.unique([one.person for one in sources], return_inverse=True)
+    fold = np.array([one.fold for one in sources])
+    if len({(p, f) for p, f in zip(person, fold, strict=True)}) != len(np.unique(person)):
+        raise TrainingError("a person is in two folds")
+    targets = np.array([[_value(one, codes) for codes in CANDIDATES.values()] for one in sources])
+    stated = {code for one in sources for code in one.labels}
+    rest = sorted(stated - {code for codes in CANDIDATES.values() for code in codes})
+    auxiliary = np.array([[one.labels.get(code, np.nan) for code in rest] for one in sources])
+    return Records(
+        signal=np.stack([one.signal for one in sources]),
+        targets=targets.astype(np.float32),
+        auxiliary=auxiliary.astype(np.float32),
+        fold=fold,
+        patient=person.astype(np.int64),
+        ptbxl=np.array([one.name.startswith("ptbxl/") for one in sources]),
+        amplitude=np.stack([one.amplitude for one in sources]),
+    )
+
+
+def _value(source: Source, codes: Sequence[str]) -> float:
+    """1: a code is stated; 0: none of the known ones is; NaN: none is known."""
+    known = [source.labels[code] for code in codes if code in source.labels]
+    return max(known, default=np.nan)

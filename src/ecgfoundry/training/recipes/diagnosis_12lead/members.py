@@ -1,0 +1,229 @@
+"""Training of a network on the views: records mixed, unknown targets left out of the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS
+from ecgfoundry.models.networks.lead_subset import LeadSubsetNet
+from ecgfoundry.training.data import lead_augmentation
+from ecgfoundry.training.loop import FitSettings
+from ecgfoundry.training.recipes.diagnosis_12lead.data import CANDIDATES, Records
+from ecgfoundry.training.recipes.ensembles import member_state
+from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS, Array
+from ecgfoundry.training.recipes.ptbxl_superclass.members import (
+    AGREEMENT,
+    ARCHITECTURE,
+    AUXILIARY_POSITIVES,
+    AUXILIARY_WEIGHT,
+    BATCH,
+    LEAD_I_SHARE,
+    SINGLE_WEIGHT,
+    OnViews,
+    disturbed,
+)
+from ecgfoundry.training.recipes.ptbxl_superclass.views import ViewBank
+
+SETTINGS = FitSettings(
+    epochs=26,
+    steps_per_epoch=1,
+    learning_rate=4e-3,
+    warmup=0.25,
+    weight_decay=0.05,
+    gradient_clip=5.0,
+    ema_decay=0.99,
+)
+"""Our choice; no selection: the averaged weights of the last epoch are kept."""
+
+MIXUP = 0.4
+"""Both parameters of the beta distribution of the shares in which half of a batch's records are
+mixed with others (Zhang et al., mixup, ICLR 2018). Cross-validation gained 0.004 with twelve
+leads."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws batches of views: each record with many leads, then each with one.
+
+    Attributes
+    ----------
+    bank : ViewBank
+    rows : ndarray of int
+        The records to learn from.
+    targets : ndarray
+        float32 (all records, targets), NaN where it is not known.
+    """
+
+    bank: ViewBank
+    rows: NDArray[np.intp]
+    targets: Array
+
+    def __call__(self, epoch: int, generator: np.random.Generator) -> Iterator[tuple[Tensor, ...]]:
+        """Yield (packed views, targets) of one epoch."""
+        order = generator.permutation(self.rows)
+        for start in range(0, len(order) - BATCH + 1, BATCH):
+            chosen = order[start : start + BATCH]
+            mates, share = self._mates(len(chosen), generator)
+            partner = chosen[mates]
+            packed = torch.cat(
+                [
+                    self._many(chosen, partner, share, generator),
+                    self._single(chosen, partner, share, generator),
+                ]
+            )
+            mixed = share * self.targets[chosen] + (1 - share) * self.targets[partner]
+            # An unknown target of a partner that has no share would make the product unknown.
+            targets = torch.from_numpy(np.where(share < 1, mixed, self.targets[chosen]))
+            yield packed, torch.cat([targets, targets])
+
+    def _mates(self, count: int, generator: np.random.Generator) -> tuple[NDArray[np.intp], Array]:
+        """Whom each record of a batch is mixed with, and its own share, (batch, 1)."""
+        share = generator.beta(MIXUP, MIXUP, (count, 1))
+        share = np.where(generator.random((count, 1)) < 0.5, np.maximum(share, 1.0 - share), 1.0)
+        return generator.permutation(count), share.astype(np.float32)
+
+    def _many(
+        self,
+        chosen: NDArray[np.intp],
+        partner: NDArray[np.intp],
+        share: Array,
+        generator: np.random.Generator,
+    ) -> Tensor:
+        bank = self.bank
+        own, theirs = (self._copies(rows, generator) for rows in (chosen, partner))
+        presence = lead_augmentation.draw_lead_subsets(len(chosen), generator)
+
+        def mixed(views: NDArray[np.float16]) -> Array:
+            return _blend(views[own, chosen], views[theirs, partner], share)
+
+        return disturbed(
+            mixed(bank.average),
+            mixed(bank.spread),
+            mixed(bank.rhythm),
+            mixed(bank.scales),
+            presence,
+            generator,
+        )
+
+    def _single(
+        self,
+        chosen: NDArray[np.intp],
+        partner: NDArray[np.intp],
+        share: Array,
+        generator: np.random.Generator,
+    ) -> Tensor:
+        bank = self.bank
+        own, theirs = (self._copies(rows, generator) for rows in (chosen, partner))
+        count, leads = len(chosen), len(STANDARD_12_LEADS)
+        lead = generator.integers(0, leads, count)
+        lead[generator.random(count) < LEAD_I_SHARE] = 0
+        presence = np.zeros((count, leads), dtype=np.float32)
+        presence[np.arange(count), lead] = 1.0
+
+        def mixed(views: NDArray[np.float16]) -> Array:
+            return _blend(views[own, chosen], views[theirs, partner], share)
+
+        rhythm = bank.single_rhythm
+        return disturbed(
+            mixed(bank.single_average),
+            mixed(bank.single_spread),
+            _blend(rhythm[own, chosen, lead], rhythm[theirs, partner, lead], share),
+            np.zeros((count, len(LIMB_LEADS)), dtype=np.float32),
+            presence,
+            generator,
+        )
+
+    def _copies(
+        self, chosen: NDArray[np.intp], generator: np.random.Generator
+    ) -> NDArray[np.int64]:
+        return generator.integers(0, len(self.bank.average), len(chosen))
+
+
+def _blend(own: NDArray[np.float16], theirs: NDArray[np.float16], share: Array) -> Array:
+    """Mix two records' views, (batch, ...), by the first one's share (batch, 1)."""
+    by = share.reshape(-1, *[1] * (own.ndim - 1))
+    result: Array = by * own.astype(np.float32) + (1 - by) * theirs.astype(np.float32)
+    return result
+
+
+def multitask_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy, summed over targets and averaged over rows.
+
+    A target that is not known (NaN) has no part in it. The first half of the rows are records with
+    many leads, the second half the same records with one lead. The target of the latter is mixed
+    with the answer to the former, without gradient: what one lead cannot show is not worth learning
+    by heart.
+    """
+    half = len(logits) // 2
+    answer = logits[:half].detach().sigmoid()
+    single = (1 - AGREEMENT) * targets[half:] + AGREEMENT * answer
+    target_weight = torch.full((logits.shape[1],), AUXILIARY_WEIGHT, device=logits.device)
+    target_weight[: len(TARGETS)] = 1.0
+    wanted = torch.cat([targets[:half], single])
+    known = wanted.isfinite()
+    loss = functional.binary_cross_entropy_with_logits(
+        logits, torch.where(known, wanted, 0.0), weight=target_weight * known, reduction="none"
+    ).sum(dim=1)
+    return (loss[:half].mean() + SINGLE_WEIGHT * loss[half:].mean()) / 2
+
+
+def train_member(
+    name: str,
+    *,
+    records: Records,
+    bank: ViewBank,
+    rows: NDArray[np.intp],
+    settings: FitSettings,
+    output: Path,
+) -> LeadSubsetNet:
+    """Train one network, or load it if it is there.
+
+    Parameters
+    ----------
+    name : str
+        Names the files in ``output/members``.
+    records : Records
+    bank : ViewBank
+    rows : ndarray of int
+        The records to learn from.
+    settings : FitSettings
+        Epochs, rates and seed; ``steps_per_epoch`` is set here.
+    output : Path
+        The recipe's folder.
+
+    Returns
+    -------
+    LeadSubsetNet
+        With the candidates alone, in evaluation mode.
+    """
+    frequent = np.nansum(records.auxiliary[rows], axis=0) >= AUXILIARY_POSITIVES
+    targets = np.concatenate([records.targets, records.auxiliary[:, frequent]], axis=1)
+    torch.manual_seed(settings.seed)
+    student = LeadSubsetNet(targets.shape[1], **ARCHITECTURE)
+
+    def without_auxiliary(_: dict[str, Tensor]) -> dict[str, Tensor]:
+        state = student.state_dict()
+        for part in ("classifier.weight", "classifier.bias"):
+            state[part] = state[part][: len(CANDIDATES)].clone()
+        return state
+
+    state = member_state(
+        name,
+        OnViews(student),
+        lambda: Sampler(bank, rows, targets),
+        multitask_loss,
+        folder=output / "members",
+        settings=replace(settings, steps_per_epoch=len(rows) // BATCH),
+        finish=without_auxiliary,
+    )
+    network = LeadSubsetNet(len(CANDIDATES), **ARCHITECTURE)
+    network.load_state_dict(state)
+    return network.eval()
