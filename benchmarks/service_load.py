@@ -276,11 +276,11 @@ def _is_worker(pid: int) -> bool:
 def soak(sample: str, minutes: float, clients: int) -> None:
     """Load for some minutes: memory as it goes, its slope, statuses."""
     body, kind = body_of(sample)
-    stop = time.monotonic() + 60 * minutes
     statuses: dict[int, int] = {}
     with running_service(2) as (address, parent):
         connections = [Client(address, body, kind) for _ in range(clients)]
         post_many(connections, 100)
+        stop = time.monotonic() + 60 * minutes
         lock = threading.Lock()
 
         def work(client: Client) -> None:
