@@ -420,11 +420,13 @@ class Predictor:
         *,
         file: str | None,
         leads: InputLeads | None = None,
+        acceptable: float | None = None,
         lead_figures: dict[str, dict[str, float | None]] | None = None,
         windows: Sequence[WindowResult] = (),
     ) -> Interpretation:
         return replace(
             self._refused(source, file),
+            acceptable=acceptable,
             leads_used=leads.recorded if leads else (),
             lead_figures=lead_figures or {},
             windows=tuple(windows),

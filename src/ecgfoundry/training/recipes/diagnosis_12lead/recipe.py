@@ -173,7 +173,7 @@ def run(
     join_curves(trained, folder, output / "curves.jsonl")
 
     reported = {name: logits[:, kept] for name, logits in measured.items()}
-    targets = records.targets[np.ix_(rows, kept)]
+    targets = records.targets[rows][:, kept]
     write_json(
         output / "calibration.json",
         calibrate(
@@ -225,8 +225,8 @@ def _superclass_table(
 ) -> dict[str, Any]:
     five = len(TARGETS)
     return auroc_table(
-        replace(records, targets=records.targets[:, :five]),
-        rows,
+        records.targets[rows, :five],
+        records.patient[rows],
         {name: logits[rows, :five] for name, logits in answers.items()},
     )
 

@@ -207,9 +207,9 @@ def run(
         "targets": list(TARGETS),
         "parameters": sum(p.numel() for p in network.parameters()),
         "members": members,
-        "out_of_fold": auroc_table(records, training, answers)
+        "out_of_fold": auroc_table(records.targets[training], records.patient[training], answers)
         | {"groups": len(FOLD_GROUPS[folds])},
-        "fold_9": auroc_table(records, rows, last),
+        "fold_9": auroc_table(records.targets[rows], records.patient[rows], last),
         "calibration": {
             "records": len(everybody),
             "cross-fitted": cross_fitted_errors(*both),

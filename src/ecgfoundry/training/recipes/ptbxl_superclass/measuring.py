@@ -27,7 +27,6 @@ from ecgfoundry.training.recipes.ptbxl_superclass.data import (
     TARGETS,
     Array,
     Float64,
-    Records,
     all_leads,
 )
 from ecgfoundry.training.recipes.ptbxl_superclass.members import OnViews
@@ -226,10 +225,9 @@ def _log_loss(logits: Float64, targets: Array) -> float:
 
 
 def auroc_table(
-    records: Records, rows: NDArray[np.intp], answers: Mapping[str, Float64]
+    targets: Array, patients: NDArray[np.int64], answers: Mapping[str, Float64]
 ) -> JsonObject:
     """AUROC of each lead subset, with the interval of the mean."""
-    targets, patients = records.targets[rows], records.patient[rows]
     table: JsonObject = {}
     for name, logits in answers.items():
 
@@ -237,4 +235,4 @@ def auroc_table(
             return macro_auroc(targets[chosen], logits[chosen])
 
         table[name] = figures(targets, logits) | {"macro_ci95": interval(statistic, patients)}
-    return {"auroc": table, "records": len(rows), "positives": targets.sum(axis=0).tolist()}
+    return {"auroc": table, "records": len(targets), "positives": targets.sum(axis=0).tolist()}
