@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfoundry.measurements.values import (
     AtrialActivity,
@@ -95,9 +96,14 @@ class Built:
     blocked_s: Sequence[float] = ()
     spikes: Sequence[tuple[float, str, bool | None]] = ()
     paced: bool | Sequence[bool] = False
-    width_ms: Sequence[float] | float = 90.0  # NaN: the end was not found
+    width_ms: Sequence[float] | float | None = None  # None: V 150, else 90; NaN: no end found
     age: float | None = 55.0
     sex: str | None = "male"
+
+    def _width_ms(self) -> NDArray[np.float64]:
+        if self.width_ms is None:
+            return np.array([150.0 if label == "V" else 90.0 for label in self.labels])
+        return np.asarray(self.width_ms, dtype=np.float64)
 
     def measurements(self) -> Measurements:
         """Return the measurements."""
@@ -112,7 +118,7 @@ class Built:
             500.0,
             label=list(self.labels),
             qrs_onset_s=onset,
-            qrs_offset_s=onset + np.broadcast_to(np.array(self.width_ms) / 1000.0, count),
+            qrs_offset_s=onset + np.broadcast_to(self._width_ms() / 1000.0, count),
             p_s=onset - pr_ms / 1000.0,
             paced=np.broadcast_to(np.array(self.paced), count),
         )
