@@ -10,7 +10,6 @@ from ecgfoundry.criteria.registry import Criterion
 from ecgfoundry.criteria.rules import (
     AllOf,
     AnyOf,
-    AtLeast,
     Limit,
     Not,
     Said,
@@ -28,6 +27,7 @@ _INCOMPLETE = between("qrs_ms", 110.0, 120.0, PART_III)
 
 
 def _wide_s(lead: str) -> AnyOf:
+    """S longer than 40 ms, or longer than R."""
     return AnyOf(
         Limit("s_ms", ">", 40.0, PART_III, lead),
         Limit("s_over_r_duration", ">", 1.0, PART_III, lead),
@@ -43,10 +43,7 @@ _RIGHT_PATTERN = AllOf(
             Limit("r_peak_time_ms", ">", 50.0, PART_III, "V1"),
         ),
     ),
-    # S in I and V6, longer than 40 ms or than R in one of them at least: part III asks for that in
-    # both, which terminal forces that point straight to the front do not show.
-    AtLeast(1, tuple(_wide_s(lead) for lead in ("I", "V6"))),
-    *(Limit("s_mv", "<", 0.0, PART_III, lead) for lead in ("I", "V6")),
+    *(_wide_s(lead) for lead in ("I", "V6")),
 )
 
 NO_Q_MV = -0.05

@@ -93,9 +93,13 @@ def _in_one_lead(rule: Rule) -> tuple[str, str] | None:
 def _in_neighbours(parts: Sequence[Rule]) -> str | None:
     """The same rule in both leads of one of several pairs."""
     pairs = [[_in_one_lead(lead) for lead in part.parts()] for part in parts]
-    if len(pairs) < 2 or not all(len(pair) == 2 and None not in pair for pair in pairs):
+    if len(pairs) < 2 or not all(isinstance(part, AllOf) for part in parts):
         return None
     found = [lead for pair in pairs for lead in pair if lead is not None]
+    if any(len(pair) != 2 for pair in pairs) or len(found) < 2 * len(pairs):
+        return None
+    if any(one == other for (one, _), (other, _) in zip(found[::2], found[1::2], strict=True)):
+        return None
     by_words: dict[str, list[str]] = {}
     for lead, words in found:
         names = by_words.setdefault(words, [])
