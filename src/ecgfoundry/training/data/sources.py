@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from ecgfoundry.corpus.standardized import Caches, Input
 from ecgfoundry.errors import EcgFoundryError, MissingExtraError, TrainingError
 from ecgfoundry.formats.common.channels import are_ecg_leads
+from ecgfoundry.formats.common.stamps import stamp_of
 from ecgfoundry.io import write_json
 from ecgfoundry.manifest import (
     Manifest,
-    ManifestRow,
     fingerprint,
     read_manifest,
     windows_fingerprints,
@@ -327,7 +327,10 @@ def cache_manifest(
         "form": _FORM,
         "stated": repr(manifest.stated),
         "rows": [
-            [row.record, row.path, row.index, row.start_s, row.duration_s, _stamp(manifest, row)]
+            [
+                row.record, row.path, row.index, row.start_s, row.duration_s,
+                stamp_of(manifest.path_of(row)),
+            ]  # fmt: skip
             for row in manifest
         ],
         "leads": list(leads),
@@ -347,14 +350,6 @@ def cache_manifest(
     index = _write_cache(manifest, folder, wanted)
     write_json(index_path, index, indent=None)
     return _cached_sources(manifest, folder, index, targets), index["skipped"]
-
-
-def _stamp(manifest: Manifest, row: ManifestRow) -> list[int] | None:
-    try:
-        found = manifest.path_of(row).stat()
-    except OSError:
-        return None
-    return [found.st_size, found.st_mtime_ns]
 
 
 def _write_cache(manifest: Manifest, folder: Path, wanted: _CacheKey) -> _CacheIndex:
