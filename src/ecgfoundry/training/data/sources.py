@@ -323,15 +323,13 @@ def cache_manifest(
     """
     if storage not in ("float32", "int16"):
         raise TrainingError(f"a cache holds float32 or int16, not {storage}")
+    stamps = [stamp_of(manifest.path_of(row)) for row in manifest]
     wanted: _CacheKey = {
         "form": _FORM,
         "stated": repr(manifest.stated),
         "rows": [
-            [
-                row.record, row.path, row.index, row.start_s, row.duration_s,
-                stamp_of(manifest.path_of(row)),
-            ]  # fmt: skip
-            for row in manifest
+            [row.record, row.path, row.index, row.start_s, row.duration_s, stamp]
+            for row, stamp in zip(manifest, stamps, strict=True)
         ],
         "leads": list(leads),
         "window_s": window_s,
