@@ -339,6 +339,8 @@ def test_leads_of_section_3() -> None:
     ):  # fmt: skip
         with pytest.raises(error):
             lead_ranges(broken, HERE)
+    with pytest.raises(FormatError, match="section 3 defines no lead"):
+        lead_ranges(b"\0\0", HERE)
 
 
 @pytest.mark.parametrize("huffman", [False, True])
@@ -354,6 +356,13 @@ def test_leads_counted_from_sample_0(tmp_path: Path, huffman: bool, extra: int) 
     samples = 9 if huffman and not extra else 10
     assert recording.samples == samples
     np.testing.assert_allclose(recording.signal, np.stack(rows)[:, :samples] / 1000, rtol=1e-6)
+
+
+def test_leads_counted_from_0_and_from_1_are_refused(tmp_path: Path) -> None:
+    rows = [np.arange(1, 11), 300 * np.arange(1, 11)]
+    path = scp_file(tmp_path / "x.scp", rows, codes=(1, 2), samples=10, first=(0, 1))
+    with pytest.raises(UnsupportedVariantError, match="counted from sample 0"):
+        read(path)
 
 
 def test_beats_of_section_4() -> None:

@@ -16,7 +16,11 @@ from tests.drawn_beats import drawn, rhythm
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.inference import holter as module
 from ecgfoundry.inference.holter import HolterSettings, measure_holter
+from ecgfoundry.measurements.holter import holter_hours
+from ecgfoundry.measurements.values import Beats
 from ecgfoundry.recording import Recording
+from ecgfoundry.signals.quality import Notice
+from ecgfoundry.tasks.finding import WindowResult
 
 PATTERN = "N" * 30 + "V" + "N" * 30 + "VV" + "N" * 30 + "VVVV" + "N" * 30 + "S" + "N" * 30
 REPEATS = 4
@@ -225,3 +229,22 @@ def test_a_minute_of_something_else_keeps_its_place(tmp_path):
     Recording.from_array(signal, sampling_rate=125.0, leads=["II"], unit="mV").write(path)
     report = measure_holter(path, tmp_path / "out", QUIET, workers=1)
     assert report.readable_s == report.duration_s
+
+
+def test_the_st_level_of_an_hour_is_the_median_of_its_minutes():
+    (hour,) = holter_hours(Beats.from_samples([0, 1000, 2000], 1000.0), 240.0, [])
+    windows = [
+        WindowResult(0.0, 10.0, present=("atrial fibrillation",)),
+        WindowResult(10.0, 10.0, present=()),
+        WindowResult(20.0, 10.0, refused=Notice("flat", "nothing")),
+        WindowResult(240.0, 10.0, present=("atrial fibrillation",)),  # of the next hour
+    ]
+    st = np.array([[0.1, np.nan, 0.1, 0.4], [np.nan] * 4])
+    made = module._with_rhythm(hour, windows, st, ("II", "V1"))
+    assert (made.af_percent, made.st_mv) == (50.0, {"II": 0.1})
+
+
+def test_a_variability_that_is_missing_says_why():
+    found = module._variability(Beats.from_samples([0, 1000], 1000.0))["sdnn_ms"]
+    assert found["value"] is None
+    assert found["reason"] == "1 intervals between normal beats; 5 are needed"

@@ -142,3 +142,9 @@ def test_st_level_of_steps():
     signal[0, 1600:1620] = np.nan
     found = st_levels(signal, 1000.0, beats, -0.04, 0.05)
     np.testing.assert_allclose(found[0], [0.2, np.nan, 0.2, np.nan], atol=1e-12)
+
+
+def test_without_beats_there_is_no_burden():
+    assert {letter: one.to_dict() for letter, one in burdens(beats_of("")).items()} == {
+        letter: {"count": 0, "percent": None, "low": None, "high": None} for letter in "NSVFQ"
+    }

@@ -117,3 +117,12 @@ def test_two_weeks_are_worked_on_in_pieces(monkeypatch):
     monkeypatch.setattr(module, "BLOCK_WINDOWS", 4)
     power = welch(whole, 4.0, "hann", nperseg=1024, detrend="linear")[1]
     np.testing.assert_allclose(module._welch(whole, 1024)[1], power, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(299, "; 299 s, not the 5 min"), (300, None)])
+def test_what_is_shorter_than_the_five_minutes_of_the_standard_says_so(
+    seconds: int, words: str | None
+) -> None:
+    method = str(hrv(beats_of(np.ones(seconds)))["sdnn_ms"].method)
+    assert ("not the 5 min" in method) == (words is not None)
+    assert words is None or words in method

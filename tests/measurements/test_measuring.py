@@ -113,6 +113,21 @@ def test_qt_is_corrected_in_four_ways(
     assert list(found) == ["qtc_ms", "qtc_bazett_ms", "qtc_framingham_ms", "qtc_hodges_ms"]
 
 
+@pytest.mark.parametrize(
+    ("rr_ms", "rate"),
+    [(1500.0, None), (1539.0, "39/min"), (400.0, None), (397.0, "151/min")],
+)
+def test_qt_is_corrected_from_40_to_150_per_minute(rr_ms: float, rate: str | None) -> None:
+    from ecgfoundry.measurements.global_values import _corrected
+
+    for value in _corrected(Value(400.0, "ms"), Value(rr_ms, "ms")).values():
+        if rate is None:
+            assert value.value is not None
+        else:
+            assert value.value is None
+            assert value.reason == f"{rate}: the formulas hold from 40 to 150/min"
+
+
 def test_axes_are_those_of_the_planted_vectors(usual: Measurements) -> None:
     """atan2((II - I/2) 2/sqrt(3), I): QRS (0.8, 1.0), T (0.25, 0.30), P (0.06, 0.12)."""
     assert usual.qrs_axis_deg == pytest.approx(40.9, abs=2)

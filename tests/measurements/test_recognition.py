@@ -182,3 +182,16 @@ def test_the_narrow_complexes_of_an_infant_are_an_ecg() -> None:
     """QRS of 40 ms at 170 per minute has next to nothing under 8 Hz, as a stimulator's pulses."""
     x = rhythm(np.arange(0.3, 9.8, 60 / 172), qrs_s=0.04, rate=500.0)
     assert recognise(x[None], 500.0).reason is None
+
+
+@pytest.mark.parametrize(
+    ("mirror", "focus", "reason"),
+    [(0.86, 0.65, "mirror"), (0.86, 0.67, "unlike"), (0.84, 0.65, "unlike"),
+     (0.93, 0.99, "mirror"), (0.91, 0.99, "unlike")],
+)  # fmt: skip
+def test_what_is_the_same_upside_down_is_told_first(mirror: float, focus: float, reason: str):
+    """Above 0.92 by itself, above 0.85 where no place is steep; here nothing recurs, too."""
+    from ecgfoundry.measurements.recognition import _reason
+
+    figures = {"steepness": 0.5, "mirror": mirror, "focus": focus, "likeness": 0.0}
+    assert _reason(figures) == reason
