@@ -322,6 +322,45 @@ def test_pretraining_on_a_part_of_the_targets_is_refused(work: Path) -> None:
 # --- one's own network ----------------------------------------------------------------------------
 
 
+class WithItsClassifier(torch.nn.Module):
+    """A network of somebody's own that is taken as it is."""
+
+    def __init__(self, width: int, classes: int = 7) -> None:
+        super().__init__()
+        self.config = {"width": width}
+        self.first = torch.nn.Conv1d(12, width, 15, stride=5)
+        self.reset_classifier(classes)
+
+    def reset_classifier(self, classes: int) -> None:
+        self.classifier = torch.nn.Linear(self.config["width"], classes)
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.first(x)).mean(dim=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.forward_features(x))
+
+
+def test_ones_own_module_with_its_classifier_becomes_a_bundle(work: Path) -> None:
+    result = ecgfoundry.finetune(
+        data(work), work / "run", model=WithItsClassifier(8), settings=AT_100_HZ
+    )
+    bundle = load_bundle(result.bundle)
+    assert bundle.about.architecture.configuration["settings"] == {"width": 8}
+    how = "load_network(bundle, encoder=the WithItsClassifier)"
+    assert how in (result.bundle / "README.md").read_text()
+    with pytest.raises(EcgFoundryError, match="build WithItsClassifier"):
+        load_network(bundle)
+    with pytest.raises(EcgFoundryError, match="a Conv1d was given, which has no classifier"):
+        load_network(bundle, encoder=torch.nn.Conv1d(12, 8, 15))
+    again, _ = load_network(bundle, encoder=WithItsClassifier(8))
+    stored = load_file(result.bundle / "model.safetensors")
+    assert set(stored) == set(again.state_dict()) == {
+        "first.weight", "first.bias", "classifier.weight", "classifier.bias"
+    }  # fmt: skip
+    assert all(torch.equal(v, stored[k].to(v.dtype)) for k, v in again.state_dict().items())
+
+
 def test_ones_own_module_becomes_a_bundle(work: Path) -> None:
     torch.manual_seed(0)
     module = torch.nn.Sequential(

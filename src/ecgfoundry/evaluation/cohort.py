@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EvaluationError
 
-__all__ = ["CohortStep", "EvaluationData", "Thresholds", "holds_classes"]
+__all__ = ["CohortStep", "EvaluationData", "GateVerdicts", "Thresholds", "holds_classes"]
 
 Float64 = NDArray[np.float64]
 
@@ -32,6 +32,21 @@ class Thresholds:
 
     values: Mapping[str, float]
     source: str
+
+
+@dataclass(frozen=True, eq=False)
+class GateVerdicts:
+    """What the quality gate said of every record that was read, labelled or not.
+
+    Attributes
+    ----------
+    verdicts : ndarray of str (records,)
+        "good", "usable" or "refused".
+    patients : ndarray (records,)
+    """
+
+    verdicts: NDArray[np.generic]
+    patients: NDArray[np.generic]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +79,8 @@ class EvaluationData:
         What a reader has to know about the input.
     provenance : mapping
         Files, hashes, bundle; goes into the JSON as it is.
+    gate : GateVerdicts, optional
+        Of all records that were read, those without a label among them.
     """
 
     targets: tuple[str, ...]
@@ -82,6 +99,7 @@ class EvaluationData:
     patients_known: bool = True
     not_computed: Mapping[str, str] = field(default_factory=dict)
     readers: Mapping[str, Float64] = field(default_factory=dict)
+    gate: GateVerdicts | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.patients), len(self.targets))

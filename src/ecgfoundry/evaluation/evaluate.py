@@ -19,6 +19,7 @@ from ecgfoundry.evaluation.classification import (
 from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds
 from ecgfoundry.evaluation.controls import CONTROLS, control_scores
 from ecgfoundry.evaluation.curves import TargetCurves, target_curves
+from ecgfoundry.evaluation.drift import Drift, drift
 from ecgfoundry.evaluation.gains import add_gains, add_quantity_gains
 from ecgfoundry.evaluation.quantities import regression_rows
 from ecgfoundry.evaluation.readers import reader_rows
@@ -70,6 +71,7 @@ Progress = Callable[[str, int, int], None]
 
 
 NO_DECISIONS = "sensitivity, specificity, PPV, NPV, F1, MCC"
+NO_DRIFT = "drift"
 NO_TRANSFER = "temporal or external validation"
 NO_SUBGROUPS = "subgroups by "
 """Names of what was not computed, which the report looks up."""
@@ -110,6 +112,8 @@ class Evaluation:
     readers : sequence of ReaderRow
     subgroups : sequence of SubgroupTable
     transfer : sequence of TransferTable
+    drift : Drift or None
+        From the validation records to the evaluated ones.
     not_computed : mapping
         What the data do not allow -> why.
     curves : sequence of TargetCurves
@@ -133,6 +137,7 @@ class Evaluation:
     readers: Sequence[ReaderRow]
     subgroups: Sequence[SubgroupTable]
     transfer: Sequence[TransferTable]
+    drift: Drift | None
     not_computed: Mapping[str, str]
     curves: Sequence[TargetCurves]
 
@@ -188,6 +193,7 @@ class Evaluation:
             "readers": [row.cells() for row in self.readers],
             "subgroups": [table.to_dict() for table in self.subgroups],
             "transfer": [table.to_dict() for table in self.transfer],
+            "drift": None if self.drift is None else self.drift.to_dict(),
             "not_computed": dict(self.not_computed),
         }
 
@@ -227,6 +233,7 @@ def evaluate(
         subgroups = subgroup_tables(data, data.classes, resampling.member, settings)
     transfer = _transfer(data, result.rows, resampling, settings, internal, title)
     readers = reader_rows(data, data.classes)
+    drifted, no_drift = drift(data, settings)
     order = {name: k for k, name in enumerate(data.targets)}
     rows: list[ClassRow | QuantityRow] = [*classes, *quantities]
     return Evaluation(
@@ -247,7 +254,9 @@ def evaluate(
         readers=readers,
         subgroups=subgroups,
         transfer=transfer,
-        not_computed=_not_computed(data, settings, result.rows, subgroups, transfer),
+        drift=drifted,
+        not_computed=_not_computed(data, settings, result.rows, subgroups, transfer)
+        | ({NO_DRIFT: no_drift} if drifted is None else {}),
         curves=[_with_readers(target_curves(data, k), readers) for k in range(len(data.targets))],
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, EvaluationError
-from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds
+from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, GateVerdicts, Thresholds
 from ecgfoundry.evaluation.embeddings import RandomEmbeddings
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
@@ -35,6 +35,7 @@ Float64 = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
 _HEART_RATE = "heart_rate_bpm"
+REFUSED = "refused"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class Answers:
         regression bundle.
     features, random_encoder : float64 (rows, columns)
     quality : list of str
-        "good", "usable" or "".
+        "good", "usable" or "refused" by the gate; "" of what could not be read.
     skipped : Counter
         Reason -> rows.
     random_encoder_missing : str or None
@@ -65,6 +66,10 @@ class Answers:
     skipped: Counter[str]
     random_encoder_missing: str | None = None
     fingerprints: tuple[int | None, ...] = ()
+
+
+class _RefusedError(EvaluationError):
+    """The gate let no window pass."""
 
 
 def predict_rows(
@@ -104,6 +109,10 @@ def predict_rows(
         try:
             recording = manifest.open(row)
             windows, leads, verdict = _windows(predictor, recording, row, lead)
+        except _RefusedError as error:
+            quality[k] = REFUSED
+            skipped[error.problem] += 1
+            continue
         except EcgFoundryError as error:
             skipped[_reason(error)] += 1
             continue
@@ -154,7 +163,7 @@ def _windows(
     usable = [w.standardized for w in prepared if w.standardized is not None]
     if not usable:
         refusals = [w.refusal.code for w in prepared if w.refusal is not None]
-        raise EvaluationError(f"refused: {refusals[0] if refusals else 'no samples'}")
+        raise _RefusedError(f"{REFUSED}: {refusals[0] if refusals else 'no samples'}")
     flagged = len(usable) < len(prepared) or any(w.quality.warnings for w in prepared)
     return np.stack(usable), leads, "usable" if flagged else "good"
 
@@ -254,6 +263,7 @@ def evaluation_data_of_manifest(
         reason = answers.random_encoder_missing or "no record could be embedded"
         missing["random_encoder"] = reason if controls else "switched off"
     return EvaluationData(
+        gate=scored.gate,
         targets=scored.targets,
         labels=scored.labels,
         scores=scored.scores,
@@ -294,8 +304,9 @@ def _data_of_rows(
     kept = np.flatnonzero((~np.isnan(labels) & ~np.isnan(scores)).any(axis=1))
     listed = list(rows)
     groups = np.array(rows.groups(), dtype=object)
+    verdicts = np.array(answers.quality, dtype=object)
     covariates: dict[str, NDArray[Any]] = {
-        "quality": np.array(answers.quality, dtype=object)[kept],
+        "quality": verdicts[kept],
         "heart_rate": answers.features[kept, FEATURE_NAMES.index(_HEART_RATE)],
         "age": np.array([np.nan if r.age is None else r.age for r in listed])[kept],
         "sex": np.array([normalized_sex(r.sex or "") for r in listed], dtype=object)[kept],
@@ -316,5 +327,6 @@ def _data_of_rows(
         features=features,
         records=np.array([r.record for r in listed], dtype=object)[kept],
         patients_known=any(r.patient is not None for r in listed),
+        gate=GateVerdicts(verdicts[verdicts != ""], groups[verdicts != ""]),
     )
     return data, answers

@@ -26,7 +26,9 @@ def load_network(bundle: Bundle, *, encoder: Any = None) -> tuple[Any, bool]:
     bundle : Bundle
     encoder : torch.nn.Module, optional
         Of a bundle that was made of somebody's own module: a module of that class, with any
-        weights. What is returned can be trained on (``finetune(model=network)``).
+        weights. What is returned can be trained on (``finetune(model=network)``). A module with a
+        classifier of its own gets a fresh one of as many outputs as the bundle has targets, and is
+        returned itself.
 
     Returns
     -------
@@ -46,14 +48,25 @@ def load_network(bundle: Bundle, *, encoder: Any = None) -> tuple[Any, bool]:
         own = Fields(described.configuration)
         if encoder is None:
             raise BundleError(
-                f"its network is the class {own.text('encoder')}, which is no part of ecgfoundry",
+                f"its network is the class {own.text(_class_key(described))}, which is no part "
+                "of ecgfoundry",
                 path=bundle.folder,
                 remedy="Its answers come from the ONNX graph; for its weights, "
                 + how_to_load(described),
             )
         from ecgfoundry.models.networks.own import OwnNetwork
 
-        network = OwnNetwork(encoder, own.whole("features"), own.whole("classes"))
+        if _class_key(described) == "encoder":
+            network = OwnNetwork(encoder, own.whole("features"), own.whole("classes"))
+        else:
+            network = encoder
+            if not hasattr(network, "reset_classifier"):
+                raise BundleError(
+                    f"a {type(encoder).__name__} was given, which has no classifier",
+                    path=bundle.folder,
+                    remedy=f"For its weights, {how_to_load(described)}",
+                )
+            network.reset_classifier(len(bundle.vocabulary.targets))
         takes_presence = False
     else:
         network = create_model(described.name, **described.configuration)
@@ -74,8 +87,13 @@ def how_to_load(architecture: Architecture) -> str:
     architecture : Architecture
         Of a bundle.
     """
-    module, _, name = str(architecture.configuration["encoder"]).partition(":")
+    module, _, name = str(architecture.configuration[_class_key(architecture)]).partition(":")
     return (
         f"build {name} (of {module}) and call ecgfoundry.models.loading.load_network(bundle, "
         f"encoder=the {name})"
     )
+
+
+def _class_key(architecture: Architecture) -> str:
+    """Where the class of somebody's own module is named: an encoder, or a network as it is."""
+    return "encoder" if "encoder" in architecture.configuration else "network"

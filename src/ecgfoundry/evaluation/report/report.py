@@ -29,6 +29,7 @@ from ecgfoundry.evaluation.report.sections import (
     controls_section,
     decisions_section,
     discrimination_section,
+    drift_section,
     quantities_section,
     readers_section,
     subgroups_section,
@@ -71,6 +72,8 @@ def evaluation_report(evaluation: Evaluation) -> str:
             transfer_section(evaluation.transfer, evaluation.not_computed),
         ]
         contents += [("subgroups", "Subgroups"), ("transfer", "Other sets")]
+    sections.append(drift_section(evaluation))
+    contents.append(("drift", "Drift"))
     contents += [("figures", "Figures"), ("methods", "Methods"), ("files", "Input")]
     body = TEMPLATES.render(
         "evaluation",

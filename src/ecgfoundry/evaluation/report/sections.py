@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ecgfoundry.evaluation.controls import CONTROLS
-from ecgfoundry.evaluation.evaluate import NO_DECISIONS, NO_SUBGROUPS, NO_TRANSFER, Evaluation
+from ecgfoundry.evaluation.evaluate import (
+    NO_DECISIONS,
+    NO_DRIFT,
+    NO_SUBGROUPS,
+    NO_TRANSFER,
+    Evaluation,
+)
 from ecgfoundry.evaluation.report.figures import ForestRow, dumbbell_figure, forest_figure
 from ecgfoundry.evaluation.report.tables import (
     DASH,
@@ -43,6 +49,7 @@ __all__ = [
     "controls_section",
     "decisions_section",
     "discrimination_section",
+    "drift_section",
     "quantities_section",
     "readers_section",
     "subgroups_section",
@@ -494,3 +501,50 @@ def _drop_cell(row: TransferRow) -> Cell:
 def _drops(entry: TransferTable) -> str:
     claimed = [(row.target, row.home.auroc, row.away.auroc) for row in entry.rows if row.claim]
     return dumbbell_figure(claimed, entry.home, entry.away)
+
+
+def drift_section(evaluation: Evaluation) -> Markup:
+    """How the evaluated records differ from the validation records."""
+    found = evaluation.drift
+    if found is None:
+        missing = evaluation.not_computed[NO_DRIFT]
+        return _table_section("drift", "Drift", None, missing=missing)
+    heads = ["Target", "Validation", "Answered there", "Answered here", "Estimated here",
+             "Labelled here", "Shifted"]  # fmt: skip
+    rows = [
+        [
+            text_cell(shift.target),
+            number_cell(shift.reference),
+            number_cell(shift.answered_reference),
+            number_cell(shift.answered),
+            interval_cell(
+                Interval(shift.estimated, shift.low, shift.high, method="", level=0.95, people=0)
+            ),
+            number_cell(shift.observed),
+            quiet_cell(shift.problem, right=False)
+            if shift.shifted is None
+            else text_cell("yes" if shift.shifted else "no"),
+        ]
+        for shift in found.prevalence
+    ]
+    return _table_section(
+        "drift", "Drift", Table(heads, rows) if rows else None,
+        before=f"Shares of records, against {found.reference_records:,} validation records of "
+        f"{found.reference_patients:,} patients. What is estimated here comes from the answers "
+        "and from the confusions in validation, without the labels, and holds where each class "
+        "looks as it did there; labels outside its interval say that it does not.",
+        after=_quality_words(evaluation),
+    )  # fmt: skip
+
+
+def _quality_words(evaluation: Evaluation) -> str:
+    quality = None if evaluation.drift is None else evaluation.drift.quality
+    if quality is None:
+        return ""
+    p = p_cell(quality.p_value).text
+    return (
+        f"Quality gate: {quality.refused:.1%} of {quality.records:,} records refused and "
+        f"{quality.flagged:.1%} with a warning, in validation {quality.refused_reference:.1%} "
+        f"and {quality.flagged_reference:.1%} of {quality.records_reference:,} "
+        f"(people exchanged at random: p {p})."
+    )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import TrainingError
 
-__all__ = ["OwnNetwork"]
+__all__ = ["OwnNetwork", "own_configuration"]
 
 
 class OwnNetwork(nn.Module):
@@ -28,10 +28,9 @@ class OwnNetwork(nn.Module):
 
     def __init__(self, encoder: nn.Module, features: int, classes: int) -> None:
         super().__init__()
-        kind = type(encoder)
         self.encoder = encoder
         self.features = features
-        self._name = f"{kind.__module__}:{kind.__qualname__}"
+        self._name = _class_of(encoder)
         self.classifier = nn.Linear(features, classes)
 
     @classmethod
@@ -89,3 +88,22 @@ class OwnNetwork(nn.Module):
         """Return the logits (batch, classes)."""
         logits: Tensor = self.classifier(self.forward_features(x))
         return logits
+
+
+def own_configuration(network: nn.Module) -> JsonObject:
+    """Return what a bundle says about a network that no architecture of the registry can build.
+
+    Parameters
+    ----------
+    network : nn.Module
+        An :class:`OwnNetwork`, or a module with ``forward_features``, ``reset_classifier`` and
+        ``config`` of its own, whose class is named beside its settings.
+    """
+    if isinstance(network, OwnNetwork):
+        return network.config
+    return {"settings": network.config, "network": _class_of(network)}
+
+
+def _class_of(module: nn.Module) -> str:
+    kind = type(module)
+    return f"{kind.__module__}:{kind.__qualname__}"

@@ -10,6 +10,7 @@ from torch import nn
 
 from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.loading import OWN
+from ecgfoundry.models.networks.own import own_configuration
 from ecgfoundry.models.onnx_graph import fits_float16
 from ecgfoundry.tasks import Readout
 from ecgfoundry.training.results.package import BundleDescription, package
@@ -54,10 +55,11 @@ def save_bundle(
         for key, tensor in network.cpu().state_dict().items()
     }
     save_file(stored, folder.path / "model.safetensors")
-    folder.write_json("config.json", {"configuration": network.config})
+    own = network if description.architecture == OWN else None
+    configuration = network.config if own is None else own_configuration(own)
+    folder.write_json("config.json", {"configuration": configuration})
     folder.write_json("calibration.json", readout.to_dict())
     folder.write_json("metrics.json", {"metrics": [metric.to_dict() for metric in metrics]})
-    own = network if description.architecture == OWN else None
     return package(
         description, folder.path, folder.path / "bundle",
         metrics=metrics, notes=notes, network=own,

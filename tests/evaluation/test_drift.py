@@ -1,0 +1,126 @@
+"""Drift against numbers that follow from how the records were made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ecgfoundry.evaluation.cohort import EvaluationData, GateVerdicts, Thresholds
+from ecgfoundry.evaluation.drift import class_shares, drift, quality_shift
+from ecgfoundry.evaluation.evaluate import evaluate
+from ecgfoundry.evaluation.report.report import evaluation_report
+from ecgfoundry.evaluation.settings import Settings
+
+QUICK = Settings(draws=200)
+DECIDED = Thresholds({"AF": 0.5}, "by hand")
+
+
+def af(true_positive: int, missed: int, false_alarm: int, right: int, **more) -> EvaluationData:
+    """So many records of each kind, each of a person of its own."""
+    counts = (true_positive, missed, false_alarm, right)
+    label = np.repeat([1.0, 1.0, 0.0, 0.0], counts)[:, None]
+    score = np.repeat([0.9, 0.1, 0.9, 0.1], counts)[:, None]
+    return EvaluationData(("AF",), label, score, np.arange(sum(counts)), **more)
+
+
+HOME = af(90, 10, 80, 320)
+"""Sensitivity 0.9, specificity 0.8, prevalence 0.2."""
+
+
+def gate(good: int, usable: int, refused: int) -> GateVerdicts:
+    verdicts = np.array(["good"] * good + ["usable"] * usable + ["refused"] * refused, dtype=object)
+    return GateVerdicts(verdicts, np.arange(len(verdicts)))
+
+
+def test_prevalence_of_one_target_is_that_of_rogan_and_gladen() -> None:
+    # (0.41 - 0.2) / (0.9 + 0.8 - 1) = 0.3
+    found = class_shares(np.array([[320.0, 10.0], [80.0, 90.0]]), np.array([590.0, 410.0]))
+    np.testing.assert_allclose(found, [0.7, 0.3], rtol=1e-12)
+    # Fewer answers than false alarms at home: none, and never fewer than none.
+    found = class_shares(np.array([[320.0, 10.0], [80.0, 90.0]]), np.array([900.0, 100.0]))
+    np.testing.assert_allclose(found, [1.0, 0.0], atol=1e-12)
+
+
+def test_prevalence_of_three_classes_solves_the_confusions() -> None:
+    joint = np.array([[80.0, 20.0, 10.0], [10.0, 60.0, 10.0], [10.0, 20.0, 80.0]])
+    # A half, 0.3 and 0.2 of the classes: 0.8*0.5 + 0.2*0.3 + 0.1*0.2 = 0.48, and so on.
+    found = class_shares(joint, np.array([480.0, 250.0, 270.0]))
+    np.testing.assert_allclose(found, [0.5, 0.3, 0.2], rtol=1e-12)
+
+
+def test_what_is_not_told_apart_is_not_estimated() -> None:
+    found = class_shares(np.array([[50.0, 50.0], [50.0, 50.0]]), np.array([10.0, 20.0]))
+    assert np.isnan(found).all()
+
+
+def test_a_shift_is_found_and_the_same_prevalence_is_none() -> None:
+    away = af(540, 60, 80, 320, fit=HOME, thresholds=DECIDED)  # the same rates, 600 of 1000
+    found, _ = drift(away, QUICK)
+    assert found is not None
+    (shift,) = found.prevalence
+    assert (shift.reference, shift.observed) == (0.2, 0.6)
+    assert shift.answered_reference == pytest.approx(0.34)
+    assert shift.answered == pytest.approx(0.62)
+    assert shift.estimated == pytest.approx(0.6)
+    assert 0.5 < shift.low < 0.6 < shift.high < 0.7 and shift.shifted is True
+    same, _ = drift(replace(HOME, fit=HOME, thresholds=DECIDED), QUICK)
+    assert same is not None
+    assert same.prevalence[0].estimated == pytest.approx(0.2)
+    assert same.prevalence[0].shifted is False
+
+
+def test_few_records_and_few_people_are_said() -> None:
+    few, _ = drift(af(20, 20, 20, 20, fit=af(4, 5, 20, 20), thresholds=DECIDED), QUICK)
+    assert few is not None and np.isnan(few.prevalence[0].estimated)
+    assert few.prevalence[0].problem == "a class has fewer than 10 reference records"
+    one_person = replace(af(54, 6, 8, 32, fit=HOME, thresholds=DECIDED), patients=np.zeros(100))
+    found, _ = drift(one_person, QUICK)
+    assert found is not None and found.prevalence[0].estimated == pytest.approx(0.6)
+    assert found.prevalence[0].shifted is None
+    assert found.prevalence[0].problem == "no interval: fewer than 30 people"
+
+
+def test_classes_that_exclude_each_other_are_estimated_together() -> None:
+    def of(joint: list[list[int]], **more) -> EvaluationData:
+        said, truth = np.indices((3, 3)).reshape(2, 9).repeat(np.ravel(joint), axis=1)
+        eye = np.eye(3)
+        rows = np.arange(len(said))
+        return EvaluationData(("N", "A", "O"), eye[truth], eye[said], rows, multiclass=True, **more)
+
+    home = of([[80, 20, 10], [10, 60, 10], [10, 20, 80]])
+    away = of([[400, 60, 20], [50, 180, 20], [50, 60, 160]], fit=home)
+    found, _ = drift(away, QUICK)
+    assert found is not None
+    assert [s.estimated for s in found.prevalence] == pytest.approx([0.5, 0.3, 0.2])
+    assert [s.observed for s in found.prevalence] == pytest.approx([0.5, 0.3, 0.2])
+
+
+def test_quality_is_compared_by_person() -> None:
+    found = quality_shift(gate(90, 8, 2), gate(50, 30, 20), seed=0)
+    assert (found.refused_reference, found.refused) == (0.02, 0.2)
+    assert (found.flagged_reference, found.flagged) == (0.08, 0.3)
+    assert found.p_value == 0.001  # the smallest of 999 permutations
+    # Three people against three, one of each kind: 2 of the 20 ways to deal them are as far.
+    three = quality_shift(gate(3, 0, 0), gate(0, 0, 3), seed=0)
+    assert three.p_value == pytest.approx(0.1, abs=0.03)
+    # The same records of one person on either side prove nothing.
+    alone = GateVerdicts(gate(0, 0, 30).verdicts, np.zeros(30))
+    one = GateVerdicts(gate(30, 0, 0).verdicts, np.zeros(30))
+    assert quality_shift(one, alone, seed=0).p_value == 1.0
+
+
+def test_the_evaluation_and_its_report_say_it() -> None:
+    home = replace(HOME, gate=gate(490, 5, 5))
+    away = af(540, 60, 80, 320, fit=home, thresholds=DECIDED, gate=gate(900, 0, 100))
+    evaluation = evaluate(away, replace(QUICK, controls=False))
+    document = evaluation.document["drift"]
+    assert document["prevalence"][0]["shifted"] is True
+    assert document["quality"]["refused"] == 0.1 and document["reference_records"] == 500
+    page = evaluation_report(evaluation)
+    assert 'id="drift"' in page and "10.0% of 1,000 records refused" in page
+    without = evaluate(replace(away, fit=None), replace(QUICK, controls=False))
+    assert without.document["drift"] is None
+    assert "no validation records" in str(without.document["not_computed"]["drift"])
+    assert "Not computed: no validation records" in evaluation_report(without)
