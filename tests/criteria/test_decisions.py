@@ -58,6 +58,17 @@ def test_the_network_decides_on_fibrillation_and_the_rest_follows() -> None:
     assert "SINUS RHYTHM" in fibrillation.contradicts
 
 
+def test_a_network_that_names_the_rate_does_not_deny_sinus_rhythm() -> None:
+    fast = Built(values={"heart_rate_bpm": 117.0, "atrial_rate_bpm": 117.0}, rr_s=60 / 117)
+    tachycardia, sinus = Found("SINUS TACHYCARDIA", 0.81), Found("SINUS RHYTHM", 0.03)
+    rhythm = joined(fast, tachycardia, sinus)["SINUS RHYTHM"]
+    assert (rhythm.present, rhythm.possible, rhythm.caveat) == (True, False, "")
+    assert (rhythm.decided_by, rhythm.probability) == ("criteria", 0.03)
+    # Without a rate named, it is a denial.
+    rhythm = joined(fast, Found("SINUS TACHYCARDIA", 0.2), sinus)["SINUS RHYTHM"]
+    assert (rhythm.possible, rhythm.caveat) == (True, "The network says absent.")
+
+
 def test_the_network_takes_back_the_criterion_of_fibrillation() -> None:
     found = joined(CASES["ATRIAL FIBRILLATION"][0], Found("ATRIAL FIBRILLATION", 0.1))
     assert found["ATRIAL FIBRILLATION"].present is False

@@ -585,7 +585,7 @@ def test_batches_of_views_show_each_record_twice() -> None:
 
 def test_views_are_disturbed_slightly() -> None:
     one = np.ones((800, 12, 130), np.float16)
-    packed = ptbxl_members._disturbed(
+    packed = ptbxl_members.disturbed(
         one, 2 * one, np.ones((800, 6), np.float16), np.zeros((800, 6), np.float16),
         np.ones((800, 12), np.float32), np.random.default_rng(0),
     )  # fmt: skip

@@ -61,7 +61,7 @@ def test_snomed_identifiers_have_the_right_check_digit() -> None:
     for target in available_label_maps()["snomed-ct"]:
         for code in load_label_map("snomed-ct", target).codes:
             assert sctid_is_valid(code), code
-    for name in ("ecgfounder-150", "cinc2017-rhythm", "code-6"):
+    for name in ("ecgfounder-150", "cinc2017-rhythm", "code-6", "ptbxl-diagnosis"):
         for item in load_vocabulary(name).targets:
             code = item.codes.get("SNOMED CT")
             assert code is None or sctid_is_valid(code), item
@@ -88,7 +88,7 @@ def test_modifiers_and_comparisons_are_never_a_target_across_vocabularies() -> N
 
 def test_codes_of_the_vocabularies_map_to_themselves() -> None:
     """A target's own SNOMED CT code must lead to it, unless it is only a modifier."""
-    for name in ("cinc2017-rhythm", "code-6", "ecgfounder-150"):
+    for name in ("cinc2017-rhythm", "code-6", "ecgfounder-150", "ptbxl-diagnosis"):
         label_map = load_label_map("snomed-ct", name)
         for target in load_vocabulary(name).targets:
             code = target.codes.get("SNOMED CT")
@@ -153,6 +153,62 @@ def test_relations_have_no_cycles(source: str, target: str) -> None:
     exact = {r.source_code: r.target for r in label_map.rows if r.relation == "exact"}
     returned = {(r.source_code, r.target) for r in back.rows if r.relation == "exact"}
     assert {(name, code) for code, name in exact.items()} == returned
+
+
+@pytest.mark.parametrize(
+    ("source", "codes", "present", "left_open"),
+    [
+        # SNOMED CT (Challenges 2020 and 2021): codes as in dx_mapping_scored.csv and _unscored.csv.
+        ("snomed-ct", ["164889003"], ["ATRIAL FIBRILLATION"], []),
+        ("snomed-ct", ["426783006"], ["SINUS RHYTHM"], []),  # NORM: see below
+        ("snomed-ct", ["270492004"], ["1AVB", "CD"], []),
+        ("snomed-ct", ["713426002"], ["CD", "INCOMPLETE RIGHT BUNDLE BRANCH BLOCK"], []),
+        ("snomed-ct", ["713427006"], ["CD", "RIGHT BUNDLE BRANCH BLOCK"], []),
+        ("snomed-ct", ["164909002"], ["CD", "LEFT BUNDLE BRANCH BLOCK"], []),
+        ("snomed-ct", ["445118002"], ["CD", "LEFT ANTERIOR FASCICULAR BLOCK"], []),
+        ("snomed-ct", ["164873001"], ["HYP", "LEFT VENTRICULAR HYPERTROPHY"], []),
+        ("snomed-ct", ["284470004"], ["PREMATURE ATRIAL COMPLEXES"], []),
+        (
+            "snomed-ct", ["6374002"], ["CD"],
+            ["LEFT BUNDLE BRANCH BLOCK", "RIGHT BUNDLE BRANCH BLOCK"],
+        ),
+        # PTB-XL: the statement itself, and its superclass by scp_statements.csv.
+        ("scp-ecg", ["IMI"], ["INFERIOR INFARCT", "MI"], []),
+        ("scp-ecg", ["ILMI"], ["MI"], ["INFERIOR INFARCT"]),
+        ("scp-ecg", ["QWAVE"], ["QWAVE"], ["MI"]),
+        ("scp-ecg", ["NORM", "SR"], ["NORM", "SINUS RHYTHM"], []),
+        ("scp-ecg", ["ISCAL", "LOWT"], ["ISCAL", "LOWT", "STTC"], []),
+        # SPH: AHA/ACC/HRS statements 50 (atrial fibrillation), 106 (complete RBBB), 161 (inferior).
+        ("aha", ["50", "106"], ["ATRIAL FIBRILLATION", "CD", "RIGHT BUNDLE BRANCH BLOCK"], []),
+        ("aha", ["21"], ["SINUS TACHYCARDIA"], ["NORM"]),
+        ("aha", ["161"], ["INFERIOR INFARCT", "MI"], []),
+        ("cpsc2018", ["PAC"], ["PREMATURE ATRIAL COMPLEXES"], []),
+        ("cpsc2018", ["STD"], ["STD_"], []),
+        ("code-6", ["1dAVb", "ST"], ["1AVB", "CD", "SINUS TACHYCARDIA"], []),
+        # LUDB has no map to SCP-ECG: its statements come by way of the 150.
+        ("ludb", ["scar formation: inferior wall"], ["INFERIOR INFARCT", "MI"], []),
+        ("ludb", ["irregular sinus rhythm"], ["SINUS RHYTHM"], []),
+    ],
+)  # fmt: skip
+def test_superclasses_and_statements_together(
+    source: str, codes: list[str], present: list[str], left_open: list[str]
+) -> None:
+    label_map = load_label_map(source, "ptbxl-diagnosis")
+    answers = label_map.apply(dict.fromkeys(label_map.codes, 0.0) | dict.fromkeys(codes, 1.0))
+    assert sorted(name for name, value in answers.items() if value == 1.0) == present
+    assert sorted(name for name, value in answers.items() if value is None) == left_open
+
+
+def test_the_codes_of_a_challenge_lead_to_nineteen_of_twenty_five() -> None:
+    """No SNOMED CT code of the Challenges makes one of these present, so none gets a column."""
+    targets = set(load_vocabulary("ptbxl-diagnosis").names)
+    assert targets - set(load_label_map("snomed-ct", "ptbxl-diagnosis").scoring) == {
+        "NORM", "ANTEROSEPTAL INFARCT", "INFERIOR INFARCT", "ISCAL", "NDT", "LOWT",
+    }  # fmt: skip
+    assert set(load_label_map("scp-ecg", "ptbxl-diagnosis").scoring) == targets
+    assert [source for source, target in MAPS if target == "ptbxl-diagnosis"] == [
+        "aha", "code-6", "cpsc2018", "ludb", "scp-ecg", "snomed-ct",
+    ]  # fmt: skip
 
 
 def test_superclasses_exclude_what_ptbxl_itself_excludes() -> None:

@@ -100,8 +100,8 @@ def manifest(
     option
         key=value, as 'ecgfoundry datasets list NAME' names them; repeat for several.
     vocabulary
-        Map the targets to this vocabulary of a bundle: ptbxl-superclass, cinc2017-rhythm,
-        ecgfounder-150, scp-ecg or code-6, through the reviewed label maps.
+        Map the targets to this vocabulary of a bundle: ptbxl-superclass, ptbxl-diagnosis,
+        cinc2017-rhythm, ecgfounder-150, scp-ecg or code-6, through the reviewed label maps.
     intervals
         CSV to write annotated stretches of rhythm to (record, start_s, end_s, label).
     report

@@ -103,6 +103,11 @@ DECIDERS: Mapping[str, Decider] = {
 """Where a statement has another decider than its group."""
 
 
+_RATED = ("SINUS BRADYCARDIA", "SINUS TACHYCARDIA")
+"""What a network names INSTEAD of sinus rhythm, as its labels do (PTB-XL, 12SL); the criterion of
+sinus rhythm is about its origin alone and holds beside them."""
+
+
 def decider_of(statement: Statement) -> Decider:
     """Return who decides on a statement for which there are a criterion and a network."""
     own = DECIDERS.get(statement.name)
@@ -144,20 +149,31 @@ def join(
     by_name: dict[str, NetworkFinding] = {}
     for finding in findings:
         by_name.setdefault(ALIASES.get(finding.name, finding.name), finding)
+    rated = any(by_name[name].present for name in _RATED if name in by_name)
     joined = []
     for statement in statements:
         found = by_name.pop(statement.name, None)
-        joined.append(statement if found is None else _joined(statement, found))
+        if found is None:
+            joined.append(statement)
+        elif statement.name == "SINUS RHYTHM" and rated and statement.present is not None:
+            joined.append(_beside(statement, found))
+        else:
+            joined.append(_joined(statement, found))
     joined.extend(_of_network(name, finding) for name, finding in by_name.items())
     return with_contradictions(joined)
 
 
-def _joined(statement: Statement, finding: NetworkFinding) -> Statement:
-    beside = replace(
+def _beside(statement: Statement, finding: NetworkFinding) -> Statement:
+    """Return the statement as the criteria decided it, with the network's probability shown."""
+    return replace(
         statement,
         probability=finding.probability,
         evidence=(*statement.evidence, *_evidence(finding)),
     )
+
+
+def _joined(statement: Statement, finding: NetworkFinding) -> Statement:
+    beside = _beside(statement, finding)
     if finding.present is None:
         return beside
     if statement.present is None:

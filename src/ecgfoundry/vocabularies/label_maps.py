@@ -12,8 +12,10 @@ source to the target:
 
 Only ``exact`` and ``narrower`` score. A source that is broader or related and present makes a
 target missing where nothing else makes it present: such a record is neither a positive nor a clean
-negative. Statements of the 150 that compare with an earlier ECG, and their modifiers, are a target
-only for the reports they come from (``12sl``, ``mimic-iv-ecg``), never across vocabularies.
+negative. Nobody writes a map to ``ptbxl-diagnosis``: it is composed of the maps to the vocabularies
+that this one is made of (:func:`_composed`). Statements of the 150 that compare with an earlier
+ECG, and their modifiers, are a target only for the reports they come from (``12sl``,
+``mimic-iv-ecg``), never across vocabularies.
 """
 
 from __future__ import annotations
@@ -21,10 +23,11 @@ from __future__ import annotations
 import csv
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from ecgfoundry.errors import VocabularyError
+from ecgfoundry.vocabularies.loading import load_vocabulary
 
 __all__ = [
     "RELATIONS",
@@ -196,8 +199,77 @@ def load_label_map(source: str, target: str) -> LabelMap:
 
 @functools.cache
 def _rows_of(source: str) -> tuple[MapRow, ...]:
+    written = _written(source)
+    if not any(row.target_vocabulary == _SUPERCLASSES for row in written):
+        return written
+    return (*written, *_composed(source, written))
+
+
+@functools.cache
+def _written(source: str) -> tuple[MapRow, ...]:
     text = (files(__package__) / "maps" / f"{source}.csv").read_text(encoding="utf-8")
     return tuple(MapRow(**row) for row in csv.DictReader(text.splitlines()))
+
+
+_DIAGNOSIS, _SUPERCLASSES = "ptbxl-diagnosis", "ptbxl-superclass"
+_STATEMENTS, _LABELS = "scp-ecg", "ecgfounder-150"
+
+
+def _composed(source: str, written: tuple[MapRow, ...]) -> list[MapRow]:
+    """Return the rows to ``ptbxl-diagnosis``: superclasses, and statements by their SCP-ECG codes.
+
+    A statement of PTB-XL is itself. Any other code is to a target what the map to ``scp-ecg`` says
+    of its statement, or the map to ``ecgfounder-150`` of the label that equals this statement
+    (the way of LUDB, which has no map to ``scp-ecg``).
+    """
+    superclasses = set(load_vocabulary(_SUPERCLASSES).names)
+    statements = {
+        target.codes["SCP-ECG"]: target.name
+        for target in load_vocabulary(_DIAGNOSIS).targets
+        if target.name not in superclasses
+    }
+    labels = {
+        row.target: statements[row.source_code]
+        for row in _written(_STATEMENTS)
+        if row.target_vocabulary == _LABELS
+        and row.relation == "exact"
+        and row.source_code in statements
+    }
+    names = {
+        _SUPERCLASSES: {name: name for name in superclasses},
+        _STATEMENTS: statements,
+        _LABELS: labels,
+    }
+    found: dict[tuple[str, str], MapRow] = {}
+    sources = {row.source_code: row for row in written if row.target_vocabulary == _SUPERCLASSES}
+    for code, row in sources.items():
+        if source == _STATEMENTS and code in statements:
+            found[code, statements[code]] = replace(
+                row,
+                target_vocabulary=_DIAGNOSIS,
+                target=statements[code],
+                relation="exact",
+                note="the statement itself",
+            )
+    for vocabulary, targets in names.items():
+        for row in written:
+            if row.target_vocabulary == vocabulary and row.target in targets:
+                target = targets[row.target]
+                taken = replace(row, target_vocabulary=_DIAGNOSIS, target=target)
+                found.setdefault((row.source_code, target), taken)
+    mapped = {code for code, _ in found}
+    nothing = (
+        replace(
+            row,
+            target_vocabulary=_DIAGNOSIS,
+            target="",
+            relation="unmapped",
+            note="none of the superclasses and none of the statements",
+        )
+        for code, row in sources.items()
+        if code not in mapped
+    )
+    return [*found.values(), *nothing]
 
 
 # Verhoeff's dihedral check (Error Detecting Decimal Codes, 1969), as SNOMED CT uses it.
