@@ -204,8 +204,14 @@ def test_start_times(tmp_path: Path) -> None:
     low = '<effectiveTime><low value="20240102"/><center value="20230102"/></effectiveTime>'
     centre = '<effectiveTime><center value="20220304"/></effectiveTime>'
     assert loaded(tmp_path, series(SIMPLE, more=low)).start_time == dt.datetime(2024, 5, 6, 7, 8, 9)
-    assert loaded(tmp_path, series(bare, more=low)).start_time == dt.datetime(2024, 1, 2)
-    assert loaded(tmp_path, series(bare), centre).start_time == dt.datetime(2022, 3, 4)
+    for text, day in (
+        (loaded(tmp_path, series(bare, more=low)), "20240102"),
+        (loaded(tmp_path, series(bare), centre), "20220304"),
+    ):
+        assert (text.start_time, text.header["start_date"]) == (None, day)
+    at_noon = low.replace("20240102", "202401021200")
+    noon = dt.datetime(2024, 1, 2, 12)
+    assert loaded(tmp_path, series(bare, more=at_noon)).start_time == noon
     assert loaded(tmp_path, series(bare)).start_time is None
 
 

@@ -202,8 +202,9 @@ def test_demographics(body: bytes, subject: Subject) -> None:
         (bytes([24, 0, 0]), None),
         (bytes([0, 60, 0]), None),
         (bytes([0, 0, 60]), None),
-        (bytes([7]), dt.datetime(2024, 5, 6, 7)),
-        (b"", dt.datetime(2024, 5, 6)),
+        (bytes([7, 8]), dt.datetime(2024, 5, 6, 7, 8)),
+        (bytes([7]), None),
+        (b"", None),
     ],
 )
 def test_start_times(clock: bytes, start: dt.datetime | None) -> None:

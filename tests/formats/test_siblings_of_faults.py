@@ -14,8 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 from layouts import dicom_file, ecg_like, edf_file, ishne_file, mfer_file, scp_file
-from vendor_files import aecg_series, aecg_xml, muse_xml
+from vendor_files import (
+    aecg_series,
+    aecg_xml,
+    cardiosoft_xml,
+    kardia_json,
+    mortara_xml,
+    muse_xml,
+)
 
+from ecgfoundry import interpret
 from ecgfoundry.errors import LeadError, SignalError, UnsupportedVariantError
 from ecgfoundry.formats.files import inspect, read
 from ecgfoundry.formats.writers import write
@@ -280,6 +288,76 @@ def test_a_start_that_cannot_be_read_is_kept_as_it_stands(tmp_path: Path) -> Non
         assert recording.start_time is None, path
         assert recording.header["start_date"] == stated
     assert "start_date" not in read(wfdb_of(tmp_path, "10:20:30 25/03/2019")).header
+
+
+def date_alone(folder: Path, kind: str) -> Path:
+    """A file that states a date and no time of day."""
+    leads = ("I", "II", *TWELVE[6:])
+    recording = Recording.from_array(X[:8], sampling_rate=RATE, leads=leads, unit="uV")
+    path = folder / f"{kind}.xml"
+    if kind == "muse":
+        path.write_bytes(muse_xml(recording).replace(b">09:21:07<", b"><"))
+    elif kind == "aecg":
+        path.write_bytes(aecg_of("20150331"))
+    elif kind == "cardiosoft":
+        text = cardiosoft_xml(recording)
+        for part in (b"<Hour>9</Hour>", b"<Minute>5</Minute>", b"<Second>1</Second>"):
+            assert part in text
+            text = text.replace(part, b"")
+        path.write_bytes(text)
+    elif kind.startswith("mortara"):
+        # With the hour alone, its digits once were a moment of another day.
+        day = b"20201231" if kind == "mortara" else b"2020123114"
+        path.write_bytes(mortara_xml(recording).replace(b"20170203112233", day))
+    elif kind == "kardia":
+        path = folder / "x.json"
+        path.write_bytes(kardia_json(recording, leads=("I",)).replace(b"T10:11:12.500Z", b""))
+    elif kind == "ishne":
+        path = ishne_file(folder / "x.ecg", X[:1], codes=[5], rate=500)
+        content = path.read_bytes()
+        path.write_bytes(content[:150] + struct.pack("<3h", -9, -9, -9) + content[156:])
+    elif kind == "scp":
+        path = scp_file(folder / "x.scp", [X[0]], codes=[1], samples=2500)
+        clock = struct.pack("<BH", 26, 3)
+        path.write_bytes(path.read_bytes().replace(clock, struct.pack("<BH", 200, 3)))
+    elif kind == "dicom":
+        return dicom(folder, lambda d: setattr(d, "AcquisitionDateTime", "20240506"))
+    elif kind == "npy":
+        path = folder / "x.npy"
+        np.save(path, X[:1])
+        about = '{"leads": ["I"], "unit": "uV", "sampling_rate": 500, "start_time": "2024-05-06"}'
+        (folder / "x.json").write_text(about)
+    else:
+        return wfdb_of(folder, "25/03/2019")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "stated"),
+    [
+        ("muse", "03-31-2015"),
+        ("aecg", "20150331"),
+        ("cardiosoft", "7 6 2014"),
+        ("mortara", "20201231"),
+        ("mortara-hour", "2020123114"),
+        ("kardia", "2021-05-04"),
+        ("ishne", "2010-03-02"),
+        ("scp", "2024-05-06"),
+        ("dicom", "20240506"),
+        ("npy", "2024-05-06"),
+        ("wfdb", "25/03/2019"),
+    ],
+)
+def test_a_date_alone_does_not_begin_at_midnight(tmp_path: Path, kind: str, stated: str) -> None:
+    recording = read(date_alone(tmp_path, kind))
+    assert recording.start_time is None
+    assert recording.header["start_date"] == stated
+
+
+def test_a_start_that_cannot_be_read_is_said_in_the_answer(tmp_path: Path) -> None:
+    answer = interpret(wfdb_of(tmp_path, "10:20:30 03/25/2019"), model="rhythm-single-lead-edge")
+    words = "the start '10:20:30 03/25/2019' is no date with a time of day: the answer has no start"
+    assert [w.message for w in answer.warnings if w.code == "start-not-read"] == [words]
 
 
 def test_the_zone_of_scp(tmp_path: Path) -> None:

@@ -172,7 +172,8 @@ def test_muse_measurements(tmp_path: Path, block: str) -> None:
         ("03-31-2015", "09:21:07", dt.datetime(2015, 3, 31, 9, 21, 7)),
         ("03/31/2015", "09:21:07", dt.datetime(2015, 3, 31, 9, 21, 7)),
         ("2015-03-31", "09:21:07", dt.datetime(2015, 3, 31, 9, 21, 7)),
-        ("03-31-2015", "", dt.datetime(2015, 3, 31)),
+        ("03-31-2015", "09:21", dt.datetime(2015, 3, 31, 9, 21)),
+        ("03-31-2015", "", None),
         ("31-03-2015", "09:21:07", None),
     ],
 )
@@ -186,7 +187,7 @@ def test_muse_dates(tmp_path: Path, date: str, time: str, expected: dt.datetime 
     around += element("MuseInfo", element("MuseVersion", "9.0"))
     recording = loaded(tmp_path, muse(muse_lead("V2", 1), around=around))
     assert recording.start_time == expected
-    assert recording.subject == Subject(54.0 if expected else None, "male", "P1")
+    assert recording.subject == Subject(None if date[:2] == "31" else 54.0, "male", "P1")
     assert (recording.header["status"], recording.header["institution"]) == ("Confirmed", "Site")
     assert dict(recording.device) == {
         "manufacturer": "GE", "model": "MAC", "software": "9", "muse_version": "9.0",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecgfoundry.formats.base import RecordingInfo
+from ecgfoundry.formats.common.document import START_DATE
 from ecgfoundry.formats.common.filters import states_filters
 from ecgfoundry.inference.windows import InputLeads
 from ecgfoundry.leads import canonical_lead
@@ -62,6 +63,10 @@ def recording_warnings(
     if recording.header.get("gain") == "assumed":
         words = "the file does not state its gain: amplitudes in mV are not to be relied on"
         result.append(Notice("gain-assumed", words))
+    stated = recording.header.get(START_DATE)
+    if stated:
+        words = f"the start '{stated}' is no date with a time of day: the answer has no start"
+        result.append(Notice("start-not-read", words))
     age = recording.subject.age
     if age is not None and age < ADULT_AGE:
         words = f"the person is {age:g} years old; no figure of this model is for children"

@@ -32,6 +32,8 @@ from ecgfoundry.formats.common.channels import (
     known_non_ecg_kind,
     no_lead_error,
 )
+from ecgfoundry.formats.common.document import START_DATE
+from ecgfoundry.formats.common.moments import iso_moment
 from ecgfoundry.formats.common.multichannel import part_annotations
 from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.leads import canonical_lead, normalize_lead_names
@@ -147,7 +149,7 @@ def stated_from_mapping(content: Mapping[str, Any], path: Path) -> Stated:
     content = _with_about(content, path)
     if "device" in content and not isinstance(content["device"], dict):
         content = {**content, "device": {"model": content["device"]}}  # a side-car's one word
-    identifier = content.get("identifier")
+    identifier, about = content.get("identifier"), _about(content, path)
     return Stated(
         leads=None if leads is None else tuple(leads),
         unit=unit,
@@ -157,8 +159,9 @@ def stated_from_mapping(content: Mapping[str, Any], path: Path) -> Stated:
             sex=parse_sex(content.get("sex")),
             identifier=identifier if isinstance(identifier, str) and identifier else None,
         ),
-        header={str(key): str(value) for key, value in content.items() if key not in _KNOWN},
-        about=_about(content, path),
+        header={str(key): str(value) for key, value in content.items() if key not in _KNOWN}
+        | _day_alone(content, about),
+        about=about,
         leads_are_certain=content.get("writer") == WRITER,
     )
 
@@ -177,6 +180,23 @@ def _with_about(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     return {**inner, **{key: value for key, value in content.items() if key != "about"}}
 
 
+def _day_alone(content: Mapping[str, Any], about: About | None) -> dict[str, str]:
+    start = content.get("start_time")
+    return {START_DATE: str(start)} if start and about and about.start_time is None else {}
+
+
+def _moment(text: str) -> dt.datetime | None:
+    """Return a start, None where it is a date alone.
+
+    Raises
+    ------
+    TypeError, ValueError
+        What is no date of ISO 8601.
+    """
+    dt.datetime.fromisoformat(text)
+    return iso_moment(text)
+
+
 def _about(content: Mapping[str, Any], path: Path) -> About | None:
     if not _BESIDE & set(content):
         return None
@@ -184,7 +204,7 @@ def _about(content: Mapping[str, Any], path: Path) -> About | None:
     try:
         start = content.get("start_time")
         return About(
-            start_time=None if start is None else dt.datetime.fromisoformat(start),
+            start_time=None if start is None else _moment(start),
             device={str(key): str(value) for key, value in device.items()},
             annotations=tuple(_mark(entry) for entry in content.get("annotations", [])),
             mains_frequency=None if mains is None else float(mains),

@@ -22,6 +22,8 @@ import numpy as np
 
 from ecgfoundry.errors import FormatError, LimitError, TruncatedFileError
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
+from ecgfoundry.formats.common.document import START_DATE
+from ecgfoundry.formats.common.moments import day_text
 from ecgfoundry.formats.common.multichannel import (
     check_samples,
     named_channels,
@@ -67,6 +69,7 @@ _PACEMAKERS = {
 }
 _SEXES = {1: "male", 2: "female"}
 _NO_VALUE = -9
+_BORN_ON, _RECORDED_ON = 132, 138
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,6 @@ def _read_header(path: Path) -> _Header:
             f"lead {bad[0] + 1} has a resolution of {resolutions[bad[0]]} nV", path=path
         )
     (stated_crc,) = struct.unpack_from("<H", raw, 8)
-    start_time = _start_time(raw)
     per_lead = _samples_per_lead(samples, leads, size - data_offset, path)
     behind = size - data_offset - per_lead * leads * 2
     return _Header(
@@ -197,8 +199,8 @@ def _read_header(path: Path) -> _Header:
         names=_lead_names(codes[:leads]),
         resolutions=tuple(resolutions[:leads]),
         sampling_rate=rate,
-        start_time=start_time,
-        subject=_subject(raw, start_time),
+        start_time=_start_time(raw),
+        subject=_subject(raw),
         device={key: value for key, value in (("model", plain_text(raw[232:272])),) if value},
         fields=_fields(raw, qualities[:leads], "verified" if checked == stated_crc else "mismatch")
         | ({"trailing_bytes": str(behind)} if behind > 0 else {}),
@@ -229,24 +231,27 @@ def _lead_names(codes: list[int]) -> tuple[str, ...]:
 
 
 def _start_time(raw: bytes) -> dt.datetime | None:
-    day, month, year = struct.unpack_from("<3h", raw, 138)
+    day = _date(raw, _RECORDED_ON)
     hour, minute, second = struct.unpack_from("<3h", raw, 150)
     try:
-        if hour == minute == second == _NO_VALUE:
-            hour = minute = second = 0
-        return dt.datetime(year, month, day, hour, minute, second)
+        clock = dt.time(hour, minute, 0 if second == _NO_VALUE else second)
+    except ValueError:
+        return None
+    return None if day is None else dt.datetime.combine(day, clock)
+
+
+def _date(raw: bytes, place: int) -> dt.date | None:
+    day, month, year = struct.unpack_from("<3h", raw, place)
+    try:
+        return dt.date(year, month, day)
     except ValueError:
         return None
 
 
-def _subject(raw: bytes, start: dt.datetime | None) -> Subject:
-    sex, _, day, month, year = struct.unpack_from("<5h", raw, 128)
-    try:
-        born = dt.date(year, month, day)
-    except ValueError:
-        born = None
+def _subject(raw: bytes) -> Subject:
+    (sex,) = struct.unpack_from("<h", raw, 128)
     return Subject(
-        age=age_between(born, start.date() if start else None),
+        age=age_between(_date(raw, _BORN_ON), _date(raw, _RECORDED_ON)),
         sex=_SEXES.get(sex),
         identifier=plain_text(raw[108:128]) or None,
     )
@@ -254,6 +259,9 @@ def _subject(raw: bytes, start: dt.datetime | None) -> Subject:
 
 def _fields(raw: bytes, qualities: tuple[int, ...], checksum: str) -> dict[str, str]:
     fields = {"checksum": checksum}
+    day, month, year = struct.unpack_from("<3h", raw, _RECORDED_ON)
+    if _start_time(raw) is None and (stated := day_text(year, month, day)):
+        fields[START_DATE] = stated
     known = [_QUALITY.get(code) for code in qualities]
     if any(known):
         fields["lead_quality"] = ", ".join(name or "unknown" for name in known)

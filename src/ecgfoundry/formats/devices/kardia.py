@@ -7,7 +7,6 @@ Kardia API documentation; no real file was at hand.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from ecgfoundry.errors import FileAccessError, FormatError, LimitError, Unsuppor
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.common.document import EcgDocument, Trace, document_reader
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
+from ecgfoundry.formats.common.moments import iso_moment
 from ecgfoundry.recording import Subject
 
 __all__ = ["READER", "load_json", "mapping", "number", "sniff", "text"]
@@ -62,7 +62,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
             for name, values in samples.items()
         ],
         sampling_rate=number(raw.get("frequency")),
-        start_time=_moment(content.get("recordedAt")),
+        start_time=iso_moment(text(content.get("recordedAt"))),
         subject=Subject(identifier=text(content.get("patientID")) or None),
         device={
             "manufacturer": "AliveCor",
@@ -134,13 +134,6 @@ def _values(values: object, name: str, limits: Limits, path: Path) -> np.ndarray
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     except OverflowError:
         raise FormatError(f"a sample of {name[:20]} is too large", path=path) from None
-
-
-def _moment(value: object) -> dt.datetime | None:
-    try:
-        return dt.datetime.fromisoformat(text(value))
-    except ValueError:
-        return None
 
 
 def _header(content: Mapping[str, Any], device: Mapping[str, Any]) -> dict[str, str]:

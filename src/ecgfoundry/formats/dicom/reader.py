@@ -38,6 +38,7 @@ from ecgfoundry.formats.common.measurements import (
     is_measured,
     stated_measurements,
 )
+from ecgfoundry.formats.common.moments import day_of
 from ecgfoundry.formats.common.multichannel import (
     check_samples,
     named_channels,
@@ -397,7 +398,7 @@ def _subject(elements: Items, start: dt.datetime | None) -> Subject:
     if stated[-1:] not in tuple("DWMY"):
         stated = ""  # without its unit it may be years or days
     return Subject(
-        age=age_in_years(stated, None, birth, start.date() if start else None),
+        age=age_in_years(stated, None, birth, start.date() if start else _day(elements)),
         sex=parse_sex(text_of(elements.get(0x00100040))),
         identifier=text_of(elements.get(0x00100020)) or None,
     )
@@ -415,6 +416,12 @@ def _start_time(elements: Items) -> dt.datetime | None:
         if moment is not None:
             return moment
     return None
+
+
+def _day(elements: Items) -> dt.date | None:
+    """Return the date of a start without a time of day."""
+    days = (day_of(text_of(elements.get(tag)).replace(".", "")) for tag in _STARTS)
+    return next((day for day in days if day is not None), None)
 
 
 def _moment(text: str, zone: str) -> dt.datetime | None:

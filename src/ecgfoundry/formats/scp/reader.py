@@ -117,6 +117,7 @@ def _parse(path: Path, options: ReadOptions) -> EcgDocument:
         else (),
         beats_sampling_rate=1e6 / beats.interval_us if beats is not None else None,
         mains_frequency=about.mains_frequency,
+        start_text=about.start_text,
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from ecgfoundry.errors import FormatError, TruncatedFileError
 from ecgfoundry.formats.common.document import age_in_years, filter_text
 from ecgfoundry.formats.common.measurements import stated_measurements
+from ecgfoundry.formats.common.moments import day_text
 from ecgfoundry.formats.common.multichannel import plain_text
 from ecgfoundry.recording import Subject
 
@@ -83,6 +84,8 @@ class Demographics:
     start_time: dt.datetime | None
     device: dict[str, str]
     mains_frequency: float | None
+    start_text: str
+    """The date of acquisition, real or not."""
 
 
 def read_sections(data: bytes, path: Path) -> tuple[dict[int, bytes], dict[str, str]]:
@@ -177,8 +180,8 @@ def demographics(body: bytes) -> Demographics:
         position += 3 + length
     day, clock = _date(tags.get(25, b"")), tags.get(26, b"")
     start = None
-    if day is not None:
-        hour, minute, second = (*clock[:3], 0, 0, 0)[:3]
+    if day is not None and len(clock) >= 2:
+        hour, minute, second = (*clock[:3], 0)[:3]
         if hour < 24 and minute < 60 and second < 60:
             start = dt.datetime(
                 day.year, day.month, day.day, hour, minute, second, tzinfo=_zone(tags.get(34, b""))
@@ -189,7 +192,7 @@ def demographics(body: bytes) -> Demographics:
         identifier=plain_text(tags.get(2, b"")) or None,
     )
     device, mains = _device(tags)
-    return Demographics(subject, start, device, mains)
+    return Demographics(subject, start, device, mains, _stated_day(tags.get(25, b"")))
 
 
 def _age(tags: dict[int, bytes], day: dt.date | None) -> float | None:
@@ -200,6 +203,10 @@ def _age(tags: dict[int, bytes], day: dt.date | None) -> float | None:
         if age and unit:
             return age_in_years(age, unit, None, None)
     return age_in_years(None, None, born, day)
+
+
+def _stated_day(raw: bytes) -> str:
+    return day_text(raw[0] | raw[1] << 8, raw[2], raw[3]) if len(raw) >= 4 else ""
 
 
 def _date(raw: bytes) -> dt.date | None:

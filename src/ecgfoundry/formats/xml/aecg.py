@@ -77,13 +77,14 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     beat = (own or (beats if len(rhythms) == 1 else []))[:1]
     beat_leads = _read_sets(beat[0], options.limits, path) if beat else None
     start = leads.start or _document_time(root, series)
+    stated = _start_text(root, series)
     notch = number(_filter(series, "NOTCH", "NOTCH_FREQ"))
     measured = aecg_measurements([series, *beat])
     return EcgDocument(
         traces=leads.traces,
         sampling_rate=leads.sampling_rate,
         start_time=start,
-        subject=_subject(root, start),
+        subject=_subject(root, start.date() if start else parse_hl7_date(stated)),
         device=_device(series),
         header={**measured, **_header(root, series)},
         annotations=aecg_annotations(series, start),
@@ -91,7 +92,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         beats_sampling_rate=beat_leads.sampling_rate if beat_leads else None,
         mains_frequency=notch if notch in (50.0, 60.0) else None,
         recordings=len(rhythms),
-        start_text=_start_text(root, series),
+        start_text=stated,
     )
 
 
@@ -251,9 +252,10 @@ def _start_text(root: Element, series: Element) -> str:
         if _code(sequence) == "TIME_ABSOLUTE" and head is not None:
             return head.get("value", "")
     for owner in (series, root):
-        low = owner.find("effectiveTime/low")
-        if low is not None and low.get("value"):
-            return low.get("value", "")
+        for name in ("low", "center"):
+            moment = owner.find(f"effectiveTime/{name}")
+            if moment is not None and moment.get("value"):
+                return moment.get("value", "")
     return ""
 
 
@@ -267,7 +269,7 @@ def _document_time(root: Element, series: Element) -> dt.datetime | None:
     return None
 
 
-def _subject(root: Element, start: dt.datetime | None) -> Subject:
+def _subject(root: Element, day: dt.date | None) -> Subject:
     assignment = "componentOf/timepointEvent/componentOf/subjectAssignment/subject/trialSubject"
     trial = root.find(assignment)
     person = trial.find("subjectDemographicPerson") if trial is not None else None
@@ -286,7 +288,7 @@ def _subject(root: Element, start: dt.datetime | None) -> Subject:
             age_value,
             age_unit,
             birth,
-            start.date() if start else None,
+            day,
         ),
         sex=parse_sex(gender.get("code", "") if gender is not None else ""),
         identifier=(identifier.get("extension") if identifier is not None else None) or None,

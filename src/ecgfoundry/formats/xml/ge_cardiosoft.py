@@ -71,7 +71,6 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     measured = root.find("RestingECGMeasurements")
     median = root.find("RestingECGMeasurements/MedianSamples")
     beats = _traces(median, options.limits, path) if median is not None else []
-    start = _start(root)
     filters = root.find("FilterSetting")
     notch = next(
         (hertz for hertz in (50, 60) if child_text(filters, f"Filter{hertz}Hz").lower() == "yes"),
@@ -88,8 +87,8 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     return EcgDocument(
         traces=_traces(strip, options.limits, path),
         sampling_rate=number(child_text(strip, "SampleRate")),
-        start_time=start,
-        subject=_subject(root.find("PatientInfo"), start),
+        start_time=_start(root),
+        subject=_subject(root),
         device={
             "manufacturer": "GE",
             "model": child_text(root, "ClinicalInfo/DeviceInfo/Desc", "DeviceType"),
@@ -130,30 +129,37 @@ def _traces(block: Element, limits: Limits, path: Path) -> list[Trace]:
 
 def _start(root: Element) -> dt.datetime | None:
     moment = root.find("ObservationDateTime")
-    parts = [number(child_text(moment, name)) for name in ("Year", "Month", "Day")]
-    clock = [number(child_text(moment, name)) or 0.0 for name in ("Hour", "Minute", "Second")]
-    year, month, day, hour, minute, second = (int(part or 0) for part in [*parts, *clock])
+    day = _day(moment)
+    hour, minute, second = (
+        number(child_text(moment, name)) for name in ("Hour", "Minute", "Second")
+    )
+    if day is None or hour is None or minute is None:
+        return None
     try:
-        return dt.datetime(year, month, day, hour, minute, second)
+        clock = dt.time(int(hour), int(minute), int(second or 0))
+    except (ValueError, OverflowError):
+        return None
+    return dt.datetime.combine(day, clock)
+
+
+def _day(moment: Element | None) -> dt.date | None:
+    parts = [number(child_text(moment, name)) for name in ("Year", "Month", "Day")]
+    try:
+        return dt.date(*(int(part or 0) for part in parts))
     except (ValueError, OverflowError):
         return None
 
 
-def _subject(person: Element | None, start: dt.datetime | None) -> Subject:
-    parts = [
-        number(child_text(person, f"BirthDateTime/{name}")) for name in ("Year", "Month", "Day")
-    ]
-    try:
-        birth = dt.date(*(int(part or 0) for part in parts))
-    except ValueError:
-        birth = None
+def _subject(root: Element) -> Subject:
+    person = root.find("PatientInfo")
+    birth = None if person is None else _day(person.find("BirthDateTime"))
     age = person.find("Age") if person is not None else None
     return Subject(
         age=age_in_years(
             text_of(age),
             age.get("units") if age is not None else None,
             birth,
-            start.date() if start else None,
+            _day(root.find("ObservationDateTime")),
         ),
         sex=parse_sex(child_text(person, "Gender")),
         identifier=child_text(person, "PID") or None,

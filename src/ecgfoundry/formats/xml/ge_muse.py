@@ -30,6 +30,7 @@ from ecgfoundry.formats.common.document import (
     filter_text,
 )
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
+from ecgfoundry.formats.common.moments import iso_moment
 from ecgfoundry.formats.common.subjects import parse_sex
 from ecgfoundry.formats.xml.xml_safe import child_text, number, parse_xml, root_name
 from ecgfoundry.recording import Annotation, Subject
@@ -67,7 +68,6 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     rhythm = _chosen(rhythms, kinds, options.index, path)
     traces, checked = _traces(rhythm, options.limits, path)
     beats = _traces(medians[0], options.limits, path)[0] if medians else []
-    start = _start(root)
     header = _header(root)
     if "V1" in {trace.lead.upper() for trace in traces} and _unapplied(rhythm):
         header["unapplied_offsets"] = _unapplied(rhythm)
@@ -76,8 +76,8 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     return EcgDocument(
         traces=traces,
         sampling_rate=_rate(rhythm),
-        start_time=start,
-        subject=_subject(root, start),
+        start_time=_start(root),
+        subject=_subject(root),
         device=_device(root, rhythm),
         header=header,
         annotations=_beat_marks(root),
@@ -193,31 +193,28 @@ def _unapplied(waveform: Element) -> str:
 
 
 def _start(root: Element) -> dt.datetime | None:
-    date = child_text(root, "TestDemographics/AcquisitionDate")
-    time = child_text(root, "TestDemographics/AcquisitionTime") or "00:00:00"
-    for pattern in ("%m-%d-%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S"):
+    day = _day(child_text(root, "TestDemographics/AcquisitionDate"))
+    clock = child_text(root, "TestDemographics/AcquisitionTime")
+    return None if day is None else iso_moment(f"{day} {clock}")
+
+
+def _day(text: str) -> dt.date | None:
+    for pattern in ("%m-%d-%Y", "%m/%d/%Y", "%Y-%m-%d"):
         try:
-            return dt.datetime.strptime(f"{date} {time}", pattern)
+            return dt.datetime.strptime(text, pattern).date()
         except ValueError:
             continue
     return None
 
 
-def _subject(root: Element, start: dt.datetime | None) -> Subject:
+def _subject(root: Element) -> Subject:
     patient = root.find("PatientDemographics")
-    birth = None
-    for pattern in ("%m-%d-%Y", "%m/%d/%Y", "%Y-%m-%d"):
-        try:
-            birth = dt.datetime.strptime(child_text(patient, "DateofBirth"), pattern).date()
-            break
-        except ValueError:
-            continue
     return Subject(
         age=age_in_years(
             child_text(patient, "PatientAge"),
             child_text(patient, "AgeUnits"),
-            birth,
-            start.date() if start else None,
+            _day(child_text(patient, "DateofBirth")),
+            _day(child_text(root, "TestDemographics/AcquisitionDate")),
         ),
         sex=parse_sex(child_text(patient, "Gender")),
         identifier=child_text(patient, "PatientID") or None,

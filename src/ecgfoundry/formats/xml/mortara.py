@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+import re
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -25,6 +26,7 @@ from ecgfoundry.formats.common.document import (
     filter_text,
 )
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
+from ecgfoundry.formats.common.moments import day_of, iso_moment
 from ecgfoundry.formats.common.subjects import parse_sex
 from ecgfoundry.formats.xml.xml_safe import number, parse_xml, root_name, text_of
 from ecgfoundry.recording import Subject
@@ -73,13 +75,12 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     rate = rates.pop()
     cycle = root.find("TYPICAL_CYCLE")
     beats, beats_rate = _beats(cycle, path)
-    start = _start(root)
     source = root.find("SOURCE")
     return EcgDocument(
         traces=[_trace(channel, channel.attrib, path) for channel in channels],
         sampling_rate=rate,
-        start_time=start,
-        subject=_subject(root, start),
+        start_time=_start(root),
+        subject=_subject(root),
         device=_device(source),
         header=_header(root, cycle, source),
         beats=beats,
@@ -142,25 +143,19 @@ def _beats(cycle: Element | None, path: Path) -> tuple[list[Trace], float | None
     return [_trace(channel, cycle.attrib, path) for channel in channels], rate
 
 
-def _moment(text: str | None) -> dt.datetime | None:
-    value = (text or "").strip()
-    for parse in (dt.datetime.fromisoformat, lambda t: dt.datetime.strptime(t, "%Y%m%d%H%M%S")):
-        try:
-            return parse(value)
-        except ValueError:
-            continue
-    return None
-
-
 def _start(root: Element) -> dt.datetime | None:
+    """Return the start; ACQUISITION_TIME is ``20240302102030``, told by the number of digits."""
     compact = root.get("ACQUISITION_TIME", "").strip()
-    try:
-        return dt.datetime.strptime(compact, "%Y%m%d%H%M%S")
-    except ValueError:
-        return _moment(root.get("ACQUISITION_TIME_XML")) or _moment(compact)
+    if re.fullmatch(r"\d{12}|\d{14}", compact):
+        compact = f"{compact[:8]}T{compact[8:]}"
+    return iso_moment(compact) or iso_moment(root.get("ACQUISITION_TIME_XML", ""))
 
 
-def _subject(root: Element, start: dt.datetime | None) -> Subject:
+def _day(root: Element) -> dt.date | None:
+    return day_of(root.get("ACQUISITION_TIME", "")) or day_of(root.get("ACQUISITION_TIME_XML", ""))
+
+
+def _subject(root: Element) -> Subject:
     person = root.find("SUBJECT")
     if person is None:
         return Subject()
@@ -172,7 +167,7 @@ def _subject(root: Element, start: dt.datetime | None) -> Subject:
     unit = root.get("AGE_UNITS") or person.get("AGE_UNITS")
     sex = person.get("GENDER", "").strip()
     return Subject(
-        age=age_in_years(age, unit, birth, start.date() if start else None),
+        age=age_in_years(age, unit, birth, _day(root)),
         sex=parse_sex(sex) or parse_sex(sex[:1]),
         identifier=person.get("ID", "").strip() or None,
     )

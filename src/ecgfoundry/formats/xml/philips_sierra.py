@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime as dt
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -30,6 +29,7 @@ from ecgfoundry.formats.common.measurements import (
     is_measured,
     stated_measurements,
 )
+from ecgfoundry.formats.common.moments import day_of, iso_moment
 from ecgfoundry.formats.common.subjects import parse_sex
 from ecgfoundry.formats.xml.philips_xli import decode_xli
 from ecgfoundry.formats.xml.xml_safe import (
@@ -90,7 +90,6 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     names = _lead_names(waveform, signal, path)
     columns = _waveform(waveform, signal, names, rate, options, path)
     unit = None if resolution is None else "uV"
-    start = _start(root)
     beats, beats_rate = _beats(root, path, options)
     pulse = _calibration_pulse(columns, rate or 0.0)
     return EcgDocument(
@@ -99,8 +98,8 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
             for name, values in zip(names, columns, strict=True)
         ],
         sampling_rate=rate,
-        start_time=start,
-        subject=_subject(root, start),
+        start_time=iso_moment(_start_text(root)),
+        subject=_subject(root),
         device=_device(root, waveform, signal),
         header=_header(root, f"{kind} {version}")
         | ({"calibration_pulse": pulse.text} if pulse else {}),
@@ -243,25 +242,14 @@ def _beats(root: Element, path: Path, options: ReadOptions) -> tuple[list[Trace]
     return traces, rate
 
 
-def _start(root: Element) -> dt.datetime | None:
-    try:
-        return dt.datetime.fromisoformat(_start_text(root).replace(" ", "T"))
-    except ValueError:
-        return None
-
-
 def _start_text(root: Element) -> str:
     acquired = root.find("dataacquisition")
     return "" if acquired is None else f"{acquired.get('date', '')} {acquired.get('time', '')}"
 
 
-def _subject(root: Element, start: dt.datetime | None) -> Subject:
+def _subject(root: Element) -> Subject:
     person = root.find("patient/generalpatientdata")
-    try:
-        birth = dt.date.fromisoformat(child_text(person, "age/dateofbirth"))
-    except ValueError:
-        birth = None
-    day = start.date() if start else None
+    birth, day = day_of(child_text(person, "age/dateofbirth")), day_of(_start_text(root))
     age = age_in_years(child_text(person, "age/years"), None, birth, day)
     return Subject(
         age=age,

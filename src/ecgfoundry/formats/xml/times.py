@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from xml.etree.ElementTree import Element
 
+from ecgfoundry.formats.common.moments import iso_moment
 from ecgfoundry.formats.xml.xml_safe import number
 
 __all__ = ["increment_rate", "milliseconds", "parse_hl7_date", "parse_hl7_time", "seconds_of"]
@@ -27,14 +28,14 @@ _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "min": 60.0, "h": 360
 def parse_hl7_time(text: str | None) -> dt.datetime | None:
     """Return an HL7 ``TS`` (year to fraction of a second, with or without zone), or None.
 
-    A value without a day is no moment and gives None; missing hours count as 0.
+    A value without hour and minute is no moment and gives None.
     """
     words = (text or "").strip()
     match = _TIME.match(words)
     if match is None:
         # No TS, but written by exports all the same: 2024-03-02T10:20:30+08:00.
-        return _iso_moment(words)
-    if match[3] is None:
+        return iso_moment(words)
+    if match[5] is None:
         return None
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     microsecond = int((match[7] or "0")[:6].ljust(6, "0"))
@@ -45,13 +46,6 @@ def parse_hl7_time(text: str | None) -> dt.datetime | None:
             zone = dt.timezone(offset if match[8] == "+" else -offset)
     try:
         return dt.datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone)
-    except ValueError:
-        return None
-
-
-def _iso_moment(text: str) -> dt.datetime | None:
-    try:
-        return dt.datetime.fromisoformat(text) if _ISO_DATE.match(text) else None
     except ValueError:
         return None
 
