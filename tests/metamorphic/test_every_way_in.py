@@ -32,7 +32,6 @@ from ecgfoundry.service.api import create_app
 from ecgfoundry.service.settings import ServiceSettings
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
-MODELS = {1: "rhythm-single-lead", 12: "ptbxl-superclass-12lead"}
 REFUSED = ("noise", "eeg", "flat", "sine")
 CODES = {"no-beats", "not-an-ecg", "flat"}
 HAS_TWELVE = ("twelve", "noise", "sine")
@@ -143,8 +142,9 @@ def test_measure(folder: Path, wanted: Answers) -> None:
 
 
 def test_a_batch(folder: Path, wanted: Answers, tmp_path: Path) -> None:
-    for leads, model in MODELS.items():
+    for leads in (1, 12):
         names = [name for name in NAMES if (name in HAS_TWELVE) == (leads == 12)]
+        model = wanted[names[0]]["model"]
         table = tmp_path / f"{leads}.csv"
         table.write_text("record,path\n" + "".join(f"{n},{folder / n}.hea\n" for n in names))
         with pytest.raises(SystemExit) as ended:
@@ -239,7 +239,7 @@ def test_a_live_signal(folder: Path, wanted: Answers) -> None:
     """Of a signal of ten seconds the only window is that of the file."""
     for name in ("one", "eeg", "flat", *HAS_TWELVE):
         recording = ecgfoundry.read(folder / f"{name}.hea")
-        model = load_model(MODELS[12 if name in HAS_TWELVE else 1], threads=1)
+        model = load_model(wanted[name]["model"], threads=1)
         stream = LiveStream(model, recording.leads, recording.sampling_rate, every_s=10.0)
         answers = [answer.window.to_dict() for answer in stream.run(LiveFrame(recording.signal))]
         assert len(answers) == 1, name
