@@ -16,9 +16,7 @@ import pytest
 from benchmarks.experiments.hostile_signals import as_leads
 
 pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
-pytest.importorskip("polars")
 
-import polars
 from starlette.testclient import TestClient
 
 import ecgfoundry
@@ -139,40 +137,6 @@ def test_measure(folder: Path, wanted: Answers) -> None:
             continue
         measured = ecgfoundry.measure(ecgfoundry.read(folder / f"{name}.hea")).to_dict()
         same(measured, wanted[name]["measurements"], name)
-
-
-def test_a_batch(folder: Path, wanted: Answers, tmp_path: Path) -> None:
-    for leads in (1, 12):
-        names = [name for name in NAMES if (name in HAS_TWELVE) == (leads == 12)]
-        model = wanted[names[0]]["model"]
-        table = tmp_path / f"{leads}.csv"
-        table.write_text("record,path\n" + "".join(f"{n},{folder / n}.hea\n" for n in names))
-        with pytest.raises(SystemExit) as ended:
-            main(["infer", str(table), "--model", model, "--output",
-                  str(tmp_path / f"{leads}.parquet"), "--workers", "1", "--quiet"])  # fmt: skip
-        assert ended.value.code == 1, "of each table some have no answer"
-        rows = polars.read_parquet(tmp_path / f"{leads}.parquet").to_dicts()
-        for name, row in zip(names, rows, strict=True):
-            answer = wanted[name]
-            refused = answer["refused"]
-            assert row["code"] == (refused and refused["code"]), name
-            assert row["status"] == ("refused" if refused else "ok"), name
-            found = {
-                key.removeprefix("probability:"): value
-                for key, value in row.items()
-                if key.startswith("probability:") and value is not None
-            }
-            # Beyond a minute findings are shares of the time, without a probability of their own.
-            own = {
-                f["name"]: f["probability"]
-                for f in answer["findings"]
-                if f["probability"] is not None
-            }
-            assert found == pytest.approx(own, abs=2e-5), name
-            present = {
-                key[8:] for key, value in row.items() if key.startswith("present:") and value
-            }
-            assert present == {f["name"] for f in answer["findings"] if f["present"]}, name
 
 
 def test_a_watched_folder(folder: Path, wanted: Answers, tmp_path: Path) -> None:
