@@ -36,7 +36,7 @@ RECIPES = (
 TOLERANCE = 1e-4  # of a probability
 NOT_ON_THE_PAGE = {
     # What is said about the source beside its signal.
-    "filters-unknown", "short", "age-under-18", "preprocessing-differs",
+    "filters-unknown", "short", "age-under-18", "preprocessing-differs", "start-not-read",
 }  # fmt: skip
 
 Answer = Callable[..., dict[str, Any]]
