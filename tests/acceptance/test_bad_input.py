@@ -147,4 +147,4 @@ def test_nothing_matches(tmp_path: Path, capsys) -> None:
 def test_a_wrong_model_is_one_error(good: Path, capsys) -> None:
     code, _, err = run(["diagnose", str(good), str(good), "--model", "nothing"], capsys)
     assert code == 1 and len(err.strip().splitlines()) == 1
-    assert "Available here: ptbxl-superclass-12lead, rhythm-single-lead" in err
+    assert "Available here: diagnosis-12lead, ptbxl-superclass-12lead" in err

@@ -173,6 +173,7 @@ def test_evaluate_and_compare(tmp_path: Path) -> None:
     assert done.fitted == ("A",) and (tmp_path / "own" / "bundle.json").is_file()
 
 
+@pytest.mark.slow
 def test_estimators_of_scikit_learn(tmp_path: Path) -> None:
     sklearn = pytest.importorskip("sklearn")
     from sklearn.linear_model import LogisticRegression

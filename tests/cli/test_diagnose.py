@@ -101,6 +101,7 @@ def test_formats_are_listed(capsys) -> None:
     assert "wfdb" in run(["formats"], capsys)
 
 
+@pytest.mark.slow
 def test_fhir_is_a_transaction_per_file(fixtures: Path, tmp_path: Path, capsys) -> None:
     path = fixtures / "cinc2021" / "JS20000.hea"
     broken = tmp_path / "broken.edf"
@@ -121,6 +122,7 @@ def test_fhir_is_a_transaction_per_file(fixtures: Path, tmp_path: Path, capsys) 
     assert person["identifier"] == [{"system": "https://hospital.example/mrn", "value": "4711"}]
 
 
+@pytest.mark.slow
 def test_an_earlier_recording_a_pdf_and_a_painted_statement(
     fixtures: Path, tmp_path: Path, capsys
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_run_that_was_cut_off_goes_on(folder: Path, model: Path, tmp_path, mon
     assert len(summary.failures) == 3
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_table(folder: Path, model: Path, tmp_path: Path) -> None:
     for workers in (1, 2):
         infer_batch(

@@ -86,6 +86,7 @@ def test_an_earlier_ecg_is_compared(tmp_path: Path) -> None:
     assert not [one for one in compared["statements"] if one["present"]]
 
 
+@pytest.mark.slow
 def test_the_command_speaks_the_protocol_on_standard_input_and_output(tmp_path: Path) -> None:
     parameters = mcp.StdioServerParameters(
         command=sys.executable,

@@ -53,6 +53,7 @@ def test_rare_classes_share_a_limit() -> None:
     assert class_limits(scores[:8], classes[:8]) == (None, [0, 1, 2, 3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("people", [9, 15, 30, 50])
 def test_the_coverage_of_new_people_is_the_stated_one(people: int) -> None:
     """Mean over 1,500 studies; its standard error is below 0.003."""

@@ -122,6 +122,7 @@ def test_a_stopped_run_goes_on(tiny: Path, capsys: pytest.CaptureFixture[str]) -
     assert outcomes(tiny) == done
 
 
+@pytest.mark.slow
 def test_a_mutant_that_never_ends_is_noticed(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_mutant_that_never_ends_is_noticed(
     assert outcomes(tiny)["n = n - step -> n = n + step"].noticed
 
 
+@pytest.mark.slow
 def test_tests_that_fail_before_any_change_judge_nothing(
     tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

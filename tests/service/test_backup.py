@@ -147,6 +147,7 @@ def test_figures_say_what_waits_and_what_is_left(service: TestClient) -> None:
     assert value('memory_bytes{process="service"}') > 1e7
 
 
+@pytest.mark.slow
 def test_a_database_that_is_gone_is_told(tmp_path: Path, postgresql: Cluster) -> None:
     """The service lives, is not ready, and answers 503; its figures say why."""
     from tests.service.conftest import LocalClient

@@ -142,6 +142,7 @@ def sent(client: LocalClient) -> str:
     return str(answer.json()["recording"])
 
 
+@pytest.mark.slow
 def test_an_answer_reaches_every_destination(service: Running) -> None:
     with http_receiver() as records, http_receiver() as own, mllp_receiver() as engine:
         target = HttpTarget(f"http://127.0.0.1:{records.port}/fhir", token="a token of 20 letters")

@@ -30,6 +30,7 @@ def look(watch: FolderWatch) -> list[Watched]:
     return told
 
 
+@pytest.mark.slow
 def test_each_recording_is_done_once_and_a_bad_one_is_put_aside(tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     put_sample(folder / "ward 3")

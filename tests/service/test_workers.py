@@ -53,6 +53,7 @@ def with_pool(what: Callable[[WorkerPool, list[str]], Awaitable[Any]], **changes
     return asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_no_accepted_request_is_lost_when_workers_are_killed() -> None:
     async def what(pool: WorkerPool, restarts: list[str]) -> list[Result]:
         await pool.submit(ECG)

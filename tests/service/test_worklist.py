@@ -152,6 +152,7 @@ def settled(client: LocalClient, recording: str) -> dict[str, dict[str, Any]]:
     return {row["destination"]: row for row in rows}
 
 
+@pytest.mark.slow
 def test_a_file_without_a_person_gets_that_of_its_order(pacs: Orthanc, tmp_path: Path) -> None:
     header = sample_path("single-lead")
 
