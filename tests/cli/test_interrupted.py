@@ -61,7 +61,9 @@ def interrupted(command: str, folder: Path, output: Path) -> tuple[int, str]:
         time.sleep(0.05)
     still_running = process.poll() is None
     if still_running:
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+        # To the command alone: a terminal sends it to the workers too, and one that just starts may
+        # then say a traceback.
+        process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=100)
     assert still_running, f"too quick to be interrupted: {said.decode()}"
     return process.returncode, said.decode()

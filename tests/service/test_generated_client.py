@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +36,12 @@ def generated(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     command = [sys.executable, "-m", "openapi_python_client", "generate"]
     command += ["--url", f"{address}/openapi.json", "--meta", "none", "--fail-on-warning"]
     command += ["--output-path", str(folder / "ecg_client"), "--config", "settings.yaml"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    # The generator formats what it writes with the ruff of this environment.
+    beside = str(Path(sys.executable).parent)
+    with_tools = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, check=False, env=with_tools
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     sys.path.insert(0, str(folder))
     yield "ecg_client"

@@ -61,6 +61,9 @@ RESUMED = frozenset((
 ))  # fmt: skip
 """Commands that go on where they were when they are given again; the others begin anew."""
 
+ENDLESS = frozenset(("mcp", "serve", "stream follow", "watch"))
+"""Commands that only Ctrl-C ends: it is no interruption, and nothing is said of it."""
+
 EVERY = Group("Every command", sort_key=99)
 
 
@@ -100,7 +103,8 @@ def launch(
         print(f"ecgfoundry: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\necgfoundry: {_stopped(tokens)}", file=sys.stderr)
+        if words := _stopped(tokens):
+            print(f"\necgfoundry: {words}", file=sys.stderr)
         return 130
 
 
@@ -108,6 +112,8 @@ def _stopped(tokens: Sequence[str]) -> str:
     """Say after Ctrl-C how to go on: the command as it was given."""
     given = shlex.join(("ecgfoundry", *tokens))
     path, _, _ = app.parse_commands(tokens)
+    if " ".join(path) in ENDLESS:
+        return ""
     if " ".join(path) in RESUMED:
         return f"stopped; what is finished stays. To go on: {given}"
     return f"stopped. To begin anew: {given}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 from ecgfoundry.engines.base import Engine
@@ -56,6 +58,19 @@ def process_pool(workers: int) -> Engine:
     return run
 
 
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment; processes that begin meanwhile never get it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _pooled(function: Callable[[T], R], tasks: Sequence[T], workers: int) -> Iterator[R]:
     # Spawned, because a fork copies the locks of the thread pools of polars, BLAS and the runtimes.
     with ProcessPoolExecutor(
@@ -74,7 +89,8 @@ def _pooled(function: Callable[[T], R], tasks: Sequence[T], workers: int) -> Ite
                         task = next(waiting)
                     except StopIteration:
                         break
-                    running.add(pool.submit(function, task))
+                    with _without_interrupts():  # a worker that starts must not be stopped half-way
+                        running.add(pool.submit(function, task))
                 if not running:
                     return
                 done, running = wait(running, return_when=FIRST_COMPLETED)

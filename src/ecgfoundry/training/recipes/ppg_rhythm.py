@@ -14,6 +14,7 @@ quality gate sees one unit, and the bundle answers for a channel called "PPG".
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,13 @@ def ppg_rhythm(
     settings : FinetuneSettings, optional
     """
     manifest = deepbeat_manifest(data, output / "pulse")
+    settings = settings or FinetuneSettings()
     return finetune(
         MappedManifest(manifest, ("atrial fibrillation",)),
         output,
         model=model,
         task="binary",
-        settings=settings,
+        settings=replace(settings, input=replace(settings.input, lead="PPG")),
         card=RunCard(
             recipe="ecgfoundry.training.recipes.ppg_rhythm.ppg_rhythm",
             name="ppg-rhythm",
