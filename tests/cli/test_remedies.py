@@ -242,3 +242,15 @@ def test_a_file_of_tokens_that_others_may_read(run, tmp_path: Path) -> None:  # 
     assert code == 1 and "chmod 600" in said
     subprocess.run(shlex.split(said.partition("Run: ")[2]), check=True)
     assert "chmod" not in run(*given)[1]
+
+
+@pytest.mark.slow
+def test_training(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    pytest.importorskip("torch")
+    assert run("synth", "ecgs", "--people", "30", "-o", tmp_path / "ecgs")[0] == 0
+    given = ("finetune", tmp_path / "ecgs" / "labels.csv", "--target", "long_qt", "-o",
+             tmp_path / "run", "--model", "ptbxl-superclass-12lead", "--epochs", "1",
+             "--threads", "1")  # fmt: skip
+    code, said = run(*given, "--batch", "1")
+    assert code == 1 and advised(said) == ["--batch", "2"]
+    assert run(*given, *advised(said))[0] == 0

@@ -437,6 +437,20 @@ def rhythm_edge_metrics(results: Mapping[str, Any]) -> tuple[list[Metric], list[
     return metrics, notes
 
 
+def _calibration_errors(calibration: Mapping[str, Any]) -> list[Metric]:
+    return [
+        Metric(
+            f"expected calibration error {when} calibration",
+            errors[key],
+            "folds 1-9, cross-fitted by patient",
+            leads=leads.split(" (also")[0],
+            records=calibration["records"],
+        )
+        for leads, errors in calibration["cross-fitted"].items()
+        for when, key in (("before", "before"), ("after", "after, cross-fitted"))
+    ]
+
+
 def superclass_metrics(results: Mapping[str, Any]) -> tuple[list[Metric], list[str]]:
     """Return the figures of the superclass recipe: cross-validation, lead sets, fold 9."""
     metrics = []
@@ -458,18 +472,7 @@ def superclass_metrics(results: Mapping[str, Any]) -> tuple[list[Metric], list[s
                     Metric("AUROC", figures[target], data, None, None, target, shown, records)
                     for target in results["targets"]
                 ]
-    calibration = results["calibration"]
-    for leads, errors in calibration["cross-fitted"].items():
-        for when, key in (("before", "before"), ("after", "after, cross-fitted")):
-            metrics.append(
-                Metric(
-                    f"expected calibration error {when} calibration",
-                    errors[key],
-                    "folds 1-9, cross-fitted by patient",
-                    leads=leads.split(" (also")[0],
-                    records=calibration["records"],
-                )
-            )
+    metrics += _calibration_errors(results["calibration"])
     notes = [
         "Intervals: bootstrap of patients. I and II give all six limb leads, so 'I+II' is read as "
         "six leads, and I, II and V1-V6 as all twelve. Expected calibration error: mean over the "
@@ -510,18 +513,7 @@ def diagnosis_metrics(results: Mapping[str, Any]) -> tuple[list[Metric], list[st
                     results["records"]["PTB-XL"],
                 )
             )
-    calibration = results["calibration"]
-    for leads, errors in calibration["cross-fitted"].items():
-        for when, key in (("before", "before"), ("after", "after, cross-fitted")):
-            metrics.append(
-                Metric(
-                    f"expected calibration error {when} calibration",
-                    errors[key],
-                    "folds 1-9, cross-fitted by patient",
-                    leads=leads.split(" (also")[0],
-                    records=calibration["records"],
-                )
-            )
+    metrics += _calibration_errors(results["calibration"])
     notes = [
         "Macro AUROC is of the five superclasses. Targets stand under their SCP-ECG codes. "
         "Intervals: bootstrap of patients. I and II give all six limb leads, so 'I+II' is read as "

@@ -67,8 +67,6 @@ class Records:
         Records of one number are of one person.
     ptbxl : ndarray of bool
         Whether the record is of PTB-XL: the figures are of these alone.
-    amplitude : ndarray
-        float32 (records, 12), mV, NaN where the volts are lost.
     """
 
     signal: Array
@@ -77,7 +75,6 @@ class Records:
     fold: NDArray[np.int64]
     patient: NDArray[np.int64]
     ptbxl: NDArray[np.bool_]
-    amplitude: Array
 
     def rows(self, *folds: int) -> NDArray[np.intp]:
         """Return the indices of the records in these folds."""
@@ -107,7 +104,6 @@ def joined(sources: Sequence[Source]) -> Records:
         fold=fold,
         patient=person.astype(np.int64),
         ptbxl=np.array([one.name.startswith("ptbxl/") for one in sources]),
-        amplitude=np.stack([one.amplitude for one in sources]),
     )
 
 

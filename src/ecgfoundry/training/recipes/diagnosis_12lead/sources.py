@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
 
 from ecgfoundry.datasets.cinc2021 import diagnosis_codes, source_of
 from ecgfoundry.datasets.ptbxl import parse_scp_codes
@@ -57,9 +56,6 @@ class Source:
         float32 (12, 2500), as ``ptbxl-bandpass@1`` gives it.
     labels : mapping of str to float
         Superclass or SCP-ECG code -> 1, 0 or NaN; a code that is not named is unknown.
-    amplitude : ndarray
-        float32 (12,): standard deviation in mV between 0.5 and 40 Hz, NaN where the volts are
-        lost.
     mark : int, optional
         Fingerprint.
     """
@@ -69,7 +65,6 @@ class Source:
     fold: int
     signal: Float32
     labels: Mapping[str, float]
-    amplitude: Float32
     mark: int | None
 
 
@@ -148,8 +143,7 @@ def _ptbxl_subset(folder: Path, table: Mapping[int, _Row]) -> Iterator[Source]:
         marks = windows_fingerprints(signal, SAMPLING_RATE, STANDARD_12_LEADS)
         for number, x, mark in zip(names, signal, marks, strict=True):
             row = table[number]
-            lost = np.full(len(STANDARD_12_LEADS), np.nan, np.float32)
-            yield Source(f"ptbxl/{number}", row.patient, row.fold, x, row.labels, lost, mark)
+            yield Source(f"ptbxl/{number}", row.patient, row.fold, x, row.labels, mark)
 
 
 def _ptbxl_raw(folder: Path, table: Mapping[int, _Row]) -> Iterator[Source]:
@@ -192,12 +186,8 @@ def _raw(header: Path, name: str, person: str, fold: int, labels: Mapping[str, f
     window = recording.signal[:, : round(WINDOW_S * rate)]
     order = [recording.leads.index(lead) for lead in STANDARD_12_LEADS]
     window = window[order]
-    band = butter(4, (0.5, 40.0), btype="bandpass", fs=rate, output="sos")
-    amplitude = sosfiltfilt(band, np.nan_to_num(window), axis=1).std(axis=1)
     signal = np.nan_to_num(standardize_window(window, rate, PREPROCESSING))
-    return Source(
-        name, person, fold, signal, labels, amplitude.astype(np.float32), fingerprint(recording)
-    )
+    return Source(name, person, fold, signal, labels, fingerprint(recording))
 
 
 def _fold_of(name: str) -> int:
