@@ -75,11 +75,16 @@ def imports(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
-            continue
-        yield child
-        yield from _executed(child)
+    """Give the statements below a node; an expression holds none that imports."""
+    waiting = [node]
+    while waiting:
+        for child in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(child, ast.expr):
+                continue
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+                continue
+            yield child
+            waiting.append(child)
 
 
 def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:

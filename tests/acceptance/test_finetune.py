@@ -15,6 +15,8 @@ pytest.importorskip("torch")
 
 from tests.training.small_data import age_table
 
+from ecgfoundry.cli.main import main
+
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -73,7 +75,7 @@ def test_embeddings_of_a_folder(tmp_path: Path) -> None:
     assert np.stack(frame["embedding"].to_list()).std() > 0
 
 
-def test_a_leak_stops_the_run(tmp_path: Path) -> None:
+def test_a_leak_stops_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = age_table(tmp_path, 4, rate=250.0)
     lines = table.read_text().splitlines()
     splits = ["train", "validation", "train", "test"]
@@ -82,8 +84,12 @@ def test_a_leak_stops_the_run(tmp_path: Path) -> None:
             [lines[0] + ",split", *(f"{a},{s}" for a, s in zip(lines[1:], splits, strict=True))]
         )
     )
-    done = command("finetune", table, "--target", "age", "--output", tmp_path / "run")
-    assert done.returncode == 1
-    assert "one patient stands in the splits" in done.stderr and not (tmp_path / "run").exists()
-    checked = command("manifest", "check", table, "--target", "age")
-    assert checked.returncode == 1 and "leak [patient-in-two-splits]" in checked.stdout
+    for words, heard in (
+        (("finetune", table, "--output", tmp_path / "run"), "one patient stands in the splits"),
+        (("manifest", "check", table), "leak [patient-in-two-splits]"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, words), "--target", "age"])
+        said = capsys.readouterr()
+        assert ended.value.code == 1 and heard in said.out + said.err
+    assert not (tmp_path / "run").exists()

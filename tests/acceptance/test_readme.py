@@ -1,4 +1,4 @@
-"""The README's commands, run as a reader would run them."""
+"""The README's commands as a reader types them: one by a shell, the others in this process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ecgfoundry.cli.main import main
 from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.bundle import shipped_folder
 from ecgfoundry.models.card_metrics import figure_row
@@ -69,9 +70,9 @@ def test_the_readme_fits_on_two_screens() -> None:
         assert (README.parent / path).exists(), path
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if not needs_what_is_not_here(c)])
-def test_command(command: str, tmp_path: Path, fixtures: Path) -> None:
-    # The README's own file names stand for a reader's files: give it real ones.
+@pytest.fixture
+def reader(tmp_path: Path, fixtures: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a reader: the README's own file names stand for files like these."""
     (tmp_path / "recordings").symlink_to(fixtures / "cinc2021")
     for name in ("JS20000.hea", "JS20000.mat"):
         (tmp_path / name).symlink_to(fixtures / "cinc2021" / name)
@@ -79,10 +80,18 @@ def test_command(command: str, tmp_path: Path, fixtures: Path) -> None:
         (tmp_path / path.name.replace(path.stem, "holter")).write_bytes(
             path.read_bytes().replace(path.stem.encode(), b"holter")
         )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+COMMANDS = [command for command in commands() if not needs_what_is_not_here(command)]
+
+
+def test_the_first_command_as_a_shell_runs_it(reader: Path) -> None:
     environment = os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        shlex.split(command),
-        cwd=tmp_path,
+        shlex.split(COMMANDS[0]),
+        cwd=reader,
         env=environment,
         capture_output=True,
         text=True,
@@ -93,8 +102,15 @@ def test_command(command: str, tmp_path: Path, fixtures: Path) -> None:
     assert done.stdout.strip()
 
 
+@pytest.mark.parametrize("command", COMMANDS[1:])
+def test_command(command: str, reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(command)[1:])
+    said = capsys.readouterr()
+    assert not ended.value.code, said.err
+    assert said.out.strip()
+
+
 @pytest.mark.parametrize("code", blocks("python"))
-def test_python(code: str, tmp_path: Path, fixtures: Path) -> None:
-    for name in ("JS20000.hea", "JS20000.mat"):
-        (tmp_path / name).symlink_to(fixtures / "cinc2021" / name)
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=400)
+def test_python(code: str, reader: Path) -> None:
+    exec(compile(code, str(README), "exec"), {"__name__": "__main__"})

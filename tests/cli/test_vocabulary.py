@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -100,10 +101,9 @@ def test_the_version_has_a_letter(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("completion") / "ecgfoundry.bash"
-    with path.open("w") as stream:
-        subprocess.run(
-            [sys.executable, "-m", "ecgfoundry", "completion", "bash"], stdout=stream, check=True
-        )
+    with path.open("w") as stream, redirect_stdout(stream), pytest.raises(SystemExit) as ended:
+        main(["completion", "bash"])
+    assert not ended.value.code
     return path
 
 
@@ -167,9 +167,10 @@ def test_a_long_job_shows_what_is_left_on_a_terminal_alone(tmp_path: Path) -> No
 
     code = (
         "import time\n"
-        "from ecgfoundry.cli.saying import progress\n"
-        "with progress('Working', 40) as bar:\n"
-        "    for k in range(40):\n"
+        "from ecgfoundry.cli import saying\n"
+        "saying.BAR_AFTER_S = 0.1\n"
+        "with saying.progress('Working', 12) as bar:\n"
+        "    for k in range(12):\n"
         "        bar.update(k)\n"
         "        time.sleep(0.1)\n"
     ).replace("\\\\n", "\\n")
@@ -187,6 +188,6 @@ def test_a_long_job_shows_what_is_left_on_a_terminal_alone(tmp_path: Path) -> No
         shown += part
     assert process.wait() == 0
     os.close(master)
-    assert b"Working" in shown and b"/40" in shown and re.search(rb"left.*0:00:0[0-9]", shown)
+    assert b"Working" in shown and b"/12" in shown and re.search(rb"left.*0:00:0[0-9]", shown)
     piped = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert piped.stderr == b""

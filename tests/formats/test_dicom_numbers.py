@@ -24,7 +24,7 @@ from ecgfoundry.errors import (
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.common.measurements import device_measurements
-from ecgfoundry.formats.dicom.elements import open_dicom, text_of
+from ecgfoundry.formats.dicom.elements import looks_like_dicom, open_dicom, text_of
 from ecgfoundry.formats.dicom.reader import READER
 from ecgfoundry.formats.dicom.texts import decode_text
 from ecgfoundry.formats.writers import write
@@ -280,6 +280,38 @@ def test_absurd_offsets_and_spans(tmp_path: Path) -> None:
         inspect(two(tmp_path, rate=2.89e-6))
 
 
+def test_a_group_shorter_than_a_third_of_a_strip_is_a_beat(tmp_path: Path) -> None:
+    """Beside a strip of 3 s without a word: 0.9 s are a beat, 1.1 s a second recording."""
+    strip = np.zeros((2, 300))
+    for samples, beats in ((90, 2), (110, 0)):
+        path = dicom_file(
+            tmp_path / "x.dcm", strip, codes=CODES[:2], rate=100, sensitivity=1,
+            median=np.zeros((2, samples)),
+        )  # fmt: skip
+        edited(path, lambda d: setattr(d.WaveformSequence[1], "MultiplexGroupLabel", "II"))
+        assert inspect(path).recordings == (1 if beats else 2)
+        assert len(read(path, index=0).other_channels) == beats
+
+
+def test_the_limits_of_16_bits_fill_a_place_in_leads_alone(tmp_path: Path) -> None:
+    """-32768 is 32.8 mV at a microvolt: no heart gives it; a pressure may stand at its limit."""
+    signal = TWO.copy()
+    signal[:, 5] = -32768
+
+    def edit(data: Any) -> None:
+        channel = channels(data)[1]
+        channel.ChannelSourceSequence[0].CodeMeaning = "Pressure"
+        channel.ChannelSourceSequence[0].CodeValue = "999"
+        channel.ChannelLabel = "Pressure"
+        unit = channel.ChannelSensitivityUnitsSequence[0]
+        unit.CodeValue = unit.CodeMeaning = "mm[Hg]"
+
+    recording = read(two(tmp_path, edit, signal=signal))
+    assert np.flatnonzero(np.isnan(recording.signal[0])).tolist() == [5]
+    (pressure,) = recording.other_channels
+    assert pressure.signal[5] == -32768
+
+
 @pytest.mark.parametrize("word", ["MEDIAN", "Beat 1", "average", "TEMPLATE", "Representative"])
 def test_beats_are_told_by_their_label(tmp_path: Path, word: str) -> None:
     def edit(data: Any) -> None:
@@ -470,6 +502,30 @@ def test_without_preamble(tmp_path: Path, syntax: str, kept: str) -> None:
     bare = read(path)
     assert (bare.format, bare.leads, bare.sampling_rate) == ("dicom", ("I", "II"), 100)
     np.testing.assert_array_equal(bare.signal, whole.signal)
+
+
+def test_what_a_data_set_without_value_representations_begins_with() -> None:
+    """A value of at most 64 bytes, then another element of group 8 (PS3.5 A.1)."""
+
+    def head(length: int, following: bytes) -> bytes:
+        return b"\x08\0\x05\0" + struct.pack("<L", length) + bytes(length) + following + bytes(8)
+
+    assert looks_like_dicom(head(10, b"\x08\0")) and looks_like_dicom(head(64, b"\x08\0"))
+    assert not looks_like_dicom(head(66, b"\x08\0"))
+    assert not looks_like_dicom(head(9, b"\x08\0"))
+    assert not looks_like_dicom(head(10, b"\x10\0"))
+
+
+def test_elements_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecgfoundry.formats.dicom.elements._MAXIMUM_ELEMENTS", 10)
+    one = element(0x0010, 0x0020, b"LO", b"P1")
+    for count, fits in ((10, True), (11, False)):
+        path = plain_file(tmp_path / "a.dcm", one * count)
+        if fits:
+            assert 0x00100020 in open_dicom(path).elements
+        else:
+            with pytest.raises(LimitError, match="more than 10 elements"):
+                open_dicom(path)
 
 
 def test_a_lead_without_a_unit_is_refused_for_its_unit(tmp_path: Path) -> None:

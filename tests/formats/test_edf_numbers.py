@@ -23,6 +23,7 @@ from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.common.multichannel import part_annotations, range_at_rate
 from ecgfoundry.formats.common.subjects import age_between
+from ecgfoundry.formats.edf.annotations import edf_timeline
 from ecgfoundry.formats.edf.header import read_edf_header
 from ecgfoundry.formats.edf.reader import READER
 from ecgfoundry.formats.writers import write
@@ -361,6 +362,7 @@ def test_gaps_at_onsets(tmp_path: Path) -> None:
     recording = read(path)
     np.testing.assert_allclose(recording.signal[0], expected / 1000, rtol=1e-6)
     assert recording.start_time == dt.datetime(2024, 5, 2, 7, 8, 9, 500_000)
+    assert "gaps" not in recording.header  # EDF+D says so itself
     (mark,) = recording.annotations
     assert (mark.time_s, mark.duration_s, mark.text, mark.kind) == (2.75, 0.25, "cough", "note")
     for start, stop in ((0, 5), (5, 15), (18, 22), (20, 35), (34, 36), (40, 45)):
@@ -562,6 +564,8 @@ def test_other_channels_that_do_not_fit(tmp_path: Path) -> None:
         (other("representative-beat", 2.0, [0, 1]), False),
         (other("other", 0.4, [0, 1]), False),  # no whole sample in a record of 1 s
         (other("other", 2.5, [0, 1]), False),
+        (other("other", 2.0 * (1 + 0.6e-9), [0, 1]), True),  # 2 Hz, as a quotient may have it
+        (other("other", 2.0 * (1 + 1.5e-9), [0, 1]), False),
         (other("other", 2.0, [3, 3, 3]), False),  # no range
         (other("other", 2.0, [0, 1] * 4), True),
         (other("other", 2.0, [0, 1] * 4 + [2]), False),  # longer than the recording
@@ -571,6 +575,19 @@ def test_other_channels_that_do_not_fit(tmp_path: Path) -> None:
         written = write(recording(other_channels=(channel,)), path, overwrite=True)
         assert len(read(path).other_channels) == fits
         assert any("left out" in note for note in written.notes) == (not fits)
+
+
+def test_a_start_that_is_none_is_said_as_it_stands(tmp_path: Path) -> None:
+    """Bytes 168 to 183 of the header; the sign before them belongs to the recording."""
+    path = file(tmp_path, date="32.13.99", time="25.00.00", recording="R" * 80)
+    recording = read(path)
+    assert recording.start_time is None
+    assert recording.header["start_date"] == "32.13.99 25.00.00"
+
+
+def test_a_plain_file_begins_when_it_says(tmp_path: Path) -> None:
+    timeline = edf_timeline(read_edf_header(file(tmp_path), Limits()))
+    assert (timeline.offset_s, timeline.onsets, timeline.annotations) == (0.0, None, ())
 
 
 def test_labels_differ_within_sixteen_characters(tmp_path: Path) -> None:

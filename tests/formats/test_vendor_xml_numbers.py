@@ -21,6 +21,7 @@ from ecgfoundry.errors import (
 from ecgfoundry.formats import inspect, read
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.common.measurements import device_measurements
+from ecgfoundry.formats.xml.ge_muse import READER as MUSE
 from ecgfoundry.formats.xml.philips_sierra import READER as PHILIPS
 from ecgfoundry.formats.xml.philips_xli import decode_xli, expand_lzw
 from ecgfoundry.recording import Recording, Subject
@@ -72,6 +73,15 @@ def muse(
 def test_muse_units(tmp_path: Path, unit: str, gain: float, expected: list[float]) -> None:
     recording = loaded(tmp_path, muse(muse_lead("V2", 1, -2, unit=unit, gain=gain)))
     np.testing.assert_allclose(recording.signal[0], expected, rtol=1e-6)
+
+
+def test_muse_leads_beyond_the_limit_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.xml"
+    path.write_text(muse(*(muse_lead(name, 1, 2) for name in ("V1", "V2", "V3"))))
+    limits = ReadOptions(limits=Limits(channels=3))
+    assert MUSE.read(path, limits, 0, None).leads == ("V1", "V2", "V3")
+    with pytest.raises(LimitError):
+        MUSE.read(path, ReadOptions(limits=Limits(channels=2)), 0, None)
 
 
 @pytest.mark.parametrize("dtype", ["<i1", "<i2", "<i4"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from ecgfoundry.errors import EcgFoundryError, FormatError, LimitError
 from ecgfoundry.formats import read
 from ecgfoundry.formats.base import Limits
 from ecgfoundry.formats.xml import xml_safe
+from ecgfoundry.formats.xml.times import increment_rate
 from ecgfoundry.formats.xml.xml_safe import number, numbers, parse_xml, root_name
 
 BILLION_LAUGHS = (
@@ -109,6 +111,33 @@ def test_namespaces_and_text(tmp_path: Path) -> None:
     assert root[0].get("type") == "T" and root[0].text == "12" and root[1].text is None
     with pytest.raises(FormatError, match="root element is 'a', not 'b'"):
         parse_xml(path, Limits(), root="b")
+
+
+def test_sixty_four_levels_are_the_deepest(tmp_path: Path) -> None:
+    path = tmp_path / "x.xml"
+    path.write_text("<a>" * 64 + "</a>" * 64)
+    assert parse_xml(path, Limits(), root="a").tag == "a"
+    path.write_text("<a>" * 65 + "</a>" * 65)
+    with pytest.raises(LimitError, match="64 levels"):
+        parse_xml(path, Limits(), root="a")
+
+
+def test_damage_in_every_encoding_is_said(tmp_path: Path) -> None:
+    """A byte that is no UTF-8, so that Latin-1 is tried, and an element that is never closed."""
+    path = tmp_path / "x.xml"
+    path.write_bytes(b"<a>\xff<b></a>")
+    with pytest.raises(FormatError, match="the XML is damaged"):
+        parse_xml(path, Limits(), root="a")
+
+
+@pytest.mark.parametrize(
+    ("step", "rate"),
+    [("0.0039", 256.0), ("0.00390", 256.410256), ("390e-5", 256.410256), ("390E-5", 256.410256)],
+)
+def test_a_period_is_as_exact_as_it_is_written(step: str, rate: float) -> None:
+    """1 / 0.0039 s is 256.41 Hz; with two digits 256 Hz may be meant, with three not."""
+    increment = Element("increment", {"value": step, "unit": "s"})
+    assert increment_rate(increment) == pytest.approx(rate, abs=1e-6)
 
 
 @given(st.lists(st.integers(-(2**31), 2**31) | st.floats(allow_nan=False, allow_infinity=False)))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 from benchmarks.experiments.hostile_signals import as_leads
 
 import ecgfoundry
+from ecgfoundry.cli.main import main
 from ecgfoundry.inference.batch.infer import infer_batch
 from ecgfoundry.inference.files import interpret_file
 from ecgfoundry.inference.live.frames import LiveFrame
@@ -81,16 +80,16 @@ def test_in_a_live_stream(model: Predictor, kind: str) -> None:
         assert answer.window.probabilities is None and answer.window.present is None
 
 
-def test_at_the_command_line(tmp_path: Path) -> None:
+def test_at_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ecgfoundry.write(hostile("noise 0.5-5 Hz", leads=12), tmp_path / "n.hea")
-    command = [sys.executable, "-m", "ecgfoundry", "diagnose", str(tmp_path / "n.hea")]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    document = json.loads(done.stdout)
-    text = json.dumps(document)
+    with pytest.raises(SystemExit) as ended:
+        main(["diagnose", str(tmp_path / "n.hea"), "--json"])
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    text = json.dumps(json.loads(said.out))
     assert '"no-beats"' in text or '"not-an-ecg"' in text
     assert '"present": true' not in text
-    assert "not read as an ECG" in done.stderr
+    assert "not read as an ECG" in said.err
 
 
 def test_embeddings_say_so_too(tmp_path: Path) -> None:

@@ -14,32 +14,28 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ecgfoundry", *words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+from ecgfoundry.cli.main import main
 
 
-def test_a_port_that_does_not_exist() -> None:
-    done = run("serve", "--port", "99999")
-    assert done.returncode == 1
-    assert done.stderr.startswith("ecgfoundry: there is no port 99999")
-    assert len(done.stderr.splitlines()) == 1
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
 
 
-def test_a_port_that_is_taken() -> None:
+def test_a_port_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, "serve", "--port", "99999")
+    assert line.startswith("ecgfoundry: there is no port 99999")
+
+
+def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        done = run("serve", "--port", str(other.getsockname()[1]))
-    assert done.returncode == 1
-    assert done.stderr.startswith("ecgfoundry: nothing can listen on 127.0.0.1, port")
-    assert len(done.stderr.splitlines()) == 1
+        line = refused(capsys, "serve", "--port", str(other.getsockname()[1]))
+    assert line.startswith("ecgfoundry: nothing can listen on 127.0.0.1, port")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals to a group of processes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ecgfoundry.cli.main import main
 from ecgfoundry.errors import LeadError, StreamError
 from ecgfoundry.formats.files import read
 from ecgfoundry.inference.live.frames import LiveFrame, encode_frame
@@ -82,18 +84,23 @@ def test_a_pipe_gets_the_answers_of_the_file_itself(recording: Recording) -> Non
     assert told[-1]["steady"]["present"] == ["atrial fibrillation"]
 
 
-def test_lines_of_text_need_the_rate_and_say_so(recording: Recording) -> None:
+def test_lines_of_text_need_the_rate_and_say_so(
+    recording: Recording, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = "\n".join(f"{value:.4f}" for value in recording.signal[0]).encode()
-    refused = run_stream("-", content=lines)
-    assert refused.returncode == 1
-    assert b"--leads I --rate 250" in refused.stderr
-    done = run_stream(
-        "-", "--leads", "I", "--rate", f"{recording.sampling_rate:g}", "--model",
-        "rhythm-single-lead-edge", content=lines,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert b"atrial fibrillation" in done.stdout
-    assert b"10 answers" in done.stdout
+
+    def follow(*options: str) -> int:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+        with pytest.raises(SystemExit) as ended:
+            main(["stream", "follow", "-", *options])
+        return int(ended.value.code or 0)
+
+    assert follow() == 1
+    assert "--leads I --rate 250" in capsys.readouterr().err
+    rate = f"{recording.sampling_rate:g}"
+    assert follow("--leads", "I", "--rate", rate, "--model", "rhythm-single-lead-edge") == 0
+    said = capsys.readouterr().out
+    assert "atrial fibrillation" in said and "10 answers" in said
 
 
 def test_a_websocket_that_sends(recording: Recording) -> None:
@@ -290,6 +297,13 @@ def outlet(name: str, labels: list[str], units: str | None, rate: float, source_
     return pylsl.StreamOutlet(info)
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else sends: what asks for a second stream need not wait two seconds for one."""
+    monkeypatch.setattr("ecgfoundry.streams.lsl._OTHERS_S", 0.2)
+
+
+@pytest.mark.usefixtures("alone")
 def test_lsl_places_samples_by_their_stamps(recording: Recording) -> None:
     pylsl = pytest.importorskip("pylsl")
     name = f"chest-{os.getpid()}"
@@ -333,6 +347,7 @@ def test_lsl_never_chooses_between_two_people(recording: Recording) -> None:
         open_source("lsl://nobody", StreamOptions(wait_s=0.2)).__enter__()
 
 
+@pytest.mark.usefixtures("alone")
 def test_an_eeg_is_no_ecg_because_its_electrodes_are_called_like_leads() -> None:
     name = f"eeg-{os.getpid()}"
     device = outlet(name, ["Fz", "C1", "C2", "Pz"], "microvolts", 250.0, name)
@@ -341,6 +356,7 @@ def test_an_eeg_is_no_ecg_because_its_electrodes_are_called_like_leads() -> None
     del device
 
 
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize(
     ("labels", "units", "options", "words"),
     [
