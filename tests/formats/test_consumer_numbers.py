@@ -281,6 +281,10 @@ def test_health_auto_export_with_lost_samples_and_several_recordings(tmp_path: P
     gap["numberOfVoltageMeasurements"] = 17
     signal = read(export(tmp_path, gap), unit="mV").signal[0]
     assert missing(signal.tolist()) == [5, 6, 7] and signal[19] == 19.0
+    slow = exported([float(n) for n in range(20)])
+    for n, sample in enumerate(slow["voltageMeasurements"]):
+        sample["date"] = 1709371230 + 1.6 * n / 512  # times that belong to another rate
+    assert read(export(tmp_path, slow), unit="mV").signal[0].tolist() == list(range(20))
     path = export(tmp_path, gap, exported([7.0] * 4))
     with pytest.raises(SignalError, match="2 recordings"):
         read(path)
@@ -354,6 +358,8 @@ def test_lost_samples_and_their_places() -> None:
         ([*range(5), *range(5), *range(13, 33)], 33, 5, [10, 11, 12]),
         # The clock was set back for good; a later gap is counted by the new clock.
         ([*range(10), *range(5, 20), *range(22, 30)], 35, 5, [25, 26]),
+        # A sample with the clock of the one before it, then a gap: 14 stands at its place.
+        ([*range(11), 10, *range(14, 30)], 30, 1, [12, 13]),
         # The last packet.
         ([*range(20), *range(5)], 25, 5, []),
     ],

@@ -32,7 +32,12 @@ from ecgfoundry.formats.common.writing import digital, microvolts_per_step
 from ecgfoundry.formats.registry import recordings_in_archive
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.formats.writers import write, writers
-from ecgfoundry.formats.zip.directory import is_safe_name, open_archive, stem_of
+from ecgfoundry.formats.zip.directory import (
+    _check_directory_size,
+    is_safe_name,
+    open_archive,
+    stem_of,
+)
 from ecgfoundry.formats.zip.names import split_member_path
 from ecgfoundry.recording import Recording, Subject
 
@@ -372,9 +377,27 @@ def test_directories_that_announce_too_much(tmp_path: Path) -> None:
     # A ZIP64 end record with its own numbers: 56 bytes, then the locator of 20 (4.3.14, 4.3.15).
     record64 = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 400_001, 400_001, 100, 0)
     locator = b"PK\6\7" + struct.pack("<IQI", 0, end, 1)
-    path.write_bytes(content[:end] + record64 + locator + content[end:])
-    with pytest.raises(LimitError, match="400001 members"):
-        open_archive(path)
+    # It is found before the longest comment (65,535 bytes) too.
+    comment = struct.pack("<H", 65_535) + bytes(65_535)
+    for tail in (content[end:], content[end : end + 20] + comment):
+        path.write_bytes(content[:end] + record64 + locator + tail)
+        with pytest.raises(LimitError, match="400001 members"):
+            open_archive(path)
+    most = record64.replace(struct.pack("<Q", 400_001), struct.pack("<Q", 400_000))
+    path.write_bytes(content[:end] + most + locator + content[end:])
+    _check_directory_size(path, path.stat().st_size)
+    path.write_bytes(content[: end + 20] + comment)
+    assert list(open_archive(path).members) == ["r.hea", "r.dat"]
+
+
+def test_two_recordings_are_not_one(tmp_path: Path) -> None:
+    path = archive(
+        tmp_path, a_DOT_hea=header("a"), a_DOT_dat=bytes(6), b_DOT_hea=header("b"),
+        b_DOT_dat=bytes(6),
+    )  # fmt: skip
+    with pytest.raises(EcgFoundryError, match="2 recordings"):
+        read(path)
+    assert read(path, index=1).header["record"] == "b"
 
 
 def test_members_that_are_refused(tmp_path: Path) -> None:

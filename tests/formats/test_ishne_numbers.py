@@ -77,6 +77,13 @@ def test_fields(tmp_path: Path, changes: dict, field: str, expected: object) -> 
     assert (dict(found) if field == "device" else found) == expected
 
 
+def test_bytes_behind_the_samples_are_counted(tmp_path: Path) -> None:
+    path = file(tmp_path)
+    assert "trailing_bytes" not in read(path).header
+    path.write_bytes(path.read_bytes() + b"abc")
+    assert read(path).header["trailing_bytes"] == "3"
+
+
 @pytest.mark.parametrize(
     ("code", "text"),
     [(1, "good"), (2, "intermittent noise"), (3, "frequent noise"),
