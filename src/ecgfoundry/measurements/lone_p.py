@@ -19,7 +19,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.delineation import BeatWaves
+from ecgfoundry.measurements.boundaries import BeatWaves
 
 __all__ = ["lone_p_waves"]
 

@@ -16,7 +16,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.delineation import BeatWaves, wave_of_one_beat
+from ecgfoundry.measurements.boundaries import BeatWaves
+from ecgfoundry.measurements.delineation import wave_of_one_beat
 from ecgfoundry.measurements.values import MedianBeat
 
 __all__ = ["p_likeness", "with_repeating_p"]

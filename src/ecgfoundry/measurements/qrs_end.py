@@ -2,7 +2,7 @@
 
 In right bundle branch block the last forces point to the front and to the right. They are large in
 V1 and V2 and slow everywhere, often after a plateau, so that fewer leads than are needed for a
-common end (:func:`ecgfoundry.measurements.delineation.fuse_leads`) still move. On the median beat,
+common end (:func:`ecgfoundry.measurements.lead_fusion.fuse_leads`) still move. On the median beat,
 where noise is low, all leads together show them: as speed of the heart vector.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.delineation import BeatWaves
+from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.values import MedianBeat
 
 __all__ = ["late_end", "with_late_end"]

@@ -1,7 +1,7 @@
 """The end of a low T wave: what all leads together say against a hump that few of them show.
 
 For all leads together the end of T is the latest that others confirm
-(:func:`ecgfoundry.measurements.delineation.fuse_leads`). The limb leads confirm each other, because
+(:func:`ecgfoundry.measurements.lead_fusion.fuse_leads`). The limb leads confirm each other, because
 six of them come from two: where T is low, a hump behind it in I and II is enough to make QT 30 to
 90 ms too long. The length of the heart vector on the median beat weighs leads by what they show,
 and its steepest line down meets the level behind T 21 +- 8 ms before the common end (173 records of
@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecgfoundry.measurements.delineation import BeatWaves
+from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.values import MedianBeat
 
 __all__ = ["tangent_end", "with_t_end"]
