@@ -18,7 +18,7 @@ cannot be told.
 from __future__ import annotations
 
 import math
-from typing import TypedDict
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,14 @@ from ecgfoundry.measurements.beats import fill_gaps
 from ecgfoundry.measurements.boundaries import BOUNDARIES, LeadWaves
 from ecgfoundry.measurements.lead_fusion import fuse_leads, median_over_leads
 from ecgfoundry.measurements.qrs_search import find_complexes
-from ecgfoundry.measurements.wave_search import Windows, cut, find_wave
+from ecgfoundry.measurements.wave_search import (
+    WaveLimits,
+    Windows,
+    cut,
+    cut_rows,
+    find_wave,
+)
+from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["delineate", "wave_of_one_beat"]
 
@@ -42,21 +49,21 @@ QRS_SCALE_S = 0.008
 P_SCALE_S, T_SCALE_S = 0.010, 0.020
 """Standard deviations of the Gaussians: their derivatives pass best at 20 and at 8 Hz, as scales
 2^2 and 2^4 of Martinez et al. do."""
+TRUNCATE = 3.0
+"""They end at three standard deviations."""
 QRS_SPAN_S = (0.20, 0.24)
 PEAK_SCALE_S = 0.010
 BLANK_S = 0.004
 P_LONGEST_S = 0.30
-P_ONSET_SHARE, P_OFFSET_SHARE = 0.45, 0.60
 P_LEAST_MV, P_LEAST_SHARE = 0.012, 0.008
 P_OF_QRS, T_OF_QRS = 0.02, 0.035
 """The least wave of a recording whose complexes, in the median over leads and beats, are lower than
 0.6 mV, as a share of them: some files are half or a twentieth as large as the heart made them."""
-P_GUIDE_S, T_GUIDE_S = 0.04, 0.06
-"""How far a lead's wave may be from where all leads together show it."""
+P_LIMITS = WaveLimits(shares=(0.45, 0.60), longest=(0.10, 0.10), guide=0.04, lobes=False)
+T_LIMITS = WaveLimits(shares=(0.40, 0.42), longest=(0.22, 0.20), guide=0.06, lobes=True)
 P_STEADY_BEATS, P_STEADY_S, P_STEADY_SHARE = 5, 0.03, 0.65
 """P waves are believed where two thirds of them lie within 30 ms of their usual place before the R
 peak; places at random, as in atrial fibrillation, do so in a quarter of the beats (our choice)."""
-T_ONSET_SHARE, T_OFFSET_SHARE = 0.40, 0.42
 T_LEAST_MV, T_LEAST_SHARE = 0.02, 0.01
 T_PLACE_S, T_PLACE_SD_S = 0.30, 0.10
 """The peak of T is looked for around 300 ms behind R, times the cube root of RR: QT of 410 ms less
@@ -124,24 +131,22 @@ def _at_working_rate(x: Float64, sampling_rate: float) -> tuple[Float64, float, 
 
 def _delineate_windows(x: Float64, beats: Int64, rate: float) -> dict[str, Float64]:
     """Return every boundary relative to its R peak, in columns (leads, beats)."""
-    from scipy.ndimage import gaussian_filter1d
-
-    fine = gaussian_filter1d(x, QRS_SCALE_S * rate, axis=1, order=1, truncate=3.0)
+    fine = gaussian(x, QRS_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
     noise = np.quantile(np.abs(fine), 0.30, axis=1)[:, None]
     windows = cut(x, fine, beats, rate, QRS_SPAN_S)
     qrs_onset, qrs_offset, height = find_complexes(windows, noise)
     qrs_onset, qrs_offset = qrs_onset - windows.zero, qrs_offset - windows.zero
     # Without the complex, whose slopes would reach into the coarse scale's P and T waves.
     rest = _without_complexes(x, beats, qrs_onset, qrs_offset, rate)
-    smooth = gaussian_filter1d(rest, PEAK_SCALE_S * rate, axis=1, truncate=3.0)
+    smooth = gaussian(rest, PEAK_SCALE_S * rate, truncate=TRUNCATE)
     before, after = _reach(beats, x.shape[1], rate)
-    coarse = gaussian_filter1d(rest, T_SCALE_S * rate, axis=1, order=1, truncate=3.0)
+    coarse = gaussian(rest, T_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
     windows = cut(smooth, coarse, beats, rate)
     qrs_onset, qrs_offset = qrs_onset + windows.zero, qrs_offset + windows.zero
     t_onset, t_peak, t_offset = _t_wave(windows, qrs_offset, after, height, beats)
     before = _behind_t(before, t_offset - windows.zero, beats)
-    coarse = gaussian_filter1d(rest, P_SCALE_S * rate, axis=1, order=1, truncate=3.0)
-    windows = cut(smooth, coarse, beats, rate)
+    coarse = gaussian(rest, P_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
+    windows = replace(windows, slope=cut_rows(coarse, beats, rate))
     p_onset, p_peak, p_offset = _p_wave(windows, qrs_onset, before, height)
     _end_before_p(t_offset, p_onset, beats)
     columns = {
@@ -228,11 +233,8 @@ def _t_wave(
         w,
         first,
         last.astype(np.float64),
+        T_LIMITS,
         least=_least(height, T_LEAST_MV, T_OF_QRS, T_LEAST_SHARE),
-        shares=(T_ONSET_SHARE, T_OFFSET_SHARE),
-        longest=(0.22, 0.20),
-        guide=T_GUIDE_S,
-        lobes=True,
         usual=_usual_t_place(w, beats),
     )
 
@@ -255,24 +257,8 @@ def _usual_t_place(w: Windows, beats: Int64) -> Float64:
     return np.exp(-0.5 * ((seconds - place[:, None]) / T_PLACE_SD_S) ** 2)
 
 
-class _Settings(TypedDict):
-    """What :func:`find_wave` has to know of a kind of wave."""
-
-    least: Float64
-    shares: tuple[float, float]
-    longest: tuple[float, float]
-    guide: float
-    lobes: bool
-
-
-def _p_settings(height: Float64) -> _Settings:
-    return {
-        "least": _least(height, P_LEAST_MV, P_OF_QRS, P_LEAST_SHARE),
-        "shares": (P_ONSET_SHARE, P_OFFSET_SHARE),
-        "longest": (0.10, 0.10),
-        "guide": P_GUIDE_S,
-        "lobes": False,
-    }
+def _least_p(height: Float64) -> Float64:
+    return _least(height, P_LEAST_MV, P_OF_QRS, P_LEAST_SHARE)
 
 
 def _p_wave(
@@ -280,7 +266,9 @@ def _p_wave(
 ) -> tuple[Float64, Float64, Float64]:
     last = np.where(np.isfinite(qrs_onset), qrs_onset, w.zero - 0.05 * w.rate) - 0.008 * w.rate
     first = np.broadcast_to(w.zero - before, last.shape)
-    onset, peak, offset = find_wave(w, first.astype(np.float64), last, **_p_settings(height))
+    onset, peak, offset = find_wave(
+        w, first.astype(np.float64), last, P_LIMITS, least=_least_p(height)
+    )
     if not _steady(median_over_leads(peak), w.rate):
         # Deflections without a fixed place before the complex: fibrillation, flutter, noise.
         onset, peak, offset = (np.full_like(part, np.nan) for part in (onset, peak, offset))
@@ -314,21 +302,19 @@ def wave_of_one_beat(
     (float, float, float)
         Columns of onset, peak and offset of all leads together; NaN where there is none.
     """
-    from scipy.ndimage import gaussian_filter1d
-
     x, factor, shift = _at_working_rate(values, sampling_rate)
     rate = sampling_rate / factor
     beat = np.array([min(int(fiducial / factor), x.shape[1] - 1)])
     sides = [np.full((len(x), 1), side / factor - beat[0]) for side in qrs]
     rest = _without_complexes(x, beat, sides[0], sides[1], rate)
-    smooth = gaussian_filter1d(rest, PEAK_SCALE_S * rate, axis=1, truncate=3.0)
-    coarse = gaussian_filter1d(rest, P_SCALE_S * rate, axis=1, order=1, truncate=3.0)
+    smooth = gaussian(rest, PEAK_SCALE_S * rate, truncate=TRUNCATE)
+    coarse = gaussian(rest, P_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
     windows = cut(smooth, coarse, beat, rate)
     first, last = (
         np.full((len(x), 1), column / factor - beat[0] + windows.zero) for column in between
     )
     height = np.ptp(x, axis=1)[:, None]
-    found = find_wave(windows, first, last, **_p_settings(height))
+    found = find_wave(windows, first, last, P_LIMITS, least=_least_p(height))
     nothing = np.full_like(found[0], np.nan)
     fused = fuse_leads(LeadWaves(*found, *(nothing,) * 5), rate)
     onset, peak, offset = (

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.nearest import distance_to_nearest
+from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["lone_p_waves"]
 
@@ -146,15 +147,13 @@ def _without_beats(
 
 def _bumps(x: Float64, rate: float, blank: Bool) -> Float64:
     """How much each lead looks like the top of a wave of 100 ms: (leads, samples), mV."""
-    from scipy.ndimage import gaussian_filter1d
-
     columns = np.arange(x.shape[1])
     filled = x.copy()
     if blank.any() and not blank.all():
         for row in filled:
             row[blank] = np.interp(columns[blank], columns[~blank], row[~blank])
     scale = SCALE_S * rate
-    curved: Float64 = -(scale**2) * gaussian_filter1d(filled, scale, axis=1, order=2)
+    curved: Float64 = -(scale**2) * gaussian(filled, scale, derivative=2)
     return curved
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["late_end", "with_late_end"]
 
@@ -70,9 +71,7 @@ def late_end(beat: MedianBeat) -> float | None:
 
 def _speed(values: Float64, rate: float) -> Float64:
     """Root of the summed squared slopes, mV per column."""
-    from scipy.ndimage import gaussian_filter1d
-
-    slope = gaussian_filter1d(values, SCALE_S * rate, axis=1, order=1)
+    slope = gaussian(values, SCALE_S * rate, derivative=1)
     result: Float64 = np.sqrt(np.square(slope).sum(axis=0))
     return result
 

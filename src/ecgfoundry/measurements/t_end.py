@@ -17,6 +17,7 @@ import numpy as np
 
 from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["tangent_end", "with_t_end"]
 
@@ -33,14 +34,12 @@ def tangent_end(beat: MedianBeat) -> float | None:
 
     None with fewer than six leads, or where the QRS complex or T has no end.
     """
-    from scipy.ndimage import gaussian_filter1d
-
     first, last = beat.boundaries.get("qrs_offset"), beat.boundaries.get("t_offset")
     rows = np.isfinite(beat.values).all(axis=1)
     if first is None or last is None or rows.sum() < FEWEST_LEADS:
         return None
     rate = beat.sampling_rate
-    x = gaussian_filter1d(beat.values[rows], SCALE_S * rate, axis=1)
+    x = gaussian(beat.values[rows], SCALE_S * rate)
     behind = x[:, round(last) : round(last + LEVEL_S * rate)]
     begin, end = round(first + FIRST_S * rate), round(last + BEYOND_S * rate)
     if behind.shape[1] == 0 or end > x.shape[1] or end - begin < FIRST_S * rate:

@@ -12,13 +12,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Windows", "cut", "find_wave"]
+from ecgfoundry.measurements.wave_kernel import WaveJob, run_wave_job
+
+__all__ = ["WaveLimits", "Windows", "cut", "find_wave"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 BEFORE_S, AFTER_S = 0.45, 0.80
+PEAK_REACH_S = 0.10
+"""From the peak to its steepest slopes."""
+LEAST_ROOM_S = 0.08
+"""A wave is not looked for in less."""
+T_LOBE_S = 0.16
 T_LOBE_DEPTH = 0.5
 T_LOBE_SHARE = 0.45
 """A second lobe of the T wave this high, the other way, belongs to it (biphasic)."""
@@ -42,34 +49,102 @@ def cut(
     span_s: tuple[float, float] = (BEFORE_S, AFTER_S),
 ) -> Windows:
     """Cut (leads, samples) into a piece around every beat; beyond an end its value is repeated."""
-    zero, behind = round(span_s[0] * rate), round(span_s[1] * rate)
-    index = np.clip(beats[:, None] + np.arange(-zero, behind + 1), 0, x.shape[1] - 1)
-    return Windows(x[:, index], slope[:, index], zero, rate)
+    pieces = (cut_rows(rows, beats, rate, span_s) for rows in (x, slope))
+    return Windows(*pieces, round(span_s[0] * rate), rate)
+
+
+def cut_rows(
+    x: Float64, beats: Int64, rate: float, span_s: tuple[float, float] = (BEFORE_S, AFTER_S)
+) -> Float64:
+    """Cut one of the arrays of :func:`cut`: (leads, beats, columns)."""
+    columns = np.arange(-round(span_s[0] * rate), round(span_s[1] * rate) + 1)
+    return x.take((beats[:, None] + columns).clip(0, x.shape[1] - 1), axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class WaveLimits:
+    """What a wave of one kind is like.
+
+    Parameters
+    ----------
+    shares : (float, float)
+        Of the steepest slope, at which its onset and its offset have faded.
+    longest : (float, float)
+        From the peak to the steepest slope before and behind it at most, s.
+    guide : float
+        A lead's peak is so near to that of all leads, s.
+    lobes : bool
+        Whether a second lobe the other way may belong to it.
+    """
+
+    shares: tuple[float, float]
+    longest: tuple[float, float]
+    guide: float
+    lobes: bool
 
 
 def find_wave(
     w: Windows,
     first: Float64,
     last: Float64,
+    limits: WaveLimits,
     *,
     least: Float64,
-    shares: tuple[float, float],
-    longest: tuple[float, float],
-    guide: float,
-    lobes: bool,
     usual: Float64 | None = None,
 ) -> tuple[Float64, Float64, Float64]:
-    """Find the wave with the steepest pair of slopes between two columns of each row."""
+    """Find the wave with the steepest pair of slopes between two columns of each row.
+
+    Parameters
+    ----------
+    w : Windows
+    first, last : ndarray (leads, beats)
+        Columns.
+    limits : WaveLimits
+    least : ndarray (leads, beats)
+        How high it is at least, mV.
+    usual : ndarray (beats, columns), optional
+        How likely its peak is at every column.
+
+    Returns
+    -------
+    onset, peak, offset : ndarray (leads, beats)
+        Columns, NaN where there is no such wave.
+    """
     low, high = max(0, math.floor(first.min()) - 1), math.ceil(last.max()) + 2
     if high - low < 3:
         return tuple(np.full_like(first, np.nan) for _ in range(3))  # type: ignore[return-value]
-    w = replace(w, x=w.x[..., low:high], slope=w.slope[..., low:high])
+    job = WaveJob(
+        low=low, high=min(high, w.x.shape[-1]), reach=round(PEAK_REACH_S * w.rate),
+        room=LEAST_ROOM_S * w.rate, guide=limits.guide * w.rate,
+        before=limits.longest[0] * w.rate, behind=limits.longest[1] * w.rate,
+        onset_share=limits.shares[0], offset_share=limits.shares[1],
+        lobe_reach=round(T_LOBE_S * w.rate) if limits.lobes else -1.0,
+        lobe_share=T_LOBE_SHARE, lobe_depth=T_LOBE_DEPTH,
+    )  # fmt: skip
+    found = run_wave_job(job, w.x, w.slope, (first, last), least, usual)
+    if found is not None:
+        return found
+    pieces = replace(w, x=w.x[..., low:high], slope=w.slope[..., low:high])
+    likely = None if usual is None else usual[:, low:high]
+    onset, peak, offset = _find_by_numpy(pieces, first - low, last - low, limits, least, likely)
+    return onset + low, peak + low, offset + low
+
+
+def _find_by_numpy(
+    w: Windows,
+    first: Float64,
+    last: Float64,
+    limits: WaveLimits,
+    least: Float64,
+    usual: Float64 | None,
+) -> tuple[Float64, Float64, Float64]:
+    """Do what ``native/waves.c`` does, with the same answers."""
+    shares, longest, guide = limits.shares, limits.longest, limits.guide
     columns = np.arange(w.x.shape[-1])
-    first, last = first - low, last - low
     inside = (columns >= first[..., None]) & (columns <= last[..., None])
-    room = last - first >= 0.08 * w.rate
+    room = last - first >= LEAST_ROOM_S * w.rate
     slope = np.where(inside, w.slope, 0.0)
-    reach = round(0.10 * w.rate)
+    reach = round(PEAK_REACH_S * w.rate)
     # A bump has its steepest rise before its peak and its steepest fall after it: their sum is
     # largest at the peak, for waves up and, with the sign turned, for waves down.
     rise_before = _running_maximum(slope, reach, behind=True)
@@ -83,7 +158,7 @@ def find_wave(
     profile = np.where(inside, score, 0.0).sum(axis=0)
     if usual is not None:
         # The usual place chooses the wave; where the wave is, the leads say.
-        chosen = (profile * usual[:, low:high]).argmax(axis=-1)
+        chosen = (profile * usual).argmax(axis=-1)
         profile[np.abs(columns - chosen[:, None]) > guide * w.rate] = -1.0
     together = profile.argmax(axis=-1)
     guided = inside & (np.abs(columns - together[:, None]) <= guide * w.rate)
@@ -97,7 +172,7 @@ def find_wave(
     after = _steepest(-slope * sign[..., None], peak, longest[1] * w.rate, columns, before=False)
     onset = _fade(slope * sign[..., None], before, shares[0], columns, backwards=True)
     offset = _fade(-slope * sign[..., None], after, shares[1], columns, backwards=False)
-    if lobes:
+    if limits.lobes:
         offset = _second_lobe(w, slope, sign, peak, (onset, offset), shares[1], columns)
     value = np.take_along_axis(w.x, peak[..., None], axis=-1)[..., 0]
     rows = np.nan_to_num(np.stack([onset, offset]), nan=0.0).astype(np.int64)
@@ -109,7 +184,7 @@ def find_wave(
     result = [onset, peak.astype(np.float64), offset]
     for part in result:
         part[nothing] = np.nan
-    return result[0] + low, result[1] + low, result[2] + low
+    return result[0], result[1], result[2]
 
 
 def _running_maximum(values: Float64, reach: int, *, behind: bool) -> Float64:
@@ -172,7 +247,7 @@ def _second_lobe(
     """
     onset, offset = feet
     begin = np.nan_to_num(offset, nan=0.0)
-    reach = round(0.16 * w.rate)
+    reach = round(T_LOBE_S * w.rate)
     distance = columns - begin[..., None]
     rise = np.where((distance >= 0) & (distance <= reach), slope * sign[..., None], -np.inf)
     column = rise.argmax(axis=-1)

@@ -3,6 +3,7 @@
 #include "filters.h"
 #include "quality.h"
 #include "standardize.h"
+#include "waves.h"
 
 #define DECLARE(NAME, JOB)                \
     int ecgfoundry_##NAME##_base(const JOB *); \
@@ -14,6 +15,7 @@ DECLARE(limb, ecgfoundry_limb_job)
 DECLARE(sections, ecgfoundry_sections_job)
 DECLARE(correlate, ecgfoundry_correlate_job)
 DECLARE(medians, ecgfoundry_medians_job)
+DECLARE(waves, ecgfoundry_waves_job)
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -57,3 +59,4 @@ ENTRY(limb, ecgfoundry_limb_job)
 ENTRY(sections, ecgfoundry_sections_job)
 ENTRY(correlate, ecgfoundry_correlate_job)
 ENTRY(medians, ecgfoundry_medians_job)
+ENTRY(waves, ecgfoundry_waves_job)

@@ -133,7 +133,7 @@ def _steady_state(sos: bytes) -> Float64:
 
 
 def gaussian(
-    signal: Float64, deviation: float, *, derivative: int = 0, truncate: float = 3.0
+    signal: Float64, deviation: float, *, derivative: int = 0, truncate: float = 4.0
 ) -> Float64:
     """Smooth rows by a Gaussian, or by its first or second derivative.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry import native
 
-__all__ = ["correlate_rows", "filter_both_ways", "medians_of_columns"]
+__all__ = ["correlate_rows", "filter_both_ways", "medians_of_columns", "run_job"]
 
 Float64 = NDArray[np.float64]
 
@@ -50,9 +50,8 @@ def filter_both_ways(sos: Float64, steady: Float64, rows: Float64, pad: int) -> 
     rows : ndarray, float64 (..., samples)
     pad : int
     """
-    loaded = native.library()
     samples = rows.shape[-1]
-    if loaded is None or rows.size == 0:
+    if native.library() is None or rows.size == 0:
         return None
     rows, sos, steady = map(np.ascontiguousarray, (rows, sos, steady))
     result = np.empty_like(rows)
@@ -60,7 +59,7 @@ def filter_both_ways(sos: Float64, steady: Float64, rows: Float64, pad: int) -> 
         rows.ctypes.data, result.ctypes.data, sos.ctypes.data, steady.ctypes.data,
         rows.size // samples, samples, pad, len(sos),
     )  # fmt: skip
-    return result if _done(loaded[0].ecgfoundry_sections, job, loaded[1]) else None
+    return result if run_job("sections", job) else None
 
 
 def correlate_rows(rows: Float64, weight: Float64, *, symmetric: bool) -> Float64 | None:
@@ -74,9 +73,8 @@ def correlate_rows(rows: Float64, weight: Float64, *, symmetric: bool) -> Float6
     symmetric : bool
         False: antisymmetric.
     """
-    loaded = native.library()
     reach = weight.size // 2
-    if loaded is None or rows.size == 0:
+    if native.library() is None or rows.size == 0:
         return None
     rows, weight = np.ascontiguousarray(rows), np.ascontiguousarray(weight)
     result = np.empty_like(rows)
@@ -84,14 +82,13 @@ def correlate_rows(rows: Float64, weight: Float64, *, symmetric: bool) -> Float6
         rows.ctypes.data, result.ctypes.data, weight.ctypes.data,
         *rows.shape, reach, 1 if symmetric else -1,
     )  # fmt: skip
-    return result if _done(loaded[0].ecgfoundry_correlate, job, loaded[1]) else None
+    return result if run_job("correlate", job) else None
 
 
 def medians_of_columns(values: Float64) -> Float64 | None:
     """Return the median over the last axis but one: (..., members, columns) to (..., columns)."""
-    loaded = native.library()
     members = values.shape[-2]
-    if loaded is None or values.size == 0:
+    if native.library() is None or values.size == 0:
         return None
     values = np.ascontiguousarray(values)
     result = np.empty((*values.shape[:-2], values.shape[-1]))
@@ -99,14 +96,23 @@ def medians_of_columns(values: Float64) -> Float64 | None:
     job = _MediansJob(
         values.ctypes.data, result.ctypes.data, values.size // (members * columns), members, columns
     )
-    return result if _done(loaded[0].ecgfoundry_medians, job, loaded[1]) else None
+    return result if run_job("medians", job) else None
 
 
-def _done(entry: ctypes._NamedFuncPointer, job: ctypes.Structure, instructions: int) -> bool:
-    """Whether a kernel has done its job; False if it does not take such a job."""
-    code = entry(ctypes.byref(job), instructions)
+def run_job(name: str, job: ctypes.Structure) -> bool:
+    """Let the kernel of a name do a job; False without kernels, or if it does not take such a job.
+
+    Raises
+    ------
+    MemoryError
+        There was no memory for it.
+    """
+    loaded = native.library()
+    if loaded is None:
+        return False
+    code = getattr(loaded[0], f"ecgfoundry_{name}")(ctypes.byref(job), loaded[1])
     if code == 1:
-        raise MemoryError("no memory to filter a signal")
+        raise MemoryError(f"no memory for the kernel {name!r}")
     if code not in (0, 2):
-        raise RuntimeError(f"the compiled kernels refused a job (code {code})")
+        raise RuntimeError(f"the compiled kernel {name!r} refused a job (code {code})")
     return bool(code == 0)
