@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 
 from ecgfoundry import measure, read
 from ecgfoundry.measurements.beats import find_beats
-from ecgfoundry.measurements.delineation import BOUNDARIES, delineate, fuse_leads
+from ecgfoundry.measurements.boundaries import BOUNDARIES
+from ecgfoundry.measurements.delineation import delineate
+from ecgfoundry.measurements.lead_fusion import fuse_leads
 
 RATE = 500.0
 MATCH_S = 0.15

@@ -9,12 +9,14 @@ import pytest
 
 import ecgfoundry
 from ecgfoundry.measurements.beats import find_beats
-from ecgfoundry.measurements.delineation import BOUNDARIES, LeadWaves, delineate, fuse_leads
+from ecgfoundry.measurements.boundaries import BOUNDARIES, LeadWaves
+from ecgfoundry.measurements.delineation import delineate
 from ecgfoundry.measurements.intervals import (
     beat_intervals,
     lead_amplitudes,
     median_beat,
 )
+from ecgfoundry.measurements.lead_fusion import fuse_leads
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 # Raised cosines of known length: onset and offset from R in s, height in mV.

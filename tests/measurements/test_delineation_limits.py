@@ -17,13 +17,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ecgfoundry.measurements.delineation import (
-    BOUNDARIES,
-    BeatWaves,
-    LeadWaves,
-    delineate,
-    fuse_leads,
-)
+from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves, LeadWaves
+from ecgfoundry.measurements.delineation import delineate
+from ecgfoundry.measurements.lead_fusion import fuse_leads
 
 Wave = tuple[float, float, float]
 """When from R and standard deviation, in s; height in mV."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.global_values import DelineatedBeats, interval_values
 from ecgfoundry.measurements.values import Beats, Value
 

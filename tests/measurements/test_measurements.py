@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgfoundry.measurements.axes import axis_degrees
-from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.intervals import (
     beat_intervals,
     corrected_qt_ms,

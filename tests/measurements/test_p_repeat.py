@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.intervals import median_beat
 from ecgfoundry.measurements.p_repeat import p_likeness, with_repeating_p
 from ecgfoundry.measurements.values import MedianBeat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.qrs_end import late_end, with_late_end
 from ecgfoundry.measurements.values import MedianBeat
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ecgfoundry
-from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.t_end import tangent_end, with_t_end
 from ecgfoundry.measurements.values import MedianBeat
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.delineation import BeatWaves
+from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.values import AtrialActivity, Beats
 
 __all__ = ["atrial_activity"]

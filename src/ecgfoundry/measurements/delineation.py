@@ -9,9 +9,7 @@ coarse one for P and T. We take a Gaussian as the smoothing function (theirs is 
 because it exists at every sampling rate. The shares were chosen on the odd-numbered records of
 LUDB; ``benchmarks/experiments/delineation_ludb.py`` prints the errors on the even-numbered ones.
 
-For all leads together the rule is that of P. Laguna, R. Jane, P. Caminal, Comput Biomed Res 27:45
-(1994), which Martinez et al. use too: the earliest onset, or the latest offset, that other leads
-confirm.
+How the leads make one boundary of all is :mod:`ecgfoundry.measurements.lead_fusion`.
 
 All positions are sample numbers of the given signal as float64, NaN where a wave is not there or
 cannot be told.
@@ -20,103 +18,57 @@ cannot be told.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TypedDict
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beats import fill_gaps
+from ecgfoundry.measurements.boundaries import BOUNDARIES, LeadWaves
+from ecgfoundry.measurements.lead_fusion import fuse_leads, median_over_leads
+from ecgfoundry.measurements.qrs_search import find_complexes
+from ecgfoundry.measurements.wave_search import (
+    WaveLimits,
+    Windows,
+    cut,
+    cut_rows,
+    find_wave,
+)
+from ecgfoundry.signals.filters import gaussian
 
-__all__ = ["BOUNDARIES", "BeatWaves", "LeadWaves", "delineate", "fuse_leads", "wave_of_one_beat"]
+__all__ = ["delineate", "wave_of_one_beat"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-Bool = NDArray[np.bool_]
-
-BOUNDARIES = (
-    "p_onset",
-    "p_peak",
-    "p_offset",
-    "qrs_onset",
-    "qrs_offset",
-    "t_onset",
-    "t_peak",
-    "t_offset",
-)
 
 WORKING_RATE_HZ = 250.0
 """Signals are averaged down to between this rate and twice this: 4 ms at the coarsest."""
 SLOWEST_RATE_HZ = 200.0
 """Slower signals are interpolated: at 50 Hz a QRS complex is four samples long."""
-BEFORE_S, AFTER_S = 0.45, 0.80
 QRS_SCALE_S = 0.008
 P_SCALE_S, T_SCALE_S = 0.010, 0.020
 """Standard deviations of the Gaussians: their derivatives pass best at 20 and at 8 Hz, as scales
 2^2 and 2^4 of Martinez et al. do."""
-QRS_REACH_BEFORE_S, QRS_REACH_AFTER_S = 0.14, 0.18
+TRUNCATE = 3.0
+"""They end at three standard deviations."""
 QRS_SPAN_S = (0.20, 0.24)
-QRS_ONSET_SHARE, QRS_OFFSET_SHARE = 0.07, 0.10
-QRS_GAP_S = 0.028
-"""The modulus vanishes for a moment at every peak of the complex; longer than this it is over."""
-NOISE_FACTOR = 2.5
-"""A slope counts when it stands this far above the lead's usual one between the waves."""
 PEAK_SCALE_S = 0.010
 BLANK_S = 0.004
 P_LONGEST_S = 0.30
-P_ONSET_SHARE, P_OFFSET_SHARE = 0.45, 0.60
 P_LEAST_MV, P_LEAST_SHARE = 0.012, 0.008
 P_OF_QRS, T_OF_QRS = 0.02, 0.035
 """The least wave of a recording whose complexes, in the median over leads and beats, are lower than
 0.6 mV, as a share of them: some files are half or a twentieth as large as the heart made them."""
-P_GUIDE_S, T_GUIDE_S = 0.04, 0.06
-"""How far a lead's wave may be from where all leads together show it."""
+P_LIMITS = WaveLimits(shares=(0.45, 0.60), longest=(0.10, 0.10), guide=0.04, lobes=False)
+T_LIMITS = WaveLimits(shares=(0.40, 0.42), longest=(0.22, 0.20), guide=0.06, lobes=True)
 P_STEADY_BEATS, P_STEADY_S, P_STEADY_SHARE = 5, 0.03, 0.65
 """P waves are believed where two thirds of them lie within 30 ms of their usual place before the R
 peak; places at random, as in atrial fibrillation, do so in a quarter of the beats (our choice)."""
-T_ONSET_SHARE, T_OFFSET_SHARE = 0.40, 0.42
 T_LEAST_MV, T_LEAST_SHARE = 0.02, 0.01
 T_PLACE_S, T_PLACE_SD_S = 0.30, 0.10
 """The peak of T is looked for around 300 ms behind R, times the cube root of RR: QT of 410 ms less
 40 ms from the QRS onset to R and 70 to 100 ms from the peak of T to its end. A P wave, which is
 sharper, must not be taken for a flat T wave before it."""
-T_LOBE_DEPTH = 0.5
-T_LOBE_SHARE = 0.45
-"""A second lobe of the T wave this high, the other way, belongs to it (biphasic)."""
-CONFIRMING_LEADS = 5
-CONFIRM_ONSET_S, CONFIRM_OFFSET_S = 0.012, 0.016
-"""An onset of all leads is the earliest that five others confirm within 12 ms (Laguna et al.,
-Martinez et al.: k = 3, 4 to 12 ms by boundary); five gave smaller errors."""
-P_CONFIRMING_LEADS, P_CONFIRM_S = 6, 0.008
-"""P waves are low, and their feet are told less surely: half of twelve leads agree within 8 ms."""
-
-
-@dataclass(frozen=True, eq=False)
-class LeadWaves:
-    """Boundaries of every beat in every lead: float64 (leads, beats), sample numbers."""
-
-    p_onset: Float64
-    p_peak: Float64
-    p_offset: Float64
-    qrs_onset: Float64
-    qrs_offset: Float64
-    t_onset: Float64
-    t_peak: Float64
-    t_offset: Float64
-
-
-@dataclass(frozen=True, eq=False)
-class BeatWaves:
-    """Boundaries of every beat, of all leads together: float64 (beats,), sample numbers."""
-
-    p_onset: Float64
-    p_peak: Float64
-    p_offset: Float64
-    qrs_onset: Float64
-    qrs_offset: Float64
-    t_onset: Float64
-    t_peak: Float64
-    t_offset: Float64
 
 
 def delineate(signal: NDArray[np.floating], sampling_rate: float, beats: Int64) -> LeadWaves:
@@ -177,93 +129,24 @@ def _at_working_rate(x: Float64, sampling_rate: float) -> tuple[Float64, float, 
     return mean, float(factor), (factor - 1) / 2
 
 
-def fuse_leads(waves: LeadWaves, sampling_rate: float) -> BeatWaves:
-    """Unite the leads: earliest confirmed onset, latest confirmed offset, median peak.
-
-    With fewer than six leads there is nothing to outvote with, and the median is taken.
-    """
-    result = {}
-    for name in BOUNDARIES:
-        values = getattr(waves, name)
-        others, seconds = CONFIRMING_LEADS, CONFIRM_OFFSET_S
-        if name.startswith("p_"):
-            others, seconds = P_CONFIRMING_LEADS, P_CONFIRM_S
-        elif name.endswith("onset"):
-            seconds = CONFIRM_ONSET_S
-        if name.endswith("peak") or values.shape[0] <= others:
-            result[name] = _nan_median(values)
-        elif name.endswith("onset"):
-            result[name] = _confirmed(values, others, seconds * sampling_rate)
-        else:
-            result[name] = -_confirmed(-values, others, seconds * sampling_rate)
-    return BeatWaves(**result)
-
-
-def _nan_median(values: Float64) -> Float64:
-    """Median over the leads; NaN unless half of the leads have a value (no warning)."""
-    there = np.isfinite(values).sum(axis=0)
-    ordered = np.sort(values, axis=0)  # NaN last
-    columns = np.arange(values.shape[1])
-    low = ordered[np.maximum((there - 1) // 2, 0), columns]
-    high = ordered[np.maximum(there // 2, 0).clip(max=values.shape[0] - 1), columns]
-    middle: Float64 = np.where(there * 2 >= values.shape[0], (low + high) / 2, np.nan)
-    return middle
-
-
-def _confirmed(values: Float64, others: int, tolerance: float) -> Float64:
-    """Return the smallest value that ``others`` larger ones follow within the tolerance."""
-    ordered = np.sort(values, axis=0)
-    with np.errstate(invalid="ignore"):
-        near = ordered[others:] - ordered[:-others] <= tolerance
-    first = near.argmax(axis=0)
-    chosen = ordered[first, np.arange(values.shape[1])]
-    # Where too few agree, the median is the best that can be said.
-    result: Float64 = np.where(near.any(axis=0), chosen, _nan_median(values))
-    return result
-
-
-@dataclass(eq=False)
-class _Windows:
-    """Pieces around every beat in every lead: (leads, beats, columns)."""
-
-    x: Float64  # mV, as it is for the QRS complex, smoothed and without it for P and T
-    slope: Float64  # wavelet, mV per sample
-    zero: int  # the column of the R peak
-    rate: float
-
-
-def _cut(
-    x: Float64,
-    slope: Float64,
-    beats: Int64,
-    rate: float,
-    span_s: tuple[float, float] = (BEFORE_S, AFTER_S),
-) -> _Windows:
-    zero, behind = round(span_s[0] * rate), round(span_s[1] * rate)
-    index = np.clip(beats[:, None] + np.arange(-zero, behind + 1), 0, x.shape[1] - 1)
-    return _Windows(x[:, index], slope[:, index], zero, rate)
-
-
 def _delineate_windows(x: Float64, beats: Int64, rate: float) -> dict[str, Float64]:
     """Return every boundary relative to its R peak, in columns (leads, beats)."""
-    from scipy.ndimage import gaussian_filter1d
-
-    fine = gaussian_filter1d(x, QRS_SCALE_S * rate, axis=1, order=1, truncate=3.0)
+    fine = gaussian(x, QRS_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
     noise = np.quantile(np.abs(fine), 0.30, axis=1)[:, None]
-    windows = _cut(x, fine, beats, rate, QRS_SPAN_S)
-    qrs_onset, qrs_offset, height = _qrs(windows, noise)
+    windows = cut(x, fine, beats, rate, QRS_SPAN_S)
+    qrs_onset, qrs_offset, height = find_complexes(windows, noise)
     qrs_onset, qrs_offset = qrs_onset - windows.zero, qrs_offset - windows.zero
     # Without the complex, whose slopes would reach into the coarse scale's P and T waves.
     rest = _without_complexes(x, beats, qrs_onset, qrs_offset, rate)
-    smooth = gaussian_filter1d(rest, PEAK_SCALE_S * rate, axis=1, truncate=3.0)
+    smooth = gaussian(rest, PEAK_SCALE_S * rate, truncate=TRUNCATE)
     before, after = _reach(beats, x.shape[1], rate)
-    coarse = gaussian_filter1d(rest, T_SCALE_S * rate, axis=1, order=1, truncate=3.0)
-    windows = _cut(smooth, coarse, beats, rate)
+    coarse = gaussian(rest, T_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
+    windows = cut(smooth, coarse, beats, rate)
     qrs_onset, qrs_offset = qrs_onset + windows.zero, qrs_offset + windows.zero
     t_onset, t_peak, t_offset = _t_wave(windows, qrs_offset, after, height, beats)
     before = _behind_t(before, t_offset - windows.zero, beats)
-    coarse = gaussian_filter1d(rest, P_SCALE_S * rate, axis=1, order=1, truncate=3.0)
-    windows = _cut(smooth, coarse, beats, rate)
+    coarse = gaussian(rest, P_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
+    windows = replace(windows, slope=cut_rows(coarse, beats, rate))
     p_onset, p_peak, p_offset = _p_wave(windows, qrs_onset, before, height)
     _end_before_p(t_offset, p_onset, beats)
     columns = {
@@ -326,7 +209,7 @@ def _reach(beats: Int64, samples: int, rate: float) -> tuple[Int64, Int64]:
 
 def _behind_t(before: Int64, t_offset: Float64, beats: Int64) -> Int64:
     """Keep P behind the T wave of the beat before, where the leads agree on its end."""
-    ended = _nan_median(t_offset)[:-1]
+    ended = median_over_leads(t_offset)[:-1]
     room = np.diff(beats) - ended
     result = before.astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -336,79 +219,22 @@ def _behind_t(before: Int64, t_offset: Float64, beats: Int64) -> Int64:
 
 def _end_before_p(t_offset: Float64, p_onset: Float64, beats: Int64) -> None:
     """Take away ends of T that lie beyond the begin of the next P wave."""
-    following = _nan_median(p_onset)[1:] + np.diff(beats)
+    following = median_over_leads(p_onset)[1:] + np.diff(beats)
     with np.errstate(invalid="ignore"):
         t_offset[:, :-1][t_offset[:, :-1] > following] = np.nan
 
 
-def _qrs(w: _Windows, noise: Float64) -> tuple[Float64, Float64, Float64]:
-    """Return onset and offset columns and the height of the complex in mV (leads, beats)."""
-    modulus = np.abs(w.slope)
-    reach = round(0.08 * w.rate)
-    core = modulus[..., w.zero - reach : w.zero + reach + 1]
-    top = core.max(axis=-1)
-    heights = w.x[..., w.zero - reach : w.zero + reach + 1]
-    height = heights.max(axis=-1) - heights.min(axis=-1)
-    start = w.zero - reach + core.argmax(axis=-1)
-    gap = max(1, round(QRS_GAP_S * w.rate))
-    before = round(QRS_REACH_BEFORE_S * w.rate)
-    after = round(QRS_REACH_AFTER_S * w.rate)
-    floor = NOISE_FACTOR * noise
-    threshold = np.maximum(QRS_ONSET_SHARE * top, np.minimum(floor, 0.2 * top))
-    onset = _outward(modulus, threshold, start, w.zero - before, gap, backwards=True)
-    threshold = np.maximum(QRS_OFFSET_SHARE * top, np.minimum(floor, 0.2 * top))
-    offset = _outward(modulus, threshold, start, w.zero + after, gap, backwards=False)
-    dead = ~(top > 0)
-    onset[dead] = offset[dead] = np.nan
-    return onset, offset, height
-
-
-def _outward(
-    modulus: Float64,
-    threshold: Float64,
-    start: Int64,
-    limit: int,
-    gap: int,
-    *,
-    backwards: bool,
-) -> Float64:
-    """Walk away from ``start`` until the modulus stays below the threshold for ``gap`` columns.
-
-    Returns the last column above the threshold, NaN where the limit came first.
-    """
-    above = modulus >= threshold[..., None]
-    if backwards:
-        above = above[..., ::-1]
-        start = above.shape[-1] - 1 - start
-        limit = above.shape[-1] - 1 - limit
-    width = above.shape[-1]
-    columns = np.arange(width)
-    # The next column above the threshold, seen from each column.
-    following = np.where(above, columns, width + gap)
-    following = np.minimum.accumulate(following[..., ::-1], axis=-1)[..., ::-1]
-    following = np.concatenate(
-        [following[..., 1:], np.full((*following.shape[:-1], 1), width + gap)], axis=-1
-    )
-    ends = above & (following - columns > gap) & (columns >= start[..., None])
-    result = ends.argmax(axis=-1).astype(np.float64)
-    result[~ends.any(axis=-1) | (result > limit)] = np.nan
-    return (width - 1 - result) if backwards else result
-
-
 def _t_wave(
-    w: _Windows, qrs_offset: Float64, after: Int64, height: Float64, beats: Int64
+    w: Windows, qrs_offset: Float64, after: Int64, height: Float64, beats: Int64
 ) -> tuple[Float64, Float64, Float64]:
     first = np.where(np.isfinite(qrs_offset), qrs_offset, w.zero + 0.06 * w.rate) + 0.05 * w.rate
     last = np.broadcast_to(w.zero + after, first.shape)
-    return _wave(
+    return find_wave(
         w,
         first,
         last.astype(np.float64),
+        T_LIMITS,
         least=_least(height, T_LEAST_MV, T_OF_QRS, T_LEAST_SHARE),
-        shares=(T_ONSET_SHARE, T_OFFSET_SHARE),
-        longest=(0.22, 0.20),
-        guide=T_GUIDE_S,
-        lobes=True,
         usual=_usual_t_place(w, beats),
     )
 
@@ -421,7 +247,7 @@ def _least(height: Float64, least_mv: float, of_all: float, of_lead: float) -> F
     return result
 
 
-def _usual_t_place(w: _Windows, beats: Int64) -> Float64:
+def _usual_t_place(w: Windows, beats: Int64) -> Float64:
     """How likely the peak of T is at every column: (beats, columns)."""
     rr = np.diff(beats) / w.rate
     middle = float(np.median(rr)) if rr.size else 1.0
@@ -431,33 +257,19 @@ def _usual_t_place(w: _Windows, beats: Int64) -> Float64:
     return np.exp(-0.5 * ((seconds - place[:, None]) / T_PLACE_SD_S) ** 2)
 
 
-class _Settings(TypedDict):
-    """What :func:`_wave` has to know of a kind of wave."""
-
-    least: Float64
-    shares: tuple[float, float]
-    longest: tuple[float, float]
-    guide: float
-    lobes: bool
-
-
-def _p_settings(height: Float64) -> _Settings:
-    return {
-        "least": _least(height, P_LEAST_MV, P_OF_QRS, P_LEAST_SHARE),
-        "shares": (P_ONSET_SHARE, P_OFFSET_SHARE),
-        "longest": (0.10, 0.10),
-        "guide": P_GUIDE_S,
-        "lobes": False,
-    }
+def _least_p(height: Float64) -> Float64:
+    return _least(height, P_LEAST_MV, P_OF_QRS, P_LEAST_SHARE)
 
 
 def _p_wave(
-    w: _Windows, qrs_onset: Float64, before: Int64, height: Float64
+    w: Windows, qrs_onset: Float64, before: Int64, height: Float64
 ) -> tuple[Float64, Float64, Float64]:
     last = np.where(np.isfinite(qrs_onset), qrs_onset, w.zero - 0.05 * w.rate) - 0.008 * w.rate
     first = np.broadcast_to(w.zero - before, last.shape)
-    onset, peak, offset = _wave(w, first.astype(np.float64), last, **_p_settings(height))
-    if not _steady(_nan_median(peak), w.rate):
+    onset, peak, offset = find_wave(
+        w, first.astype(np.float64), last, P_LIMITS, least=_least_p(height)
+    )
+    if not _steady(median_over_leads(peak), w.rate):
         # Deflections without a fixed place before the complex: fibrillation, flutter, noise.
         onset, peak, offset = (np.full_like(part, np.nan) for part in (onset, peak, offset))
     return onset, peak, offset
@@ -490,21 +302,19 @@ def wave_of_one_beat(
     (float, float, float)
         Columns of onset, peak and offset of all leads together; NaN where there is none.
     """
-    from scipy.ndimage import gaussian_filter1d
-
     x, factor, shift = _at_working_rate(values, sampling_rate)
     rate = sampling_rate / factor
     beat = np.array([min(int(fiducial / factor), x.shape[1] - 1)])
     sides = [np.full((len(x), 1), side / factor - beat[0]) for side in qrs]
     rest = _without_complexes(x, beat, sides[0], sides[1], rate)
-    smooth = gaussian_filter1d(rest, PEAK_SCALE_S * rate, axis=1, truncate=3.0)
-    coarse = gaussian_filter1d(rest, P_SCALE_S * rate, axis=1, order=1, truncate=3.0)
-    windows = _cut(smooth, coarse, beat, rate)
+    smooth = gaussian(rest, PEAK_SCALE_S * rate, truncate=TRUNCATE)
+    coarse = gaussian(rest, P_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
+    windows = cut(smooth, coarse, beat, rate)
     first, last = (
         np.full((len(x), 1), column / factor - beat[0] + windows.zero) for column in between
     )
     height = np.ptp(x, axis=1)[:, None]
-    found = _wave(windows, first, last, **_p_settings(height))
+    found = find_wave(windows, first, last, P_LIMITS, least=_least_p(height))
     nothing = np.full_like(found[0], np.nan)
     fused = fuse_leads(LeadWaves(*found, *(nothing,) * 5), rate)
     onset, peak, offset = (
@@ -521,148 +331,3 @@ def _steady(peak: Float64, rate: float) -> bool:
         return True
     near = np.abs(there - np.median(there)) <= P_STEADY_S * rate
     return bool(near.mean() >= P_STEADY_SHARE)
-
-
-def _wave(
-    w: _Windows,
-    first: Float64,
-    last: Float64,
-    *,
-    least: Float64,
-    shares: tuple[float, float],
-    longest: tuple[float, float],
-    guide: float,
-    lobes: bool,
-    usual: Float64 | None = None,
-) -> tuple[Float64, Float64, Float64]:
-    """Find the wave with the steepest pair of slopes between two columns of each row."""
-    low, high = max(0, math.floor(first.min()) - 1), math.ceil(last.max()) + 2
-    if high - low < 3:
-        return tuple(np.full_like(first, np.nan) for _ in range(3))  # type: ignore[return-value]
-    w = replace(w, x=w.x[..., low:high], slope=w.slope[..., low:high])
-    columns = np.arange(w.x.shape[-1])
-    first, last = first - low, last - low
-    inside = (columns >= first[..., None]) & (columns <= last[..., None])
-    room = last - first >= 0.08 * w.rate
-    slope = np.where(inside, w.slope, 0.0)
-    reach = round(0.10 * w.rate)
-    # A bump has its steepest rise before its peak and its steepest fall after it: their sum is
-    # largest at the peak, for waves up and, with the sign turned, for waves down.
-    rise_before = _running_maximum(slope, reach, behind=True)
-    fall_after = _running_maximum(-slope, reach, behind=False)
-    fall_before = _running_maximum(-slope, reach, behind=True)
-    rise_after = _running_maximum(slope, reach, behind=False)
-    up = np.minimum(rise_before, fall_after)
-    down = np.minimum(fall_before, rise_after)
-    score = np.where(inside, np.maximum(up, down), -1.0)
-    # Where the leads together show the wave, each lead has it too, if it has it at all.
-    profile = np.where(inside, score, 0.0).sum(axis=0)
-    if usual is not None:
-        # The usual place chooses the wave; where the wave is, the leads say.
-        chosen = (profile * usual[:, low:high]).argmax(axis=-1)
-        profile[np.abs(columns - chosen[:, None]) > guide * w.rate] = -1.0
-    together = profile.argmax(axis=-1)
-    guided = inside & (np.abs(columns - together[:, None]) <= guide * w.rate)
-    score = np.where(guided, score, -1.0)
-    best = score.argmax(axis=-1)
-    take = best[..., None]
-    upwards = np.take_along_axis(up >= down, take, axis=-1)[..., 0]
-    sign = np.where(upwards, 1.0, -1.0)
-    peak = _peak_near(w.x, inside, best, sign, reach, columns)
-    before = _steepest(slope * sign[..., None], peak, longest[0] * w.rate, columns, before=True)
-    after = _steepest(-slope * sign[..., None], peak, longest[1] * w.rate, columns, before=False)
-    onset = _fade(slope * sign[..., None], before, shares[0], columns, backwards=True)
-    offset = _fade(-slope * sign[..., None], after, shares[1], columns, backwards=False)
-    if lobes:
-        offset = _second_lobe(w, slope, sign, peak, (onset, offset), shares[1], columns)
-    value = np.take_along_axis(w.x, peak[..., None], axis=-1)[..., 0]
-    rows = np.nan_to_num(np.stack([onset, offset]), nan=0.0).astype(np.int64)
-    feet = [np.take_along_axis(w.x, row[..., None], axis=-1)[..., 0] for row in rows]
-    prominence = sign * (value - (feet[0] + feet[1]) / 2)
-    shown = score.max(axis=-1) > 0
-    good = room & shown & np.isfinite(onset) & np.isfinite(offset) & (prominence >= least)
-    nothing = ~good
-    result = [onset, peak.astype(np.float64), offset]
-    for part in result:
-        part[nothing] = np.nan
-    return result[0] + low, result[1] + low, result[2] + low
-
-
-def _running_maximum(values: Float64, reach: int, *, behind: bool) -> Float64:
-    """Maximum over this column and ``reach`` before it (behind) or after it."""
-    from scipy.ndimage import maximum_filter1d
-
-    size = reach + 1
-    origin = (size // 2) if behind else -((size - 1) // 2)
-    # scipy's window of an even size leans to the left by one.
-    if behind and size % 2 == 0:
-        origin = size // 2 - 1
-    if not behind:
-        origin = -(size // 2)
-    result: Float64 = maximum_filter1d(values, size, axis=-1, origin=origin, mode="nearest")
-    return result
-
-
-def _peak_near(
-    smooth: Float64, inside: Bool, best: Int64, sign: Float64, reach: int, columns: Int64
-) -> Int64:
-    near = inside & (np.abs(columns - best[..., None]) <= reach // 2)
-    values = np.where(near, smooth * sign[..., None], -np.inf)
-    return values.argmax(axis=-1)
-
-
-def _steepest(slope: Float64, peak: Int64, reach: float, columns: Int64, *, before: bool) -> Int64:
-    distance = (peak[..., None] - columns) if before else (columns - peak[..., None])
-    values = np.where((distance >= 0) & (distance <= reach), slope, -np.inf)
-    return values.argmax(axis=-1)
-
-
-def _fade(
-    slope: Float64, steepest: Int64, share: float, columns: Int64, *, backwards: bool
-) -> Float64:
-    """Return the first column beyond the steepest one at which its slope has fallen to a share."""
-    top = np.take_along_axis(slope, steepest[..., None], axis=-1)
-    beyond = (columns <= steepest[..., None]) if backwards else (columns >= steepest[..., None])
-    faded = beyond & (slope < share * top)
-    if backwards:
-        found = faded.shape[-1] - 1 - faded[..., ::-1].argmax(axis=-1)
-    else:
-        found = faded.argmax(axis=-1)
-    result = found.astype(np.float64)
-    result[~faded.any(axis=-1) | ~(top[..., 0] > 0)] = np.nan
-    return result
-
-
-def _second_lobe(
-    w: _Windows,
-    slope: Float64,
-    sign: Float64,
-    peak: Int64,
-    feet: tuple[Float64, Float64],
-    share: float,
-    columns: Int64,
-) -> Float64:
-    """Extend the end over a second lobe the other way that is high enough (biphasic T).
-
-    The lobe dips below the foot of the wave; a U or P wave behind T rises from there.
-    """
-    onset, offset = feet
-    begin = np.nan_to_num(offset, nan=0.0)
-    reach = round(0.16 * w.rate)
-    distance = columns - begin[..., None]
-    rise = np.where((distance >= 0) & (distance <= reach), slope * sign[..., None], -np.inf)
-    column = rise.argmax(axis=-1)
-    top = np.take_along_axis(rise, column[..., None], axis=-1)[..., 0]
-    fall = np.where(
-        (columns >= peak[..., None]) & (columns <= begin[..., None]), -slope * sign[..., None], 0.0
-    ).max(axis=-1)
-    second = np.isfinite(offset) & (top > T_LOBE_SHARE * fall) & (fall > 0)
-    extended = _fade(slope * sign[..., None], column, share, columns, backwards=False)
-    ends = np.nan_to_num(np.stack([onset, extended]), nan=0.0).astype(np.int64)
-    foot, after = (np.take_along_axis(w.x, end[..., None], axis=-1)[..., 0] for end in ends)
-    within = (columns >= begin[..., None]) & (columns <= column[..., None])
-    lowest = np.where(within, w.x * sign[..., None], np.inf).min(axis=-1)
-    with np.errstate(invalid="ignore"):
-        second &= foot * sign - lowest >= T_LOBE_DEPTH * (after * sign - lowest)
-    result: Float64 = np.where(second & np.isfinite(extended), extended, offset)
-    return result

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
 from ecgfoundry.measurements.beats import fill_gaps, find_beats, heart_rate_bpm, readable_rows
-from ecgfoundry.measurements.delineation import BeatWaves, delineate, fuse_leads
+from ecgfoundry.measurements.boundaries import BeatWaves
+from ecgfoundry.measurements.delineation import delineate
 from ecgfoundry.measurements.intervals import (
     beat_intervals,
     frontal_axes,
     lead_amplitudes,
     median_beat,
 )
+from ecgfoundry.measurements.lead_fusion import fuse_leads
 from ecgfoundry.measurements.values import MedianBeat
 from ecgfoundry.signals.quality import lead_quality
 

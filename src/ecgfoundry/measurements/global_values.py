@@ -22,7 +22,7 @@ from ecgfoundry.measurements.axes import (
     frontal_plane,
     spatial_angle_degrees,
 )
-from ecgfoundry.measurements.delineation import BeatWaves
+from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.values import (
     GLOBAL_VALUES,
     AtrialActivity,

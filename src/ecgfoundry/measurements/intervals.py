@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.axes import axis_degrees, frontal_plane
-from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.medians import median_of_rows
 from ecgfoundry.measurements.values import MedianBeat
 

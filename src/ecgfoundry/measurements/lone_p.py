@@ -19,7 +19,9 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.delineation import BeatWaves
+from ecgfoundry.measurements.boundaries import BeatWaves
+from ecgfoundry.measurements.nearest import distance_to_nearest
+from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["lone_p_waves"]
 
@@ -145,15 +147,13 @@ def _without_beats(
 
 def _bumps(x: Float64, rate: float, blank: Bool) -> Float64:
     """How much each lead looks like the top of a wave of 100 ms: (leads, samples), mV."""
-    from scipy.ndimage import gaussian_filter1d
-
     columns = np.arange(x.shape[1])
     filled = x.copy()
     if blank.any() and not blank.all():
         for row in filled:
             row[blank] = np.interp(columns[blank], columns[~blank], row[~blank])
     scale = SCALE_S * rate
-    curved: Float64 = -(scale**2) * gaussian_filter1d(filled, scale, axis=1, order=2)
+    curved: Float64 = -(scale**2) * gaussian(filled, scale, derivative=2)
     return curved
 
 
@@ -219,15 +219,22 @@ def _on_their_own(bumps: Float64, at: Int64, blank: Bool, rate: float) -> Float6
     # The turns at the feet of a wave are half as high as its top.
     candidates = _peaks(score, max(LEVEL, TOP_SHARE * float(np.percentile(high, 90))))
     best: Float64 = np.empty(0)
-    reach = TOLERANCE_S * rate
+    intervals = np.arange(PP_RANGE_S[0] * rate, PP_RANGE_S[1] * rate, 0.5)
+    number = np.arange(int(score.size / intervals[0]) + 2)
     for start in candidates[:4]:
-        for pp in np.arange(PP_RANGE_S[0] * rate, PP_RANGE_S[1] * rate, 0.5):
-            grid = np.arange(start % pp, score.size, pp)
-            seen = free[np.rint(grid).astype(int).clip(max=score.size - 1)]
-            hit = np.array([np.abs(candidates - place).min() <= reach for place in grid])
-            enough = seen.sum() >= FEWEST_GRID and hit[seen].mean() >= FOUND_SHARE
-            explained = hit.sum() >= FOUND_SHARE * candidates.size
-            if enough and explained and grid.size > best.size and _unrelated(grid, at, rate):
+        # One row of waves at equal intervals for every interval that is tried.
+        rows = (start % intervals)[:, None] + number * intervals[:, None]
+        inside = rows < score.size
+        seen = free[np.rint(rows).astype(np.int64).clip(max=score.size - 1)] & inside
+        hit = (distance_to_nearest(candidates, rows) <= TOLERANCE_S * rate) & inside
+        looked = seen.sum(axis=1)
+        enough = (looked >= FEWEST_GRID) & (
+            (hit & seen).sum(axis=1) / np.maximum(looked, 1) >= FOUND_SHARE
+        )
+        explained = hit.sum(axis=1) >= FOUND_SHARE * candidates.size
+        for row in np.flatnonzero(enough & explained):
+            grid = rows[row, inside[row]]
+            if grid.size > best.size and _unrelated(grid, at, rate):
                 best = grid
     return best
 

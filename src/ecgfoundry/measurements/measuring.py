@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.atria import atrial_activity
 from ecgfoundry.measurements.beat_classes import BeatClasses, BeatLabeller
-from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.global_values import (
     DelineatedBeats,
     axis_values,

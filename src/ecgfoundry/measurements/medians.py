@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.signals.kernels import medians_of_columns
+
 __all__ = ["median_of_rows"]
 
 Float64 = NDArray[np.float64]
@@ -25,6 +27,10 @@ def median_of_rows(values: Float64, axis: int = -1) -> Float64:
     [2.0, 6.0]
     """
     last = axis in (-1, values.ndim - 1)
+    if not last and axis in (-2, values.ndim - 2):
+        found = medians_of_columns(np.asarray(values, dtype=np.float64))
+        if found is not None:
+            return found
     rows = np.array(values if last else np.moveaxis(values, axis, -1), order="C")
     half = rows.shape[-1] // 2
     rows.partition(half, axis=-1)

@@ -16,8 +16,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.delineation import BeatWaves, wave_of_one_beat
+from ecgfoundry.measurements.boundaries import BeatWaves
+from ecgfoundry.measurements.delineation import wave_of_one_beat
 from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["p_likeness", "with_repeating_p"]
 
@@ -81,8 +83,6 @@ def p_likeness(
         -1 to 1; NaN where a beat is not whole, and everywhere with fewer than three independent
         leads or five usual beats.
     """
-    from scipy.ndimage import gaussian_filter1d
-
     result = np.full(onset.size, np.nan)
     rows = [row for row, lead in enumerate(leads) if lead in INDEPENDENT]
     first, last = (round(seconds * sampling_rate) for seconds in BEFORE_S)
@@ -93,7 +93,7 @@ def p_likeness(
     step = max(1, round(0.004 * sampling_rate))
     columns = np.arange(-first, -last, step)
     places = np.rint(onset[whole]).astype(np.int64)[:, None] + columns
-    smooth = gaussian_filter1d(signal[rows], SMOOTHING_S * sampling_rate, axis=1)
+    smooth = gaussian(signal[rows], SMOOTHING_S * sampling_rate)
     pieces = _without_line(smooth[:, places])
     noise = np.median(np.abs(pieces - np.median(pieces, axis=1, keepdims=True)), axis=(1, 2))
     pieces = pieces[noise > 0] / noise[noise > 0][:, None, None]

@@ -2,7 +2,7 @@
 
 In right bundle branch block the last forces point to the front and to the right. They are large in
 V1 and V2 and slow everywhere, often after a plateau, so that fewer leads than are needed for a
-common end (:func:`ecgfoundry.measurements.delineation.fuse_leads`) still move. On the median beat,
+common end (:func:`ecgfoundry.measurements.lead_fusion.fuse_leads`) still move. On the median beat,
 where noise is low, all leads together show them: as speed of the heart vector.
 """
 
@@ -14,8 +14,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.delineation import BeatWaves
+from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["late_end", "with_late_end"]
 
@@ -70,9 +71,7 @@ def late_end(beat: MedianBeat) -> float | None:
 
 def _speed(values: Float64, rate: float) -> Float64:
     """Root of the summed squared slopes, mV per column."""
-    from scipy.ndimage import gaussian_filter1d
-
-    slope = gaussian_filter1d(values, SCALE_S * rate, axis=1, order=1)
+    slope = gaussian(values, SCALE_S * rate, derivative=1)
     result: Float64 = np.sqrt(np.square(slope).sum(axis=0))
     return result
 

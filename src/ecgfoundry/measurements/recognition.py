@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from ecgfoundry.measurements.beats import Detection, detect
 from ecgfoundry.measurements.likeness import complexes, correlations, recurrence
 from ecgfoundry.measurements.medians import median_of_rows
+from ecgfoundry.measurements.nearest import distance_to_nearest
 from ecgfoundry.measurements.noise import signal_to_noise_db
 
 __all__ = ["Recognition", "recognise"]
@@ -241,20 +242,11 @@ def _mirror(likeness: Float64, count: int) -> float:
 def _contrast(band: Float64, beats: Int64, rate: float) -> float:
     """Mean energy near the beats over that away from them; infinite where nothing is away."""
     energy = np.square(band).sum(axis=0)
-    distance = _to_the_nearest(beats, energy.size)
+    distance = distance_to_nearest(beats, np.arange(energy.size))
     away = energy[distance > 0.1 * rate]
     if away.size < 0.1 * energy.size or not away.mean() > 0:
         return float("inf")
     return float(energy[distance <= 0.06 * rate].mean() / away.mean())
-
-
-def _to_the_nearest(beats: Int64, samples: int) -> Int64:
-    """Return how far the nearest of one or more ascending beats is from every sample."""
-    index = np.arange(samples)
-    behind = np.searchsorted(beats, index)
-    after = beats[np.minimum(behind, beats.size - 1)]
-    before = beats[np.maximum(behind - 1, 0)]
-    return np.minimum(np.abs(after - index), np.abs(index - before))
 
 
 def _shape(median: Float64, shares: Float64, rate: float) -> dict[str, float]:

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beats import fill_gaps, find_beats
-from ecgfoundry.measurements.delineation import BOUNDARIES, BeatWaves, delineate, fuse_leads
+from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.delineation import delineate
 from ecgfoundry.measurements.gate import judge_and_find_beats
 from ecgfoundry.measurements.intervals import median_beat
+from ecgfoundry.measurements.lead_fusion import fuse_leads
 from ecgfoundry.measurements.lone_p import lone_p_waves
 from ecgfoundry.measurements.p_repeat import with_repeating_p
 from ecgfoundry.measurements.pacing import describe_spikes, find_spikes, without_spikes

@@ -1,7 +1,7 @@
 """The end of a low T wave: what all leads together say against a hump that few of them show.
 
 For all leads together the end of T is the latest that others confirm
-(:func:`ecgfoundry.measurements.delineation.fuse_leads`). The limb leads confirm each other, because
+(:func:`ecgfoundry.measurements.lead_fusion.fuse_leads`). The limb leads confirm each other, because
 six of them come from two: where T is low, a hump behind it in I and II is enough to make QT 30 to
 90 ms too long. The length of the heart vector on the median beat weighs leads by what they show,
 and its steepest line down meets the level behind T 21 +- 8 ms before the common end (173 records of
@@ -15,8 +15,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecgfoundry.measurements.delineation import BeatWaves
+from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["tangent_end", "with_t_end"]
 
@@ -33,14 +34,12 @@ def tangent_end(beat: MedianBeat) -> float | None:
 
     None with fewer than six leads, or where the QRS complex or T has no end.
     """
-    from scipy.ndimage import gaussian_filter1d
-
     first, last = beat.boundaries.get("qrs_offset"), beat.boundaries.get("t_offset")
     rows = np.isfinite(beat.values).all(axis=1)
     if first is None or last is None or rows.sum() < FEWEST_LEADS:
         return None
     rate = beat.sampling_rate
-    x = gaussian_filter1d(beat.values[rows], SCALE_S * rate, axis=1)
+    x = gaussian(beat.values[rows], SCALE_S * rate)
     behind = x[:, round(last) : round(last + LEVEL_S * rate)]
     begin, end = round(first + FIRST_S * rate), round(last + BEYOND_S * rate)
     if behind.shape[1] == 0 or end > x.shape[1] or end - begin < FIRST_S * rate:

@@ -42,7 +42,9 @@ _INSTRUCTIONS = {
         *("-mfma", "-mbmi", "-mbmi2", "-mlzcnt", "-mprefer-vector-width=512"),
     ),
 }
-_PIECES = {"standardize.c": ("-ffp-contract=off",), "quality.c": ("-ffp-contract=off",)}
+_PIECES = dict.fromkeys(
+    ("filters.c", "quality.c", "standardize.c", "waves.c"), ("-ffp-contract=off",)
+)
 PLAIN_SOURCES = ("dispatch.c",)
 
 

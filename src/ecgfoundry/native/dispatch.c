@@ -1,7 +1,9 @@
 /* The entries of the library. Each piece of arithmetic was compiled once per instruction set; the
  * best that this processor and operating system have is taken, or the one that is asked for. */
+#include "filters.h"
 #include "quality.h"
 #include "standardize.h"
+#include "waves.h"
 
 #define DECLARE(NAME, JOB)                \
     int ecgfoundry_##NAME##_base(const JOB *); \
@@ -10,11 +12,15 @@
 DECLARE(standardize, ecgfoundry_job)
 DECLARE(quality, ecgfoundry_quality_job)
 DECLARE(limb, ecgfoundry_limb_job)
+DECLARE(sections, ecgfoundry_sections_job)
+DECLARE(correlate, ecgfoundry_correlate_job)
+DECLARE(medians, ecgfoundry_medians_job)
+DECLARE(waves, ecgfoundry_waves_job)
 
 #define EXPORT __attribute__((visibility("default")))
 
 /* Changes whenever a structure or an entry changes; the loader refuses any other number. */
-EXPORT int ecgfoundry_interface(void) { return 2; }
+EXPORT int ecgfoundry_interface(void) { return 3; }
 
 /* 0: base, 1: AVX2, 2: AVX-512 (F, CD, BW, DQ, VL). */
 EXPORT int ecgfoundry_instructions(void) {
@@ -50,3 +56,7 @@ EXPORT int ecgfoundry_instructions(void) {
 ENTRY(standardize, ecgfoundry_job)
 ENTRY(quality, ecgfoundry_quality_job)
 ENTRY(limb, ecgfoundry_limb_job)
+ENTRY(sections, ecgfoundry_sections_job)
+ENTRY(correlate, ecgfoundry_correlate_job)
+ENTRY(medians, ecgfoundry_medians_job)
+ENTRY(waves, ecgfoundry_waves_job)

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.signals.kernels import correlate_rows, filter_both_ways
+
 __all__ = [
     "both_ways",
     "butterworth_ba",
     "butterworth_sos",
+    "gaussian",
     "joint_zscore",
     "median_baseline",
     "notch",
@@ -82,7 +85,7 @@ def zero_phase_sos(sos: Float64, signal: NDArray[Any]) -> Float64:
     pad = 3 * (2 * len(sos) + 1 - ends)
     if signal.shape[-1] <= pad:
         raise ValueError(f"the signal has {signal.shape[-1]} samples; more than {pad} are needed")
-    return np.ascontiguousarray(both_ways(sos, signal, pad))
+    return both_ways(sos, signal, pad)
 
 
 def both_ways(sos: Float64, signal: NDArray[Any], pad: int) -> Float64:
@@ -97,14 +100,18 @@ def both_ways(sos: Float64, signal: NDArray[Any], pad: int) -> Float64:
 
     Returns
     -------
-    ndarray
-        A view with negative strides.
+    ndarray, float64 (..., samples)
     """
+    steady = _steady_state(sos.tobytes())
+    x = np.asarray(signal, dtype=np.float64)
+    done = filter_both_ways(sos, steady, x, pad)
+    return _both_ways_by_scipy(sos, steady, x, pad) if done is None else done
+
+
+def _both_ways_by_scipy(sos: Float64, steady: Float64, x: Float64, pad: int) -> Float64:
     from scipy.signal import sosfilt
 
-    steady = _steady_state(sos.tobytes())
-    steady = steady.reshape(len(sos), *(1,) * (signal.ndim - 1), 2)
-    x = signal
+    steady = steady.reshape(len(sos), *(1,) * (x.ndim - 1), 2)
     if pad > 0:
         before = 2 * x[..., :1] - x[..., pad:0:-1]
         behind = 2 * x[..., -1:] - x[..., -2 : -pad - 2 : -1]
@@ -112,7 +119,8 @@ def both_ways(sos: Float64, signal: NDArray[Any], pad: int) -> Float64:
     there, _ = sosfilt(sos, x, axis=-1, zi=steady * x[..., :1])
     back, _ = sosfilt(sos, there[..., ::-1], axis=-1, zi=steady * there[..., -1:])
     both: Float64 = back[..., ::-1]
-    return both[..., pad:-pad] if pad > 0 else both
+    # A view with negative strides, which the next steps would pay for.
+    return np.ascontiguousarray(both[..., pad:-pad] if pad > 0 else both)
 
 
 @functools.lru_cache(maxsize=64)
@@ -122,6 +130,52 @@ def _steady_state(sos: bytes) -> Float64:
 
     steady: Float64 = sosfilt_zi(np.frombuffer(sos, dtype=np.float64).reshape(-1, 6).copy())
     return steady
+
+
+def gaussian(
+    signal: Float64, deviation: float, *, derivative: int = 0, truncate: float = 4.0
+) -> Float64:
+    """Smooth rows by a Gaussian, or by its first or second derivative.
+
+    Parameters
+    ----------
+    signal : ndarray, float64 (rows, samples)
+        Mirrored at the ends.
+    deviation : float
+        Standard deviation of the Gaussian, in samples.
+    derivative : int
+        0, 1 or 2.
+    truncate : float
+        Where the Gaussian ends, in standard deviations.
+
+    Returns
+    -------
+    ndarray, float64 (rows, samples)
+        As ``scipy.ndimage.gaussian_filter1d`` gives it.
+    """
+    weight = _gaussian_weight(float(deviation), derivative, truncate)
+    done = correlate_rows(signal, weight, symmetric=derivative != 1)
+    if done is not None:
+        return done
+    from scipy.ndimage import correlate1d
+
+    result: Float64 = correlate1d(signal, weight, axis=1)
+    return result
+
+
+@functools.lru_cache(maxsize=64)
+def _gaussian_weight(deviation: float, derivative: int, truncate: float) -> Float64:
+    """Return the weights by which SciPy correlates."""
+    from scipy.ndimage import gaussian_filter1d
+
+    # The answer to an impulse, turned about, is the kernel itself; nothing of it is folded back.
+    reach = int(truncate * deviation + 0.5)
+    impulse = np.zeros(4 * reach + 1)
+    impulse[2 * reach] = 1.0
+    answer = gaussian_filter1d(impulse, deviation, order=derivative, truncate=truncate)
+    weight: Float64 = answer[reach : 3 * reach + 1][::-1].copy()
+    weight.setflags(write=False)
+    return weight
 
 
 def median_baseline(signal: NDArray[Any], kernel: int) -> Float64:
