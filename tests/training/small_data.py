@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -171,4 +173,30 @@ def ptbxl_subset(folder: Path, train: int, validation: int) -> Path:
             delta=np.stack(deltas), ecg_id=np.array(ids), scale=np.float64(scale),
         )  # fmt: skip
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def ptbxl_with_raw(
+    folder: Path, count: int, *, young: Sequence[str], old: Sequence[str], others: Sequence[str]
+) -> Path:
+    """Data of ``diagnosis_12lead``: the subset, ``ptbxl_raw.zip`` and two records of a challenge.
+
+    One record is in millivolts alone. The statements ``others`` are of a record that is not here.
+    """
+    ptbxl_subset(folder / "ptbxl_subset", count, 2)
+    header = ["ecg_id", "patient_id", "age", "sex", "heart_axis", "scp_codes", "strat_fold"]
+    rows: list[list[object]] = [list(header)]
+    for number in range(1, count + 5):
+        is_old = number % 2 == 0
+        named = others if number == count + 4 else old if is_old else young
+        codes = "{" + ", ".join(f"'{code}': 100.0" for code in named) + "}"
+        fold = 9 if number in (count + 1, count + 2) else (number - 1) // 2 % 8 + 1
+        rows.append([number, 1000.0 + number, 80 if is_old else 30, 0, "MID", codes, fold])
+    raw = folder / "raw" / "records500" / "00000"
+    write_wfdb(twelve_leads(30.0, count + 3), raw, f"{count + 3:05d}_hr")
+    with (folder / "raw" / "ptbxl_database.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    shutil.make_archive(str(folder / "ptbxl_raw"), "zip", folder / "raw")
+    challenge = folder / "formats" / "cinc2021_wfdb_mat4"
+    shutil.copytree(Path(__file__).parents[1] / "fixtures" / "cinc2021", challenge)
     return folder

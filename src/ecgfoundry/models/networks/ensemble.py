@@ -58,3 +58,18 @@ class Committee(nn.Module):
                 torch.stack([network.classifier.bias for network in networks]).mean(dim=0)
             )
         return joined.eval()
+
+    def with_outputs(self, kept: Sequence[int]) -> Self:
+        """Return the network with these outputs alone, in evaluation mode.
+
+        Parameters
+        ----------
+        kept : sequence of int
+            Places of the logits that remain, in their new order.
+        """
+        smaller = type(self)(**{**self.config, "classes": len(kept)})
+        state = self.state_dict()
+        for part in ("classifier.weight", "classifier.bias"):
+            state[part] = state[part][list(kept)].clone()
+        smaller.load_state_dict(state)
+        return smaller.eval()

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.training.recipes.diagnosis_12lead.sources import Source
-from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS, Array
+from ecgfoundry.training.recipes.ptbxl_superclass import data as ptbxl_superclass
+from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS
 
 CANDIDATES = {name: (name,) for name in TARGETS} | {
     "SR": ("SR",),
@@ -50,35 +51,19 @@ FOLD_GROUPS = ((1, 2), (3, 4), (5, 6), (7, 8, 9))
 
 
 @dataclass(frozen=True)
-class Records:
-    """The data sets in memory.
+class Records(ptbxl_superclass.Records):
+    """The data sets in memory: as those of ``ptbxl_superclass``, with records of other sources.
+
+    Targets, in the order of ``CANDIDATES``, and auxiliary ones (rarer statements, axis, age and
+    sex) are 0, 1 or NaN, which is unknown. Records of one ``patient`` are of one person.
 
     Attributes
     ----------
-    signal : ndarray
-        float32 (records, 12, 2500), standardized.
-    targets : ndarray
-        float32 (records, targets): 0, 1 or NaN (unknown), in the order of ``CANDIDATES``.
-    auxiliary : ndarray
-        float32 (records, others), 0, 1 or NaN: rarer statements, axis, age and sex.
-    fold : ndarray of int
-        1 to 9.
-    patient : ndarray of int
-        Records of one number are of one person.
     ptbxl : ndarray of bool
         Whether the record is of PTB-XL: the figures are of these alone.
     """
 
-    signal: Array
-    targets: Array
-    auxiliary: Array
-    fold: NDArray[np.int64]
-    patient: NDArray[np.int64]
     ptbxl: NDArray[np.bool_]
-
-    def rows(self, *folds: int) -> NDArray[np.intp]:
-        """Return the indices of the records in these folds."""
-        return np.flatnonzero(np.isin(self.fold, folds))
 
 
 def joined(sources: Sequence[Source]) -> Records:

@@ -1,35 +1,20 @@
-"""Training of a network on the views: records mixed, unknown targets left out of the loss."""
+"""Settings of the training, and its batches: records mixed with others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS
-from ecgfoundry.models.networks.lead_subset import LeadSubsetNet
 from ecgfoundry.training.data import lead_augmentation
 from ecgfoundry.training.loop import FitSettings
-from ecgfoundry.training.recipes.diagnosis_12lead.data import CANDIDATES, Records
-from ecgfoundry.training.recipes.ensembles import member_state
-from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS, Array
-from ecgfoundry.training.recipes.ptbxl_superclass.members import (
-    AGREEMENT,
-    ARCHITECTURE,
-    AUXILIARY_POSITIVES,
-    AUXILIARY_WEIGHT,
-    BATCH,
-    LEAD_I_SHARE,
-    SINGLE_WEIGHT,
-    OnViews,
-    disturbed,
-)
+from ecgfoundry.training.recipes.ptbxl_superclass.data import Array
+from ecgfoundry.training.recipes.ptbxl_superclass.members import BATCH, LEAD_I_SHARE, disturbed
 from ecgfoundry.training.recipes.ptbxl_superclass.views import ViewBank
 
 SETTINGS = FitSettings(
@@ -152,78 +137,3 @@ def _blend(own: NDArray[np.float16], theirs: NDArray[np.float16], share: Array) 
     by = share.reshape(-1, *[1] * (own.ndim - 1))
     result: Array = by * own.astype(np.float32) + (1 - by) * theirs.astype(np.float32)
     return result
-
-
-def multitask_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Binary cross-entropy, summed over targets and averaged over rows.
-
-    A target that is not known (NaN) has no part in it. The first half of the rows are records with
-    many leads, the second half the same records with one lead. The target of the latter is mixed
-    with the answer to the former, without gradient: what one lead cannot show is not worth learning
-    by heart.
-    """
-    half = len(logits) // 2
-    answer = logits[:half].detach().sigmoid()
-    single = (1 - AGREEMENT) * targets[half:] + AGREEMENT * answer
-    target_weight = torch.full((logits.shape[1],), AUXILIARY_WEIGHT, device=logits.device)
-    target_weight[: len(TARGETS)] = 1.0
-    wanted = torch.cat([targets[:half], single])
-    known = wanted.isfinite()
-    loss = functional.binary_cross_entropy_with_logits(
-        logits, torch.where(known, wanted, 0.0), weight=target_weight * known, reduction="none"
-    ).sum(dim=1)
-    return (loss[:half].mean() + SINGLE_WEIGHT * loss[half:].mean()) / 2
-
-
-def train_member(
-    name: str,
-    *,
-    records: Records,
-    bank: ViewBank,
-    rows: NDArray[np.intp],
-    settings: FitSettings,
-    output: Path,
-) -> LeadSubsetNet:
-    """Train one network, or load it if it is there.
-
-    Parameters
-    ----------
-    name : str
-        Names the files in ``output/members``.
-    records : Records
-    bank : ViewBank
-    rows : ndarray of int
-        The records to learn from.
-    settings : FitSettings
-        Epochs, rates and seed; ``steps_per_epoch`` is set here.
-    output : Path
-        The recipe's folder.
-
-    Returns
-    -------
-    LeadSubsetNet
-        With the candidates alone, in evaluation mode.
-    """
-    frequent = np.nansum(records.auxiliary[rows], axis=0) >= AUXILIARY_POSITIVES
-    targets = np.concatenate([records.targets, records.auxiliary[:, frequent]], axis=1)
-    torch.manual_seed(settings.seed)
-    student = LeadSubsetNet(targets.shape[1], **ARCHITECTURE)
-
-    def without_auxiliary(_: dict[str, Tensor]) -> dict[str, Tensor]:
-        state = student.state_dict()
-        for part in ("classifier.weight", "classifier.bias"):
-            state[part] = state[part][: len(CANDIDATES)].clone()
-        return state
-
-    state = member_state(
-        name,
-        OnViews(student),
-        lambda: Sampler(bank, rows, targets),
-        multitask_loss,
-        folder=output / "members",
-        settings=replace(settings, steps_per_epoch=len(rows) // BATCH),
-        finish=without_auxiliary,
-    )
-    network = LeadSubsetNet(len(CANDIDATES), **ARCHITECTURE)
-    network.load_state_dict(state)
-    return network.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,37 +13,39 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.io import write_json
+from ecgfoundry.metrics.calibration import Calibrator
 from ecgfoundry.metrics.classification import auroc
-from ecgfoundry.models.networks.lead_subset import LeadSubsetNet
-from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.training.loop import FitSettings
+from ecgfoundry.training.recipes.diagnosis_12lead.claims import (
+    CRITERION,
+    claim_figures,
+    claim_thresholds,
+    crossed,
+)
 from ecgfoundry.training.recipes.diagnosis_12lead.data import (
     CANDIDATES,
     FOLD_GROUPS,
     Records,
     joined,
 )
-from ecgfoundry.training.recipes.diagnosis_12lead.members import SETTINGS, train_member
+from ecgfoundry.training.recipes.diagnosis_12lead.members import SETTINGS, Sampler
 from ecgfoundry.training.recipes.diagnosis_12lead.sources import FOLDS, read_sources
 from ecgfoundry.training.recipes.diagnosis_12lead.views import augmented
-from ecgfoundry.training.recipes.ensembles import join_curves, save_arrays, save_half_precision
+from ecgfoundry.training.recipes.ptbxl_superclass.committees import Committees
 from ecgfoundry.training.recipes.ptbxl_superclass.data import (
     REDUCED,
     TARGETS,
     Array,
     Float64,
     all_leads,
-    lead_subsets,
 )
 from ecgfoundry.training.recipes.ptbxl_superclass.measuring import (
     auroc_table,
-    calibrate,
+    calibration_document,
     cross_fitted_errors,
+    fit_calibrators,
     interval,
-    logits_of,
-    subset_views,
 )
-from ecgfoundry.training.recipes.ptbxl_superclass.views import ViewBank, make_bank
+from ecgfoundry.training.recipes.ptbxl_superclass.views import make_bank
 from ecgfoundry.vocabularies import Vocabulary, load_vocabulary
 
 __all__ = ["LEAST_AUROC", "VOCABULARY", "learned_from", "run"]
@@ -61,41 +64,14 @@ def scp_names(vocabulary: Vocabulary) -> list[str]:
     return [target.codes.get("SCP-ECG", target.name) for target in vocabulary.targets]
 
 
-def cross_validate(
-    records: Records, bank: ViewBank, *, settings: FitSettings, output: Path
-) -> dict[str, Float64]:
-    """Out-of-fold logits for every lead subset, (records, candidates) each.
-
-    They are also kept in ``out_of_fold.npz``.
-    """
-    path = output / "out_of_fold.npz"
-    if path.exists():
-        with np.load(path) as stored:
-            return {name: stored[name] for name in stored.files}
-    networks = []
-    for number, folds in enumerate(FOLD_GROUPS):
-        network = train_member(
-            f"folds-without-{'-'.join(map(str, folds))}",
-            records=records,
-            bank=bank,
-            rows=np.flatnonzero(~np.isin(records.fold, folds)),
-            settings=replace(settings, seed=settings.seed * 1000 + number * 10 + 500),
-            output=output,
-        )
-        networks.append((folds, network))
-    answers = {}
-    for name in SHOWN:
-        packed = subset_views(records.signal, lead_subsets()[name])
-        answers[name] = np.zeros((len(records.fold), len(CANDIDATES)))
-        for folds, network in networks:
-            chosen = records.rows(*folds)
-            answers[name][chosen] = logits_of(network, packed[chosen])
-    save_arrays(path, answers)
-    return answers
-
-
 def run(
-    data: Path, output: Path, *, seed: int = 1, threads: int = 1, copies: int = 12
+    data: Path,
+    output: Path,
+    *,
+    seed: int = 1,
+    threads: int = 1,
+    members: int = 3,
+    copies: int = 12,
 ) -> dict[str, Any]:
     """Cross-validate, train, calibrate and measure the bundle's network.
 
@@ -110,6 +86,8 @@ def run(
         Decides the weights, together with the data and the number of threads.
     threads : int
         CPU threads of torch.
+    members : int
+        Networks in each committee.
     copies : int
         Views of each record, the first of them without augmentation.
 
@@ -132,19 +110,19 @@ def run(
     output.mkdir(parents=True, exist_ok=True)
     sources = read_sources(data)
     records = joined(sources)
-    settings = replace(SETTINGS, seed=seed, threads=threads)
     bank = make_bank(
         records.signal, copies=copies, seed=seed, path=output / "views.npz", augment=augmented
     )
-    answers = cross_validate(records, bank, settings=settings, output=output)
-    final = train_member(
-        "final",
+    committees = Committees(
         records=records,
-        bank=bank,
-        rows=np.arange(len(records.fold)),
-        settings=replace(settings, seed=seed * 1000 + 1400),
+        sample=lambda rows, targets: Sampler(bank, rows, targets),
+        members=members,
+        settings=replace(SETTINGS, seed=seed, threads=threads),
+        seeds=500,
         output=output,
     )
+    answers = committees.out_of_fold(FOLD_GROUPS, SHOWN)
+    final = committees.last()
 
     rows = np.flatnonzero(records.ptbxl)
     persons = records.patient[rows]
@@ -165,34 +143,36 @@ def run(
             remedy=f"Make the vocabulary '{VOCABULARY}' of these, in this order",
         )
 
-    network = round_to_float16(_only(final, kept)).eval()
-    save_half_precision(network, output / "model.safetensors")
-    write_json(output / "config.json", {"name": "lead-subset-net", "configuration": network.config})
-    folder = output / "members"
-    trained = sorted(path.name.split(".")[0] for path in folder.glob("*.curves.jsonl"))
-    join_curves(trained, folder, output / "curves.jsonl")
+    network = committees.save(final.with_outputs(kept))
 
     reported = {name: logits[:, kept] for name, logits in measured.items()}
     targets = records.targets[rows][:, kept]
+    fitted_on = f"PTB-XL folds 1-9 out of fold, {len(rows)} records"
+    every, reduced = fit_calibrators(reported, targets)
+    probabilities = every.probabilities(reported[all_leads()], multiclass=False)
     write_json(
         output / "calibration.json",
-        calibrate(
-            reported,
-            targets,
-            persons,
-            fitted_on=f"PTB-XL folds 1-9 out of fold, {len(rows)} records",
-        ),
+        {
+            "calibration": calibration_document(every, reduced, fitted_on=fitted_on),
+            "thresholds": {
+                "values": claim_thresholds(probabilities, targets),
+                "criterion": CRITERION,
+                "fitted_on": fitted_on,
+            },
+        },
     )
     metrics = {
         "targets": list(TARGETS),
         "reported": passed,
         "parameters": sum(p.numel() for p in network.parameters()),
+        "members": members,
         "records": {"all": len(sources), "PTB-XL": len(rows)},
         "out_of_fold": _superclass_table(records, rows, answers),
         "out_of_fold, folds 1-8": _superclass_table(
             records, rows[records.fold[rows] < FOLDS], {k: answers[k] for k in (all_leads(), "I")}
         ),
         "statements": statements,
+        "claims": _claims(passed, reported, targets, persons, _groups(records.fold[rows])),
         "calibration": {
             "records": len(rows),
             "cross-fitted": cross_fitted_errors(reported, targets, persons),
@@ -205,15 +185,19 @@ def run(
 def statement_figures(
     targets: Array, logits: Float64, persons: NDArray[np.int64]
 ) -> dict[str, dict[str, Any]]:
-    """AUROC of every candidate with its interval by person, and its positives."""
+    """AUROC of every candidate with its interval by person, and its positives.
+
+    None where it is undefined: there is one class.
+    """
     result = {}
     for k, name in enumerate(CANDIDATES):
 
         def statistic(chosen: NDArray[np.int64], k: int = k) -> float:
             return auroc(targets[chosen, k], logits[chosen, k])
 
+        value = auroc(targets[:, k], logits[:, k])
         result[name] = {
-            "auroc": auroc(targets[:, k], logits[:, k]),
+            "auroc": None if math.isnan(value) else value,
             "ci95": interval(statistic, persons),
             "positives": int(targets[:, k].sum()),
         }
@@ -231,14 +215,32 @@ def _superclass_table(
     )
 
 
-def _only(network: LeadSubsetNet, kept: list[int]) -> LeadSubsetNet:
-    """Return the network with the chosen outputs alone."""
-    smaller = LeadSubsetNet(**{**network.config, "classes": len(kept)})  # type: ignore[arg-type]
-    state = network.state_dict()
-    for part in ("classifier.weight", "classifier.bias"):
-        state[part] = state[part][kept].clone()
-    smaller.load_state_dict(state)
-    return smaller
+def _groups(fold: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number of the group of folds that each record was judged in."""
+    return np.array([[one in folds for folds in FOLD_GROUPS].index(True) for one in fold])
+
+
+def _claims(
+    names: list[str],
+    answers: dict[str, Float64],
+    targets: Array,
+    persons: NDArray[np.int64],
+    groups: NDArray[np.int64],
+) -> dict[str, Any]:
+    """Figures of what is said with all leads and with lead I, cross-fitted by group of folds."""
+
+    def fit(rows: NDArray[np.intp]) -> tuple[Calibrator, Calibrator]:
+        return fit_calibrators({name: z[rows] for name, z in answers.items()}, targets[rows])
+
+    shown = (all_leads(), "I")
+    said = crossed(fit, [answers[name] for name in shown], targets, groups)
+    return {
+        leads: {
+            name: claim_figures(part[:, k], targets[:, k] > 0.5, persons)
+            for k, name in enumerate(names)
+        }
+        for leads, part in zip(shown, said, strict=True)
+    }
 
 
 def learned_from(data: Path) -> frozenset[int]:

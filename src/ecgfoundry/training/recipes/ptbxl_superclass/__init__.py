@@ -24,7 +24,6 @@ Every stage leaves a file and is skipped when that file is there: an interrupted
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,21 +32,12 @@ import torch
 
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.io import write_json
-from ecgfoundry.models.networks.lead_subset import LeadSubsetNet
-from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.training.loop import FitSettings
-from ecgfoundry.training.recipes.ensembles import (
-    join_curves,
-    save_arrays,
-    save_half_precision,
-)
+from ecgfoundry.training.recipes.ptbxl_superclass.committees import Committees
 from ecgfoundry.training.recipes.ptbxl_superclass.data import (
     CALIBRATION_FOLD,
     FOLD_GROUPS,
     TARGETS,
     TRAINING_FOLDS,
-    Float64,
-    Records,
     lead_subsets,
     read,
 )
@@ -59,54 +49,13 @@ from ecgfoundry.training.recipes.ptbxl_superclass.measuring import (
     logits_of,
     subset_views,
 )
-from ecgfoundry.training.recipes.ptbxl_superclass.members import MEMBER, train_member
-from ecgfoundry.training.recipes.ptbxl_superclass.views import ViewBank, make_bank
+from ecgfoundry.training.recipes.ptbxl_superclass.members import (
+    MEMBER,
+    Sampler,
+)
+from ecgfoundry.training.recipes.ptbxl_superclass.views import make_bank
 
 __all__ = ["TARGETS", "read", "run"]
-
-
-def cross_validate(
-    records: Records,
-    bank: ViewBank,
-    *,
-    groups: Sequence[Sequence[int]],
-    members: int,
-    settings: FitSettings,
-    output: Path,
-) -> dict[str, Float64]:
-    """Out-of-fold logits for every lead subset, (records of folds 1-8, 5) each.
-
-    The logits are also kept in ``out_of_fold.npz``.
-    """
-    path = output / "out_of_fold.npz"
-    if path.exists():
-        with np.load(path) as stored:
-            return {name: stored[name] for name in stored.files}
-    training = records.rows(*TRAINING_FOLDS)
-    committees = []
-    for number, folds in enumerate(groups):
-        rows = records.rows(*[fold for fold in TRAINING_FOLDS if fold not in folds])
-        networks = [
-            train_member(
-                f"folds-without-{'-'.join(map(str, folds))}-member{k}",
-                records=records,
-                bank=bank,
-                rows=rows,
-                settings=replace(settings, seed=settings.seed * 1000 + number * 10 + k),
-                output=output,
-            )
-            for k in range(members)
-        ]
-        committees.append((folds, LeadSubsetNet.committee(networks)))
-    answers = {}
-    for name, leads in lead_subsets().items():
-        packed = subset_views(records.signal[training], leads)
-        answers[name] = np.zeros((len(training), len(TARGETS)))
-        for folds, committee in committees:
-            chosen = np.flatnonzero(np.isin(records.fold[training], folds))
-            answers[name][chosen] = logits_of(committee, packed[chosen])
-    save_arrays(path, answers)
-    return answers
 
 
 def run(
@@ -155,33 +104,19 @@ def run(
     output.mkdir(parents=True, exist_ok=True)
     records = read(data)
     training = records.rows(*TRAINING_FOLDS)
+    learned = records.part(training)
     settings = replace(MEMBER, seed=seed, threads=threads, epochs=epochs)
-    bank = make_bank(records.signal[training], copies=copies, seed=seed, path=output / "views.npz")
-    answers = cross_validate(
-        records,
-        bank,
-        groups=FOLD_GROUPS[folds],
+    bank = make_bank(learned.signal, copies=copies, seed=seed, path=output / "views.npz")
+    committees = Committees(
+        records=learned,
+        sample=lambda rows, targets: Sampler(bank, rows, targets),
         members=members,
         settings=settings,
+        seeds=0,
         output=output,
     )
-    final = [
-        train_member(
-            f"final-member{k}",
-            records=records,
-            bank=bank,
-            rows=training,
-            settings=replace(settings, seed=seed * 1000 + 900 + k),
-            output=output,
-        )
-        for k in range(members)
-    ]
-    network = round_to_float16(LeadSubsetNet.committee(final)).eval()
-    save_half_precision(network, output / "model.safetensors")
-    write_json(output / "config.json", {"name": "lead-subset-net", "configuration": network.config})
-    folder = output / "members"
-    trained = sorted(path.name.split(".")[0] for path in folder.glob("*.curves.jsonl"))
-    join_curves(trained, folder, output / "curves.jsonl")
+    answers = committees.out_of_fold(FOLD_GROUPS[folds], lead_subsets())
+    network = committees.save(committees.last())
 
     rows = records.rows(CALIBRATION_FOLD)
     last = {

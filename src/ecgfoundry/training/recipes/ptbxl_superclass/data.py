@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,10 @@ class Records:
     def rows(self, *folds: int) -> NDArray[np.intp]:
         """Return the indices of the records in these folds."""
         return np.flatnonzero(np.isin(self.fold, folds))
+
+    def part(self, rows: NDArray[np.intp]) -> Self:
+        """Return these records alone."""
+        return replace(self, **{one.name: getattr(self, one.name)[rows] for one in fields(self)})
 
 
 def read(data: Path) -> Records:

@@ -98,42 +98,55 @@ def best_thresholds(
     return [round(float(value), 3) for value in np.median(found, axis=0)]
 
 
-def calibrate(
-    answers: Mapping[str, Float64], targets: Array, patients: NDArray[np.int64], *, fitted_on: str
-) -> JsonObject:
-    """Fit calibration and thresholds.
+def fit_calibrators(
+    answers: Mapping[str, Float64], targets: Array
+) -> tuple[Calibrator, Calibrator]:
+    """Return the calibrators of twelve leads and of reduced ones.
 
     Parameters
     ----------
-    answers : mapping of str to ndarray (records, 5)
-        Logits for each lead subset; the first is that of all leads.
-    targets : ndarray (records, 5)
-    patients : ndarray (records,)
-    fitted_on : str
-        Name of these records.
-
-    Returns
-    -------
-    dict
-        ``calibration`` (for twelve leads and for reduced ones) and ``thresholds``, as in a bundle.
+    answers : mapping of str to ndarray (records, targets)
+        Logits for each lead subset: all leads, and those of :data:`REDUCED`.
+    targets : ndarray (records, targets)
     """
-    logits = answers[all_leads()]
-    record = fit_calibrator(logits, targets, method="platt", multiclass=False)
+    every = fit_calibrator(answers[all_leads()], targets, method="platt", multiclass=False)
     reduced = fit_calibrator(
         np.concatenate([answers[name] for name in REDUCED]),
         np.tile(targets, (len(REDUCED), 1)),
         method="platt",
         multiclass=False,
     )
-    probabilities = record.probabilities(logits, multiclass=False)
+    return every, reduced
+
+
+def calibration_document(every: Calibrator, reduced: Calibrator, *, fitted_on: str) -> JsonObject:
+    """Return ``calibration`` as in a bundle; ``fitted_on`` is the name of the records."""
     return {
-        "calibration": {
-            "record": record.to_dict(),
-            # A record has one window of 10 s.
-            "window": record.to_dict(),
-            "reduced_leads": reduced.to_dict(),
-            "fitted_on": f"{fitted_on}; reduced_leads on {'; '.join(REDUCED)}",
-        },
+        "record": every.to_dict(),
+        # A record has one window of 10 s.
+        "window": every.to_dict(),
+        "reduced_leads": reduced.to_dict(),
+        "fitted_on": f"{fitted_on}; reduced_leads on {'; '.join(REDUCED)}",
+    }
+
+
+def calibrate(
+    answers: Mapping[str, Float64], targets: Array, patients: NDArray[np.int64], *, fitted_on: str
+) -> JsonObject:
+    """Return ``calibration`` and ``thresholds``, those of the highest F1, as in a bundle.
+
+    Parameters
+    ----------
+    answers, targets
+        See :func:`fit_calibrators`.
+    patients : ndarray (records,)
+    fitted_on : str
+        Name of these records.
+    """
+    every, reduced = fit_calibrators(answers, targets)
+    probabilities = every.probabilities(answers[all_leads()], multiclass=False)
+    return {
+        "calibration": calibration_document(every, reduced, fitted_on=fitted_on),
         "thresholds": {
             "values": best_thresholds(probabilities, targets, patients),
             "criterion": "highest F1, median over 500 bootstrap draws of patients",

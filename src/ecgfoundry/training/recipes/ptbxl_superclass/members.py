@@ -1,10 +1,9 @@
-"""Training of one member of the committee on the views."""
+"""What a member of a committee learns: settings, batches of views, and the loss."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS
 from ecgfoundry.models.networks.lead_subset import BeatViews, LeadSubsetNet
 from ecgfoundry.training.data import lead_augmentation
 from ecgfoundry.training.loop import FitSettings
-from ecgfoundry.training.recipes.ensembles import member_state
-from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS, Array, Records
+from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS, Array
 from ecgfoundry.training.recipes.ptbxl_superclass.views import ViewBank, pack, unpack
 
 ARCHITECTURE: dict[str, Any] = {
@@ -157,70 +155,19 @@ class OnViews(nn.Module):
 def multitask_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Binary cross-entropy, summed over targets and averaged over rows.
 
-    The first half of the rows are records with many leads, the second half the same records with
-    one lead. The target of the latter is mixed with the answer to the former, without gradient:
-    what one lead cannot show is not worth learning by heart.
+    A target that is not known (NaN) has no part in it. The first half of the rows are records with
+    many leads, the second half the same records with one lead. The target of the latter is mixed
+    with the answer to the former, without gradient: what one lead cannot show is not worth learning
+    by heart.
     """
     half = len(logits) // 2
     answer = logits[:half].detach().sigmoid()
     single = (1 - AGREEMENT) * targets[half:] + AGREEMENT * answer
     target_weight = torch.full((logits.shape[1],), AUXILIARY_WEIGHT, device=logits.device)
     target_weight[: len(TARGETS)] = 1.0
+    wanted = torch.cat([targets[:half], single])
+    known = wanted.isfinite()
     loss = functional.binary_cross_entropy_with_logits(
-        logits, torch.cat([targets[:half], single]), weight=target_weight, reduction="none"
+        logits, torch.where(known, wanted, 0.0), weight=target_weight * known, reduction="none"
     ).sum(dim=1)
     return (loss[:half].mean() + SINGLE_WEIGHT * loss[half:].mean()) / 2
-
-
-def train_member(
-    name: str,
-    *,
-    records: Records,
-    bank: ViewBank,
-    rows: NDArray[np.intp],
-    settings: FitSettings,
-    output: Path,
-) -> LeadSubsetNet:
-    """Train one member, or load it if it is there.
-
-    Parameters
-    ----------
-    name : str
-        Names the files in ``output/members``.
-    records : Records
-    bank : ViewBank
-    rows : ndarray of int
-        The records to learn from.
-    settings : FitSettings
-        Epochs, rates and seed; ``steps_per_epoch`` is set here.
-    output : Path
-        The recipe's folder.
-
-    Returns
-    -------
-    LeadSubsetNet
-        With the five classes alone, in evaluation mode.
-    """
-    frequent = records.auxiliary[rows].sum(axis=0) >= AUXILIARY_POSITIVES
-    targets = np.concatenate([records.targets, records.auxiliary[:, frequent]], axis=1)
-    torch.manual_seed(settings.seed)
-    student = LeadSubsetNet(targets.shape[1], **ARCHITECTURE)
-
-    def without_auxiliary(_: dict[str, Tensor]) -> dict[str, Tensor]:
-        state = student.state_dict()
-        for part in ("classifier.weight", "classifier.bias"):
-            state[part] = state[part][: len(TARGETS)].clone()
-        return state
-
-    state = member_state(
-        name,
-        OnViews(student),
-        lambda: Sampler(bank, rows, targets),
-        multitask_loss,
-        folder=output / "members",
-        settings=replace(settings, steps_per_epoch=len(rows) // BATCH),
-        finish=without_auxiliary,
-    )
-    network = LeadSubsetNet(len(TARGETS), **ARCHITECTURE)
-    network.load_state_dict(state)
-    return network.eval()
