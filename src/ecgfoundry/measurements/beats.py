@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.likeness import alike_to, commonest_shape, complexes, recurrence
-from ecgfoundry.measurements.medians import median_of_rows
-from ecgfoundry.signals.filters import both_ways, butterworth_sos
+from ecgfoundry.measurements.medians import median, median_of_rows
+from ecgfoundry.signals.filters import averaged, both_ways, butterworth_sos
 
 __all__ = ["Detection", "detect", "fill_gaps", "find_beats", "heart_rate_bpm", "readable_rows"]
 
@@ -177,7 +177,7 @@ def detect(signal: NDArray[np.floating], sampling_rate: float) -> Detection | No
     missing = ~np.isfinite(x)
     filled = fill_gaps(x)
     factor = max(1, int(sampling_rate // WORKING_RATE_HZ))
-    coarse = _decimate(filled, factor)
+    coarse = averaged(filled, factor)
     rate = sampling_rate / factor
     band = _band(coarse, rate)
     joined = _slope_energy(band, rate)
@@ -191,13 +191,13 @@ def detect(signal: NDArray[np.floating], sampling_rate: float) -> Detection | No
         return np.sqrt(at) / sizes[:, None]
 
     level = _level(feature, rate)
-    out = level > PEAKEDNESS * float(np.median(feature))
+    out = level > PEAKEDNESS * median(feature)
     steady = _decide(feature, level, out, rate)
     beats = _refine(filled, steady, band, weights(steady), factor, sampling_rate)
     scaled = band * (np.sqrt(shares) / sizes)[:, None]
     if not out.all():
         candidates = _decide(feature, level, ~out, rate, FAST_REFRACTORY_S)
-        ripple = level >= FAST_RIPPLE * float(np.median(feature))
+        ripple = level >= FAST_RIPPLE * median(feature)
         fast = [
             _recurring(coarse, scaled, shares, candidates, stretch, rate)
             for stretch in _stretches(~out & ripple, rate)
@@ -239,15 +239,6 @@ def heart_rate_bpm(beats: Int64, sampling_rate: float) -> float:
     if len(beats) < 2:
         return float("nan")
     return float(60.0 * sampling_rate / np.median(np.diff(beats)))
-
-
-def _decimate(x: Float64, factor: int) -> Float64:
-    """Average ``factor`` samples each; zeros of the average fall on what would fold to 0 Hz."""
-    if factor == 1:
-        return x
-    count = x.shape[1] // factor
-    mean: Float64 = x[:, : count * factor].reshape(x.shape[0], count, factor).mean(axis=2)
-    return mean
 
 
 def _band(x: Float64, rate: float) -> Float64:

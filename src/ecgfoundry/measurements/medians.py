@@ -1,15 +1,28 @@
-"""The median by one partition: for short rows twenty times as fast as ``numpy.median``."""
+"""The median by one partition: for short rows several times as fast as ``numpy.median``."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.signals.kernels import medians_of_columns
 
-__all__ = ["median_of_rows"]
+__all__ = ["median", "median_of_rows"]
 
 Float64 = NDArray[np.float64]
+
+
+def median(values: ArrayLike) -> float:
+    """Return the median of one row without NaN, of one value at least.
+
+    >>> median([4, 1, 3, 2])
+    2.5
+    """
+    row = np.asarray(values)
+    half = row.size // 2
+    ordered = np.partition(row, half)
+    middle = float(ordered[half])
+    return middle if row.size % 2 else (float(ordered[:half].max()) + middle) / 2.0
 
 
 def median_of_rows(values: Float64, axis: int = -1) -> Float64:
