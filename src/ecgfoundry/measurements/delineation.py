@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ecgfoundry.measurements.beats import fill_gaps
 from ecgfoundry.measurements.boundaries import BOUNDARIES, LeadWaves
 from ecgfoundry.measurements.lead_fusion import fuse_leads, median_over_leads
-from ecgfoundry.measurements.medians import median
+from ecgfoundry.measurements.medians import median, quantile_of_rows
 from ecgfoundry.measurements.qrs_search import find_complexes
 from ecgfoundry.measurements.wave_search import (
     WaveLimits,
@@ -131,7 +131,7 @@ def _at_working_rate(x: Float64, sampling_rate: float) -> tuple[Float64, float, 
 def _delineate_windows(x: Float64, beats: Int64, rate: float) -> dict[str, Float64]:
     """Return every boundary relative to its R peak, in columns (leads, beats)."""
     fine = gaussian(x, QRS_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
-    noise = np.quantile(np.abs(fine), 0.30, axis=1)[:, None]
+    noise = quantile_of_rows(np.abs(fine), 0.30)[:, None]
     windows = cut(x, fine, beats, rate, QRS_SPAN_S)
     qrs_onset, qrs_offset, height = find_complexes(windows, noise)
     qrs_onset, qrs_offset = qrs_onset - windows.zero, qrs_offset - windows.zero

@@ -140,11 +140,12 @@ def median_beat(
     alike = likeness >= LIKENESS
     if not alike.any():
         alike = np.ones_like(alike)
-    chosen = pieces[:, alike]
+    chosen = pieces if alike.all() else pieces[:, alike]
     values = median_of_rows(chosen, axis=1)
     noise = np.full(signal.shape[0], math.nan)
     if alike.sum() > 1:
-        noise = np.sqrt(np.mean(np.square(chosen - values[:, None]), axis=(1, 2)))
+        chosen -= values[:, None]
+        noise = np.sqrt(np.mean(np.square(chosen, out=chosen), axis=(1, 2)))
     everywhere = np.full(beats.size, np.nan)
     everywhere[whole] = likeness
     boundaries = {k: value + zero for k, value in relative.items() if math.isfinite(value)}

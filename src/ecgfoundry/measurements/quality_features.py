@@ -70,7 +70,7 @@ def lead_features(
     x = x - median_of_rows(x)[:, None]
     slope = np.abs(np.diff(x, axis=1)).max(axis=1) * sampling_rate
     largest = np.abs(x).max(axis=1)
-    x -= np.linspace(x[:, 0], x[:, -1], samples, axis=-1)
+    x -= _lines(x[:, :1], x[:, -1:], samples)
     spectrum = np.fft.rfft(x, axis=1)
     hertz = np.fft.rfftfreq(samples, 1.0 / sampling_rate)
     power = np.abs(spectrum) ** 2 * (2.0 / samples**2)
@@ -123,12 +123,19 @@ def lead_features(
         _log(deviations.min(axis=1)),
         _log(drift),
         _log(slope),
-        _log(ranges.max(axis=1) / (np.median(ranges, axis=1) + 0.01)),
+        _log(ranges.max(axis=1) / (median_of_rows(ranges) + 0.01)),
         _log(np.ptp(slow, axis=1)),
         *np.array(shares).reshape(count, 6).T,
         np.clip(np.where(np.isfinite(known), known, NO_SNR_DB), NO_SNR_DB, 40.0),
     ]
     return np.stack(columns, axis=1)
+
+
+def _lines(first: Float64, last: Float64, samples: int) -> Float64:
+    """Return straight lines (rows, samples): ``numpy.linspace``, but row by row in memory."""
+    lines = np.arange(samples) * ((last - first) / max(1, samples - 1)) + first
+    lines[:, -1:] = last
+    return lines
 
 
 def window_features(leads: Float64, figures: Mapping[str, float], unreadable: int) -> Float64:

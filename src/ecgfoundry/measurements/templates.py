@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beats import fill_gaps, readable_rows
-from ecgfoundry.measurements.medians import median, median_of_rows
+from ecgfoundry.measurements.medians import median, median_of_rows, quantile_of_rows
 from ecgfoundry.signals.filters import averaged, butterworth_sos, zero_phase_sos
 
 __all__ = [
@@ -191,7 +191,7 @@ def cut_beats(signal: NDArray[np.floating], sampling_rate: float, beats: Int64) 
     if rows.size == 0 or positions.size == 0:
         nothing = np.ones(positions.size, bool)
         return BeatPieces(values, zero, positions / sampling_rate, nothing)
-    chosen = array[rows]
+    chosen = array if rows.size == len(array) else array[rows]
     fine, rate = _band_limited(chosen, sampling_rate)
     at = positions.astype(np.float64) * (rate / sampling_rate)
     centre = _centres(fine, rate, at)
@@ -227,9 +227,10 @@ def _band_limited(x: NDArray[np.floating], sampling_rate: float) -> tuple[Float3
 def _centres(fine: Float32, rate: float, positions: Float64) -> Float64:
     """Return the centre of the squared slope of the complex, all leads together, per beat."""
     slope = np.gradient(fine, axis=1)
-    size = np.quantile(np.abs(slope[:, ::SPARSE]), 0.98, axis=1)
+    sparse = np.abs(slope[:, ::SPARSE])
+    size = quantile_of_rows(sparse, 0.98)
     # In a lead of noise the steep parts are hardly steeper than the rest: it must not pull.
-    rest = np.quantile(np.abs(slope[:, ::SPARSE]), 0.5, axis=1)
+    rest = quantile_of_rows(sparse, 0.5)
     size[size <= 0] = np.inf
     weight = np.maximum(1.0 - NOISE_RATIO * rest / size, LEAST_WEIGHT) / size
     energy = np.square(slope * weight[:, None].astype(np.float32)).sum(axis=0)
