@@ -24,7 +24,6 @@ from ecgfoundry.measurements.templates import (
     NO_TEMPLATE,
     BeatPieces,
     Templates,
-    cluster_pieces,
     cut_beats,
     likeness,
 )
@@ -221,7 +220,7 @@ def _labelled(
         return BeatClasses(label, confidence, template, usual), nothing
     # Paced beats stay among the others while these are described: they are part of the rhythm.
     seen = pieces.chosen(~pieces.missing) if pieces.missing.any() else pieces
-    clusters = cluster_pieces(seen)
+    clusters = seen.clusters
     label[known], confidence[known] = _network_labels(seen, clusters, network or beat_network())
     if paced is not None:
         label[paced], confidence[paced] = "Q", np.nan

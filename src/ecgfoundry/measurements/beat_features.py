@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.measurements.medians import median_of_rows
 from ecgfoundry.measurements.templates import (
     GRID_RATE_HZ,
     NO_TEMPLATE,
@@ -245,7 +246,7 @@ def _lead_weights(pieces: BeatPieces, usual: Bool) -> Float64:
     part = pieces.values[:, usual]
     mean = part.mean(axis=1)
     signal = np.square(mean - mean.mean(axis=1, keepdims=True)).mean(axis=1)
-    rest = np.median(np.square(part - mean[:, None]).mean(axis=2), axis=1)
+    rest = median_of_rows(np.square(part - mean[:, None]).mean(axis=2))
     weight = signal / np.maximum(signal + 2.0 * rest, 1e-30)
     weight = np.maximum(weight.astype(np.float64), 1e-6) ** 2
     total: Float64 = weight / weight.sum()
@@ -260,14 +261,12 @@ def _lead_columns(pieces: BeatPieces, usual: Bool, late: Bool) -> dict[str, Floa
     qrs = qrs - qrs.mean(axis=2, keepdims=True)
     width, duration = _widths(qrs)
     size = np.ptp(qrs, axis=2).astype(np.float64)
-    scale = np.median(size[:, usual], axis=1, keepdims=True)
+    scale = median_of_rows(size[:, usual])[:, None]
     result = {
         "width": np.log(np.maximum(width, 1e-3)),
-        "width_reference": _log_ratio(width, np.median(width[:, usual], axis=1, keepdims=True)),
+        "width_reference": _log_ratio(width, median_of_rows(width[:, usual])[:, None]),
         "duration": np.log(np.maximum(duration, 1e-3)),
-        "duration_reference": _log_ratio(
-            duration, np.median(duration[:, usual], axis=1, keepdims=True)
-        ),
+        "duration_reference": _log_ratio(duration, median_of_rows(duration[:, usual])[:, None]),
         "size_reference": _log_ratio(size, scale),
         "qrs_rest": _rest(qrs, usual),
         "t_rest": _rest(t, usual),
@@ -313,7 +312,7 @@ def _rest(part: Float32, usual: Bool) -> Float64:
     """Return how much a piece differs from the usual one, against how much usual ones do (log)."""
     mean = part[:, usual].mean(axis=1)
     rest = np.sqrt(np.square(part - mean[:, None]).mean(axis=2)).astype(np.float64)
-    return _log_ratio(rest, np.median(rest[:, usual], axis=1, keepdims=True))
+    return _log_ratio(rest, median_of_rows(rest[:, usual])[:, None])
 
 
 def _fit(part: Float32, usual: Bool) -> tuple[Float64, Float64]:

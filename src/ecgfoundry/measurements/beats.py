@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.likeness import alike_to, commonest_shape, complexes, recurrence
-from ecgfoundry.measurements.medians import median_of_rows
-from ecgfoundry.signals.filters import both_ways, butterworth_sos
+from ecgfoundry.measurements.medians import median, median_of_rows
+from ecgfoundry.signals.filters import averaged, both_ways, butterworth_sos
 
 __all__ = ["Detection", "detect", "fill_gaps", "find_beats", "heart_rate_bpm", "readable_rows"]
 
@@ -177,7 +177,7 @@ def detect(signal: NDArray[np.floating], sampling_rate: float) -> Detection | No
     missing = ~np.isfinite(x)
     filled = fill_gaps(x)
     factor = max(1, int(sampling_rate // WORKING_RATE_HZ))
-    coarse = _decimate(filled, factor)
+    coarse = averaged(filled, factor)
     rate = sampling_rate / factor
     band = _band(coarse, rate)
     joined = _slope_energy(band, rate)
@@ -191,13 +191,13 @@ def detect(signal: NDArray[np.floating], sampling_rate: float) -> Detection | No
         return np.sqrt(at) / sizes[:, None]
 
     level = _level(feature, rate)
-    out = level > PEAKEDNESS * float(np.median(feature))
+    out = level > PEAKEDNESS * median(feature)
     steady = _decide(feature, level, out, rate)
     beats = _refine(filled, steady, band, weights(steady), factor, sampling_rate)
     scaled = band * (np.sqrt(shares) / sizes)[:, None]
     if not out.all():
         candidates = _decide(feature, level, ~out, rate, FAST_REFRACTORY_S)
-        ripple = level >= FAST_RIPPLE * float(np.median(feature))
+        ripple = level >= FAST_RIPPLE * median(feature)
         fast = [
             _recurring(coarse, scaled, shares, candidates, stretch, rate)
             for stretch in _stretches(~out & ripple, rate)
@@ -214,6 +214,8 @@ def detect(signal: NDArray[np.floating], sampling_rate: float) -> Detection | No
 def readable_rows(signal: NDArray[np.floating]) -> Int64:
     """Return the rows that are at least half there and are not constant."""
     finite = np.isfinite(signal)
+    if finite.all() and signal.shape[1]:
+        return np.flatnonzero(np.ptp(signal, axis=1) > 0)
     there = finite.mean(axis=1) >= 1.0 - MOST_MISSING if signal.shape[1] else np.zeros(0, bool)
     rows = [row for row in np.flatnonzero(there) if np.ptp(signal[row][finite[row]]) > 0]
     return np.asarray(rows, dtype=np.int64)
@@ -239,15 +241,6 @@ def heart_rate_bpm(beats: Int64, sampling_rate: float) -> float:
     if len(beats) < 2:
         return float("nan")
     return float(60.0 * sampling_rate / np.median(np.diff(beats)))
-
-
-def _decimate(x: Float64, factor: int) -> Float64:
-    """Average ``factor`` samples each; zeros of the average fall on what would fold to 0 Hz."""
-    if factor == 1:
-        return x
-    count = x.shape[1] // factor
-    mean: Float64 = x[:, : count * factor].reshape(x.shape[0], count, factor).mean(axis=2)
-    return mean
 
 
 def _band(x: Float64, rate: float) -> Float64:
@@ -276,24 +269,20 @@ def _slope_energy(band: Float64, rate: float) -> tuple[Float64, Float64] | None:
     if not usable.any():
         return None
     samples = energy.shape[1]
-    rows = np.flatnonzero(usable)
-    levels = _running_median(maxima, REACH)
-    around = slope  # of the same shape, and not needed any more
-    floors = np.zeros_like(maxima)
-    for row in rows:
-        np.maximum(_around(levels[row], samples, rate), LEAST_AROUND * usual[row], out=around[row])
-        energy[row] /= around[row]
-        floors[row] = _floors(energy[row], rate)
+    usual, energy = usual[usable], energy[usable]
+    levels = _running_median(maxima[usable], REACH)
+    around = np.maximum(_around(levels, samples, rate), LEAST_AROUND * usual[:, None])
+    energy /= around
+    floors = _floors(energy, rate)
     weights = np.zeros_like(maxima)
-    weights[rows] = (_running_median(floors[rows], REACH) + FLOOR_OFFSET) ** -2
-    total, height, together = np.zeros((3, samples))
-    for row in rows:
-        weight = _around(weights[row], samples, rate)
-        total += weight * energy[row]
-        height += weight * around[row] / usual[row]
-        together += weight
+    weights[usable] = (_running_median(floors, REACH) + FLOOR_OFFSET) ** -2
+    weight = _around(weights[usable], samples, rate)
+    together = weight.sum(axis=0)
+    total = (weight * energy).sum(axis=0)
+    weight *= around
+    weight /= usual[:, None]
     # As high as the leads are around, so that a single lead is its own energy.
-    joined = total * height / (together * together)
+    joined = total * weight.sum(axis=0) / (together * together)
     return np.sqrt(np.maximum(joined, 0.0)), weights / weights.sum(axis=0)
 
 
@@ -319,11 +308,11 @@ def _block_maxima(feature: Float64, rate: float) -> Float64:
 def _floors(feature: Float64, rate: float) -> Float64:
     """Medians of the same blocks, nearly: of each second and the one behind it, their mean."""
     hop = _hop(rate)
-    hops = feature.size // hop
+    hops = feature.shape[1] // hop
     if hops < 2:
-        return np.array([np.median(feature)])
-    medians = median_of_rows(feature[: hops * hop].reshape(hops, hop))
-    pairs: Float64 = (medians[:-1] + medians[1:]) / 2.0
+        return median_of_rows(feature)[:, None]
+    medians = median_of_rows(feature[:, : hops * hop].reshape(-1, hops, hop))
+    pairs: Float64 = (medians[:, :-1] + medians[:, 1:]) / 2.0
     return pairs
 
 
@@ -333,8 +322,16 @@ def _between_blocks(blocks: Float64, places: NDArray[np.integer], rate: float) -
 
 
 def _around(blocks: Float64, samples: int, rate: float) -> Float64:
-    """Spread one value per block over the samples."""
-    return _between_blocks(blocks, np.arange(samples), rate)
+    """Spread one value per block over the samples, as :func:`_between_blocks`: (..., samples)."""
+    hop = _hop(rate)
+    first, last = hop, hop * blocks.shape[-1]
+    result = np.empty((*blocks.shape[:-1], max(samples, last)))
+    result[..., :first] = blocks[..., :1]
+    slope = np.diff(blocks, axis=-1) / hop
+    between = slope[..., None] * np.arange(hop) + blocks[..., :-1, None]
+    result[..., first:last] = between.reshape(*blocks.shape[:-1], last - first)
+    result[..., last:] = blocks[..., -1:]
+    return result[..., :samples]
 
 
 def _level(feature: Float64, rate: float) -> Float64:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from ecgfoundry.measurements.beats import fill_gaps
 from ecgfoundry.measurements.boundaries import BOUNDARIES, LeadWaves
 from ecgfoundry.measurements.lead_fusion import fuse_leads, median_over_leads
+from ecgfoundry.measurements.medians import median, quantile_of_rows
 from ecgfoundry.measurements.qrs_search import find_complexes
 from ecgfoundry.measurements.wave_search import (
     WaveLimits,
@@ -34,7 +35,7 @@ from ecgfoundry.measurements.wave_search import (
     cut_rows,
     find_wave,
 )
-from ecgfoundry.signals.filters import gaussian
+from ecgfoundry.signals.filters import averaged, gaussian
 
 __all__ = ["delineate", "wave_of_one_beat"]
 
@@ -115,7 +116,7 @@ def _at_working_rate(x: Float64, sampling_rate: float) -> tuple[Float64, float, 
     interpolated by straight lines, because a boundary between two samples is then still found;
     smoother curves swing at the feet of a QRS complex.
     """
-    leads, samples = x.shape
+    samples = x.shape[1]
     if sampling_rate < SLOWEST_RATE_HZ:
         up = math.ceil(WORKING_RATE_HZ / sampling_rate)
         fine = np.arange((samples - 1) * up + 1) / up
@@ -124,15 +125,13 @@ def _at_working_rate(x: Float64, sampling_rate: float) -> tuple[Float64, float, 
     factor = max(1, int(sampling_rate // WORKING_RATE_HZ))
     if factor == 1:
         return x, 1.0, 0.0
-    length = samples // factor
-    mean = x[:, : length * factor].reshape(leads, length, factor).mean(axis=2)
-    return mean, float(factor), (factor - 1) / 2
+    return averaged(x, factor), float(factor), (factor - 1) / 2
 
 
 def _delineate_windows(x: Float64, beats: Int64, rate: float) -> dict[str, Float64]:
     """Return every boundary relative to its R peak, in columns (leads, beats)."""
     fine = gaussian(x, QRS_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
-    noise = np.quantile(np.abs(fine), 0.30, axis=1)[:, None]
+    noise = quantile_of_rows(np.abs(fine), 0.30)[:, None]
     windows = cut(x, fine, beats, rate, QRS_SPAN_S)
     qrs_onset, qrs_offset, height = find_complexes(windows, noise)
     qrs_onset, qrs_offset = qrs_onset - windows.zero, qrs_offset - windows.zero
@@ -198,7 +197,7 @@ def _reach(beats: Int64, samples: int, rate: float) -> tuple[Int64, Int64]:
     interval the next P wave has to stay out.
     """
     intervals = np.diff(beats)
-    usual = float(np.median(intervals)) if intervals.size else rate
+    usual = median(intervals) if intervals.size else rate
     previous = np.concatenate([[usual], intervals])
     following = np.concatenate([intervals, [usual]])
     before = np.minimum(0.55 * previous, (P_LONGEST_S + 0.06) * rate)
@@ -242,7 +241,7 @@ def _t_wave(
 def _least(height: Float64, least_mv: float, of_all: float, of_lead: float) -> Float64:
     """Return how high a wave has to be in each lead (leads, beats), mV."""
     there = height[height > 0]
-    usual = float(np.median(there)) if there.size else 0.0
+    usual = median(there) if there.size else 0.0
     result: Float64 = np.maximum(min(least_mv, of_all * usual), of_lead * height)
     return result
 
@@ -250,7 +249,7 @@ def _least(height: Float64, least_mv: float, of_all: float, of_lead: float) -> F
 def _usual_t_place(w: Windows, beats: Int64) -> Float64:
     """How likely the peak of T is at every column: (beats, columns)."""
     rr = np.diff(beats) / w.rate
-    middle = float(np.median(rr)) if rr.size else 1.0
+    middle = median(rr) if rr.size else 1.0
     previous = np.concatenate([[middle], rr])
     place = T_PLACE_S * np.cbrt(np.clip(previous, 0.3, 1.5))
     seconds = (np.arange(w.x.shape[-1]) - w.zero) / w.rate

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ecgfoundry.measurements.axes import axis_degrees, frontal_plane
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.median_beat import MedianBeat
-from ecgfoundry.measurements.medians import median_of_rows
+from ecgfoundry.measurements.medians import median, median_of_rows
 
 __all__ = [
     "MedianBeat",
@@ -72,7 +72,7 @@ def beat_intervals(waves: BeatWaves, beats: Int64, sampling_rate: float) -> dict
     NaN where fewer than half of the beats (at least two) show what is needed.
     """
     to_ms = 1000.0 / sampling_rate
-    rr_ms = float(np.median(np.diff(beats))) * to_ms if len(beats) > 1 else math.nan
+    rr_ms = median(np.diff(beats)) * to_ms if len(beats) > 1 else math.nan
     result = {
         "pr_ms": _median_span(waves.p_onset, waves.qrs_onset) * to_ms,
         "p_duration_ms": _median_span(waves.p_onset, waves.p_offset) * to_ms,
@@ -92,7 +92,7 @@ def _median_span(begin: Float64, end: Float64) -> float:
     there = spans[np.isfinite(spans)]
     if there.size < min(2, spans.size) or there.size == 0 or 2 * there.size < spans.size:
         return math.nan
-    return float(np.median(there))
+    return median(there)
 
 
 def median_beat(
@@ -140,11 +140,12 @@ def median_beat(
     alike = likeness >= LIKENESS
     if not alike.any():
         alike = np.ones_like(alike)
-    chosen = pieces[:, alike]
+    chosen = pieces if alike.all() else pieces[:, alike]
     values = median_of_rows(chosen, axis=1)
     noise = np.full(signal.shape[0], math.nan)
     if alike.sum() > 1:
-        noise = np.sqrt(np.mean(np.square(chosen - values[:, None]), axis=(1, 2)))
+        chosen -= values[:, None]
+        noise = np.sqrt(np.mean(np.square(chosen, out=chosen), axis=(1, 2)))
     everywhere = np.full(beats.size, np.nan)
     everywhere[whole] = likeness
     boundaries = {k: value + zero for k, value in relative.items() if math.isfinite(value)}
@@ -155,7 +156,7 @@ def median_beat(
 
 def _middle(values: Float64) -> float:
     there = values[np.isfinite(values)]
-    return float(np.median(there)) if 2 * there.size >= values.size and there.size else math.nan
+    return median(there) if 2 * there.size >= values.size and there.size else math.nan
 
 
 def beat_likeness(signal: Float64, sampling_rate: float, beats: Int64) -> Float64:

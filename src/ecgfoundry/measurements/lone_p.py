@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.boundaries import BeatWaves
+from ecgfoundry.measurements.medians import median, median_of_rows
 from ecgfoundry.measurements.nearest import distance_to_nearest
-from ecgfoundry.signals.filters import gaussian
+from ecgfoundry.signals.filters import averaged, gaussian
 
 __all__ = ["lone_p_waves"]
 
@@ -76,7 +77,7 @@ def lone_p_waves(signal: Float64, sampling_rate: float, beats: Int64, waves: Bea
         return np.empty(0)
     factor = max(1, round(sampling_rate / WORKING_RATE_HZ))
     length = signal.shape[1] // factor
-    coarse = signal[:, : length * factor].reshape(signal.shape[0], length, factor).mean(axis=2)
+    coarse = averaged(signal, factor)
     rate = sampling_rate / factor
     at = np.clip(beats // factor, 0, length - 1)
     marks = {
@@ -104,7 +105,7 @@ def _usual(x: Float64, at: Int64, rate: float) -> Bool:
     index = np.clip(at[:, None] + np.arange(-reach, reach + 1), 0, x.shape[1] - 1)
     pieces = x[:, index].transpose(1, 0, 2)
     pieces = (pieces - pieces.mean(axis=2, keepdims=True)).reshape(at.size, -1)
-    middle = np.median(pieces, axis=0)
+    middle = median_of_rows(pieces, axis=0)
     size = np.linalg.norm(pieces, axis=1) * np.linalg.norm(middle)
     like = np.divide(pieces @ middle, size, out=np.zeros(at.size), where=size > 0)
     result: Bool = like >= LIKENESS
@@ -128,7 +129,7 @@ def _without_beats(
     """Take the median complex and its T wave out of every beat."""
     lengths = marks["t_offset"] - at
     known = lengths[np.isfinite(lengths)]
-    behind = round(float(np.median(known)) if known.size else 0.35 * rate) + 1
+    behind = round(median(known) if known.size else 0.35 * rate) + 1
     before = round(0.06 * rate)
     whole = usual & (at >= before) & (at + behind < x.shape[1])
     if not whole.any():
@@ -136,7 +137,7 @@ def _without_beats(
     pieces = x[:, at[whole][:, None] + np.arange(-before, behind + 1)]
     # A straight line between the feet stays: it is the baseline.
     share = np.linspace(0.0, 1.0, pieces.shape[2])
-    template = np.median(pieces, axis=1)
+    template = median_of_rows(pieces, axis=1)
     template -= template[:, :1] * (1.0 - share) + template[:, -1:] * share
     result = x.copy()
     for place in at[usual]:
@@ -169,20 +170,20 @@ def _between(
     """Waves like the known ones that divide a long PP interval evenly."""
     known = np.flatnonzero(np.isfinite(p_peak))
     places = np.clip(np.rint(p_peak[known]).astype(int), 0, bumps.shape[1] - 1)
-    weights = np.median(bumps[:, places], axis=1)
+    weights = median_of_rows(bumps[:, places])
     size = float(weights @ weights)
     if size <= 0:
         return np.empty(0)
     score = weights @ bumps / size
     # In noise the wave before a complex is not told from others.
-    if np.median(score[places]) < 2.0 * np.percentile(score[~blank], 75):
+    if median(score[places]) < 2.0 * np.percentile(score[~blank], 75):
         return np.empty(0)
     candidates = _peaks(np.where(blank, 0.0, score), LIKE_SHARE)
     beats = [a for a, b in itertools.pairwise(known) if b == a + 1 and usual[a] and usual[b]]
     if not beats:
         return np.empty(0)
     lengths = [float(p_peak[a + 1] - p_peak[a]) for a in beats]
-    usual_pp = float(np.median(lengths))
+    usual_pp = median(lengths)
     every, longer = [], []
     for beat, length in zip(beats, lengths, strict=True):
         middle = _even(candidates, float(p_peak[beat]), float(p_peak[beat + 1]))

@@ -30,6 +30,7 @@ from ecgfoundry.measurements.global_values import (
 )
 from ecgfoundry.measurements.hrv import hrv
 from ecgfoundry.measurements.median_beat import MedianBeat
+from ecgfoundry.measurements.medians import median_of_rows
 from ecgfoundry.measurements.morphology import lead_measurements
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.measurements.stretches import Stretch, measure_stretch
@@ -273,7 +274,7 @@ def _lead_values(
 def _usual_snr_db(stretches: Sequence[Stretch], lead: str) -> float | None:
     """The median over the stretches; the figure itself is the gate's."""
     known = [snr for s in stretches if (snr := s.snr_db.get(lead)) is not None]
-    return float(np.median(known)) if known else None
+    return float(median_of_rows(np.array(known))) if known else None
 
 
 def _notices(values: Mapping[str, Value], beats: Beats, *, calibrated: bool) -> tuple[Notice, ...]:

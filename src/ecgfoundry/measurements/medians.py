@@ -1,15 +1,28 @@
-"""The median by one partition: for short rows twenty times as fast as ``numpy.median``."""
+"""The median by one partition: for short rows several times as fast as ``numpy.median``."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.signals.kernels import medians_of_columns
 
-__all__ = ["median_of_rows"]
+__all__ = ["median", "median_of_rows", "quantile_of_rows"]
 
 Float64 = NDArray[np.float64]
+
+
+def median(values: ArrayLike) -> float:
+    """Return the median of one row without NaN, of one value at least.
+
+    >>> median([4, 1, 3, 2])
+    2.5
+    """
+    row = np.asarray(values)
+    half = row.size // 2
+    ordered = np.partition(row, half)
+    middle = float(ordered[half])
+    return middle if row.size % 2 else (float(ordered[:half].max()) + middle) / 2.0
 
 
 def median_of_rows(values: Float64, axis: int = -1) -> Float64:
@@ -36,3 +49,28 @@ def median_of_rows(values: Float64, axis: int = -1) -> Float64:
     rows.partition(half, axis=-1)
     middle: Float64 = rows[..., half]
     return middle if rows.shape[-1] % 2 else (rows[..., :half].max(axis=-1) + middle) / 2.0
+
+
+def quantile_of_rows(values: NDArray[np.floating], share: float) -> NDArray[np.floating]:
+    """Return a quantile of each row, linear between its neighbours, as ``numpy.quantile`` does.
+
+    Parameters
+    ----------
+    values : ndarray (rows, samples)
+        Without NaN; at least one sample.
+    share : float
+        0 to 1.
+
+    Examples
+    --------
+    >>> quantile_of_rows(np.array([[3.0, 1.0, 2.0, 7.0]]), 0.75).tolist()
+    [4.0]
+    """
+    last = values.shape[1] - 1
+    place = share * last
+    low = int(place)
+    high = min(low + 1, last)
+    ordered = np.partition(values, (low, high), axis=1)
+    below, above, part = ordered[:, low], ordered[:, high], values.dtype.type(place - low)
+    apart = above - below
+    return above - apart * (1 - part) if part >= 0.5 else below + apart * part

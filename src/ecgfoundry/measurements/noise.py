@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.medians import median_of_rows
+from ecgfoundry.measurements.medians import median, median_of_rows
 from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
 
 __all__ = ["NOISE_BAND_HZ", "signal_to_noise_db"]
@@ -61,7 +61,7 @@ def signal_to_noise_db(
     samples = coarse.shape[1]
     if beats.size < FEWEST_BEATS:
         return None
-    interval = float(np.median(np.diff(beats)))
+    interval = median(np.diff(beats))
     before = round(min(BEFORE_S * sampling_rate, BEFORE_SHARE * interval))
     after = round(min(AFTER_S * sampling_rate, AFTER_SHARE * interval))
     inside = (beats >= before) & (beats < samples - after)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.delineation import wave_of_one_beat
 from ecgfoundry.measurements.median_beat import MedianBeat
+from ecgfoundry.measurements.medians import median, median_of_rows
 from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["p_likeness", "with_repeating_p"]
@@ -95,7 +96,8 @@ def p_likeness(
     places = np.rint(onset[whole]).astype(np.int64)[:, None] + columns
     smooth = gaussian(signal[rows], SMOOTHING_S * sampling_rate)
     pieces = _without_line(smooth[:, places])
-    noise = np.median(np.abs(pieces - np.median(pieces, axis=1, keepdims=True)), axis=(1, 2))
+    away = np.abs(pieces - median_of_rows(pieces, axis=1)[:, None])
+    noise = median_of_rows(away.reshape(len(away), -1))
     pieces = pieces[noise > 0] / noise[noise > 0][:, None, None]
     if len(pieces) < FEWEST_LEADS:
         return result
@@ -142,13 +144,13 @@ def with_repeating_p(
     if beat is None or "qrs_onset" not in beat.boundaries or beats.size < FEWEST_BEATS:
         return waves, beat
     begin = beat.boundaries["qrs_onset"] - beat.fiducial
-    interval = np.diff(beats, prepend=beats[0] - np.median(np.diff(beats)))
-    usual = usual & (interval >= EARLY * np.median(interval))
+    interval = np.diff(beats, prepend=beats[0] - median(np.diff(beats)))
+    usual = usual & (interval >= EARLY * median(interval))
     likeness = p_likeness(signal, sampling_rate, beat.leads, beats + begin, usual)
     known = likeness[usual & np.isfinite(likeness)]
     if known.size < FEWEST_BEATS:
         return waves, beat
-    repeats, there = float(np.median(known)), np.isfinite(waves.p_peak)
+    repeats, there = median(known), np.isfinite(waves.p_peak)
     if repeats < CHANCE and np.quantile(known, 0.8) < BEST_FIFTH:
         return _without_p(waves, beat) if there.any() else (waves, beat)
     missing = ~there & (np.nan_to_num(likeness, nan=-1.0) >= OWN)
@@ -177,7 +179,7 @@ def _of_median(beat: MedianBeat, beats: Int64) -> dict[str, float] | None:
     if end is None or not rows.any():
         return None
     rate, values, qrs = beat.sampling_rate, beat.values[rows], (begin, end)
-    rr = float(np.median(np.diff(beats)))
+    rr = median(np.diff(beats))
     first = beat.fiducial - min(REACH_OF_RR * rr, REACH_S * rate)
     between = (max(first, 0.0), begin - GUARD_S * rate)
     found = wave_of_one_beat(values, rate, beat.fiducial, qrs, between)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.measurements.medians import median_of_rows, quantile_of_rows
+
 __all__ = ["PacingSpike", "Spikes", "describe_spikes", "find_spikes", "without_spikes"]
 
 Float64 = NDArray[np.float64]
@@ -88,7 +90,7 @@ def find_spikes(signal: NDArray[np.floating], sampling_rate: float) -> Spikes:
     longest = round(LONGEST_S * sampling_rate)
     if sampling_rate < LEAST_RATE_HZ or x.shape[1] < 2 * sampling_rate:
         return none
-    low, high = np.quantile(x[:, ::4], (0.005, 0.995), axis=1)
+    low, high = (quantile_of_rows(x[:, ::4], share) for share in (0.005, 0.995))
     spread = np.maximum(high - low, 1e-9)
     rise = x[:, width:] - x[:, :-width]
     steep = np.abs(rise) >= JUMP_RANGE_SHARE * spread[:, None]
@@ -108,7 +110,7 @@ def find_spikes(signal: NDArray[np.floating], sampling_rate: float) -> Spikes:
     rows, columns, height, rings = rows[calm], columns[calm], height[calm], rings[calm]
     away = np.abs(
         x[rows[:, None], columns[:, None] + width + np.arange(longest + 1)]
-        - np.median(before[calm], axis=1)[:, None]
+        - median_of_rows(before[calm])[:, None]
     )
     ended = away <= END_SHARE * height[:, None]
     back = ended.any(axis=1) & (away.max(axis=1) <= PEAK_SHARE * height)

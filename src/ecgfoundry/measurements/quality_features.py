@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.measurements.medians import median_of_rows
 from ecgfoundry.signals.quality import LeadQuality
 
 __all__ = ["LEAD_FEATURES", "WINDOW_FEATURES", "lead_features", "window_features"]
@@ -66,10 +67,10 @@ def lead_features(
     """
     x = np.where(np.isfinite(signal), signal, 0.0).astype(np.float64)
     count, samples = x.shape
-    x = x - np.median(x, axis=1, keepdims=True)
+    x = x - median_of_rows(x)[:, None]
     slope = np.abs(np.diff(x, axis=1)).max(axis=1) * sampling_rate
     largest = np.abs(x).max(axis=1)
-    x = x - np.linspace(x[:, 0], x[:, -1], samples, axis=1)
+    x -= _lines(x[:, :1], x[:, -1:], samples)
     spectrum = np.fft.rfft(x, axis=1)
     hertz = np.fft.rfftfreq(samples, 1.0 / sampling_rate)
     power = np.abs(spectrum) ** 2 * (2.0 / samples**2)
@@ -93,7 +94,8 @@ def lead_features(
     drift = slow[:, :size].reshape(count, pieces, -1).mean(axis=2).std(axis=1)
     level = deviation(0.5, 40.0)
     centred = middle - middle.mean(axis=1, keepdims=True)
-    kurtosis = (centred**4).mean(axis=1) / np.maximum((centred**2).mean(axis=1) ** 2, 1e-12) - 3.0
+    square = np.square(centred)
+    kurtosis = np.square(square).mean(axis=1) / np.maximum(square.mean(axis=1) ** 2, 1e-12) - 3.0
     qrs, above = deviation(5.0, 15.0), deviation(40.0, 100.0)
     known = np.full(count, np.nan) if snr_db is None else np.asarray(snr_db, dtype=np.float64)
     shares = [
@@ -121,12 +123,19 @@ def lead_features(
         _log(deviations.min(axis=1)),
         _log(drift),
         _log(slope),
-        _log(ranges.max(axis=1) / (np.median(ranges, axis=1) + 0.01)),
+        _log(ranges.max(axis=1) / (median_of_rows(ranges) + 0.01)),
         _log(np.ptp(slow, axis=1)),
         *np.array(shares).reshape(count, 6).T,
         np.clip(np.where(np.isfinite(known), known, NO_SNR_DB), NO_SNR_DB, 40.0),
     ]
     return np.stack(columns, axis=1)
+
+
+def _lines(first: Float64, last: Float64, samples: int) -> Float64:
+    """Return straight lines (rows, samples): ``numpy.linspace``, but row by row in memory."""
+    lines = np.arange(samples) * ((last - first) / max(1, samples - 1)) + first
+    lines[:, -1:] = last
+    return lines
 
 
 def window_features(leads: Float64, figures: Mapping[str, float], unreadable: int) -> Float64:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beats import Detection, detect
 from ecgfoundry.measurements.likeness import complexes, correlations, recurrence
-from ecgfoundry.measurements.medians import median_of_rows
+from ecgfoundry.measurements.medians import median, median_of_rows
 from ecgfoundry.measurements.nearest import distance_to_nearest
 from ecgfoundry.measurements.noise import signal_to_noise_db
 
@@ -208,7 +208,7 @@ def _figures(
 ) -> dict[str, float]:
     """Measure what the limits are about; of beats ``kept`` the complexes are at hand."""
     rate = found.rate
-    interval = float(np.median(np.diff(beats))) if beats.size > 1 else 60.0 / SLOWEST_BPM * rate
+    interval = median(np.diff(beats)) if beats.size > 1 else 60.0 / SLOWEST_BPM * rate
     result = {"rate": 60.0 * rate / interval, "contrast": _contrast(found.band, beats, rate)}
     if len(windows) == 0:
         return result
@@ -218,7 +218,7 @@ def _figures(
         others = likeness.copy()
         np.fill_diagonal(others, -1.0)
         best = np.sort(others, axis=1)[:, ::-1]
-        result["likeness"] = float(np.median(best[:, min(2, len(windows) - 2)]))
+        result["likeness"] = median(best[:, min(2, len(windows) - 2)])
     if len(windows) >= MANY_COMPLEXES:
         result["members"] = float(members.mean())
     shape: Float64 = windows[members].mean(axis=0) if members.any() else windows[0]
@@ -228,8 +228,7 @@ def _figures(
     wide, _ = complexes(found.coarse, chosen, half)
     if len(wide):
         centred = wide - median_of_rows(wide)[..., None]
-        median = median_of_rows(centred, axis=0)
-        result |= _shape(median, found.shares, rate)
+        result |= _shape(median_of_rows(centred, axis=0), found.shares, rate)
     return result
 
 
@@ -249,25 +248,25 @@ def _contrast(band: Float64, beats: Int64, rate: float) -> float:
     return float(energy[distance <= 0.06 * rate].mean() / away.mean())
 
 
-def _shape(median: Float64, shares: Float64, rate: float) -> dict[str, float]:
+def _shape(beat: Float64, shares: Float64, rate: float) -> dict[str, float]:
     """Measure a median beat (leads, samples), each lead by itself, and take the weighted mean."""
-    middle, reach = median.shape[1] // 2, round(EDGE_REACH_S * rate)
-    height = np.maximum(np.ptp(median, axis=1), 1e-30)
-    slope = np.diff(median, axis=1) * rate
+    middle, reach = beat.shape[1] // 2, round(EDGE_REACH_S * rate)
+    height = np.maximum(np.ptp(beat, axis=1), 1e-30)
+    slope = np.diff(beat, axis=1) * rate
     near = slope[:, max(0, middle - reach) : middle + reach]
     one, other = near.max(axis=1), -near.min(axis=1)
     steepest, less = np.maximum(one, other), np.maximum(np.minimum(one, other), 0.0)
-    before = np.median(median[:, : max(1, middle - reach)], axis=1)
-    after = np.median(median[:, min(middle + reach, median.shape[1] - 1) :], axis=1)
+    before = median_of_rows(beat[:, : max(1, middle - reach)])
+    after = median_of_rows(beat[:, min(middle + reach, beat.shape[1] - 1) :])
     step = np.abs(before - after) / height
     sums = np.cumsum(np.pad(slope * slope, ((0, 0), (1, 0))), axis=1)
     width = min(round(0.1 * rate), slope.shape[1])
     focus = (sums[:, width:] - sums[:, :-width]).max(axis=1) / np.maximum(sums[:, -1], 1e-30)
     short = min(max(1, round(0.015 * rate)), slope.shape[1])
     spike = (sums[:, short:] - sums[:, :-short]).max(axis=1) / np.maximum(sums[:, -1], 1e-30)
-    centred = (median - median.mean(axis=1, keepdims=True)) * np.hanning(median.shape[1])
+    centred = (beat - beat.mean(axis=1, keepdims=True)) * np.hanning(beat.shape[1])
     power = np.abs(np.fft.rfft(centred, axis=1)) ** 2
-    frequency = np.fft.rfftfreq(median.shape[1], 1.0 / rate)
+    frequency = np.fft.rfftfreq(beat.shape[1], 1.0 / rate)
     all_ = np.maximum(power[:, frequency >= 1.0].sum(axis=1), 1e-30)
     sharp = power[:, frequency >= 8.0].sum(axis=1) / all_
     crisp = power[:, frequency >= 15.0].sum(axis=1) / all_

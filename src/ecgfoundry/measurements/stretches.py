@@ -24,7 +24,7 @@ from ecgfoundry.measurements.p_repeat import with_repeating_p
 from ecgfoundry.measurements.pacing import PacingSpike, describe_spikes, find_spikes, without_spikes
 from ecgfoundry.measurements.qrs_end import with_late_end
 from ecgfoundry.measurements.t_end import with_t_end
-from ecgfoundry.measurements.templates import BeatPieces, cluster_pieces, cut_beats
+from ecgfoundry.measurements.templates import BeatPieces, cut_beats
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import DISAGREE, LARGE_AMPLITUDE_MV, Notice, WindowQuality
 
@@ -112,7 +112,7 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     every = np.full((len(leads), seen.shape[1]), np.nan)
     every[readable] = seen
     pieces = cut_beats(every, rate, beats)
-    clusters = cluster_pieces(pieces)
+    clusters = pieces.clusters
     usual = (clusters.number == clusters.reference) & ~pieces.missing
     if not usual.any():
         usual = np.ones(beats.size, bool)

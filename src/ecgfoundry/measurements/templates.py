@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beats import fill_gaps, readable_rows
-from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
+from ecgfoundry.measurements.medians import median, median_of_rows, quantile_of_rows
+from ecgfoundry.signals.filters import averaged, butterworth_sos, zero_phase_sos
 
 __all__ = [
     "GRID_RATE_HZ",
@@ -102,6 +103,11 @@ class BeatPieces:
         """The QRS complexes of all leads, one row per beat: see :func:`qrs_vectors`."""
         return qrs_vectors(self)
 
+    @functools.cached_property
+    def clusters(self) -> Templates:
+        """The shapes of these beats: see :func:`cluster_pieces`."""
+        return cluster_pieces(self)
+
     def chosen(self, which: Bool | slice) -> BeatPieces:
         """Return some of the beats."""
         return BeatPieces(
@@ -110,7 +116,7 @@ class BeatPieces:
 
     def later(self, seconds: float) -> BeatPieces:
         """Return the same beats, of a stretch that begins ``seconds`` after the recording."""
-        return replace(self, centre_s=self.centre_s + seconds)
+        return replace(self, centre_s=self.centre_s + seconds) if seconds else self
 
     def part(self, begin_s: float, end_s: float) -> Float32:
         """Return the columns between two times relative to the middle of the complex."""
@@ -185,7 +191,7 @@ def cut_beats(signal: NDArray[np.floating], sampling_rate: float, beats: Int64) 
     if rows.size == 0 or positions.size == 0:
         nothing = np.ones(positions.size, bool)
         return BeatPieces(values, zero, positions / sampling_rate, nothing)
-    chosen = array[rows]
+    chosen = array if rows.size == len(array) else array[rows]
     fine, rate = _band_limited(chosen, sampling_rate)
     at = positions.astype(np.float64) * (rate / sampling_rate)
     centre = _centres(fine, rate, at)
@@ -199,12 +205,11 @@ def _band_limited(x: NDArray[np.floating], sampling_rate: float) -> tuple[Float3
     from scipy.signal import resample_poly
 
     filled = fill_gaps(x)
-    filled -= np.median(filled, axis=1, keepdims=True)
+    filled -= median_of_rows(filled)[:, None]
     factor = int(sampling_rate // GRID_RATE_HZ)
     if factor > 1:
-        # Averages of `factor` samples: the filter below takes away what they fold.
-        count = filled.shape[1] // factor
-        filled = filled[:, : count * factor].reshape(len(filled), count, factor).mean(axis=2)
+        # The filter below takes away what the averages fold.
+        filled = averaged(filled, factor)
         sampling_rate /= factor
     high = min(BAND_HZ[1], 0.45 * sampling_rate)
     sos = butterworth_sos(2, (BAND_HZ[0], high), "bandpass", sampling_rate)
@@ -222,9 +227,10 @@ def _band_limited(x: NDArray[np.floating], sampling_rate: float) -> tuple[Float3
 def _centres(fine: Float32, rate: float, positions: Float64) -> Float64:
     """Return the centre of the squared slope of the complex, all leads together, per beat."""
     slope = np.gradient(fine, axis=1)
-    size = np.quantile(np.abs(slope[:, ::SPARSE]), 0.98, axis=1)
+    sparse = np.abs(slope[:, ::SPARSE])
+    size = quantile_of_rows(sparse, 0.98)
     # In a lead of noise the steep parts are hardly steeper than the rest: it must not pull.
-    rest = np.quantile(np.abs(slope[:, ::SPARSE]), 0.5, axis=1)
+    rest = quantile_of_rows(sparse, 0.5)
     size[size <= 0] = np.inf
     weight = np.maximum(1.0 - NOISE_RATIO * rest / size, LEAST_WEIGHT) / size
     energy = np.square(slope * weight[:, None].astype(np.float32)).sum(axis=0)
@@ -302,7 +308,7 @@ def qrs_vectors(pieces: BeatPieces) -> Float32:
     if part.size == 0:
         return np.zeros((part.shape[1], 0), np.float32)
     part = part - part.mean(axis=2, keepdims=True)
-    size = np.sqrt(np.median(np.square(part).mean(axis=2), axis=1))
+    size = np.sqrt(median_of_rows(np.square(part).mean(axis=2)))
     size[size <= 0] = np.inf
     scaled = part / size[:, None, None]
     if len(scaled) > 1:
@@ -390,7 +396,7 @@ def _reference(centre_s: Float64, number: Int64, sizes: Int64) -> int:
     best, latest = 0, -np.inf
     for k in np.flatnonzero(sizes >= FREQUENT_SHARE * sizes[0]):
         values = early[(number == k) & np.isfinite(early)]
-        usual = float(np.median(values)) if values.size else 1.0
+        usual = median(values) if values.size else 1.0
         # The most frequent one keeps its place unless another is clearly later.
         if usual > latest + 0.1:
             best, latest = int(k), usual
