@@ -141,6 +141,13 @@ DAMAGED: dict[str, tuple[bytes, type[EcgFoundryError]]] = {
 }
 
 
+def test_an_array_has_three_dimensions_at_most(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros((1, 1, 1, 4)))
+    with pytest.raises(SignalError, match=r"the shape \(1, 1, 1, 4\)"):
+        read(path, **STATED)
+
+
 @pytest.mark.parametrize("case", DAMAGED)
 def test_damaged_npy(tmp_path: Path, case: str) -> None:
     content, kind = DAMAGED[case]

@@ -18,7 +18,9 @@ from ecgfoundry.errors import (
 )
 from ecgfoundry.formats import identify, inspect, read
 from ecgfoundry.formats.arrays.hdf5 import READER
+from ecgfoundry.formats.arrays.hdf5_files import take_dataset
 from ecgfoundry.formats.base import Limits, ReadOptions
+from ecgfoundry.formats.common.limits import UnpackingBudget
 from ecgfoundry.leads import STANDARD_12_LEADS, limb_disagreement
 
 
@@ -169,3 +171,18 @@ def test_refusals(tmp_path: Path, case: str) -> None:
 def test_limit(fixtures: Path) -> None:
     with pytest.raises(LimitError, match="60000 samples"):
         READER.read(fixtures / "sph/SPH00001.h5", ReadOptions(limits=Limits(samples=10)), 0, None)
+
+
+def test_of_the_first_dimension_one_index_is_counted(tmp_path: Path) -> None:
+    """Of (5, 2, 100) samples of 4 bytes that are not in chunks, one recording is 800 bytes."""
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.zeros((5, 2, 100), np.float32)
+    for most, fits in ((800, True), (799, False)):
+        with h5py.File(path) as file:
+            budget = UnpackingBudget(path, Limits(file_bytes=most))
+            if fits:
+                take_dataset(budget, file["x"], 1)
+            else:
+                with pytest.raises(LimitError):
+                    take_dataset(budget, file["x"], 1)

@@ -64,11 +64,12 @@ def npy(folder: Path, array: np.ndarray = TWO, sidecar: object = None) -> Path:
 def test_a_sidecar_states_everything(tmp_path: Path) -> None:
     path = npy(tmp_path, sidecar={
         "leads": ["I", "II"], "sampling_rate": 250, "unit": "uV", "age": 61, "sex": "F", "note": 5,
+        "identifier": "P7",
     })  # fmt: skip
     recording = read(path)
     np.testing.assert_allclose(recording.signal, TWO / 1000, rtol=1e-6)
     assert (recording.leads, recording.sampling_rate) == (("I", "II"), 250)
-    assert recording.subject == Subject(61.0, "female")
+    assert recording.subject == Subject(61.0, "female", "P7")
     assert dict(recording.header) == {"note": "5"}
     # The caller's word counts more.
     stated = read(path, leads=("V1", "V2"), unit="mV", sampling_rate=100)
@@ -80,8 +81,8 @@ def test_a_sidecar_states_everything(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [[1], {"leads": 5}, {"leads": [5]}, {"sampling_rate": "x"}, {"sampling_rate": True},
-     {"unit": 5}],
+    [[1], {"leads": 5}, {"leads": [5]}, {"leads": ["I", 5]}, {"sampling_rate": "x"},
+     {"sampling_rate": True}, {"unit": 5}],
 )  # fmt: skip
 def test_sidecars_that_state_something_else(tmp_path: Path, content: object) -> None:
     with pytest.raises(FormatError):
@@ -269,7 +270,7 @@ def test_numbers_of_every_type(tmp_path: Path, order: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "content", "text"),
-    [(1, b"\xe9a", "éa"), (2, b"ab", "ab"), (16, "é".encode(), "é"),
+    [(1, b"\xe9a", "éa"), (2, b"\xe9b", "éb"), (16, "é".encode(), "é"),
      (4, "ab".encode("utf-16-le"), "ab"), (17, "ab".encode("utf-16-le"), "ab")],
 )  # fmt: skip
 def test_texts(tmp_path: Path, kind: int, content: bytes, text: str) -> None:

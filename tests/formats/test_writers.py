@@ -217,6 +217,12 @@ def test_edf_keeps_annotations_and_other_channels(tmp_path: Path) -> None:
     assert back.start_time == original.start_time
 
 
+def test_an_archive_of_arrays_says_which_device_it_was(tmp_path: Path) -> None:
+    written = write(example(device={"model": "Box 5"}), tmp_path / "x.npz")
+    assert written.notes == ()
+    assert dict(read(tmp_path / "x.npz").device) == {"model": "Box 5"}
+
+
 def test_what_a_format_cannot_state_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedVariantError, match="no DICOM class"):
         write(example(rate=2000.0), tmp_path / "x.dcm")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +24,10 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 from starlette.testclient import TestClient
 from tests.service.postgresql import Cluster, running_cluster
 
+from ecgfoundry.service import describing, jobs, workers
 from ecgfoundry.service.api import create_app
+from ecgfoundry.service.live import lanes
+from ecgfoundry.service.senders import outbox
 from ecgfoundry.service.settings import ServiceSettings
 
 
@@ -49,6 +54,40 @@ def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         del os.environ["TMPDIR"]
     else:
         os.environ["TMPDIR"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _look_often() -> Iterator[None]:
+    """A service in this process looks for what is due every tenth of a second, not every one."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (outbox, jobs, describing):
+            patch.setattr(module, "_POLL_S", 0.1)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forked_workers() -> Iterator[None]:
+    """Workers of services in this process come from a server that has imported their libraries.
+
+    Each would otherwise import them for about a second. A service that is started as a command
+    (``running``, ``started``) starts its own as it always does.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        yield
+        return
+    multiprocessing.set_forkserver_preload(
+        ["ecgfoundry.service.handlers", "ecgfoundry.service.live.lanes", "scipy.signal"]
+    )
+    of_name = multiprocessing.get_context
+
+    def context(name: str | None = None) -> Any:
+        return of_name("forkserver" if name == "spawn" else name)
+
+    forked = SimpleNamespace(get_context=context)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (workers, lanes):
+            patch.setattr(module, "multiprocessing", forked)
+        yield
 
 
 @pytest.fixture(scope="session")

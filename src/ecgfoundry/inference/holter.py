@@ -8,15 +8,12 @@ to one small file, whole or not at all. So memory does not grow with the recordi
 
 from __future__ import annotations
 
-import csv
-import functools
 import hashlib
-import itertools
 import json
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,76 +26,38 @@ from ecgfoundry.engines import Engine, process_pool
 from ecgfoundry.errors import FormatError, SignalError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.common.stamps import stamp_of
-from ecgfoundry.formats.files import EcgFile, open_file
-from ecgfoundry.inference.interpretation import Episode, WindowResult, find_episodes
-from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.formats.files import open_file
+from ecgfoundry.inference.holter_part import (
+    DEFAULT_MODEL,
+    MINUTE_S,
+    HolterPart,
+    HolterSettings,
+    measure_part,
+)
+from ecgfoundry.inference.holter_report import FIBRILLATION, HolterReport, write_holter
+from ecgfoundry.inference.interpretation import WindowResult, find_episodes
 from ecgfoundry.inference.runtimes.hardware import usable_cores
-from ecgfoundry.io import read_json, write_atomically, write_json
-from ecgfoundry.measurements.beat_classes import label_beats
+from ecgfoundry.io import read_json, write_json
 from ecgfoundry.measurements.beat_list import Beats
-from ecgfoundry.measurements.beats import find_beats
-from ecgfoundry.measurements.delineation import delineate
-from ecgfoundry.measurements.gate import judge_window
 from ecgfoundry.measurements.holter import (
-    Burden,
     HolterHour,
-    RhythmEvent,
     burdens,
     holter_hours,
     long_term_hrv,
     rhythm_events,
-    st_levels,
 )
 from ecgfoundry.measurements.hrv import hrv
-from ecgfoundry.measurements.lead_fusion import fuse_leads
-from ecgfoundry.recording import Recording
-from ecgfoundry.signals.quality import Notice, assess_windows
+from ecgfoundry.signals.quality import Notice
 
 __all__ = ["DEFAULT_MODEL", "HolterProgress", "HolterReport", "HolterSettings", "measure_holter"]
 
 Float64 = NDArray[np.float64]
-Int64 = NDArray[np.int64]
-Bool = NDArray[np.bool_]
 
-DEFAULT_MODEL = "rhythm-single-lead-edge"
-FIBRILLATION = "atrial fibrillation"
 PART_S = 1800.0
 """The classifier of beats was trained on half hours."""
 MOST_VALUES = 8_000_000
 """Samples of all leads in a part at most, so that twelve leads at 1 kHz need no gigabytes."""
-AROUND_S = 10.0
-"""Of the neighbours on each side, for filters and for the intervals of the first beats."""
-WINDOW_S = 10.0
-MINUTE_S = 60.0
-LEAST_FOREIGN_MINUTES = 5
-"""Nothing that the gate refuses for so long is a rhythm of somebody alive (our choice); a shorter
-part is refused if every minute of it is."""
-SHAPE_BEATS = 120
-"""Usual beats of a part from which the place of the ST segment is taken (our choice)."""
-SHAPE_SPAN_S = (0.5, 0.9)
-LEAST_USUAL = 5
-ROWS = 50_000
-"""Beats that are written at a time: a million of them as Python numbers are 200 MB."""
 _PARTS = "holter.parts"
-
-
-@dataclass(frozen=True)
-class HolterSettings:
-    """How a long recording is measured.
-
-    Attributes
-    ----------
-    model : str or None
-        Rhythm model whose windows give the atrial fibrillation; None: none is run.
-    lead : str or None
-        The lead that it reads; by default as for every one-lead model.
-    pause_s : float
-        Shortest interval that is a pause.
-    """
-
-    model: str | None = DEFAULT_MODEL
-    lead: str | None = None
-    pause_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,113 +68,6 @@ class HolterProgress:
     total_s: float
     resumed_s: float
     eta_s: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class HolterReport:
-    """What was found in a long recording.
-
-    Attributes
-    ----------
-    file : str
-    duration_s, readable_s : float
-    leads : tuple of str
-    beats : Beats
-    hours : tuple of HolterHour
-    events : tuple of RhythmEvent
-    burdens : dict of str to Burden
-        Share of every class among the beats.
-    hrv : dict
-        Name -> value with unit and method, or None with a reason, as in ``measure``; SDANN and
-        SDNN index beside them.
-    windows : tuple of WindowResult
-        Of the rhythm model; empty without one.
-    episodes : tuple of Episode
-        Atrial fibrillation, and what else the model names, in consecutive windows.
-    rhythm_burden : dict of str to float or None
-        Share of the readable time in which each finding is present.
-    st_mv : ndarray (leads, minutes)
-        Median ST level at J + 60 ms of each minute's usual beats, NaN where there are too few.
-    unreadable : tuple of (float, float)
-        Stretches without an ECG that can be read, s.
-    model : str or None
-    """
-
-    file: str
-    duration_s: float
-    readable_s: float
-    leads: tuple[str, ...]
-    beats: Beats
-    hours: tuple[HolterHour, ...]
-    events: tuple[RhythmEvent, ...]
-    burdens: dict[str, Burden]
-    hrv: dict[str, dict[str, Any]]
-    windows: tuple[WindowResult, ...]
-    episodes: tuple[Episode, ...]
-    rhythm_burden: dict[str, float | None]
-    st_mv: Float64
-    unreadable: tuple[tuple[float, float], ...]
-    model: str | None
-
-    @property
-    def af_burden(self) -> float | None:
-        """Share of the readable time in atrial fibrillation; None without a rhythm model."""
-        return self.rhythm_burden.get(FIBRILLATION)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: everything but the single beats and windows."""
-        rr = self.beats.rr_s
-        finite = np.where(np.isfinite(rr), rr, -np.inf)
-        longest = int(finite.argmax()) if rr.size and np.isfinite(rr).any() else None
-        shortest = (
-            int(np.where(np.isfinite(rr), rr, np.inf).argmin()) if longest is not None else None
-        )
-        counts: dict[str, int] = {}
-        for event in self.events:
-            counts[event.kind] = counts.get(event.kind, 0) + 1
-        return {
-            "schema_version": 1,
-            "file": self.file,
-            "model": self.model,
-            "duration_s": round(self.duration_s, 3),
-            "readable_s": round(self.readable_s, 3),
-            "leads": list(self.leads),
-            "beats": len(self.beats),
-            "burdens": {name: burden.to_dict() for name, burden in self.burdens.items()},
-            "longest_rr": self._interval(longest),
-            "shortest_rr": self._interval(shortest),
-            "hrv": self.hrv,
-            "af_burden": _rounded(self.af_burden),
-            "rhythm_burden": {name: _rounded(v) for name, v in self.rhythm_burden.items()},
-            "episodes": [episode.to_dict() for episode in self.episodes],
-            "event_counts": counts,
-            "events": [event.to_dict() for event in self.events],
-            "hours": [hour.to_dict() for hour in self.hours],
-        }
-
-    def _interval(self, number: int | None) -> dict[str, float] | None:
-        if number is None:
-            return None
-        return {
-            "rr_s": round(float(self.beats.rr_s[number]), 3),
-            "end_s": round(float(self.beats.time_s[number]), 3),
-        }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One part: samples ``start`` to ``stop`` of a file, and the file to write."""
-
-    path: Path
-    options: ReadOptions
-    start: int
-    stop: int
-    settings: HolterSettings
-    part: Path
 
 
 def measure_holter(
@@ -266,12 +118,14 @@ def measure_holter(
     folder.mkdir(parents=True, exist_ok=True)
     parts = _prepared_parts(folder / _PARTS, path, read_options, chosen)
     tasks = [
-        _Task(path.absolute(), read_options, start, stop, chosen, parts / f"part-{start:012d}.npz")
+        HolterPart(
+            path.absolute(), read_options, start, stop, chosen, parts / f"part-{start:012d}.npz"
+        )
         for start, stop in _bounds(samples, rate, len(leads))
     ]
     _run(tasks, rate, samples, engine or process_pool(workers or usable_cores()), progress)
     report = _report(path, tasks, samples, rate, leads, chosen)
-    _write(report, folder)
+    write_holter(report, folder)
     shutil.rmtree(parts)
     return report
 
@@ -314,7 +168,7 @@ def _prepared_parts(
 
 
 def _run(
-    tasks: Sequence[_Task],
+    tasks: Sequence[HolterPart],
     rate: float,
     samples: int,
     engine: Engine,
@@ -324,165 +178,11 @@ def _run(
     total = samples / rate
     resumed = total - sum(task.stop - task.start for task in missing) / rate
     done, began = resumed, time.monotonic()
-    for seconds in engine(_measure_part, missing):
+    for seconds in engine(measure_part, missing):
         done += seconds
         if progress is not None:
             speed = (done - resumed) / max(time.monotonic() - began, 1e-9)
             progress(HolterProgress(done, total, resumed, (total - done) / speed))
-
-
-# --- one part --------------------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=1)
-def _opened(path: Path, options: ReadOptions) -> EcgFile:
-    return open_file(path, options)
-
-
-@functools.lru_cache(maxsize=1)
-def _loaded(model: str) -> Predictor:
-    return load_model(model, threads=1)
-
-
-def _measure_part(task: _Task) -> float:
-    """Measure one part, write what was found, and return how many seconds it covers."""
-    file = _opened(task.path, task.options)
-    rate = file.sampling_rate
-    around = round(AROUND_S * rate)
-    first = max(0, task.start - around)
-    recording = file.part(first, min(file.samples, task.stop + around))
-    core = recording.slice_samples(task.start - first, task.stop - first)
-    windows, refused = _windows(core, task.settings), _refused(core)
-    found = find_beats(recording.signal, rate)
-    classes = label_beats(recording.signal, rate, found)
-    inside = (found >= task.start - first) & (found < task.stop - first)
-    st = _st_by_minute(recording.signal, rate, found, inside & classes.usual, task, first)
-    sample = found[inside] + first
-    readable = ~_within(sample / rate - task.start / rate, refused)
-    begin = task.start / rate
-    moved = [replace(window, start_s=window.start_s + begin) for window in windows]
-    with write_atomically(task.part) as temporary, temporary.open("wb") as stream:
-        np.savez(
-            stream,
-            sample=sample[readable],
-            label=classes.label[inside][readable],
-            confidence=classes.confidence[inside][readable],
-            refused=np.asarray(refused, dtype=np.float64).reshape(-1, 2) + begin,
-            st=st,
-            windows=np.asarray(json.dumps([window.to_dict() for window in moved])),
-        )
-    return (task.stop - task.start) / rate
-
-
-def _windows(core: Recording, settings: HolterSettings) -> tuple[WindowResult, ...]:
-    """Return what the rhythm model says of the part."""
-    if settings.model is None:
-        return ()
-    return _loaded(settings.model).interpret(core, lead=settings.lead).windows
-
-
-def _refused(core: Recording) -> list[tuple[float, float]]:
-    """Return which stretches of the part hold nothing that is measured, in s from its start."""
-    spans: list[tuple[float, float]] = []
-    for low, high in sorted([*_unreadable(core), *_no_ecg(core)]):
-        if spans and low <= spans[-1][1]:
-            spans[-1] = (spans[-1][0], max(high, spans[-1][1]))
-        else:
-            spans.append((low, high))
-    return spans
-
-
-def _no_ecg(core: Recording) -> list[tuple[float, float]]:
-    """Return the stretches of minutes that are no ECG: an EEG, a pulse wave, a fallen recorder.
-
-    One window of each minute is asked. A few in a row say nothing: ventricular fibrillation and
-    asystole are refused as well, and their beats and pauses belong to the report.
-    """
-    rate = core.sampling_rate
-    length, step = round(WINDOW_S * rate), round(MINUTE_S * rate)
-    starts = range(0, max(1, core.samples - length + 1), step)
-    codes = [
-        refusal.code if refusal is not None else ""
-        for start in starts
-        for refusal in [
-            judge_window(core.signal[:, start : start + length], rate, core.leads).refusal
-        ]
-    ]
-    foreign = np.isin(codes, ("no-beats", "not-an-ecg"))
-    least = min(LEAST_FOREIGN_MINUTES, foreign.size)
-    # One window that passes between many that do not is an accident.
-    filled = foreign | (np.r_[False, foreign[:-1]] & np.r_[foreign[1:], False])
-    edges = np.flatnonzero(np.diff(np.r_[0, filled.astype(np.int8), 0]))
-    spans = []
-    for first, last in zip(edges[::2], edges[1::2], strict=True):
-        # Without one beat-like wave it may be asystole, and there is nothing to be counted.
-        if last - first >= least and "not-an-ecg" in codes[first:last]:
-            end = core.samples / rate if last == foreign.size else last * MINUTE_S
-            spans.append((first * MINUTE_S, end))
-    return spans
-
-
-def _unreadable(core: Recording) -> list[tuple[float, float]]:
-    """Return which stretches of ten seconds of the part cannot be read, in s from its start."""
-    rate = core.sampling_rate
-    length = round(WINDOW_S * rate)
-    count = max(1, core.samples // length)
-    whole = core.signal[:, : count * length]
-    stacked = whole.reshape(len(whole), -1, whole.shape[1] // count).transpose(1, 0, 2)
-    found = assess_windows(stacked, rate, core.leads)
-    spans = []
-    for number, quality in enumerate(found):
-        if quality.refusal is not None:
-            # The rest behind the last whole window is judged with it.
-            stop = core.samples if number + 1 == count else (number + 1) * length
-            spans.append((number * length / rate, stop / rate))
-    return spans
-
-
-def _within(times: Float64, spans: Sequence[tuple[float, float]]) -> Bool:
-    inside = np.zeros(times.size, bool)
-    for start, end in spans:
-        inside |= (times >= start) & (times < end)
-    return inside
-
-
-def _st_by_minute(
-    signal: NDArray[np.floating], rate: float, found: Int64, usual: Bool, task: _Task, first: int
-) -> Float64:
-    """Return the median ST level of each minute of the part: float64 (leads, minutes)."""
-    minutes = -(-(task.stop - task.start) // round(MINUTE_S * rate))
-    result = np.full((signal.shape[0], minutes), np.nan)
-    chosen = found[usual]
-    if chosen.size < LEAST_USUAL:
-        return result
-    edges = _usual_complex(signal, rate, chosen[:: max(1, chosen.size // SHAPE_BEATS)])
-    if edges is None:
-        return result
-    levels = st_levels(signal, rate, chosen, *edges)
-    minute = (chosen + first - task.start) // round(MINUTE_S * rate)
-    for number in range(minutes):
-        part = levels[:, minute == number]
-        there = np.isfinite(part).sum(axis=1) >= LEAST_USUAL
-        if there.any():
-            result[there, number] = np.nanmedian(part[there], axis=1)
-    return result
-
-
-def _usual_complex(
-    signal: NDArray[np.floating], rate: float, beats: Int64
-) -> tuple[float, float] | None:
-    """Return QRS onset and offset (s, relative to the beat) of the mean of these beats."""
-    before, behind = round(SHAPE_SPAN_S[0] * rate), round(SHAPE_SPAN_S[1] * rate)
-    whole = beats[(beats >= before) & (beats + behind < signal.shape[1])]
-    if whole.size == 0:
-        return None
-    pieces = signal[:, whole[:, None] + np.arange(-before, behind)].astype(np.float64)
-    pieces -= np.nan_to_num(np.median(pieces, axis=2, keepdims=True))
-    there = np.isfinite(pieces)
-    mean = np.where(there, pieces, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-    waves = fuse_leads(delineate(mean, rate, np.array([before])), rate)
-    onset, offset = float(waves.qrs_onset[0]) - before, float(waves.qrs_offset[0]) - before
-    return (onset / rate, offset / rate) if np.isfinite(onset) and np.isfinite(offset) else None
 
 
 # --- all parts together ----------------------------------------------------------------------
@@ -490,7 +190,7 @@ def _usual_complex(
 
 def _report(
     path: Path,
-    tasks: Sequence[_Task],
+    tasks: Sequence[HolterPart],
     samples: int,
     rate: float,
     leads: tuple[str, ...],
@@ -615,60 +315,3 @@ def _variability(beats: Beats) -> dict[str, dict[str, Any]]:
         if long_value is None:
             result[name]["reason"] = "fewer than two segments of 5 minutes with normal intervals"
     return result
-
-
-# --- files -----------------------------------------------------------------------------------
-
-
-def _write(report: HolterReport, folder: Path) -> None:
-    write_json(folder / "holter.json", report.to_dict())
-    hours = [_flat_hour(hour, report.leads) for hour in report.hours]
-    _write_rows(folder / "hours.csv", list(hours[0]), (row.values() for row in hours))
-    columns = ["kind", "start_s", "end_s", "beats", "rate_bpm"]
-    events = [event.to_dict() for event in report.events]
-    events += [
-        {"kind": e.name, "start_s": round(e.start_s, 3), "end_s": round(e.end_s, 3)}
-        for e in report.episodes
-    ]
-    events.sort(key=lambda event: (event["start_s"], event["kind"]))
-    _write_rows(folder / "events.csv", columns, ([e.get(c) for c in columns] for e in events))
-    beats = report.beats
-    _write_rows(
-        folder / "beats.csv",
-        ["time_s", "label", "rr_s", "confidence"],
-        itertools.chain.from_iterable(
-            _beat_rows(beats[first : first + ROWS]) for first in range(0, len(beats), ROWS)
-        ),
-    )
-    minutes = [[60 * number, *_cells(row, 4)] for number, row in enumerate(report.st_mv.T)]
-    _write_rows(folder / "st.csv", ["start_s", *report.leads], minutes)
-
-
-def _beat_rows(beats: Beats) -> Iterable[Iterable[Any]]:
-    return zip(
-        np.round(beats.time_s, 4).tolist(),
-        beats.label.tolist(),
-        _cells(beats.rr_s, 4),
-        _cells(beats.confidence, 3),
-        strict=True,
-    )
-
-
-def _flat_hour(hour: HolterHour, leads: tuple[str, ...]) -> dict[str, Any]:
-    row = hour.to_dict()
-    levels = row.pop("st_mv")
-    return row | {f"st_{lead}_mv": levels.get(lead) for lead in leads}
-
-
-def _cells(values: Float64, digits: int) -> list[float | None]:
-    return [round(v, digits) if np.isfinite(v) else None for v in values.tolist()]
-
-
-def _write_rows(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
-    with (
-        write_atomically(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as stream,
-    ):
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecgfoundry.inference.holter import FIBRILLATION, HolterReport
+from ecgfoundry.inference.holter_report import FIBRILLATION, HolterReport
 from ecgfoundry.inference.interpretation import Episode
 from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.holter import EVENT_KINDS, RATE_BEATS, Burden, RhythmEvent

@@ -1,287 +1,39 @@
-"""Files and tables: written whole or not at all, hashed, read whatever program wrote them.
-
-Everything below the formats of ECGs that touches a disk goes through here, so that a full disk, a
-broken cell and a foreign encoding are told in the same way everywhere.
-"""
+"""Tables, whatever program wrote them: any separator, encoding and line end, Parquet, Excel."""
 
 from __future__ import annotations
 
 import codecs
 import csv
-import errno
-import hashlib
 import io
 import json
 import math
-import os
 import re
-import shutil
-import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecgfoundry.errors import (
-    DiskFullError,
-    FileAccessError,
-    LimitError,
-    MissingExtraError,
-    TableError,
-)
+from ecgfoundry.errors import FileAccessError, MissingExtraError, TableError
 from ecgfoundry.extras import require_polars
+from ecgfoundry.io.cells import number_of
+from ecgfoundry.io.files import write_atomically
 
 __all__ = [
-    "MISSING_WORDS",
     "PARQUET_SUFFIXES",
     "TABLE_SUFFIXES",
     "Table",
     "TableForm",
     "columns_of",
-    "is_missing",
-    "number_of",
-    "read_json",
     "read_table",
-    "sha256_of",
     "table_form",
     "table_suffix",
-    "whole_number",
-    "write_atomically",
-    "write_folder_atomically",
     "write_frame",
-    "write_json",
-    "write_whole",
 ]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 _EXCEL_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", *PARQUET_SUFFIXES, *_EXCEL_SUFFIXES)
 """Suffixes under which a table of recordings is looked for."""
-
-LARGEST_JSON = 256_000_000
-"""Bytes of a JSON document that are read at most (our choice; the largest written are the metrics
-of an evaluation of hundreds of targets, some tens of megabytes)."""
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-_CHUNK = 1 << 20
-
-
-# --- files -----------------------------------------------------------------------------------
-
-
-@contextmanager
-def write_atomically(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
-    """Give a temporary file in the same folder that becomes ``path`` when the block ends well.
-
-    Parameters
-    ----------
-    path : str or Path
-        What is written; its folder must exist.
-    sync : bool
-        Wait until the content is on the disk before the name changes, for a file that must survive
-        a power cut.
-
-    Yields
-    ------
-    Path
-        Hidden, ending in ``.part``; no two writers share it. It is removed if the block fails.
-
-    Raises
-    ------
-    DiskFullError
-        There is no room, or no quota, left.
-    FileAccessError
-        The folder is not there, or nothing may be written into it.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:12]}.part")
-    try:
-        yield temporary
-        if sync:
-            with temporary.open("rb+") as stream:
-                os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise DiskFullError(
-                "cannot be written: no space is left",
-                path=path,
-                remedy="Free space, or choose another folder; nothing was changed",
-            ) from None
-        if error.filename is not None and Path(str(error.filename)) != temporary:
-            raise  # another file, that the block has read
-        reason = error.strerror or error
-        raise FileAccessError(f"cannot be written: {reason}", path=path) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def write_folder_atomically(path: str | Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``path`` that becomes it when the block ends well.
-
-    Parameters
-    ----------
-    path : str or Path
-        A folder that is not there yet; its parent must exist.
-
-    Yields
-    ------
-    Path
-        An empty folder for its owner only, hidden, ending in ``.part``. It is removed with what is
-        in it if the block fails.
-
-    Raises
-    ------
-    DiskFullError
-        There is no room, or no quota, left.
-    FileAccessError
-        The parent is not there, or nothing may be written into it, or ``path`` is there already.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:12]}.part")
-    try:
-        temporary.mkdir(mode=0o700)
-        yield temporary
-        temporary.rename(path)
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise DiskFullError(
-                "cannot be written: no space is left",
-                path=path,
-                remedy="Free space, or choose another folder; nothing was changed",
-            ) from None
-        reason = error.strerror or error
-        raise FileAccessError(f"cannot be written: {reason}", path=path) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file at once or not at all, and its folder where it is missing.
-
-    Raises
-    ------
-    DiskFullError, FileAccessError
-    """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise FileAccessError(f"cannot be written: {reason}", path=path) from None
-    with write_atomically(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def sha256_of(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal digits.
-
-    Raises
-    ------
-    FileAccessError
-    """
-    digest = hashlib.sha256()
-    try:
-        with Path(path).open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise FileAccessError(f"cannot be read: {error.strerror}", path=path) from None
-    return digest.hexdigest()
-
-
-def write_json(path: str | Path, document: Any, *, indent: int | None = 1) -> None:
-    """Write a JSON document in UTF-8, whole or not at all.
-
-    Raises
-    ------
-    ValueError
-        A number is NaN or infinite, which JSON has no word for.
-    DiskFullError, FileAccessError
-    """
-    text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
-    with write_atomically(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def read_json(path: str | Path, *, limit: int = LARGEST_JSON) -> Any:
-    """Read a JSON document.
-
-    Parameters
-    ----------
-    path : str or Path
-    limit : int
-        Bytes; a larger file is refused unread.
-
-    Raises
-    ------
-    FileAccessError, LimitError
-    TableError
-        It is not JSON in UTF-8.
-    """
-    path = Path(path)
-    try:
-        size = path.stat().st_size
-        if size > limit:
-            raise LimitError(f"has {size} bytes, more than the limit of {limit}", path=path)
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise FileAccessError(f"cannot be opened: {error.strerror}", path=path) from None
-    except (ValueError, RecursionError) as error:
-        raise TableError(f"is not JSON: {error}", path=path) from None
-
-
-# --- cells ------------------------------------------------------------------------------------
-
-MISSING_WORDS = frozenset(("", "na", "n/a", "nan", "nat", "null", "none", ".", "?", "<na>", "#n/a"))
-_WORDS = {
-    "true": 1.0, "yes": 1.0, "positive": 1.0, "false": 0.0, "no": 0.0, "negative": 0.0,
-}  # fmt: skip
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
-_WHOLE = re.compile(r"([+-]?)0*(\d+)(?:\.0*)?")
-
-
-def is_missing(text: str | None) -> bool:
-    """Whether a cell says that nothing is known: empty, NA, NaN, null, None, a stop or ``?``."""
-    return text is None or text.strip().casefold() in MISSING_WORDS
-
-
-def number_of(text: str, *, decimal_comma: bool = False) -> float | None:
-    """Return the number that a cell holds, None where it holds none.
-
-    Parameters
-    ----------
-    text : str
-        ``true``, ``yes`` and ``positive`` are 1, their opposites 0. What is missing is NaN.
-    decimal_comma : bool
-        Whether ``1,5`` is a number.
-    """
-    text = text.strip()
-    folded = text.casefold()
-    if folded in MISSING_WORDS:
-        return math.nan
-    if decimal_comma and _DECIMAL_COMMA.fullmatch(text):
-        text = text.replace(",", ".")
-    try:
-        # Python reads 1_000 as a number; no table means it so.
-        return float(text) if "_" not in text else None
-    except ValueError:
-        return _WORDS.get(folded)
-
-
-def whole_number(text: str) -> str | None:
-    """Return the one spelling of an id that is a whole number (``09012``, ``9012.0``: ``9012``).
-
-    None is returned for every other id.
-    """
-    found = _WHOLE.fullmatch(text)
-    if found is None:
-        return None
-    return ("-" if found[1] == "-" and found[2] != "0" else "") + found[2]
-
-
-# --- tables -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
