@@ -20,7 +20,7 @@ NOISE_FACTOR = 2.5
 """A slope counts when it stands this far above the lead's usual one between the waves."""
 
 
-def find_complexes(w: Windows, noise: Float64) -> tuple[Float64, Float64, Float64]:
+def find_complexes(w: Windows, noise: NDArray[np.floating]) -> tuple[Float64, Float64, Float64]:
     """Return onset and offset columns and the height of the complex in mV (leads, beats)."""
     modulus = np.abs(w.slope)
     reach = round(0.08 * w.rate)
