@@ -24,7 +24,9 @@ shell needs to complete commands, options and choices.
   of the package describes those of every command, and the `error` that stands in their place.
 - **Long jobs** show a bar with the time left after two seconds, on a terminal. Ctrl-C ends them
   with exit code 130, leaves whole files and prints the command that goes on.
-- **Exit codes**: 0; 1, the input or an answer is wrong; 2, the command is; 130, Ctrl-C.
+- **Exit codes**: 0; 1, the input is wrong, or a recording has no answer because it cannot be read
+  or is refused (`diagnose`, `infer`, `labs`, `watch --once`; the other recordings have theirs); 2,
+  the command is wrong; 130, Ctrl-C.
 
 """
 ROOT = Path(__file__).resolve().parents[1]

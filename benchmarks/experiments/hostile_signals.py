@@ -264,6 +264,146 @@ def _taps(r: Generator, samples: int, rate: float) -> Float64:
     return _noise(x, r, 0.1)
 
 
+def _slope_of(make: Kind) -> Kind:
+    """The first derivative, smoothed over 20 to 60 ms as a monitor does."""
+
+    def sloped(r: Generator, samples: int, rate: float) -> Float64:
+        width = max(1, round(r.uniform(0.02, 0.06) * rate))
+        x = np.gradient(make(r, samples, rate)) * rate
+        return _noise(np.convolve(x, np.hanning(width + 2) / width, "same"), r, 0.03)
+
+    return sloped
+
+
+def _wide_pressure(r: Generator, samples: int, rate: float) -> Float64:
+    """Pressure by a catheter with the transducer in its tip: nothing is smoothed."""
+    within = _within_beats(r, samples, rate, 2.2)
+    rise = r.uniform(0.04, 0.12)
+    x = np.clip(within / rise, 0, 1) ** r.uniform(1, 2) * np.exp(
+        -np.maximum(within - rise, 0) / r.uniform(0.15, 0.6)
+    )
+    x -= r.uniform(0, 0.3) * np.exp(-0.5 * ((within - r.uniform(0.25, 0.35)) / 0.015) ** 2)
+    return _noise(sosfiltfilt(butter(2, 25.0, fs=rate, output="sos"), x), r, 0.03)
+
+
+def _impedance_slope(r: Generator, samples: int, rate: float) -> Float64:
+    """dZ/dt of impedance cardiography: C wave, X, O."""
+    within = _within_beats(r, samples, rate, 1.8)
+    x = np.exp(-0.5 * ((within - 0.15) / r.uniform(0.03, 0.06)) ** 2)
+    x -= r.uniform(0.1, 0.5) * np.exp(-0.5 * ((within - 0.32) / 0.025) ** 2)
+    x += r.uniform(0.1, 0.4) * np.exp(-0.5 * ((within - 0.42) / 0.05) ** 2)
+    return _noise(x + 0.1 * _band(r, samples, rate, 0.15, 0.4), r, 0.05)
+
+
+def _intracranial(r: Generator, samples: int, rate: float) -> Float64:
+    """Intracranial or venous pressure: three humps a beat."""
+    within, width = _within_beats(r, samples, rate, 2.0), r.uniform(0.03, 0.06)
+    x = sum(
+        r.uniform(0.4, 1) * np.exp(-0.5 * ((within - at) / width) ** 2)
+        for at in (0.12, 0.24, r.uniform(0.34, 0.44))
+    )
+    return _noise(x + 0.5 * _band(r, samples, rate, 0.1, 0.3), r, 0.05)
+
+
+def _sharp_waves(r: Generator, samples: int, rate: float) -> Float64:
+    """Periodic discharges of an EEG, 0.7 to 2.5 a second: two or three phases over 60 to 200 ms."""
+    hertz = r.uniform(0.7, 2.5)
+    within = (_phase(r, samples, rate, hertz, 0.05) % 1.0) / hertz
+    width = r.uniform(0.02, 0.05)
+    x = np.exp(-0.5 * ((within - 0.2) / width) ** 2)
+    x -= r.uniform(0.2, 0.9) * np.exp(-0.5 * ((within - 0.2 - 2.5 * width) / (1.3 * width)) ** 2)
+    x -= r.uniform(0, 0.6) * np.exp(-0.5 * ((within - 0.5) / 0.1) ** 2)
+    return _noise(x + r.uniform(0.05, 0.15) * _eeg(r, samples, rate), r, 0.03)
+
+
+def _spiky_eeg(r: Generator, samples: int, rate: float) -> Float64:
+    """Spikes of 20 to 70 ms at irregular moments on the background."""
+    x, time = _eeg(r, samples, rate) * 0.3, _time(samples, rate)
+    for at in np.cumsum(r.exponential(1 / r.uniform(0.4, 2), 300)):
+        if at > time[-1]:
+            break
+        near = slice(max(0, int((at - 0.5) * rate)), int((at + 1) * rate))
+        spike = np.exp(-0.5 * ((time[near] - at) / r.uniform(0.01, 0.03)) ** 2)
+        wave = np.exp(-0.5 * ((time[near] - at - 0.2) / 0.07) ** 2)
+        x[near] += r.uniform(0.6, 3) * (spike - 0.5 * wave)
+    return x
+
+
+def _sound_envelope(r: Generator, samples: int, rate: float) -> Float64:
+    """Heart sounds as an instrument shows them: rectified and smoothed."""
+    sos = butter(2, r.uniform(8, 25), fs=rate, output="sos")
+    return _noise(sosfiltfilt(sos, np.abs(_heart_sounds(r, samples, rate))), r, 0.04)
+
+
+def _steps_at_the_ankle(r: Generator, samples: int, rate: float) -> Float64:
+    """Running or a watch at the wrist: a strike that rings at 5 to 20 Hz, every other one lower."""
+    turns = _phase(r, samples, rate, r.uniform(1.2, 3.0), 0.03)
+    hertz = r.uniform(1.2, 3.0)
+    within, odd = (turns % 1.0) / hertz, np.floor(turns) % 2
+    ring = np.exp(-within / r.uniform(0.02, 0.1)) * np.cos(2 * np.pi * r.uniform(5, 20) * within)
+    x = ring * np.where(odd == 1, 1.0, r.uniform(0.3, 1)) * np.clip(within / 0.015, 0, 1)
+    swing = np.sin(np.pi * turns + r.uniform(0, 6))
+    return _noise(x + r.uniform(0, 0.6) * swing, r, 0.2)
+
+
+def _humps(r: Generator, samples: int, rate: float) -> Float64:
+    """One smooth hump a period: a Gaussian, a raised cosine, sinc or half a sine."""
+    hertz = r.uniform(0.5, 4)
+    time = (_time(samples, rate) * hertz + r.uniform()) % 1.0 / hertz - 0.5 / hertz
+    width = r.uniform(0.03, 0.2)
+    x = (
+        np.exp(-0.5 * (time / (0.5 * width)) ** 2),
+        np.where(np.abs(time) < width, 0.5 + 0.5 * np.cos(np.pi * time / width), 0.0),
+        np.sinc(time / width), np.where(np.abs(time) < width, np.cos(np.pi * time / 2 / width), 0),
+    )[r.integers(4)]  # fmt: skip
+    return _noise(x, r, 0.05)
+
+
+def _bursts(r: Generator, samples: int, rate: float) -> Float64:
+    """A stretch of a sine or a chirp once a period, as ultrasound and tone bursts."""
+    hertz = r.uniform(0.4, 2.5)
+    within = (_time(samples, rate) * hertz + r.uniform()) % 1.0 / hertz
+    length, tone, sweep = r.uniform(0.1, 0.6), r.uniform(2, 25), r.uniform(-10, 20)
+    x = np.sin(2 * np.pi * (tone * within + 0.5 * sweep * within**2))
+    return _noise(x * np.sin(np.pi * np.clip(within / length, 0, 1)) ** 2, r, 0.05)
+
+
+def _template(r: Generator, samples: int, rate: float) -> Float64:
+    """A random shape of 0.3 to 1 s, the same at every beat."""
+    hertz, low = r.uniform(0.6, 2.2), r.uniform(0.3, 4)
+    length = int(r.uniform(0.3, 1.0) * rate)
+    shape = _band(r, length, rate, low, low + r.uniform(2, 12)) * np.hanning(length)
+    within = (_phase(r, samples, rate, hertz, 0.03) % 1.0) / hertz * rate
+    return _noise(np.interp(within, np.arange(length), shape, right=0.0), r, 0.05)
+
+
+def _counter(r: Generator, samples: int, rate: float) -> Float64:
+    """A counter that overflows, or the bits of one that is shown as levels."""
+    if r.uniform() < 0.5:
+        return np.floor(np.arange(samples) * r.uniform(0.1, 50)) % r.choice([100, 128, 256, 1000])
+    hold = max(1, int(rate / r.uniform(2, 30)))
+    return np.repeat(r.integers(0, r.integers(2, 9), samples // hold + 1), hold)[:samples] * 1.0
+
+
+def _dropouts(r: Generator, samples: int, rate: float) -> Float64:
+    """A level with short holes or ones, by the clock or by chance."""
+    x, gap = r.uniform(0, 0.01) * r.normal(size=samples), r.uniform(0.25, 2)
+    by_chance = r.uniform() < 0.5
+    for k in range(int(samples / rate / gap) + 1):
+        at = int((r.uniform(0, samples / rate) if by_chance else (k + 0.5) * gap) * rate)
+        x[at : at + max(1, int(r.uniform(0.004, 0.1) * rate))] -= 1.0
+    return x
+
+
+def _blinks(r: Generator, samples: int, rate: float) -> Float64:
+    x, time = 0.1 * _eeg(r, samples, rate), _time(samples, rate)
+    for at in np.cumsum(r.uniform(0.4, 3.0, 300)):
+        if at > time[-1]:
+            break
+        x += r.uniform(0.5, 1.5) * np.exp(-0.5 * ((time - at) / r.uniform(0.04, 0.1)) ** 2)
+    return x
+
+
 def _any_band(r: Generator, samples: int, rate: float) -> Float64:
     low = r.uniform(0.5, 12)
     return _band(r, samples, rate, low, low + r.uniform(2, 25))
@@ -321,16 +461,31 @@ KINDS: dict[str, Kind] = {
     "speech": _speech,
     "test pattern": _test_pattern,
     "spike and wave": _spike_and_wave,
+    "slope of a catheter's pressure": _slope_of(_wide_pressure),
+    "catheter's pressure": _wide_pressure,
+    "slope of a PPG": _slope_of(_ppg),
+    "impedance cardiogram": _impedance_slope,
+    "intracranial pressure": _intracranial,
+    "sharp waves of an EEG": _sharp_waves,
+    "spikes of an EEG": _spiky_eeg,
+    "envelope of heart sounds": _sound_envelope,
+    "steps at the ankle": _steps_at_the_ankle,
+    "humps": _humps,
+    "bursts of a tone": _bursts,
+    "repeated shape": _template,
+    "counter": _counter,
+    "dropouts": _dropouts,
+    "blinks": _blinks,
     "flat": lambda r, n, f: np.full(n, r.normal()),
     "flat with noise": lambda r, n, f: 0.003 * r.normal(size=n),
 }
 
 
 def as_leads(
-    kind: str, r: Generator, samples: int, rate: float, leads: int, alike: bool
+    kind: str | Kind, r: Generator, samples: int, rate: float, leads: int, alike: bool
 ) -> Float64:
     """Return (leads, samples): one signal at several gains with a little noise, or each its own."""
-    make = KINDS[kind]
+    make = KINDS[kind] if isinstance(kind, str) else kind
     if not alike or leads == 1:
         return np.stack([make(r, samples, rate) for _ in range(leads)])
     x = make(r, samples, rate)

@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.leads import STANDARD_12_LEADS
-from ecgfoundry.measurements.acceptability import Trees
 from ecgfoundry.measurements.quality_features import (
     LEAD_FEATURES,
     WINDOW_FEATURES,
@@ -30,6 +29,7 @@ from ecgfoundry.measurements.quality_features import (
     window_features,
 )
 from ecgfoundry.measurements.recognition import recognise
+from ecgfoundry.measurements.trees import Trees
 from ecgfoundry.metrics.calibration import cross_fitted_probabilities, fit_calibrator
 from ecgfoundry.metrics.classification import auroc
 from ecgfoundry.metrics.intervals import statistic_interval

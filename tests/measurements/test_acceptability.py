@@ -11,9 +11,10 @@ import pytest
 
 from ecgfoundry.formats.files import read
 from ecgfoundry.leads import STANDARD_12_LEADS
-from ecgfoundry.measurements.acceptability import Trees, quality_model
+from ecgfoundry.measurements.acceptability import quality_model
 from ecgfoundry.measurements.gate import judge_window
 from ecgfoundry.measurements.quality_features import LEAD_FEATURES, lead_features
+from ecgfoundry.measurements.trees import Trees
 from ecgfoundry.metrics.classification import auroc
 from ecgfoundry.samples import sample_path
 from ecgfoundry.signals.quality import LeadQuality

@@ -9,17 +9,22 @@ import pytest
 from benchmarks.experiments.hostile_signals import KINDS, as_leads
 
 import ecgfoundry
-from ecgfoundry.measurements.gate import judge_window
-from ecgfoundry.measurements.recognition import recognise
+from ecgfoundry.measurements.gate import judge_window, too_little_ecg
+from ecgfoundry.measurements.recognition import broken_limit, recognise
+from ecgfoundry.signals.quality import Notice
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 IMITATIONS = (
     *("harmonic sines", "walking", "PPG", "pressure", "blows", "pulses", "stimulator"),
-    *("ballistocardiogram", "seismocardiogram", "tremor"),
+    *("ballistocardiogram", "seismocardiogram", "tremor", "electrode pops", "repeated shape"),
+    *("catheter's pressure", "sharp waves of an EEG", "dropouts", "humps", "bursts of a tone"),
 )
 """Kinds of which some signal now and then looks like a tachycardia or a row of beats."""
-UNTOLD = ("slope of a pressure", "spike and wave")
-"""Kinds that are too like broad complexes for any of the figures (docs/quality.md)."""
+UNTOLD = (
+    *("slope of a pressure", "slope of a catheter's pressure", "slope of a PPG"),
+    *("spike and wave", "steps at the ankle"),
+)
+"""Kinds that are often too like QRS complexes for any of the figures (docs/quality.md)."""
 
 
 def bump(time: np.ndarray, at: float, width: float) -> np.ndarray:
@@ -191,7 +196,23 @@ def test_the_narrow_complexes_of_an_infant_are_an_ecg() -> None:
 )  # fmt: skip
 def test_what_is_the_same_upside_down_is_told_first(mirror: float, focus: float, reason: str):
     """Above 0.92 by itself, above 0.85 where no place is steep; here nothing recurs, too."""
-    from ecgfoundry.measurements.recognition import _reason
-
     figures = {"steepness": 0.5, "mirror": mirror, "focus": focus, "likeness": 0.0}
-    assert _reason(figures) == reason
+    assert broken_limit(figures) == reason
+
+
+@pytest.mark.parametrize(
+    ("foreign", "read", "flat", "refused"),
+    [(9, 1, 0, True), (45, 5, 50, True), (8, 1, 0, False), (4, 0, 0, False), (30, 0, 0, False),
+     (44, 5, 0, False), (0, 10, 90, False)],
+)  # fmt: skip
+def test_a_few_windows_that_look_like_an_ecg_are_not_believed(
+    foreign: int, read: int, flat: int, refused: bool
+) -> None:
+    """One in ten at most, of ten and more; flat windows count neither way."""
+    none = Notice("no-beats", "no heartbeats are found", ("I",))
+    said = too_little_ecg([*[none] * foreign, *[None] * read, *[Notice("flat", "-")] * flat])
+    assert (said is not None) == refused
+    if said is not None:
+        words = f"only {read} of {read + foreign} windows look like an ECG"
+        assert (said.code, said.leads) == ("not-an-ecg", ("I",))
+        assert said.message.startswith(words)

@@ -172,6 +172,18 @@ def test_a_changed_run_is_refused_before_anything_is_written(work: Path) -> None
     assert contents(work / "run")["split.csv"] != before["split.csv"]
 
 
+def test_a_table_that_grew_is_refused_before_anything_is_written(work: Path) -> None:
+    run_again(work)
+    before = contents(work / "run")
+    with (work / "table.csv").open("a", newline="") as stream:
+        csv.writer(stream).writerows([["p60", 0, "train"], ["p61", 1, "train"]])
+    signal = np.load(work / "x.npy")
+    np.save(work / "x.npy", np.concatenate([signal, signal[:2] + 0.01]))
+    with pytest.raises(TrainingError, match="nothing was changed"):
+        run_again(work)
+    assert contents(work / "run") == before
+
+
 def test_a_changed_pretraining_is_refused(tmp_path: Path) -> None:
     def run(count: int, seed: int = 0, **more: object) -> None:
         pretrain(

@@ -81,12 +81,13 @@ def watch(
 
     def tell(watched: Watched) -> None:
         nonlocal failed
-        failed += watched.problem is not None
+        failed += watched.problem is not None or watched.is_refused
         if json:
             problem = None if watched.problem is None else watched.problem.to_dict()
             print_json({"file": watched.path, "answer": watched.answer, "problem": problem})
         elif watched.problem is None:
-            print(f"{watched.path}: {watched.answer}", flush=True)
+            refused = " (refused)" if watched.is_refused else ""
+            print(f"{watched.path}: {watched.answer}{refused}", flush=True)
         else:
             print(f"ecgfoundry: {watched.path}: {watched.problem.detail}", file=sys.stderr)
 

@@ -19,7 +19,7 @@ from ecgfoundry.io import write_atomically
 from ecgfoundry.measurements.beat_classes import label_beats
 from ecgfoundry.measurements.beats import find_beats
 from ecgfoundry.measurements.delineation import delineate
-from ecgfoundry.measurements.gate import judge_window
+from ecgfoundry.measurements.gate import NO_ECG, judge_window
 from ecgfoundry.measurements.holter import st_levels
 from ecgfoundry.measurements.lead_fusion import fuse_leads
 from ecgfoundry.recording import Recording
@@ -150,7 +150,7 @@ def _no_ecg(core: Recording) -> list[tuple[float, float]]:
             judge_window(core.signal[:, start : start + length], rate, core.leads).refusal
         ]
     ]
-    foreign = np.isin(codes, ("no-beats", "not-an-ecg"))
+    foreign = np.isin(codes, NO_ECG)
     least = min(LEAST_FOREIGN_MINUTES, foreign.size)
     # One window that passes between many that do not is an accident.
     filled = foreign | (np.r_[False, foreign[:-1]] & np.r_[foreign[1:], False])

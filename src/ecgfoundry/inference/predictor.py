@@ -27,6 +27,7 @@ from ecgfoundry.inference.windows import (
     WindowSource,
     prepare_windows,
 )
+from ecgfoundry.measurements.gate import too_little_ecg
 from ecgfoundry.models.bundle import Bundle, find_bundle, load_bundle
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, merge_notices
@@ -312,6 +313,14 @@ class Predictor:
     ) -> Interpretation:
         if not any(logits is not None for logits in collected.logits):
             return self._refused_windows(task.source, collected, leads, file=task.file)
+        if is_long(task.source.samples / task.source.sampling_rate):
+            doubt = too_little_ecg([window.refusal for window in collected.prepared])
+            if doubt is not None:
+                refused = [replace(w, refusal=w.refusal or doubt) for w in collected.prepared]
+                nothing = _Collected(refused, [None] * len(refused))
+                return self._refused_windows(
+                    task.source, nothing, leads, file=task.file, reason=doubt
+                )
         return self._answer(task.source, task.recording, leads, collected, file=task.file)
 
     def _collect(self, windows: Iterator[PreparedWindow]) -> _Collected:
@@ -399,13 +408,19 @@ class Predictor:
         )
 
     def _refused_windows(
-        self, source: WindowSource, collected: _Collected, leads: InputLeads, *, file: str | None
+        self,
+        source: WindowSource,
+        collected: _Collected,
+        leads: InputLeads,
+        *,
+        file: str | None,
+        reason: Notice | None = None,
     ) -> Interpretation:
         reasons = [window.refusal for window in collected.prepared if window.refusal is not None]
         first = reasons[0] if reasons else Notice("missing", "the recording has no samples")
         return self._refusal(
             source,
-            first,
+            reason or first,
             file=file,
             leads=leads,
             acceptable=_mean_acceptable(collected.prepared),

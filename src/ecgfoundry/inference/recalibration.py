@@ -15,6 +15,7 @@ from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest import Manifest, MappedManifest, labels_of_model
 from ecgfoundry.metrics.conformal import COVERAGE, people_needed
 from ecgfoundry.models.bundle import write_bundle
+from ecgfoundry.signals.windows import is_long
 from ecgfoundry.tasks import PredictionSets
 from ecgfoundry.tasks.base import MINIMUM_EACH
 
@@ -137,9 +138,12 @@ def _record_logits(
     for k, row in enumerate(rows):
         try:
             recording = rows.open(row)
-            source = recording
-            leads = InputLeads.choose(spec, source.leads)
-            prepared = list(prepare_windows(source, spec, leads))
+            if is_long(recording.samples / recording.sampling_rate):
+                # As `evaluate` does: there is no single answer that could be calibrated.
+                skipped[row.record] = "longer than a minute: no single answer"
+                continue
+            leads = InputLeads.choose(spec, recording.leads)
+            prepared = list(prepare_windows(recording, spec, leads))
         except EcgFoundryError as error:
             skipped[row.record] = str(error)
         else:
@@ -149,6 +153,7 @@ def _record_logits(
             else:
                 refusals = [w.refusal.message for w in prepared if w.refusal is not None]
                 skipped[row.record] = refusals[0] if refusals else "no samples"
-        if progress is not None:
-            progress(k + 1, len(rows))
+        finally:
+            if progress is not None:
+                progress(k + 1, len(rows))
     return logits, skipped

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -28,63 +27,15 @@ from ecgfoundry.measurements.quality_features import (
     window_features,
 )
 from ecgfoundry.measurements.recognition import Recognition
+from ecgfoundry.measurements.trees import Trees
 from ecgfoundry.signals.quality import WindowQuality
 
-__all__ = ["QualityModel", "Trees", "quality_model", "with_acceptability"]
+__all__ = ["QualityModel", "quality_model", "with_acceptability"]
 
 FILE = "signal_quality.json"
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Trees:
-    """Boosted trees of one depth whose sum is a log-odds, and its calibration.
-
-    Attributes
-    ----------
-    feature, threshold : ndarray (trees, 2**depth - 1)
-        Of each node, level by level: a value at most the threshold goes left.
-    leaf : ndarray (trees, 2**depth)
-        From left to right.
-    start, scale, offset : float
-        The log-odds is ``scale * (start + sum of leaves) + offset``.
-    """
-
-    feature: Int64
-    threshold: Float64
-    leaf: Float64
-    start: float
-    scale: float
-    offset: float
-
-    def logits(self, features: Float64) -> Float64:
-        """Return the log-odds (rows,) of features (rows, features)."""
-        # The precision at which the thresholds were found.
-        values = features.astype(np.float32)
-        depth = int(math.log2(self.leaf.shape[1]))
-        tree = np.arange(len(self.leaf))
-        node = np.zeros((len(features), len(self.leaf)), dtype=np.int64)
-        for _ in range(depth):
-            value = np.take_along_axis(values, self.feature[tree, node], axis=1)
-            node = 2 * node + 1 + (value > self.threshold[tree, node])
-        raw = self.start + self.leaf[tree, node - (2**depth - 1)].sum(axis=1)
-        result: Float64 = self.scale * raw + self.offset
-        return result
-
-    @classmethod
-    def from_dict(cls, document: Document) -> Trees:
-        """Build from the JSON form."""
-        own = Fields(document)
-        return cls(
-            np.array(own.value("feature"), dtype=np.int64),
-            np.array(own.value("threshold"), dtype=np.float64),
-            np.array(own.value("leaf"), dtype=np.float64),
-            own.number("start"),
-            own.number("scale"),
-            own.number("offset"),
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,15 @@ from ecgfoundry.measurements.acceptability import with_acceptability
 from ecgfoundry.measurements.recognition import recognise
 from ecgfoundry.signals.quality import Notice, WindowQuality, assess_windows
 
-__all__ = ["judge_and_find_beats", "judge_window", "judge_windows"]
+__all__ = ["NO_ECG", "judge_and_find_beats", "judge_window", "judge_windows", "too_little_ecg"]
+
+NO_ECG = ("no-beats", "not-an-ecg")
+"""Codes of what can be read and is no ECG."""
+FEWEST_FOREIGN = 5
+MOST_IMITATIONS = 0.1
+"""Of a signal that is no ECG a window in fifteen passes the gate (docs/quality.md), so that an hour
+of it always holds some: where at least so many windows are no ECG, and at most this share of all
+that were asked is one, none is believed (our choice)."""
 
 LOW_SNR_DB = 8.0
 """Below it a lead is noisy. Noise added at 6 dB changes 7 to 17 of 100 answers, at 12 dB 1 to 5
@@ -78,6 +86,22 @@ def judge_and_find_beats(
     if quality.refusal is not None:
         return quality, None
     return _with_recognition(np.asarray(signal), sampling_rate, leads, quality)
+
+
+def too_little_ecg(refusals: Sequence[Notice | None]) -> Notice | None:
+    """Say that a recording of more than a minute is no ECG although a few windows look like one.
+
+    Parameters
+    ----------
+    refusals : sequence of Notice or None
+        Of each window; None: it is read. Flat and missing windows count neither way.
+    """
+    foreign = [notice for notice in refusals if notice and notice.code in NO_ECG]
+    read = sum(notice is None for notice in refusals)
+    if len(foreign) < FEWEST_FOREIGN or not 0 < read <= MOST_IMITATIONS * (read + len(foreign)):
+        return None
+    words = f"only {read} of {read + len(foreign)} windows look like an ECG: {foreign[0].message}"
+    return Notice("not-an-ecg", words, foreign[0].leads)
 
 
 def _with_recognition(

@@ -32,11 +32,15 @@ _LARGEST = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What became of a recording: its answer's file, or why there is none."""
+    """What became of a recording: its answer's file, or why there is none.
+
+    ``is_refused``: the answer says that the recording is not read.
+    """
 
     path: Path
     answer: Path | None = None
     problem: Problem | None = None
+    is_refused: bool = False
 
 
 @dataclass
@@ -196,7 +200,7 @@ class FolderWatch:
         except EcgFoundryError as error:  # a full disk: it is tried again when there is room
             self._done.pop(first, None)
             return Watched(first, problem=problem_of(error))
-        return Watched(first, answer=target)
+        return Watched(first, answer=target, is_refused=result.verdict == "refused")
 
     def _target(self, first: Path, content: str) -> Path:
         folder = first.parent if self.output is None else self.output

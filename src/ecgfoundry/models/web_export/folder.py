@@ -143,6 +143,7 @@ def _facts(bundle: Bundle) -> JsonObject:
         "beats": _limits(beats),
         "recognition": _limits(recognition),
         "recognition_words": dict(recognition.WORDS),
+        "recognition_trees": recognition.recognition_trees().to_dict(),
         "noise": _limits(noise),
         "gate": _limits(gate),
         "windows": {

@@ -48,6 +48,13 @@ export async function interpret(recording, model, recipe, network) {
   const heartRateBpm = rateOf(windows, recording.rate);
   const result = { leads, durationS, windows, warnings: aboutRecording(recording, leads, model),
     heartRateBpm, refusal: null, findings: null, isLong: durationS > FACTS.windows.longest_strip_s };
+  const doubt = result.isLong ? tooLittleEcg(windows) : null;
+  if (doubt !== null) {
+    windows.forEach((window) => Object.assign(window,
+      { refusal: window.refusal ?? doubt, logits: null, findings: null }));
+    result.refusal = doubt;
+    return result;
+  }
   const known = windows.filter((window) => window.logits !== null);
   if (known.length === 0) {
     result.refusal = windows[0]?.refusal ??
@@ -67,6 +74,18 @@ export async function interpret(recording, model, recipe, network) {
     result.findings = findingsOf(logits, level, model);
   }
   return result;
+}
+
+// A few windows of what is no ECG look like one (ecgfoundry.measurements.gate.too_little_ecg).
+function tooLittleEcg(windows) {
+  const foreign = windows.map(({ refusal }) => refusal)
+    .filter((refusal) => refusal !== null && FACTS.gate.NO_ECG.includes(refusal.code));
+  const read = windows.filter(({ refusal }) => refusal === null).length;
+  const asked = read + foreign.length;
+  if (foreign.length < FACTS.gate.FEWEST_FOREIGN || read === 0 ||
+      read > FACTS.gate.MOST_IMITATIONS * asked) return null;
+  return { code: "not-an-ecg", leads: foreign[0].leads,
+    message: `only ${read} of ${asked} windows look like an ECG: ${foreign[0].message}` };
 }
 
 // 60 s over the median RR interval, as ecgfoundry.measurements.beats.heart_rate_bpm says it; a

@@ -135,8 +135,31 @@ function shapeOf(typical, shares, rate) {
   return sums;
 }
 
-// The first limit that is broken.
+// The limit that is broken, or "shape", where the trees do not know better.
 function reasonOf(figures) {
+  const broken = brokenLimit(figures);
+  if (broken === "no-beats") return broken;
+  const odds = oddsOf(LIMITS.FIGURES.map((name) => Math.fround(Math.min(figures[name] ?? 1, 1e6))));
+  if (broken === null) return odds < LIMITS.DOUBTED ? "shape" : null;
+  return odds >= LIMITS.FORGIVEN ? null : broken;
+}
+
+// The log-odds of boosted trees (ecgfoundry.measurements.trees).
+function oddsOf(values) {
+  const { feature, threshold, leaf, start, scale, offset } = FACTS.recognition_trees;
+  let sum = start;
+  leaf.forEach((leaves, tree) => {
+    let node = 0;
+    while (node < feature[tree].length) {
+      node = 2 * node + 1 + (values[feature[tree][node]] > threshold[tree][node] ? 1 : 0);
+    }
+    sum += leaves[node - feature[tree].length];
+  });
+  return scale * sum + offset;
+}
+
+// The first limit that is broken.
+function brokenLimit(figures) {
   if (!("steepness" in figures)) return "no-beats";
   const isRocking = figures.mirror > LIMITS.ROCKING_MIRROR && figures.focus < LIMITS.ROCKING_FOCUS;
   if (figures.mirror > LIMITS.MOST_MIRROR || isRocking) return "mirror";
