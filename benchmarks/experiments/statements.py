@@ -36,7 +36,8 @@ from ecgfoundry.criteria.registry import ADULT_FROM
 from ecgfoundry.criteria.variability import REPEAT
 from ecgfoundry.criteria.wording import table_rows
 from ecgfoundry.errors import EcgFoundryError
-from ecgfoundry.measurements.values import GLOBAL_VALUES, LEAD_VALUES, Measurements
+from ecgfoundry.measurements.results import Measurements
+from ecgfoundry.measurements.values import GLOBAL_VALUES, LEAD_VALUES
 from ecgfoundry.metrics.decisions import wilson_interval
 
 CINC = ("cinc2021_more.zip", "formats/cinc2021_wfdb_mat4")

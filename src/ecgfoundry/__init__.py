@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ecgfoundry.inference.predictor import Predictor, load_model
     from ecgfoundry.manifest import ColumnMapping, read_manifest, read_recordings
     from ecgfoundry.measurements.measuring import measure
-    from ecgfoundry.measurements.values import Measurements
+    from ecgfoundry.measurements.results import Measurements
     from ecgfoundry.models.registry import create_model
     from ecgfoundry.preprocessing import standardize
     from ecgfoundry.recording import Recording
@@ -106,7 +106,7 @@ _HOME = {
     "EcgRegressor": "ecgfoundry.api.estimators",
     "FinetuneSettings": "ecgfoundry.training.settings",
     "Interpretation": "ecgfoundry.inference.interpretation",
-    "Measurements": "ecgfoundry.measurements.values",
+    "Measurements": "ecgfoundry.measurements.results",
     "Predictor": "ecgfoundry.inference.predictor",
     "PretrainSettings": "ecgfoundry.training.settings",
     "Recording": "ecgfoundry.recording",

@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.values import (
-    AtrialActivity,
-    Beats,
-    LeadMeasurements,
-    Measurements,
-    PacingSpike,
-    Value,
-)
+from ecgfoundry.measurements.atria import AtrialActivity
+from ecgfoundry.measurements.beat_list import Beats
+from ecgfoundry.measurements.pacing import PacingSpike
+from ecgfoundry.measurements.results import Measurements
+from ecgfoundry.measurements.values import LeadMeasurements, Value
 
 UNITS = {"bpm": "/min", "ms": "ms", "percent": "%", "deg": "deg"}
 

@@ -13,7 +13,7 @@ from ecgfoundry.criteria import Statement, criteria, state
 from ecgfoundry.criteria.exclusions import CONTRADICTIONS, EXCLUSIONS
 from ecgfoundry.criteria.rules import AllOf, AnyOf, ByPerson, Limit, Not, limits_of
 from ecgfoundry.criteria.stating import CHILD
-from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.vocabularies import load_vocabulary
 from ecgfoundry.vocabularies.label_maps import sctid_is_valid

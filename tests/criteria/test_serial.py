@@ -12,7 +12,7 @@ from tests.criteria.constructed import LEFT_BLOCK, frontal, with_st, with_t_earl
 
 from ecgfoundry.criteria.serial import compare_measurements, compare_recordings, superimposed
 from ecgfoundry.errors import SignalError
-from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.recording import Recording, Subject
 from ecgfoundry.synthesis.planted import NORMAL, P_NORMAL, Planted, paint
 from ecgfoundry.vocabularies import load_vocabulary

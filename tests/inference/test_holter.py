@@ -16,8 +16,8 @@ from tests.drawn_beats import drawn, rhythm
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.inference import holter as module
 from ecgfoundry.inference.holter import HolterSettings, measure_holter
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.holter import holter_hours
-from ecgfoundry.measurements.values import Beats
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.tasks.finding import WindowResult

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.global_values import DelineatedBeats, interval_values
-from ecgfoundry.measurements.values import Beats, Value
+from ecgfoundry.measurements.values import Value
 
 
 def qt(*t_offset: float) -> Value:

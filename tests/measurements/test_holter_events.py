@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.holter import (
     EVENT_KINDS,
     burdens,
@@ -13,7 +14,6 @@ from ecgfoundry.measurements.holter import (
     rhythm_events,
     st_levels,
 )
-from ecgfoundry.measurements.values import Beats
 
 
 def beats_of(labels: str, interval: float = 1.0, rate: float = 1000.0, **more) -> Beats:

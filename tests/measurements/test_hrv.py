@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.hrv import hrv
-from ecgfoundry.measurements.values import Beats
 
 
 def breathing(count: int) -> np.ndarray:

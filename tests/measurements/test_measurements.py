@@ -19,7 +19,7 @@ from ecgfoundry.measurements.intervals import (
     lead_amplitudes,
     median_beat,
 )
-from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.measurements.median_beat import MedianBeat
 
 NAN = math.nan
 

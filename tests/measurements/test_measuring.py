@@ -12,12 +12,12 @@ import pytest
 
 import ecgfoundry
 from ecgfoundry import Recording, measure
+from ecgfoundry.measurements.beat_list import Beats
+from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.measurements.values import (
     GLOBAL_VALUES,
     LEAD_VALUES,
-    Beats,
     LeadMeasurements,
-    Measurements,
     Value,
     missing,
 )

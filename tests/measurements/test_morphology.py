@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ecgfoundry.measurements.axes import angle_between, spatial_angle_degrees
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.morphology import lead_measurements
-from ecgfoundry.measurements.values import LeadMeasurements, MedianBeat
+from ecgfoundry.measurements.values import LeadMeasurements
 
 RATE = 1000.0
 ONSET, OFFSET = 400, 500

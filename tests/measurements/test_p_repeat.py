@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.intervals import median_beat
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.p_repeat import p_likeness, with_repeating_p
-from ecgfoundry.measurements.values import MedianBeat
 
 RATE = 500.0
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")

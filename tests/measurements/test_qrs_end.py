@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.qrs_end import late_end, with_late_end
-from ecgfoundry.measurements.values import MedianBeat
 
 RATE = 500.0
 

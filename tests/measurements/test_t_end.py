@@ -9,8 +9,8 @@ import pytest
 
 import ecgfoundry
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.t_end import tangent_end, with_t_end
-from ecgfoundry.measurements.values import MedianBeat
 
 RATE = 500.0
 

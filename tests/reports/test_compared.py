@@ -10,7 +10,10 @@ from rich.console import Console
 
 from ecgfoundry.criteria import Change, Comparison, Statement
 from ecgfoundry.criteria.types import Evidence
-from ecgfoundry.measurements.values import GLOBAL_VALUES, Beats, Measurements, MedianBeat, missing
+from ecgfoundry.measurements.beat_list import Beats
+from ecgfoundry.measurements.median_beat import MedianBeat
+from ecgfoundry.measurements.results import Measurements
+from ecgfoundry.measurements.values import GLOBAL_VALUES, missing
 from ecgfoundry.reports import ReportItem, html_report
 from ecgfoundry.reports.compared import compared, comparison_table
 from ecgfoundry.reports.paper.median_beats import median_beats_svg, superimposed_svg

@@ -11,8 +11,8 @@ import pytest
 
 from ecgfoundry.inference.holter import HolterReport
 from ecgfoundry.inference.interpretation import Episode
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.holter import burdens, holter_hours, rhythm_events
-from ecgfoundry.measurements.values import Beats
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports.holter import EventStrip, event_strips, hour_cells, longest_events, summary
 from ecgfoundry.reports.html.holter import holter_html

@@ -15,14 +15,10 @@ import pytest
 
 from ecgfoundry.criteria import Evidence, Statement
 from ecgfoundry.errors import MissingExtraError, SignalError
-from ecgfoundry.measurements.values import (
-    GLOBAL_VALUES,
-    Beats,
-    LeadMeasurements,
-    Measurements,
-    MedianBeat,
-    missing,
-)
+from ecgfoundry.measurements.beat_list import Beats
+from ecgfoundry.measurements.median_beat import MedianBeat
+from ecgfoundry.measurements.results import Measurements
+from ecgfoundry.measurements.values import GLOBAL_VALUES, LeadMeasurements, missing
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports import ReportItem, ecg_paper_svg, html_report
 from ecgfoundry.reports.paper.files import svg_to_png

@@ -14,7 +14,7 @@ import pytest
 
 import ecgfoundry
 from ecgfoundry.criteria import Evidence, Statement
-from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.claims import CheckedSentence, check_text
 from ecgfoundry.reports.prose import evidence_in_words, in_words, prose, sentences
 

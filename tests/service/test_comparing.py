@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.service.browsing import planted_file
 
-from ecgfoundry.measurements.values import Beats
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.service.long_recordings import rate_by_minute
 
 

@@ -16,7 +16,7 @@ from ecgfoundry.cli.vocabulary import Csv, Json
 if TYPE_CHECKING:
     from ecgfoundry.errors import EcgFoundryError
     from ecgfoundry.formats.base import ReadOptions
-    from ecgfoundry.measurements.values import Measurements
+    from ecgfoundry.measurements.results import Measurements
 
 SHOWN = (
     ("heart_rate_bpm", "rate"), ("pr_ms", "PR"), ("qrs_ms", "QRS"), ("qt_ms", "QT"),

@@ -9,7 +9,7 @@ from ecgfoundry.criteria.derived import DERIVED, LEAD_DERIVED
 from ecgfoundry.criteria.quantity import Quantity, unit_of
 from ecgfoundry.criteria.rules import Rule, Verdict
 from ecgfoundry.criteria.types import MEDIAN
-from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.measurements.results import Measurements
 
 __all__ = ["Case"]
 

@@ -26,7 +26,8 @@ from ecgfoundry.criteria.variability import repeat_of
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import SignalError
 from ecgfoundry.measurements.measuring import measure
-from ecgfoundry.measurements.values import LeadMeasurements, Measurements
+from ecgfoundry.measurements.results import Measurements
+from ecgfoundry.measurements.values import LeadMeasurements
 from ecgfoundry.recording import Recording, Subject
 from ecgfoundry.vocabularies.loading import load_vocabulary
 

@@ -9,7 +9,7 @@ from ecgfoundry.criteria.exclusions import exclusions_of, with_contradictions
 from ecgfoundry.criteria.registry import ADULT_FROM, Criterion, criteria
 from ecgfoundry.criteria.rules import Verdict
 from ecgfoundry.criteria.types import DecidedBy, Evidence, Statement
-from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.measurements.results import Measurements
 
 __all__ = ["AGE_UNKNOWN", "CHILD", "state", "verdicts"]
 

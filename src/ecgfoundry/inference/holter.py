@@ -35,6 +35,7 @@ from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.runtimes.hardware import usable_cores
 from ecgfoundry.io import read_json, write_atomically, write_json
 from ecgfoundry.measurements.beat_classes import label_beats
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.beats import find_beats
 from ecgfoundry.measurements.delineation import delineate
 from ecgfoundry.measurements.gate import judge_window
@@ -50,7 +51,6 @@ from ecgfoundry.measurements.holter import (
 )
 from ecgfoundry.measurements.hrv import hrv
 from ecgfoundry.measurements.lead_fusion import fuse_leads
-from ecgfoundry.measurements.values import Beats
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, assess_windows
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ecgfoundry.criteria.types import Statement
 from ecgfoundry.documents import Document, Fields, JsonObject
 from ecgfoundry.errors import EcgFoundryError, FormatError
-from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.schemas import schema_problems
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.tasks import TASKS

@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.boundaries import BeatWaves
-from ecgfoundry.measurements.values import AtrialActivity, Beats
 
-__all__ = ["atrial_activity"]
+__all__ = ["AtrialActivity", "atrial_activity"]
 
 Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
 
 
 CONDUCTED_S = (0.04, 0.36)
 """From the peak of a P wave to the QRS onset: PR of 90 to 410 ms (our choice)."""
 HALF_P_S = 0.05
 """From the begin to the peak of a usual P wave, where only its peak was found."""
+
+
+@dataclass(frozen=True, eq=False)
+class AtrialActivity:
+    """P waves and how they stand to the QRS complexes: what rhythm criteria need.
+
+    Attributes
+    ----------
+    p_time_s : ndarray (waves,)
+        Peak of every P wave that was found, those without a QRS complex included.
+    p_beat : ndarray, int64 (waves,)
+        Number of the beat that the wave stands before; -1 for none (blocked or dissociated).
+    pr_ms : ndarray (beats,)
+        PR interval of every beat, NaN where there is no P wave before it.
+    """
+
+    p_time_s: Float64
+    p_beat: Int64
+    pr_ms: Float64
+
+    @property
+    def p_before(self) -> NDArray[np.bool_]:
+        """Whether a P wave stands before each QRS complex: bool (beats,)."""
+        return np.isfinite(self.pr_ms)
+
+    @property
+    def pp_ms(self) -> Float64:
+        """Intervals between neighbouring P peaks, (waves - 1,)."""
+        return np.diff(self.p_time_s) * 1000.0
+
+    @property
+    def blocked(self) -> int:
+        """How many P waves no QRS complex follows."""
+        return int((self.p_beat < 0).sum())
+
+    @classmethod
+    def none(cls, beats: int = 0) -> AtrialActivity:
+        """No P wave at all."""
+        return cls(np.empty(0), np.empty(0, np.int64), np.full(beats, np.nan))
 
 
 def atrial_activity(

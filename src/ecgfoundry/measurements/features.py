@@ -25,7 +25,7 @@ from ecgfoundry.measurements.intervals import (
     median_beat,
 )
 from ecgfoundry.measurements.lead_fusion import fuse_leads
-from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.signals.quality import lead_quality
 
 __all__ = ["FEATURES", "FEATURE_NAMES", "Feature", "feature_matrix", "hand_crafted_features"]

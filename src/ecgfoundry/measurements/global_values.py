@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.leads import LIMB_LEADS, limb_disagreement
+from ecgfoundry.measurements.atria import AtrialActivity
 from ecgfoundry.measurements.axes import (
     KORS_LEADS,
     angle_between,
@@ -22,16 +23,10 @@ from ecgfoundry.measurements.axes import (
     frontal_plane,
     spatial_angle_degrees,
 )
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.boundaries import BeatWaves
-from ecgfoundry.measurements.values import (
-    GLOBAL_VALUES,
-    AtrialActivity,
-    Beats,
-    LeadMeasurements,
-    MedianBeat,
-    Value,
-    missing,
-)
+from ecgfoundry.measurements.median_beat import MedianBeat
+from ecgfoundry.measurements.values import GLOBAL_VALUES, LeadMeasurements, Value, missing
 
 __all__ = ["DelineatedBeats", "axis_values", "interval_values", "rate_values"]
 

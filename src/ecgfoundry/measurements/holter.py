@@ -1,7 +1,7 @@
 """What a Holter report counts: events, hours and burdens, from beats with their classes.
 
-Everything here reads a :class:`~ecgfoundry.measurements.values.Beats` of any length; how the beats
-of a day come about is the matter of :mod:`ecgfoundry.inference.holter`.
+Everything here reads a :class:`~ecgfoundry.measurements.beat_list.Beats` of any length; how the
+beats of a day come about is the matter of :mod:`ecgfoundry.inference.holter`.
 
 Runs, couplets and bigeminy are sequences of classes, as in ANSI/AAMI EC57 and IEC 60601-2-47: a run
 is three ectopic beats of one kind or more. A gap in the signal ends every sequence.
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.values import BEAT_LABELS, Beats
+from ecgfoundry.measurements.beat_list import BEAT_LABELS, Beats
 
 __all__ = [
     "EVENT_KINDS",

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.values import Beats, Value, missing
+from ecgfoundry.measurements.beat_list import Beats
+from ecgfoundry.measurements.values import Value, missing
 
 __all__ = ["NormalIntervals", "hrv", "normal_intervals"]
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.axes import axis_degrees, frontal_plane
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.medians import median_of_rows
-from ecgfoundry.measurements.values import MedianBeat
 
 __all__ = [
     "MedianBeat",

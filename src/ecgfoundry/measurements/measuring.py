@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.atria import atrial_activity
 from ecgfoundry.measurements.beat_classes import BeatClasses, BeatLabeller
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.global_values import (
     DelineatedBeats,
@@ -28,17 +29,11 @@ from ecgfoundry.measurements.global_values import (
     rate_values,
 )
 from ecgfoundry.measurements.hrv import hrv
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.morphology import lead_measurements
+from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.measurements.stretches import Stretch, measure_stretch
-from ecgfoundry.measurements.values import (
-    GLOBAL_VALUES,
-    Beats,
-    LeadMeasurements,
-    Measurements,
-    MedianBeat,
-    Value,
-    missing,
-)
+from ecgfoundry.measurements.values import GLOBAL_VALUES, LeadMeasurements, Value, missing
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.values import LeadMeasurements, MedianBeat
+from ecgfoundry.measurements.median_beat import MedianBeat
+from ecgfoundry.measurements.values import LeadMeasurements
 
 __all__ = ["lead_measurements"]
 

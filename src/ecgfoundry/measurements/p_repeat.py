@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.delineation import wave_of_one_beat
-from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["p_likeness", "with_repeating_p"]

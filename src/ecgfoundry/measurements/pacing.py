@@ -14,9 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.values import PacingSpike
-
-__all__ = ["Spikes", "describe_spikes", "find_spikes", "without_spikes"]
+__all__ = ["PacingSpike", "Spikes", "describe_spikes", "find_spikes", "without_spikes"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -51,6 +49,18 @@ ATRIAL_S = 0.350
 """A spike in the atria has its QRS complex within 350 ms (the longest AV delay that is set)."""
 REFRACTORY_S = 0.300
 """A spike this soon after a QRS complex finds the ventricles refractory: it cannot capture."""
+
+
+@dataclass(frozen=True, slots=True)
+class PacingSpike:
+    """A pacing spike: its time, the chamber it is meant for, and whether that answered.
+
+    ``kind`` is "atrial", "ventricular" or "unknown"; ``captured`` None where it cannot be told.
+    """
+
+    time_s: float
+    kind: str = "unknown"
+    captured: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)

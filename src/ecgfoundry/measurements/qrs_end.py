@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.boundaries import BeatWaves
-from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["late_end", "with_late_end"]

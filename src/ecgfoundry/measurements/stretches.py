@@ -19,12 +19,12 @@ from ecgfoundry.measurements.gate import judge_and_find_beats
 from ecgfoundry.measurements.intervals import median_beat
 from ecgfoundry.measurements.lead_fusion import fuse_leads
 from ecgfoundry.measurements.lone_p import lone_p_waves
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.p_repeat import with_repeating_p
-from ecgfoundry.measurements.pacing import describe_spikes, find_spikes, without_spikes
+from ecgfoundry.measurements.pacing import PacingSpike, describe_spikes, find_spikes, without_spikes
 from ecgfoundry.measurements.qrs_end import with_late_end
 from ecgfoundry.measurements.t_end import with_t_end
 from ecgfoundry.measurements.templates import BeatPieces, cluster_pieces, cut_beats
-from ecgfoundry.measurements.values import MedianBeat, PacingSpike
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import DISAGREE, LARGE_AMPLITUDE_MV, Notice, WindowQuality
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from ecgfoundry.measurements.boundaries import BeatWaves
-from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.signals.filters import gaussian
 
 __all__ = ["tangent_end", "with_t_end"]

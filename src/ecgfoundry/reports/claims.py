@@ -25,7 +25,7 @@ from typing import Literal
 from ecgfoundry.criteria import Statement
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.leads import STANDARD_12_LEADS
-from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.measurements.results import Measurements
 
 __all__ = ["CheckedSentence", "Claim", "check_text"]
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ecgfoundry.inference.holter import FIBRILLATION, HolterReport
 from ecgfoundry.inference.interpretation import Episode
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.holter import EVENT_KINDS, RATE_BEATS, Burden, RhythmEvent
-from ecgfoundry.measurements.values import Beats
 from ecgfoundry.reports.wording import clock_text, duration_text
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ecgfoundry.criteria import Statement
 from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.inference.interpretation import Interpretation
-from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.prose import because, in_words
 
 __all__ = ["HeaderValue", "StatementLine", "device_values", "header_values", "statement_lines"]

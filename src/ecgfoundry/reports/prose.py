@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ecgfoundry.criteria import Evidence, Statement, criteria
-from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.wording import DISCLAIMER, printable
 
 __all__ = [

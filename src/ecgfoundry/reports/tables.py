@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecgfoundry.inference.interpretation import Episode, Finding, Interpretation
-from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.certainty import certainty_text
 from ecgfoundry.reports.measured import StatementLine, header_values, statement_lines
 from ecgfoundry.reports.wording import (

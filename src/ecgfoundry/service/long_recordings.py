@@ -12,7 +12,7 @@ import numpy as np
 
 from ecgfoundry.engines import process_pool
 from ecgfoundry.inference.holter import HolterReport, HolterSettings, measure_holter
-from ecgfoundry.measurements.values import Beats
+from ecgfoundry.measurements.beat_list import Beats
 
 if TYPE_CHECKING:
     from ecgfoundry.service.handlers import Work

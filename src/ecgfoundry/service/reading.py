@@ -13,7 +13,7 @@ from typing import Any
 from ecgfoundry.criteria import Evidence, Statement, criteria
 from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.inference.interpretation import Interpretation
-from ecgfoundry.measurements.values import MedianBeat
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.reports.measured import device_values, header_values
 from ecgfoundry.reports.prose import because, evidence_in_words, in_words, statement_words
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecgfoundry.inference.interpretation import Interpretation
-from ecgfoundry.measurements.values import Measurements
+from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.html.environment import render
 from ecgfoundry.reports.measured import header_values, statement_lines
 from ecgfoundry.reports.wording import DISCLAIMER

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.inference.holter import HolterReport
 from ecgfoundry.inference.interpretation import Episode, WindowResult
-from ecgfoundry.measurements.values import Beats
+from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.reports.html.style import painted
 from ecgfoundry.reports.html.timeline import (
     LANE,

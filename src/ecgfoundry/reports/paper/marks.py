@@ -14,7 +14,8 @@ import numpy as np
 
 from ecgfoundry.criteria.derived import SURE_OF_CLASS
 from ecgfoundry.criteria.types import Evidence, Statement
-from ecgfoundry.measurements.values import Beat, Beats, Measurements
+from ecgfoundry.measurements.beat_list import Beat, Beats
+from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.paper.drawing import THEMES, Frame, Theme, mm, row_band
 from ecgfoundry.reports.paper.layout import Row, Sheet, Strip
 from ecgfoundry.reports.prose import own_evidence

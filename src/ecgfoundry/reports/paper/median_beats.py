@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.criteria.serial import Comparison, Superimposed
-from ecgfoundry.measurements.values import Measurements, MedianBeat
+from ecgfoundry.measurements.median_beat import MedianBeat
+from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.paper.drawing import (
     FONT,
     THEMES,
