@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.criteria.building import Built
-from tests.criteria.cases import CASES, spikes
+from tests.criteria.cases import CASES, LEFT_BLOCK, RIGHT_BLOCK, spikes
 
 from ecgfoundry import measure, sample_path
 from ecgfoundry.criteria import Statement, criteria, state
@@ -64,6 +64,49 @@ def test_tables_name_statements_that_exist() -> None:
         assert exclusion.by in known
         assert set(exclusion.statements) <= known
     assert {name for group in CONTRADICTIONS for name in group} <= known
+
+
+# --- shapes of bundle branch blocks that part III and the Minnesota code name beside the usual ones
+
+
+@pytest.mark.parametrize(
+    ("r2_mv", "v6_s_ms", "i_s_ms", "present"),
+    [
+        (0.8, 20.0, 55.0, True),  # R' above R in V1: a broad S in I is enough
+        (0.8, 55.0, 20.0, True),  # or in V6
+        (0.8, 20.0, 20.0, False),
+        (0.15, 20.0, 55.0, False),  # r' below r: part III asks for both
+        (0.15, 55.0, 55.0, True),
+    ],
+)
+def test_right_block_with_a_broad_s_in_one_lead(
+    r2_mv: float, v6_s_ms: float, i_s_ms: float, present: bool
+) -> None:
+    leads = {
+        "V1": {**RIGHT_BLOCK["V1"], "r2_mv": r2_mv},
+        "I": {**RIGHT_BLOCK["I"], "s_ms": i_s_ms},
+        "V6": {**RIGHT_BLOCK["V6"], "s_ms": v6_s_ms},
+    }
+    found = stated(Built(leads=leads, values={"qrs_ms": 130.0}))["RIGHT BUNDLE BRANCH BLOCK"]
+    assert found.present is present
+
+
+@pytest.mark.parametrize(
+    ("v5_s_mv", "i_r_peak_ms", "present"),
+    [(-1.5, 75.0, True), (-1.5, 55.0, False), (-0.2, 75.0, False)],
+)
+def test_left_block_with_displaced_transition(
+    v5_s_mv: float, i_r_peak_ms: float, present: bool
+) -> None:
+    # RS in V5: its R is early there, and the late one is that of I.
+    leads = {
+        "I": {**LEFT_BLOCK["I"], "r_peak_time_ms": i_r_peak_ms},
+        "V1": LEFT_BLOCK["V1"],
+        "V5": {"q_mv": None, "q_ms": None, "r_mv": 0.5, "s_mv": v5_s_mv, "r_peak_time_ms": 24.0},
+        "V6": {"q_mv": None, "q_ms": None, "r_mv": 2.0, "r_ms": 86.0, "r_peak_time_ms": 56.0},
+    }
+    found = stated(Built(leads=leads, values={"qrs_ms": 140.0}))["LEFT BUNDLE BRANCH BLOCK"]
+    assert found.present is present
 
 
 # --- missing measurements, children, sex, what is no ECG ---------------------------------------

@@ -17,7 +17,7 @@ from ecgfoundry.criteria.rules import (
     between,
     leads_with,
 )
-from ecgfoundry.criteria.sources import CHOICE, PART_III, TWELVE_SL
+from ecgfoundry.criteria.sources import CHOICE, MINNESOTA, PART_III, TWELVE_SL
 
 __all__ = ["CRITERIA"]
 
@@ -45,6 +45,13 @@ _RIGHT_PATTERN = AllOf(
     ),
     *(_wide_s(lead) for lead in ("I", "V6")),
 )
+_DOMINANT_LATE_R = AllOf(
+    Limit("r2_over_r", ">", 1.0, MINNESOTA, "V1"),
+    Limit("r_peak_time_ms", ">", 50.0, PART_III, "V1"),
+    AnyOf(*(_wide_s(lead) for lead in ("I", "V6"))),
+)
+"""R' above R in V1 is a complete block by itself in the Minnesota code; we ask for a broad S in one
+of the two leads that part III names."""
 
 NO_Q_MV = -0.05
 """A q wave of less than half a millimetre cannot be seen on paper (our choice)."""
@@ -55,6 +62,11 @@ _LEFT_PATTERN = AllOf(
         any_lead(("V5", "V6"), "r_peak_time_ms", ">", 60.0, PART_III),
         # The peak of a notched R may be the first one.
         leads_with(2, ("I", "aVL", "V5", "V6"), "qrs_notched", ">=", 1.0, PART_III),
+        # Where the transition is displaced, V5 and V6 show RS, and the late R is that of I.
+        AllOf(
+            any_lead(("V5", "V6"), "r_over_s", "<=", 1.0, PART_III),
+            Limit("r_peak_time_ms", ">", 60.0, PART_III, "I"),
+        ),
     ),
     # Broad positive complexes on the left, negative ones on the right.
     any_lead(("I", "V6"), "qrs_area_mv_ms", ">", 0.0, PART_III),
@@ -84,7 +96,7 @@ _POSTERIOR_FASCICLE = AllOf(
         for lead in ("III", "aVF")
     ),
 )
-_RIGHT_BLOCK = AllOf(_WIDE, _RIGHT_PATTERN)
+_RIGHT_BLOCK = AllOf(_WIDE, AnyOf(_RIGHT_PATTERN, _DOMINANT_LATE_R))
 
 CRITERIA = (
     Criterion("RIGHT BUNDLE BRANCH BLOCK", "conduction", _RIGHT_BLOCK),

@@ -9,6 +9,7 @@ __all__ = [
     "CORNELL",
     "EARLY_REPOLARIZATION_2015",
     "EC57",
+    "MINNESOTA",
     "MORRIS",
     "PART_III",
     "PART_IV",
@@ -33,6 +34,7 @@ BRUGADA_2012 = "Bayes de Luna et al., consensus report, J Electrocardiol 45:433,
 SOKOLOW = "Sokolow and Lyon, Am Heart J 37:161, 1949"
 CORNELL = "Casale et al., Circulation 75:565, 1987"
 PEGUERO = "Peguero et al., J Am Coll Cardiol 69:1694, 2017"
+MINNESOTA = "Prineas, Crow and Zhang, The Minnesota Code Manual, 2nd ed., 2010, code 7-2-1"
 MORRIS = "Morris et al., Circulation 29:242, 1964"
 PERICARDITIS = "Adler et al., ESC guidelines on pericardial diseases, Eur Heart J 36:2921, 2015"
 REVERSAL = "Batchvarov et al., Europace 9:1081, 2007"
