@@ -2,11 +2,12 @@
 
 ``python -m benchmarks.experiments.statements --data FOLDER`` prints sensitivity and specificity of
 every statement that has labels, with counts and 95 % intervals (Wilson), on the records of the
-PhysioNet/CinC Challenges 2020/2021 and of PTB-XL at 500 Hz that FOLDER holds (zip files or folders
-named as in ``docs/statements.md``). ``--repeat`` prints how far measurements differ between two
-halves of one recording, ``--serial`` the changes that are found between two windows of one
-recording (all of them false), and ``--list NAME`` the records on which a statement and its label
-differ.
+PhysioNet/CinC Challenges 2020/2021 and of PTB-XL at 500 Hz that FOLDER holds
+(``cinc2021_more.zip``, ``formats/cinc2021_wfdb_mat4``, ``ptbxl_raw.zip``); ``--csv FILE`` writes
+the table too, and ``--rules FILE`` the one of all criteria. ``--repeat`` prints how far
+measurements differ between two halves of one recording, ``--serial`` the changes that are found
+between two windows of one recording (all of them false), and ``--list NAME`` the records on which a
+statement and its label differ.
 
 Labels are incomplete. A record counts for a statement when its source uses one of the statement's
 codes at all (a code that no record of the source bears is one that its readers did not look for),
@@ -24,7 +25,7 @@ import csv
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +35,7 @@ import ecgfoundry
 from ecgfoundry.criteria import Statement, compare_recordings, criteria, state
 from ecgfoundry.criteria.registry import ADULT_FROM
 from ecgfoundry.criteria.variability import REPEAT
-from ecgfoundry.criteria.wording import table_rows
+from ecgfoundry.criteria.wording import CRITERIA_COLUMNS, criterion_row
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.measurements.values import GLOBAL_VALUES, LEAD_VALUES
@@ -228,6 +229,9 @@ def said(name: str, stated: dict[str, Statement]) -> bool | None:
     return None if None in answers or not answers else False
 
 
+TALLY_COLUMNS = ["statement", "with", "sensitivity", "without", "specificity", "not to be told"]
+
+
 @dataclass
 class Tally:
     """Counts of one statement."""
@@ -254,14 +258,18 @@ class Tally:
         else:
             self.true_negative += 1
 
-    def row(self, name: str) -> str:
-        """Return a line of the table."""
+    def cells(self, name: str) -> list[str]:
+        """Return a line of the table: what :data:`TALLY_COLUMNS` name."""
         positives = self.true_positive + self.false_negative
         negatives = self.true_negative + self.false_positive
-        return (
-            f"| {name} | {positives} | {_share(self.true_positive, positives)} | {negatives} | "
-            f"{_share(self.true_negative, negatives)} | {self.untold} |"
-        )
+        return [
+            name,
+            str(positives),
+            _share(self.true_positive, positives),
+            str(negatives),
+            _share(self.true_negative, negatives),
+            str(self.untold),
+        ]
 
 
 def _share(count: int, total: int) -> str:
@@ -388,14 +396,15 @@ def main() -> None:
     """Print the table, the repeat variability, or the records that differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of the data sets")
-    parser.add_argument("--rules", action="store_true", help="print every criterion, for the page")
+    parser.add_argument("--rules", type=Path, help="write the table of all criteria to this file")
+    parser.add_argument("--csv", type=Path, help="write the table of figures to this file too")
     parser.add_argument("--repeat", action="store_true")
     parser.add_argument("--serial", action="store_true")
     parser.add_argument("--brugada", action="store_true", help="the type 1 pattern, Brugada-HUCA")
     parser.add_argument("--list", metavar="NAME", help="records that differ on a statement")
     arguments = parser.parse_args()
     if arguments.rules:
-        print("\n".join(table_rows(criteria.values())))
+        _write_csv(arguments.rules, [CRITERIA_COLUMNS, *map(criterion_row, criteria.values())])
         return
     if arguments.data is None:
         parser.error("--data is needed")
@@ -418,10 +427,16 @@ def main() -> None:
         print("missed:", *found[arguments.list].missed)
         print("extra:", *found[arguments.list].extra)
         return
-    print("| statement | with | sensitivity | without | specificity | not to be told |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for name, tally in found.items():
-        print(tally.row(name))
+    table = [TALLY_COLUMNS, *(tally.cells(name) for name, tally in found.items())]
+    if arguments.csv:
+        _write_csv(arguments.csv, table)
+    for cells in (table[0], ["---"] * len(TALLY_COLUMNS), *table[1:]):
+        print(f"| {' | '.join(cells)} |")
+
+
+def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as lines:
+        csv.writer(lines, lineterminator="\n").writerows(rows)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from ecgfoundry.criteria.quantity import unit_of
 from ecgfoundry.criteria.registry import Criterion
@@ -20,7 +20,7 @@ from ecgfoundry.criteria.rules import (
 )
 from ecgfoundry.criteria.sources import CHOICE
 
-__all__ = ["in_words", "table_rows"]
+__all__ = ["CRITERIA_COLUMNS", "criterion_row", "in_words"]
 
 _SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
 
@@ -121,13 +121,14 @@ def _limit(limit: Limit) -> str:
     return f"{limit.name} {_SIGNS[limit.comparison]} {number}"
 
 
-def table_rows(criteria: Iterable[Criterion]) -> Iterator[str]:
-    """Yield one line of a Markdown table per criterion: name, code, rule, marks, sources."""
-    for criterion in criteria:
-        code = criterion.codes.get("SNOMED CT", "")
-        marks = ("" if criterion.adults_only else "any age ") + (
-            "confirm" if criterion.needs_confirmation else ""
-        )
-        rule = in_words(criterion.rule).replace("|", "/")
-        named = "; ".join(source for source in criterion.sources if source != CHOICE) or CHOICE
-        yield f"| {criterion.name} | {code} | {rule} | {marks.strip()} | {named} |"
+CRITERIA_COLUMNS = ("statement", "SNOMED CT", "criterion", "marks", "sources")
+
+
+def criterion_row(criterion: Criterion) -> tuple[str, ...]:
+    """Return what :data:`CRITERIA_COLUMNS` name of a criterion, for a table of all."""
+    marks = ("" if criterion.adults_only else "any age ") + (
+        "confirm" if criterion.needs_confirmation else ""
+    )
+    named = "; ".join(source for source in criterion.sources if source != CHOICE) or CHOICE
+    code = criterion.codes.get("SNOMED CT", "")
+    return criterion.name, code, in_words(criterion.rule), marks.strip(), named
