@@ -89,19 +89,28 @@ def recurrence(signal: Float64, shape: Float64) -> Float64:
     """
     from scipy.fft import irfft, next_fast_len, rfft
 
-    reach = shape.shape[1] // 2
-    padded = np.pad(signal, ((0, 0), (reach, reach)))
+    reach, samples = shape.shape[1] // 2, signal.shape[1]
     turned = shape[:, ::-1]
-    length = next_fast_len(padded.shape[1] + 2 * reach, real=True)
+    length = next_fast_len(samples + 2 * reach, real=True)
     # The leads are summed before the way back: one inverse transform for all of them.
-    spectrum = (rfft(padded, length, axis=1) * rfft(turned, length, axis=1)).sum(axis=0)
-    product = irfft(spectrum, length)[2 * reach : 2 * reach + signal.shape[1]]
-    energy = np.square(padded).sum(axis=0)
-    sums = np.concatenate([[0.0], np.cumsum(energy)])
-    around = np.maximum(sums[2 * reach + 1 :] - sums[: -2 * reach - 1], 0.0)
-    inside = np.convolve(np.ones(signal.shape[1]), np.square(turned).sum(axis=0), "full")
-    inside = inside[reach : reach + signal.shape[1]]
-    size = np.sqrt(around * inside)
+    spectrum = (rfft(signal, length, axis=1) * rfft(turned, length, axis=1)).sum(axis=0)
+    product = irfft(spectrum, length)[reach : reach + samples]
+    # Energies of what of the signal, and of the shape, lies within the reach of every sample.
+    place = np.arange(samples)
+    around = _running_sums(np.square(signal).sum(axis=0))
+    around = around[np.minimum(place + reach + 1, samples)] - around[np.maximum(place - reach, 0)]
+    inside = _running_sums(np.square(turned).sum(axis=0))
+    last = inside.size - 1
+    inside = (
+        inside[np.minimum(place + reach + 1, last)]
+        - inside[np.clip(place + reach + 1 - samples, 0, last)]
+    )
+    size = np.sqrt(np.maximum(around, 0.0) * inside)
     enough = (inside >= 0.5 * inside.max()) & (size > 1e-12 * size.max(initial=0.0))
     result: Float64 = np.divide(product, size, out=np.zeros_like(product), where=enough)
     return result
+
+
+def _running_sums(values: Float64) -> Float64:
+    """Return the sum of the first 0, 1, 2 ... values."""
+    return np.concatenate([[0.0], np.cumsum(values)])
