@@ -634,6 +634,10 @@ def test_the_resolution_of_times_limits_the_rate(tmp_path: Path) -> None:
         assert table(tmp_path, text).sampling_rate == rate
         windows = list(iterate(tmp_path / "x.csv", 0.1))
         assert {window.sampling_rate for window in windows} == {rate}
+    # 361 steps in 1.004 s: 359.56 Hz, and a millisecond is 0.36 Hz of doubt.
+    off = "".join(f"{n * 1.004 / 361:.3f},1\n" for n in range(362))
+    found = table(tmp_path, "time,II [mV]\n" + off).sampling_rate
+    assert found == pytest.approx(359.5618, abs=1e-3)
     exact = "".join(f"{n / 257.3:.12f},1\n" for n in range(101))
     found = table(tmp_path, "time,II [mV]\n" + exact).sampling_rate
     assert found == pytest.approx(257.3, rel=1e-9)
@@ -667,6 +671,8 @@ def test_how_far_a_time_may_be_off(tmp_path: Path, late: float, fits: bool) -> N
         ([f"2024-03-02T10:20:{30 + n / 500:06.3f}Z" for n in range(1000)], 500.0,
          "2024-03-02T10:20:30+00:00"),
         ([f"0:{n / 360:06.3f}" for n in range(1000)], 360.0, None),
+        ([f"{(5500 + n) // 6000}:{(5500 + n) % 6000 / 100:06.3f}" for n in range(1000)], 100.0,
+         None),
     ],
 )  # fmt: skip
 def test_times_of_day(tmp_path: Path, times: list[str], rate: float, start: str | None) -> None:

@@ -68,19 +68,20 @@ class AreaReport:
         )
 
     def details(self, plan: Plan) -> str:
-        """Return the survivors, and what was noticed by the time limit alone, as Markdown."""
+        """Return as Markdown the survivors that change something, and those nobody has judged.
+
+        An equivalent one has its reason in ``verdicts.toml``; what the time limit alone noticed is
+        counted in the row.
+        """
         lines = []
         for mutant, outcome in self.survivors:
             verdict = self.verdicts.get(mutant.key)
-            said = "not judged"
-            if verdict is not None:
-                kind = "equivalent" if verdict.equivalent else "not equivalent"
-                said = f"{kind}: {verdict.reason}"
+            if verdict is not None and verdict.equivalent:
+                continue
+            said = "not judged" if verdict is None else f"not equivalent: {verdict.reason}"
             if outcome.how == "no test":
                 said += " (no test executes the line)"
             lines.append(f"- {_described(mutant, plan)}: {said}")
-        late = [mutant for mutant, outcome in self.judged if outcome.how == "timed out"]
-        lines += [f"- {_described(mutant, plan)}: noticed by the time limit" for mutant in late]
         return "\n".join(lines)
 
 
