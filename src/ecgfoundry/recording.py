@@ -121,11 +121,23 @@ def check_sampling_rate(sampling_rate: float | None, *, minimum: float = 0.0) ->
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a file says about the person: age in years, sex ("female", "male" or None), id."""
+    """What a file says about the person; None: it does not say it.
+
+    Parameters
+    ----------
+    age : float, optional
+        Years.
+    sex : str, optional
+        "female" or "male".
+    identifier : str, optional
+    birth_date : date, optional
+        Where it is stated in full.
+    """
 
     age: float | None = None
     sex: str | None = None
     identifier: str | None = None
+    birth_date: dt.date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,7 +481,7 @@ class Recording:
         return replace(self, signal=signal, sampling_rate=rate)
 
     def without_subject(self) -> Recording:
-        """Return a copy without age, sex, identifier, start time and free header text."""
+        """Return a copy without what it says of the person, start time and free header text."""
         return replace(self, subject=Subject(), start_time=None, header={})
 
     # Packages above this one are reached through the public face, which imports on first use.
@@ -491,7 +503,7 @@ class Recording:
         format : str, optional
             "wfdb", "edf", "dicom", "npz" or "parquet".
         keep_subject : bool
-            False leaves out age, sex, identifier, start time and free header text.
+            False leaves out age, sex, identifier, birth date, start time and free header text.
         overwrite : bool
             Whether a file that is there may be replaced.
 

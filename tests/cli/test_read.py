@@ -47,7 +47,12 @@ def test_json_has_always_the_same_keys(fixtures: Path, capsys: pytest.CaptureFix
     assert philips["filters"] == {"highpass": "0.05 Hz", "lowpass": "150 Hz"}
     assert philips["measurements"]["qrs_axis_deg"] == -21
     assert philips["start_time"] == "2011-12-01T07:27:34"
-    assert philips["subject"] == {"age": 50, "sex": "male", "identifier": "1112010721168bdc"}
+    assert philips["subject"] == {
+        "age": 50,
+        "sex": "male",
+        "identifier": "1112010721168bdc",
+        "birth_date": None,
+    }
     assert philips["statements"][0] == "Sinus bradycardia: rate< 50"
     assert len(philips["other_channels"]) == 12
     assert chapman["leads"][0] == "I" and set(chapman["quality"]["leads"]) == set(chapman["leads"])

@@ -75,20 +75,23 @@ def test_declared_encodings(tmp_path: Path, declared: str, codec: str, name: str
 
 
 @pytest.mark.parametrize(
-    ("born", "age"),
-    [("19740506", 50.0), ("1974-05-06", 50.0), ("1974-05-07", 49.0), ("1974/05/06", 50.0),
-     ("19740506103000+0100", 50.0), ("1974-05-06T10:30:00", 50.0),
-     # Partial: the middle of the month or of the year stands for it.
-     ("197404", 50.0), ("1974-06", 49.0), ("1974", 49.0), ("1974-00-00", 49.0),
-     ("1974-13-40", None), ("unknown", None)],
+    ("born", "age", "date"),
+    [("19740506", 50.0, "1974-05-06"), ("1974-05-06", 50.0, "1974-05-06"),
+     ("1974-05-07", 49.0, "1974-05-07"), ("1974/05/06", 50.0, "1974-05-06"),
+     ("19740506103000+0100", 50.0, "1974-05-06"), ("1974-05-06T10:30:00", 50.0, "1974-05-06"),
+     # Partial: the middle of the month or of the year stands for it, and is told to nobody.
+     ("197404", 50.0, None), ("1974-06", 49.0, None), ("1974", 49.0, None),
+     ("1974-00-00", 49.0, None), ("1974-13-40", None, None), ("unknown", None, None)],
 )  # fmt: skip
-def test_dates_of_birth(tmp_path: Path, born: str, age: float | None) -> None:
+def test_dates_of_birth(tmp_path: Path, born: str, age: float | None, date: str | None) -> None:
     subject = (
         "<componentOf><timepointEvent><componentOf><subjectAssignment><subject><trialSubject>"
         f'<subjectDemographicPerson><birthTime value="{born}"/></subjectDemographicPerson>'
         "</trialSubject></subject></subjectAssignment></componentOf></timepointEvent></componentOf>"
     )
-    assert loaded(tmp_path, subject, series(SIMPLE)).subject.age == age
+    person = loaded(tmp_path, subject, series(SIMPLE)).subject
+    assert person.age == age
+    assert person.birth_date == (None if date is None else dt.date.fromisoformat(date))
 
 
 def annotated(*annotations: str) -> str:
@@ -215,6 +218,9 @@ def test_start_times(tmp_path: Path) -> None:
     assert loaded(tmp_path, series(bare)).start_time is None
 
 
+BORN = dt.date(1960, 5, 7)
+
+
 def person(gender: str = "F", birth: str = "19600507", identifier: str = "S1") -> str:
     return (
         "<componentOf><timepointEvent><componentOf><subjectAssignment><subject><trialSubject>"
@@ -234,12 +240,12 @@ def stated_age(code: str, value: str, unit: str) -> str:
 @pytest.mark.parametrize(
     ("content", "subject"),
     [
-        (person(), Subject(63.0, "female", "S1")),
+        (person(), Subject(63.0, "female", "S1", BORN)),
         (person("M", "", ""), Subject(None, "male", None)),
-        (person() + stated_age("21612-7", "46", 'unit="a"'), Subject(46.0, "female", "S1")),
-        (person() + stated_age("30525-0", "18", 'unit="mo"'), Subject(1.5, "female", "S1")),
-        (person() + stated_age("21612-7", "46", ""), Subject(46.0, "female", "S1")),
-        (person() + stated_age("99999-9", "46", 'unit="a"'), Subject(63.0, "female", "S1")),
+        (person() + stated_age("21612-7", "46", 'unit="a"'), Subject(46.0, "female", "S1", BORN)),
+        (person() + stated_age("30525-0", "18", 'unit="mo"'), Subject(1.5, "female", "S1", BORN)),
+        (person() + stated_age("21612-7", "46", ""), Subject(46.0, "female", "S1", BORN)),
+        (person() + stated_age("99999-9", "46", 'unit="a"'), Subject(63.0, "female", "S1", BORN)),
         ("", Subject()),
     ],
 )

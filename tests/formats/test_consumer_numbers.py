@@ -81,12 +81,14 @@ def test_apple_rates(tmp_path: Path, text: str, rate: float | None) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("born", "age"),
-    [("Jan 8, 1972", 54), ("January 8, 1972", 54), ("8 Jan 1972", 54), ("8 January 1972", 54),
-     ("1972-01-08", 54), ("08.01.1972", 54), ("May 31, 1972", 53), ("x", None)],
+    ("born", "age", "date"),
+    [("Jan 8, 1972", 54, "1972-01-08"), ("January 8, 1972", 54, "1972-01-08"),
+     ("8 Jan 1972", 54, "1972-01-08"), ("8 January 1972", 54, "1972-01-08"),
+     ("1972-01-08", 54, "1972-01-08"), ("08.01.1972", 54, "1972-01-08"),
+     ("May 31, 1972", 53, "1972-05-31"), ("x", None, None)],
 )  # fmt: skip
 def test_apple_dates(
-    tmp_path: Path, text: str, expected: str, born: str, age: float | None
+    tmp_path: Path, text: str, expected: str, born: str, age: float | None, date: str | None
 ) -> None:
     text = apple(f'Date of Birth,"{born}"', f"Recorded,{text}", "Classification,Sinus Rhythm",
                  "Sex,F", "Symptoms,none", "Software Version,1.9", "Device,Watch6", "Rate,512 Hz",
@@ -94,7 +96,8 @@ def test_apple_dates(
     recording = read(write(tmp_path, text))
     assert recording.start_time is not None
     assert recording.start_time.isoformat() == expected
-    assert recording.subject == Subject(age, "female")
+    day = None if date is None else dt.date.fromisoformat(date)
+    assert recording.subject == Subject(age, "female", birth_date=day)
     assert dict(recording.header) == {"statements": "Sinus Rhythm", "symptoms": "none"}
     assert dict(recording.device) == {
         "manufacturer": "Apple", "model": "Watch6", "software": "1.9",

@@ -430,13 +430,15 @@ def test_zones(tmp_path: Path, stated: str, moment: str, hours: float | None) ->
 
 
 @pytest.mark.parametrize(
-    ("born", "stated", "age"),
-    [("19740506", None, 50.0), ("19740507", None, 49.0), ("19740507", "012Y", 12.0),
-     ("19740507", "", 49.0), ("1974.05.06", None, 50.0), ("", None, None), ("1974", None, None),
-     ("19741340", None, None)],
+    ("born", "stated", "age", "date"),
+    [("19740506", None, 50.0, "1974-05-06"), ("19740507", None, 49.0, "1974-05-07"),
+     ("19740507", "012Y", 12.0, "1974-05-07"), ("19740507", "", 49.0, "1974-05-07"),
+     ("1974.05.06", None, 50.0, "1974-05-06"), ("", None, None, None), ("1974", None, None, None),
+     ("19741340", None, None, None), ("20250101", "012Y", 12.0, None),
+     ("18500101", "012Y", 12.0, None)],  # nobody lives so long
 )  # fmt: skip
 def test_ages_from_birth_dates(
-    tmp_path: Path, born: str, stated: str | None, age: float | None
+    tmp_path: Path, born: str, stated: str | None, age: float | None, date: str | None
 ) -> None:
     def edit(data: Any) -> None:
         data.AcquisitionDateTime, data.PatientBirthDate = "20240506070809", born
@@ -445,7 +447,9 @@ def test_ages_from_birth_dates(
         else:
             data.PatientAge = stated
 
-    assert read(two(tmp_path, edit)).subject.age == age
+    person = read(two(tmp_path, edit)).subject
+    assert person.age == age
+    assert person.birth_date == (None if date is None else dt.date.fromisoformat(date))
 
 
 @pytest.mark.parametrize(

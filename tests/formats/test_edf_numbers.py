@@ -228,12 +228,13 @@ def test_start_times(
 @pytest.mark.parametrize(
     ("patient", "plus", "subject"),
     [
-        ("A7 F 07-MAY-1960 Name", True, Subject(63.0, "female", "A7")),
-        ("A7 M 02-MAY-1960 Name", True, Subject(64.0, "male", "A7")),  # the birthday itself
-        ("A7 M 03-MAY-1960 Name", True, Subject(63.0, "male", "A7")),
-        ("X X 02-MAY-2024 X", True, Subject(0.0, None, None)),
+        ("A7 F 07-MAY-1960 Name", True, Subject(63.0, "female", "A7", dt.date(1960, 5, 7))),
+        # The birthday itself.
+        ("A7 M 02-MAY-1960 Name", True, Subject(64.0, "male", "A7", dt.date(1960, 5, 2))),
+        ("A7 M 03-MAY-1960 Name", True, Subject(63.0, "male", "A7", dt.date(1960, 5, 3))),
+        ("X X 02-MAY-2024 X", True, Subject(0.0, None, None, dt.date(2024, 5, 2))),
         ("X X 03-MAY-2024 X", True, Subject()),  # born after the recording
-        ("X X 02-MAY-1904 X", True, Subject(120.0, None, None)),
+        ("X X 02-MAY-1904 X", True, Subject(120.0, None, None, dt.date(1904, 5, 2))),
         ("X X 02-MAY-1903 X", True, Subject()),
         ("X F", True, Subject(None, "female", None)),
         ("", True, Subject()),

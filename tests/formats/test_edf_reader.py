@@ -69,7 +69,7 @@ def test_every_channel_equals_edfio(tmp_path: Path) -> None:
         (1.5, 2.0, "walk"),
         (6.0, 0.0, "end"),
     ]
-    assert ours.subject == Subject(63.0, "female", "A7")
+    assert ours.subject == Subject(63.0, "female", "A7", dt.date(1960, 5, 7))
     assert ours.start_time == dt.datetime(2024, 5, 6, 7, 8, 9)
     assert "Some" not in str(ours.header) + str(ours.device)
     part = read(tmp_path / "x.edf", start_s=1.004, duration_s=2.5)

@@ -47,6 +47,9 @@ def test_resolutions_in_nanovolts(tmp_path: Path) -> None:
             read(file(tmp_path, {208: short(value)}))
 
 
+BORN = dt.date(1950, 6, 5)
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "expected"),
     [
@@ -55,17 +58,17 @@ def test_resolutions_in_nanovolts(tmp_path: Path) -> None:
         ({150: short(23, 59, 58)}, "start_time", dt.datetime(2010, 3, 2, 23, 59, 58)),
         ({150: short(-9, -9, -9)}, "start_time", None),
         ({150: short(8, 9, -9)}, "start_time", dt.datetime(2010, 3, 2, 8, 9)),
-        ({150: short(-9, -9, -9)}, "subject", Subject(59.0, "female", "ID7")),
+        ({150: short(-9, -9, -9)}, "subject", Subject(59.0, "female", "ID7", BORN)),
         ({150: short(-9, 0, 0)}, "start_time", None),
         ({138: short(-9, -9, -9)}, "start_time", None),
-        ({}, "subject", Subject(59.0, "female", "ID7")),
-        ({128: short(1)}, "subject", Subject(59.0, "male", "ID7")),
-        ({128: short(0)}, "subject", Subject(59.0, None, "ID7")),
-        ({132: short(2, 3, 1990)}, "subject", Subject(20.0, "female", "ID7")),
-        ({132: short(3, 3, 1990)}, "subject", Subject(19.0, "female", "ID7")),
+        ({}, "subject", Subject(59.0, "female", "ID7", BORN)),
+        ({128: short(1)}, "subject", Subject(59.0, "male", "ID7", BORN)),
+        ({128: short(0)}, "subject", Subject(59.0, None, "ID7", BORN)),
+        ({132: short(2, 3, 1990)}, "subject", Subject(20.0, "female", "ID7", dt.date(1990, 3, 2))),
+        ({132: short(3, 3, 1990)}, "subject", Subject(19.0, "female", "ID7", dt.date(1990, 3, 3))),
         ({132: short(-9, -9, -9)}, "subject", Subject(None, "female", "ID7")),
-        ({108: b"other\0"}, "subject", Subject(59.0, "female", "other")),
-        ({108: b"x" * 20, 128: short(0x41)}, "subject", Subject(59.0, None, "x" * 20)),
+        ({108: b"other\0"}, "subject", Subject(59.0, "female", "other", BORN)),
+        ({108: b"x" * 20, 128: short(0x41)}, "subject", Subject(59.0, None, "x" * 20, BORN)),
         ({232: b"Box 5\0"}, "device", {"model": "Box 5"}),
         ({232: bytes(40)}, "device", {}),
         ({272: short(250)}, "sampling_rate", 250.0),

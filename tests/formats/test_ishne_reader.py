@@ -51,7 +51,7 @@ def test_header_fields(tmp_path: Path) -> None:
     recording = read(path)
     assert recording.leads == ("I", "V2", "channel 3")
     np.testing.assert_allclose(recording.signal, x * 0.0025, rtol=1e-6)
-    assert recording.subject == Subject(59.0, "female", "ID7")
+    assert recording.subject == Subject(59.0, "female", "ID7", dt.date(1950, 6, 5))
     assert recording.start_time == dt.datetime(2010, 3, 2, 8, 9, 10)
     assert recording.header["pacemaker"] == "single chamber bipolar"
     assert recording.header["lead_quality"].startswith("intermittent noise")

@@ -30,7 +30,7 @@ def test_leads_units_and_rate(tmp_path: Path, little: bool) -> None:
     expected = x * 0.00125
     expected[1, 100:110] = np.nan
     np.testing.assert_allclose(recording.signal, expected, rtol=1e-6)
-    assert recording.subject == Subject(61.0, "female", "P9")
+    assert recording.subject == Subject(61.0, "female", "P9", dt.date(1963, 1, 2))
     assert recording.start_time == dt.datetime(2024, 5, 6, 7, 8, 9, 500_000)
     assert recording.device["manufacturer"] == "Maker"
 

@@ -165,6 +165,10 @@ def date(year: int, month: int, day: int) -> bytes:
     return struct.pack("<HBB", year, month, day)
 
 
+def born(age: float, day: int) -> Subject:
+    return Subject(age, birth_date=dt.date(1960, 5, day))
+
+
 @pytest.mark.parametrize(
     ("body", "subject"),
     [
@@ -179,8 +183,8 @@ def date(year: int, month: int, day: int) -> bytes:
         (tag(4, struct.pack("<HB", 4383, 5)), Subject(0.5)),
         (tag(4, struct.pack("<HB", 61, 0)), Subject()),
         (tag(4, struct.pack("<HB", 0, 1)), Subject()),
-        (tag(5, date(1960, 5, 7)) + tag(25, date(2024, 5, 6)), Subject(63.0)),
-        (tag(5, date(1960, 5, 6)) + tag(25, date(2024, 5, 6)), Subject(64.0)),
+        (tag(5, date(1960, 5, 7)) + tag(25, date(2024, 5, 6)), born(63.0, 7)),
+        (tag(5, date(1960, 5, 6)) + tag(25, date(2024, 5, 6)), born(64.0, 6)),
         (tag(5, date(1960, 13, 6)) + tag(25, date(2024, 5, 6)), Subject()),
         # The first statement counts; what stands behind tag 255 or is cut does not.
         (tag(8, b"\1") + tag(8, b"\2"), Subject(None, "male")),

@@ -34,7 +34,11 @@ starts = st.builds(
 )
 ages = st.one_of(st.integers(0, 110).map(float), st.floats(0, 110).map(lambda x: round(x, 2)))
 subjects = st.builds(
-    Subject, st.none() | ages, st.none() | st.sampled_from(["male", "female"]), st.none() | texts
+    Subject,
+    st.none() | ages,
+    st.none() | st.sampled_from(["male", "female"]),
+    st.none() | texts,
+    st.none() | st.dates(dt.date(1800, 1, 1), dt.date(2199, 12, 31)),
 )
 marks = st.lists(
     st.builds(
@@ -110,9 +114,11 @@ def differences(original: Recording, back: Recording) -> dict[str, tuple[str, ..
     if start != again or (start and again and start.utcoffset() != again.utcoffset()):
         same_clock = start and again and start.replace(tzinfo=None) == again.replace(tzinfo=None)
         found["start"] = ("time zone",) if same_clock else ("the start time",)
-    for field in ("age", "sex", "identifier"):
-        if getattr(original.subject, field) != getattr(back.subject, field):
-            found[field] = (f"the {field}",)
+    for field in ("age", "sex", "identifier", "birth_date"):
+        given = getattr(original.subject, field)
+        # A reader may know the age from start and date of birth.
+        if getattr(back.subject, field) != given and not (field == "age" and given is None):
+            found[field] = (f"the {field.replace('_', ' ')}",)
     for key, text in original.device.items():
         if back.device.get(key) != text:
             found[f"device {key}"] = (key,)
@@ -167,23 +173,25 @@ def test_nothing_is_said_without_a_reason(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "zone", "age", "identifier"),
-    [("wfdb", False, True, True), ("edf", False, False, True), ("dicom", True, True, True),
+    ("name", "zone", "age", "birth"),
+    [("wfdb", False, True, False), ("edf", False, False, True), ("dicom", True, True, True),
      ("npz", True, True, True), ("parquet", True, True, True)],
 )  # fmt: skip
 def test_what_each_format_holds(
-    name: str, zone: bool, age: bool, identifier: bool, tmp_path: Path
+    name: str, zone: bool, age: bool, birth: bool, tmp_path: Path
 ) -> None:
     start = dt.datetime(2024, 3, 2, 10, 20, 30, tzinfo=dt.timezone(dt.timedelta(hours=-5)))
     original = Recording(
         signal=np.ones((1, 500), "f4"), sampling_rate=250.0, leads=("I",), start_time=start,
-        subject=Subject(0.5, "female", "A-7"),
+        subject=Subject(0.5, "female", "A-7", dt.date(2023, 9, 1)),
     )  # fmt: skip
     written = write(original, tmp_path / "x", format=name)
     back = read(written.path)
     assert back.start_time == (start if zone else start.replace(tzinfo=None))
-    assert back.subject == Subject(0.5 if age else None, "female", "A-7" if identifier else None)
-    assert len(written.notes) == (not zone) + (not age) + (not identifier)
+    born = dt.date(2023, 9, 1) if birth else None
+    # EDF has no age: whole years from the date of birth.
+    assert back.subject == Subject(0.5 if age else 0.0, "female", "A-7", born)
+    assert len(written.notes) == (not zone) + (not age) + (not birth)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,18 @@ class PatientLink:
     birth_date: dt.date | None = None
     sex: str | None = None
 
+    def completed(self, stated: Subject, day: dt.date | None) -> Subject:
+        """Return what a file states of the person with what this side knows.
+
+        The date of birth known here comes first, as the identifier does; age and sex of the file
+        were those on the day of the recording and stay. Where both name numbers and these differ,
+        the date of birth in the file is somebody else's, or may be, and is left out.
+        """
+        other = self.identifier and stated.identifier and self.identifier != stated.identifier
+        birth = self.birth_date or (None if other else stated.birth_date)
+        age = age_between(birth, day) if stated.age is None else stated.age
+        return replace(stated, age=age, sex=stated.sex or self.sex, birth_date=birth)
+
     @classmethod
     def said(cls, patient: str | None, system: str | None) -> PatientLink:
         """Return the link that a request names: a reference as "Patient/7", or an identifier."""
@@ -127,10 +139,8 @@ class ClinicalReport:
     def subject(self) -> Subject:
         """What the file says about the person, and for what it lacks, the receiver's side."""
         known = Subject() if self.recording is None else self.recording.subject
-        age, start = known.age, self.effective or (self.recording and self.recording.start_time)
-        if age is None and start:
-            age = age_between(self.patient.birth_date, start.date())
-        return replace(known, age=age, sex=known.sex or self.patient.sex)
+        start = self.effective or (self.recording and self.recording.start_time)
+        return self.patient.completed(known, start.date() if start else None)
 
     @property
     def identifier(self) -> str | None:
@@ -289,8 +299,10 @@ def report_on_file(
     """
     read_part = partial(read_excerpt, path, options)
     recording = read_part()
-    if patient is not None and patient.identifier is not None:  # on paper, too
-        subject = replace(recording.subject, identifier=patient.identifier)
+    if patient is not None:  # on paper, too
+        start = recording.start_time
+        subject = patient.completed(recording.subject, start.date() if start else None)
+        subject = replace(subject, identifier=patient.identifier or subject.identifier)
         recording = replace(recording, subject=subject)
     if pdf is None and is_installed("weasyprint"):
         from ecgfoundry.reports.html.report import ReportItem, html_report

@@ -111,7 +111,7 @@ def _person(report: ClinicalReport) -> str:
     family, _, given = (link.name or "").partition("^")
     parts = [_text(part) for part in (family, *given.split("^")) if part]
     sex = {"female": "F", "male": "M"}.get(person.sex or "", "U")
-    born = "" if link.birth_date is None else link.birth_date.strftime("%Y%m%d")
+    born = "" if person.birth_date is None else person.birth_date.strftime("%Y%m%d")
     name = "^".join(parts) or "^^^^^^U"  # table 0200: unspecified
     return _segment("PID", "1", "", number, "", name, "", born, sex)
 

@@ -86,7 +86,12 @@ def recording_summary(
         "samples": info.samples,
         "duration_s": round(info.samples / recording.sampling_rate, 4),
         "start_time": None if start is None else start.isoformat(),
-        "subject": {"age": person.age, "sex": person.sex, "identifier": person.identifier}
+        "subject": {
+            "age": person.age,
+            "sex": person.sex,
+            "identifier": person.identifier,
+            "birth_date": None if person.birth_date is None else person.birth_date.isoformat(),
+        }
         if subject
         else None,
         "device": {key: text for key, text in device.items() if not is_filter_key(key)},

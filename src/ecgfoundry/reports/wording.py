@@ -106,9 +106,10 @@ def share_text(value: float | None) -> str:
 
 
 def person_text(person: Subject) -> str:
-    """Return age and sex in words; each "unknown" where the file does not state it."""
+    """Return birth, age and sex in words; age and sex "unknown" where the file states none."""
+    born = f"born {person.birth_date.isoformat()}, " if person.birth_date is not None else ""
     age = f"{person.age:.3g} years" if person.age is not None else "age unknown"
-    return printable(f"{age}, {person.sex or 'sex unknown'}")
+    return printable(f"{born}{age}, {person.sex or 'sex unknown'}")
 
 
 def start_text(start: dt.datetime | None) -> str:

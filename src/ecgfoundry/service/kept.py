@@ -23,6 +23,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from ecgfoundry.errors import IntegrityError
+from ecgfoundry.formats.common.moments import day_of
 from ecgfoundry.service.blobs import Blobs
 from ecgfoundry.service.database.audit import Event, write_audit
 from ecgfoundry.service.database.connection import Database
@@ -228,9 +229,14 @@ class KeptRecordings:
         """Return what a list says of a recording; ``answer``: the summary of the machine's."""
         about = row.about or {}
         subject = dict(about.get("subject") or {})
+        known = row.identity or {}
+        if known.get("patient") and subject.get("identifier") not in (None, known["patient"]):
+            subject.pop("birth_date", None)  # that of the number in the file
+        if born := day_of(str(known.get("birth_date") or "")):
+            subject["birth_date"] = born.isoformat()
         said = {"identifier": "patient", "name": "name", "sex": "sex", "accession": "accession"}
-        for key, known in said.items():
-            value = (row.identity or {}).get(known)
+        for key, name in said.items():
+            value = known.get(name)
             if value and (key == "identifier" or not subject.get(key)):
                 subject[key] = value
         whole = all(self.blobs.is_there(file) for file in stored_files(row))

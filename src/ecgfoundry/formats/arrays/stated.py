@@ -33,9 +33,9 @@ from ecgfoundry.formats.common.channels import (
     no_lead_error,
 )
 from ecgfoundry.formats.common.document import START_DATE
-from ecgfoundry.formats.common.moments import iso_moment
+from ecgfoundry.formats.common.moments import day_of, iso_moment
 from ecgfoundry.formats.common.multichannel import part_annotations
-from ecgfoundry.formats.common.subjects import parse_age, parse_sex
+from ecgfoundry.formats.common.subjects import birth_before, parse_age, parse_sex
 from ecgfoundry.leads import canonical_lead, normalize_lead_names
 from ecgfoundry.recording import (
     Annotation,
@@ -60,7 +60,8 @@ __all__ = [
 WRITER = "ecgfoundry"
 """Value of the member "writer" of what is written here: its names are those of ECG leads."""
 _BESIDE = frozenset({"start_time", "device", "annotations", "mains_frequency"})
-_KNOWN = _BESIDE | {"leads", "sampling_rate", "unit", "age", "sex", "identifier", "writer"}
+_PERSON = frozenset({"age", "sex", "identifier", "birth_date"})
+_KNOWN = _BESIDE | _PERSON | {"leads", "sampling_rate", "unit", "writer"}
 _MAXIMUM_SIDECAR_BYTES = 1_000_000
 
 
@@ -158,6 +159,7 @@ def stated_from_mapping(content: Mapping[str, Any], path: Path) -> Stated:
             age=parse_age(content.get("age")),
             sex=parse_sex(content.get("sex")),
             identifier=identifier if isinstance(identifier, str) and identifier else None,
+            birth_date=birth_before(day_of(str(content.get("birth_date") or "")), None),
         ),
         header={str(key): str(value) for key, value in content.items() if key not in _KNOWN}
         | _day_alone(content, about),

@@ -13,6 +13,7 @@ from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import MissingExtraError, UnsupportedVariantError
 from ecgfoundry.formats.arrays.stated import WRITER
 from ecgfoundry.formats.common.capabilities import Capabilities
+from ecgfoundry.formats.common.subjects import believed_birth
 from ecgfoundry.formats.common.writing import Writer, Written
 from ecgfoundry.io import write_atomically
 from ecgfoundry.recording import Recording
@@ -71,10 +72,11 @@ def write_parquet(recording: Recording, path: Path) -> Written:
 
 def _about(recording: Recording) -> JsonObject:
     """Return what the recording says beside its signal, as JSON holds it."""
-    start = recording.start_time
+    start, born = recording.start_time, believed_birth(recording)
     about: JsonObject = {
         "writer": WRITER,
         "identifier": recording.subject.identifier,
+        "birth_date": born.isoformat() if born is not None else None,
         "start_time": start.isoformat() if start is not None else None,
         "mains_frequency": recording.mains_frequency,
         "device": dict(recording.device),
@@ -89,6 +91,7 @@ def _about(recording: Recording) -> JsonObject:
 _HOLDS = Capabilities(
     start=True,
     zone=True,
+    birth_date=True,
     annotations=frozenset({"kind", "lead"}),
     device=lambda _key, text: text or None,
     mains_frequency=True,

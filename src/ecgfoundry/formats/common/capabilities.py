@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT
+from ecgfoundry.formats.common.subjects import age_between, believed_birth
 from ecgfoundry.recording import Recording
 
 __all__ = ["Capabilities", "ascii_text", "left_out", "none_of_it", "unchanged"]
@@ -45,6 +46,8 @@ class Capabilities:
         Whether the start time is kept, and its distance from UTC.
     age, identifier : callable
     sex : bool
+    birth_date : bool
+        Whether it is kept; a format without an age then has that of the day of the recording.
     annotations : frozenset of str
         The fields of an annotation that come back; empty if annotations are left out.
     other_channels : bool
@@ -59,6 +62,7 @@ class Capabilities:
     zone: bool = False
     age: Callable[[float], float | None] = unchanged
     sex: bool = True
+    birth_date: bool = False
     identifier: Callable[[str], str | None] = unchanged
     annotations: frozenset[str] = frozenset()
     other_channels: bool = False
@@ -110,10 +114,14 @@ def _start(recording: Recording, holds: Capabilities) -> list[str]:
 def _subject(recording: Recording, holds: Capabilities) -> list[str]:
     subject = recording.subject
     notes = []
+    born = believed_birth(recording) if holds.birth_date else None
+    day = recording.start_time.date() if recording.start_time else None
+    reckoned = None if holds.age is not none_of_it else age_between(born, day)
     fields: tuple[tuple[str, Any, Callable[[Any], object]], ...] = (
-        ("age", subject.age, holds.age),
+        ("age", subject.age, holds.age if reckoned is None else lambda _age: reckoned),
         ("sex", subject.sex, unchanged if holds.sex else none_of_it),
         ("identifier", subject.identifier, holds.identifier),
+        ("birth date", subject.birth_date, lambda _date: born),
     )
     for name, value, kept in fields:
         stored = None if value is None else kept(value)

@@ -347,7 +347,6 @@ def age_in_years(
     """Return the age from a stated value and its unit, else from the date of birth.
 
     ``unit`` is read by its first letter(s): years ("a", "YEARS", None), months, weeks, days, hours.
-    The date of birth itself is kept by no reader.
     """
     years = {"mo": 12.0, "w": 52.18, "d": 365.25, "h": 8766.0}
     name = (unit or "").strip().lower()

@@ -7,12 +7,22 @@ import math
 import re
 from collections.abc import Sequence
 
-from ecgfoundry.recording import Subject
+from ecgfoundry.recording import Recording, Subject
 
-__all__ = ["age_between", "key_values", "parse_age", "parse_sex", "subject_from_comments"]
+__all__ = [
+    "age_between",
+    "believed_birth",
+    "birth_before",
+    "key_values",
+    "parse_age",
+    "parse_sex",
+    "subject_from_comments",
+]
 
 MAXIMUM_AGE_YEARS = 120.0
 """Above it an age is a code for "unknown" or "over 89" (300 in PTB-XL), not an age (our choice)."""
+
+_FIRST_YEAR = 1850
 
 _AGE_STRING = re.compile(r"^(\d{1,3})([DWMY])$")
 _PER_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
@@ -53,6 +63,28 @@ def age_between(born: dt.date | None, on: dt.date | None) -> float | None:
         return None
     age = on.year - born.year - ((on.month, on.day) < (born.month, born.day))
     return float(age) if 0 <= age <= MAXIMUM_AGE_YEARS else None
+
+
+def birth_before(born: dt.date | None, on: dt.date | None) -> dt.date | None:
+    """Return the date of birth, or None where nobody born then can have been recorded that day.
+
+    Without the day of the recording, a birth before 1850 is none (our choice).
+
+    Examples
+    --------
+    >>> birth_before(dt.date(1950, 3, 2), dt.date(2020, 1, 1))
+    datetime.date(1950, 3, 2)
+    >>> birth_before(dt.date(2020, 1, 2), dt.date(2020, 1, 1))
+    """
+    if born is None or (on is not None and age_between(born, on) is None):
+        return None
+    return born if born.year >= _FIRST_YEAR else None
+
+
+def believed_birth(recording: Recording) -> dt.date | None:
+    """Return the date of birth as files may state it: see :func:`birth_before`."""
+    start = recording.start_time
+    return birth_before(recording.subject.birth_date, start.date() if start else None)
 
 
 def parse_sex(text: object) -> str | None:

@@ -24,7 +24,7 @@ from ecgfoundry.formats.common.document import (
     document_reader,
 )
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY
-from ecgfoundry.formats.common.subjects import parse_sex
+from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.delimited.table import decode_text
 from ecgfoundry.leads import canonical_lead
 from ecgfoundry.recording import Subject
@@ -89,6 +89,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         subject=Subject(
             age=age_in_years("", None, birth, start.date() if start else None),
             sex=parse_sex(named.get("sex", "")),
+            birth_date=birth_before(birth, start.date() if start else None),
         ),
         device={
             "manufacturer": "Apple",

@@ -32,7 +32,7 @@ from ecgfoundry.formats.common.multichannel import (
     read_bytes,
     require_size,
 )
-from ecgfoundry.formats.common.subjects import age_between
+from ecgfoundry.formats.common.subjects import age_between, birth_before
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.recording import (
     Annotation,
@@ -250,10 +250,12 @@ def _date(raw: bytes, place: int) -> dt.date | None:
 
 def _subject(raw: bytes) -> Subject:
     (sex,) = struct.unpack_from("<h", raw, 128)
+    born, day = _date(raw, _BORN_ON), _date(raw, _RECORDED_ON)
     return Subject(
-        age=age_between(_date(raw, _BORN_ON), _date(raw, _RECORDED_ON)),
+        age=age_between(born, day),
         sex=_SEXES.get(sex),
         identifier=plain_text(raw[108:128]) or None,
+        birth_date=birth_before(born, day),
     )
 
 

@@ -28,7 +28,7 @@ from ecgfoundry.formats.common.document import (
     document_file,
     filter_text,
 )
-from ecgfoundry.formats.common.subjects import parse_age, parse_sex
+from ecgfoundry.formats.common.subjects import birth_before, parse_age, parse_sex
 from ecgfoundry.recording import Subject
 
 __all__ = ["READER", "open_file", "sniff"]
@@ -167,14 +167,16 @@ def _document(record: Any, header: dict[str, str], path: Path) -> EcgDocument:
         header["time_skew"] = "stated, not applied"
     if dropped:
         header["channels_left_out"] = ", ".join(dropped)
+    born, start = record.patient.birth_date, record.recording.date
     return EcgDocument(
         traces=traces,
         sampling_rate=used[0] if used else None,
-        start_time=record.recording.date,
+        start_time=start,
         subject=Subject(
             age=parse_age(record.patient.age),
             sex=parse_sex(record.patient.sex),
             identifier=record.patient.patient_id or None,
+            birth_date=birth_before(born.date() if born else None, start.date() if start else None),
         ),
         device=_device(record),
         header=header,

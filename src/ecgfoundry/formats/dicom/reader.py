@@ -45,7 +45,7 @@ from ecgfoundry.formats.common.multichannel import (
     part_annotations,
     read_bytes,
 )
-from ecgfoundry.formats.common.subjects import parse_sex
+from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.dicom.elements import (
     DicomFile,
     Items,
@@ -397,10 +397,12 @@ def _subject(elements: Items, start: dt.datetime | None) -> Subject:
     stated = text_of(elements.get(0x00101010))
     if stated[-1:] not in tuple("DWMY"):
         stated = ""  # without its unit it may be years or days
+    day = start.date() if start else _day(elements)
     return Subject(
-        age=age_in_years(stated, None, birth, start.date() if start else _day(elements)),
+        age=age_in_years(stated, None, birth, day),
         sex=parse_sex(text_of(elements.get(0x00100040))),
         identifier=text_of(elements.get(0x00100020)) or None,
+        birth_date=birth_before(birth, day),
     )
 
 

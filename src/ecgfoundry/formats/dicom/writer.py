@@ -12,7 +12,7 @@ import numpy as np
 from ecgfoundry.errors import MissingExtraError, UnsupportedVariantError
 from ecgfoundry.formats.common.capabilities import Capabilities
 from ecgfoundry.formats.common.document import filter_text
-from ecgfoundry.formats.common.subjects import parse_age
+from ecgfoundry.formats.common.subjects import believed_birth, parse_age
 from ecgfoundry.formats.common.writing import (
     MISSING,
     Writer,
@@ -138,7 +138,9 @@ def _channel(dataset: Any, lead: str, step: int, recording: Recording) -> Any:
 
 def _describe(data: Any, recording: Recording) -> None:
     subject, start = recording.subject, recording.start_time
-    data.PatientName, data.PatientBirthDate = "", ""
+    born = believed_birth(recording)
+    data.PatientName = ""
+    data.PatientBirthDate = f"{born:%Y%m%d}" if born else ""
     data.PatientID = _long_text(subject.identifier or "")
     data.PatientSex = {"female": "F", "male": "M"}.get(subject.sex or "", "")
     if subject.age is not None:
@@ -216,6 +218,7 @@ WRITER = Writer(
         leads=_labels,
         age=lambda age: parse_age(_age_text(age)),
         identifier=lambda text: _long_text(text) or None,
+        birth_date=True,
         device=_device_text,
     ),
     extra="formats",

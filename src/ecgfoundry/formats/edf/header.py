@@ -16,7 +16,7 @@ from pathlib import Path
 from ecgfoundry.errors import FormatError, LimitError, SamplingRateError, TruncatedFileError
 from ecgfoundry.formats.base import Limits
 from ecgfoundry.formats.common.multichannel import plain_text, require_size
-from ecgfoundry.formats.common.subjects import age_between, parse_sex
+from ecgfoundry.formats.common.subjects import age_between, birth_before, parse_sex
 from ecgfoundry.recording import Subject, check_sampling_rate
 
 __all__ = [
@@ -309,10 +309,12 @@ def _subject(patient: str, start: dt.datetime | None) -> Subject:
     """
     parts = [*patient.split(" "), "X", "X", "X"]
     born = _plus_date(parts[2])
+    day = start.date() if start else None
     return Subject(
-        age=age_between(born, start.date() if start else None),
+        age=age_between(born, day),
         sex=parse_sex(parts[1]),
         identifier=parts[0] if parts[0] not in ("", "X") else None,
+        birth_date=birth_before(born, day),
     )
 
 

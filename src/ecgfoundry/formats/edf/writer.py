@@ -7,6 +7,7 @@ program shows the smallest value.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +20,7 @@ from ecgfoundry.errors import UnsupportedVariantError
 from ecgfoundry.formats.common.capabilities import Capabilities, ascii_text, none_of_it
 from ecgfoundry.formats.common.channels import known_non_ecg_kind
 from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT, filter_text
+from ecgfoundry.formats.common.subjects import believed_birth
 from ecgfoundry.formats.common.writing import (
     MISSING,
     Writer,
@@ -301,13 +303,13 @@ def _header(
         year = "yy" if start.year > 2084 else f"{start.year % 100:02d}"
         date = f"{start.day:02d}.{start.month:02d}.{year}"
         clock = start.strftime("%H.%M.%S")
-        startdate = f"{start.day:02d}-{_MONTHS[start.month - 1]}-{start.year:04d}"
+        startdate = _plus_date(start)
     model = (
         _equipment(recording.device.get("equipment") or recording.device.get("model", "")) or "X"
     )
     fixed = (
         ("0", 8),
-        (f"{code} {sex} X X", 80),
+        (f"{code} {sex} {_plus_date(believed_birth(recording))} X", 80),
         (f"Startdate {startdate} X X {model}", 80),
         (date, 8),
         (clock, 8),
@@ -374,6 +376,11 @@ def _labels(leads: Sequence[str]) -> list[str]:
     return _distinct(leads, 12)  # behind "ECG "
 
 
+def _plus_date(day: dt.date | None) -> str:
+    """02-MAY-1951; X where it is not known."""
+    return "X" if day is None else f"{day.day:02d}-{_MONTHS[day.month - 1]}-{day.year:04d}"
+
+
 def _code(identifier: str) -> str | None:
     """Return an identifier as the patient field holds it; "X" alone would mean none."""
     code = "_".join(ascii_text(identifier).split())[:40]
@@ -403,6 +410,7 @@ WRITER = Writer(
         start=True,
         leads=_labels,
         age=none_of_it,  # there is a date of birth only
+        birth_date=True,
         identifier=_code,
         annotations=frozenset({"lead"}),
         other_channels=True,

@@ -13,6 +13,7 @@ from ecgfoundry.formats.common.document import age_in_years, filter_text
 from ecgfoundry.formats.common.measurements import stated_measurements
 from ecgfoundry.formats.common.moments import day_text
 from ecgfoundry.formats.common.multichannel import plain_text
+from ecgfoundry.formats.common.subjects import birth_before
 from ecgfoundry.recording import Subject
 
 __all__ = [
@@ -168,7 +169,7 @@ def qrs_locations(body: bytes, path: Path) -> Locations:
 def demographics(body: bytes) -> Demographics:
     """Return what the tags of section 1 say; a damaged tag ends the list.
 
-    Of the person, the identifier, the age and the sex are kept.
+    Of the person, everything but the name is kept.
     """
     tags: dict[int, bytes] = {}
     position = 0
@@ -190,6 +191,7 @@ def demographics(body: bytes) -> Demographics:
         age=_age(tags, day),
         sex={1: "male", 2: "female"}.get(tags.get(8, b"\0")[0] if tags.get(8) else 0),
         identifier=plain_text(tags.get(2, b"")) or None,
+        birth_date=birth_before(_date(tags.get(5, b"")), day),
     )
     device, mains = _device(tags)
     return Demographics(subject, start, device, mains, _stated_day(tags.get(25, b"")))

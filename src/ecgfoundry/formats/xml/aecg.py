@@ -25,13 +25,14 @@ from ecgfoundry.formats.common.document import (
     document_file,
     filter_text,
 )
-from ecgfoundry.formats.common.subjects import parse_sex
+from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.xml.aecg_annotations import aecg_annotations, aecg_measurements
 from ecgfoundry.formats.xml.times import (
     increment_rate,
     parse_hl7_date,
     parse_hl7_time,
     seconds_of,
+    states_day,
 )
 from ecgfoundry.formats.xml.xml_safe import (
     child_text,
@@ -276,7 +277,8 @@ def _subject(root: Element, day: dt.date | None) -> Subject:
     identifier = trial.find("id") if trial is not None else None
     gender = person.find("administrativeGenderCode") if person is not None else None
     birth_time = person.find("birthTime") if person is not None else None
-    birth = parse_hl7_date(birth_time.get("value") if birth_time is not None else None)
+    born = birth_time.get("value") if birth_time is not None else None
+    birth = parse_hl7_date(born)
     age_value = age_unit = ""
     for observation in root.iterfind("controlVariable/relatedObservation"):
         if _code(observation) in _AGE_CODES:
@@ -292,6 +294,7 @@ def _subject(root: Element, day: dt.date | None) -> Subject:
         ),
         sex=parse_sex(gender.get("code", "") if gender is not None else ""),
         identifier=(identifier.get("extension") if identifier is not None else None) or None,
+        birth_date=birth_before(birth, day) if states_day(born) else None,
     )
 
 

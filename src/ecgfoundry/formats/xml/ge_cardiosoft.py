@@ -22,7 +22,7 @@ from ecgfoundry.formats.common.document import (
     filter_text,
 )
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
-from ecgfoundry.formats.common.subjects import parse_sex
+from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.xml.xml_safe import (
     child_text,
     number,
@@ -154,15 +154,17 @@ def _subject(root: Element) -> Subject:
     person = root.find("PatientInfo")
     birth = None if person is None else _day(person.find("BirthDateTime"))
     age = person.find("Age") if person is not None else None
+    day = _day(root.find("ObservationDateTime"))
     return Subject(
         age=age_in_years(
             text_of(age),
             age.get("units") if age is not None else None,
             birth,
-            _day(root.find("ObservationDateTime")),
+            day,
         ),
         sex=parse_sex(child_text(person, "Gender")),
         identifier=child_text(person, "PID") or None,
+        birth_date=birth_before(birth, day),
     )
 
 

@@ -31,7 +31,7 @@ from ecgfoundry.formats.common.document import (
 )
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.common.moments import iso_moment
-from ecgfoundry.formats.common.subjects import parse_sex
+from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.xml.xml_safe import child_text, number, parse_xml, root_name
 from ecgfoundry.recording import Annotation, Subject
 
@@ -209,15 +209,19 @@ def _day(text: str) -> dt.date | None:
 
 def _subject(root: Element) -> Subject:
     patient = root.find("PatientDemographics")
+    birth = _day(child_text(patient, "DateofBirth"))
+    day = _day(child_text(root, "TestDemographics/AcquisitionDate"))
     return Subject(
         age=age_in_years(
             child_text(patient, "PatientAge"),
             child_text(patient, "AgeUnits"),
-            _day(child_text(patient, "DateofBirth")),
-            _day(child_text(root, "TestDemographics/AcquisitionDate")),
+            birth,
+            day,
         ),
         sex=parse_sex(child_text(patient, "Gender")),
         identifier=child_text(patient, "PatientID") or None,
+        # Without a day that can be read, nobody knows whether the month stands first here, too.
+        birth_date=None if day is None else birth_before(birth, day),
     )
 
 

@@ -27,7 +27,7 @@ from ecgfoundry.formats.common.document import (
 )
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.common.moments import day_of, iso_moment
-from ecgfoundry.formats.common.subjects import parse_sex
+from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.xml.xml_safe import number, parse_xml, root_name, text_of
 from ecgfoundry.recording import Subject
 
@@ -170,6 +170,7 @@ def _subject(root: Element) -> Subject:
         age=age_in_years(age, unit, birth, _day(root)),
         sex=parse_sex(sex) or parse_sex(sex[:1]),
         identifier=person.get("ID", "").strip() or None,
+        birth_date=birth_before(birth, _day(root)),
     )
 
 

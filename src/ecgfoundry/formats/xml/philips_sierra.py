@@ -30,7 +30,7 @@ from ecgfoundry.formats.common.measurements import (
     stated_measurements,
 )
 from ecgfoundry.formats.common.moments import day_of, iso_moment
-from ecgfoundry.formats.common.subjects import parse_sex
+from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.xml.philips_xli import decode_xli
 from ecgfoundry.formats.xml.xml_safe import (
     child_text,
@@ -255,6 +255,7 @@ def _subject(root: Element) -> Subject:
         age=age,
         sex=parse_sex(child_text(person, "sex")),
         identifier=child_text(person, "patientid", "MRN") or None,
+        birth_date=birth_before(birth, day),
     )
 
 

@@ -13,7 +13,14 @@ from xml.etree.ElementTree import Element
 from ecgfoundry.formats.common.moments import iso_moment
 from ecgfoundry.formats.xml.xml_safe import number
 
-__all__ = ["increment_rate", "milliseconds", "parse_hl7_date", "parse_hl7_time", "seconds_of"]
+__all__ = [
+    "increment_rate",
+    "milliseconds",
+    "parse_hl7_date",
+    "parse_hl7_time",
+    "seconds_of",
+    "states_day",
+]
 
 _TIME = re.compile(
     r"^(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:\.(\d{1,9}))?(?:([+-])(\d{2})(\d{2}))?$"
@@ -72,6 +79,14 @@ def parse_hl7_date(text: str | None) -> dt.date | None:
         return dt.date(int(year), int(month), int(day or 0) or 15)
     except ValueError:
         return None
+
+
+def states_day(text: str | None) -> bool:
+    """Return whether a date has its month and its day, so that nothing of it was put in."""
+    words = (text or "").strip()
+    iso, compact = _ISO_DATE.match(words), _TIME.match(words)
+    month, day = (iso[3], iso[4]) if iso else (compact[2], compact[3]) if compact else ("", "")
+    return int(month or 0) > 0 and int(day or 0) > 0
 
 
 def seconds_of(quantity: Element | None) -> float | None:

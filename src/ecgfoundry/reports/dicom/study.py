@@ -71,7 +71,7 @@ class DicomStudy:
         header.PatientName = report.patient.name or ""
         if report.patient.system:
             header.IssuerOfPatientID = report.patient.system
-        birth = report.patient.birth_date
+        birth = person.birth_date
         header.PatientBirthDate = birth.strftime("%Y%m%d") if birth else ""
         header.PatientSex = {"female": "F", "male": "M"}.get(person.sex or "", "")
         header.StudyInstanceUID = report.study.study_uid or uid_of(report, "study")

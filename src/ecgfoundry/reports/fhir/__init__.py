@@ -106,8 +106,8 @@ def _subject(report: ClinicalReport) -> tuple[Json | None, Json | None, Json]:
         names = [part for part in given.split("^") if part]
         name = {"family": printable(family)} | ({"given": names} if names else {})
         resource["name"] = [name]
-    if link.birth_date is not None:
-        resource["birthDate"] = link.birth_date.isoformat()
+    if person.birth_date is not None:
+        resource["birthDate"] = person.birth_date.isoformat()
     if len(resource) == 1:  # nothing that tells one person from another
         return None, None, {"type": "Patient", **shown} if shown else {}
     if person.sex in ("female", "male"):

@@ -79,6 +79,7 @@ function begin(source) {
 async function show(session) {
   await session.hold();
   session.about = await session.post("read", { samples: true });
+  session.subject = await session.whose();
   showRecording(session);
   const told = (share) => say(`Interpreting … ${Math.round(100 * share)} %`);
   say("Interpreting …");
@@ -96,9 +97,9 @@ function showRecording(session) {
   const { about } = session;
   by("recording").hidden = false;
   by("facts").textContent = facts(about);
-  showHead(by("recording-title"), by("source"), about);
+  showHead(by("recording-title"), by("source"), about, session.subject);
   showDeviceStatements(by("device-statements"), about);
-  printStamp(about);
+  printStamp(about, session.subject);
   trace.open(session, decodeSamples(about));
 }
 
@@ -249,7 +250,7 @@ function connect() {
   by("keep").addEventListener("click", keep);
   by("lit-clear").addEventListener("click", () => statements.unchoose());
   by("print").addEventListener("click", () => window.print());
-  window.addEventListener("beforeprint", () => printStamp(state.session?.about));
+  window.addEventListener("beforeprint", () => printStamp(state.session?.about, state.session?.subject));
   const again = () => { trace.draw(); comparison.draw(); };
   window.addEventListener("resize", again);
   for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", again);

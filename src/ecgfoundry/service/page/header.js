@@ -14,7 +14,9 @@ export function recordedAt(startTime) {
 }
 
 export function person(subject) {
-  return [subject.age === null ? "" : `${Number(subject.age.toFixed(1))} years`, subject.sex || ""].filter(Boolean).join(", ");
+  const born = subject.birth_date ? `born ${subject.birth_date}` : "";
+  const age = (subject.age ?? null) === null ? "" : `${Number(subject.age.toFixed(1))} years`;
+  return [born, age, subject.sex].filter(Boolean).join(", ");
 }
 
 export function facts(about) {
@@ -35,11 +37,18 @@ function deviceWords(device) {
   return [...first, ...rest].join(", ");
 }
 
-// Fields a reader looks for; what the file does not hold is said to be missing.
-export function showHead(title, list, about) {
-  title.textContent = about.subject.identifier || "No identifier in the file";
+// "Weber, Anna · 4711"; the name is that of the request or the worklist: no reader of files keeps one.
+export function whoIs(subject) {
+  const name = (subject.name ?? "").split("^").filter(Boolean).slice(0, 2).join(", ");
+  return [name, subject.identifier].filter(Boolean).join(" · ");
+}
+
+// Fields a reader looks for; what is not known is said to be missing. ``subject``: of the file, with
+// what the request or the worklist has said.
+export function showHead(title, list, about, subject) {
+  title.textContent = whoIs(subject) || "No identifier in the file";
   const fields = [
-    ["Age, sex", person(about.subject) || "not stated"],
+    ["Person", person(subject) || "not stated"],
     ["Recorded", recordedAt(about.start_time) || "not stated"],
     ["Device", deviceWords(about.device) || "not stated"],
     ["Filters of the device", filtersStated(about)],
@@ -80,9 +89,9 @@ export function showMeasurements(box, rows) {
 
 // A warning where two recordings say that they are of two people; "" otherwise.
 export function differentPeople(now, before) {
-  const differ = ["identifier", "sex"].filter((key) =>
+  const differ = ["identifier", "birth_date", "sex"].filter((key) =>
     now.subject[key] && before.subject[key] && now.subject[key] !== before.subject[key]);
   if (!differ.length) return "";
-  const words = differ.map((key) => `${key} ${before.subject[key]} and ${now.subject[key]}`).join(", ");
+  const words = differ.map((key) => `${key.replace("_", " ")} ${before.subject[key]} and ${now.subject[key]}`).join(", ");
   return `These two recordings seem to be of different people: ${words}.`;
 }

@@ -3,13 +3,15 @@
 // Boxes of the margin repeat by themselves. Their text is put into a style sheet of its own, because
 // nothing else reaches them.
 
+import { whoIs } from "./header.js";
+
 const sheet = new CSSStyleSheet();
 document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
 
 const quoted = (text) => `"${text.replace(/[\\"]/g, "\\$&").replace(/[\n\r\f]/g, " ")}"`;
 
-export function printStamp(about, now = new Date()) {
-  const who = `Identifier ${about?.subject.identifier || "not stated"}`;
+export function printStamp(about, subject, now = new Date()) {
+  const who = [whoIs(subject ?? {}) || "Identifier not stated", subject?.birth_date ? `born ${subject.birth_date}` : ""].filter(Boolean).join(", ");
   const minute = new Date(now.getTime() - 60000 * now.getTimezoneOffset()).toISOString().slice(0, 16).replace("T", " ");
   const zone = -now.getTimezoneOffset();
   const offset = `UTC${zone < 0 ? "-" : "+"}${String(Math.floor(Math.abs(zone) / 60)).padStart(2, "0")}:${String(Math.abs(zone) % 60).padStart(2, "0")}`;

@@ -7,7 +7,7 @@ const LONG_S = 600; // from here on an answer may take longer than a request: a 
 export class Session {
   // ``files`` of this computer, or ``kept``: the name of a recording that the service keeps.
   constructor({ files = null, kept = null, stated = {}, lead = "", model = "" }) {
-    Object.assign(this, { files, kept, stated, lead, model, recording: kept, turn: new Turn(), about: null });
+    Object.assign(this, { files, kept, stated, lead, model, recording: kept, turn: new Turn(), about: null, subject: null });
   }
 
   // Nobody asks about it any more. What is held for the page is let go; what is kept stays.
@@ -27,6 +27,13 @@ export class Session {
 
   sent() {
     return this.recording ? { query: { recording: this.recording } } : { files: this.files };
+  }
+
+  // Whose it is: of a kept one, with what the request or the worklist has said.
+  async whose() {
+    if (!this.kept) return this.about.subject;
+    const { subject } = await getJson(`/v1/recordings/${this.kept}`, { turn: this.turn });
+    return { ...this.about.subject, ...subject };
   }
 
   // Ask something about the recording, with what was stated when it was opened.

@@ -2,7 +2,7 @@
 
 import { Superseded, Turn, getJson } from "./api.js";
 import { addRow, by, element, table } from "./dom.js";
-import { person, recordedAt } from "./header.js";
+import { person, recordedAt, whoIs } from "./header.js";
 
 const PAGE = 50;
 export const DECISIONS = { confirmed: "confirmed", edited: "edited", rejected: "rejected" };
@@ -77,10 +77,9 @@ export class Worklist {
   }
 
   add(entry) {
-    const link = element("a", entry.subject?.identifier || entry.file || entry.recording.slice(0, 8));
+    const link = element("a", whoIs(entry.subject ?? {}) || entry.file || entry.recording.slice(0, 8));
     link.href = `#recording/${entry.recording}`;
-    const about = { age: null, sex: null, ...entry.subject };
-    addRow(this.table, [link, element("span", [person(about), entry.subject?.identifier ? entry.file : ""].filter(Boolean).join(" · "), "means")], [
+    addRow(this.table, [link, element("span", [person(entry.subject ?? {}), entry.subject?.identifier ? entry.file : ""].filter(Boolean).join(" · "), "means")], [
       [recordedAt(entry.taken) || "not stated"],
       [[entry.device?.manufacturer, entry.device?.model].filter(Boolean).join(" ") || "not stated"],
       [entry.state === "damaged" ? "the files are damaged" : answerWords(entry.answer)],

@@ -144,7 +144,12 @@ def identity_in_file(path: Path, options: ReadOptions) -> tuple[Identity, str]:
         return _identity(study), str(study.header.get("StudyDate", "") or "")
     recording = read_excerpt(path, options)
     start = recording.start_time
-    known = Identity(recording.subject.identifier, sex=recording.subject.sex)
+    person = recording.subject
+    known = Identity(
+        person.identifier,
+        birth_date=person.birth_date.strftime("%Y%m%d") if person.birth_date else None,
+        sex=person.sex,
+    )
     return known, start.strftime("%Y%m%d") if start else ""
 
 
