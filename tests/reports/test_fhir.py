@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import datetime as dt
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -313,6 +314,27 @@ def test_a_person_that_the_receiver_knows() -> None:
     assert entry["request"]["ifNoneExist"] == condition
     (report,) = check(document)["DiagnosticReport"]
     assert report["subject"]["reference"] == entry["fullUrl"]
+
+
+@pytest.mark.parametrize(
+    ("link", "born"),
+    [
+        (PatientLink(), "1971-01-23"),
+        (PatientLink(identifier="642341"), "1971-01-23"),
+        (PatientLink(birth_date=dt.date(1971, 1, 24)), "1971-01-24"),
+        (PatientLink(identifier="7"), None),  # the file may be somebody else's
+        (PatientLink(identifier="7", birth_date=dt.date(1960, 2, 3)), "1960-02-03"),
+    ],
+)
+def test_the_date_of_birth_in_the_file(fixtures: Path, link: PatientLink, born: str | None) -> None:
+    """(0010,0030) of a real export of a Mortara device."""
+    pytest.importorskip("pydicom", reason="the extra 'formats' is not installed")
+    recording = ecgfoundry.read(fixtures / "dicom" / "waveform_ecg.dcm")
+    document = bundle(interpretation(), recording=recording, patient=link)
+    (report,) = check(document)["DiagnosticReport"]
+    (person,) = report["contained"]
+    assert person.get("birthDate") == born
+    assert person["identifier"] == [{"value": link.identifier or "642341"}]
 
 
 def test_a_zone_that_somebody_knows_completes_the_start() -> None:

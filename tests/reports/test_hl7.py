@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,13 @@ def test_a_whole_report() -> None:
     assert message == to_oru(
         report, Hl7Parties(receiving_application="EHR", receiving_facility="KH")
     )
+
+
+def test_the_date_of_birth_in_the_file(fixtures: Path) -> None:
+    pytest.importorskip("pydicom", reason="the extra 'formats' is not installed")
+    recording = ecgfoundry.read(fixtures / "dicom" / "waveform_ecg.dcm")
+    (pid,) = segments(to_oru(ClinicalReport(answer(), NOW, recording=recording)), "PID")
+    assert pid[3] == "642341^^^^MR" and pid[7:9] == ["19710123", "F"]
 
 
 def test_what_could_not_be_measured_has_no_value() -> None:

@@ -238,6 +238,22 @@ def test_logs_hold_no_name(service: TestClient, caplog: pytest.LogCaptureFixture
     assert "Jane" not in caplog.text
 
 
+def test_no_log_holds_who_the_person_is(
+    service: TestClient, fixtures: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("pydicom", reason="the extra 'formats' is not installed")
+    content = (fixtures / "dicom" / "waveform_ecg.dcm").read_bytes()
+    with caplog.at_level("DEBUG"):
+        answer = service.post("/v1/read", files=[("file", ("x.dcm", content))])
+        service.post(
+            "/v1/diagnose", params={"format": "fhir"}, files=[("file", ("x.dcm", content))]
+        )
+    assert answer.json()["subject"]["birth_date"] == "1971-01-23"
+    assert "diagnose" in caplog.text
+    for word in ("1971-01-23", "19710123", "642341"):
+        assert word not in caplog.text + service.get("/metrics").text
+
+
 def test_a_parameter_that_does_not_exist_is_refused_with_what_was_meant(
     service: TestClient,
 ) -> None:

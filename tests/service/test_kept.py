@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import os
 import signal
@@ -30,6 +31,7 @@ from ecgfoundry.service import kept as kept_module
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.blobs import BlobStore
 from ecgfoundry.service.database.connection import Database, sqlite_url
+from ecgfoundry.service.database.tables import Recording
 from ecgfoundry.service.kept import KeptRecordings
 from ecgfoundry.service.problems import ProblemError
 from ecgfoundry.service.retention import remove_unneeded
@@ -67,6 +69,32 @@ def test_a_recording_is_kept_under_a_random_name(service: TestClient) -> None:
     for no_name in ("../../etc/passwd", "..", "a" * 32, "A" * 32):
         asked = service.post("/v1/diagnose", params={"recording": no_name})
         assert asked.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("identity", "subject"),
+    [
+        (None, ("642341", None, "1971-01-23")),
+        ({"patient": "642341"}, ("642341", None, "1971-01-23")),
+        # Another number than the file's: the date of birth in the file is not told with it.
+        ({"patient": "4711"}, ("4711", None, None)),
+        (
+            {"patient": "4711", "name": "Roe^Jane", "birth_date": "19420102"},
+            ("4711", "Roe^Jane", "1942-01-02"),
+        ),
+    ],
+)
+def test_whose_a_kept_recording_is(
+    kept: KeptRecordings, identity: dict[str, str] | None, subject: tuple[str | None, ...]
+) -> None:
+    stated = {"identifier": "642341", "birth_date": "1971-01-23", "age": 42.0, "sex": "female"}
+    row = Recording(
+        id="a" * 32, name="x.dcm", source="dicom", content="0" * 64, bytes=1, files=[],
+        created_at=dt.datetime(2026, 1, 2, tzinfo=dt.UTC), about={"subject": stated},
+        identity=identity,
+    )  # fmt: skip
+    told = kept.entry(row, None)["subject"]
+    assert tuple(told.get(key) for key in ("identifier", "name", "birth_date")) == subject
 
 
 @pytest.fixture

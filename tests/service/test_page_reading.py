@@ -45,8 +45,8 @@ def test_whose_ecg_it_is_and_what_its_device_stated(page: Any) -> None:
         assert page.locator("#recording-title").inner_text() == "642341"
         assert page.locator("#review-state").inner_text() == "Unconfirmed"
         assert page.locator("#source").inner_text().splitlines() == [
-            "Age, sex",
-            "42 years, female",
+            "Person",
+            "born 1971-01-23, 42 years, female",
             "Recorded",
             "2013-01-25 10:59:19 (time zone not stated)",
             "Device",

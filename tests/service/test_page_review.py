@@ -76,7 +76,7 @@ def test_the_worklist_finds_and_opens(page: Any) -> None:
     page.locator("#worklist-status:has-text('1 recording')").wait_for()
     row = page.locator("#worklist-table tbody tr").inner_text()
     assert "642341" in row
-    assert "42 years, female" in row
+    assert "born 1971-01-23, 42 years, female" in row
     assert "2013-01-25 10:59:19" in row
     assert "open" in row
     picture(page, "page-worklist", height=300)
@@ -89,6 +89,21 @@ def test_the_worklist_finds_and_opens(page: Any) -> None:
     page.locator("#worklist-review").select_option("done")
     page.locator("#worklist-status:has-text('1 recording')").wait_for()
     assert "confirmed" in page.locator("#worklist-table tbody tr").first.inner_text()
+
+
+def test_whose_ecg_it_is_as_the_request_has_said(page: Any, address: str, tmp_path: Path) -> None:
+    """The date of birth in a file with another number is not told beside this one."""
+    content = (FIXTURES / "dicom" / "waveform_ecg.dcm").read_bytes()
+    file = {"name": "x.dcm", "mimeType": "application/dicom", "buffer": content}
+    kept = page.request.post(f"{address}/v1/recordings?patient=4711", multipart={"file": file})
+    page.goto(f"{address}/#recording/{kept.json()['recording']}")
+    wait_done(page)
+    assert page.locator("#recording-title").inner_text() == "4711"
+    assert page.locator("#source dd").first.inner_text() == "42 years, female"
+    path = tmp_path / "x.pdf"
+    page.pdf(path=path)
+    pdfium = pytest.importorskip("pypdfium2")
+    assert "4711 · x.dcm" in pdfium.PdfDocument(path)[0].get_textpage().get_text_range()
 
 
 def test_the_back_button_never_mixes_two_people(page: Any, tmp_path: Path) -> None:

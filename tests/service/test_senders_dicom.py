@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from tests.hospital_peers import Orthanc, free_port, orthanc, peer
 import ecgfoundry
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.writers import write
+from ecgfoundry.recording import Subject
 from ecgfoundry.reports.clinical import ClinicalReport, PatientLink, StudyLink, report_on_file
 from ecgfoundry.reports.dicom import DicomStudy, encapsulated_pdf, report_sr
 from ecgfoundry.samples import sample_path
+from ecgfoundry.service.identity import Identity
+from ecgfoundry.service.senders.documents import identity_in_file
 from ecgfoundry.service.senders.errors import DeliveryError
 
 pydicom = pytest.importorskip("pydicom")
@@ -102,6 +106,7 @@ def test_pdf_and_sr_stand_in_the_study_of_the_source(
         '(122732,DCM,"Fridericia QTc Algorithm")',
         '(427084000,SCT,"Electrocardiogram: sinus tachycardia")',
         "ST level at J in V4, criterion <= -0.05",
+        '(122148,DCM,"Lead ID")=(2:62,MDC,"aVR, augmented voltage, right")',
         "Automatic and unconfirmed",
     ):
         assert words in text, words
@@ -139,6 +144,52 @@ def test_a_source_that_is_no_dicom_object_has_a_study_of_its_own(report: Clinica
     assert data.SOPInstanceUID == report_sr(own, study).SOPInstanceUID
     assert (data.ContentDate, data.ContentTime) == ("20261121", "083000")
     assert data.TimezoneOffsetFromUTC == "+0000"
+
+
+def test_the_date_of_birth_in_a_file_that_is_no_dicom_object(
+    report: ClinicalReport, tmp_path: Path
+) -> None:
+    person = Subject(60.0, "male", "77", dt.date(1950, 1, 2))
+    recording = replace(ecgfoundry.read("sample:single-lead"), subject=person)
+    own = ClinicalReport(report.interpretation, NOW, recording)
+    data = encapsulated_pdf(replace(own, pdf=b"%PDF-1.7 x"), DicomStudy.of_report(own))
+    assert (data.PatientID, data.PatientBirthDate, data.PatientSex) == ("77", "19500102", "M")
+    path = tmp_path / "x.edf"
+    recording.write(path)
+    known, _ = identity_in_file(path, ReadOptions())
+    assert known == Identity("77", birth_date="19500102", sex="male")
+
+
+def test_measurements_of_each_lead(report: ClinicalReport) -> None:
+    """TID 3714: the numbers of the answer under the codes of CID 3001, 3687 and 3688."""
+    own = ClinicalReport(report.interpretation, NOW)
+    tables = {
+        table.ContentSequence[0].ConceptCodeSequence[0].CodeMeaning: {
+            item.ConceptNameCodeSequence[0].CodeValue: (
+                float(item.MeasuredValueSequence[0].NumericValue),
+                item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue,
+            )
+            for item in table.ContentSequence[1:]
+        }
+        for table in _items(report_sr(own, DicomStudy.of_report(own)), "122159")
+    }
+    assert len(tables) == 12
+    measured = report.interpretation.measurements
+    assert measured is not None
+    for name, lead, code, field in (
+        ("Lead V1", "V1", "2:12800", "r_mv"), ("Lead V1", "V1", "2:13568", "s_mv"),
+        ("Lead V1", "V1", "2:1024", "st_j_mv"), ("Lead V1", "V1", "2:1280", "p_mv"),
+        ("aVR, augmented voltage, right", "aVR", "2:1536", "p_mv"),  # below zero: the minimum
+    ):  # fmt: skip
+        value = getattr(measured.leads[lead], field)
+        assert tables[name][code] == (pytest.approx(value, abs=5e-5), "mV")
+    assert tables["Lead V1"]["2:12032"] == (measured.leads["V1"].s_ms, "ms")
+    assert "2:1792" not in tables["Lead V1"]  # no Q there
+    # A file whose amplitudes are no mV has durations alone.
+    unknown = replace(report.interpretation, measurements=replace(measured, calibrated=False))
+    bare = ClinicalReport(unknown, NOW)
+    assert not _items(report_sr(bare, DicomStudy.of_report(bare)), "2:12800")
+    assert _items(report_sr(bare, DicomStudy.of_report(bare)), "2:7936")
 
 
 def test_a_measurement_that_could_not_be_made_has_no_number() -> None:

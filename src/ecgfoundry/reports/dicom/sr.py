@@ -1,7 +1,8 @@
 """The report as structured data: a Comprehensive SR by TID 3700 "ECG Report" of DICOM PS3.16.
 
 The tree: the waveform that was read (TID 3708), global measurements (TID 3713, with the MDC codes
-of CID 3227 to 3229 and 3689), statements (TID 3717) and a summary (TID 3719). A statement is
+of CID 3227 to 3229 and 3689), those of each lead (TID 3714), statements (TID 3717) and a summary
+(TID 3719). A statement is
 inferred from the values that its criteria compared. A measurement that could not be made has no
 value and says so (CID 42 "Measurement failure").
 
@@ -23,7 +24,14 @@ from ecgfoundry.reports.dicom.study import DicomStudy, coded, new_object, requir
 from ecgfoundry.reports.prose import in_words, measurement_in_words
 from ecgfoundry.reports.reviewed import Review
 from ecgfoundry.reports.wording import printable
-from ecgfoundry.vocabularies.terminology import MeasurementCodes, snomed_coding, ucum_unit
+from ecgfoundry.vocabularies.terminology import (
+    LeadCodes,
+    MeasurementCodes,
+    lead_codes,
+    lead_measurement_codes,
+    snomed_coding,
+    ucum_unit,
+)
 
 __all__ = ["report_sr"]
 
@@ -135,7 +143,7 @@ def _sections(report: ClinicalReport, study: DicomStudy) -> list[Any]:
     if measured and not (report.review is not None and report.review.rejects):
         table = _container("CONTAINS", ("122158", "DCM", "ECG Global Measurements"), measured)
         quantities = ("122144", "DCM", "Quantitative Analysis")
-        sections.append(_container("CONTAINS", quantities, [table]))
+        sections.append(_container("CONTAINS", quantities, [table, *_leads(report)]))
     found = _stated(report) if report.review is None else _read(report)
     if found:
         sections.append(_container("CONTAINS", ("122145", "DCM", "Qualitative Analysis"), found))
@@ -177,6 +185,35 @@ def _characteristics(report: ClinicalReport) -> list[Any]:
         sex = (letter, "DCM", person.sex.capitalize())
         result.append(_code("CONTAINS", ("121032", "DCM", "Subject Sex"), sex))
     return result
+
+
+def _leads(report: ClinicalReport) -> list[Any]:
+    """Return what was measured in each lead; what is not there has no item."""
+    measurements = report.interpretation.measurements
+    result: list[Any] = []
+    if measurements is None:
+        return result
+    told = [one for one in lead_measurement_codes() if measurements.calibrated or one.ucum != "mV"]
+    for lead, code in lead_codes().items():
+        values = measurements.leads.get(lead)
+        numbers = [
+            _lead_number(one, value)
+            for one in told
+            if values is not None and (value := getattr(values, one.name)) is not None
+        ]
+        if numbers:
+            which = ("122148", "DCM", "Lead ID")
+            named = _code("HAS CONCEPT MOD", which, (code.code, "MDC", code.display))
+            name = ("122159", "DCM", "ECG Lead Measurements")
+            result.append(_container("CONTAINS", name, [named, *numbers]))
+    return result
+
+
+def _lead_number(codes: LeadCodes, value: float) -> Any:
+    coding = codes.below if value < 0 else codes.above
+    item = _item("CONTAINS", "NUM", (coding.code, "MDC", coding.display))
+    item.MeasuredValueSequence = [_measured(round(value, 4), (codes.ucum, codes.ucum))]
+    return item
 
 
 def _number(codes: MeasurementCodes, value: Value) -> Any:

@@ -1,6 +1,7 @@
 """Codes with the terminologies' own words, for what is sent to other systems.
 
-One table for measurements (LOINC, UCUM, MDC) and one for statements (SNOMED CT). FHIR, HL7 v2 and
+Tables for measurements (LOINC, UCUM, MDC), those of one lead and the leads (MDC), and statements
+(SNOMED CT). FHIR, HL7 v2 and
 DICOM reports take their codes from here and from nowhere else.
 """
 
@@ -12,7 +13,16 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["Coding", "MeasurementCodes", "measurement_codes", "snomed_coding", "ucum_unit"]
+__all__ = [
+    "Coding",
+    "LeadCodes",
+    "MeasurementCodes",
+    "lead_codes",
+    "lead_measurement_codes",
+    "measurement_codes",
+    "snomed_coding",
+    "ucum_unit",
+]
 
 _UCUM = {
     "/min": "/min",
@@ -82,6 +92,40 @@ def measurement_codes() -> Mapping[str, MeasurementCodes]:
             Coding("MDC", row["mdc"], row["mdc_meaning"]),
         )
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class LeadCodes:
+    """How DICOM names what is measured in one lead; ``below``: of a value below zero."""
+
+    name: str
+    ucum: str
+    above: Coding
+    below: Coding
+
+
+@cache
+def lead_measurement_codes() -> tuple[LeadCodes, ...]:
+    """Return those of :data:`ecgfoundry.measurements.values.LEAD_VALUES` that DICOM has."""
+    return tuple(
+        LeadCodes(
+            row["name"],
+            row["ucum"],
+            Coding("MDC", row["mdc"], row["mdc_meaning"]),
+            Coding(
+                "MDC", row["below_mdc"] or row["mdc"], row["below_meaning"] or row["mdc_meaning"]
+            ),
+        )
+        for row in _rows("lead-measurements.csv")
+    )
+
+
+@cache
+def lead_codes() -> Mapping[str, Coding]:
+    """Return the codes of the standard leads, by our names."""
+    return {
+        row["lead"]: Coding("MDC", row["mdc"], row["mdc_meaning"]) for row in _rows("leads.csv")
+    }
 
 
 def snomed_coding(code: str | None) -> Coding | None:
