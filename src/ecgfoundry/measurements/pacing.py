@@ -5,6 +5,9 @@ is over within 30 ms: no wave of the heart does that. A low-pass filter or a low
 widens and lowers it until it cannot be told; then nothing is found, which does not mean that no
 pacemaker is at work. Many devices remove spikes and draw marks in their place, which look alike. A
 steep filter makes a tall one ring: it swings to both sides for some samples before and after.
+
+The warning ``pacemaker-spikes`` of the gate (:mod:`ecgfoundry.signals.quality`) counts spikes in
+each lead by itself and does not place them; why there are two stands there.
 """
 
 from __future__ import annotations

@@ -47,6 +47,10 @@ MAINS_SHARE_WARNING = 0.15  # of the power above 0.5 Hz that lies within 1 Hz of
 WANDER_SHARE_WARNING = 0.6  # of all power that lies below 0.5 Hz
 DISAGREE = "leads-disagree"
 DISAGREEMENT_WARNING = 0.35  # see ecgfoundry.leads.limb_disagreement
+# Spikes are counted here in each lead by itself, in one lead too, in the pass that measures it, to
+# warn whoever reads findings. ``ecgfoundry.measurements.pacing.find_spikes`` says where they begin
+# and end, for measuring without them: it needs the same moment in two leads and a level before, and
+# knows spikes that ring.
 PACER_MINIMUM_RATE_HZ = 400.0  # below it a 0.5-ms spike is not seen reliably
 PACER_SPIKE_MV = 0.25
 PACER_SPIKE_SHARE = 0.25  # of the lead's amplitude: notches of tall complexes are smaller
