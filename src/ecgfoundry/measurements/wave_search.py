@@ -49,8 +49,10 @@ def cut(
     span_s: tuple[float, float] = (BEFORE_S, AFTER_S),
 ) -> Windows:
     """Cut (leads, samples) into a piece around every beat; beyond an end its value is repeated."""
-    pieces = (cut_rows(rows, beats, rate, span_s) for rows in (x, slope))
-    return Windows(*pieces, round(span_s[0] * rate), rate)
+    zero = round(span_s[0] * rate)
+    return Windows(
+        cut_rows(x, beats, rate, span_s), cut_rows(slope, beats, rate, span_s), zero, rate
+    )
 
 
 def cut_rows(
