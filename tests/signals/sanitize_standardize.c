@@ -1,7 +1,9 @@
 /* Random jobs for the kernels, to be run under -fsanitize=address,undefined: every array has exactly
  * the size that the interface promises. Prints the number of jobs. */
+#include "filters.h"
 #include "quality.h"
 #include "standardize.h"
+#include "waves.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,6 +13,10 @@
 int ecgfoundry_standardize(const ecgfoundry_job *, int);
 int ecgfoundry_quality(const ecgfoundry_quality_job *, int);
 int ecgfoundry_limb(const ecgfoundry_limb_job *, int);
+int ecgfoundry_sections(const ecgfoundry_sections_job *, int);
+int ecgfoundry_correlate(const ecgfoundry_correlate_job *, int);
+int ecgfoundry_medians(const ecgfoundry_medians_job *, int);
+int ecgfoundry_waves(const ecgfoundry_waves_job *, int);
 int ecgfoundry_instructions(void);
 
 /* The quality gate on the same rows: figures of all, and the last leads against the first two. */
@@ -35,6 +41,42 @@ static unsigned state = 1;
 static unsigned draw(unsigned below) {
     state = state * 1664525u + 1013904223u;
     return (state >> 8) % below;
+}
+
+static double *numbers(int64_t count, double middle, double spread) {
+    double *x = malloc(sizeof(double) * (size_t)(count ? count : 1));
+    for (int64_t i = 0; i < count; i++)
+        x[i] = middle + spread * ((double)draw(2001) - 1000.0) / 1000.0;
+    return x;
+}
+
+/* Filters and medians of rows, and the search for waves; refusals are answers, too. */
+static void rows_and_waves(int instructions) {
+    const int64_t rows = 1 + draw(14), samples = 1 + draw(300), sections = draw(6);
+    double *x = numbers(rows * samples, 0.0, 1.0), *y = numbers(rows * samples, 0.0, 1.0);
+    double *section = numbers(6 * sections, 0.0, 0.4), *steady = numbers(2 * sections, 0.0, 1.0);
+    const ecgfoundry_sections_job both = {x, y, section, steady, rows, samples, draw(320), sections};
+    if (ecgfoundry_sections(&both, instructions) == 1) exit(1);
+    const int64_t reach = draw(40);
+    double *weight = numbers(2 * reach + 1, 0.0, 1.0);
+    const ecgfoundry_correlate_job pass = {x, y, weight, rows, samples, reach, draw(2) ? 1 : -1};
+    if (ecgfoundry_correlate(&pass, instructions) == 1) exit(1);
+    const ecgfoundry_medians_job middle = {x, y, 1, rows, samples};
+    if (ecgfoundry_medians(&middle, instructions) == 1) exit(1);
+    const int64_t leads = 1 + draw(4), beats = 1 + draw(4), width = 1 + draw(200);
+    const int64_t low = draw(20), high = draw(4) ? width : low + draw(30), cells = leads * beats;
+    double *piece = numbers(cells * width, 0.0, 1.0), *slope = numbers(cells * width, 0.0, 1.0);
+    double *first = numbers(cells, 10.0, 40.0), *last = numbers(cells, 100.0, 120.0);
+    double *least = numbers(cells, 0.0, 0.1), *usual = numbers(beats * width, 0.5, 0.5);
+    double *found = numbers(3 * cells, 0.0, 0.0);
+    const ecgfoundry_waves_job wave = {
+        piece, slope, first, last, least, draw(2) ? usual : NULL,
+        found, found + cells, found + 2 * cells, leads, beats, width, low, high, 1 + draw(40),
+        8.0, 15.0, 25.0, 25.0, 0.4, 0.5, draw(2) ? 40.0 : -1.0, 0.45, 0.5};
+    if (ecgfoundry_waves(&wave, instructions) == 1) exit(1);
+    double *all[] = {x,     y,     section, steady, weight, piece, slope,
+                     first, last,  least,   usual,  found};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
 }
 
 int main(void) {
@@ -107,6 +149,7 @@ int main(void) {
             if (ecgfoundry_standardize(&job, set) != 0) return 1;
         for (int set = 0; windows && dtype < 2 && set <= ecgfoundry_instructions(); set++)
             judge(input, windows * leads, samples, stride, dtype, (int)draw(4), set);
+        for (int set = 0; set <= ecgfoundry_instructions(); set++) rows_and_waves(set);
         job.median_half = 40000; /* more than 16 bits of ranks: refused, not computed */
         if (ecgfoundry_standardize(&job, 0) != 2) return 1;
         free(input);

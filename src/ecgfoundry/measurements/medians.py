@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -51,7 +53,7 @@ def median_of_rows(values: Float64, axis: int = -1) -> Float64:
     return middle if rows.shape[-1] % 2 else (rows[..., :half].max(axis=-1) + middle) / 2.0
 
 
-def quantile_of_rows(values: NDArray[np.floating], share: float) -> NDArray[np.floating]:
+def quantile_of_rows(values: NDArray[np.floating], share: float) -> NDArray[Any]:
     """Return a quantile of each row, linear between its neighbours, as ``numpy.quantile`` does.
 
     Parameters
@@ -73,4 +75,5 @@ def quantile_of_rows(values: NDArray[np.floating], share: float) -> NDArray[np.f
     ordered = np.partition(values, (low, high), axis=1)
     below, above, part = ordered[:, low], ordered[:, high], values.dtype.type(place - low)
     apart = above - below
-    return above - apart * (1 - part) if part >= 0.5 else below + apart * part
+    result: NDArray[Any] = above - apart * (1 - part) if part >= 0.5 else below + apart * part
+    return result

@@ -49,11 +49,9 @@ def cut(
     span_s: tuple[float, float] = (BEFORE_S, AFTER_S),
 ) -> Windows:
     """Cut (leads, samples) into a piece around every beat; beyond an end its value is repeated."""
+    zero = round(span_s[0] * rate)
     return Windows(
-        cut_rows(x, beats, rate, span_s),
-        cut_rows(slope, beats, rate, span_s),
-        round(span_s[0] * rate),
-        rate,
+        cut_rows(x, beats, rate, span_s), cut_rows(slope, beats, rate, span_s), zero, rate
     )
 
 

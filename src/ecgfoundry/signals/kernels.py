@@ -53,7 +53,8 @@ def filter_both_ways(sos: Float64, steady: Float64, rows: Float64, pad: int) -> 
     samples = rows.shape[-1]
     if native.library() is None or rows.size == 0:
         return None
-    rows, sos, steady = map(np.ascontiguousarray, (rows, sos, steady))
+    rows, steady = np.ascontiguousarray(rows), np.ascontiguousarray(steady)
+    sos = np.ascontiguousarray(sos)
     result = np.empty_like(rows)
     job = _SectionsJob(
         rows.ctypes.data, result.ctypes.data, sos.ctypes.data, steady.ctypes.data,
