@@ -11,7 +11,11 @@ from cyclopts import App, Parameter
 from ecgfoundry.cli.saying import line, note, print_json, progress
 from ecgfoundry.cli.settings import command_with_settings
 from ecgfoundry.cli.vocabulary import Json, JsonResult, Model, OptionalOutput, Output
-from ecgfoundry.labs.settings import LaboratoryReportSettings, LaboratorySettings
+from ecgfoundry.labs.settings import (
+    LaboratoryReportSettings,
+    LaboratorySettings,
+    TenMinuteSettings,
+)
 
 if TYPE_CHECKING:
     from ecgfoundry.labs.estimates import LaboratoryAnswer
@@ -222,6 +226,54 @@ def report(
         return
     words = "SYNTHETIC data: " if synthetic else ""
     print(f"{words}{len(own)} targets, visits: {bands}; see {output / 'report.html'}")
+
+
+@app.command(name="ten-minutes")
+@command_with_settings(TenMinuteSettings)
+def ten_minutes_command(
+    folder: Path,
+    *,
+    output: Output,
+    model: Model = "rhythm-single-lead",
+    pulse_model: str | None = None,
+    target: Annotated[list[str] | None, Parameter(negative="")] = None,
+    json: JsonResult = False,
+    settings: TenMinuteSettings,
+) -> None:
+    """Compare what ECG, pulse (Pleth) and both say, on ten minutes of each visit of MC-MED.
+
+    A frozen network averaged over the windows, hand-crafted features, and both; ridge or logistic
+    regression on top; the chronological split (SignalMC-MED). An interrupted run goes on when the
+    same command is given again.
+
+    Parameters
+    ----------
+    folder
+        Of MC-MED: tables, and waveforms of lead II and Pleth.
+    output
+        Folder for table.md, ten-minutes.csv and ten-minutes.json.
+    model
+        A bundle that reads lead II alone; nothing of it is trained.
+    pulse_model
+        A one-lead bundle for the pulse; default: the same.
+    target
+        Only these targets, such as "potassium high".
+    """
+    from ecgfoundry.labs.ten_minutes import table, ten_minutes
+
+    with progress("Measuring") as bar:
+        found = ten_minutes(
+            folder, output, model=model, pulse_model=pulse_model, targets=target,
+            settings=settings, progress=lambda step, done, total: bar.update(done, total, step),
+        )  # fmt: skip
+    if json:
+        print_json({
+            "output": output, "visits": found.visits, "left_out": found.left_out,
+            "targets": len({row.target for row in found.rows}), "bands": found.bands(),
+            "synthetic": found.synthetic,
+        })  # fmt: skip
+        return
+    print(table(found), end="")
 
 
 @app.command

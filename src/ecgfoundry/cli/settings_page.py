@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from typing import Any, get_args, get_origin
 
-from ecgfoundry.labs.settings import LaboratoryReportSettings, LaboratorySettings
+from ecgfoundry.labs.settings import (
+    LaboratoryReportSettings,
+    LaboratorySettings,
+    TenMinuteSettings,
+)
 from ecgfoundry.training.settings import FinetuneSettings, Leaf, PretrainSettings, Settings
 
 __all__ = ["settings_page"]
@@ -38,6 +42,7 @@ _COMMANDS: dict[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "labs train": LaboratorySettings,
     "labs report": LaboratoryReportSettings,
+    "labs ten-minutes": TenMinuteSettings,
 }
 
 

@@ -24,10 +24,13 @@ class ShareOptions:
         Of the split train.
     test_share
         Of the split test.
+    pulse_share
+        Of visits that have Pleth and Resp beside lead II.
     """
 
     train_share: float = 0.8
     test_share: float = 0.1
+    pulse_share: float = 0.05
 
 
 @app.command(name="mc-med")
@@ -71,6 +74,7 @@ def mc_med(
         minutes=minutes,
         seed=seed,
         shares=shares,
+        pulse_share=of.pulse_share,
         archives=archives,
         oracle_draws=oracle_draws,
     )

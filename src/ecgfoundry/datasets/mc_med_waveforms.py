@@ -48,6 +48,7 @@ __all__ = [
     "describe_waveform",
     "find_waveforms",
     "read_stored",
+    "read_waveform",
     "split_member",
     "stored_size",
     "waveform_header",
@@ -327,3 +328,21 @@ def read_stored(
             f"the signal file has {raw.size} bytes, the header announces {wanted}", path=str(path)
         )
     return decode(form, raw[signal.byte_offset : wanted], 0, samples)
+
+
+def read_waveform(folder: Path, waveform: Waveform) -> NDArray[np.float32]:
+    """Return a whole segment (samples,) in the unit of its header; NaN where it is missing.
+
+    Raises
+    ------
+    FileAccessError, TruncatedFileError, FormatError, LimitError
+    """
+    path = folder / waveform.path
+    header = waveform_header(path)
+    signal = header.signals[0]
+    stored = read_stored(path, header, waveform.samples)
+    physical = (stored.astype(np.float32) - signal.baseline) / np.float32(signal.gain)
+    invalid = STORAGE_FORMATS[signal.storage].invalid
+    if invalid is not None:
+        physical[stored == invalid] = np.nan
+    return physical

@@ -20,7 +20,13 @@ from ecgfoundry.training.settings import (
     setting,
 )
 
-__all__ = ["LaboratoryReportSettings", "LaboratorySettings", "ResultSettings", "VisitSettings"]
+__all__ = [
+    "LaboratoryReportSettings",
+    "LaboratorySettings",
+    "ResultSettings",
+    "TenMinuteSettings",
+    "VisitSettings",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,3 +151,32 @@ class LaboratoryReportSettings(Settings):
     )
     seed: int = setting(0, "Of the draws.", low=0)
     results: ResultSettings = field(default_factory=ResultSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenMinuteResultSettings(ResultSettings):
+    """Which results are labels of the ten minutes, and which targets enter."""
+
+    split: Literal["random", "chrono"] = setting(
+        "chrono", "Official split of MC-MED; the later patients test (SignalMC-MED)."
+    )
+    minimum_patients: int = setting(
+        10, "Patients of each class in each split that a target needs to enter.", low=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenMinuteSettings(Settings):
+    """How ECG and pulse are compared on ten minutes of each visit (SignalMC-MED)."""
+
+    windows: int = setting(
+        60, "Windows of ten seconds of each visit; visits with less are left out.", low=1
+    )
+    values: bool = setting(
+        True, "Estimate the values too (ridge), not only whether they are abnormal (logistic)."
+    )
+    draws: int = setting(
+        1000, "Bootstrap draws of patients, for values; the AUROC needs none.", low=1
+    )
+    seed: int = setting(0, "Of the folds that choose penalties, and of the draws.", low=0)
+    results: TenMinuteResultSettings = field(default_factory=TenMinuteResultSettings)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LaboratorySegments",
     "LaboratorySource",
+    "chosen_targets",
     "open_laboratory",
     "spread_over_visits",
     "visit_means",
@@ -238,7 +239,7 @@ def open_laboratory(
     results = indicator_results(data.labs).table
     cohort = data.visits.filter(pl.col("visit").is_in(segments["visit"].unique().to_list()))
     counted = data_catalogue(results, cohort, minimum_patients=minimum_patients)
-    catalogue = _chosen(counted, targets, Path(tables))
+    catalogue = chosen_targets(counted, targets, Path(tables))
     indicators = tuple(catalogue["indicator"].unique(maintain_order=True).to_list())
     around = label_segments(
         segments, results, indicators, LabelRule(time=time, window_minutes=window_minutes)
@@ -271,7 +272,25 @@ def _texts(column: pl.Series) -> NDArray[np.object_]:
     return np.array(column.fill_null("").to_list(), dtype=object)
 
 
-def _chosen(counted: pl.DataFrame, targets: Sequence[str] | None, path: Path) -> pl.DataFrame:
+def chosen_targets(
+    counted: pl.DataFrame, targets: Sequence[str] | None, path: Path
+) -> pl.DataFrame:
+    """Return the counted targets that enter, or exactly the named ones.
+
+    Parameters
+    ----------
+    counted : DataFrame
+        Of :func:`ecgfoundry.labs.targets.generation.data_catalogue`.
+    targets : sequence of str, optional
+        Such as "potassium high".
+    path : Path
+        Of the tables, for the error.
+
+    Raises
+    ------
+    TrainingError
+        None enters, or a named one has no result.
+    """
     import polars as pl
 
     named = counted.with_columns((pl.col("indicator") + " " + pl.col("direction")).alias("target"))

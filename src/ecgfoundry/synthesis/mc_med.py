@@ -29,13 +29,16 @@ from ecgfoundry.datasets.mc_med import SYNTHETIC_MARK
 from ecgfoundry.datasets.mc_med_tables import LAB_COLUMNS, VISIT_COLUMNS
 from ecgfoundry.errors import EcgFoundryError, FileAccessError
 from ecgfoundry.synthesis.ecg import BeatShape, Noise, Rhythm, simulate_ecg
+from ecgfoundry.synthesis.pulse import simulate_pulse
 from ecgfoundry.synthesis.truth import (
     ASSAY_NOISE,
     INDICATORS,
     PARAMETERS,
+    PULSE_INDICATOR,
     PlantedIndicator,
     male_shifts,
     oracle,
+    reflection,
     sample_visits,
     value_of,
     with_frequent_share,
@@ -64,7 +67,8 @@ class SyntheticOptions:
     shares : tuple of float
         Of patients in train, validation and test. The real ones are 0.8, 0.1, 0.1.
     pulse_share : float
-        Of visits that also get Pleth (125 Hz) and Resp (62.5 Hz).
+        Of visits that also get Pleth (125 Hz) and Resp (62.5 Hz), beside their lead II. The shape
+        of the pulse depends on :data:`ecgfoundry.synthesis.truth.PULSE_INDICATOR`.
     archives : bool
         Pack the waveforms into ``waveforms_0xx.zip`` … as they are shipped.
     oracle_draws : int
@@ -456,7 +460,7 @@ def _write_waveforms(
     cuts = np.sort(generator.uniform(0.2, 0.8, count - 1))
     parts = np.diff(np.concatenate([[0.0], cuts, [1.0]])) * options.minutes * 60.0
     folder = data / "waveforms" / visit.csn[-3:] / visit.csn
-    begin = visit.roomed + _minutes(float(generator.uniform(2, 25)))
+    begin = first = last = visit.roomed + _minutes(float(generator.uniform(2, 25)))
     summary = [(visit.csn, "II", count, float(parts.sum()))]
     for segment, seconds in enumerate(parts, 1):
         ecg = simulate_ecg(
@@ -469,14 +473,23 @@ def _write_waveforms(
         )
         _write_record(folder / "II", f"{visit.csn}_{segment}", "II", sign * ecg, RATE, begin, "mV",
                       with_milliseconds=visit.number % 5 != 0)  # fmt: skip
-        begin += dt.timedelta(seconds=float(seconds) + float(generator.uniform(5, 120)))
+        last = begin + dt.timedelta(seconds=float(seconds))
+        begin = last + dt.timedelta(seconds=float(generator.uniform(5, 120)))
     if generator.random() < options.pulse_share:
-        for kind, rate, cycle in (("Pleth", 125.0, rhythm.rate), ("Resp", 62.5, 15.0)):
-            t = np.arange(round(60.0 * rate)) / rate
-            wave = np.sin(2 * np.pi * cycle / 60.0 * t).astype(np.float32)
-            _write_record(folder / kind, f"{visit.csn}_1", kind, wave, rate, visit.roomed, "NU",
+        # One record that begins and ends a little after lead II: each signal has its own clock.
+        late = float(generator.uniform(0.0, 1.0))
+        seconds = (last - first).total_seconds()
+        pulse = simulate_pulse(
+            rhythm, reflection=reflection(visit.latent[PULSE_INDICATOR], generator),
+            duration_s=seconds, sampling_rate=125.0, generator=generator,
+        )  # fmt: skip
+        t = np.arange(round(seconds * 62.5)) / 62.5
+        breath = np.sin(2 * np.pi * rhythm.respiration / 60.0 * t).astype(np.float32)
+        start = first + dt.timedelta(seconds=late)
+        for kind, rate, wave in (("Pleth", 125.0, pulse), ("Resp", 62.5, breath)):
+            _write_record(folder / kind, f"{visit.csn}_1", kind, wave, rate, start, "NU",
                           with_milliseconds=True)  # fmt: skip
-            summary.append((visit.csn, kind, 1, 60.0))
+            summary.append((visit.csn, kind, 1, seconds))
     return summary
 
 

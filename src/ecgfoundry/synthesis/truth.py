@@ -16,7 +16,8 @@ Four groups of indicators:
   (ischaemia) follow physiology; the others are planted. The oracle of the features knows nothing
   of them; the real features, which are many, see a part (docs/planted-truth.md has how much).
 - ``confounded``: depend on age, sex and rate, and on nothing else.
-- ``null``: depend on nothing.
+- ``null``: depend on nothing. One of them, :data:`PULSE_INDICATOR`, acts on the pulse wave (Pleth)
+  and on nothing else: whoever reads the ECG alone cannot find it.
 
 Effect sizes and prevalences are our choice, made so that each group can be told from the others.
 """
@@ -35,9 +36,11 @@ __all__ = [
     "INDICATORS",
     "OBSERVATIONS",
     "PARAMETERS",
+    "PULSE_INDICATOR",
     "PlantedIndicator",
     "male_shifts",
     "oracle",
+    "reflection",
     "sample_visits",
     "value_of",
     "with_frequent_share",
@@ -179,6 +182,19 @@ INDICATORS: tuple[PlantedIndicator, ...] = (
     _planted("neutrophils", "NEUTROPHIL, ABSOLUTE (AUTO DIFF)", _Scale("K/uL", 2, _LOG),
              (1.7, 7.7), (0.1, 0.2), _NULL),
 )  # fmt: skip
+
+
+PULSE_INDICATOR = "bicarbonate"
+"""The one indicator that shapes the pulse wave. Planted, not medicine."""
+_REFLECTION = (0.5, 0.15)
+"""Effect on the logarithm of the reflected wave's height per standard deviation, and what else
+moves it, as a standard deviation."""
+
+
+def reflection(latent: float, generator: np.random.Generator) -> float:
+    """Return the factor on the reflected wave of a visit with this latent bicarbonate."""
+    effect, other = _REFLECTION
+    return float(np.exp(effect * latent + other * generator.standard_normal()))
 
 
 def with_frequent_share(

@@ -222,6 +222,15 @@ class _Present:
         return x[:, self.index]
 
 
+def _middle_and_scale(x: Float64) -> tuple[Float64, Float64]:
+    """Return the median and a robust standard deviation of each column; 1 where there is none."""
+    low, middle, high = np.quantile(x, (0.25, 0.5, 0.75), axis=0)
+    # 1.349 interquartile ranges are a standard deviation of a normal distribution.
+    spread = (high - low) / 1.349
+    spread = np.where(spread == 0.0, x.std(axis=0), spread)
+    return middle, np.where(spread > 0, spread, 1.0)
+
+
 @dataclass(frozen=True, eq=False)
 class _Columns:
     """Median imputation with a flag per incomplete column, robust scaling, clipping."""
@@ -234,20 +243,19 @@ class _Columns:
     @classmethod
     def of(cls, x: Float64) -> _Columns:
         there = np.isfinite(x)
-        usable = []
-        for column in np.flatnonzero(there.any(axis=0)):
-            values = x[there[:, column], column]
-            if np.ptp(values) > 0 or not there[:, column].all():
-                usable.append(column)
-        index = np.asarray(usable, dtype=np.int64)
+        whole = there.all(axis=0)
+        varies = np.zeros(x.shape[1], dtype=bool)
+        varies[whole] = np.ptp(x[:, whole], axis=0) > 0 if len(x) else False
+        # A column with gaps says something even where its values are all alike.
+        index = np.flatnonzero(varies | (there.any(axis=0) & ~whole))
         median, scale = np.zeros(index.size), np.ones(index.size)
-        for position, column in enumerate(index):
-            values = x[there[:, column], column]
-            median[position] = np.median(values)
-            low, high = np.quantile(values, (0.25, 0.75))
-            # 1.349 interquartile ranges are a standard deviation of a normal distribution.
-            spread = (high - low) / 1.349 or float(values.std())
-            scale[position] = spread if spread > 0 else 1.0
+        complete = whole[index]
+        if complete.any():
+            median[complete], scale[complete] = _middle_and_scale(x[:, index[complete]])
+        for position in np.flatnonzero(~complete):
+            values = x[there[:, index[position]], index[position]]
+            middle, spread = _middle_and_scale(values[:, None])
+            median[position], scale[position] = middle[0], spread[0]
         flagged = index[~there[:, index].all(axis=0)] if index.size else index
         return cls(index, median, scale, flagged)
 
