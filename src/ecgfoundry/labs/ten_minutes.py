@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry._version import __version__
-from ecgfoundry.documents import Cells
+from ecgfoundry.documents import Cells, JsonObject
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.evaluation.writing import csv_text, json_text, write_text
 from ecgfoundry.inference.predictor import Predictor, load_model
@@ -540,10 +540,9 @@ def _write(
     output: Path, found: TenMinutes, models: dict[str, Predictor], settings: TenMinuteSettings
 ) -> None:
     rows = [row.cells() for row in found.rows]
-    named = {s: f"{models[s].bundle.name} {models[s].bundle.version}" for s in SIGNALS}
-    document = {
+    document: JsonObject = {
         "schema_version": 1,
-        "models": named,
+        "models": {s: f"{models[s].bundle.name} {models[s].bundle.version}" for s in SIGNALS},
         "settings": settings.to_dict(),
         "synthetic": found.synthetic,
         "visits": dict(found.visits),
