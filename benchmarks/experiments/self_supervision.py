@@ -34,7 +34,9 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from benchmarks.experiments.pretrain_transfer import RECIPE
+from ecgfoundry.metrics.bootstrap import bootstrap_ranks
 from ecgfoundry.metrics.classification import macro_auroc
+from ecgfoundry.metrics.resampling import PatientResampling
 from ecgfoundry.models.registry import create_model
 from ecgfoundry.preprocessing import standardize_window
 from ecgfoundry.tasks import make_task
@@ -353,26 +355,21 @@ def measure(data: Path, output: Path) -> dict[str, dict[str, float]]:
     """Macro AUROC of each arm and size, and what it gains, paired, over the starts beside it."""
     records = load_records(data, output)
     labels, patients = records.labels[records.test], records.patients[records.test]
-    people = np.unique(patients)
-    member = np.searchsorted(people, patients)
-    rows_of = [np.flatnonzero(member == k) for k in range(len(people))]
-    generator = np.random.default_rng(0)
-    draws: list[NDArray[np.intp]] = [np.arange(len(labels))]
-    for _ in range(BOOTSTRAP):
-        chosen = generator.integers(0, len(people), len(people))
-        draws.append(np.concatenate([rows_of[k] for k in chosen]))
+    files = {
+        (*arm, size): [unit_file(output, arm, size, draw) for draw in range(DRAWS[size])]
+        for arm in arms()
+        for size in SIZES
+    }
+    whole = {key: own for key, own in files.items() if all(file.is_file() for file in own)}
+    scored = [kept(file, dict)["scores"] for own in whole.values() for file in own]
+    drawn = bootstrap_ranks(labels, scored, PatientResampling.of(patients), draws=BOOTSTRAP).auroc
     values: dict[tuple[str, str, str, str], NDArray[np.float64]] = {}
-    for arm in arms():
-        for size in SIZES:
-            files = [unit_file(output, arm, size, draw) for draw in range(DRAWS[size])]
-            if all(file.is_file() for file in files):
-                own = [kept(file, dict)["scores"] for file in files]
-                values[*arm, size] = np.array(
-                    [
-                        np.mean([macro_auroc(labels[rows], s[rows]) for s in own])
-                        for rows in draws
-                    ]
-                )  # fmt: skip
+    first = 0
+    for key, own in whole.items():
+        last = first + len(own)
+        figure = np.mean([macro_auroc(labels, found) for found in scored[first:last]])
+        values[key] = np.append(figure, drawn[first:last].mean(axis=(0, 1)))
+        first = last
     result: dict[str, dict[str, float]] = {}
     for (network, start, mode, size), found in values.items():
         row = {"auroc": found[0]} | _interval(found)

@@ -15,12 +15,17 @@ from ecgfoundry.models.registry import ARCHITECTURES, available_architectures, c
 from ecgfoundry.preprocessing import get_preprocessing
 
 # Net1D at its full width is compared in slow tests; the others are small as they are.
-SMALL: dict[str, dict[str, Any]] = {
-    name: {"widths": (16, 32, 48), "blocks": (1, 1, 2)}
-    for name in ("net1d", "net1d-12lead", "net1d-1lead", "net1d-small", "net1d-attention")
-} | {
-    name: {"width": 24, "layers": 1} for name in ("s4", "s4-small", "s4-causal", "s4-small-causal")
-}
+SMALL: dict[str, dict[str, Any]] = (
+    {
+        name: {"widths": (16, 32, 48), "blocks": (1, 1, 2)}
+        for name in ("net1d", "net1d-12lead", "net1d-1lead", "net1d-small", "net1d-attention")
+    }
+    | {
+        name: {"width": 24, "layers": 1}
+        for name in ("s4", "s4-small", "s4-causal", "s4-small-causal")
+    }
+    | {"ecg-fm": {"width": 64, "layers": 2, "hidden": 32, "channels": 16, "reach": 8, "groups": 4}}
+)
 CLASSES = 3
 
 

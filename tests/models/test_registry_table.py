@@ -39,6 +39,8 @@ TABLE = {
     # Contrastive predictive coding needs a network that sees no future.
     "s4-causal": (*S4, (12, 1000), {"leads": 12, "bidirectional": False}),
     "s4-small-causal": (*S4, (12, 1000), {"leads": 12, "width": 128, "bidirectional": False}),
+    # The inference notebook of ECG-FM: 5 s at 500 Hz.
+    "ecg-fm": ("ecgfoundry.models.networks.ecg_fm", "EcgFm", (12, 2500), {"leads": 12}),
     "lead-subset-net": (
         "ecgfoundry.models.networks.lead_subset", "LeadSubsetNet", (12, 2500), {},
     ),

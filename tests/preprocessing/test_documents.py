@@ -205,6 +205,7 @@ def test_several_problems_are_counted() -> None:
 # --- identity -------------------------------------------------------------------------------------
 
 RELEASED = {
+    "ecg-fm@1": "1d5d36e0f09826a31940f820b63151fb0f9815ff31dff05264ccc6945d0bd0ad",
     "ecgfounder-finetune@1": "9eba17a03e8a29e51874514a7c4cc3bd3ac0ea89476f0dcd6027cfe8af8b2371",
     "ecgfounder-paper@1": "aa2f6a9489a799d0992d4c4d2de30e70c0192efdb4c8872fc5ce5faa0acef03a",
     "ecgfounder-ptbxl-eval@1": "860e7d734cb3a3fc0b285a788ffe55d000f28a196694ec5e60d14ac4430dd2ce",

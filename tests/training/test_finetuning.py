@@ -43,6 +43,8 @@ def small(name: str) -> torch.nn.Module:
     """An architecture, narrow where it can be."""
     if name.startswith("net1d"):
         return create_model(name, classes=3, widths=(16, 32), blocks=(1, 1))
+    if name == "ecg-fm":
+        return create_model(name, classes=3, width=64, layers=2, hidden=32, channels=16)
     return create_model(name, classes=3)
 
 

@@ -126,14 +126,14 @@ def test_rhythm_marks_of_mit_bih(mark: str, rhythm: list[str], statement: list[s
 def test_what_is_part_of_the_installation() -> None:
     own = [name for name in VOCABULARIES if VOCABULARIES.origin(name) == "ecgfoundry"]
     assert tuple(own) == (
-        "cinc2017-rhythm", "code-6", "ecgfounder-150", "ptbxl-diagnosis", "ptbxl-superclass",
-        "scp-ecg",
+        "cinc2017-rhythm", "code-6", "ecg-fm-17", "ecgfounder-150", "ptbxl-diagnosis",
+        "ptbxl-superclass", "scp-ecg",
     )  # fmt: skip
     assert set(available_label_maps()) == {
         "12sl", "aha", "code-6", "cpsc2018", "ludb", "mimic-iv-ecg", "rhythm-marks", "scp-ecg",
         "snomed-ct",
     }  # fmt: skip
-    assert [len(load_vocabulary(name)) for name in own] == [4, 6, 150, 25, 5, 71]
+    assert [len(load_vocabulary(name)) for name in own] == [4, 6, 17, 150, 25, 5, 71]
     assert RELATIONS == ("exact", "narrower", "broader", "related", "unmapped")
     assert SCORING == ("exact", "narrower")
     assert KINDS == (

@@ -264,7 +264,7 @@ def import_model(
     leads: int = 12,
     lead: str = "I",
     vocabulary: str = "ecgfounder-150",
-    preprocessing: str = "ecgfounder-finetune@1",
+    preprocessing: str | None = None,
     json: JsonResult = False,
 ) -> None:
     """Turn a published checkpoint into a bundle, without executing anything that it contains.
@@ -282,9 +282,10 @@ def import_model(
     lead
         With --leads 1: the lead that the weights were trained on; it is read where it is there.
     vocabulary
-        What the outputs mean.
+        What the outputs mean; "representation": an encoder without answers.
     preprocessing
-        The recipe that the weights need: a name, or a file (.json).
+        The recipe that the weights need: a name, or a file (.json); default: the usual one of the
+        architecture.
     """
     from ecgfoundry.models.importing import import_checkpoint
 

@@ -540,10 +540,9 @@ def _write(
     output: Path, found: TenMinutes, models: dict[str, Predictor], settings: TenMinuteSettings
 ) -> None:
     rows = [row.cells() for row in found.rows]
-    named = {s: f"{models[s].bundle.name} {models[s].bundle.version}" for s in SIGNALS}
     document: JsonObject = {
         "schema_version": 1,
-        "models": named,
+        "models": {s: f"{models[s].bundle.name} {models[s].bundle.version}" for s in SIGNALS},
         "settings": settings.to_dict(),
         "synthetic": found.synthetic,
         "visits": dict(found.visits),

@@ -48,7 +48,44 @@ _ECGFOUNDER_FAILURES = (
 )
 
 
-def upstream_statement(published: PublishedWeights | None, vocabulary: str) -> UpstreamStatement:
+_ECG_FM = UpstreamStatement(
+    title="ECG-FM, weights in the layout of its authors",
+    training_data=(
+        TrainingData(
+            "MIMIC-IV-ECG and PhysioNet/CinC Challenge 2021",
+            "see the sources: ODbL (MIMIC-IV-ECG), CC BY and others (Challenge)",
+            citation="arXiv 2408.05178; the weights published are of these two alone",
+            use="pretraining, and fine-tuning on statements of machine reports, by the authors",
+        ),
+    ),
+    code="github.com/bowang-lab/ECG-FM and github.com/Jwoo5/fairseq-signals (MIT)",
+    licence="Weights: as published at huggingface.co/wanglab/ecg-fm, see source. Authors' code: "
+    "MIT.",
+    intended_use=_RESEARCH_ONLY,
+    known_failures=(
+        _UNCALIBRATED,
+        "The hash of the authors' files is not known here: nothing confirms that the weights are "
+        "theirs, only that layout and sizes are.",
+        "The authors scale each lead over the whole record; here each window of 5 s is scaled "
+        "alone, as all models of this package are fed.",
+        "The authors join the windows of a record by the mean or, for brief events, the maximum; "
+        "here they are joined as those of every model.",
+        "The labels were read from machine reports, not from physicians: their errors were "
+        "learned.",
+    ),
+    references=(
+        "McKeen K, et al. ECG-FM: An Open Electrocardiogram Foundation Model. arXiv 2408.05178",
+        "https://huggingface.co/wanglab/ecg-fm",
+        "https://github.com/bowang-lab/ECG-FM",
+    ),
+)
+_OF_ARCHITECTURES = {"ecg-fm": _ECG_FM}
+"""What is known of weights whose layout belongs to one publication."""
+
+
+def upstream_statement(
+    published: PublishedWeights | None, vocabulary: str, architecture: str = ""
+) -> UpstreamStatement:
     """Return what is known about the weights.
 
     Parameters
@@ -57,6 +94,8 @@ def upstream_statement(published: PublishedWeights | None, vocabulary: str) -> U
         If the hash of the checkpoint is a known one.
     vocabulary : str
         Name of the vocabulary that the import was asked for.
+    architecture : str
+        Whose layout the weights have.
     """
     if published is not None:
         leads = "one-lead" if published.leads == 1 else "12-lead"
@@ -91,6 +130,8 @@ def upstream_statement(published: PublishedWeights | None, vocabulary: str) -> U
                 "https://github.com/PKUDigitalHealth/ECGFounder",
             ),
         )
+    if architecture in _OF_ARCHITECTURES:
+        return _OF_ARCHITECTURES[architecture]
     unknown = "not stated by the checkpoint"
     return UpstreamStatement(
         title=f"Imported checkpoint, outputs taken for {vocabulary}",

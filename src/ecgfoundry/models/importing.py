@@ -22,11 +22,13 @@ from ecgfoundry.models.bundle import InputSpec, write_bundle
 from ecgfoundry.models.cards import imported_card, upstream_statement
 from ecgfoundry.models.document import Architecture, BundleDocument, Provenance
 from ecgfoundry.models.published import published_with_hash
+from ecgfoundry.models.registry import ARCHITECTURES
 from ecgfoundry.preprocessing import Preprocessing, get_preprocessing
+from ecgfoundry.tasks.representation import NOTHING
 from ecgfoundry.vocabularies import load_vocabulary
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = ["import_checkpoint"]
 
@@ -38,7 +40,7 @@ def import_checkpoint(
     leads: int,
     vocabulary: str,
     output: str | Path,
-    preprocessing: str | Path | Preprocessing = "ecgfounder-finetune@1",
+    preprocessing: str | Path | Preprocessing | None = None,
     onnx: bool = True,
     name: str | None = None,
     lead: str = "I",
@@ -58,11 +60,13 @@ def import_checkpoint(
     leads : int
         12 (I, II, III, aVR, aVL, aVF, V1-V6, in this order) or 1.
     vocabulary : str
-        What the outputs mean; one of :data:`ecgfoundry.vocabularies.VOCABULARIES`.
+        What the outputs mean; one of :data:`ecgfoundry.vocabularies.VOCABULARIES`, or
+        "representation" for an encoder without a classifier.
     output : str or Path
         The folder to make. A bundle that is there already is replaced.
-    preprocessing : str, Path or Preprocessing
-        What the weights need to be fed with: a name, or the file of a recipe.
+    preprocessing : str, Path or Preprocessing, optional
+        What the weights need to be fed with: a name, or the file of a recipe; None: the usual one
+        of the architecture.
     onnx : bool
         Write the graph too.
     name : str, optional
@@ -85,14 +89,16 @@ def import_checkpoint(
         The graph does not agree with the weights; no bundle is written.
     """
     checkpoint, output = Path(checkpoint), Path(output)
-    spec = _input_spec(leads, lead, get_preprocessing(preprocessing))
-    targets = load_vocabulary(vocabulary)
+    recipe = preprocessing or ARCHITECTURES[architecture].preprocessing
+    spec = _input_spec(leads, lead, get_preprocessing(recipe))
+    encoder = vocabulary == NOTHING.name
+    targets = NOTHING if encoder else load_vocabulary(vocabulary)
     network, metadata = _load_network(
-        checkpoint, architecture=architecture, leads=leads, classes=len(targets)
+        checkpoint, architecture=architecture, leads=leads, classes=len(targets), encoder=encoder
     )
     sha256 = sha256_of(checkpoint)
     published = published_with_hash(sha256)
-    statement = upstream_statement(published, vocabulary)
+    statement = upstream_statement(published, vocabulary, architecture)
     about = BundleDocument(
         name=name or (published.name if published else _slug(output.name)),
         # Upstream gives its files no versions: the hash says which weights these are.
@@ -103,7 +109,7 @@ def import_checkpoint(
         ),
         input=spec.document,
         vocabulary=targets,
-        target_kind="multilabel",
+        target_kind=NOTHING.name if encoder else "multilabel",
         provenance=Provenance(
             statement.training_data,
             statement.code,
@@ -136,9 +142,9 @@ def _input_spec(leads: int, lead: str, recipe: Preprocessing) -> InputSpec:
 
 
 def _load_network(
-    checkpoint: Path, *, architecture: str, leads: int, classes: int
+    checkpoint: Path, *, architecture: str, leads: int, classes: int, encoder: bool
 ) -> tuple[nn.Module, JsonObject]:
-    from ecgfoundry.models.registry import ARCHITECTURES, create_model
+    from ecgfoundry.models.registry import create_model
     from ecgfoundry.models.safe_checkpoint import load_published_checkpoint, match_state_dict
 
     configuration: JsonObject = {"classes": classes}
@@ -152,12 +158,29 @@ def _load_network(
             path=checkpoint,
         )
     content = load_published_checkpoint(checkpoint)
-    network = create_model(architecture, **configuration)
     try:
-        match_state_dict(network, content["state_dict"])
+        own, state = known.from_published(content["state_dict"])
+        if own.get("leads", leads) != leads:
+            raise CheckpointError(
+                f"the weights read {own['leads']} leads, not {leads}",
+                remedy=f"Give --leads {own['leads']}",
+            )
+        network = create_model(architecture, **{**own, **configuration})
+        if encoder:
+            state = _without_answers(network, state)
+        match_state_dict(network, state)
     except CheckpointError as error:
         raise CheckpointError(error.problem, path=checkpoint, remedy=error.remedy) from None
     return network.eval(), content["metadata"]
+
+
+def _without_answers(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take the classifier off: an encoder answers zero until it is taught."""
+    own = network.state_dict()
+    kept = dict(state)
+    for name in list(own)[-2:]:  # weight and bias of the last layer
+        kept[name] = own[name].new_zeros(own[name].shape)
+    return kept
 
 
 def _write_files(

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ecgfoundry.documents import JsonValue
+from ecgfoundry.documents import JsonObject, JsonValue
 from ecgfoundry.errors import MissingExtraError, ModelNotFoundError
 from ecgfoundry.registry import Registry
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = [
     "ARCHITECTURES",
@@ -79,12 +79,7 @@ class Architecture:
         ModelNotFoundError
             The architecture has no such setting.
         """
-        try:
-            network: Any = self.made_by or getattr(import_module(self.module), self.network)
-        except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
-            raise MissingExtraError.for_extra("building a network", "torch") from None
+        network = self._class()
         known = [name for name in inspect.signature(network).parameters if name != "self"]
         unknown = sorted(set(configuration) - set(known))
         if unknown:
@@ -94,6 +89,33 @@ class Architecture:
             )
         built: nn.Module = network(**{**self.defaults, **configuration})
         return built
+
+    def from_published(
+        self, state: Mapping[str, Tensor]
+    ) -> tuple[JsonObject, Mapping[str, Tensor]]:
+        """Bring the tensors of others to the names of this network, and say its settings.
+
+        The class does it where its authors' code has another layout: a class method
+        ``published_layout(state)`` that returns both. Without one they are taken as they are.
+
+        Raises
+        ------
+        CheckpointError
+            They are of another network.
+        """
+        layout = getattr(self._class(), "published_layout", None)
+        if layout is None:
+            return {}, state
+        settings, renamed = layout(state)
+        return settings, renamed
+
+    def _class(self) -> Any:
+        try:
+            return self.made_by or getattr(import_module(self.module), self.network)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise MissingExtraError.for_extra("building a network", "torch") from None
 
 
 def _net1d(name: str, description: str, leads: int = 12, **defaults: Any) -> Architecture:
@@ -164,6 +186,16 @@ _OWN = (
         bidirectional=False,
     ),
     _s4("s4-small-causal", "s4-small that sees no future", width=128, bidirectional=False),
+    Architecture(
+        name="ecg-fm",
+        module="ecgfoundry.models.networks.ecg_fm",
+        network="EcgFm",
+        description="the published ECG-FM: convolutions and a transformer, 90.4 M parameters",
+        takes_presence=False,
+        example_shape=(12, 2500),
+        preprocessing="ecg-fm@1",
+        defaults={"leads": 12},
+    ),
     Architecture(
         name="lead-subset-net",
         module="ecgfoundry.models.networks.lead_subset",

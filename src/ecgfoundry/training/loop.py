@@ -40,6 +40,7 @@ from ecgfoundry.training.settings import (
     StepSettings,
     setting,
 )
+from ecgfoundry.training.sharding import is_shared, sharded_copy, shared_like, whole
 from ecgfoundry.training.stages import training_stages
 
 __all__ = [
@@ -186,7 +187,13 @@ class WeightAverage:
             raise TrainingError(f"the decay of a weight average lies in [0, 1), not {decay}")
         self.decay = decay
         self.updates = 0
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        if is_shared(network):  # which cannot be copied: each process averages its own part
+            self.network = network
+            state = network.state_dict()
+            self.state = {name: tensor.detach().clone() for name, tensor in state.items()}
+        else:
+            self.network = copy.deepcopy(network).eval().requires_grad_(False)
+            self.state = dict(self.network.state_dict())
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
@@ -194,7 +201,7 @@ class WeightAverage:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         source = network.state_dict()
-        for name, average in self.network.state_dict().items():
+        for name, average in self.state.items():
             if average.is_floating_point():
                 average.lerp_(source[name].to(average.dtype), 1.0 - decay)
             else:
@@ -323,18 +330,19 @@ def fit(
         torch.set_num_threads(settings.threads)
     with deterministic_algorithms(settings.deterministic):
         torch.manual_seed(settings.seed + world.rank)
-        network.to(world.device)
-        run = _Run(network, settings, world)
+        own = sharded_copy(network, world) if settings.shard else network.to(world.device)
+        run = _Run(own, network, settings, world)
         if checkpoint is not None and checkpoint.exists():
             run.load(checkpoint)
-        computed = fast_form(network) if settings.channels_last else network
+        computed = fast_form(own) if settings.channels_last else own
         if settings.compile:
             computed = torch.compile(computed)
-        trained = _Trained(world.wrap(computed), loss, settings, world.device)
-        with recomputed(network, settings.recompute):
+        module = own if settings.shard else world.wrap(computed)
+        trained = _Trained(module, loss, settings, world.device)
+        with recomputed(own, settings.recompute):
             while run.epoch < settings.epochs and not run.stopped:
                 _epoch(run, trained, sample_batches, evaluate, checkpoint, curves, report)
-    network.load_state_dict(run.best_state)
+    network.to(world.device).load_state_dict(run.best_state)
     network.eval()
     return FitResult(
         state={name: tensor.cpu() for name, tensor in run.best_state.items()},
@@ -382,9 +390,10 @@ def _epoch(
     last = run.epoch + 1 == settings.epochs
     figures: dict[str, float] | None = None
     if evaluate is not None and (last or (run.epoch + 1) % settings.evaluate_every == 0):
+        selected = run.selected_network()
         if world.first:
             with torch.no_grad():
-                evaluated = evaluate(run.selected_network().eval())
+                evaluated = evaluate(selected.eval())
             figures = {name: float(value) for name, value in evaluated.items()}
         figures = world.from_first(figures)
         row["figures"] = figures
@@ -457,9 +466,14 @@ class _Trained:
 
 @dataclass
 class _Run:
-    """Everything of a run that a checkpoint must hold."""
+    """Everything of a run that a checkpoint must hold.
+
+    ``network`` is the one that learns; ``given`` the caller's, which is another one where the
+    weights are shared between processes.
+    """
 
     network: nn.Module
+    given: nn.Module
     settings: FitSettings
     world: World = ALONE
     epoch: int = 0
@@ -487,8 +501,17 @@ class _Run:
         decay = self.settings.ema_decay
         self.average = None if decay is None else WeightAverage(self.network, decay)
 
+    def selected_state(self) -> dict[str, Tensor]:
+        """Return the weights that would be selected now, whole; all processes have to ask."""
+        state = self.network.state_dict() if self.average is None else self.average.state
+        return {name: whole(tensor.detach()) for name, tensor in state.items()}
+
     def selected_network(self) -> nn.Module:
-        return self.network if self.average is None else self.average.network
+        """Return a network with the weights that would be selected now."""
+        if self.network is self.given:
+            return self.network if self.average is None else self.average.network
+        self.given.load_state_dict(self.selected_state())
+        return self.given.to(self.world.device)
 
     def step(self, values: list[Tensor], rate: float) -> None:
         """Take one step with the gradients that stand; ``values`` are the losses behind them."""
@@ -554,25 +577,24 @@ class _Run:
         self.loss_sum = 0.0
 
     def _select(self, figures: dict[str, float]) -> None:
-        state = self.selected_network().state_dict()
-        self.best_state = {name: tensor.detach().clone() for name, tensor in state.items()}
+        self.best_state = {name: t.clone() for name, t in self.selected_state().items()}
         self.best_figures = dict(figures)
         self.best_epoch = self.epoch
 
     def save(self, path: Path) -> None:
         generators = self.world.gather(torch.get_rng_state())
-        if not self.world.first:
-            return
         content = {
             "settings": _plain(self.settings),
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "network": whole(self.network.state_dict()),
+            "optimizer": whole(self.optimizer.state_dict()),
             "average": None
             if self.average is None
-            else {"state": self.average.network.state_dict(), "updates": self.average.updates},
+            else {"state": whole(self.average.state), "updates": self.average.updates},
             "torch_generators": generators,
             **{name: getattr(self, name) for name in self._COUNTERS},
         }
+        if not self.world.first:
+            return
         if torch.cuda.is_available():
             content["cuda_generators"] = torch.cuda.get_rng_state_all()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -582,10 +604,15 @@ class _Run:
     def load(self, path: Path) -> None:
         content = torch.load(path, map_location="cpu", weights_only=True)
         _check_settings(content["settings"], self.settings, path)
-        self.network.load_state_dict(content["network"])
-        self.optimizer.load_state_dict(content["optimizer"])
+        own = self.network.state_dict()
+        self.network.load_state_dict(
+            {name: shared_like(tensor, own[name]) for name, tensor in content["network"].items()}
+        )
+        self._load_optimizer(content["optimizer"])
         if self.average is not None:
-            self.average.network.load_state_dict(content["average"]["state"])
+            for name, tensor in content["average"]["state"].items():
+                own_average = self.average.state[name]
+                own_average.copy_(shared_like(tensor, own_average))
             self.average.updates = content["average"]["updates"]
         for name in self._COUNTERS:
             if name in content:
@@ -601,6 +628,19 @@ class _Run:
         torch.set_rng_state(generators[self.world.rank])
         if torch.cuda.is_available() and "cuda_generators" in content:
             torch.cuda.set_rng_state_all(content["cuda_generators"])
+
+    def _load_optimizer(self, state: dict[str, Any]) -> None:
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        moments = {
+            number: {
+                name: shared_like(value, parameters[number])
+                if isinstance(value, Tensor) and value.shape == parameters[number].shape
+                else value
+                for name, value in own.items()
+            }
+            for number, own in state["state"].items()
+        }
+        self.optimizer.load_state_dict({**state, "state": moments})
 
 
 def _check_settings(theirs: Mapping[str, JsonValue], settings: FitSettings, path: Path) -> None:

@@ -445,6 +445,11 @@ class ArithmeticSettings(Settings):
         "Keep the inputs of each stage only and compute it again in the backward pass: less "
         "memory, the same numbers.",
     )
+    shard: bool = setting(
+        False,
+        "Share weights, gradients and optimizer between the processes (FSDP2), for networks that "
+        "are too large for one; under torchrun.",
+    )
     compile: bool = setting(False, "Run the network through torch.compile.")
     deterministic: bool = setting(False, "Refuse operations without a repeatable result.")
     checkpoint_every: int | None = setting(
@@ -457,6 +462,11 @@ class ArithmeticSettings(Settings):
             raise TrainingError(
                 "channels_last does not run the stages that recompute would compute again",
                 remedy="Name one of the two",
+            )
+        if self.shard and (self.channels_last or self.compile):
+            raise TrainingError(
+                "shard shares the network as it is, not its channels_last or compiled form",
+                remedy="Leave out channels_last and compile",
             )
 
 

@@ -243,7 +243,7 @@ class _Columns:
     @classmethod
     def of(cls, x: Float64) -> _Columns:
         there = np.isfinite(x)
-        whole: NDArray[np.bool_] = np.all(there, axis=0)
+        whole: NDArray[np.bool_] = np.asarray(there.all(axis=0))
         varies = np.zeros(x.shape[1], dtype=bool)
         varies[whole] = np.ptp(x[:, whole], axis=0) > 0 if len(x) else False
         # A column with gaps says something even where its values are all alike.
