@@ -111,14 +111,38 @@ def test_quality_is_compared_by_person() -> None:
     assert quality_shift(one, alone, seed=0).p_value == 1.0
 
 
+def test_embeddings_are_compared_by_person() -> None:
+    generator = np.random.default_rng(0)
+    home = replace(HOME, embeddings=generator.normal(size=(500, 6)))
+    moved = af(30, 10, 20, 40, embeddings=generator.normal(0.8, 1, size=(100, 6)), fit=home)
+    found, _ = drift(replace(moved, thresholds=DECIDED), QUICK)
+    assert found is not None and found.embeddings is not None
+    assert found.embeddings.shifted and found.embeddings.points == 100
+    assert found.embeddings.p_value == 0.001  # the smallest of 999 permutations
+    # A hundred records of forty people are forty points, of which one has no embedding at first.
+    repeated = replace(moved, patients=np.arange(100) % 40)
+    repeated.embeddings[0] = np.nan
+    found, _ = drift(repeated, QUICK)
+    assert found is not None and found.embeddings is not None and found.embeddings.points == 40
+    # A few people are not compared, and neither is a table of scores, which has no embeddings.
+    found, _ = drift(replace(moved, patients=np.arange(100) % 20, thresholds=DECIDED), QUICK)
+    assert found is not None and found.embeddings is None
+    found, _ = drift(replace(moved, embeddings=None, thresholds=DECIDED), QUICK)
+    assert found is not None and found.embeddings is None
+
+
 def test_the_evaluation_and_its_report_say_it() -> None:
-    home = replace(HOME, gate=gate(490, 5, 5))
-    away = af(540, 60, 80, 320, fit=home, thresholds=DECIDED, gate=gate(900, 0, 100))
+    generator = np.random.default_rng(1)
+    home = replace(HOME, gate=gate(490, 5, 5), embeddings=generator.normal(size=(500, 3)))
+    away = af(540, 60, 80, 320, fit=home, thresholds=DECIDED, gate=gate(900, 0, 100),
+              embeddings=generator.normal(1, 1, size=(1000, 3)))  # fmt: skip
     evaluation = evaluate(away, replace(QUICK, controls=False))
     document = evaluation.document["drift"]
     assert document["prevalence"][0]["shifted"] is True
     assert document["quality"]["refused"] == 0.1 and document["reference_records"] == 500
+    assert document["embeddings"]["shifted"] is True and document["embeddings"]["points"] == 1000
     page = evaluation_report(evaluation)
+    assert "of 1,000 people from 500 in validation, beyond" in page
     assert 'id="drift"' in page and "10.0% of 1,000 records refused" in page
     without = evaluate(replace(away, fit=None), replace(QUICK, controls=False))
     assert without.document["drift"] is None

@@ -81,6 +81,8 @@ class EvaluationData:
         Files, hashes, bundle; goes into the JSON as it is.
     gate : GateVerdicts, optional
         Of all records that were read, those without a label among them.
+    embeddings : float64 (records, features), optional
+        Of the evaluated model, the mean over a record's windows; NaN where there is none.
     """
 
     targets: tuple[str, ...]
@@ -100,6 +102,7 @@ class EvaluationData:
     not_computed: Mapping[str, str] = field(default_factory=dict)
     readers: Mapping[str, Float64] = field(default_factory=dict)
     gate: GateVerdicts | None = None
+    embeddings: Float64 | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.patients), len(self.targets))
@@ -132,6 +135,7 @@ class EvaluationData:
             features={name: values[rows] for name, values in self.features.items()},
             readers={name: values[rows] for name, values in self.readers.items()},
             records=None if self.records is None else self.records[rows],
+            embeddings=None if self.embeddings is None else self.embeddings[rows],
         )
 
     def of_targets(self, columns: Sequence[int]) -> tuple[Float64, Float64]:

@@ -5,6 +5,7 @@ answers each class there, and from how often it confused the classes at home (bl
 estimation; Lipton, Wang and Smola, ICML 2018; of one target it is the estimator of Rogan and
 Gladen, Am J Epidemiol 1978;107:71-76). It assumes that each class looks as it did at home. Where
 labels are at hand, what they say stands beside it: outside the interval, that assumption is wrong.
+Embeddings show what answers hide: they are compared whole, by the energy distance.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.evaluation.cohort import EvaluationData, GateVerdicts
 from ecgfoundry.evaluation.settings import Settings
+from ecgfoundry.metrics.energy import EnergyShift, energy_shift
 from ecgfoundry.metrics.resampling import PatientResampling, percentile_interval, renumbered
 
 __all__ = ["Drift", "PrevalenceShift", "QualityShift", "class_shares", "drift", "quality_shift"]
@@ -101,12 +103,15 @@ class Drift:
     reference_records, reference_patients : int
     prevalence : tuple of PrevalenceShift
     quality : QualityShift or None
+    embeddings : EnergyShift or None
+        Of one record of each person, by the model that is evaluated.
     """
 
     reference_records: int
     reference_patients: int
     prevalence: tuple[PrevalenceShift, ...]
     quality: QualityShift | None
+    embeddings: EnergyShift | None = None
 
     def to_dict(self) -> JsonObject:
         """Return the JSON form."""
@@ -116,6 +121,9 @@ class Drift:
             "reference_patients": self.reference_patients,
             "prevalence": [asdict(shift) for shift in self.prevalence],
             "quality": None if self.quality is None else asdict(self.quality),
+            "embeddings": None
+            if self.embeddings is None
+            else asdict(self.embeddings) | {"shifted": self.embeddings.shifted},
         }
 
 
@@ -140,14 +148,16 @@ def drift(data: EvaluationData, settings: Settings) -> tuple[Drift | None, str]:
     quality = None
     if home.gate is not None and data.gate is not None:
         quality = quality_shift(home.gate, data.gate, seed=settings.seed)
-    if not shifts and quality is None:
-        return None, "no target is decided, and no record was judged by the gate"
+    embeddings = _embedding_shift(home, data, seed=settings.seed)
+    if not shifts and quality is None and embeddings is None:
+        return None, "no target is decided, no record was judged by the gate, none is embedded"
     return (
         Drift(
             reference_records=len(home),
             reference_patients=renumbered(home.patients)[1],
             prevalence=tuple(shifts),
             quality=quality,
+            embeddings=embeddings,
         ),
         "",
     )
@@ -194,6 +204,22 @@ def quality_shift(home: GateVerdicts, away: GateVerdicts, *, seed: int) -> Quali
         flagged=_share(away.verdicts == "usable"),
         p_value=_permutation(*poor, seed=seed),
     )
+
+
+def _embedding_shift(
+    home: EvaluationData, away: EvaluationData, *, seed: int
+) -> EnergyShift | None:
+    """Compare the first embedded record of each person; None with too few people."""
+    points = []
+    for one in (home, away):
+        if one.embeddings is None:
+            return None
+        embedded = np.flatnonzero(~np.isnan(one.embeddings).any(axis=1))
+        _, first = np.unique(one.patients[embedded].astype(str), return_index=True)
+        points.append(one.embeddings[embedded[np.sort(first)]])
+    if min(len(people) for people in points) < FEWEST_PEOPLE:
+        return None
+    return energy_shift(*points, seed=seed)
 
 
 def _share(which: Bool) -> float:

@@ -66,6 +66,7 @@ class Answers:
     skipped: Counter[str]
     random_encoder_missing: str | None = None
     fingerprints: tuple[int | None, ...] = ()
+    embeddings: Float64 | None = None
 
 
 class _RefusedError(EvaluationError):
@@ -98,6 +99,7 @@ def predict_rows(
     targets = len(predictor.bundle.vocabulary.targets)
     scores = np.full((len(manifest), targets), np.nan)
     features = np.full((len(manifest), len(FEATURE_NAMES)), np.nan)
+    embedded: dict[int, NDArray[np.float32]] = {}
     embeddings = RandomEmbeddings(predictor.bundle)
     quality: list[str] = []
     skipped: Counter[str] = Counter()
@@ -121,7 +123,7 @@ def predict_rows(
                 progress("records", k + 1, len(manifest))
         if says_what_it_learned:
             marks[k] = fingerprint(recording)
-        scores[k] = _answer(predictor, windows, leads)
+        scores[k], embedded[k] = _answer(predictor, windows, leads)
         quality[k] = verdict
         if with_features:
             found = hand_crafted_features(
@@ -132,8 +134,9 @@ def predict_rows(
             embeddings.add(k, windows)
     found_random = embeddings.table(len(manifest))
     return Answers(
-        scores, features, found_random, quality, skipped, embeddings.not_computed, tuple(marks)
-    )
+        scores, features, found_random, quality, skipped, embeddings.not_computed, tuple(marks),
+        _stacked(embedded, len(manifest)),
+    )  # fmt: skip
 
 
 def _windows(
@@ -168,11 +171,25 @@ def _windows(
     return np.stack(usable), leads, "usable" if flagged else "good"
 
 
-def _answer(predictor: Predictor, windows: NDArray[np.float32], leads: InputLeads) -> Float64:
+def _answer(
+    predictor: Predictor, windows: NDArray[np.float32], leads: InputLeads
+) -> tuple[Float64, NDArray[np.float32]]:
+    """Scores and embedding of a record, by its windows' means."""
     bundle = predictor.bundle
-    logits = predictor.logits(windows).astype(np.float64).mean(axis=0)
+    logits, embeddings = predictor.logits_and_embeddings(windows)
     level = "reduced_leads" if leads.absent else "record"
-    return bundle.task.answers(logits, level=level)
+    scores = bundle.task.answers(logits.astype(np.float64).mean(axis=0), level=level)
+    return scores, embeddings.mean(axis=0)
+
+
+def _stacked(embedded: dict[int, NDArray[np.float32]], records: int) -> Float64 | None:
+    """(records, features), NaN for a record that was not answered; None if none was."""
+    if not embedded:
+        return None
+    result = np.full((records, len(next(iter(embedded.values())))), np.nan)
+    for record, embedding in embedded.items():
+        result[record] = embedding
+    return result
 
 
 def _reason(error: EcgFoundryError) -> str:
@@ -264,6 +281,7 @@ def evaluation_data_of_manifest(
         missing["random_encoder"] = reason if controls else "switched off"
     return EvaluationData(
         gate=scored.gate,
+        embeddings=scored.embeddings,
         targets=scored.targets,
         labels=scored.labels,
         scores=scored.scores,
@@ -328,5 +346,6 @@ def _data_of_rows(
         records=np.array([r.record for r in listed], dtype=object)[kept],
         patients_known=any(r.patient is not None for r in listed),
         gate=GateVerdicts(verdicts[verdicts != ""], groups[verdicts != ""]),
+        embeddings=None if answers.embeddings is None else answers.embeddings[kept],
     )
     return data, answers

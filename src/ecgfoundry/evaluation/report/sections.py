@@ -533,8 +533,20 @@ def drift_section(evaluation: Evaluation) -> Markup:
         f"{found.reference_patients:,} patients. What is estimated here comes from the answers "
         "and from the confusions in validation, without the labels, and holds where each class "
         "looks as it did there; labels outside its interval say that it does not.",
-        after=_quality_words(evaluation),
+        after=f"{_quality_words(evaluation)} {_embedding_words(evaluation)}".strip(),
     )  # fmt: skip
+
+
+def _embedding_words(evaluation: Evaluation) -> str:
+    found = None if evaluation.drift is None else evaluation.drift.embeddings
+    if found is None:
+        return ""
+    return (
+        f"Embeddings: energy distance {found.distance:.3f} of {found.points:,} people from "
+        f"{found.points_reference:,} in validation, "
+        f"{'beyond' if found.shifted else 'within'} what the latter alone give in 99 of 100 draws "
+        f"({found.limit:.3f}; people exchanged at random: p {p_cell(found.p_value).text})."
+    )
 
 
 def _quality_words(evaluation: Evaluation) -> str:
