@@ -70,7 +70,7 @@ def run(
     *,
     seed: int = 1,
     threads: int = 1,
-    members: int = 3,
+    members: int = 1,
     copies: int = 12,
 ) -> dict[str, Any]:
     """Cross-validate, train, calibrate and measure the bundle's network.
