@@ -49,8 +49,8 @@ def cut(
     span_s: tuple[float, float] = (BEFORE_S, AFTER_S),
 ) -> Windows:
     """Cut (leads, samples) into a piece around every beat; beyond an end its value is repeated."""
-    pieces = (cut_rows(rows, beats, rate, span_s) for rows in (x, slope))
-    return Windows(*pieces, round(span_s[0] * rate), rate)
+    pieces, slopes = (cut_rows(rows, beats, rate, span_s) for rows in (x, slope))
+    return Windows(pieces, slopes, round(span_s[0] * rate), rate)
 
 
 def cut_rows(
