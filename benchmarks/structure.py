@@ -89,24 +89,21 @@ def _executed(node: ast.AST) -> Iterator[ast.AST]:
 
 def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
     """Return the groups of modules that import each other, directly or through others."""
-    reach = {name: _reachable(graph, name) for name in graph}
-    groups = {
-        tuple(sorted({name, *(other for other in reach[name] if name in reach[other])}))
-        for name in graph
-        if name in reach[name]
-    }
-    return [list(group) for group in sorted(groups)]
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
 
-
-def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
-    seen: set[str] = set()
-    waiting = list(graph[start])
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            waiting.extend(graph[name])
-    return seen
+    names = sorted(graph)
+    place = {name: number for number, name in enumerate(names)}
+    edges = [(place[name], place[other]) for name in names for other in graph[name]]
+    if not edges:
+        return []
+    rows, columns = zip(*edges, strict=True)
+    matrix = csr_array(([1] * len(edges), (rows, columns)), shape=(len(names), len(names)))
+    _, group_of = connected_components(matrix, connection="strong")
+    groups: dict[int, list[str]] = {}
+    for name, group in zip(names, group_of.tolist(), strict=True):
+        groups.setdefault(group, []).append(name)
+    return sorted(group for group in groups.values() if len(group) > 1)
 
 
 def net_lines(text: str) -> int:
