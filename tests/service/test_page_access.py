@@ -87,7 +87,7 @@ def test_print_is_true_to_scale_and_names_the_patient_on_every_page(page: Any, p
     assert len(document) == 2
     for number, printed in enumerate(document):
         words = " ".join(printed.get_textpage().get_text_range().replace("\ufb01", "fi").split())
-        assert "642341 · waveform_ecg.dcm" in words
+        assert "642341, born 1971-01-23 · waveform_ecg.dcm" in words
         assert "Printed 20" in words
         assert f"page {number + 1}" in words
     seen = document[1].render(scale=4).to_numpy()

@@ -93,7 +93,8 @@ def test_the_worklist_finds_and_opens(page: Any) -> None:
 
 def test_whose_ecg_it_is_as_the_request_has_said(page: Any, address: str, tmp_path: Path) -> None:
     """The date of birth in a file with another number is not told beside this one."""
-    content = (FIXTURES / "dicom" / "waveform_ecg.dcm").read_bytes()
+    real = (FIXTURES / "dicom" / "waveform_ecg.dcm").read_bytes()
+    content = b"x" * 128 + real[128:]  # another preamble: not the file that other tests keep
     file = {"name": "x.dcm", "mimeType": "application/dicom", "buffer": content}
     kept = page.request.post(f"{address}/v1/recordings?patient=4711", multipart={"file": file})
     page.goto(f"{address}/#recording/{kept.json()['recording']}")
@@ -101,9 +102,10 @@ def test_whose_ecg_it_is_as_the_request_has_said(page: Any, address: str, tmp_pa
     assert page.locator("#recording-title").inner_text() == "4711"
     assert page.locator("#source dd").first.inner_text() == "42 years, female"
     path = tmp_path / "x.pdf"
-    page.pdf(path=path)
+    page.pdf(path=path, format="A4", landscape=True)
     pdfium = pytest.importorskip("pypdfium2")
     assert "4711 · x.dcm" in pdfium.PdfDocument(path)[0].get_textpage().get_text_range()
+    page.request.delete(f"{address}/v1/recordings/{kept.json()['recording']}")
 
 
 def test_the_back_button_never_mixes_two_people(page: Any, tmp_path: Path) -> None:

@@ -33,7 +33,10 @@ export class Session {
   async whose() {
     if (!this.kept) return this.about.subject;
     const { subject } = await getJson(`/v1/recordings/${this.kept}`, { turn: this.turn });
-    return { ...this.about.subject, ...subject };
+    const file = this.about.subject;
+    const other = subject.identifier && file.identifier && subject.identifier !== file.identifier;
+    // The date of birth in the file is that of the number in the file.
+    return { ...file, ...(other ? { birth_date: null } : {}), ...subject };
   }
 
   // Ask something about the recording, with what was stated when it was opened.
