@@ -561,6 +561,43 @@ def mimic_iv_ecg(folder: Path) -> Sample:
     )
 
 
+def ecgfounder_labels(folder: Path) -> Sample:
+    """Made-up people in the form of the released table: class 1 is an ejection fraction >= 50 %."""
+    lines = [["subject_id", "waveform_path", "LVEF", "class"]]
+    for patient, study, percent, named in (
+        ("19000001", "49000001", "55", "1"),
+        ("19000001", "49000002", "50", "1"),
+        ("19000002", "49000003", "45", "0"),
+        ("19000002", "49000004", "555", "1"),
+        ("19000003", "49000005", "30", "1"),
+        ("19000003", "49000006", "60", "1"),
+        ("19000001", "49000001", "40", "0"),
+    ):
+        path = f"files/p{patient[:4]}/p{patient}/s{study}/{study}"
+        lines.append([patient, path, percent, named])
+        if study != "49000006":
+            write_wfdb(twelve_leads(MIMIC_LEADS), (folder / path).parent, study)
+    lines.append(["19000009", "p19000009/49000009", "60", "1"])
+    _write_csv(folder / "csv" / "LVEF.csv", lines)  # type: ignore[arg-type]
+    first = {"patient": "19000001", "path": "files/p1900/p19000001/s49000001/49000001.hea"}
+    return Sample(
+        folder,
+        found=8,
+        rows={
+            "49000001": (first, {"lvef": 55.0, "lvef_below_50": 0.0}),
+            "49000002": ({}, {"lvef": 50.0, "lvef_below_50": 0.0}),
+            "49000003": ({"patient": "19000002"}, {"lvef": 45.0, "lvef_below_50": 1.0}),
+            "49000004": ({}, {"lvef": None, "lvef_below_50": None}),
+            "49000005": ({}, {"lvef": 30.0, "lvef_below_50": 1.0}),  # against its class, counted
+        },
+        skipped={
+            "file not there": 1,
+            "a further line of the same record": 1,
+            "path of no record of MIMIC-IV-ECG": 1,
+        },
+    )
+
+
 def heedb(folder: Path) -> Sample:
     dictionary = [["codes", "diagnoses"], [22, "normal sinus rhythm"], [161, "atrial fibrillation"]]
     records = {
@@ -695,6 +732,7 @@ SAMPLES: dict[str, tuple[str, Callable[[Path], Sample]]] = {
     "brugada-huca": ("brugada-huca", brugada_huca),
     "sph": ("sph", sph),
     "mimic-iv-ecg": ("mimic-iv-ecg", mimic_iv_ecg),
+    "ecgfounder-labels": ("ecgfounder-labels", ecgfounder_labels),
     "heedb": ("heedb", heedb),
     "heedb v1": ("heedb", heedb_v1),
     "mc-med": ("mc-med", mc_med),

@@ -37,8 +37,11 @@ def test_a_folder_becomes_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixtu
     output, flow = tmp_path / "m.csv", tmp_path / "flow.json"
     code = run("datasets", "manifest", "ptbxl", sample.folder, "--output", output,
                "--option", "labels=sub", "--option", "minimum_likelihood=0",
-               "--report", flow)  # fmt: skip
+               "--report", flow, "--croissant", tmp_path / "c.json")  # fmt: skip
     assert code == 0
+    about = json.loads((tmp_path / "c.json").read_text())
+    assert about["creator"]["name"] == "Wagner P, Strodthoff N, Bousseljot R-D, et al"
+    assert about["distribution"][0]["contentUrl"] == "m.csv"
     told = capsys.readouterr()
     assert "3 of 4 recordings" in told.out
     assert "left out 1: file not there (1001" in told.err

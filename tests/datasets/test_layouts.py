@@ -10,9 +10,12 @@ from tests.datasets.layouts import SAMPLES, Sample, twelve_leads
 
 from ecgfoundry.datasets import DATASETS, DatasetManifest, read_dataset
 from ecgfoundry.datasets.metadata_tables import iterate_joined
+from ecgfoundry.datasets.writing import about_dataset
 from ecgfoundry.errors import DatasetError, EcgFoundryError, FileAccessError, LeadError
+from ecgfoundry.io import write_json
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.manifest import read_manifest, write_manifest
+from ecgfoundry.manifest.croissant import croissant_document
 from ecgfoundry.vocabularies import available_label_maps
 
 OWN_LABELS = (
@@ -23,6 +26,7 @@ OWN_LABELS = (
     "plugin-set",
     "cinc2025",
     "echonext-mini",
+    "ecgfounder-labels",
 )
 """Whose targets are of no label system that is mapped."""
 
@@ -117,6 +121,23 @@ def test_the_manifest_survives_its_file(
         assert {n: v for n, v in after.targets.items() if v is not None} == known
 
 
+@pytest.mark.parametrize("key", SAMPLES)
+def test_the_reference_reader_of_croissant_gives_the_rows_back(
+    key: str, made: dict[str, tuple[Sample, DatasetManifest]], tmp_path: Path
+) -> None:
+    croissant = pytest.importorskip("mlcroissant")
+    about = about_dataset(DATASETS[SAMPLES[key][0]])
+    sample, found = made[key]
+    table = write_manifest(tmp_path / "m.csv", found.manifest.rows)
+    write_json(tmp_path / "c.json", croissant_document(table, about))
+    data = croissant.Dataset(str(tmp_path / "c.json"))
+    assert not data.metadata.issues.errors
+    assert (data.metadata.url, data.metadata.cite_as) == (about.url, about.cite_as)
+    records = [row["recordings/record"] for row in data.records("recordings")]
+    names = [one.decode() if isinstance(one, bytes) else str(one) for one in records]
+    assert sorted(names) == sorted(sample.rows)
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_foreign_folder_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing here")
@@ -208,6 +229,23 @@ def test_mimic_measurements_and_their_sentinels(
     ]  # fmt: skip
     assert found.report.counts["unmapped statements"] == 3
     assert found.report.counts["statements"] == 7
+
+
+def test_ecgfounder_tables_go_by_their_names(
+    made: dict[str, tuple[Sample, DatasetManifest]],
+) -> None:
+    sample, found = made["ecgfounder-labels"]
+    assert found.report.counts == {
+        "ejection fractions that no heart has": 1,
+        "classes that do not go with their ejection fraction": 1,
+    }
+    path = "files/p1900/p19000001/s49000001/49000001.hea"
+    (sample.folder / "CKD.csv").write_text(f"waveform_path,N18,egfr\n{path},1,\n")
+    (row,) = read_dataset("ecgfounder-labels", sample.folder, table="CKD").manifest
+    assert (row.patient, dict(row.targets)) == ("19000001", {"N18": 1.0, "egfr": None})
+    with pytest.raises(DatasetError, match="takes: CKD, LVEF") as refused:
+        list(read_dataset("ecgfounder-labels", sample.folder, table="CHD").manifest)
+    assert "'CHD'" in str(refused.value)
 
 
 def test_heedb_sources_of_statements(made: dict[str, tuple[Sample, DatasetManifest]]) -> None:

@@ -85,6 +85,7 @@ def manifest(
     vocabulary: str | None = None,
     intervals: Path | None = None,
     report: Path | None = None,
+    croissant: Path | None = None,
     json: JsonResult = False,
 ) -> int:
     """Write the manifest of a data set's folder, with the reasons for what was left out.
@@ -106,12 +107,15 @@ def manifest(
         CSV to write annotated stretches of rhythm to (record, start_s, end_s, label).
     report
         JSON to write the cohort flow to.
+    croissant
+        JSON-LD to write what the data set is to, for catalogues (Croissant 1.0).
     """
     from ecgfoundry.datasets import DATASETS, DatasetReport
     from ecgfoundry.datasets.base import rows_relative_to, write_intervals
     from ecgfoundry.datasets.vocabulary_labels import in_vocabulary
-    from ecgfoundry.datasets.writing import stream_manifest
+    from ecgfoundry.datasets.writing import about_dataset, stream_manifest
     from ecgfoundry.io import write_json
+    from ecgfoundry.manifest.croissant import croissant_document
 
     entry = DATASETS[name]
     flow = DatasetReport()
@@ -129,6 +133,8 @@ def manifest(
         write_intervals(intervals, marks)
     if report is not None:
         write_json(report, flow.to_dict(), indent=2)
+    if croissant is not None:
+        write_json(croissant, croissant_document(output, about_dataset(entry)))
     _print_flow(flow)
     if json:
         print_json({"output": output, "rows": written, "flow": flow.to_dict()})

@@ -12,6 +12,7 @@ from ecgfoundry.datasets import (
     cinc2025,
     code,
     cpsc,
+    ecgfounder_labels,
     echonext,
     heedb,
     ludb,
@@ -45,6 +46,7 @@ _OWN = (
     mc_med.DATASET,
     heedb.DATASET,
     echonext.DATASET,
+    ecgfounder_labels.DATASET,
 )
 
 

@@ -7,11 +7,25 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from ecgfoundry.datasets.base import Dataset
 from ecgfoundry.io import write_atomically
 from ecgfoundry.manifest import ManifestRow
+from ecgfoundry.manifest.croissant import CroissantAbout
 from ecgfoundry.schemas import load_schema
 
-__all__ = ["stream_manifest"]
+__all__ = ["about_dataset", "stream_manifest"]
+
+
+def about_dataset(dataset: Dataset) -> CroissantAbout:
+    """Return what catalogues want to know of a data set; the creator is who is cited for it."""
+    return CroissantAbout(
+        name=dataset.title,
+        description=f"{dataset.content}. Manifest of the recordings, made by ecgfoundry.",
+        license=dataset.licence,
+        creator=dataset.citation.partition(". ")[0],
+        url=dataset.url,
+        cite_as=dataset.citation,
+    )
 
 
 def stream_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> int:
