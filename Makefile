@@ -9,7 +9,7 @@ OUTPUT := demo-output
 # The tests start the program many times: the first start keeps the bytecode for the others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo install test test-slow test-core test-oldest package docs fuzz mutants mutants-changed lint bench train-defaults clean
+.PHONY: demo install test test-slow test-core test-oldest test-newest package docs fuzz mutants mutants-changed lint bench train-defaults clean
 
 $(DEMO_VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEMO_VENV)
@@ -56,6 +56,10 @@ test-oldest: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -q -p no:cacheprovider tests/acceptance/test_core_without_torch.py \
 	  tests/signals tests/preprocessing --ignore tests/preprocessing/test_bundles.py tests/formats/test_table_numbers.py tests/formats/test_writers.py \
 	  tests/cli/test_read.py tests/cli/test_convert.py tests/reports/test_pixels.py
+
+# The newest versions under Python 3.12, 3.13 and 3.14 (some from Debian; takes root).
+test-newest: $(VENV)/ready
+	PYTHON=$(VENV)/bin/python .ci/newest
 
 # The documentation site, strictly and without a network: build/site/index.html.
 docs: $(VENV)/ready
