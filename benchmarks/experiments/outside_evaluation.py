@@ -480,36 +480,28 @@ def _interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f" ({low:.3f}–{high:.3f})"
 
 
-def table(internal: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the generated part of the page."""
-    lines = [
-        "### Internal",
-        "",
-        "| bundle | data | leads | target | records | AUROC (95 %) |",
-        "| --- | --- | --- | --- | ---: | --- |",
-    ]
-    for row in internal:
-        value = f"{row['value']:.3f}{_interval(row.get('low'), row.get('high'))}"
-        lines.append(
-            f"| {row['model']} {row['version']} | {row['data']} | {row.get('leads', '')} | "
-            f"{row.get('target') or 'macro'} | {row.get('records', '')} | {value} |"
-        )
-    names = list(CONTROLS)
-    inside = {outside.name for outside in INTERNAL}
-    shown = " | ".join(CONTROLS[control] for control in names[1:])
-    head = [
-        "| bundle | set | lead | target | n | positives (people) | found | false alarms | "
-        f"AUROC (95 %) | {shown} |",
-        "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | --- | "
-        f"{' | '.join('---' for _ in names[1:])} |",
-    ]
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the generated part of the page: what has enough people, and what has not by name."""
+    names = list(CONTROLS)[1:]
     remarks: list[str] = []
-    for title, own in (
-        ("### Internal, with the controls", [row for row in rows if row["set"] in inside]),
-        ("### Outside", [row for row in rows if row["set"] not in inside]),
-    ):
-        lines += ["", title, "", *head, *(_line(row, names[1:], remarks) for row in own)]
-    lines += ["", *(f"[{number}] {remark}  " for number, remark in enumerate(remarks, 1))]
+    lines = [
+        "| bundle | set | lead | target | n | positives (people) | found | false alarms | "
+        f"AUROC (95 %) | {' | '.join(CONTROLS[control] for control in names)} |",
+        "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | --- | "
+        f"{' | '.join('---' for _ in names)} |",
+        *(_line(row, names, remarks) for row in rows if row["claim"]),
+        "",
+        *(f"[{number}] {remark}  " for number, remark in enumerate(remarks, 1)),
+        "",
+    ]
+    few: dict[str, list[str]] = {}
+    for row in rows:
+        if not row["claim"]:
+            count = f"{row['target']} {row['found']} of {row['positives']}"
+            few.setdefault(row["title"], []).append(count)
+    lines.append("Too few for a claim, found of positives:")
+    lines += [f"{title}: {', '.join(dict.fromkeys(counts))};" for title, counts in few.items()]
+    lines[-1] = lines[-1][:-1] + "."
     return "\n".join(lines)
 
 
@@ -531,18 +523,14 @@ def _line(row: Mapping[str, Any], controls: Sequence[str], remarks: list[str]) -
         f"{row['found']} of {row['positives']}",
         f"{row['false_alarms']} of {row['negatives']}",
     ]
-    if row["claim"]:
-        cells.append(f"{row['auroc']:.3f}{_interval(row['auroc_low'], row['auroc_high'])}")
-        for control in controls:
-            found = row["controls"].get(control)
-            if found is None or found["auroc"] is None:
-                cells.append("not computed")
-                continue
-            gain = found["gain"]
-            interval = _interval(found["gain_low"], found["gain_high"])
-            cells.append(f"{found['auroc']:.3f}; {gain:+.3f}{interval}")
-    else:
-        cells += ["too few for a claim", *("" for _ in controls)]
+    cells.append(f"{row['auroc']:.3f}{_interval(row['auroc_low'], row['auroc_high'])}")
+    for control in controls:
+        found = row["controls"].get(control)
+        if found is None or found["auroc"] is None:
+            cells.append("–")
+            continue
+        interval = _interval(found["gain_low"], found["gain_high"])
+        cells.append(f"{found['auroc']:.3f}; {found['gain']:+.3f}{interval}")
     return "| " + " | ".join(cells) + " |"
 
 
@@ -589,7 +577,7 @@ def main() -> None:
     }
     text = json.dumps(document, indent=1, ensure_ascii=False)
     (arguments.docs / "outside-evaluation.json").write_text(text + "\n", encoding="utf-8")
-    finish(arguments.docs / "outside-evaluation.md", table(internal, rows))
+    finish(arguments.docs / "outside-evaluation.md", table(rows))
 
 
 if __name__ == "__main__":
