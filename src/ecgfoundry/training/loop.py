@@ -167,7 +167,8 @@ def steps_told(
         Seconds between two lines (our choice); a job that is shorter says nothing.
     """
     began = time.monotonic()
-    last, first = began, None
+    last = began
+    first: int | None = None
 
     def step(done: int, total: int) -> None:
         nonlocal last, first
