@@ -1,4 +1,5 @@
-"""What every command prints with ``--json`` is what ``commands.schema.json`` says of it."""
+"""What every command prints with ``--json`` is what ``commands.schema.json`` says of it, and which
+commands show how long they will still take."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from tests.bundles import make_bundle
 from tests.datasets.layouts import cinc2017
 
 import ecgfoundry
-from ecgfoundry.cli.main import app, main
+from ecgfoundry.cli import saying
+from ecgfoundry.cli.main import ENDLESS, app, main
 from ecgfoundry.schemas import load_schema, schema_problems
 
 SPEAKS_JSON_ANYWAY = {"mcp"}
@@ -31,6 +33,22 @@ ELSEWHERE = {
     "train-defaults": "trains for hours",
     "stream replay": "tests/service/test_service_commands.py runs a service for it",
 }
+SHOWS_A_BAR = {
+    "calibrate", "compare", "convert", "diagnose", "embed", "evaluate", "explain", "holter",
+    "infer", "labs", "measure", "read", "review",
+    "corpus build", "corpus cache", "corpus copy", "corpus stats", "corpus verify",
+    "database backup", "database restore", "datasets manifest", "labs catalogue", "labs report",
+    "manifest check", "manifest croissant", "models export", "models import", "models pull",
+    "models verify", "synth ecgs", "synth mc-med",
+}  # fmt: skip
+SAYS_EPOCHS = {"finetune", "pretrain", "labs train", "train-defaults"}
+"""A line an epoch, with the time that is left at most: it stays in a log file."""
+IS_QUICK = {
+    "completion", "database downgrade", "database status", "database upgrade", "datasets list",
+    "deliveries list", "deliveries retry", "formats", "manifest split", "models list",
+    "models show",
+}  # fmt: skip
+"""What they take does not grow with the number of recordings, or is a table read once."""
 
 
 def commands(parent: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
@@ -59,9 +77,22 @@ def test_every_command_is_run_here_or_the_reason_stands_here() -> None:
     assert missing == []
 
 
+def test_every_command_says_how_long_it_takes_or_takes_no_time() -> None:
+    as_long_as_the_signal = {"stream replay"}
+    kinds = (SHOWS_A_BAR, SAYS_EPOCHS, IS_QUICK, ENDLESS, as_long_as_the_signal)
+    assert sorted(name for kind in kinds for name in kind) == sorted(OPTIONS)
+
+
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command with ``--json``, hold every line against its definition, return them."""
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command with ``--json``, hold every line against its definition, return them.
+
+    On a terminal that is told to show bars at once, a command that takes long has to, and its
+    answers have to reach standard output, which is none.
+    """
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(saying, "BAR_AFTER_S", 0.0)
 
     def run(command: str, *arguments: str | Path, code: int = 0) -> list[dict[str, Any]]:
         capsys.readouterr()
@@ -69,6 +100,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
             main([*command.split(), *map(str, arguments), "--json"])
         printed = capsys.readouterr()
         assert int(ended.value.code or 0) == code, printed.err
+        reads_recordings = command not in ("labs catalogue", "models verify") or len(arguments) > 1
+        if code == 0 and reads_recordings:
+            assert ("left" in printed.err and "━" in printed.err) == (command in SHOWS_A_BAR)
         documents = [json.loads(line) for line in printed.out.splitlines()]
         for document in documents:
             part = "error" if "error" in document else command

@@ -10,6 +10,7 @@ import scipy.signal as ss
 from ecgfoundry.measurements.medians import median, median_of_rows, quantile_of_rows
 from ecgfoundry.measurements.nearest import distance_to_nearest
 from ecgfoundry.signals.filters import averaged, both_ways, butterworth_sos, gaussian
+from ecgfoundry.signals.kernels import correlate_rows
 
 # SciPy and the kernels do the same operations in the same order; compilers may fuse them on ARM.
 ROUNDING = 1e-11

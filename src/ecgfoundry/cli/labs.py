@@ -216,8 +216,11 @@ def report(
     require_torch("the laboratory report")
     from ecgfoundry.labs.evaluation import laboratory_report
 
-    with progress("Measuring"):
-        rows = laboratory_report(bundle, corpus, tables, output, targets=target, settings=settings)
+    with progress("Measuring") as bar:
+        rows = laboratory_report(
+            bundle, corpus, tables, output, targets=target, settings=settings,
+            progress=lambda step, done, total: bar.update(done, total, step.capitalize()),
+        )  # fmt: skip
     own = [row.found.band for row in rows if row.level == "visit" and row.ecg == "all"]
     bands = {band: own.count(band) for band in ("strong", "moderate", "limited")}
     synthetic = any(row.synthetic for row in rows)

@@ -118,6 +118,9 @@ class Bar:
             TimeRemainingColumn(elapsed_when_finished=True),
             console=console,
             disable=_quiet.get() or not console.is_terminal,
+            # What is printed meanwhile goes above the bar; but never answers that a file or another
+            # program is waiting for.
+            redirect_stdout=sys.stdout.isatty(),
             transient=True,
         )
         self._task = self._bar.add_task(words, total=total)
@@ -163,7 +166,10 @@ def progress(words: str, total: float | None = None, *, size: bool = False) -> I
 
     timer = threading.Timer(BAR_AFTER_S, appear)
     timer.daemon = True
-    timer.start()
+    if BAR_AFTER_S > 0:
+        timer.start()
+    else:
+        appear()
     try:
         yield bar
     finally:

@@ -43,7 +43,7 @@ from ecgfoundry.training.initialization import (
     on_one_lead,
     start_from,
 )
-from ecgfoundry.training.loop import EpochRow, FitResult, FitSettings, fit, time_words
+from ecgfoundry.training.loop import EpochRow, FitResult, FitSettings, fit, steps_told, time_words
 from ecgfoundry.training.probing import fit_linear_probe, put_into
 from ecgfoundry.training.results.lineage import Lineage
 from ecgfoundry.training.results.outputs import record_outputs, window_embeddings
@@ -234,7 +234,10 @@ def finetune(
             folder.refuse_another(configuration)
         for turn in (True, False):  # the others find what the first has stored
             if world.first is turn:
-                stored = store_windows(manifest, start.spec, folder.path / "cache", lead=lead)
+                stored = store_windows(
+                    manifest, start.spec, folder.path / "cache", lead=lead,
+                    progress=steps_told(say, "recordings read"),
+                )  # fmt: skip
             world.wait()
         raise_on_leak(duplicate_problems(manifest, stored.hashes), manifest.folder)
         content = _Data(manifest, stored, manifest.targets(task.columns), manifest.groups())

@@ -147,8 +147,41 @@ def time_words(row: EpochRow, epochs: int) -> str:
     left = (epochs - row["epoch"] - 1) * row["seconds"]
     if left <= 0:
         return f"{row['seconds']:.1f} s"
-    words = f"{left:.0f} s" if left < 120 else f"{left / 60:.0f} min"
-    return f"{row['seconds']:.1f} s, at most {words} left"
+    return f"{row['seconds']:.1f} s, at most {_duration(left)} left"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def steps_told(
+    say: Callable[[str], None], what: str, *, every_s: float = 10.0
+) -> Callable[[int, int], None]:
+    """Return what says from time to time how many steps are done, and how long the others take.
+
+    Parameters
+    ----------
+    say : callable
+    what : str
+        The steps: "recordings read".
+    every_s : float
+        Seconds between two lines (our choice); a job that is shorter says nothing.
+    """
+    began = time.monotonic()
+    last = began
+    first: int | None = None
+
+    def step(done: int, total: int) -> None:
+        nonlocal last, first
+        now = time.monotonic()
+        if first is None:  # a job that goes on has not done these now
+            first = done - 1
+        if now - last >= every_s and done < total:
+            last = now
+            left = (now - began) / (done - first) * (total - done)
+            say(f"{done} of {total} {what}, about {_duration(left)} left")
+
+    return step
 
 
 @dataclass(kw_only=True)
