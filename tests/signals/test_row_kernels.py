@@ -72,3 +72,16 @@ def test_averages_of_some_samples(factor: int) -> None:
 def test_how_far_the_nearest_is() -> None:
     given = distance_to_nearest(np.array([3, 10]), np.array([-1.0, 3.0, 6.0, 7.5, 12.0]))
     assert given.tolist() == [4.0, 0.0, 3.0, 2.5, 2.0]
+
+
+def test_rows_of_another_type_are_not_read_as_doubles() -> None:
+    x = np.arange(40.0).reshape(2, 20)
+    weight = np.array([0.25, 0.5, 0.25])
+    expected = correlate_rows(x, weight, symmetric=True)
+    for kind in (np.float32, np.int16):
+        found = correlate_rows(x.astype(kind), weight, symmetric=True)
+        assert (found is None) == (expected is None)
+        if found is not None:
+            assert found.dtype == np.float64
+            # A straight line is its own mean of neighbours, but for its mirrored ends.
+            np.testing.assert_array_equal(found[:, 1:-1], x[:, 1:-1])

@@ -7,6 +7,7 @@ then does the same by NumPy or SciPy, with the same bits on x86-64.
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +54,7 @@ def filter_both_ways(sos: Float64, steady: Float64, rows: Float64, pad: int) -> 
     samples = rows.shape[-1]
     if native.library() is None or rows.size == 0:
         return None
-    rows, steady = np.ascontiguousarray(rows), np.ascontiguousarray(steady)
-    sos = np.ascontiguousarray(sos)
+    rows, sos, steady = map(_as_kernels_read, (rows, sos, steady))
     result = np.empty_like(rows)
     job = _SectionsJob(
         rows.ctypes.data, result.ctypes.data, sos.ctypes.data, steady.ctypes.data,
@@ -77,7 +77,7 @@ def correlate_rows(rows: Float64, weight: Float64, *, symmetric: bool) -> Float6
     reach = weight.size // 2
     if native.library() is None or rows.size == 0:
         return None
-    rows, weight = np.ascontiguousarray(rows), np.ascontiguousarray(weight)
+    rows, weight = _as_kernels_read(rows), _as_kernels_read(weight)
     result = np.empty_like(rows)
     job = _CorrelateJob(
         rows.ctypes.data, result.ctypes.data, weight.ctypes.data,
@@ -91,13 +91,18 @@ def medians_of_columns(values: Float64) -> Float64 | None:
     members = values.shape[-2]
     if native.library() is None or values.size == 0:
         return None
-    values = np.ascontiguousarray(values)
+    values = _as_kernels_read(values)
     result = np.empty((*values.shape[:-2], values.shape[-1]))
     columns = values.shape[-1]
     job = _MediansJob(
         values.ctypes.data, result.ctypes.data, values.size // (members * columns), members, columns
     )
     return result if run_job("medians", job) else None
+
+
+def _as_kernels_read(values: NDArray[Any]) -> Float64:
+    """Return float64 row after row: what is anything else would be read beyond its end."""
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def run_job(name: str, job: ctypes.Structure) -> bool:
