@@ -40,7 +40,7 @@ def run(code: str) -> str:
         [sys.executable, "-c", BLOCK + code],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
