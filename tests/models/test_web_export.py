@@ -354,7 +354,10 @@ def test_the_page_asks_whether_it_is_an_ecg(answer: Answer, tmp_path: Path, kind
         "sine": np.sin(2 * np.pi * 1.2 * time_s),
         "sawtooth": 1.3 * time_s % 1.0,
         "pulse wave": np.maximum(0, np.sin(2 * np.pi * 1.2 * time_s)) ** 3,
-        "beats at 220": np.exp(-((phase_s / 0.02) ** 2)) + generator.normal(0, 0.01, 5000),
+        "beats at 220": np.exp(-((phase_s / 0.017) ** 2))
+        - 0.15 * np.exp(-(((phase_s + 0.025) / 0.014) ** 2))
+        - 0.25 * np.exp(-(((phase_s - 0.026) / 0.015) ** 2))
+        + generator.normal(0, 0.01, 5000),
     }[kind]
     path = tmp_path / "signal.csv"
     path.write_text("I_mV\n" + "".join(f"{value:.5f}\n" for value in signal), encoding="utf-8")
