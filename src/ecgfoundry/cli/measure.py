@@ -193,6 +193,7 @@ def _print_one(results: Iterator[Result]) -> dict[str, int]:
     from rich.text import Text
 
     from ecgfoundry.reports.wording import printable
+    from ecgfoundry.samples import shown_name
 
     count = _counter()
     console = Console()
@@ -200,7 +201,7 @@ def _print_one(results: Iterator[Result]) -> dict[str, int]:
         _counted(count, measured)
         if measured is None:
             continue
-        console.print(Text(printable(path), style="bold"))
+        console.print(Text(printable(shown_name(path)), style="bold"))
         if measured.refused is not None:
             console.print(f"not measured: {measured.refused.message}")
             continue

@@ -229,6 +229,7 @@ def _print_text(summary: Mapping[str, Any]) -> None:
     from rich.text import Text
 
     from ecgfoundry.reports.wording import printable
+    from ecgfoundry.samples import shown_name
 
     console = Console()
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -236,7 +237,7 @@ def _print_text(summary: Mapping[str, Any]) -> None:
     table.add_column(overflow="fold")
     for label, value in _lines(summary):
         table.add_row(label, Text(printable(value)))
-    console.print(Text(printable(summary["file"]), style="bold"))
+    console.print(Text(printable(shown_name(summary["file"])), style="bold"))
     console.print(table)
     figures = Table("lead", "peak to peak", "missing", "flat", "saturated", "noise", "mains",
                     "wander", "SNR", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))  # fmt: skip

@@ -23,6 +23,7 @@ from ecgfoundry.reports.wording import (
     printable,
     share_text,
 )
+from ecgfoundry.samples import shown_name
 
 __all__ = ["CSV_HEADER", "csv_rows", "terminal_table"]
 
@@ -90,7 +91,7 @@ def terminal_table(
 
 def _block(interpretation: Interpretation) -> Group:
     verdict = interpretation.verdict
-    head = Text(printable(interpretation.file or "unnamed recording"), style="bold")
+    head = Text(printable(shown_name(interpretation.file or "unnamed recording")), style="bold")
     head.append("  quality ", style="not bold dim")
     head.append(printable(verdict), style=f"not bold {_VERDICT_STYLES.get(verdict, '')}".strip())
     if interpretation.model:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ecgfoundry.errors import FileAccessError
 
-__all__ = ["SAMPLES", "SAMPLE_PREFIX", "named_file", "sample_path"]
+__all__ = ["SAMPLES", "SAMPLE_PREFIX", "named_file", "sample_path", "shown_name"]
 
 SAMPLES: dict[str, str] = {"12-lead": "JS20000.hea", "single-lead": "A01711.hea"}
 """Name -> file name."""
@@ -48,3 +48,20 @@ def named_file(name: str | Path) -> Path:
         if text.startswith(SAMPLE_PREFIX)
         else Path(name)
     )
+
+
+def shown_name(file: str) -> str:
+    """Return a file's name for people: ``sample:NAME`` for a sample, any other as it is.
+
+    Examples
+    --------
+    >>> shown_name(str(sample_path("12-lead")))
+    'sample:12-lead'
+    >>> shown_name("ward/JS20000.hea")
+    'ward/JS20000.hea'
+    """
+    path = Path(file)
+    for name, own in SAMPLES.items():
+        if path.name == own and path == sample_path(name):
+            return f"{SAMPLE_PREFIX}{name}"
+    return file
