@@ -38,6 +38,7 @@ SHOWS_A_BAR = {
     "infer", "labs", "measure", "read", "review",
     "corpus build", "corpus cache", "corpus copy", "corpus stats", "corpus verify",
     "database backup", "database restore", "datasets manifest", "labs catalogue", "labs report",
+    "labs ten-minutes",
     "manifest check", "manifest croissant", "models export", "models import", "models pull",
     "models verify", "synth ecgs", "synth mc-med",
 }  # fmt: skip
