@@ -159,7 +159,7 @@ FIGURES = (
     *("step", "focus", "spike", "sharp_share", "crisp_share"),
 )
 """What the trees see."""
-DOUBTED = -0.5
+DOUBTED = -3.0
 FORGIVEN = 0.5
 """Log-odds of an ECG: below the first a window is refused although no limit is broken, from the
 second on it is read although one is. Chosen so that no more records are refused than by the limits
