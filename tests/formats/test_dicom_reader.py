@@ -43,7 +43,7 @@ def test_real_object_equals_pydicom(fixtures: Path) -> None:
         "p_axis_deg": 74, "qrs_axis_deg": 52, "t_axis_deg": 57,
     }  # fmt: skip
     assert recording.header["statements"].startswith("RITMO SINUSALE")
-    assert recording.subject == Subject(42.0, "female", "642341")
+    assert recording.subject == Subject(42.0, "female", "642341", birth_date=dt.date(1971, 1, 23))
     assert recording.start_time == dt.datetime(2013, 1, 25, 10, 59, 19)
     assert recording.device["highpass"] == "0.05 Hz"
 
