@@ -5,8 +5,9 @@
 and at another rate, of another length, through a low or high pass, and made rhythms; negative are
 the kinds of :mod:`benchmarks.experiments.hostile_signals`. The figures are those by which
 :mod:`ecgfoundry.measurements.recognition` sets its limits. What is printed comes from trees that
-learned from the other two thirds of the records; those of CinC 2017 that the gate's page reports
-and the kinds of :mod:`benchmarks.experiments.hostile_aside` are never seen here.
+learned from the other two thirds of the records. Those of CinC 2017 that the gate's page reports
+are never seen here; the kinds of :mod:`benchmarks.experiments.hostile_aside` train nothing, but how
+many pass was looked at while the thresholds were chosen.
 """
 
 from __future__ import annotations

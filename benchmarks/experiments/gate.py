@@ -7,6 +7,8 @@ FOLDER holds the public sets, unpacked (folders ``cinc2017``, ``ludb``, ``mitbih
 every window of it is. ``--single-leads`` reads every lead of the first window alone instead. Of
 CinC 2017 the records with an answer (N, A, O) are put in an order by
 ``numpy.random.default_rng(2017)``: the first 1,500 chose the limits, the next 1,500 are reported.
+``--only`` chooses sets and kinds ("aside": the kinds that are set aside), ``--first`` takes so many
+recordings of each set, and ``--window-a-minute`` asks the first window of every minute alone.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import argparse
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -87,11 +91,11 @@ def sets(folder: Path) -> Iterator[tuple[str, Iterator[Job]]]:
             yield name, _headers(folder / name)
 
 
-def judged(job: Job) -> list[str]:
-    """Return the code of the refusal of every window of a recording, "" where it is read."""
+def judged(job: Job, step_s: float = WINDOW_S) -> list[str]:
+    """Return the code of the refusal of a window every ``step_s``, "" where it is read."""
     _, signal, rate = job
     length = round(WINDOW_S * rate)
-    starts = range(0, max(1, signal.shape[1] - length + 1), length)
+    starts = range(0, max(1, signal.shape[1] - length + 1), round(step_s * rate))
     windows = [signal[:, start : start + length] for start in starts]
     leads = [f"lead {row}" for row in range(len(signal))]
     return [
@@ -108,11 +112,11 @@ def judged_alone(job: Job) -> list[str]:
     return [judged((name, row[None], rate))[0] for row in first]
 
 
-def hostile(job: tuple[str, int, int, bool]) -> bool:
+def hostile(job: tuple[str, int, int, bool], seed: int = SEED) -> bool:
     """Whether a signal that is no ECG passes; "aside: …" names one of the other module."""
     kind, number, leads, alike = job
     rate = (250.0, 500.0, 300.0, 100.0, 1000.0)[number % 5]
-    generator = np.random.default_rng([number + SEED, zlib.crc32(kind.encode()), leads, alike])
+    generator = np.random.default_rng([number + seed, zlib.crc32(kind.encode()), leads, alike])
     name, seconds = kind.removeprefix("aside: "), WINDOW_S
     make = KINDS[name] if name == kind else ASIDE[name]
     if name != kind:
@@ -129,12 +133,25 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--single-leads", action="store_true", help="first windows, lead by lead")
     parser.add_argument("--each", type=int, default=40, help="signals of a kind with one lead")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="sets and kinds whose names begin so"
+    )
+    parser.add_argument("--first", type=int, help="so many recordings of each set")
+    parser.add_argument("--window-a-minute", action="store_true")
+    parser.add_argument("--one-lead", action="store_true", help="made signals with one lead alone")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the made signals")
     options = parser.parse_args()
+    read_sets: list[tuple[str, Iterator[Job]]] = [
+        (name, islice(jobs, options.first))
+        for name, jobs in (sets(options.data) if options.data is not None else ())
+        if options.only is None or name.startswith(tuple(options.only))
+    ]
+    look = partial(judged, step_s=60.0) if options.window_a_minute else judged
     with Pool(options.processes) as pool:
         if options.single_leads:
             print("| set | leads alone | refused | why |")
             print("| --- | --- | --- | --- |")
-            for name, jobs in sets(options.data):
+            for name, jobs in read_sets:
                 codes = [code for found in pool.imap(judged_alone, jobs) for code in found]
                 refused = Counter(filter(None, codes))
                 why = ", ".join(f"{code} {n}" for code, n in refused.most_common())
@@ -144,11 +161,11 @@ def main() -> None:
                     flush=True,
                 )
             return
-        if options.data is not None:
+        if read_sets:
             print("| set | recordings | refused | windows of 10 s | refused | why |")
             print("| --- | --- | --- | --- | --- | --- |")
-        for name, jobs in sets(options.data) if options.data is not None else ():
-            answers = list(pool.imap(judged, jobs, chunksize=8))
+        for name, jobs in read_sets:
+            answers = list(pool.imap(look, jobs, chunksize=8))
             if not answers:
                 continue
             codes = [code for answer in answers for code in answer]
@@ -160,15 +177,27 @@ def main() -> None:
                 f"| {refused} ({refused / len(codes):.2%}) | {why} |",
                 flush=True,
             )
-        print("\n| kind | one lead | twelve alike | twelve of their own |")
-        print("| --- | --- | --- | --- |")
-        for kind in (*KINDS, *(f"aside: {name}" for name in ASIDE)):
-            cells = []
-            for leads, alike in ((1, True), (12, True), (12, False)):
-                count = options.each if leads == 1 else options.each // 4
-                found = pool.map(hostile, [(kind, k, leads, alike) for k in range(count)])
-                cells.append(f"{sum(found)} of {count}")
-            print(f"| {kind} | {' | '.join(cells)} |", flush=True)
+        drawn = ((1, True),) if options.one_lead else ((1, True), (12, True), (12, False))
+        make = partial(hostile, seed=options.seed)
+        for title, kinds in (("kind", list(KINDS)), ("set aside", [f"aside: {k}" for k in ASIDE])):
+            if options.only is not None:
+                kinds = [kind for kind in kinds if kind.startswith(tuple(options.only))]
+            if not kinds:
+                continue
+            heads = ("one lead", "twelve alike", "twelve of their own")[: len(drawn)]
+            print(f"\n| {title} | {' | '.join(heads)} |\n| --- |{' --- |' * len(drawn)}")
+            passed, counts = Counter[int](), Counter[int]()
+            for kind in kinds:
+                cells = []
+                for column, (leads, alike) in enumerate(drawn):
+                    count = options.each if leads == 1 else options.each // 4
+                    found = sum(pool.map(make, [(kind, k, leads, alike) for k in range(count)]))
+                    passed[column] += found
+                    counts[column] += count
+                    cells.append(f"{found} of {count}")
+                print(f"| {kind} | {' | '.join(cells)} |", flush=True)
+            sums = [f"{passed[column]} of {counts[column]}" for column in range(len(drawn))]
+            print(f"| all | {' | '.join(sums)} |", flush=True)
 
 
 if __name__ == "__main__":

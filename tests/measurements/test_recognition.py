@@ -16,7 +16,7 @@ from ecgfoundry.signals.quality import Notice
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 IMITATIONS = (
     *("harmonic sines", "walking", "PPG", "pressure", "blows", "pulses", "stimulator"),
-    *("ballistocardiogram", "seismocardiogram", "tremor", "electrode pops", "repeated shape"),
+    *("ballistocardiogram", "seismocardiogram", "tremor", "repeated shape"),
     *("catheter's pressure", "sharp waves of an EEG", "dropouts", "humps", "bursts of a tone"),
 )
 """Kinds of which some signal now and then looks like a tachycardia or a row of beats."""

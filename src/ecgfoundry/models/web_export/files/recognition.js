@@ -141,7 +141,8 @@ function reasonOf(figures) {
   if (broken === "no-beats") return broken;
   const odds = oddsOf(LIMITS.FIGURES.map((name) => Math.fround(Math.min(figures[name] ?? 1, 1e6))));
   if (broken === null) return odds < LIMITS.DOUBTED ? "shape" : null;
-  return odds >= LIMITS.FORGIVEN ? null : broken;
+  const unforgivable = "members" in figures && figures.likeness < LIMITS.NOTHING_RECURS;
+  return odds >= LIMITS.FORGIVEN && !unforgivable ? null : broken;
 }
 
 // The log-odds of boosted trees (ecgfoundry.measurements.trees).
