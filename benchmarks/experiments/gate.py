@@ -171,10 +171,10 @@ def main() -> None:
             codes = [code for answer in answers for code in answer]
             whole = sum(all(answer) for answer in answers)
             why = ", ".join(f"{code} {n}" for code, n in Counter(filter(None, codes)).most_common())
-            refused = sum(code != "" for code in codes)
+            count = sum(code != "" for code in codes)
             print(
                 f"| {name} | {len(answers)} | {whole} ({whole / len(answers):.2%}) | {len(codes)} "
-                f"| {refused} ({refused / len(codes):.2%}) | {why} |",
+                f"| {count} ({count / len(codes):.2%}) | {why} |",
                 flush=True,
             )
         drawn = ((1, True),) if options.one_lead else ((1, True), (12, True), (12, False))
