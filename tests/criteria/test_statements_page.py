@@ -1,4 +1,4 @@
-"""The published table lists the criteria that are applied."""
+"""The published tables: the criteria that are applied, and the figures of one run."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ def test_the_table_has_every_criterion_as_it_is() -> None:
         "write it anew: python -m benchmarks.experiments.statements --rules "
         "docs/results/criteria.csv"
     )
+
+
+def test_the_figures_of_the_page_are_those_of_the_table() -> None:
+    with (REPOSITORY / "docs/results/statements.csv").open(encoding="utf-8", newline="") as lines:
+        table = {row[0]: row for row in csv.reader(lines)}
+    text = (REPOSITORY / "docs/statements.md").read_text(encoding="utf-8")
+    page = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    shown = [row for row in page if len(row) == 6 and row[0] in table]
+    assert len(shown) >= 10
+    assert shown == [table[row[0]] for row in shown]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import pytest
 import ecgfoundry
 from ecgfoundry import Recording, measure
 from ecgfoundry.measurements.beat_list import Beats
+from ecgfoundry.measurements.global_values import axis_values
+from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.measurements.values import (
     GLOBAL_VALUES,
@@ -134,6 +136,34 @@ def test_axes_are_those_of_the_planted_vectors(usual: Measurements) -> None:
     assert usual.t_axis_deg == pytest.approx(38.9, abs=3)
     assert usual.p_axis_deg == pytest.approx(60.0, abs=5)
     assert usual.qrs_t_angle_deg == pytest.approx(2.0, abs=3)
+
+
+@pytest.mark.parametrize(("noise_mv", "known"), [(0.01, True), (0.2, False)])
+def test_a_p_wave_within_the_noise_has_no_axis(noise_mv: float, *, known: bool) -> None:
+    """Nine beats, P of 100 ms whose area is 4 mV ms in I and 6 mV ms in aVF: 7.2 mV ms.
+
+    The noise of the area is sqrt(pi / 4 / 9) x 100 ms = 29.5 ms times that of the signal: 0.3 mV ms
+    and 5.9 mV ms; of a P wave half as large (3.6 mV ms) the second takes the axis away.
+    """
+    areas = {"I": 4.0, "aVF": 6.0} if known else {"I": 2.0, "aVF": 3.0}
+    beat = MedianBeat(
+        leads=("I", "aVF"),
+        values=np.zeros((2, 400)),
+        sampling_rate=500.0,
+        fiducial=200,
+        boundaries={"p_onset": 100.0, "p_offset": 150.0},
+        likeness=np.ones(9),
+        noise_mv=np.array([noise_mv / 2, noise_mv]),
+        beats_used=9,
+    )
+    leads = {lead: LeadMeasurements(p_area_mv_ms=area) for lead, area in areas.items()}
+    found = axis_values(beat, leads, calibrated=True)["p_axis_deg"]
+    if known:
+        # atan2(6 x 2 / sqrt(3), 4)
+        assert found.value == pytest.approx(60.0)
+    else:
+        assert found.value is None
+        assert found.reason == "P is within the noise of the median beat"
 
 
 def test_the_spatial_angle_is_that_of_the_kors_vectors(usual: Measurements) -> None:

@@ -45,6 +45,7 @@ LEAST_QRS_MS = 30.0
 AXIS_LEAST_SHARE = 0.05
 """An axis is given when its vector is at least this share of the mean absolute area: otherwise the
 direction is chance (our choice)."""
+P_WITHIN_NOISE = "P is within the noise of the median beat"
 DISAGREEMENT = 0.35
 """Limb leads that are further from I and II than this, in the recording and in the median beat, are
 rescaled or misnamed (as the quality gate)."""
@@ -201,6 +202,8 @@ def axis_values(
         for wave in ("p", "qrs", "t")
     }
     result = {f"{wave}_axis_deg": _axis(areas[wave], wave.upper()) for wave in areas}
+    if beat is not None and math.hypot(*frontal_plane(areas["p"])) < _p_noise_mv_ms(beat):
+        result["p_axis_deg"] = missing("deg", P_WITHIN_NOISE)
     qrs, t = result["qrs_axis_deg"], result["t_axis_deg"]
     if qrs.value is None or t.value is None:
         result[names[3]] = missing("deg", str(qrs.reason or t.reason))
@@ -250,6 +253,20 @@ def _axis(areas: Mapping[str, float], wave: str) -> Value:
     if not math.isfinite(degrees):
         return missing("deg", f"{wave} has no area in the limb leads")
     return Value(degrees, "deg", "net areas in I and aVF, median beat")
+
+
+def _p_noise_mv_ms(beat: MedianBeat) -> float:
+    """Return what noise makes of the area of P in the worst limb lead; NaN if that is not known.
+
+    The area stands on the line between the two feet of P. Each foot, a sample of a median of n
+    beats, is off by 1.25 s / sqrt(n), where a single beat is off by s (1.25: sqrt(pi / 2), the
+    price of a median); their mean by 1 / sqrt(2) of that, over the whole length of P. As s is that
+    of the whole beat, QRS included, it is rather too much than too little.
+    """
+    columns = beat.boundaries.get("p_offset", math.nan) - beat.boundaries.get("p_onset", math.nan)
+    noise = [float(beat.noise_mv[row]) for row, lead in enumerate(beat.leads) if lead in LIMB_LEADS]
+    of_feet = math.sqrt(math.pi / 4.0 / beat.beats_used) * max(noise, default=math.nan)
+    return of_feet * columns * 1000.0 / beat.sampling_rate
 
 
 def _unit(name: str) -> str:
