@@ -76,12 +76,26 @@ def cases(recipe: str) -> dict[str, Case]:
             "mitdb-201-gaps": Case(gaps, 360.0),
             "ptbxl-HR06005-10s": Case(_matlab("cinc2021/HR06005")[1:2], 500.0),
         }
+    ludb = np.fromfile(FIXTURES / "ludb" / "8.dat", "<i2").reshape(-1, 12).T
+    if recipe == "ecg-fm@1":  # up to 5 s
+        gaps = _matlab("cinc2021/E07500")[:, :2150].copy()
+        gaps[1, 1000:1500] = np.nan
+        gaps[0, 2100:] = np.nan
+        gaps[10, :120] = np.nan
+        gaps[7] = np.nan  # V2 is absent
+        return {
+            "ptbxl-HR06005-5s": Case(_matlab("cinc2021/HR06005")[:, :2500], 500.0),
+            "georgia-E07500-gaps": Case(gaps, 500.0),
+            "mitdb-201-5s": Case(mitdb[:, 3600:5400], 360.0),
+            "ludb-8-integers-4s": Case(
+                np.ascontiguousarray(ludb[:3, 100:2100]), 500.0, gain=1 / 1000
+            ),
+        }
     gaps = _matlab("cinc2021/E07500")[:, :3650].copy()
     gaps[1, 1000:1500] = np.nan
     gaps[0, 3600:] = np.nan
     gaps[10, :120] = np.nan
     gaps[7] = np.nan  # V2 is absent
-    ludb = np.fromfile(FIXTURES / "ludb" / "8.dat", "<i2").reshape(-1, 12).T
     return {
         "ptbxl-HR06005": Case(_matlab("cinc2021/HR06005"), 500.0),
         "georgia-E07500-gaps-60Hz": Case(gaps, 500.0, mains_frequency=60.0),
@@ -91,6 +105,7 @@ def cases(recipe: str) -> dict[str, Case]:
 
 
 RECIPES = (
+    "ecg-fm@1",
     "ecgfounder-finetune@1",
     "ecgfounder-paper@1",
     "ecgfounder-ptbxl-eval@1",
@@ -233,7 +248,11 @@ def exact(recipe: str, case: Case) -> NDArray[np.float32]:
     raw = raw[there]
     gaps, rate = np.isnan(raw), case.sampling_rate
     zeros = np.where(gaps, 0.0, raw)
-    if recipe == "ecgfounder-finetune@1":
+    if recipe == "ecg-fm@1":
+        length = 2500
+        x = _float32(_linear(_bridged(raw), rate, 500.0))
+        x = (x - x.mean(axis=1, keepdims=True)) / (x.std(axis=1, keepdims=True) + Long("1e-8"))
+    elif recipe == "ecgfounder-finetune@1":
         length = 5000
         x = _float32(_linear(zeros, rate, 500.0))
         x = _zero_phase(x, _notch("50", "30", 500), 9)

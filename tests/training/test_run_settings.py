@@ -35,7 +35,7 @@ def test_defaults_of_fine_tuning() -> None:
         "deterministic": False, "threads": None,
         "augmentations": ("shift", "scale", "noise", "masking"), "channels_last": False,
         "test_figures": True, "device": "cpu", "workers": 0, "seed": 0, "lead": None,
-        "preprocessing": None, "layer_decay": 1.0, "recompute": False,
+        "preprocessing": None, "layer_decay": 1.0, "recompute": False, "shard": False,
         "adapter_rank": 8, "adapter_alpha": 16.0,
     }  # fmt: skip
 
@@ -61,6 +61,7 @@ def test_ecgfounders_pretraining() -> None:
         "deterministic": False, "channels_last": False, "threads": None, "checkpoint_every": 500,
         "workers": 0, "seed": 0, "device": "auto", "leads": (), "lead_mode": None,
         "preprocessing": None, "only_ecg": True, "layer_decay": 1.0, "recompute": False,
+        "shard": False,
         # Nothing of these is used with labels.
         "objective": "labels", "steps_ahead": 12, "masked_share": 0.5, "masked_ms": 200.0,
         "piece_ms": 40.0, "teacher_decay": 0.996,
@@ -78,7 +79,7 @@ def test_defaults_of_laboratory_training() -> None:
         "device": "cpu", "workers": 0, "checkpoint_every": 200, "seed": 0, "accumulate": 1,
         "gradient_clip": 1.0, "schedule": "cosine", "warmup": 0.05, "step_epochs": 5,
         "step_factor": 0.1, "compile": False, "deterministic": False,
-        "layer_decay": 1.0, "recompute": False,
+        "layer_decay": 1.0, "recompute": False, "shard": False,
     }  # fmt: skip
 
 

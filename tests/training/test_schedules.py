@@ -96,6 +96,7 @@ def test_defaults_of_a_run() -> None:
         "channels_last": False,
         "recompute": False,
         "layer_decay": 1.0,
+        "shard": False,
     }
 
 
