@@ -54,6 +54,11 @@ def by_text(texts: list[str | None]) -> list[tuple]:
         ("", ("missing", None, 0)),
         ("  \n", ("missing", None, 0)),
         (None, ("missing", None, 0)),
+        # An information separator, a next line, a no-break and a figure space are spaces.
+        ("0\x1f", ("numeric", 0.0, 0)),
+        ("\x8512\xa0mg/dL", ("numeric", 12.0, 0)),
+        ("<\u20075", ("censored", 5.0, -1)),
+        ("\x1c\u3000", ("missing", None, 0)),
     ],
 )
 def test_what_a_text_says(text, expected):

@@ -25,6 +25,8 @@ KINDS = ("numeric", "censored", "range", "negative", "positive", "failed", "unkn
 """What a text can be. "failed" is a specimen or a test that gave no result (hemolyzed, clotted,
 cancelled); "negative" and "positive" are qualitative results."""
 
+# Python and polars do not agree about which characters are spaces: all that one of them knows.
+_SPACES = "[ \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
 _NUMBER = (
     r"[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+\.?[0-9]*|\.[0-9]+)"
     r"(?:[eE][-+]?[0-9]{1,3})?"
@@ -123,7 +125,7 @@ def _clean(text: str | None) -> str:
         result = result.replace(entity, mark)
     # Letters beyond ASCII change length in upper case in some alphabets; only ASCII is raised.
     raised = result.translate(_UPPER)
-    return re.sub(r"[ \t\r\n\f\v]+", " ", raised).strip(" ")
+    return re.sub(_SPACES, " ", raised).strip(" ")
 
 
 _UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
@@ -139,7 +141,7 @@ def parse_values(column: str) -> list[pl.Expr]:
     for entity, mark in _ENTITIES:
         text = text.str.replace_all(entity, mark, literal=True)
     text = _ascii_upper(text)
-    text = text.str.replace_all(r"[ \t\r\n\x0c\x0b]+", " ").str.strip_chars(" ")
+    text = text.str.replace_all(_SPACES, " ").str.strip_chars(" ")
     plain, limit = _polars_number(text, _PLAIN, 1), _polars_number(text, _CENSORED, 2)
     low, high = _polars_number(text, _RANGE, 1), _polars_number(text, _RANGE, 2)
     is_plain, is_censored = text.str.contains(_PLAIN), text.str.contains(_CENSORED)
