@@ -162,8 +162,9 @@ FIGURES = (
 DOUBTED = -3.0
 FORGIVEN = 0.5
 """Log-odds of an ECG: below the first a window is refused although no limit is broken, from the
-second on it is read although one is. Chosen so that no more records are refused than by the limits
-alone (docs/quality.md)."""
+second on it is read although one is. No more records are refused than by the limits alone
+(docs/quality.md); the first is as low as it is for ECGs drawn of Gaussians, of which -0.5 refused
+some that the limits read."""
 NOTHING_RECURS = 0.15
 """Likeness under which the trees forgive nothing, asked of :data:`MANY_COMPLEXES` and more. Of 56
 windows of records that are unlike and forgiven (of 11,737) the lowest with so many complexes has

@@ -33,8 +33,8 @@ Float64 = NDArray[np.float64]
 def averaged(signal: Float64, factor: int) -> Float64:
     """Average ``factor`` samples each: (rows, samples) to (rows, samples // factor).
 
-    Zeros of the average fall on what would fold to 0 Hz. Summed column by column, which is twenty
-    times as fast as a mean over a short axis.
+    Zeros of the average fall on what would fold to 0 Hz. Summed column by column, which is faster
+    than a mean over a short axis.
     """
     if factor == 1:
         return signal
