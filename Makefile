@@ -39,7 +39,7 @@ test-slow: $(VENV)/ready
 # The core without PyTorch: its tests run in the environment of the demo.
 test-core: $(DEMO_VENV)/ready
 	$(call UV_RUN,$(DEMO_VENV)) pytest hypothesis
-	$(DEMO_VENV)/bin/python -m pytest -q tests/acceptance/test_core_without_torch.py
+	$(DEMO_VENV)/bin/python -m pytest -q -m 'slow or not slow' tests/acceptance/test_core_without_torch.py
 
 # The oldest versions of what pyproject.toml names: a wheel as an index would get it, in an empty
 # environment. PyTorch is left out (no index keeps old CPU builds for every Python).
@@ -53,7 +53,8 @@ test-oldest: $(VENV)/ready
 	$(VENV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python -r build/oldest/requirements.txt \
 	  pytest hypothesis httpx2
 	$(VENV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --no-deps build/oldest/*.whl
-	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -q -p no:cacheprovider tests/acceptance/test_core_without_torch.py \
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -q -p no:cacheprovider -m 'slow or not slow' tests/acceptance/test_core_without_torch.py
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -q -p no:cacheprovider \
 	  tests/signals tests/preprocessing --ignore tests/preprocessing/test_bundles.py tests/formats/test_table_numbers.py tests/formats/test_writers.py \
 	  tests/cli/test_read.py tests/cli/test_convert.py tests/reports/test_pixels.py
 

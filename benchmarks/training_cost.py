@@ -51,17 +51,28 @@ KINDS = (
 )
 
 
-def measured(kind: Kind, *, batch: int, steps: int) -> tuple[float, float]:
-    """Return CPU seconds and operations of one window's share of a step."""
+def network_of(kind: Kind) -> nn.Module:
+    """Return fresh weights, the same every time."""
     torch.manual_seed(0)
     settings = (
         {} if kind.architecture in ("rhythm-net", "lead-subset-net") else {"leads": kind.leads}
     )
-    network = create_model(kind.architecture, classes=kind.classes, **settings).train()
-    optimizer = torch.optim.AdamW(network.parameters())
-    inputs = [torch.randn(batch, kind.leads, kind.samples)]
+    return create_model(kind.architecture, classes=kind.classes, **settings)
+
+
+def inputs_of(kind: Kind, batch: int, device: str = "cpu") -> list[torch.Tensor]:
+    """Return random windows (batch, leads, samples), and which leads are there if that is asked."""
+    inputs = [torch.randn(batch, kind.leads, kind.samples, device=device)]
     if kind.architecture == "lead-subset-net":
-        inputs.append(torch.ones(batch, kind.leads))
+        inputs.append(torch.ones(batch, kind.leads, device=device))
+    return inputs
+
+
+def measured(kind: Kind, *, batch: int, steps: int) -> tuple[float, float]:
+    """Return CPU seconds and operations of one window's share of a step."""
+    network = network_of(kind).train()
+    optimizer = torch.optim.AdamW(network.parameters())
+    inputs = inputs_of(kind, batch)
     wanted = torch.zeros(batch, kind.classes)
 
     def step() -> None:

@@ -105,6 +105,7 @@ def cases(recipe: str) -> dict[str, Case]:
 
 
 RECIPES = (
+    "ecg-cpc@1",
     "ecg-fm@1",
     "ecgfounder-finetune@1",
     "ecgfounder-paper@1",
@@ -215,6 +216,8 @@ def _polyphase(x: Array, source: float, target: float) -> Array:
         (500.0, 200.0): (2, 5),
         (360.0, 100.0): (5, 18),
         (500.0, 100.0): (1, 5),
+        (360.0, 240.0): (2, 3),
+        (500.0, 240.0): (12, 25),
     }[source, target]
     if up == down:
         return x
@@ -248,7 +251,10 @@ def exact(recipe: str, case: Case) -> NDArray[np.float32]:
     raw = raw[there]
     gaps, rate = np.isnan(raw), case.sampling_rate
     zeros = np.where(gaps, 0.0, raw)
-    if recipe == "ecg-fm@1":
+    if recipe == "ecg-cpc@1":
+        length = 2400
+        x = _polyphase(zeros, rate, 240.0)
+    elif recipe == "ecg-fm@1":
         length = 2500
         x = _float32(_linear(_bridged(raw), rate, 500.0))
         x = (x - x.mean(axis=1, keepdims=True)) / (x.std(axis=1, keepdims=True) + Long("1e-8"))

@@ -9,22 +9,18 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-__all__ = ["Orthanc", "free_port", "orthanc", "peer", "wait_for_port"]
+from tests.ports import free_port
+
+__all__ = ["Orthanc", "orthanc", "peer", "wait_for_port"]
 
 _PLUGINS = Path("/usr/share/orthanc/plugins")
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
 
 
 def peer(program: str, package: str) -> str:
@@ -38,7 +34,7 @@ def peer(program: str, package: str) -> str:
     return path
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 60.0) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 600.0) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if process.poll() is not None:
@@ -59,17 +55,17 @@ class Orthanc:
     http_port: int
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as f:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=300) as f:
             return json.load(f)
 
     def post(self, path: str, body: bytes) -> Any:
         request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", body)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return json.load(answer)
 
     def file(self, instance: str) -> bytes:
         address = f"http://127.0.0.1:{self.http_port}/instances/{instance}/file"
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        with urllib.request.urlopen(address, timeout=300) as answer:
             return bytes(answer.read())
 
     @property
@@ -119,4 +115,4 @@ def orthanc(
             yield running
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=300)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,14 +54,12 @@ def test_the_reference_of_the_standardization_rows_is_the_recipe() -> None:
 
 def test_the_bound_follows_from_the_shapes() -> None:
     """Multiply-adds of the released networks, counted layer by layer."""
-    torch = pytest.importorskip("torch", reason="building the network needs PyTorch")
+    pytest.importorskip("torch", reason="building the network needs PyTorch")
     from ecgfoundry.models.networks.counting import multiply_adds
     from ecgfoundry.models.networks.net1d import Net1D
 
     for leads in (12, 1):
-        with torch.device("meta"):
-            network = Net1D(leads=leads)
-        total = multiply_adds(network, (leads, 5000))
+        total = multiply_adds(Net1D(leads=leads), (leads, 5000))
         assert network_bound(leads, 2.0) == pytest.approx(1.0 / total, rel=1e-3)
 
 
@@ -103,6 +103,7 @@ def test_every_row_runs(name: str) -> None:
             assert line.ratio > 0 and len(line.ratios) == 1
 
 
+@pytest.mark.slow
 def test_the_layer_profile_counts_what_the_network_computes() -> None:
     """The convolutions of the graph, plus its linear layers, are all multiply-adds there are."""
     pytest.importorskip("openvino", reason="the profile is OpenVINO's")
@@ -117,3 +118,44 @@ def test_the_layer_profile_counts_what_the_network_computes() -> None:
     assert all(kind.seconds > 0 for kind in kinds.values())
     counted = sum(kind.multiply_adds for kind in kinds.values())
     assert counted == pytest.approx(multiply_adds(network, (12, 5000)) - linear, rel=0.02)
+
+
+def test_the_script_for_a_gpu_runs_whole_on_a_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every mode of a network, and a device that holds four windows of it at most."""
+    torch = pytest.importorskip("torch", reason="training needs PyTorch")
+    from benchmarks import gpu
+
+    once = gpu._measured
+    asked = []
+
+    def four_at_most(kind, mode, device, seconds, batch):  # and no more steps than must be
+        asked.append(batch)
+        if batch > 4:
+            raise torch.OutOfMemoryError
+        return once(kind, mode, device, 0.0, batch)
+
+    monkeypatch.setattr(gpu, "BATCHES", (16, 8, 4))
+    monkeypatch.setattr(gpu, "WARM", 1)
+    monkeypatch.setattr(gpu, "_measured", four_at_most)
+    output = tmp_path / "gpu.json"
+    command = ["gpu", "--device", "cpu", "--minutes", "10", "--only", "lead-subset-net"]
+    monkeypatch.setattr("sys.argv", [*command, "--output", str(output)])
+    gpu.main()
+    assert asked == [16, 8, 4] * 3
+    document = json.loads(output.read_text())
+    assert document["not_measured"] == []
+    assert [row["mode"] for row in document["rows"]] == list(gpu.MODES)
+    for row in document["rows"]:
+        assert row["batch"] == 4 and row["memory_gib"] is None
+        rate = row["steps"] * 4 / row["seconds"]
+        assert row["windows_per_s"] == pytest.approx(rate)
+        assert row["epoch_hours"] == pytest.approx(10_000_000 / rate / 3600)
+    assert "| lead-subset-net, 12 x 2500 | answers bf16 | 4 |" in capsys.readouterr().out
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["gpu"])
+    with pytest.raises(SystemExit):
+        gpu.main()
+    assert "finds no CUDA device" in capsys.readouterr().err

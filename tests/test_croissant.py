@@ -48,6 +48,12 @@ def test_types_and_hash_by_hand(tmp_path: Path) -> None:
     )
 
 
+def test_a_column_of_words_is_text(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("file,smoker\na.hea,yes\nb.hea,no\n")
+    document = json.loads(json.dumps(croissant_document(tmp_path / "x.csv", ABOUT)))
+    assert document["recordSet"][0]["field"][1]["dataType"] == "sc:Text"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
-import socket
-import tempfile
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,13 +19,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecgfoundry.engines import ENGINES, is_orphaned, make_engine, process_pool, ray_cluster
+from ecgfoundry.engines import ENGINES, is_orphaned, make_engine, pool, process_pool, ray_cluster
 from ecgfoundry.engines import cluster as cluster_module
 from ecgfoundry.errors import EngineError, MissingExtraError
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.manifest import ManifestRow, write_manifest
 from ecgfoundry.recording import Recording
 from tests.bundles import make_bundle
+from tests.ports import free_port
 
 HOST = "127.0.0.2"  # Ray replaces 127.0.0.1 by the machine's outer address
 
@@ -47,6 +46,36 @@ def test_an_exception_of_a_task_is_raised_as_it_is() -> None:
 def test_a_worker_that_dies_is_said() -> None:
     with pytest.raises(EngineError, match="a worker process died"):
         list(process_pool(2)(os._exit, [9, 9]))
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs masks of signals")
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="only it is interrupted"
+)
+def test_ctrl_c_waits_until_a_worker_has_begun(request: pytest.FixtureRequest) -> None:
+    """Another thread takes the signal, though this one has masked it."""
+    begun, told, ended = threading.Event(), threading.Event(), False
+
+    def interrupt() -> None:
+        begun.wait()
+        # To this thread, which takes it at once; of the process, any may take it, and later.
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        told.set()
+
+    other = threading.Thread(target=interrupt)
+    # Tests that run in the background of a shell ignore it.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, usual))
+    other.start()
+    with pytest.raises(KeyboardInterrupt), pool._without_interrupts():
+        begun.set()
+        told.wait()
+        for _ in range(1000):  # Python looks for signals between its steps
+            ended = True
+    assert ended
+    other.join()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_this_process_is_no_orphan() -> None:
@@ -73,33 +102,20 @@ def free_ports() -> dict[str, int]:
     """Ports for what Ray otherwise waits for, at most 15 s; a busy machine needs longer."""
     names = ("metrics_agent_port", "dashboard_agent_listen_port", "runtime_env_agent_port",
              "metrics_export_port")  # fmt: skip
-    found = {}
-    for name in names:
-        with socket.socket() as free:
-            free.bind((HOST, 0))
-            found[name] = free.getsockname()[1]
-    return found
+    return {name: free_port() for name in names}
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def cluster(short_folder_of_ray: None) -> Iterator[Any]:
     """A head with one processor, on this machine alone."""
     pytest.importorskip("ray", reason="the extra 'scale' is not installed")
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "40"}
     from ray.cluster_utils import Cluster
 
-    # Paths of sockets have at most 107 bytes: not below the long folder of other tests.
-    folder = tempfile.mkdtemp(prefix="r", dir="/tmp")
-    before = os.environ.get("RAY_TMPDIR")
-    os.environ["RAY_TMPDIR"] = folder
     made = Cluster()
     add_node(made)
     yield made
     made.shutdown()
-    del os.environ["RAY_TMPDIR"]
-    if before is not None:
-        os.environ["RAY_TMPDIR"] = before
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def add_node(cluster: Any) -> Any:
@@ -130,7 +146,7 @@ class Killer:
         self.thread = threading.Thread(target=self.wait_and_kill, daemon=True)
 
     def wait_and_kill(self) -> None:
-        end = time.monotonic() + 240
+        end = time.monotonic() + 900
         while time.monotonic() < end:
             if self.ready():
                 self.killed_in_the_middle = True
@@ -238,7 +254,7 @@ def test_what_goes_wrong_on_a_cluster_is_said(cluster: Any, monkeypatch: Any) ->
     with pytest.raises(EngineError, match="lost a task 2 times"):
         list(engine(os._exit, [9]))
     other = {"ecgfoundry": "0.0", "numpy": np.__version__, "polars": "1"}
-    monkeypatch.setattr(cluster_module, "_versions", lambda: other)
+    monkeypatch.setattr(cluster_module, "node_versions", lambda: other)
     with pytest.raises(EngineError, match="instead of 0.0"):
         list(engine(math.factorial, [3]))
 

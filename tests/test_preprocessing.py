@@ -50,7 +50,8 @@ def polyphase(x: Array, rate: float, target: float) -> Array:
             (400, 500): (5, 4), (1000, 200): (1, 5), (500, 200): (2, 5), (400, 200): (1, 2),
             (300, 200): (2, 3), (257, 200): (200, 257), (250, 200): (4, 5), (1000, 100): (1, 10),
             (500, 100): (1, 5), (400, 100): (1, 4), (300, 100): (1, 3), (257, 100): (100, 257),
-            (250, 100): (2, 5),
+            (250, 100): (2, 5), (1000, 240): (6, 25), (500, 240): (12, 25), (400, 240): (3, 5),
+            (300, 240): (4, 5), (257, 240): (240, 257), (250, 240): (24, 25),
         }[rate, target]  # fmt: skip
         centre = np.median(x, axis=1, keepdims=True)
         x = centre + ss.resample_poly(
@@ -77,6 +78,10 @@ def each(x: Array) -> Array:
     return np.where(
         deviation < 1e-6, 0.0, (x - x.mean(axis=1, keepdims=True)) / np.maximum(deviation, 1e-6)
     )
+
+
+def plain_ecg_cpc(x: Array, rate: float = 500, mains: float | None = None) -> Array:
+    return polyphase(np.nan_to_num(x, nan=0.0), rate, 240)
 
 
 def plain_ecg_fm(x: Array, rate: float = 500, mains: float | None = None) -> Array:
@@ -135,6 +140,7 @@ def plain_twelve_lead_100hz(x: Array, rate: float = 500, mains: float | None = N
 
 
 PLAIN = {
+    "ecg-cpc@1": plain_ecg_cpc,
     "ecg-fm@1": plain_ecg_fm,
     "ecgfounder-finetune@1": plain_ecgfounder_finetune,
     "ecgfounder-paper@1": plain_ecgfounder_paper,
@@ -264,6 +270,7 @@ def test_the_transcription_is_met_at_every_rate(
 @pytest.mark.parametrize(
     ("name", "rate", "window_s", "samples", "joint", "twelve"),
     [
+        ("ecg-cpc@1", 240.0, 10.0, 2400, False, True),
         ("ecg-fm@1", 500.0, 5.0, 2500, False, True),
         ("ecgfounder-finetune@1", 500.0, 10.0, 5000, True, True),
         ("ecgfounder-paper@1", 500.0, 10.0, 5000, True, True),
@@ -286,6 +293,7 @@ def test_what_a_recipe_gives(
 @pytest.mark.parametrize(
     ("name", "numbers"),
     [
+        ("ecg-cpc@1", "0 240 2400"),
         ("ecg-fm@1", "500 1e-6 2500"),
         ("ecgfounder-finetune@1", "0 500 50 30 4 0.67 40 201 5000"),
         ("ecgfounder-paper@1", "0 500 0.5 2 50 50 60 5000"),
@@ -397,6 +405,7 @@ def test_parity_with_the_plain_transcription(name: str, example: Array) -> None:
     assert_parity(name, example)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLAIN)
 def test_parity_on_many_real_records(name: str, real_records: dict[str, Array]) -> None:
     assert len(real_records) >= 40
@@ -515,12 +524,14 @@ def test_a_flat_lead_gives_finite_numbers(name: str) -> None:
     samples = round(min(10.0, recipe.window_s) * 500)
     window = standardize_window(np.full((2, samples), 0.3), 500, name)
     assert np.isfinite(window).all()
-    if not recipe.joint_scaling:
+    if name == "ecg-cpc@1":  # in mV
+        assert (window == np.float32(0.3)).all()
+    elif not recipe.joint_scaling:
         assert not window.any()
 
 
 def test_refusals() -> None:
-    with pytest.raises(PreprocessingError, match="Known are: ecg-fm@1, ecgfounder-finetune@1"):
+    with pytest.raises(PreprocessingError, match="Known are: ecg-cpc@1, ecg-fm@1"):
         get_preprocessing("ecgfounder")
     with pytest.raises(SignalError, match="Cut it into windows"):
         standardize_window(np.zeros((1, 5001)), 500, "ecgfounder-finetune@1")

@@ -142,3 +142,33 @@ def test_text_classes_as_the_outputs_of_a_model(tmp_path: Path) -> None:
         other = table(tmp_path, "file,rhythm\na,O\nb,XX\nc,AF\n", "o.csv")
         given = read_recordings(other, ColumnMapping(targets=("rhythm",)))
         labels_of_model(given, answering("multiclass", rhythm))
+
+
+def test_no_is_a_class_beside_other_classes(tmp_path: Path) -> None:
+    grades = Vocabulary(
+        "grade", tuple(Target(n, "diagnosis") for n in ("mild", "no", "severe")), ""
+    )
+    for cells, wanted in (
+        ("no mild severe no", ["no", "mild", "severe", "no"]),
+        ("no no no no", ["no"] * 4),  # as 0 it would be "mild", the first class of the model
+    ):
+        rows = "".join(f"{k},{cell}\n" for k, cell in enumerate(cells.split()))
+        path = table(tmp_path, "file,grade\n" + rows)
+        data = read_recordings(path, ColumnMapping(targets=("grade",)))
+        found = labels_of_model(data, answering("multiclass", grades))
+        assert [found.names[int(np.argmax(row))] for row in found.values] == wanted
+    path = table(tmp_path, "file,grade\na,no\nb,yes\n")
+    data = read_recordings(path, ColumnMapping(targets=("grade",)))
+    assert [dict(row.targets) for row in data.manifest] == [{"grade": 0.0}, {"grade": 1.0}]
+    with pytest.raises(ManifestError, match="holds the class 'yes', which the model does not know"):
+        labels_of_model(data, answering("multiclass", grades))
+
+
+@pytest.mark.parametrize("word", ["none", "None"])
+def test_none_beside_classes_is_asked_about(tmp_path: Path, word: str) -> None:
+    """The rows without a finding would be lost: to Python "None" is a missing value."""
+    text = f"file,grade,age\na,{word},61\nb,mild,{word}\nc,severe,70\n"
+    with pytest.raises(ManifestError, match=f"holds '{word}' in 1 of 3 rows beside classes"):
+        read_recordings(table(tmp_path, text), ColumnMapping(targets=("grade",)))
+    found = read_recordings(table(tmp_path, text), ColumnMapping(targets=("age",)))
+    assert [row.targets["age"] for row in found.manifest] == [61.0, None, 70.0]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgfoundry.errors import EcgFoundryError, LeadError, SamplingRateError, SignalError, UnitError
-from ecgfoundry.recording import Annotation, Channel, Recording, Subject, millivolts_per_unit
+from ecgfoundry.recording import Annotation, Channel, Recording, Subject
+from ecgfoundry.units import millivolts_per_unit
 
 
 def make(samples: int = 1000, leads: tuple[str, ...] = ("I", "II"), rate: float = 250) -> Recording:

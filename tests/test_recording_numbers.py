@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgfoundry.errors import LeadError, SamplingRateError, SignalError, UnitError
-from ecgfoundry.recording import (
-    Annotation,
-    Channel,
-    Recording,
-    Subject,
-    check_sampling_rate,
-    millivolts_per_unit,
+from ecgfoundry.errors import (
+    LeadError,
+    SamplingRateError,
+    SignalError,
+    SubjectError,
+    UnitError,
 )
+from ecgfoundry.recording import Annotation, Channel, Recording, Subject
+from ecgfoundry.units import check_sampling_rate, millivolts_per_unit
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,32 @@ def test_a_missing_unit_is_said_to_be_missing() -> None:
     for unit in (None, "", "  "):
         with pytest.raises(UnitError, match="is missing"):
             millivolts_per_unit(unit)
+
+
+def test_infinities_are_missing_samples_however_a_recording_is_made() -> None:
+    """A window with one infinite sample once ended in "a window has no lead at all"."""
+    given = np.array([[0.5, np.inf, -np.inf, np.nan, 1.5]], np.float32)
+    wanted = [[0.5, np.nan, np.nan, np.nan, 1.5]]
+    np.testing.assert_array_equal(Recording(given, 250.0, ("I",)).signal, wanted)
+    made = Recording.from_array(given, sampling_rate=250, leads="I", unit="mV")
+    np.testing.assert_array_equal(made.signal, wanted)
+    assert np.isinf(given).sum() == 2  # the caller's array is left as it was
+    large = Recording.from_array([[1e39, 1.0]], sampling_rate=250, leads="I", unit="mV")
+    np.testing.assert_array_equal(large.signal, [[np.nan, 1.0]])
+
+
+@pytest.mark.parametrize("age", [-1.0, 120.5, 300.0, np.nan, np.inf])
+def test_codes_are_no_ages(age: float) -> None:
+    with pytest.raises(SubjectError, match=r"from 0 to 120. Pass age=None"):
+        Subject(age=age)
+
+
+@pytest.mark.parametrize("sex", ["F", "M", "Female", "unknown", ""])
+def test_another_word_for_a_sex_is_refused(sex: str) -> None:
+    """Limits of QTc and voltages by sex were silently those of an unknown person."""
+    with pytest.raises(SubjectError, match="not 'female' or 'male'"):
+        Subject(sex=sex)
+    assert Subject(age=0, sex="female") != Subject(age=120.0, sex="male")
 
 
 def test_rates_are_refused_on_the_far_side_of_the_limits_only() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from ecgfoundry.manifest import (
     split_by_patient,
 )
 from ecgfoundry.manifest.checks import (
+    contradiction_problems,
     duplicate_problems,
     missing_leads,
     raise_on_leak,
@@ -265,6 +267,31 @@ def test_what_one_signal_under_two_records_means(
     (problem,) = duplicate_problems(manifest, {"a": "1", "b": "1", "c": "2"})
     assert (problem.code, problem.severity, problem.count) == (code, severity, 1)
     assert duplicate_problems(manifest, {"a": "1", "c": "2"}) == []
+
+
+def test_one_signal_with_two_labels_is_told_with_its_rows(tmp_path: Path) -> None:
+    """By the samples where they were read, by the file and its part where not."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.npy").write_bytes(name.encode())
+    labels: list[tuple[str, float | None]]
+    labels = [("a", 0.0), ("b", 1.0), ("a", 1.0), ("b", 1.0), ("b", None)]
+    labels += [("gone", 0.0), ("gone", 1.0)]
+    rows = tuple(
+        ManifestRow(f"{k}", f"{name}.npy", patient=name, targets={"af": label, "age": 60.0})
+        for k, (name, label) in enumerate(labels)
+    )
+    (problem,) = contradiction_problems(Manifest(rows, tmp_path), {})
+    assert (problem.code, problem.severity, problem.count) == ("contradicting-labels", "warning", 1)
+    assert problem.examples == ("'af': 0 says 0 and 2 says 1",)
+    # The first is, sample for sample, what stands in the second's file.
+    (problem,) = contradiction_problems(Manifest(rows[:2], tmp_path), {"0": "x", "1": "x"})
+    assert problem.examples == ("'af': 0 says 0 and 1 says 1",)
+    assert contradiction_problems(Manifest(rows[:2], tmp_path), {"0": "x", "1": "y"}) == []
+    parts = [replace(rows[0], start_s=0.0), replace(rows[2], start_s=10.0)]
+    assert contradiction_problems(Manifest(tuple(parts), tmp_path), {}) == []
+    assert contradiction_problems(Manifest(rows, tmp_path), {}, ["age"]) == []
+    found = check_manifest(Manifest(rows[:4], tmp_path), open_files=False)
+    assert "contradicting-labels" in {problem.code for problem in found}
 
 
 def test_a_hash_is_of_samples_and_shape() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+import pytest
 from benchmarks.structure import circles, imports, many_parameters, modules, net_lines
 
 
@@ -29,5 +30,6 @@ def test_circles_are_found_and_type_checking_is_none() -> None:
     assert circles(imports(trees)) == [["a", "b", "c"]]
 
 
+@pytest.mark.slow
 def test_the_source_has_no_circles() -> None:
     assert circles(imports(modules())) == []

@@ -2,9 +2,10 @@
 
 ``python -m benchmarks.experiments.beat_classes --data FOLDER --cross-validate`` prints how well
 each record of DS1 is labelled by a network that was trained on the others; ``--train`` trains the
-shipped network on all of DS1 and writes ``beat_classes.json``; ``--test`` prints how the shipped
-network labels the records of DS2 that are in FOLDER. FOLDER holds MIT-BIH's ``*.hea``, ``*.dat``
-and ``*.atr``.
+shipped network on all of DS1 and writes ``beat_classes.json``; ``--strips`` prints whether strips
+of 10 s, 30 s and 60 s would be labelled better by an offset of their own; ``--test`` prints how the
+shipped network labels the records of DS2 that are in FOLDER. FOLDER holds MIT-BIH's ``*.hea``,
+``*.dat`` and ``*.atr``.
 
 The protocol is that of P. de Chazal, M. O'Dwyer, R. B. Reilly, IEEE Trans Biomed Eng 51:1196
 (2004): 44 records without the four paced ones, halves without a common person. All annotated beats
@@ -20,8 +21,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,14 @@ from numpy.typing import NDArray
 
 from ecgfoundry import read
 from ecgfoundry.measurements import beat_classes as module
-from ecgfoundry.measurements.beat_classes import BeatNetwork, beat_network, label_pieces
-from ecgfoundry.measurements.beat_features import BEAT_FEATURES, beat_features
+from ecgfoundry.measurements.beat_classes import (
+    BeatNetwork,
+    beat_network,
+    called_classes,
+    label_pieces,
+    without_narrow,
+)
+from ecgfoundry.measurements.beat_features import BEAT_FEATURES, USUAL_FEATURES, beat_features
 from ecgfoundry.measurements.beats import find_beats
 from ecgfoundry.measurements.templates import cluster_pieces, cut_beats
 
@@ -56,9 +64,14 @@ CLASSES = ("N", "S", "V", "F")
 LEADS: dict[str, tuple[int, ...]] = {"first": (0,), "second": (1,), "both": (0, 1)}
 STRIP_S = 60.0
 """The networks also see short strips, in which little is known of the person."""
+SHORT_S = {10.0: 20.0, 30.0: 60.0, 60.0: 60.0}
+"""Lengths of strips that are asked for an offset of their own -> a strip begins each so many s."""
 MATCH_S = 0.150
 FOLDS = 11
-MEMBERS = 5
+MEMBERS = 6
+VALIDATED_MEMBERS = 4
+"""Every second member does not see the intervals between usual beats: S is better with them, V
+without, and both with members of the two kinds."""
 HIDDEN = (32, 16)
 DROP = 0.3
 EPOCHS = 10
@@ -71,6 +84,7 @@ KEPT_NORMAL = 0.15
 
 Float64 = NDArray[np.float64]
 Labels = NDArray[np.str_]
+Spans = Callable[["Record"], Iterator[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,7 @@ class Table:
     record: NDArray[np.int64]
     leads: Labels
     whole: NDArray[np.bool_]  # of the whole record, not of a strip
+    piece: NDArray[np.int64]  # which stretch of which record and leads
 
 
 def records(folder: Path, numbers: Sequence[int]) -> Iterator[Record]:
@@ -108,13 +123,13 @@ def records(folder: Path, numbers: Sequence[int]) -> Iterator[Record]:
         yield Record(int(header.stem), recording.signal, recording.sampling_rate, beats, label)
 
 
-def table_of(some: Sequence[Record], *, strips: bool) -> Table:
-    """Return the features of all beats, for each set of leads, whole and in strips."""
+def table_of(some: Sequence[Record], spans: Spans) -> Table:
+    """Return the features of all beats in these spans of the records, for each set of leads."""
     parts: list[tuple[Float64, Labels, int, str, bool]] = []
     for record in some:
         for name, rows in LEADS.items():
             signal = record.signal[list(rows)]
-            for start, stop in _spans(record, strips=strips):
+            for start, stop in spans(record):
                 inside = (record.beats >= start) & (record.beats < stop)
                 if inside.sum() < 3:
                     continue
@@ -129,16 +144,21 @@ def table_of(some: Sequence[Record], *, strips: bool) -> Table:
         np.concatenate([np.full(len(x), number) for x, _, number, _, _ in parts]),
         np.concatenate([np.full(len(x), name) for x, _, _, name, _ in parts]),
         np.concatenate([np.full(len(x), whole) for x, *_, whole in parts]),
+        np.concatenate([np.full(len(x), number) for number, (x, *_) in enumerate(parts)]),
     )
 
 
-def _spans(record: Record, *, strips: bool) -> Iterator[tuple[int, int]]:
-    samples = record.signal.shape[1]
-    yield 0, samples
-    length = round(STRIP_S * record.rate)
-    if strips:
-        for start in range(0, samples - length + 1, 4 * length):
-            yield start, start + length
+def whole_and_strips(record: Record) -> Iterator[tuple[int, int]]:
+    """Yield the whole record and every fourth minute of it: what trains."""
+    yield 0, record.signal.shape[1]
+    yield from strips_of(record, STRIP_S, 4 * STRIP_S)
+
+
+def strips_of(record: Record, length_s: float, apart_s: float) -> Iterator[tuple[int, int]]:
+    """Yield strips of a length, in samples."""
+    length, apart = round(length_s * record.rate), round(apart_s * record.rate)
+    for start in range(0, record.signal.shape[1] - length + 1, apart):
+        yield start, start + length
 
 
 def train(table: Table, chosen: NDArray[np.bool_], *, members: int, seed: int) -> BeatNetwork:
@@ -154,10 +174,14 @@ def train(table: Table, chosen: NDArray[np.bool_], *, members: int, seed: int) -
     weight = torch.tensor(_weights(label, table.record[known]), dtype=torch.float32)
     values = np.clip((x - mean) / scale, -module.MOST_AWAY, module.MOST_AWAY)
     signal = torch.tensor(values, dtype=torch.float32)
+    hidden = torch.tensor([name in USUAL_FEATURES for name in BEAT_FEATURES])
     networks = []
     for member in range(members):
         torch.manual_seed(seed + member)
-        networks.append(_perceptron(signal, target, weight))
+        seen = signal.masked_fill(hidden, 0.0) if member % 2 else signal
+        networks.append(_perceptron(seen, target, weight))
+        if member % 2:
+            networks[-1][1].weight.data[:, hidden] = 0.0
     layers = [
         [
             (part.weight.detach().numpy().astype(float), part.bias.detach().numpy().astype(float))
@@ -310,24 +334,78 @@ def folds(some: Sequence[Record]) -> dict[int, int]:
     return {number: place % FOLDS for place, (*_, number) in enumerate(sorted(rich))}
 
 
+def compare_offsets(some: Sequence[Record]) -> None:
+    """Print F1 of strips by the shipped offset, and by one that other folds' strips choose."""
+    learned = table_of(some, whole_and_strips)
+    asked = {
+        length: table_of(some, partial(strips_of, length_s=length, apart_s=apart))
+        for length, apart in SHORT_S.items()
+    }
+    of = folds(some)
+
+    def fold_of(table: Table) -> NDArray[np.int64]:
+        return np.array([of[number] for number in table.record])
+
+    found = {length: np.zeros((len(table.x), len(CLASSES))) for length, table in asked.items()}
+    for number in range(FOLDS):
+        network = train(
+            learned, fold_of(learned) != number, members=VALIDATED_MEMBERS, seed=100 * number
+        )
+        for length, table in asked.items():
+            rows = fold_of(table) == number
+            found[length][rows] = _probabilities(network, table, rows)
+    print("| strips | leads | offset | F1 of V | F1 of S |\n| --- | --- | --- | --- | --- |")
+    for length, table in asked.items():
+        fold = fold_of(table)
+        choosing = np.isin(table.label, CLASSES) & (table.leads != "second")
+        own = np.zeros_like(found[length])
+        for number in range(FOLDS):
+            rows = choosing & (fold != number)
+            own[fold == number] = best_offset(found[length][rows], table.label[rows])
+        for name in LEADS:
+            rows = table.leads == name
+            shipped = np.tile(beat_network().offset, (len(own), 1))
+            for words, offset in (("shipped", shipped), ("own, out of fold", own)):
+                called = _called(found[length], table, offset)
+                counts = [count(0, table.label[rows], called[rows])]
+                v, s = (f1(counts, letter)[0] for letter in "VS")
+                print(f"| {length:g} s | {name} | {words} | {v:.3f} | {s:.3f} |")
+
+
+def _probabilities(network: BeatNetwork, table: Table, rows: NDArray[np.bool_]) -> Float64:
+    x = table.x[rows]
+    return without_narrow(network.probabilities(x), x, CLASSES)
+
+
+def _called(probability: Float64, table: Table, offset: Float64) -> Labels:
+    """Call the beats of each stretch by itself, with an offset (rows, classes)."""
+    called = np.full(len(probability), "N")
+    starts = np.flatnonzero(np.diff(table.piece, prepend=-1))
+    for start, stop in zip(starts, [*starts[1:], len(called)], strict=True):
+        rows = slice(start, stop)
+        called[rows] = called_classes(probability[rows], table.x[rows], CLASSES, offset[rows])
+    return called
+
+
 def cross_validate(some: Sequence[Record], offset: Float64 | None = None) -> Float64:
     """Print the scores of every record by a network that does not know it; return the offset.
 
     The offset of the classes is chosen on the same rows: four numbers on 51,000 beats.
     """
-    table = table_of(some, strips=True)
+    table = table_of(some, whole_and_strips)
     of = folds(some)
     fold = np.array([of[number] for number in table.record])
     probability = np.zeros((len(fold), len(CLASSES)))
     for number in range(FOLDS):
-        network = train(table, fold != number, members=2, seed=100 * number)
-        probability[fold == number] = network.probabilities(table.x[fold == number])
+        network = train(table, fold != number, members=VALIDATED_MEMBERS, seed=100 * number)
+        rows = fold == number
+        probability[rows] = _probabilities(network, table, rows)
     known = np.isin(table.label, CLASSES)
     if offset is None:
         chosen = known & table.whole & (table.leads != "second")
         offset = best_offset(probability[chosen], table.label[chosen])
         print(f"offset of {CLASSES}: {offset.tolist()}")
-    called = np.array(CLASSES)[(np.log(probability + 1e-9) + offset).argmax(axis=1)]
+    called = _called(probability, table, np.tile(offset, (len(probability), 1)))
     print(HEADER)
     for name in LEADS:
         for whole in (True, False):
@@ -388,15 +466,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of MIT-BIH Arrhythmia")
     parser.add_argument("--cross-validate", action="store_true", help="between records of DS1")
+    parser.add_argument("--strips", action="store_true", help="offsets of short strips of DS1")
     parser.add_argument("--train", action="store_true", help="write the shipped network")
     parser.add_argument("--test", action="store_true", help="records of DS2 that are there")
     arguments = parser.parse_args()
+    if arguments.strips:
+        compare_offsets(list(records(arguments.data, DS1)))
     output = Path(module.__file__).with_name(module.FILE)
     if arguments.cross_validate or arguments.train:
         some = list(records(arguments.data, DS1))
         offset = cross_validate(some)
         if arguments.train:
-            table = table_of(some, strips=True)
+            table = table_of(some, whole_and_strips)
             network = train(table, np.ones(len(table.label), bool), members=MEMBERS, seed=1)
             trained = BeatNetwork(
                 network.features, network.mean, network.scale, network.members, CLASSES, offset

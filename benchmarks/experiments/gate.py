@@ -16,10 +16,11 @@ from __future__ import annotations
 import argparse
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from multiprocessing import Pool
+from multiprocessing.pool import Pool as Workers
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,9 @@ from numpy.typing import NDArray
 
 from benchmarks.experiments.hostile_aside import ASIDE
 from benchmarks.experiments.hostile_signals import KINDS, as_leads
-from ecgfoundry import read
+from ecgfoundry import Recording, measure, read
+from ecgfoundry.criteria import state
+from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.measurements.gate import judge_windows
 
 WINDOW_S = 10.0
@@ -36,6 +39,9 @@ ASIDE_S = (5.0, 8.0, 10.0, 30.0)
 REPORTED = 1500
 SEED = 20_000
 """Of the signals that are reported; those that chose the limits had seeds up to 12,000."""
+
+DRAWN = (("one lead", 1, True), ("twelve alike", 12, True), ("twelve of their own", 12, False))
+"""How made signals are put into leads."""
 
 Job = tuple[str, NDArray[np.float32], float]
 """Which recording, its signal (leads, samples) in mV, its rate."""
@@ -112,8 +118,12 @@ def judged_alone(job: Job) -> list[str]:
     return [judged((name, row[None], rate))[0] for row in first]
 
 
-def hostile(job: tuple[str, int, int, bool], seed: int = SEED) -> bool:
-    """Whether a signal that is no ECG passes; "aside: …" names one of the other module."""
+Made = tuple[str, int, int, bool]
+"""A signal that is no ECG: kind ("aside: …" is of the other module), number, leads, alike."""
+
+
+def made(job: Made, seed: int) -> tuple[NDArray[np.float64], float]:
+    """Return a signal (leads, samples) that is no ECG, in mV, and its rate."""
     kind, number, leads, alike = job
     rate = (250.0, 500.0, 300.0, 100.0, 1000.0)[number % 5]
     generator = np.random.default_rng([number + seed, zlib.crc32(kind.encode()), leads, alike])
@@ -121,9 +131,48 @@ def hostile(job: tuple[str, int, int, bool], seed: int = SEED) -> bool:
     make = KINDS[name] if name == kind else ASIDE[name]
     if name != kind:
         seconds = ASIDE_S[number % len(ASIDE_S)]
-    x = as_leads(make, generator, round(seconds * rate), rate, leads, alike)
-    names = [f"lead {row}" for row in range(leads)]
+    return as_leads(make, generator, round(seconds * rate), rate, leads, alike), rate
+
+
+def hostile(job: Made, seed: int = SEED) -> bool:
+    """Whether a signal that is no ECG passes."""
+    x, rate = made(job, seed)
+    names = [f"lead {row}" for row in range(len(x))]
     return judge_windows(x[None], rate, names)[0].refusal is None
+
+
+def told(job: Made, seed: int = SEED) -> tuple[bool, int, list[str]]:
+    """Whether it is measured, how many global values it gets, and the statements that are made."""
+    x, rate = made(job, seed)
+    leads = STANDARD_12_LEADS[: len(x)]
+    recording = Recording.from_array(x, sampling_rate=rate, leads=leads, unit="mV")
+    measured = measure(recording)
+    values = sum(value.value is not None for value in measured.values.values())
+    return measured.readable, values, [s.name for s in state(measured) if s.present]
+
+
+def print_told(
+    pool: Workers,
+    title: str,
+    kinds: Sequence[str],
+    drawn: Sequence[tuple[str, int, bool]],
+    options: argparse.Namespace,
+) -> None:
+    """Print what is measured and stated of signals that are no ECG, by the gate as it is."""
+    print(f"\n| {title} | signals | measured | values | with a statement | most of these |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for words, leads, alike in drawn:
+        count = options.each if leads == 1 else options.each // 4
+        jobs = [(kind, number, leads, alike) for kind in kinds for number in range(count)]
+        answers = list(pool.imap(partial(told, seed=options.seed), jobs, chunksize=8))
+        stated = [names for _, _, names in answers if names]
+        most = Counter(name for names in stated for name in names).most_common(4)
+        print(
+            f"| {words} | {len(answers)} | {sum(read for read, _, _ in answers)} "
+            f"| {sum(values for _, values, _ in answers)} | {len(stated)} "
+            f"| {', '.join(f'{name} {number}' for name, number in most)} |",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -139,6 +188,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, help="so many recordings of each set")
     parser.add_argument("--window-a-minute", action="store_true")
     parser.add_argument("--one-lead", action="store_true", help="made signals with one lead alone")
+    parser.add_argument(
+        "--statements", action="store_true", help="what is measured and stated of made signals"
+    )
     parser.add_argument("--seed", type=int, default=SEED, help="of the made signals")
     options = parser.parse_args()
     read_sets: list[tuple[str, Iterator[Job]]] = [
@@ -177,19 +229,22 @@ def main() -> None:
                 f"| {count} ({count / len(codes):.2%}) | {why} |",
                 flush=True,
             )
-        drawn = ((1, True),) if options.one_lead else ((1, True), (12, True), (12, False))
+        drawn = DRAWN[:1] if options.one_lead else DRAWN
         make = partial(hostile, seed=options.seed)
         for title, kinds in (("kind", list(KINDS)), ("set aside", [f"aside: {k}" for k in ASIDE])):
             if options.only is not None:
                 kinds = [kind for kind in kinds if kind.startswith(tuple(options.only))]
             if not kinds:
                 continue
-            heads = ("one lead", "twelve alike", "twelve of their own")[: len(drawn)]
+            if options.statements:
+                print_told(pool, title, kinds, drawn, options)
+                continue
+            heads = [words for words, *_ in drawn]
             print(f"\n| {title} | {' | '.join(heads)} |\n| --- |{' --- |' * len(drawn)}")
             passed, counts = Counter[int](), Counter[int]()
             for kind in kinds:
                 cells = []
-                for column, (leads, alike) in enumerate(drawn):
+                for column, (_, leads, alike) in enumerate(drawn):
                     count = options.each if leads == 1 else options.each // 4
                     found = sum(pool.map(make, [(kind, k, leads, alike) for k in range(count)]))
                     passed[column] += found

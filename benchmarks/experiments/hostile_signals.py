@@ -347,10 +347,13 @@ def _steps_at_the_ankle(r: Generator, samples: int, rate: float) -> Float64:
 
 
 def _humps(r: Generator, samples: int, rate: float) -> Float64:
-    """One smooth hump a period: a Gaussian, a raised cosine, sinc or half a sine."""
+    """One smooth hump a period: a Gaussian, a raised cosine, sinc or half a sine.
+
+    Not as narrow as a QRS complex: a train of those is what some programs draw as an ECG.
+    """
     hertz = r.uniform(0.5, 4)
     time = (_time(samples, rate) * hertz + r.uniform()) % 1.0 / hertz - 0.5 / hertz
-    width = r.uniform(0.03, 0.2)
+    width = r.uniform(0.08, 0.2)
     x = (
         np.exp(-0.5 * (time / (0.5 * width)) ** 2),
         np.where(np.abs(time) < width, 0.5 + 0.5 * np.cos(np.pi * time / width), 0.0),

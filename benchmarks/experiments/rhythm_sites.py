@@ -1,6 +1,11 @@
 """Does the rhythm model know when it does not know: its sets at home, and at three other sites.
 
-``python -m benchmarks.experiments.rhythm_sites --data FOLDER``
+``python -m benchmarks.experiments.rhythm_sites --data FOLDER --network NETWORK``
+
+NETWORK is ``WORK/rhythm-single-lead/first`` of ``ecgfoundry train-defaults --work WORK``: the
+recipe's first stage, which was version 1.1.1 and learned from three quarters of CinC 2017 alone.
+Without it the shipped weights answer, which learned from records of all four sites: they prove
+nothing there.
 
 FOLDER holds CinC 2017 (``cinc2017_training2017.zip``), the PTB-XL subset (``ptbxl_subset``),
 ``ludb.zip`` and MIT-BIH (``mitbih_arrhythmia.zip``, ``mitbih_arrhythmia_ds1.zip``). For each site
@@ -25,7 +30,7 @@ import io
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,6 +59,8 @@ SAME_PERSON = {"202": "201"}
 Float64 = NDArray[np.float64]
 Labelled = Iterator[tuple[str, int, Recording]]
 """Person, class, recording."""
+Answering = Callable[[NDArray[np.float32]], NDArray[np.floating]]
+"""Windows (windows, 1, samples) to logits (windows, classes)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +90,7 @@ def _lead(signal: NDArray[np.floating], rate: float, name: str) -> Recording:
 
 
 def cinc2017(data: Path) -> Labelled:
-    """The validation part and the hold-out, which no weight was learned from."""
+    """The validation part and the hold-out, which the first stage did not learn from."""
     recordings = read(data / "cinc2017_training2017.zip")
     rows = zip(recordings.names, recordings.classes, recordings.raw,
                parts(recordings, 3), strict=True)  # fmt: skip
@@ -168,7 +175,20 @@ SITES = {
 }
 
 
-def site(name: str, data: Path, predictor: Predictor) -> Site:
+def answering(network: Path | None, predictor: Predictor) -> Answering:
+    """Return what answers: a network of the recipe, or the shipped weights."""
+    if network is None:
+        print("The shipped weights learned from records of these sites: no outside figures "
+              "(see --network)", file=sys.stderr)  # fmt: skip
+        return predictor.logits
+    # PyTorch takes seconds to import, and the shipped weights do without.
+    from ecgfoundry.training.recipes.rhythm_single_lead import measuring, read_network
+
+    made = read_network(network)
+    return lambda windows: measuring.window_logits(made, list(windows[:, 0]))
+
+
+def site(name: str, data: Path, predictor: Predictor, answer: Answering) -> Site:
     """Ask the model about every record of a site that can be read."""
     people, classes, logits = [], [], []
     for person, label, recording in SITES[name](data):
@@ -182,8 +202,31 @@ def site(name: str, data: Path, predictor: Predictor) -> Site:
         if windows:
             people.append(person)
             classes.append(label)
-            logits.append(predictor.logits(np.stack(windows)).astype(np.float64).mean(axis=0))
+            logits.append(answer(np.stack(windows)).astype(np.float64).mean(axis=0))
     return Site(name, np.array(people), np.array(classes), np.stack(logits))
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Where the sites' records lie, who is asked, and where answers are kept between runs."""
+
+    data: Path
+    predictor: Predictor
+    answer: Answering
+    kept: Path | None
+
+    def named(self, name: str) -> Site:
+        """Return a site, from an earlier run where that is kept."""
+        if self.kept is None:
+            return site(name, self.data, self.predictor, self.answer)
+        file = self.kept / f"{name.split(',')[0].replace(' ', '-')}.npz"
+        if file.is_file():
+            with np.load(file) as stored:
+                return Site(name, stored["people"], stored["classes"], stored["logits"])
+        found = site(name, self.data, self.predictor, self.answer)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(file, people=found.people, classes=found.classes, logits=found.logits)
+        return found
 
 
 def measured(task: Task, there: Site) -> tuple[float, float, float]:
@@ -261,6 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--network", type=Path, help="folder of a network of the recipe")
     parser.add_argument("--labels", type=int, default=50, help="labelled records of a site")
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument(
@@ -270,33 +314,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kept", type=Path, help="folder in which logits are kept between runs")
     options = parser.parse_args(arguments)
     predictor = load_model(MODEL)
+    sites = Sites(options.data, predictor, answering(options.network, predictor), options.kept)
     print(
         "| site | records of people (normal/AF/other/noisy) | fitted there | truth in the set "
         "(95 % of draws) | decided | right where decided | log loss |\n"
         "| --- | --- | --- | --- | --- | --- | --- |"
     )
-    home = kept_or_asked("CinC 2017", options.data, predictor, options.kept)
-    task = fitted(predictor.bundle.task, home)
+    home = sites.named("CinC 2017")
+    # The bundle's calibration is that of its own weights.
+    task = fitted(predictor.bundle.task, home, recalibrate=options.network is not None)
     for name in options.only or SITES:
         at_home = name == home.name
-        there = home if at_home else kept_or_asked(name, options.data, predictor, options.kept)
+        there = home if at_home else sites.named(name)
         how = {"labels": options.labels, "draws": options.draws, "home": at_home}
         for line in rows_of(task, there, **how, calibration=options.calibration):
             print(line, flush=True)
     return 0
-
-
-def kept_or_asked(name: str, data: Path, predictor: Predictor, kept: Path | None) -> Site:
-    """Return the records of a site, from a folder of earlier runs where that is given."""
-    file = None if kept is None else kept / f"{name.split(',')[0].replace(' ', '-')}.npz"
-    if file is not None and file.is_file():
-        with np.load(file) as stored:
-            return Site(name, stored["people"], stored["classes"], stored["logits"])
-    found = site(name, data, predictor)
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, people=found.people, classes=found.classes, logits=found.logits)
-    return found
 
 
 if __name__ == "__main__":

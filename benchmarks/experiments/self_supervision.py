@@ -41,7 +41,8 @@ from ecgfoundry.models.registry import create_model
 from ecgfoundry.preprocessing import standardize_window
 from ecgfoundry.tasks import make_task
 from ecgfoundry.training.data.augmentations import Compose
-from ecgfoundry.training.loop import FitSettings, fit
+from ecgfoundry.training.fit_settings import FitSettings
+from ecgfoundry.training.loop import fit
 from ecgfoundry.training.objectives import OBJECTIVES
 from ecgfoundry.training.probing import fit_linear_probe
 from ecgfoundry.training.recipes.rhythm_single_lead import read as read_cinc2017

@@ -102,15 +102,22 @@ def spoiled(lead: Float64, rate: float, generator: np.random.Generator) -> Float
     return result
 
 
-def fitted(features: Float64, labels: NDArray[np.int64], weights: Float64, **numbers: Any) -> Trees:
+def fitted(
+    features: Float64,
+    labels: NDArray[np.int64],
+    weights: Float64,
+    *,
+    depth: int = DEPTH,
+    **numbers: Any,
+) -> Trees:
     """Fit boosted trees."""
     from sklearn.ensemble import GradientBoostingClassifier
 
     model = GradientBoostingClassifier(
-        max_depth=DEPTH, subsample=0.5, random_state=SEED, **numbers
+        max_depth=depth, subsample=0.5, random_state=SEED, **numbers
     ).fit(features, labels, sample_weight=weights)
     prior = float(model.init_.class_prior_[1])
-    nodes, leaves = 2**DEPTH - 1, 2**DEPTH
+    nodes, leaves = 2**depth - 1, 2**depth
     feature = np.zeros((len(model.estimators_), nodes), dtype=np.int64)
     threshold = np.zeros(feature.shape)
     leaf = np.zeros((len(feature), leaves))

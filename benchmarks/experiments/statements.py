@@ -6,8 +6,9 @@ PhysioNet/CinC Challenges 2020/2021 and of PTB-XL at 500 Hz that FOLDER holds
 (``cinc2021_more.zip``, ``formats/cinc2021_wfdb_mat4``, ``ptbxl_raw.zip``); ``--csv FILE`` writes
 the table too, and ``--rules FILE`` the one of all criteria. ``--repeat`` prints how far
 measurements differ between two halves of one recording, ``--serial`` the changes that are found
-between two windows of one recording (all of them false), and ``--list NAME`` the records on which a
-statement and its label differ.
+between two windows of one recording (all of them false), ``--list NAME`` the records on which a
+statement and its label differ, and ``--premature`` the figures of premature beats on
+``ptbxl_subset``, of other people: there the rules of short recordings were chosen.
 
 Labels are incomplete. A record counts for a statement when its source uses one of the statement's
 codes at all (a code that no record of the source bears is one that its readers did not look for),
@@ -37,9 +38,11 @@ from ecgfoundry.criteria.registry import ADULT_FROM
 from ecgfoundry.criteria.variability import REPEAT
 from ecgfoundry.criteria.wording import CRITERIA_COLUMNS, criterion_row
 from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.measurements.values import GLOBAL_VALUES, LEAD_VALUES
 from ecgfoundry.metrics.decisions import wilson_interval
+from ecgfoundry.recording import Recording
 
 CINC = ("cinc2021_more.zip", "formats/cinc2021_wfdb_mat4")
 PTBXL = "ptbxl_raw.zip"
@@ -362,6 +365,62 @@ def print_brugada(folder: Path) -> None:
         print(f"| {disease} | {basal} | {len(said_so)} | {_share(sum(said_so), len(said_so))} |")
 
 
+SUBSET = "ptbxl_subset"
+SUBSET_RATE_HZ = 250.0
+_OTHER_PREMATURE = ("form:PRC(S)", "rhythm:SVARR", "rhythm:BIGU", "rhythm:TRIGU")
+_NO_ATRIAL_BEATS = ("rhythm:AFIB", "rhythm:AFLT")
+
+
+def subset_records(folder: Path, without: set[str]) -> Iterator[tuple[dict[str, str], Recording]]:
+    """Yield labels and signal of the subset's records, but for some people."""
+    with (folder / "labels.csv").open(encoding="utf-8", newline="") as lines:
+        labels = {row["ecg_id"]: row for row in csv.DictReader(lines)}
+    for path in sorted(folder.glob("ptbxl_z250_*.npz")):
+        stored = np.load(path)
+        for number, delta in zip(stored["ecg_id"], stored["delta"], strict=True):
+            row = labels[str(number)]
+            if row["patient_id"] in without:
+                continue
+            signal = np.cumsum(delta, axis=1, dtype=np.int16) / np.float32(stored["scale"])
+            yield (
+                row,
+                Recording.from_array(
+                    signal.astype(np.float32),
+                    sampling_rate=SUBSET_RATE_HZ,
+                    leads=STANDARD_12_LEADS,
+                    unit="mV",
+                ),
+            )
+
+
+def people_of(raw: Path, cinc: list[Labelled]) -> set[str]:
+    """Return the people of PTB-XL who are in the tables; HR records are PTB-XL's by number."""
+    table = next(raw.rglob("ptbxl_database.csv"))
+    numbers = {int(r.path.stem[2:]) for r in cinc if r.source == "HR"}
+    with table.open(encoding="utf-8", newline="") as lines:
+        return {
+            str(int(float(row["patient_id"])))
+            for row in csv.DictReader(lines)
+            if int(row["ecg_id"]) in numbers
+            or (table.parent / f"{row['filename_hr']}.hea").exists()
+        }
+
+
+def print_premature(folder: Path, without: set[str]) -> None:
+    """Print how well premature beats agree with the labels of the subset."""
+    found = {"PREMATURE VENTRICULAR COMPLEXES": Tally(), "PREMATURE ATRIAL COMPLEXES": Tally()}
+    ventricular, atrial = found.values()
+    for row, recording in subset_records(folder, without):
+        stated = {s.name: s for s in state(ecgfoundry.measure(recording))}
+        made = [said(name, stated) for name in found]
+        ventricular.add(made[0], row["form:PVC"] == "1", row["ecg_id"])
+        label = row["form:PAC"] == "1"
+        other = any(row[name] == "1" for name in _OTHER_PREMATURE)
+        if not any(row[name] == "1" for name in _NO_ATRIAL_BEATS) and (label or not other):
+            atrial.add(made[1], label, row["ecg_id"])
+    _print_table([TALLY_COLUMNS, *(tally.cells(name) for name, tally in found.items())])
+
+
 SERIAL_S = 10.0
 
 
@@ -400,6 +459,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, help="write the table of figures to this file too")
     parser.add_argument("--repeat", action="store_true")
     parser.add_argument("--serial", action="store_true")
+    parser.add_argument("--premature", action="store_true", help="on the subset of PTB-XL")
     parser.add_argument("--brugada", action="store_true", help="the type 1 pattern, Brugada-HUCA")
     parser.add_argument("--list", metavar="NAME", help="records that differ on a statement")
     arguments = parser.parse_args()
@@ -415,7 +475,11 @@ def main() -> None:
         records: list[Labelled] = []
         for name in CINC:
             records += cinc_records(stack.enter_context(opened(arguments.data / name)))
-        records += ptbxl_records(stack.enter_context(opened(arguments.data / PTBXL)))
+        raw = stack.enter_context(opened(arguments.data / PTBXL))
+        if arguments.premature:
+            print_premature(arguments.data / SUBSET, people_of(raw, records))
+            return
+        records += ptbxl_records(raw)
         if arguments.repeat:
             print_repeat(records)
             return
@@ -430,7 +494,11 @@ def main() -> None:
     table = [TALLY_COLUMNS, *(tally.cells(name) for name, tally in found.items())]
     if arguments.csv:
         _write_csv(arguments.csv, table)
-    for cells in (table[0], ["---"] * len(TALLY_COLUMNS), *table[1:]):
+    _print_table(table)
+
+
+def _print_table(table: Sequence[Sequence[str]]) -> None:
+    for cells in (table[0], ["---"] * len(table[0]), *table[1:]):
         print(f"| {' | '.join(cells)} |")
 
 

@@ -120,6 +120,12 @@ class SignalError(EcgFoundryError):
     code = "signal"
 
 
+class SubjectError(EcgFoundryError):
+    """The age or the sex of a person is not one."""
+
+    code = "subject"
+
+
 class PreprocessingError(EcgFoundryError):
     """An unknown preprocessing was asked for, or it does not fit the model."""
 

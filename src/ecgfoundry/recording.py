@@ -18,105 +18,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry import interoperability
-from ecgfoundry.errors import LeadError, SamplingRateError, SignalError, UnitError
+from ecgfoundry.errors import LeadError, SignalError, SubjectError
 from ecgfoundry.leads import canonical_lead, complete_limb_leads, normalize_lead_names
+from ecgfoundry.units import MINIMUM_SAMPLING_RATE, check_sampling_rate, millivolts_per_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "MAXIMUM_SAMPLING_RATE",
-    "MINIMUM_SAMPLING_RATE",
+    "MAXIMUM_AGE_YEARS",
     "Annotation",
     "Channel",
     "Recording",
     "Subject",
     "annotations_between",
-    "check_sampling_rate",
-    "millivolts_per_unit",
 ]
 
-MAXIMUM_SAMPLING_RATE = 100_000.0
-"""Hz; no ECG device comes near it, so a higher header value is a damaged header (our choice)."""
+MAXIMUM_AGE_YEARS = 120.0
+"""Above it an age is a code for "unknown" or "over 89" (300 in PTB-XL), not an age (our choice)."""
 
-MILLIVOLTS: Mapping[str, float] = {
-    "v": 1e3,
-    "volt": 1e3,
-    "volts": 1e3,
-    "mv": 1.0,
-    "millivolt": 1.0,
-    "millivolts": 1.0,
-    "uv": 1e-3,
-    "µv": 1e-3,  # U+00B5 micro sign
-    "μv": 1e-3,  # U+03BC Greek mu
-    "microvolt": 1e-3,
-    "microvolts": 1e-3,
-    "nv": 1e-6,
-    "nanovolt": 1e-6,
-}
-
-
-def millivolts_per_unit(unit: str | None) -> float:
-    """Return the factor that turns a value in ``unit`` into millivolts.
-
-    ``unit`` may carry a number, as in ``"1e-4V"`` (the CODE data) or ``"4.88 uV"``.
-
-    Raises
-    ------
-    UnitError
-        The unit is missing or is not a voltage.
-
-    Examples
-    --------
-    >>> millivolts_per_unit("uV"), millivolts_per_unit("1e-4V")
-    (0.001, 0.1)
-    """
-    text = (unit or "").strip().lower().replace(" ", "")
-    split = 0
-    while split < len(text) and (text[split] in "0123456789.+-" or _is_exponent(text, split)):
-        split += 1
-    number, name = text[:split], text[split:]
-    try:
-        factor = float(number) if number else 1.0
-    except ValueError:
-        factor = math.nan
-    if name not in MILLIVOLTS or not math.isfinite(factor) or factor <= 0:
-        known = "missing" if not text else f"'{unit}', which is not a voltage that is known here"
-        raise UnitError(
-            f"the unit of the signal is {known}",
-            remedy="Supply it, for example --unit mV, --unit uV or unit='mV'",
-        )
-    return factor * MILLIVOLTS[name]
-
-
-def _is_exponent(text: str, position: int) -> bool:
-    return (
-        text[position] == "e"
-        and 0 < position < len(text) - 1
-        and (text[position + 1].isdigit() or text[position + 1] in "+-")
-    )
-
-
-MINIMUM_SAMPLING_RATE = 1.0
-"""Hz, of an ECG; slower channels (temperature, trends) are no leads (our choice)."""
-
-
-def check_sampling_rate(sampling_rate: float | None, *, minimum: float = 0.0) -> float:
-    """Return the rate as a float, or raise :class:`SamplingRateError` if it is not usable.
-
-    ``minimum`` in Hz is itself usable, unless it is 0.
-    """
-    try:
-        rate = float(sampling_rate)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        rate = math.nan
-    if not math.isfinite(rate) or rate <= 0 or not minimum <= rate <= MAXIMUM_SAMPLING_RATE:
-        raise SamplingRateError(
-            f"the sampling rate is {sampling_rate!r}, not a number of Hz between {minimum:.0f} and "
-            f"{MAXIMUM_SAMPLING_RATE:.0f}",
-            remedy="Supply it, for example --sampling-rate 500 or sampling_rate=500",
-        )
-    return rate
+SEXES = ("female", "male")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +47,36 @@ class Subject:
     Parameters
     ----------
     age : float, optional
-        Years.
+        Years, 0 to 120.
     sex : str, optional
         "female" or "male".
     identifier : str, optional
     birth_date : date, optional
         Where it is stated in full.
+
+    Raises
+    ------
+    SubjectError
+        Another age or word: limits that depend on sex and age would not be applied without a word.
     """
 
     age: float | None = None
     sex: str | None = None
     identifier: str | None = None
     birth_date: dt.date | None = None
+
+    def __post_init__(self) -> None:
+        if self.age is not None and not 0.0 <= self.age <= MAXIMUM_AGE_YEARS:
+            raise SubjectError(
+                f"the age of the person is {self.age!r}, not a number of years from 0 to "
+                f"{MAXIMUM_AGE_YEARS:.0f}",
+                remedy="Pass age=None where it is not known",
+            )
+        if self.sex is not None and self.sex not in SEXES:
+            raise SubjectError(
+                f"the sex of the person is {self.sex!r}, not 'female' or 'male'",
+                remedy="Pass one of these words, or sex=None where it is not known",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +143,7 @@ class Recording:
     Parameters
     ----------
     signal : ndarray (leads, samples)
-        float32, in mV; NaN marks a missing sample. Made read-only.
+        float32, in mV; NaN marks a missing sample, and infinities become missing. Made read-only.
     sampling_rate : float
         Hz.
     leads : sequence of str
@@ -251,7 +190,10 @@ class Recording:
                 f"the signal has {signal.ndim} dimensions instead of 2 (leads, samples)",
                 remedy="Pass one row per lead",
             )
-        if signal is self.signal and signal.flags.writeable:
+        infinite = np.isinf(signal)
+        if infinite.any():
+            signal = np.where(infinite, np.float32(np.nan), signal)
+        elif signal is self.signal and signal.flags.writeable:
             signal = signal.copy()
         signal.flags.writeable = False
         leads = normalize_lead_names(self.leads)
@@ -329,8 +271,8 @@ class Recording:
                 f"{len(names)} lead names are given for an array of shape {array.shape}",
                 remedy="The array seems to be (samples, leads): pass its transpose",
             )
-        signal = (array * factor).astype(np.float32)
-        signal[~np.isfinite(signal)] = np.nan
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes missing
+            signal = (array * factor).astype(np.float32)
         return cls(signal=signal, sampling_rate=rate, leads=names, **fields)
 
     def __repr__(self) -> str:

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 BLOCK = """
 import sys
 
@@ -25,13 +27,18 @@ import importlib, pkgutil, ecgfoundry
 skipped = tuple(
     f"ecgfoundry.{package}"
     for package in (
-        "training", "models.networks", "models.onnx_", "preprocessing.tensors", "labs.training",
+        "training", "models.networks", "models.onnx_", "preprocessing.tensors", "labs.train",
         "labs.visits", "service.", "api.dataset", "api.estimators", "tasks.losses",
     )
 )
-for module in pkgutil.walk_packages(ecgfoundry.__path__, "ecgfoundry."):
-    if not module.name.startswith(skipped) and not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
+for absent in ((), ("fcntl", "resource")):  # Windows has neither
+    Blocked.names += absent
+    for name in list(sys.modules):
+        if name.split(".")[0] in ("ecgfoundry", *absent):
+            del sys.modules[name]
+    for module in pkgutil.walk_packages(ecgfoundry.__path__, "ecgfoundry."):
+        if not module.name.startswith(skipped) and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
 """
 
 
@@ -47,6 +54,7 @@ def run(code: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow  # make test-core and test-oldest run it too, in an environment that is so
 def test_both_shipped_models_answer() -> None:
     out = run(
         """
@@ -59,7 +67,8 @@ main(["diagnose", "sample:12-lead", "sample:single-lead", "--json"])
     assert second["model"] == "rhythm-single-lead" and second["refused"] is None
 
 
-def test_every_core_module_imports() -> None:
+@pytest.mark.slow
+def test_every_core_module_imports_with_and_without_fcntl_and_resource() -> None:
     run(EVERY_MODULE)
 
 
@@ -89,8 +98,3 @@ def test_import_is_light() -> None:
     """``import ecgfoundry`` alone loads none of the heavy libraries."""
     out = run("import ecgfoundry; print(*[m for m in ('numpy', 'scipy') if m in sys.modules])")
     assert out.strip() == ""
-
-
-def test_every_core_module_imports_where_there_is_no_fcntl_and_no_resource() -> None:
-    # Windows has neither.
-    run('Blocked.names += ("fcntl", "resource")\n' + EVERY_MODULE)

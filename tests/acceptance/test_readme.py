@@ -87,6 +87,7 @@ def reader(tmp_path: Path, fixtures: Path, monkeypatch: pytest.MonkeyPatch) -> P
 COMMANDS = [command for command in commands() if not needs_what_is_not_here(command)]
 
 
+@pytest.mark.slow  # 'make demo' runs it too
 def test_the_first_command_as_a_shell_runs_it(reader: Path) -> None:
     environment = os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(

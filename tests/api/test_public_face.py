@@ -35,7 +35,7 @@ def test_every_name_is_there_and_documented() -> None:
 def test_the_import_is_light() -> None:
     code = "import sys, ecgfoundry; print(sorted({'numpy', 'torch', 'polars'} & set(sys.modules)))"
     found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
     assert found.stdout.strip() == "[]"
 

@@ -101,6 +101,15 @@ def test_formats_are_listed(capsys) -> None:
     assert "wfdb" in run(["formats"], capsys)
 
 
+def test_fhir_has_nothing_that_the_standard_lacks(tmp_path: Path, capsys) -> None:
+    resources = pytest.importorskip("fhir.resources.R4B")
+    broken = tmp_path / "broken.edf"
+    broken.write_bytes(b"0       " + b"\0" * 300)
+    for path, code in (("sample:single-lead", 0), (str(broken), 1)):
+        said = run(["diagnose", path, "--fhir"], capsys, code=code)
+        resources.get_fhir_model_class("Bundle").model_validate_json(said)
+
+
 @pytest.mark.slow
 def test_fhir_is_a_transaction_per_file(fixtures: Path, tmp_path: Path, capsys) -> None:
     path = fixtures / "cinc2021" / "JS20000.hea"
@@ -136,6 +145,10 @@ def test_an_earlier_recording_a_pdf_and_a_painted_statement(
     assert report.read_bytes().startswith(b"%PDF")
     run(["diagnose", path, "--highlight", "ST DEPRESSION"], capsys, code=2)
     run(["diagnose", path, path, str(fixtures / "cinc2017"), "--earlier", path], capsys, code=1)
+    other = str(fixtures / "cinc2021" / "E07500.hea")  # a man of 78
+    run(["diagnose", path, "--earlier", other], capsys, code=1)
+    assert "Compared with" in run(["diagnose", path, "--earlier", other, "--same-person"], capsys)
+    run(["diagnose", path, "--same-person"], capsys, code=2)
     document = json.loads(run(["diagnose", path, "--earlier", path, "--json"], capsys))
     assert document["comparison"]["appeared"] == []
     assert not schema_problems("interpretation", document["interpretation"])

@@ -25,7 +25,7 @@ NOT_FOR_ONE_FILE = (
 )  # fmt: skip
 
 
-def test_diagnosing_one_file_imports_nothing_of_training_service_or_corpora() -> None:
+def test_diagnosing_one_file_imports_its_reader_and_nothing_of_training_or_service() -> None:
     done = subprocess.run(
         [sys.executable, "-c", ONE_FILE], capture_output=True, text=True, check=True
     )
@@ -34,6 +34,9 @@ def test_diagnosing_one_file_imports_nothing_of_training_service_or_corpora() ->
     for package in NOT_FOR_ONE_FILE:
         name = f"ecgfoundry.{package}"
         assert not [own for own in imported if own == name or own.startswith(f"{name}.")], name
+    formats = {name.split(".")[2] for name in imported if name.startswith("ecgfoundry.formats.")}
+    assert formats == {"base", "builtin", "common", "files", "registry", "wfdb", "zip"}
+    assert "ecgfoundry.formats.zip.reader" not in imported
     other = {place.split(":")[0] for place in COMMANDS.values()} - {"diagnose"}
     assert not [name for name in other if f"ecgfoundry.cli.{name}" in imported]
 

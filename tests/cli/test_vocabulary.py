@@ -15,6 +15,7 @@ import pytest
 from cyclopts import App
 
 import ecgfoundry
+from ecgfoundry.cli import saying
 from ecgfoundry.cli.main import app, main
 
 LETTERS = {"--output": "-o", "--model": "-m"}
@@ -30,33 +31,37 @@ def commands(parent: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, lis
         yield " ".join(path), [set(each.names) for each in arguments if each.index is None]
 
 
-COMMANDS = dict(commands(app))
-EVERY = {name for each in app.meta.assemble_argument_collection() for name in each.names}
+Vocabulary = dict[str, list[set[str]]]
 TERMINAL = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
 
 
-def test_all_commands_are_looked_at() -> None:
-    assert len(COMMANDS) > 35 and "stream follow" in COMMANDS
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    """The options of every command, each with all of its names."""
+    found = dict(commands(app))
+    assert len(found) > 35 and "stream follow" in found
+    return found
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_options_have_their_letter_and_flags_no_opposite(command: str) -> None:
-    for names in COMMANDS[command]:
-        for option, letter in LETTERS.items():
-            if option in names and command != "serve":  # there it is a list
-                assert letter in names, (command, names)
-        for flag in ("--json", "--csv"):
-            if flag in names:
-                assert not any(name.startswith("--no-") for name in names)
+def test_options_have_their_letter_and_flags_no_opposite(vocabulary: Vocabulary) -> None:
+    for command, arguments in vocabulary.items():
+        for names in arguments:
+            for option, letter in LETTERS.items():
+                if option in names and command != "serve":  # there it is a list
+                    assert letter in names, (command, names)
+            for flag in ("--json", "--csv"):
+                if flag in names:
+                    assert not any(name.startswith("--no-") for name in names), (command, names)
 
 
-def test_the_letters_of_all_commands() -> None:
+def test_the_letters_of_all_commands(vocabulary: Vocabulary) -> None:
     taken = {"-o": "--output", "-m": "--model", "-t": "--target"}
-    for command, arguments in COMMANDS.items():
+    for command, arguments in vocabulary.items():
         for names in arguments:
             for letter in (name for name in names if re.fullmatch("-[a-zA-Z]", name)):
                 assert taken[letter] in names, (command, names)
-    assert {"--quiet", "-q"} <= EVERY and {"--verbose", "-v"} <= EVERY
+    every = {name for each in app.meta.assemble_argument_collection() for name in each.names}
+    assert {"--quiet", "-q"} <= every and {"--verbose", "-v"} <= every
     assert {"--version", "-V"} == set(app.version_flags)
 
 
@@ -131,10 +136,12 @@ def test_bash_completes(script: Path, typed: str, offered: set[str]) -> None:
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_the_other_shells_get_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_other_shells_get_every_command(
+    shell: str, vocabulary: Vocabulary, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("completion", shell) == 0
     text = capsys.readouterr().out
-    for command in COMMANDS:
+    for command in vocabulary:
         assert command.split()[-1] in text, command
     if path := shutil.which(shell):  # the shell itself reads it where it is installed
         done = subprocess.run([path, "-n"], input=text, text=True, capture_output=True)
@@ -191,3 +198,42 @@ def test_a_long_job_shows_what_is_left_on_a_terminal_alone(tmp_path: Path) -> No
     assert b"Working" in shown and b"/12" in shown and re.search(rb"left.*0:00:0[0-9]", shown)
     piped = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert piped.stderr == b""
+
+
+def test_a_job_whose_end_nobody_knows_says_how_long_it_has_gone_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, for rich
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(saying, "BAR_AFTER_S", 0.0)
+    with saying.progress("Importing"):
+        pass
+    assert re.search(r"Importing .*for .*0:00:00", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["read", "FOLDER"],
+        ["measure", "FOLDER"],
+        ["diagnose", "FOLDER"],
+        ["infer", "FOLDER", "--model", "rhythm-single-lead-edge", "-o", "OUT.csv"],
+        ["convert", "FOLDER", "OUT", "--to", "npz"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_is_no_recording_in_a_folder_is_said(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    ecgfoundry.write(ecgfoundry.read("sample:single-lead"), folder / "a.npz")
+    (folder / "letter.bin").write_bytes(b"\0\1nothing")
+    named = {"FOLDER": folder, "OUT.csv": tmp_path / "o.csv", "OUT": tmp_path / "o"}
+    assert run(*(str(named.get(word, word)) for word in command)) == 0
+    said = capsys.readouterr().err
+    if command[0] == "read":
+        assert said.endswith("ecgfoundry: 1 read, 0 refused, 1 not recognised\n")
+    else:
+        words = "1 file(s) are of no format that is read here and were skipped"
+        assert f"{words} (for example {folder / 'letter.bin'})" in said

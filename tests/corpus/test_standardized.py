@@ -83,6 +83,7 @@ def test_float16_rounds_by_less_than_stated(own: Path) -> None:
         build_cache(corpus, wanted, storage="int8")
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_does_not_change_a_byte(own: Path, tmp_path: Path) -> None:
     other = shutil.copytree(own, tmp_path / "other")
     for folder, workers in ((own, 1), (other, 2)):

@@ -13,7 +13,8 @@ pytest.importorskip("fsspec")
 
 from tests.corpus.conftest import OPTIONS  # noqa: E402
 
-from ecgfoundry.corpus import build_corpus, open_corpus, verify_corpus  # noqa: E402
+from ecgfoundry.corpus import build_corpus, open_corpus, remote, verify_corpus  # noqa: E402
+from ecgfoundry.corpus.memory_maps import MappedShards  # noqa: E402
 from ecgfoundry.corpus.remote import copy_corpus  # noqa: E402
 from ecgfoundry.corpus.shards import npy_header  # noqa: E402
 from ecgfoundry.corpus.stats import corpus_statistics, statistics_page, write_page  # noqa: E402
@@ -152,6 +153,36 @@ def test_a_corpus_at_a_url_is_fetched_checked_and_read(
         open_corpus(f"file://{tmp_path}/nowhere", cache=tmp_path / "third")
     with pytest.raises(DownloadError, match="driver"):
         open_corpus("nosuchstore://bucket/corpus", cache=tmp_path / "fourth")
+
+
+def test_the_document_of_a_url_is_there_for_others_while_it_is_fetched(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Processes of one training open a corpus together, and have one cache."""
+    url, cache = f"file://{tmp_path}/remote", tmp_path / "cache"
+    copy_corpus(built, url)
+    open_corpus(url, cache=cache)
+    system, root = remote._file_system(url)
+    fetched, seen = system.get_file, []
+
+    def get_file(name: str, target: str) -> None:
+        seen.append((Path(name).name, (cache / "corpus.json").is_file()))
+        fetched(name, target)
+
+    monkeypatch.setattr(system, "get_file", get_file)
+    monkeypatch.setattr(remote, "_file_system", lambda url: (system, root))
+    open_corpus(url, cache=cache)
+    assert seen == [("corpus.json", True)]
+
+
+def test_a_thread_opens_a_shard_while_another_waits_for_the_disk(built: Path):
+    shards = sorted((built / "shards").rglob("*.npy"))[:2]
+    maps = MappedShards(2, lambda number: shards[number])
+    first = maps._map(0)
+    first.forget = lambda: maps.open(1)  # another thread, in the middle of it
+    maps._waits = -1
+    views, _ = maps.located(np.zeros(1, np.int64), np.zeros(1, np.int64))
+    np.testing.assert_array_equal(views[0], np.load(shards[0])[0])
 
 
 def test_statistics_and_pictures(built: Path, tmp_path: Path):

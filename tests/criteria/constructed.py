@@ -392,6 +392,7 @@ CONSTRUCTED: dict[str, tuple[Planted, Planted]] = {
         rhythm(PREMATURE, other={3: PVC}, without_p=(3,)),
     ),
     "PREMATURE ATRIAL COMPLEXES": (early_p(PREMATURE, 3), sinus()),
+    "ATRIAL BIGEMINY": (early_p(BIGEMINY, 1, 3, 5, 7, 9), early_p(PREMATURE, 3)),
     "PREMATURE ECTOPIC COMPLEXES": (
         early_p(BOTH, 3, other={7: PVC}, without_p=(7,)),
         rhythm(PREMATURE, other={3: PVC}, without_p=(3,)),

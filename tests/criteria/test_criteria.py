@@ -59,7 +59,8 @@ def test_every_limit_names_its_source() -> None:
 
 
 def test_tables_name_statements_that_exist() -> None:
-    known = set(criteria) | set(load_vocabulary("ecgfounder-150").names)
+    networks = [load_vocabulary(name).names for name in ("ecgfounder-150", "ptbxl-superclass")]
+    known = set(criteria).union(*networks)
     for exclusion in EXCLUSIONS:
         assert exclusion.by in known
         assert set(exclusion.statements) <= known
@@ -284,27 +285,6 @@ def test_without_a_pause_of_its_own_no_beat_was_dropped(
     fires, _ = CASES["WITH 2ND DEGREE AV BLOCK MOBITZ II"]
     found = stated(replace(fires, labels=labels, rr_s=rr_s))
     assert found["WITH 2ND DEGREE AV BLOCK MOBITZ II"].present is False
-
-
-@pytest.mark.parametrize(
-    ("ventricular", "bounded", "couplet", "premature", "run"),
-    [
-        (2, True, True, True, False),
-        (2, False, False, False, False),
-        # Ventricular flutter has no ends of its complexes.
-        (4, False, False, True, True),
-    ],
-)
-def test_pairs_of_ventricular_beats_have_complexes_that_begin_and_end(
-    ventricular: int, bounded: bool, couplet: bool, premature: bool, run: bool
-) -> None:
-    labels = "NNN" + "V" * ventricular + "N" * (7 - ventricular)
-    width = [150.0 if bounded or label == "N" else float("nan") for label in labels]
-    rr = [0.4 if label == "V" else 0.8 for label in labels]
-    found = stated(Built(labels=labels, rr_s=rr, width_ms=width))
-    assert found["VENTRICULAR COUPLETS"].present is couplet
-    assert found["PREMATURE VENTRICULAR COMPLEXES"].present is premature
-    assert found["VENTRICULAR TACHYCARDIA"].present is run
 
 
 def test_a_movement_of_the_electrode_is_no_ventricular_couplet() -> None:

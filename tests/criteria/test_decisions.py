@@ -9,8 +9,9 @@ from tests.criteria.building import Built
 from tests.criteria.cases import CASES
 
 from ecgfoundry.criteria import Statement, criteria, decided_by_network, join, state
-from ecgfoundry.criteria.decisions import ALIASES, DECIDERS, decider_of
+from ecgfoundry.criteria.decisions import DECIDERS, decider_of
 from ecgfoundry.vocabularies import load_vocabulary
+from ecgfoundry.vocabularies.exclusive import ALIASES, withheld
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Found:
     name: str
     probability: float
     threshold: float | None = 0.5
+    reason: str | None = None
 
     @property
     def present(self) -> bool | None:
@@ -56,6 +58,28 @@ def test_the_network_decides_on_fibrillation_and_the_rest_follows() -> None:
     assert found["SINUS RHYTHM"].present is True
     assert "ATRIAL FIBRILLATION" in found["SINUS RHYTHM"].contradicts
     assert "SINUS RHYTHM" in fibrillation.contradicts
+
+
+@pytest.mark.parametrize(
+    ("name", "contradicts"),
+    [
+        ("SEPTAL INFARCT", True),
+        ("ST DEPRESSION", True),
+        ("LEFT ATRIAL ENLARGEMENT", True),
+        ("LEFT BUNDLE BRANCH BLOCK", True),
+        ("PROLONGED QT", True),
+        # Variants of the normal.
+        ("EARLY REPOLARIZATION", False),
+        ("RSR' PATTERN IN V1", False),
+        ("VOLTAGE CRITERIA FOR LEFT VENTRICULAR HYPERTROPHY", False),
+    ],
+)
+def test_a_network_that_says_normal_is_contradicted(name: str, contradicts: bool) -> None:
+    for normal in ("NORMAL ECG", "NORM"):  # as ecgfounder-150 and as PTB-XL name it
+        found = joined(CASES[name][0], Found(normal, 0.9))
+        assert found[name].present is True and found[normal].present is True
+        assert (normal in found[name].contradicts) is contradicts
+        assert (name in found[normal].contradicts) is contradicts
 
 
 def test_a_network_that_names_the_rate_does_not_deny_sinus_rhythm() -> None:
@@ -128,3 +152,27 @@ def test_what_only_the_network_knows_comes_last() -> None:
     assert [s.name for s in both[len(stated) :]] == ["NORMAL ECG", "HYP"]
     assert (both[-2].present, both[-2].decided_by) == (True, "network")
     assert (both[-1].present, both[-1].decided_by) == (None, "nobody")
+
+
+@pytest.mark.parametrize(
+    ("claims", "left_out"),
+    [
+        ({"SINUS TACHYCARDIA": 0.81, "ATRIAL FIBRILLATION": 0.58}, {1: 0}),
+        ({"SINUS TACHYCARDIA": 0.58, "ATRIAL FIBRILLATION": 0.81}, {0: 1}),
+        ({"SINUS TACHYCARDIA": 0.58, "ATRIAL FIBRILLATION": 0.49}, {}),
+        ({"ATRIAL FIBRILLATION": 0.58, "NORM": 0.9}, {}),
+        # The origin and the rate of one rhythm; fibrillation loses against the first of them.
+        ({"SINUS RHYTHM": 0.6, "SINUS TACHYCARDIA": 0.8, "ATRIAL FIBRILLATION": 0.7}, {2: 1}),
+        ({"SB": 0.6, "AF": 0.6}, {1: 0}),  # as code-6 names them; of two equal ones the first
+        ({"ATRIAL FLUTTER": 0.6, "SUPRAVENTRICULAR TACHYCARDIA": 0.7}, {0: 1}),
+    ],
+)
+def test_of_rhythms_that_exclude_each_other_the_most_probable_is_claimed(
+    claims: dict[str, float], left_out: dict[int, int]
+) -> None:
+    present = [value >= 0.5 for value in claims.values()]
+    assert withheld(tuple(claims), list(claims.values()), present) == left_out
+
+
+def test_a_rhythm_without_a_threshold_takes_no_claim_away() -> None:
+    assert withheld(("SINUS RHYTHM", "ATRIAL FIBRILLATION"), [0.9, 0.6], [None, True]) == {}

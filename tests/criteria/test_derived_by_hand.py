@@ -8,16 +8,20 @@ from building import Built
 
 from ecgfoundry.criteria.case import Case
 from ecgfoundry.criteria.registry import criteria
+from ecgfoundry.criteria.rules import Limit
 from ecgfoundry.criteria.variability import Repeat, repeat_of
 
 NAN = float("nan")
 
 
-def quantity(built: Built, name: str, lead: str | None = None) -> float | None:
-    case = Case(
+def case_of(built: Built) -> Case:
+    return Case(
         built.measurements(), 55.0, "male", lambda own, case: criteria[own].rule.evaluate(case)
     )
-    found = case.quantity(name, lead).value
+
+
+def quantity(built: Built, name: str, lead: str | None = None) -> float | None:
+    found = case_of(built).quantity(name, lead).value
     return None if found is None else float(found)
 
 
@@ -43,6 +47,21 @@ def intervals(*late: int, count: int = 10, usual: float = 0.8, long: float = 1.2
 )
 def test_sums_and_ratios_of_the_healthy_adult(name: str, lead: str | None, expected: float) -> None:
     assert quantity(Built(), name, lead) == pytest.approx(expected)
+
+
+def test_a_ratio_to_a_wave_that_is_not_there_has_no_number() -> None:
+    """R over S without an S is beyond every limit; nobody shall read a number that was not had."""
+    built = Built(leads={"I": {"s_mv": None, "s_ms": None}})
+    case = case_of(built)
+    for comparison, met in ((">", True), ("<", False)):
+        verdict = Limit("r_over_s", comparison, 1.0, lead="I").evaluate(case)
+        (shown,) = verdict.evidence
+        assert (verdict.present, verdict.firm) == (met, met)
+        assert (shown.value, shown.unit) == (None, "1")
+        assert shown.reason == "there is no S wave in I"
+    # Nothing over nothing is no large ratio.
+    nothing = Built(leads={"I": {"s_mv": None, "r_mv": None}})
+    assert quantity(nothing, "r_over_s", "I") == 0.0
 
 
 def test_a_second_r_wave_counts_where_it_is_higher() -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +15,15 @@ from tests.criteria.building import Built
 from tests.criteria.cases import CASES
 from tests.criteria.constructed import LEFT_BLOCK, frontal, with_st, with_t_earlier
 
-from ecgfoundry.criteria.serial import compare_measurements, compare_recordings, superimposed
+from ecgfoundry.criteria.serial import (
+    AGE_YEARS,
+    compare_measurements,
+    compare_recordings,
+    superimposed,
+    two_persons,
+)
 from ecgfoundry.errors import SignalError
+from ecgfoundry.formats.files import read
 from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.recording import Recording, Subject
 from ecgfoundry.synthesis.planted import NORMAL, P_NORMAL, Planted, paint
@@ -131,20 +143,58 @@ def test_a_possible_statement_neither_appears_nor_disappears() -> None:
     assert far.appeared == ("WITH 1ST DEGREE AV BLOCK",)
 
 
-def test_two_persons_are_refused_unless_told() -> None:
-    signal = np.zeros((1, 5000), np.float32)
+BORN = dt.date(1950, 3, 1)
+NEW_YEAR = dt.datetime(2020, 1, 1)
 
-    def recording(identifier: str | None) -> Recording:
-        subject = Subject(identifier=identifier)
-        return Recording.from_array(
-            signal, sampling_rate=500.0, leads=("II",), unit="mV", subject=subject
-        )
 
-    with pytest.raises(SignalError, match="two persons: 'a' and 'b'.*same_person=True"):
-        compare_recordings(recording("a"), recording("b"))
+def of_nobody(start: dt.datetime | None = None, **subject: Any) -> Recording:
+    return Recording(
+        np.zeros((1, 5000), np.float32), 500.0, ("II",), start_time=start,
+        subject=Subject(**subject),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "words"),
+    [
+        ({"identifier": "a"}, {"identifier": "b"}, "identifier a and b"),
+        ({"sex": "female"}, {"sex": "male"}, "sex female and male"),
+        ({"birth_date": BORN}, {"birth_date": dt.date(1951, 3, 1)},
+         "date of birth 1950-03-01 and 1951-03-01"),
+        # A number may be another hospital's, a sex may not.
+        ({"identifier": "a", "sex": "female"}, {"identifier": "a", "sex": "male"},
+         "sex female and male"),
+        ({"age": 84.0}, {"age": 78.0}, "age 84 and 78"),
+        ({"age": 30.0, "start": NEW_YEAR}, {"age": 78.0, "start": NEW_YEAR.replace(year=2021)},
+         "age 30 and 78"),
+    ],
+)  # fmt: skip
+def test_two_persons_are_refused_unless_told(
+    earlier: dict[str, Any], later: dict[str, Any], words: str
+) -> None:
+    """A woman of 84 was once compared with a man of 78 without a word."""
+    first, second = of_nobody(**earlier), of_nobody(**later)
+    with pytest.raises(
+        SignalError, match=f"two persons: {words}. If it is one person.*same_person"
+    ):
+        compare_recordings(first, second)
     # Told that it is one person, it goes on to look at the signal, of which there is none.
     with pytest.raises(SignalError, match="the earlier recording cannot be read"):
-        compare_recordings(recording("a"), recording("b"), same_person=True)
+        compare_recordings(first, second, same_person=True)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ({}, {"identifier": "b", "sex": "male", "age": 30.0}),
+        ({"age": 30.0}, {"age": 78.0}),  # nobody says how much later it is
+        ({"age": 60.0}, {"age": 59.0}),
+        ({"age": 30.0, "start": NEW_YEAR}, {"age": 79.0, "start": NEW_YEAR.replace(year=2068)}),
+        ({"age": 0.0, "birth_date": BORN}, {"age": 1.5, "birth_date": BORN}),
+    ],
+)
+def test_what_may_be_one_person_is_compared(earlier: dict[str, Any], later: dict[str, Any]) -> None:
+    assert two_persons(of_nobody(**earlier), of_nobody(**later)) == ()
 
 
 def test_median_beats_lie_over_each_other_at_the_qrs_onset() -> None:
@@ -185,6 +235,28 @@ def test_the_same_heart_in_other_noise_has_no_change() -> None:
     assert (found.appeared, found.disappeared) == ((), ())
 
 
+@pytest.mark.parametrize("name", ["E07500", "HR06005"])
+def test_fewer_leads_or_another_rate_are_no_change(name: str, fixtures: Path) -> None:
+    """Three leads see a shorter QRS complex than twelve; the same three see the same."""
+    whole = read(fixtures / "cinc2021" / f"{name}.hea")
+    few = whole.select(["II", "V1", "V5"])
+    turned = whole.select(whole.leads[::-1])
+    for earlier, later in (
+        (whole, few),
+        (few, whole),
+        (whole, turned),
+        (whole.resample(1000.0), few),
+    ):
+        found = compare_recordings(earlier, later)
+        assert found.changes
+        assert [(c.name, c.lead) for c in found.changed] == []
+        assert (present(found), found.appeared, found.disappeared) == ([], (), ())
+        only_in_one = tuple(lead for lead in whole.leads if lead not in few.leads)
+        assert found.left_out == (() if later is turned else only_in_one)
+    with pytest.raises(SignalError, match="no lead in common: the earlier has I, the later II, V1"):
+        compare_recordings(whole.select(["I"]), few)
+
+
 def test_planted_changes_are_found_in_the_signal() -> None:
     longer = compare_recordings(drawn(), drawn(with_t_earlier(NORMAL, -40.0), seed=2))
     assert "QT HAS LENGTHENED" in present(longer)
@@ -203,3 +275,8 @@ def test_planted_changes_are_found_in_the_signal() -> None:
     faster = compare_recordings(drawn(), drawn(rr=0.65, seed=2))
     assert "heart_rate_bpm" in {c.name for c in faster.changed}
     assert "QT HAS LENGTHENED" not in present(faster)
+
+
+def test_the_page_takes_people_for_two_by_the_same_limit() -> None:
+    script = (files("ecgfoundry.service.page") / "header.js").read_text(encoding="utf-8")
+    assert re.findall(r"const AGE_YEARS = (\d+);", script) == [f"{AGE_YEARS:g}"]

@@ -92,6 +92,21 @@ def test_decisions_come_back_into_the_table(table: Path, tmp_path: Path) -> None
     assert not (tmp_path / "no.csv").exists()
 
 
+def test_two_decisions_about_one_label_must_agree(table: Path, tmp_path: Path) -> None:
+    """Lists of two people in one file; the order of the lines decides nothing."""
+    head, line = "record,target,given,suggested,decision\n", "r8,rhythm,sinus,af,"
+    decided = tmp_path / "d.csv"
+    for one, other in (("accept", "reject"), ("reject", "accept"), ("reject", "af")):
+        decided.write_text(f"{head}{line}{one}\n{line}{other}\n")
+        with pytest.raises(EvaluationError, match="lines 2 and 3 decide r8 .rhythm. as"):
+            correct(table, mapped(table), decided, tmp_path / "no.csv")
+    assert not (tmp_path / "no.csv").exists()
+    decided.write_text(f"{head}{line}accept\n{line}\n{line}af\n")
+    correct(table, mapped(table), decided, tmp_path / "new.csv")
+    rows = list(csv.DictReader((tmp_path / "new.csv").open()))
+    assert {row["record"]: row for row in rows}["r8"].items() >= {"rhythm": "af"}.items()
+
+
 def test_columns_of_one_question_and_columns_of_their_own(table: Path, tmp_path: Path) -> None:
     head = "record,path,index,target:a,target:b,target:c\n"
     (tmp_path / "m.csv").write_text(

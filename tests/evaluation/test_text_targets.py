@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgfoundry.errors import EvaluationError
+from ecgfoundry.errors import EvaluationError, TableError
 from ecgfoundry.evaluation.inputs import InputFiles, load_evaluation_data
 
 
@@ -45,3 +45,14 @@ def test_the_classes_of_a_multiclass_model(tmp_path: Path) -> None:
     data = load_evaluation_data(InputFiles(scored, labels, multiclass=True))
     assert data.targets == ("AF", "normal", "other")
     np.testing.assert_array_equal(data.labels, [[1, 0, 0], [0, 1, 0]])
+
+
+def test_none_is_a_class_where_the_model_has_it_and_else_asked_about(tmp_path: Path) -> None:
+    labels = written(tmp_path, "t.csv", "id,grade\na,none\nb,mild\nc,\n")
+    scored = written(tmp_path, "p.csv", "id,mild,none\na,0.1,0.9\nb,0.8,0.2\nc,0.5,0.5\n")
+    data = load_evaluation_data(InputFiles(scored, labels, multiclass=True))
+    assert data.targets == ("mild", "none")
+    np.testing.assert_array_equal(data.labels, [[0, 1], [1, 0]])
+    scored = written(tmp_path, "q.csv", "id,grade: mild\na,0.1\nb,0.8\nc,0.5\n")
+    with pytest.raises(TableError, match="holds 'none' in 1 of 3 rows"):
+        load_evaluation_data(InputFiles(scored, labels))

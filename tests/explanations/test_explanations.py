@@ -44,7 +44,12 @@ def planted(windows: np.ndarray) -> np.ndarray:
 
 def test_occlusion_finds_the_planted_lead_and_time(random_generator) -> None:
     window = random_generator.normal(size=(12, 2500)).astype(np.float32)
-    values, whole = occlude(planted, window, time_spans(2500, RATE))
+    told: list[tuple[int, int]] = []
+    values, whole = occlude(
+        planted, window, time_spans(2500, RATE), progress=lambda *done: told.append(done)
+    )
+    # Spans of 0.4 s whose middles stand every 0.2 s from 0 to 10 s, in each of twelve leads.
+    assert told[-1] == (51 * 12, 51 * 12) and told == sorted(told)
     assert whole == pytest.approx(planted(window[None])[0])
     assert (np.delete(values, 3, axis=0) == 0).all()
     row = values[3]
@@ -113,7 +118,11 @@ def test_integrated_gradients_of_a_linear_network_are_its_terms(random_generator
     torch.manual_seed(0)
     network = Flat()
     window = random_generator.normal(size=(3, 50)).astype(np.float32)
-    values, score = integrated_gradients(network, window, 1, steps=5)
+    told: list[tuple[int, int]] = []
+    values, score = integrated_gradients(
+        network, window, 1, steps=12, progress=lambda *done: told.append(done)
+    )
+    assert told == [(8, 12), (12, 12)]
     weight = network.linear.weight.detach().numpy()[1].reshape(3, 50)
     np.testing.assert_allclose(values, weight * window, rtol=1e-4, atol=1e-6)
     bias = float(network.linear.bias[1].detach())

@@ -81,7 +81,8 @@ def test_declared_encodings(tmp_path: Path, declared: str, codec: str, name: str
      ("19740506103000+0100", 50.0, "1974-05-06"), ("1974-05-06T10:30:00", 50.0, "1974-05-06"),
      # Partial: the middle of the month or of the year stands for it, and is told to nobody.
      ("197404", 50.0, None), ("1974-06", 49.0, None), ("1974", 49.0, None),
-     ("1974-00-00", 49.0, None), ("1974-13-40", None, None), ("unknown", None, None)],
+     ("1974-00-00", 49.0, None), ("19740006", 49.0, None), ("1974-13-40", None, None),
+     ("unknown", None, None)],
 )  # fmt: skip
 def test_dates_of_birth(tmp_path: Path, born: str, age: float | None, date: str | None) -> None:
     subject = (

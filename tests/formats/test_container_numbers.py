@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import struct
 import zipfile
 from pathlib import Path
@@ -23,6 +24,7 @@ from ecgfoundry.formats.common.channels import channel_kinds, known_non_ecg_kind
 from ecgfoundry.formats.common.multichannel import plain_text
 from ecgfoundry.formats.common.signatures import foreign_format
 from ecgfoundry.formats.common.subjects import (
+    birth_before,
     key_values,
     parse_age,
     parse_sex,
@@ -416,3 +418,8 @@ def test_members_that_are_refused(tmp_path: Path) -> None:
             read(f"{path}::r")
     with pytest.raises(UnsupportedVariantError, match="archive within an archive"):
         read(f"{archive(tmp_path, a_DOT_zip=bytes(content))}::a.zip")
+
+
+def test_nobody_is_born_before_1850() -> None:
+    assert birth_before(dt.date(1849, 12, 31), None) is None
+    assert birth_before(dt.date(1850, 1, 1), None) == dt.date(1850, 1, 1)

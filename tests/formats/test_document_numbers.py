@@ -86,6 +86,17 @@ def test_the_limits_of_16_bits_are_fill(stored: float, gain: float, missing: boo
     assert np.isnan(built(document(trace([0, stored], gain))).signal[0, 1]) == missing
 
 
+def test_rates_and_intervals_are_said_in_their_own_words() -> None:
+    words = {"heart_rate_bpm": "ventricular rate", "atrial_rate_bpm": "atrial rate",
+             "rr_ms": "RR interval", "p_ms": "P duration", "pr_ms": "PR",
+             "qrs_ms": "QRS duration",
+             "qt_ms": "QT interval", "qtc_bazett_ms": "Bazett", "qtc_fridericia_ms": "Fridericia",
+             "p_axis_deg": "P axis", "qrs_axis_deg": "QRS axis",
+             "t_axis_deg": "T axis"}  # fmt: skip
+    for key, word in words.items():
+        assert word in MEASUREMENTS[key]
+
+
 @pytest.mark.parametrize(("value", "fits"), [(9999.0, True), (-9999.0, True), (10_001.0, False)])
 def test_ten_volts_are_no_ecg(value: float, fits: bool) -> None:
     if fits:

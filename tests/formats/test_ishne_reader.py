@@ -84,4 +84,4 @@ def test_damage_is_typed(tmp_path: Path) -> None:
     content[156] = 2
     content[28] ^= 1
     path.write_bytes(content)
-    assert read(path).header["checksum"] == "mismatch"
+    assert read(path).header["checksum"] == "header mismatch"

@@ -51,6 +51,11 @@ def test_what_is_no_ecg_is_named(tmp_path: Path, code: int, words: str) -> None:
         read(path)
 
 
+def test_its_preamble_is_a_sign_without_an_ending(tmp_path: Path) -> None:
+    path = mfer_file(tmp_path / "x.mwf", ecg_like(1, 300, 250), codes=(1,), rate=250)
+    assert inspect(path.rename(tmp_path / "x.bin")).leads == ("I",)
+
+
 def test_an_offset_counts(tmp_path: Path) -> None:
     """OFF, tag 0x0D, of -100: (350 - 100) steps of 1 uV, in the order of ISO 22077-1."""
     signal = np.full((1, 300), 350, np.int16)

@@ -360,6 +360,18 @@ def test_a_start_that_cannot_be_read_is_said_in_the_answer(tmp_path: Path) -> No
     assert [w.message for w in answer.warnings if w.code == "start-not-read"] == [words]
 
 
+def test_samples_of_another_record_are_said_in_the_answer(tmp_path: Path, fixtures: Path) -> None:
+    """The signal file of another person under this header: only its checksums know."""
+    for name in ("JS20000.hea", "JS20000.mat"):
+        (tmp_path / name).write_bytes((fixtures / "cinc2021" / name).read_bytes())
+    path = tmp_path / "JS20000.hea"
+    codes = [w.code for w in interpret(path, model="rhythm-single-lead-edge").warnings]
+    assert "checksum-differs" not in codes
+    (tmp_path / "JS20000.mat").write_bytes((fixtures / "cinc2021" / "E07500.mat").read_bytes())
+    codes = [w.code for w in interpret(path, model="rhythm-single-lead-edge").warnings]
+    assert codes.count("checksum-differs") == 1
+
+
 def test_the_zone_of_scp(tmp_path: Path) -> None:
     plain = scp_file(tmp_path / "x.scp", [X[0]], codes=[1], samples=2500)
     assert read(plain).start_time.tzinfo is None

@@ -114,12 +114,25 @@ def test_a_time_column_is_checked_before_the_first_window(
     lines = path.read_text().splitlines()
     del lines[70_000:70_100]
     path.write_text("\n".join(lines))
-    with pytest.raises(SamplingRateError, match="not uniform"):
+    # Rows 69,999 to 70,098 of the data are gone, at 4 ms a row.
+    told = r"not uniform \(from sample 69999 on: 279.992 is followed by 280.396\)"
+    with pytest.raises(SamplingRateError, match=told):
         next(iterate(path, 10.0))
     lines[70_000] = "x" * 100_000
     path.write_text("\n".join(lines))
     with pytest.raises(FormatError, match="line 70001 has no end"):
         next(iterate(path, 10.0))
+
+
+def test_rounded_times_of_a_short_part_of_a_day_give_the_whole_rate(
+    tmp_path: Path, text_limit: int
+) -> None:
+    """99 steps of 1/256 s as 0.387 s: 255.8 Hz, which the third decimal leaves in doubt."""
+    times = 1000.0 + np.arange(100) / 256
+    table = np.column_stack([times, ecg_like(1, 100, 256)[0]])
+    np.savetxt(tmp_path / "x.csv", table, ["%.3f", "%d"], ",", header="time,I (uV)", comments="")
+    (window,) = iterate(tmp_path / "x.csv", 10.0)
+    assert window.sampling_rate == 256.0 and window.samples == 100
 
 
 def test_values_beyond_float32_are_missing_in_every_channel(tmp_path: Path) -> None:

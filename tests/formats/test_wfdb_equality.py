@@ -10,7 +10,8 @@ import pytest
 
 from ecgfoundry.errors import EcgFoundryError, FileAccessError, LeadError, UnsupportedVariantError
 from ecgfoundry.formats import inspect, iterate, read
-from ecgfoundry.recording import Recording, millivolts_per_unit
+from ecgfoundry.recording import Recording
+from ecgfoundry.units import millivolts_per_unit
 
 wfdb = pytest.importorskip("wfdb", reason="the oracle 'wfdb' is not installed")
 
@@ -90,6 +91,7 @@ def headers(folder: Path) -> list[Path]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["wfdb", "cinc2021_wfdb_mat4", "cpsc2021_af_wfdb"])
 def test_all_shared_records_equal_wfdb(shared_data: Path, part: str) -> None:
     compared = 0

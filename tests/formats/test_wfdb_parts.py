@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from ecgfoundry.formats import inspect, iterate, read
 from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats.files import open_file
 from ecgfoundry.formats.wfdb.reader import READER
 
 wfdb = pytest.importorskip("wfdb", reason="the oracle 'wfdb' is not installed")
@@ -71,3 +73,15 @@ def test_a_part_reads_no_more_than_itself(record: Path, monkeypatch: pytest.Monk
     windows = list(iterate(record, 10.0))
     assert sum(window.samples for window in windows) == FRAMES
     assert sum(taken) <= size + 64 * len(windows)
+
+
+def test_a_part_at_the_end_takes_no_more_memory_than_itself(record: Path) -> None:
+    """The last 100 of 60,001 samples: 1.2 kB as float32, where the whole record is 720 kB."""
+    with open_file(record) as file:
+        file.part(FRAMES - 100, FRAMES)
+        tracemalloc.start()
+        try:
+            file.part(FRAMES - 100, FRAMES)
+            assert tracemalloc.get_traced_memory()[1] < 200_000
+        finally:
+            tracemalloc.stop()

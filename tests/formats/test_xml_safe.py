@@ -55,7 +55,7 @@ def test_hostile_documents(tmp_path: Path, name: str, root: str) -> None:
     start = time.process_time()
     with pytest.raises(EcgFoundryError) as caught:
         read(path)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 60  # billions of laughs take hours
     assert str(path) in str(caught.value)
     assert "root:" not in str(caught.value)  # of the password file
 

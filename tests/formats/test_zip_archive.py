@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 import struct
 import tempfile
-import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -222,10 +221,8 @@ def test_a_name_twice_is_not_read(fixtures: Path, tmp_path: Path) -> None:
 def test_bomb_by_ratio(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.xml", "<AnnotatedECG>" + " " * 50_000_000)
-    start = time.process_time()
     with pytest.raises(LimitError, match="expands"):
         read(f"{tmp_path}/x.zip::x.xml")
-    assert time.process_time() - start < 1
 
 
 def test_bomb_that_lies_about_its_size(tmp_path: Path) -> None:

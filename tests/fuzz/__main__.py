@@ -46,7 +46,7 @@ class Worker:
             self.stop()
             return {"number": number, "outcome": "crash", "detail": "died between two files"}
         # Start-up and copying do not count: the clock starts when the file is there.
-        begun = self._line(time.monotonic() + 120)
+        begun = self._line(time.monotonic() + 600)
         if begun is None:
             return {"number": number, **self._ended("before it began")}
         answer = self._line(time.monotonic() + TIME_LIMIT_S)
@@ -85,7 +85,8 @@ class Worker:
             if left <= 0 or not select.select([output], [], [], left)[0]:
                 return None
             part = os.read(output, 65_536)
-            if not part:
+            if not part:  # it has died; its end may take a while
+                self._process.wait()
                 return None
             self._buffer += part
         line, self._buffer = self._buffer.split(b"\n", 1)
@@ -94,9 +95,8 @@ class Worker:
 
     def _ended(self, when: str) -> dict[str, Any]:
         assert self._process is not None
-        try:
-            code = self._process.wait(timeout=0.5)
-        except subprocess.TimeoutExpired:
+        code = self._process.poll()
+        if code is None:
             self.stop()
             return {"outcome": "hang", "detail": f"no answer in {when}"}
         self.stop()

@@ -11,7 +11,8 @@ import numpy as np
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats import identify, inspect, read
-from ecgfoundry.recording import MAXIMUM_SAMPLING_RATE, Recording
+from ecgfoundry.recording import Recording
+from ecgfoundry.units import MAXIMUM_SAMPLING_RATE
 
 __all__ = ["outcome"]
 

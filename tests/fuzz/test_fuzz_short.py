@@ -18,9 +18,11 @@ from tests.fuzz.seeds import Seed, save
 FILES = int(os.environ.get("ECGFOUNDRY_FUZZ_FILES", "126"))
 
 
-def test_damaged_files_of_every_format(tmp_path: Path) -> None:
+def test_damaged_files_of_every_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pydicom", reason="the extra 'formats' is not installed")
     pytest.importorskip("polars", reason="the extra 'data' is not installed")
+    # How long a file takes on a busy machine says nothing; ``make fuzz`` has its own limit.
+    monkeypatch.setattr("tests.fuzz.__main__.TIME_LIMIT_S", 300.0)
     results = fuzz(FILES, tmp_path, seed=20241101)
     failed = [result for result in results if result["outcome"] in FAILURES]
     assert failed == [], table(results)
@@ -53,7 +55,8 @@ def test_the_harness_sees_crashes_and_hangs(
         f"    {code}\n"
         '    print(\'{"number": 7, "format": "x", "outcome": "answer"}\', flush=True)\n'
     )
-    monkeypatch.setattr("tests.fuzz.__main__.TIME_LIMIT_S", 1.0)
+    limit_s = 1.0 if outcome == "hang" else 300.0
+    monkeypatch.setattr("tests.fuzz.__main__.TIME_LIMIT_S", limit_s)
     worker = Worker(tmp_path, tmp_path, 1)
     worker._command = [worker._command[0], str(script)]
     for _ in range(2):  # a worker that ended is started again
@@ -112,7 +115,7 @@ def test_attacks_on_archives_write_nothing(fixtures: Path, tmp_path: Path, attac
 def test_the_checks_notice_what_they_should() -> None:
     from dataclasses import replace
 
-    from ecgfoundry.recording import Annotation, Recording
+    from ecgfoundry.recording import Annotation, Channel, Recording
 
     good = Recording.from_array([[0.0, 1.0]], sampling_rate=100, leads=("I",), unit="mV")
     check_recording(good)
@@ -120,6 +123,6 @@ def test_the_checks_notice_what_they_should() -> None:
         check_recording(replace(good, annotations=(Annotation(float("nan"), "note", "x"),)))
     with pytest.raises(AssertionError, match="no samples"):
         check_recording(good.slice_samples(0, 0))
-    infinite = np.full((1, 2), np.inf, np.float32)
-    with pytest.raises(AssertionError, match="infinite"):
-        check_recording(replace(good, signal=infinite))
+    pulse = Channel("Pleth", "ppg", "1", 100.0, np.full(2, np.inf, np.float32))
+    with pytest.raises(AssertionError, match="an infinite sample in Pleth"):
+        check_recording(replace(good, other_channels=(pulse,)))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ import numpy as np
 from tests.fuzz.bombs import BOMBS, make_bomb
 from tests.fuzz.mutations import damaged
 from tests.fuzz.seeds import Seed, collect_seeds, random_for, stage
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROUTES = ("/v1/diagnose", "/v1/read?samples=true")
@@ -78,9 +78,7 @@ class Outcome:
 @contextmanager
 def running(folder: Path, *, workers: int = 2) -> Iterator[tuple[str, int]]:
     """Give (address, process number) of a service whose temporary files go to ``folder``."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "ecgfoundry", "serve", "--port", str(port)]
     command += ["--workers", str(workers), "--requests-per-minute", "100000000"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
@@ -89,7 +87,7 @@ def running(folder: Path, *, workers: int = 2) -> Iterator[tuple[str, int]]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 600
         while True:
             try:
                 urllib.request.urlopen(f"{address}/ready", timeout=5)
@@ -103,7 +101,7 @@ def running(folder: Path, *, workers: int = 2) -> Iterator[tuple[str, int]]:
             raise AssertionError(f"the service has died: {server.returncode}")
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(300)
 
 
 def resident_mib(parent: int) -> float:

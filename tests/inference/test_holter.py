@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import itertools
 import json
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from tests.drawn_beats import drawn, rhythm
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.inference import holter as module
+from ecgfoundry.inference import holter_part
 from ecgfoundry.inference.holter import HolterSettings, measure_holter
+from ecgfoundry.inference.holter_part import _no_ecg
 from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.holter import holter_hours
 from ecgfoundry.recording import Recording
@@ -179,7 +182,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path):
                "--no-rhythm", "--workers", "1", "--no-pdf", "--json"]  # fmt: skip
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     parts = tmp_path / "out" / "holter.parts"
-    for _ in range(3000):
+    for _ in range(30_000):
         if list(parts.glob("part-*.npz")):
             break
         clock.sleep(0.02)
@@ -217,6 +220,15 @@ def test_what_is_no_ecg_has_no_beats(tmp_path, kind):
     assert report.unreadable == ((0.0, 420.0),)
 
 
+def test_one_window_of_an_eeg_is_judged() -> None:
+    """Ten seconds have room for one window, which begins with them."""
+    from benchmarks.experiments.hostile_signals import as_leads
+
+    x = as_leads("EEG", np.random.default_rng(5), 1250, 125.0, 2, alike=True)
+    recording = Recording.from_array(x, sampling_rate=125.0, leads=["I", "II"], unit="mV")
+    assert _no_ecg(recording) == [(0.0, 10.0)]
+
+
 def test_a_minute_of_something_else_keeps_its_place(tmp_path):
     """Fibrillation lasts minutes; what lies around it is an ECG, so it stays in the report."""
     times = rhythm("N" * 600)
@@ -229,6 +241,23 @@ def test_a_minute_of_something_else_keeps_its_place(tmp_path):
     Recording.from_array(signal, sampling_rate=125.0, leads=["II"], unit="mV").write(path)
     report = measure_holter(path, tmp_path / "out", QUIET, workers=1)
     assert report.readable_s == report.duration_s
+
+
+def test_half_of_the_minutes_say_that_there_is_no_row_of_foreign_ones():
+    """All patterns of up to eleven minutes, against asking every one of them."""
+    for count in range(1, 12):
+        least = min(5, count)
+        for pattern in itertools.product((False, True), repeat=count):
+            filled = [
+                foreign or (0 < k < count - 1 and pattern[k - 1] and pattern[k + 1])
+                for k, foreign in enumerate(pattern)
+            ]
+            longest = max(len(row) for row in "".join(".x"[f] for f in filled).split("."))
+            if longest >= least:
+                assert holter_part._may_hold_a_row(pattern.__getitem__, count, least)
+    asked = []
+    assert not holter_part._may_hold_a_row(asked.append, 30, 5)
+    assert asked == [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29]
 
 
 def test_the_st_level_of_an_hour_is_the_median_of_its_minutes():
@@ -248,3 +277,16 @@ def test_a_variability_that_is_missing_says_why():
     found = module._variability(Beats.from_samples([0, 1000], 1000.0))["sdnn_ms"]
     assert found["value"] is None
     assert found["reason"] == "1 intervals between normal beats; 5 are needed"
+
+
+def test_a_usual_complex_is_as_wide_where_most_beats_lack_a_part_of_it():
+    """Triangles of 80 ms; all but one miss what lies from 120 ms to 10 ms before their peak."""
+    rate = 500.0
+    beats = np.round((1.0 + 0.8 * np.arange(40)) * rate).astype(np.int64)
+    away_s = np.abs(np.arange(round(40 * rate))[:, None] - beats).min(axis=1) / rate
+    signal = np.maximum(0.0, 1.0 - away_s / 0.04)[None]
+    whole = holter_part._usual_complex(signal, rate, beats)
+    assert whole == pytest.approx((-0.04, 0.04), abs=0.015)
+    for beat in beats[1:]:
+        signal[:, beat - 60 : beat - 5] = np.nan
+    assert holter_part._usual_complex(signal, rate, beats) == pytest.approx(whole, abs=0.004)

@@ -60,14 +60,17 @@ def test_one_lead_of_several_on_request_derives_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("available", "lead", "row"),
-    [(TWELVE, None, "I"), (("V1", "II"), None, "II"), (("V5", "MLII"), None, "MLII"),
-     (("V5",), None, "V5"), (TWELVE, "v4", "V4"), (("ECG",), None, "ECG")],
+    ("trained", "available", "lead", "row"),
+    [("I", TWELVE, None, "I"), ("I", ("V1", "II"), None, "II"),
+     ("I", ("V5", "MLII"), None, "MLII"), ("I", ("V5",), None, "V5"), ("I", TWELVE, "v4", "V4"),
+     ("I", ("ECG",), None, "ECG"), ("II", TWELVE, None, "II"), ("V2", TWELVE[::-1], None, "V2"),
+     ("aVL", ("I", "aVL"), None, "aVL"), ("V2", ("V1", "II"), None, "II"),
+     ("V2", TWELVE, "I", "I")],
 )  # fmt: skip
 def test_the_lead_of_a_one_lead_model(
-    available: tuple[str, ...], lead: str | None, row: str
+    trained: str, available: tuple[str, ...], lead: str | None, row: str
 ) -> None:
-    chosen = InputLeads.choose(spec("any-single", "I"), available, lead=lead)
+    chosen = InputLeads.choose(spec("any-single", trained), available, lead=lead)
     assert chosen == InputLeads((row,), (row,), (), ())
 
 

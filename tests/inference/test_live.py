@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -182,7 +183,66 @@ def test_every_second_has_the_window_of_the_file(
         wanted = prepare_window(part, spec, leads)
         assert made.standardized is not None and wanted.standardized is not None
         assert made.standardized.tobytes() == wanted.standardized.tobytes()
-        assert made.quality == wanted.quality
+        second = d.stop // rate
+        if second in (3, 5, 8) or (second >= 8 and second % 5 == 3):  # asked whether it is an ECG
+            asked = wanted.quality
+        (lead,) = single_lead.leads
+        figures = replace(
+            wanted.quality.leads[lead], snr_db=asked.leads[lead].snr_db, acceptable=None
+        )
+        assert made.quality == replace(wanted.quality, leads={lead: figures}, acceptable=None)
+
+
+def test_a_lead_that_falls_off_is_asked_about_once() -> None:
+    """The other leads are asked anew as V1 is gone, and then in their turn again."""
+    model = load_model("ptbxl-superclass-12lead", threads=1)
+    twelve = read(sample_path("12-lead"))
+    rate = round(twelve.sampling_rate)
+    signal = np.tile(twelve.signal, 3)
+    signal[twelve.leads.index("V1"), 12 * rate :] = NAN  # over 30 % of a window from 16 s on
+    stream = LiveStream(model, twelve.leads, rate)
+    due = [d for second in range(30) for d in stream.push(
+        LiveFrame(signal[:, second * rate : (second + 1) * rate], second * rate)
+    )]  # fmt: skip
+    prepared = prepare_due([(stream, d) for d in due])
+    assert all(made.refusal is None for made in prepared)
+    noise = [made.quality.leads["II"].snr_db for made in prepared]
+    changed = [d.stop // rate for d, a, b in zip(due[1:], noise, noise[1:], strict=False) if a != b]
+    assert changed == [5, 8, 13, 16, 21, 26]
+
+
+def test_a_stream_that_is_no_ecg_any_more_is_refused_within_five_seconds(
+    rhythm: Predictor, single_lead: Recording
+) -> None:
+    """30 s of ECG, 30 s of white noise, 30 s of ECG; beside it every window asked by itself."""
+    rate = round(single_lead.sampling_rate)
+    noise = 0.3 * np.random.default_rng(3).normal(size=(1, single_lead.samples))
+    signal = np.concatenate([single_lead.signal, noise, single_lead.signal], axis=1)
+    whole = replace(single_lead, signal=signal.astype(np.float32))
+    stream = LiveStream(rhythm, whole.leads, rate)
+    answers = play(stream, frames(whole, rate))
+    spec, leads = rhythm.bundle.input, stream.input_leads
+    alone, live = (
+        {
+            answer.time_s: (
+                prepare_window(
+                    whole.slice_samples(max(0, round((answer.time_s - 10) * rate)),
+                                        round(answer.time_s * rate)), spec, leads
+                ).refusal
+                if by_itself
+                else answer.window.refused
+            )
+            is not None
+            for answer in answers
+        }
+        for by_itself in (True, False)
+    )  # fmt: skip
+    foreign = [time for time, no in alone.items() if no]
+    refused = [time for time, no in live.items() if no]
+    assert foreign[0] <= refused[0] <= foreign[0] + 4.0
+    # Refused windows are asked each: the end is seen at once, and nothing else was refused.
+    assert refused == [time for time in foreign if time >= refused[0]]
+    assert 30 < foreign[0] < 40 and 60 < foreign[-1] < 70
 
 
 def test_windows_of_many_streams_are_prepared_as_if_alone(random_generator: Any) -> None:
@@ -204,11 +264,15 @@ def test_windows_of_many_streams_are_prepared_as_if_alone(random_generator: Any)
             signal[:] = np.nan
         stream = LiveStream(model, leads, rate)
         due += [(stream, d) for d in stream.push(LiveFrame(signal, 0))]
-    order = random_generator.permutation(len(due))
+    # The streams mixed, each in its order.
+    order = sorted(random_generator.permutation(len(due)), key=lambda k: due[k][1].time_s)
     together = prepare_due([due[k] for k in order])
     assert sum(made.refusal is not None for made in together) == 4
     for k, made in zip(order, together, strict=True):
-        (alone,) = prepare_due([due[k]])
+        stream, window = due[k]
+        again = LiveStream(model, stream.leads, stream.sampling_rate)
+        before = [(again, d) for s, d in due if s is stream and d.stop <= window.stop]
+        alone = prepare_due(before)[-1]
         assert (made.start, made.stop, made.refusal) == (alone.start, alone.stop, alone.refusal)
         assert made.quality == alone.quality
         if alone.standardized is None:

@@ -67,6 +67,8 @@ def test_what_is_missing_in_a_frame() -> None:
     assert np.isnan(decode_frame(floats, millivolts=1.0).signal).tolist() == [
         [True, True, True, False]
     ]
+    by_hand = LiveFrame(np.array([[np.inf, 1.0]], np.float32))
+    assert np.isnan(by_hand.signal).tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,8 @@ from ecgfoundry.datasets.mc_med import open_mc_med
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.labs.estimates import estimate_laboratory
-from ecgfoundry.labs.training import (
-    PROBE_PENALTIES,
-    LaboratorySettings,
-    _probe_by_target,
-    labs_mcmed,
-)
+from ecgfoundry.labs.training import LaboratorySettings, labs_mcmed
+from ecgfoundry.labs.training_run import PROBE_PENALTIES, probe_by_target
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.models.bundle import find_bundle
 from ecgfoundry.recording import Recording
@@ -48,7 +44,7 @@ def test_each_target_has_the_fit_of_its_own_penalty():
     words = Vocabulary("t", tuple(Target(n, "laboratory indicator") for n in "abc"), "test")
     task = Multilabel(columns=words.names, vocabulary=words)
     inside, outside = np.arange(300) < 200, np.arange(300) >= 200
-    probe, penalties = _probe_by_target(
+    probe, penalties = probe_by_target(
         x[inside].astype(np.float32), y[inside], x[outside].astype(np.float32), y[outside], task
     )
     z = (x - x[inside].mean(axis=0)) / x[inside].std(axis=0)

@@ -17,6 +17,7 @@ from ecgfoundry.errors import SyntheticModelError
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.labs.estimates import estimate_laboratory, refuse_synthetic
 from ecgfoundry.labs.training_data import spread_over_visits, visit_means
+from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.models.bundle import find_bundle, load_bundle
 from ecgfoundry.recording import Recording
 
@@ -59,6 +60,30 @@ def test_the_bundle_says_what_it_is(made: Path) -> None:
     values = load_bundle(made / "run" / "values" / "bundle").document
     assert values["target_kind"] == "regression"
     assert len(values["vocabulary"]["targets"]) == len(values["regression"]["scale"])
+
+
+@pytest.mark.slow
+def test_the_lead_that_was_trained_is_read(made: Path) -> None:
+    """The corpus holds lead II alone: of twelve leads II is read, wherever it stands."""
+    random = np.random.default_rng(5)
+    time = np.arange(5000) / 500
+    beat = np.exp(-(((time % 0.8 - 0.3) / 0.02) ** 2))
+    signal = random.uniform(0.6, 1.4, (12, 1)) * beat + random.normal(0, 0.02, (12, 5000))
+    predictor = load_model(made / "run" / "bundle", threads=1)
+    assert predictor.bundle.input.leads == ("II",)
+
+    def answer(*, changed: str | None = None, turned: bool = False) -> list[float | None]:
+        own = signal.copy()
+        if changed is not None:
+            own[STANDARD_12_LEADS.index(changed)] += 0.5 * np.sin(2 * np.pi * 1.25 * time)
+        order = slice(None, None, -1 if turned else 1)
+        found = predictor.interpret(Recording(own[order], 500.0, STANDARD_12_LEADS[order]))
+        assert found.refused is None and found.leads_used == ("II",)
+        return [finding.probability for finding in found.findings]
+
+    plain = answer()
+    assert answer(turned=True) == plain
+    assert [lead for lead in STANDARD_12_LEADS if answer(changed=lead) != plain] == ["II"]
 
 
 @pytest.mark.slow
@@ -119,7 +144,11 @@ def test_long_signal_is_averaged(made: Path) -> None:
     source = recording
     with pytest.raises(SyntheticModelError):
         estimate_laboratory(predictor, source, recording)
-    answer = estimate_laboratory(predictor, source, recording, synthetic_ok=True)
+    told: list[tuple[int, int]] = []
+    answer = estimate_laboratory(
+        predictor, source, recording, synthetic_ok=True, progress=lambda *done: told.append(done)
+    )
+    assert told == [(number, 7) for number in range(7)]
     assert answer.windows + answer.refused_windows == 7
 
 

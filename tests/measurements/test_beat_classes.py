@@ -14,8 +14,10 @@ from ecgfoundry.measurements.beat_classes import (
     BeatLabeller,
     BeatNetwork,
     beat_network,
+    called_classes,
     label_beats,
     label_pieces,
+    without_narrow,
 )
 from ecgfoundry.measurements.beat_features import BEAT_FEATURES, beat_features
 from ecgfoundry.measurements.templates import cluster_pieces, cut_beats
@@ -115,6 +117,56 @@ def test_timing_features_by_hand():
     assert early["irregularity"] == pytest.approx(0.0, abs=0.01)
     assert early["regular_share"] == pytest.approx(19 / 21)
     assert len(beats) == 61
+
+
+def test_timing_against_usual_beats_by_hand():
+    # A V 0.4 s early in a beat a second: the N behind it comes 2 s after the usual one before it.
+    beats = "N" * 30 + "V" + "N" * 30
+    times = [1.0 + k for k in range(61)]
+    times[30] -= 0.4
+    signal = drawn(times, beats, noise=0.0)
+    pieces = cut_beats(signal, 250.0, np.rint(np.asarray(times) * 250).astype(np.int64))
+    table = beat_features(pieces, cluster_pieces(pieces))
+    early, behind = (dict(zip(BEAT_FEATURES, row, strict=True)) for row in table[30:32])
+    # The middle of the drawn V complex lies up to 40 ms away from the annotation.
+    assert early["usual_since"] == pytest.approx(np.log(0.6), abs=0.07)
+    assert early["usual_until"] == pytest.approx(np.log(1.4), abs=0.03)
+    assert early["usual_around"] == pytest.approx(0.0, abs=0.01)
+    assert behind["usual_since"] == pytest.approx(np.log(2.0), abs=0.01)
+    assert behind["usual_before"] == pytest.approx(np.log(1.4), abs=0.03)
+    assert behind["usual_before_all"] == pytest.approx(np.log(1.4), abs=0.03)
+    assert behind["usual_irregularity"] == pytest.approx(0.0, abs=0.01)
+    assert behind["usual_regular_all"] == 1.0
+    assert behind["usual_share"] == pytest.approx(60 / 61)
+
+
+CLASSES = ("N", "S", "V", "F")
+
+
+def rows_of(**columns):
+    table = np.zeros((len(next(iter(columns.values()))), len(BEAT_FEATURES)))
+    for name, values in columns.items():
+        table[:, BEAT_FEATURES.index(name)] = values
+    return table
+
+
+def test_a_beat_of_the_form_and_width_of_the_usual_narrow_one_is_not_v():
+    # Of the usual form and narrow; of another form; wider; all complexes wide, as in a tachycardia.
+    table = rows_of(
+        like_reference=[0.95, 0.6, 0.95, 0.99],
+        width_reference=[0.1, 0.1, 0.4, 0.0],
+        width=np.log([0.020, 0.020, 0.020, 0.040]),
+    )
+    found = without_narrow(np.tile([0.3, 0.1, 0.5, 0.1], (4, 1)), table, CLASSES)
+    np.testing.assert_allclose(found[0], [0.6, 0.2, 0.0, 0.2])
+    np.testing.assert_allclose(found[1:], np.tile([0.3, 0.1, 0.5, 0.1], (3, 1)))
+
+
+def test_behind_a_v_a_beat_that_was_due_is_not_premature():
+    probability = np.array([[0.9, 0.1, 0, 0], [0, 0, 1, 0], [0.1, 0.9, 0, 0], [0.1, 0.9, 0, 0]])
+    for since, wanted in ((1.0, "NVNS"), (0.6, "NVSS")):
+        table = rows_of(usual_since=np.log([1.0, 0.6, since, 1.0]))
+        assert "".join(called_classes(probability, table, CLASSES, np.zeros(4))) == wanted
 
 
 def test_a_network_by_hand():

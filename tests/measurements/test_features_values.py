@@ -201,6 +201,23 @@ def test_how_many_beats_a_figure_needs(beats: int, interval: bool, spread: bool)
         assert math.isfinite(found[name]) is spread
 
 
+@pytest.mark.parametrize("lost", [math.nan, 0.0])
+def test_no_interval_is_counted_across_a_gap(lost: float) -> None:
+    """Beats every 800 ms; from 4.0 to 6.6 s nothing, or one value, was recorded."""
+    x = planted(0.6 + 0.8 * np.arange(15), USUAL, 12.0)
+    x += 0.002 * np.random.default_rng(4).normal(size=x.size)
+    x[2000:3300] = lost
+    found = hand_crafted_features(x[None], RATE, ["II"])
+    for name in ("rr_median_ms", "rr_shortest_ms", "rr_longest_ms"):
+        assert found[name] == pytest.approx(800.0, abs=6.0), name
+    assert found["premature_share"] == 0.0
+    assert found["rr_sd_ms"] < 6.0
+    assert found["rr_rmssd_ms"] < 10.0
+    assert found["rr_pnn50"] == 0.0
+    # Those at 4.6, 5.4 and 6.2 s were lost; 12 s less 2.6 s have a signal.
+    assert found["beats_per_s"] == pytest.approx(12 / 9.4, rel=1e-3)
+
+
 def test_p_waves_of_a_rhythm() -> None:
     """Half of them 24 ms earlier: their distances lie 12 ms from the median one."""
     times = [0.8 + 0.8 * k for k in range(12)]

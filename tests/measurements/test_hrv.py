@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ecgfoundry.measurements.beat_list import Beats
-from ecgfoundry.measurements.hrv import hrv
+from ecgfoundry.measurements.hrv import NormalIntervals, _evenly, hrv
 
 
 def breathing(count: int) -> np.ndarray:
@@ -126,3 +126,15 @@ def test_what_is_shorter_than_the_five_minutes_of_the_standard_says_so(
     method = str(hrv(beats_of(np.ones(seconds)))["sdnn_ms"].method)
     assert ("not the 5 min" in method) == (words is not None)
     assert words is None or words in method
+
+
+def test_straight_lines_cross_the_gaps() -> None:
+    """One behind the first interval, from 1,000 ms at 1 s to 600 ms at 9 s; none at the end.
+
+    In its middle 800 ms. A spline through the same points is above 1,000 ms there or below 600.
+    """
+    end_s = np.array([1.0, 9.0, 9.6, 10.3, 11.1, 12.0])
+    nn_s = np.array([1.0, 0.6, 0.7, 0.8, 0.9, 1.0])
+    follows = np.array([False, False, True, True, True, True])
+    even = _evenly(NormalIntervals(nn_s, end_s, follows, 1.0))
+    np.testing.assert_allclose(even[:33:4], np.linspace(1000.0, 600.0, 9), atol=1e-9)

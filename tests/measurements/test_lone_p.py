@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from tests.criteria.constructed import COMPLETE, PVC, STEADY, TWO_TO_ONE, WENCKEBACH, sinus
 
 import ecgfoundry
+from ecgfoundry.measurements.lone_p import _on_their_own, _usual
 from ecgfoundry.synthesis.planted import NORMAL, P_NORMAL, Planted, paint
 
 
@@ -72,3 +74,24 @@ def test_a_t_wave_that_changes_is_no_blocked_p_wave() -> None:
             at += 0.86 if shape is NORMAL else 1.7
     planted = Planted(ventricles, atria, duration_s=at)
     assert ecgfoundry.measure(paint(planted)).p_relation.blocked == 0
+
+
+@pytest.mark.parametrize(("left_out", "found"), [((5, 8), 13), ((2, 5, 8, 11), 0)])
+def test_four_of_five_waves_at_equal_intervals_must_be_there(
+    left_out: tuple[int, ...], found: int
+) -> None:
+    """13 places every 0.8 s at 125 Hz: 11 of them are 85 %, 9 are 69 %; the beats are unrelated."""
+    bumps = np.tile([1.0, -1.0], 625)[None]
+    places = 20 + 100 * np.array([k for k in range(13) if k not in left_out])
+    bumps[0, places] = 10.0
+    beats = np.arange(60, 1250, 137)
+    waves = _on_their_own(bumps, beats, np.zeros(1250, bool), 125.0)
+    assert waves.size == found
+
+
+def test_a_beat_on_a_flat_line_is_like_no_other() -> None:
+    x = np.zeros((1, 1000))
+    beats = np.array([100, 300, 500, 700])
+    for beat in beats[:3]:
+        x[0, beat - 5 : beat + 6] = np.bartlett(11)
+    assert _usual(x, beats, 125.0).tolist() == [True, True, True, False]

@@ -253,6 +253,48 @@ def test_rr_intervals_do_not_reach_across_gaps() -> None:
     assert int(np.isnan(found.beats.rr_s).sum()) == 2  # the first beat, and the one after the gap
 
 
+@pytest.mark.parametrize("gap_ms", [60, 120, 250, 500])
+def test_a_beat_that_a_short_gap_hides_is_no_pause(fixtures: Path, gap_ms: int) -> None:
+    """0.2 s without samples over one beat made 57 per minute 50, and a Mobitz II block of it."""
+    whole = ecgfoundry.read(fixtures / "cinc2021" / "E07500.hea")
+    time = np.arange(whole.samples) / whole.sampling_rate
+
+    def without(middle_s: float) -> Recording:
+        hidden = np.abs(time - middle_s) < gap_ms / 2000
+        return replace(whole, signal=np.where(hidden, np.nan, whole.signal))
+
+    found = measure(without(4.03))  # over the fourth QRS complex
+    assert len(found.beats) == 8
+    assert found.heart_rate_bpm == pytest.approx(57.2, abs=1.0)
+    assert found.rr_longest_ms == pytest.approx(1052, abs=10)
+    assert np.flatnonzero(np.isnan(found.beats.rr_s)).tolist() == [0, 3]
+    # Between two beats a short one hides none, and every interval counts.
+    beside = measure(without(4.55))
+    assert len(beside.beats) == 9
+    assert int(np.isnan(beside.beats.rr_s).sum()) == (1 if gap_ms <= 300 else 2)
+
+
+@pytest.mark.parametrize(("begin_s", "value"), [(4.0, 0.0), (3.6, 0.0), (4.0, 0.3)])
+def test_two_seconds_of_one_value_in_all_leads_are_no_pause(
+    fixtures: Path, begin_s: float, value: float
+) -> None:
+    """Lost data that were written as zeros, or as the last value, were a sinus pause."""
+    whole = ecgfoundry.read(fixtures / "cinc2021" / "E07500.hea")
+    first = round(begin_s * whole.sampling_rate)
+    signal = whole.signal.copy()
+    signal[:, first : first + 1000] = value
+    found = measure(replace(whole, signal=signal))
+    assert found.heart_rate_bpm == pytest.approx(57.2, abs=1.0)
+    assert found.rr_longest_ms == pytest.approx(1052, abs=10)
+
+
+def test_a_pause_in_a_signal_without_noise_is_a_pause() -> None:
+    """Between its waves it has one value as well."""
+    onsets = [0.5, 1.3, 2.1, 2.9, 5.3, 6.1, 6.9, 7.7, 8.5]
+    made = paint(Planted([(t, NORMAL) for t in onsets], noise_mv=0.0))
+    assert measure(made).rr_longest_ms == pytest.approx(2400, abs=8)
+
+
 def test_a_calibration_pulse_is_no_beat(fixtures: Path) -> None:
     """Philips ends a recording with a pulse of 1 mV for 200 ms in all leads; it states 41/min."""
     found = measure(fixtures / "philips" / "129DYPRG.xml")

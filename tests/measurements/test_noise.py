@@ -132,6 +132,21 @@ def test_a_quarter_of_the_leads_is_measured_and_half_is_warned_of() -> None:
     assert codes(noisy(clean, 6.0, slice(0, 6)))["noise-in-band"] == clean.leads[:6]
 
 
+def test_who_does_not_ask_gets_no_figures_and_the_same_verdict() -> None:
+    clean = read(sample_path("12-lead"))
+    spoilt = noisy(clean, 6.0)
+    found = judge_window(spoilt.signal, spoilt.sampling_rate, spoilt.leads, describe="nothing")
+    assert found.refusal is None
+    assert found.acceptable is None
+    assert found.leads["II"].snr_db is None
+    assert "noise-in-band" not in [notice.code for notice in found.warnings]
+    still = np.sin(2 * np.pi * 7.0 * np.arange(5000) / 500.0)[np.newaxis].repeat(12, axis=0)
+    refusals = [
+        judge_window(still, 500.0, clean.leads, describe=how).refusal for how in ("all", "nothing")
+    ]
+    assert [refusal and refusal.code for refusal in refusals] == ["no-beats", "no-beats"]
+
+
 def test_interpretation_stream_and_measurements_say_the_same() -> None:
     model = load_model("rhythm-single-lead-edge")
     spoilt = noisy(read(sample_path("12-lead")).select(["I"]), 4.0)

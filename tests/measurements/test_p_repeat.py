@@ -99,3 +99,12 @@ def test_one_lead_says_nothing() -> None:
     usual = np.ones(BEATS.size, bool)
     found = p_likeness(strip(0.1, 0.0)[:1], RATE, ("II",), BEATS - 20.0, usual)
     assert np.isnan(found).all()
+
+
+def test_a_flat_lead_changes_nothing() -> None:
+    signal = strip(0.1, 0.01)
+    usual = np.ones(BEATS.size, bool)
+    flat = np.vstack([signal, np.zeros(signal.shape[1])])
+    found = p_likeness(signal[:7], RATE, LEADS[:-1], BEATS - 20.0, usual)
+    beside = p_likeness(flat[[*range(7), 8]], RATE, LEADS, BEATS - 20.0, usual)
+    np.testing.assert_array_equal(beside, found)

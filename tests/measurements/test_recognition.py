@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.experiments import made_ecgs
 from benchmarks.experiments.hostile_signals import KINDS, as_leads
 
 import ecgfoundry
@@ -95,6 +97,46 @@ def test_ventricular_tachycardia_is_an_ecg(bpm: int, qrs_s: float) -> None:
     )  # fmt: skip
     x = x + 0.02 * np.random.default_rng(1).normal(size=x.size)
     assert recognise(x[None], 250.0).reason is None
+
+
+@pytest.mark.parametrize("interval_s", [0.42, 0.52, 0.6])
+@pytest.mark.parametrize("drift_mv", [0.0, 0.3])
+def test_beats_from_two_places_in_the_ventricles_are_an_ecg(
+    interval_s: float, drift_mv: float
+) -> None:
+    """Wide complexes up and down in turn, each with a large T wave: MIT-BIH 223 from 10 min on."""
+    time = np.arange(3600) / 360
+    x = drift_mv * np.sin(2 * np.pi * 0.25 * time)
+    for number, at in enumerate(np.arange(0.3, 9.9, interval_s)):
+        late = min(0.25, 0.48 * interval_s)
+        if number % 2:
+            x += 0.3 * bump(time, at - 0.045, 0.012) - 1.0 * bump(time, at, 0.035)
+            x += 0.5 * bump(time, at + late, 0.07)
+        else:
+            x += 1.5 * bump(time, at, 0.025) - 0.7 * bump(time, at + late, 0.09)
+    assert recognise(x[None], 360.0).reason is None
+
+
+@pytest.mark.parametrize("width_s", [0.008, 0.012, 0.02, 0.03])
+@pytest.mark.parametrize("bpm", [50, 72, 110])
+def test_one_gaussian_a_beat_is_an_ecg(width_s: float, bpm: int) -> None:
+    """Programs draw ECGs so; nothing tells one from a narrow complex without a T wave."""
+    time = np.arange(5000) / 500
+    x = sum(bump(time, at, width_s) for at in np.arange(0.3, 9.9, 60 / bpm))
+    noise = np.random.default_rng(bpm).normal(0, 0.01, (3, 5000))
+    assert recognise(np.array([[0.7], [1.0], [-0.8]]) * x + noise, 500.0).reason is None
+
+
+@pytest.mark.parametrize(
+    ("make", "most"), [(made_ecgs.ventricular, 6), (made_ecgs.ringing, 1), (made_ecgs.planted, 1)]
+)
+def test_few_drawn_ecgs_are_refused(make: Any, most: int) -> None:
+    """Of 24 that trained nothing; a fifth of the beats of the ventricles is next to a sine wave."""
+    refused = 0
+    for number in range(24):
+        x, rate = make(np.random.default_rng([number, 2027]))
+        refused += recognise(x, rate, noise=False).reason is not None
+    assert refused <= most
 
 
 @pytest.mark.parametrize(

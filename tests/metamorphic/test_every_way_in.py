@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +29,8 @@ from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.recording import Recording
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.settings import ServiceSettings
+from tests.service.conftest import _forked_workers  # noqa: F401
+from tests.service.waiting import finished
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 REFUSED = ("noise", "eeg", "flat", "sine")
@@ -207,14 +208,6 @@ def parts(folder: Path, *names: str) -> list[tuple[str, tuple[str, bytes]]]:
     return [("file", (path.name, path.read_bytes())) for path in paths]
 
 
-def finished(client: TestClient, job: str) -> dict[str, Any]:
-    until = time.monotonic() + 120
-    while (state := client.get(f"/v1/jobs/{job}").json())["state"] != "finished":
-        assert time.monotonic() < until, state
-        time.sleep(0.05)
-    return dict(state)
-
-
 def test_the_service(folder: Path, wanted: Answers, client: TestClient) -> None:
     for name in FEW:
         answer = client.post("/v1/diagnose", files=parts(folder, name))
@@ -223,7 +216,7 @@ def test_the_service(folder: Path, wanted: Answers, client: TestClient) -> None:
 
 
 def test_a_job_of_the_service(folder: Path, wanted: Answers, client: TestClient) -> None:
-    state = finished(client, client.post("/v1/jobs", files=parts(folder, *FEW)).json()["job"])
+    state = finished(client, client.post("/v1/jobs", files=parts(folder, *FEW)).headers["location"])
     lines = [json.loads(line) for line in client.get(state["results"]).text.splitlines()]
     assert len(lines) == len(FEW)
     for line in lines:

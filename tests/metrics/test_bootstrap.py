@@ -24,6 +24,19 @@ from ecgfoundry.metrics.resampling import (
     percentile_interval,
 )
 
+
+def test_progress_counts_the_draws_of_all_targets() -> None:
+    """Four people and forty, both classes in most draws; the third target has one class only."""
+    y = np.array([[0, 0, 1.0], [1, 0, 1], [0, 1, 1], [1, 1, 1]] * 10)
+    s = np.arange(120.0).reshape(40, 3)
+    told: list[tuple[int, int]] = []
+    bootstrap_ranks(
+        y, [s], PatientResampling.of(np.arange(40) // 10), draws=50,
+        progress=lambda *done: told.append(done),
+    )  # fmt: skip
+    assert told[-1] == (150, 150) and told == sorted(told)
+
+
 metrics = pytest.importorskip("sklearn.metrics", reason="the oracle needs scikit-learn")
 
 
@@ -32,7 +45,7 @@ def drawn_rows(resampling: PatientResampling, number: int) -> np.ndarray:
 
 
 @given(seed=st.integers(0, 10_000), rounded=st.sampled_from([0, 1, 4]))
-@settings(max_examples=5)
+@settings(max_examples=3)
 def test_draws_equal_scikit_learn_with_ties_clusters_and_gaps(seed: int, rounded: int) -> None:
     generator = np.random.default_rng(seed)
     n = 120

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from tests.bundles import make_about, make_bundle
 
 from ecgfoundry.errors import BundleError, IntegrityError, ModelNotFoundError
-from ecgfoundry.models.bundle import find_bundle, load_bundle, write_bundle
+from ecgfoundry.models.bundle import available_bundles, find_bundle, load_bundle, write_bundle
 
 pytest.importorskip("onnx", reason="building a test bundle needs the onnx package")
 
@@ -53,6 +54,19 @@ def test_a_changed_or_missing_file_is_refused(folder: Path) -> None:
         load_bundle(folder)
 
 
+@pytest.mark.parametrize("content", [b"", b"1, 2, 3", b"\x93NUMPY\x01\x00v\x00{'descr'"])
+def test_an_array_of_a_bundle_is_one_or_is_refused(folder: Path, content: bytes) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.array("numbers.npy") is None
+    (folder / "README.md").write_bytes(content)
+    with pytest.raises(BundleError, match="is no array"):
+        bundle.array("README.md")
+    np.save(folder / "numbers.npy", np.arange(3.0))
+    (folder / "numbers.npy").replace(folder / "README.md")
+    found = bundle.array("README.md")
+    assert found is not None and found.tolist() == [0.0, 1.0, 2.0]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -89,6 +103,40 @@ def test_a_bundle_is_never_half_written(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="is no bundle"):
         write_bundle(target, about=make_about(), files={})
     assert (target / "precious.txt").read_text() == "mine"
+
+
+def test_one_of_two_that_are_written_together_stays_whole(folder: Path, tmp_path: Path) -> None:
+    bundle, target, failures = load_bundle(folder), tmp_path / "target", []
+    files = {name: folder / name for name in bundle.about.files}
+
+    def write() -> None:
+        try:
+            for _ in range(40):
+                write_bundle(target, about=bundle.about, files=files)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert load_bundle(target).name == "tiny"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_bundle_that_is_being_written_is_not_there_yet(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECGFOUNDRY_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    models = tmp_path / "cache" / "models"
+    models.mkdir()
+    folder.rename(models / ".tiny.abcdefgh")
+    assert ".tiny.abcdefgh" not in available_bundles()
+    (models / ".tiny.abcdefgh").rename(models / "tiny")
+    assert available_bundles()["tiny"] == models / "tiny"
 
 
 def test_names_that_do_not_exist_say_what_does(tmp_path: Path, monkeypatch) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.models.bundle import Bundle, load_bundle, write_bundle
 from ecgfoundry.models.c_export.folder import export_c
 from ecgfoundry.preprocessing import get_preprocessing, standardize_window
+from ecgfoundry.samples import sample_path
 from ecgfoundry.signals.quality import assess_window
 
 EDGE = "rhythm-single-lead-edge"
@@ -76,7 +78,7 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_both_kinds_give_the_answers_of_the_test_vectors(folder: Path) -> None:
-    done = make(folder, "check")
+    done = make(folder, "check", "CFLAGS=-O1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("\nas expected") == 2
     # The sample is a record of the class AF of CinC 2017; 955 and 922 are what 'diagnose' prints.
@@ -291,7 +293,12 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 
 def small_bundle(
-    path: Path, recipe: dict[str, Any] | str = "single-lead-rhythm@1", **document: Any
+    path: Path,
+    recipe: dict[str, Any] | str = "single-lead-rhythm@1",
+    names: Sequence[str] = "abc",
+    *,
+    lead: str = "I",
+    **document: Any,
 ) -> Bundle:
     """A committee of two small networks with weights of chance, and channels in no fours."""
     import torch
@@ -312,8 +319,8 @@ def small_bundle(
     save_file(network.state_dict(), path / "weights")
     (path / "stub").write_bytes(b"")
     about = make_about(
-        lead_mode="any-single", leads=("I",), preprocessing=recipe,
-        targets=tuple({"name": name, "kind": "rhythm"} for name in "abc"),
+        lead_mode="any-single", leads=(lead,), preprocessing=recipe,
+        targets=tuple({"name": name, "kind": "rhythm"} for name in names),
         architecture={"name": "rhythm-net", "configuration": network.config}, **document,
     )  # fmt: skip
     files = {"model.safetensors": path / "weights", "model.onnx": path / "stub",
@@ -353,6 +360,23 @@ def small_recipe(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def test_the_lead_that_was_trained_is_named_and_sampled(tmp_path: Path) -> None:
+    """The code takes one lead: the README says which, and the test vectors are of that lead."""
+    bundle = small_bundle(tmp_path / "made", lead="V2")
+    export = small_export(bundle, tmp_path / "c", 250.0)
+    assert "One lead (trained on V2) at 250 Hz in millivolts" in (export / "README.md").read_text()
+    model = CompiledModel(export, 3, int8=False, options=("-O1",))
+    recording = read(sample_path("12-lead")).resample(250.0)
+    answers = {}
+    for lead in ("V2", "I"):
+        window = np.ascontiguousarray(recording.select([lead]).signal[0], dtype=np.float32)
+        answers[lead] = model.answer(window).logits
+    (whole, *_) = [window for window, _ in sample_windows(bundle.input, 250.0)]
+    of_the_vectors = model.answer(whole[0]).logits
+    np.testing.assert_allclose(of_the_vectors, answers["V2"], atol=1e-5)
+    assert np.abs(of_the_vectors - answers["I"]).max() > 1e-3
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("rate", [200.0, 257.0])
 def test_other_recipes_and_a_committee(recipe: str, rate: float, tmp_path: Path) -> None:
@@ -387,6 +411,23 @@ def test_several_targets_have_thresholds(tmp_path: Path) -> None:
     assert answer.probabilities.tolist() == [0.5, 0.5, 1.0]
     assert answer.present == (1, 0, -1)
     assert model.decide(np.array([-800.0, 800.0, 0.0])).probabilities.tolist() == [0.0, 1.0, 0.5]
+
+
+def test_of_rhythms_that_exclude_each_other_the_most_probable_is_claimed(tmp_path: Path) -> None:
+    names = ("SINUS RHYTHM", "SINUS TACHYCARDIA", "ATRIAL FIBRILLATION")
+    thresholds = {"values": [0.5, 0.5, 0.5], "criterion": "-", "fitted_on": "-"}
+    bundle = small_bundle(tmp_path / "made", names=names, thresholds=thresholds)
+    model = CompiledModel(
+        small_export(bundle, tmp_path / "c", 200.0), 3, int8=False, options=("-O0",)
+    )
+    for logits, present in (
+        ([-1.0, 2.0, 1.0], (0, 1, -1)),
+        ([-1.0, 1.0, 2.0], (0, -1, 1)),
+        ([1.0, 3.0, 2.0], (1, 1, -1)),  # the origin and the rate of one rhythm
+        ([1.0, 2.0, 2.0], (1, 1, -1)),  # of two equal ones the first
+        ([-1.0, -2.0, 1.0], (0, 0, 1)),
+    ):
+        assert model.decide(np.array(logits)).present == present
 
 
 def test_what_has_no_form_in_c(tmp_path: Path) -> None:

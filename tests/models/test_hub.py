@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,36 @@ def test_two_processes_do_not_write_to_one_file(server: Server, tmp_path: Path) 
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(DownloadError, match="another process"):
             get(server, tmp_path / "f")
+        assert (tmp_path / "f.part").exists(), "the other has not begun to write"
     assert get(server, tmp_path / "f").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("ended", ["well", "without one byte"])
+def test_another_process_ends_its_download_as_this_one_begins(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    """Between the look for the file and the lock."""
+    pytest.importorskip("fcntl")
+    alone, path = hub._alone, tmp_path / "f"
+
+    @contextlib.contextmanager
+    def meanwhile(stream: Any, part: Path) -> Iterator[None]:
+        part.unlink()
+        if ended == "well":
+            path.write_bytes(CONTENT)
+        with alone(stream, part):
+            yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hub, "_alone", meanwhile)
+        if ended == "well":
+            assert get(server, path) == path
+        else:
+            with pytest.raises(DownloadError, match="another process"):
+                get(server, path)
+    assert server.paths == []
+    assert get(server, path).read_bytes() == CONTENT
+    assert [entry.name for entry in tmp_path.iterdir()] == ["f"]
 
 
 def test_the_published_entries_are_those_of_the_authors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,22 +291,30 @@ def test_pull_makes_a_bundle_once(server: Server, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     from tests.checkpoint_layouts import published_layout
 
-    from ecgfoundry.models.bundle import load_bundle
-    from ecgfoundry.models.registry import create_model
+    from ecgfoundry.models.registry import ARCHITECTURES, create_model
 
     torch.set_num_threads(1)
-    torch.save(published_layout(create_model("net1d-tiny", leads=1)), tmp_path / "upstream.pth")
-    server.content = (tmp_path / "upstream.pth").read_bytes()
+    tiny = ARCHITECTURES["net1d-tiny"]
+    defaults = {**tiny.defaults, "widths": (16,), "blocks": (1,)}
+    architecture = replace(tiny, name="net1d-smallest", defaults=defaults)
+    with ARCHITECTURES.temporarily(architecture):
+        torch.save(published_layout(create_model("net1d-smallest", leads=1)), tmp_path / "up.pth")
+        server.content = (tmp_path / "up.pth").read_bytes()
+        _pull_twice(server, tmp_path / "cache")
+
+
+def _pull_twice(server: Server, cache: Path) -> None:
+    from ecgfoundry.models.bundle import load_bundle
+
     entry = PublishedWeights(
         name="tiny-weights",
         repository="somebody/weights",
         file="tiny.pth",
         sha256=hashlib.sha256(server.content).hexdigest(),
         size=len(server.content),
-        architecture="net1d-tiny",
+        architecture="net1d-smallest",
         leads=1,
     )
-    cache = tmp_path / "cache"
     folder = pull(entry, cache=cache, endpoint=server.address)
     assert folder == cache / "models" / "tiny-weights"
     bundle = load_bundle(folder)

@@ -25,6 +25,7 @@ SMALL: dict[str, dict[str, Any]] = (
         for name in ("s4", "s4-small", "s4-causal", "s4-small-causal")
     }
     | {"ecg-fm": {"width": 64, "layers": 2, "hidden": 32, "channels": 16, "reach": 8, "groups": 4}}
+    | {"ecg-cpc": {"width": 24, "layers": 1}}
 )
 CLASSES = 3
 

@@ -41,6 +41,8 @@ TABLE = {
     "s4-small-causal": (*S4, (12, 1000), {"leads": 12, "width": 128, "bidirectional": False}),
     # The inference notebook of ECG-FM: 5 s at 500 Hz.
     "ecg-fm": ("ecgfoundry.models.networks.ecg_fm", "EcgFm", (12, 2500), {"leads": 12}),
+    # The configuration of ECG-CPC: 240 Hz; four of its pieces of 2.5 s.
+    "ecg-cpc": ("ecgfoundry.models.networks.ecg_cpc", "EcgCpc", (12, 2400), {"leads": 12}),
     "lead-subset-net": (
         "ecgfoundry.models.networks.lead_subset", "LeadSubsetNet", (12, 2500), {},
     ),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,8 +23,9 @@ from ecgfoundry.formats.files import read
 from ecgfoundry.formats.writers import write
 from ecgfoundry.inference.exporting import export_bundle
 from ecgfoundry.inference.predictor import Predictor, load_model
+from ecgfoundry.measurements import gate, recognition
 from ecgfoundry.measurements.beats import find_beats, heart_rate_bpm
-from ecgfoundry.measurements.gate import judge_and_find_beats
+from ecgfoundry.measurements.gate import judge_and_find_beats, judge_window
 from ecgfoundry.models.bundle import find_bundle, load_bundle
 from ecgfoundry.models.web_export.folder import bundled, export_web
 from ecgfoundry.models.web_export.runtime import RUNTIME_FILES, find_runtime
@@ -29,6 +34,7 @@ from ecgfoundry.preprocessing.steps import STEP_KINDS
 from ecgfoundry.samples import sample_path
 
 EDGE, TWELVE = "rhythm-single-lead-edge", "ptbxl-superclass-12lead"
+STATEMENTS = "diagnosis-12lead"
 RECIPES = (
     "ecgfounder-finetune@1", "ecgfounder-paper@1", "ecgfounder-ptbxl-eval@1", "ptbxl-bandpass@1",
     "single-lead-rhythm@1", "twelve-lead-100hz@1",
@@ -62,6 +68,76 @@ def test_the_page_is_one_classic_script() -> None:
 def test_every_step_of_a_recipe_is_known_to_the_page() -> None:
     cases = set(re.findall(r'case "([\w-]+)":', bundled("recipe")))
     assert cases == set(STEP_KINDS)
+
+
+def page_facts(folder: Path) -> dict[str, Any]:
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="facts">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    facts: dict[str, Any] = json.loads(found[1])
+    return facts
+
+
+def script_text(name: str) -> str:
+    folder = files("ecgfoundry.models") / "web_export" / "files"
+    return (folder / f"{name}.js").read_text(encoding="utf-8")
+
+
+GATE_SCRIPTS = {  # What each calls the numbers that it takes, and where they stand in the JSON.
+    "gate": {r"FACTS\.gate": "gate", r"FACTS\.gate_words": "gate_words"},
+    "noise": {"LIMITS": "noise"},
+    "quality": {"limits": "quality", r"FACTS\.quality": "quality", "MEASURED": "lead_metrics"},
+    "recognition": {"LIMITS": "recognition"},
+}
+
+
+@pytest.mark.parametrize("name", GATE_SCRIPTS)
+def test_the_gate_of_the_page_has_no_limit_of_its_own(name: str) -> None:
+    code = re.sub(r"//.*|\"[^\"\n]*\"", "", script_text(name))
+    numbers = {float(number) for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?", code)}
+    # Of arithmetic: the taper, the least samples of a run, dB, seconds of a minute, %, uV; guards.
+    assert numbers <= {0, 0.5, 1, 2, 3, 10, 60, 100, 1000, 1e-9, 1e-30, 1e-300}
+
+
+def test_every_limit_of_the_page_is_in_its_json(tmp_path: Path, stand_in: dict[str, bytes]) -> None:
+    facts = page_facts(export_web(load_bundle(find_bundle(EDGE)), tmp_path / "page", stand_in))
+    for script, sources in GATE_SCRIPTS.items():
+        code = script_text(script)
+        for called, place in sources.items():
+            asked = set(re.findall(rf"\b{called}\.([A-Z]\w+)", code))
+            assert asked <= facts[place].keys()
+    assert facts["recognition"]["DOUBTED"] == -1.4
+    assert facts["gate"]["LOW_SNR_DB"] == 8.0
+    assert facts["lead_metrics"]["MOST_MISSING"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "place"),
+    [(recognition, "DOUBTED", "recognition"), (gate, "LOW_SNR_DB", "gate")],
+)
+def test_a_changed_limit_changes_python_and_the_page(
+    module: ModuleType,
+    name: str,
+    place: str,
+    tmp_path: Path,
+    stand_in: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recording = read(sample_path("12-lead"))
+    before = judge_window(recording.signal, recording.sampling_rate, recording.leads)
+    assert (before.refusal, "noise-in-band" in {one.code for one in before.warnings}) == (
+        None,
+        False,
+    )
+    monkeypatch.setattr(module, name, 1e3)
+    after = judge_window(recording.signal, recording.sampling_rate, recording.leads)
+    if place == "recognition":
+        assert after.refusal is not None
+        assert after.refusal.code == "not-an-ecg"
+    else:
+        assert "noise-in-band" in {one.code for one in after.warnings}
+    folder = export_web(load_bundle(find_bundle(EDGE)), tmp_path / "page", stand_in)
+    assert page_facts(folder)[place][name] == 1e3
 
 
 def test_the_page_allows_its_own_scripts_and_no_connection(
@@ -134,7 +210,7 @@ def pages(
 
     @functools.cache
     def opened(model: str) -> Any:
-        folder = tmp_path_factory.mktemp("page") / model
+        folder = tmp_path_factory.mktemp("page") / Path(model).name
         export_web(load_bundle(find_bundle(model)), folder, runtime)
         page = context.new_page()
         page.set_default_timeout(120_000)
@@ -249,8 +325,11 @@ def test_every_recipe(browser: Any, name: str, rate: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", [EDGE, TWELVE])
-@pytest.mark.parametrize("sample", ["single-lead", "12-lead"])
+@pytest.mark.parametrize(
+    ("model", "sample"),
+    # The last: fibrillation reaches its threshold and is not claimed beside sinus tachycardia.
+    [*itertools.product([EDGE, TWELVE], ["single-lead", "12-lead"]), (STATEMENTS, "12-lead")],
+)
 def test_the_samples(answer: Answer, model: str, sample: str) -> None:
     path = sample_path(sample)
     said = answer(model, *with_its_files(path))
@@ -264,6 +343,19 @@ def test_the_samples(answer: Answer, model: str, sample: str) -> None:
             assert said["heartRateBpm"] == pytest.approx(wanted, rel=1e-9)
         else:  # beats at the edges of windows make the difference
             assert said["heartRateBpm"] == pytest.approx(wanted, rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lead", ["V2", "aVL"])
+def test_the_lead_that_was_trained_is_read(answer: Answer, tmp_path: Path, lead: str) -> None:
+    own = shutil.copytree(find_bundle(EDGE), tmp_path / "own")
+    document = json.loads((own / "bundle.json").read_text(encoding="utf-8"))
+    assert document["input"]["leads"] == ["I"]
+    document["input"]["leads"] = [lead]
+    (own / "bundle.json").write_text(json.dumps(document), encoding="utf-8")
+    said = answer(str(own), *with_its_files(sample_path("12-lead")))
+    assert said["leads"]["recorded"] == [lead]
+    assert_as_python(said, str(own), sample_path("12-lead"))
 
 
 @pytest.mark.slow

@@ -205,6 +205,7 @@ def test_several_problems_are_counted() -> None:
 # --- identity -------------------------------------------------------------------------------------
 
 RELEASED = {
+    "ecg-cpc@1": "158c73e238fb0753af1857fc6804b160556dff7547576ca94f3288497bea149d",
     "ecg-fm@1": "1d5d36e0f09826a31940f820b63151fb0f9815ff31dff05264ccc6945d0bd0ad",
     "ecgfounder-finetune@1": "9eba17a03e8a29e51874514a7c4cc3bd3ac0ea89476f0dcd6027cfe8af8b2371",
     "ecgfounder-paper@1": "aa2f6a9489a799d0992d4c4d2de30e70c0192efdb4c8872fc5ce5faa0acef03a",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,7 +57,9 @@ def comparison() -> Comparison:
 def test_words(comparison) -> None:
     found = compared(comparison)
     assert found.names == ("first.dcm", "second.dcm")
-    assert found.statements == (("QT has lengthened", "change of QTc 60 ms (beyond ±30)"),)
+    assert found.statements == (
+        ("QT has lengthened", "QTc after Fridericia changed by +60 ms (usual variation ±30 ms)"),
+    )
     assert (found.appeared, found.disappeared) == (
         ("left bundle branch block",),
         ("1st degree AV block",),
@@ -64,7 +67,7 @@ def test_words(comparison) -> None:
     rows = [(r.name, r.earlier, r.later, r.difference, r.limit) for r in found.changed]
     minus = "\N{MINUS SIGN}"
     assert rows == [
-        ("QTc", "400 ms", "460 ms", "+60 ms", "±30 ms"),
+        ("QTc after Fridericia", "400 ms", "460 ms", "+60 ms", "±30 ms"),
         ("T amplitude in V5", "0.50 mV", f"{minus}0.20 mV", f"{minus}0.70 mV", "±0.10 mV"),
     ]
     assert found.values == 3
@@ -99,10 +102,13 @@ def test_the_median_beat_of_one_recording(comparison, read_sheet) -> None:
 
 def test_terminal_and_report(comparison, square_wave, make_interpretation) -> None:
     console = Console(width=100, record=True, file=io.StringIO())
+    comparison = replace(comparison, left_out=("V1", "V2"))
     comparison_table(comparison, console=console)
     text = console.export_text()
     page = html_report([ReportItem(square_wave, make_interpretation(), comparison=comparison)])
     for words in ("Compared with first.dcm", "QT has lengthened", "T amplitude in V5", "±30 ms"):
         assert words in text and words in page, words
     assert "2 of 3 values changed" in text and "2 of 3 values changed" in page
+    said = "Not compared, for one recording alone has them: V1, V2."
+    assert said in text and said in page
     assert 'data-layout="median"' in page

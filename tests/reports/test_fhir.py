@@ -15,8 +15,9 @@ import pytest
 import ecgfoundry
 from ecgfoundry.inference.interpretation import Episode, Finding, Interpretation
 from ecgfoundry.recording import Recording, Subject
-from ecgfoundry.reports.clinical import ClinicalReport, PatientLink
+from ecgfoundry.reports.clinical import ClinicalReport, PatientLink, StudyLink
 from ecgfoundry.reports.fhir import to_fhir
+from ecgfoundry.reports.fhir.elements import moment
 from ecgfoundry.samples import sample_path
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.vocabularies.types import Target
@@ -143,6 +144,9 @@ def test_low_and_high_estimates_have_different_codes() -> None:
         {"text": "Estimated from an ECG: potassium low"},
         {"text": "Estimated from an ECG: potassium high"},
     ]
+    for observation in found:
+        assert [c["text"] for c in observation["category"]] == ["Estimate from an ECG", "Procedure"]
+        assert "nothing was measured in blood" in observation["method"]["text"]
 
 
 def test_the_head_of_a_recording_and_what_its_device_stated() -> None:
@@ -223,6 +227,12 @@ def test_a_long_recording_tells_burden_and_episodes() -> None:
     assert any("From 30.0 s to 60.0 s" in note["text"] for note in observation["note"])
 
 
+def test_a_zone_of_seconds_is_one_that_fhir_can_state() -> None:
+    """https://hl7.org/fhir/R4/datatypes.html#dateTime: an offset of hours and minutes alone."""
+    start = dt.datetime.fromisoformat("1931-03-02T10:20:30+00:19:32")
+    assert moment(start) == "1931-03-02T10:20:58+00:20"
+
+
 def test_the_time_of_issue_needs_a_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
         ClinicalReport(interpretation(), dt.datetime(2026, 1, 1))
@@ -276,9 +286,9 @@ def test_measurements_and_statements_with_their_evidence() -> None:
     }
     assert {"reference": urls["heart rate"]} in tachycardia["derivedFrom"]
     components = {c["code"]["text"]: c["valueQuantity"] for c in tachycardia["component"]}
-    assert components["heart rate, criterion > 100"]["code"] == "/min"
+    assert components["heart rate (limit > 100/min)"]["code"] == "/min"
     depression = {c["code"]["text"] for c in by_text["ST depression"]["component"]}
-    assert "ST level at J in V4, criterion <= -0.05" in depression
+    assert "ST level at J in V4 (limit ≤ −0.05 mV)" in depression
     assert any("Fourth Universal Definition" in n["text"] for n in by_text["ST depression"]["note"])
     assert {"text": "sinus tachycardia", "coding": [coding]} in report["conclusionCode"]
     assert "sinus tachycardia" in report["conclusion"] and "unconfirmed" in report["conclusion"]
@@ -335,6 +345,28 @@ def test_the_date_of_birth_in_the_file(fixtures: Path, link: PatientLink, born: 
     (person,) = report["contained"]
     assert person.get("birthDate") == born
     assert person["identifier"] == [{"value": link.identifier or "642341"}]
+
+
+def test_the_order_is_named_by_its_numbers() -> None:
+    """Codes of HL7 v2 table 0203; a study as FHIR R4 names DICOM's (ImagingStudy, 4.2.1)."""
+    study = StudyLink(study_uid="1.2.3", accession="A-1", order="O-9")
+    resources = check(bundle(interpretation(), study=study))
+    (report,) = resources["DiagnosticReport"]
+    system = "http://terminology.hl7.org/CodeSystem/v2-0203"
+    told = [
+        (one["type"], one["identifier"]["type"]["coding"][0], one["identifier"]["value"])
+        for one in report["basedOn"]
+    ]
+    assert told == [
+        ("ServiceRequest",
+         {"system": system, "code": "PLAC", "display": "Placer Identifier"}, "O-9"),
+        ("ServiceRequest", {"system": system, "code": "ACSN", "display": "Accession ID"}, "A-1"),
+    ]  # fmt: skip
+    (image,) = report["imagingStudy"]
+    assert image["identifier"] == {"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}
+    assert all(one["basedOn"] == report["basedOn"] for one in resources.get("Observation", []))
+    (nameless,) = check(bundle(interpretation()))["DiagnosticReport"]
+    assert "basedOn" not in nameless and "imagingStudy" not in nameless
 
 
 def test_a_zone_that_somebody_knows_completes_the_start() -> None:

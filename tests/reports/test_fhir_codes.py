@@ -92,6 +92,8 @@ def test_the_device() -> None:
          "Present: atrial fibrillation, B.", "preliminary"),
         ((Finding(AF, present=False),), {}, "No finding of this model is present.", "preliminary"),
         ((Finding(AF, present=False), Finding(Target("B", "rhythm"))), {},
+         "No finding that this model decides is present.", "preliminary"),
+        ((Finding(AF), Finding(Target("B", "rhythm"))), {},
          "No finding has a threshold that decides on its presence.", "preliminary"),
         ((), {"refused": Notice("flat", "it is flat")}, "Not interpreted: it is flat.",
          "cancelled"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 
 import ecgfoundry
+from ecgfoundry.criteria import Statement
 from ecgfoundry.inference.interpretation import Finding, Interpretation
 from ecgfoundry.recording import Recording, Subject
 from ecgfoundry.reports.clinical import ClinicalReport, PatientLink, StudyLink
+from ecgfoundry.reports.fhir import to_fhir
 from ecgfoundry.reports.hl7 import HL7_ENCODING, Hl7Parties, to_oru
 from ecgfoundry.samples import sample_path
 from ecgfoundry.signals.quality import Notice
@@ -114,6 +117,71 @@ def test_what_could_not_be_measured_has_no_value() -> None:
     assert pid[3].endswith("^^^ECGFOUNDRY^U") and pid[5] == "^^^^^^U"  # nobody says who it is
     (axis,) = (row for row in segments(message, "OBX") if row[3].startswith("8632-2"))
     assert axis[5] == "" and axis[11] == "X"
+
+
+@pytest.mark.parametrize(
+    ("system", "told"),
+    [
+        ("KH", "KH"),
+        ("urn:oid:1.2.276.0.76.4.8", "&1.2.276.0.76.4.8&ISO"),
+        ("https://kh.example/mrn", "&https://kh.example/mrn&URI"),
+        (None, ""),
+    ],
+)
+def test_whose_numbers_identifiers_are(system: str | None, told: str) -> None:
+    """HL7 v2.5, 2.A.33 (HD) and table 0301: a name, or an identifier and its kind."""
+    link = PatientLink(identifier="4711", system=system)
+    message = to_oru(ClinicalReport(answer(), NOW, patient=link))
+    parsed(message)
+    assert segments(message, "PID")[0][3] == f"4711^^^{told}^MR"
+
+
+def test_an_ecg_of_one_lead_is_no_study_of_twelve() -> None:
+    recording = ecgfoundry.read(sample_path("single-lead"))
+    message = to_oru(ClinicalReport(answer(), NOW, recording=recording))
+    assert segments(message, "OBR")[0][4] == "11524-6^EKG study^LN"
+
+
+def test_a_rhythm_that_is_not_told_says_why() -> None:
+    why = "P is within the noise of the median beat"
+    untold = (
+        Statement("SINUS RHYTHM", "rhythm", None, reason=why),
+        Statement("UNDETERMINED RHYTHM", "rhythm", None, reason=why),
+    )
+    report = ClinicalReport(answer(statements=untold), NOW)
+    assert report.lines[1] == f"The rhythm is not told: {why}."
+    message = to_oru(report)
+    parsed(message)
+    (row,) = segments(message, "OBX")
+    assert row[3] == "rhythm^rhythm^99ECGFOUNDRY" and row[5] == "" and row[11] == "X"
+    assert row[17] == f"^{why}"
+    (entry,) = (
+        one["resource"]
+        for one in to_fhir(report)["entry"]
+        if one["resource"]["resourceType"] == "Observation"
+    )
+    assert entry["code"] == {"text": "rhythm"} and "valueBoolean" not in entry
+    assert entry["dataAbsentReason"]["text"] == why
+    told = replace(untold[0], present=True, reason=None)
+    assert ClinicalReport(answer(statements=(told, untold[1])), NOW).rhythm_untold is None
+
+
+def test_a_claim_of_a_network_that_is_withheld_says_why() -> None:
+    why = "it excludes sinus rhythm, which is more probable"
+    withheld = Finding(Target("atrial flutter", "rhythm"), probability=0.6, reason=why)
+    message = to_oru(ClinicalReport(answer(findings=(withheld,)), NOW))
+    parsed(message)
+    (row,) = segments(message, "OBX")
+    assert row[3] == "atrial flutter^atrial flutter^99ECGFOUNDRY"
+    assert (row[5], row[11], row[17]) == ("", "X", f"^{why}")
+
+
+def test_short_names_of_classes_are_told_in_words() -> None:
+    target = Target("CD", "diagnosis", description="Conduction disturbance: blocks.")
+    report = ClinicalReport(answer(findings=(Finding(target, present=True),)), NOW)
+    assert report.conclusion == "Present: Conduction disturbance."
+    (row,) = segments(to_oru(report), "OBX")
+    assert row[3] == "CD^Conduction disturbance^99ECGFOUNDRY"
 
 
 def test_delimiters_in_texts_are_escaped() -> None:

@@ -348,7 +348,7 @@ def test_hostile_text_stays_text(make_interpretation, make_finding):
         signal=np.zeros((1, 1000), dtype=np.float32),
         sampling_rate=100,
         leads=(hostile,),
-        subject=Subject(sex=hostile, identifier=hostile),
+        subject=Subject(identifier=hostile),
         device={hostile: hostile, "filter": hostile},
         header={"statements": hostile, hostile: hostile},
         source=hostile,

@@ -29,8 +29,8 @@ _SVG = "{http://www.w3.org/2000/svg}"
 LABELS = "NNVNNNNNN"
 
 
-def evidence(name: str, value: float, **more) -> Evidence:
-    return Evidence(name=name, value=value, unit="mV", limit="", met=True, source="here", **more)
+def evidence(name: str, value: float, unit: str = "mV", **more) -> Evidence:
+    return Evidence(name=name, value=value, unit=unit, limit="", met=True, source="here", **more)
 
 
 def statement(name: str, *items: Evidence, group: str = "st_t") -> Statement:
@@ -38,8 +38,10 @@ def statement(name: str, *items: Evidence, group: str = "st_t") -> Statement:
 
 
 ST = statement("ST DEPRESSION", evidence("st_j_mv", -0.1, lead="V2", beat="median"))
-PVC = statement("PREMATURE VENTRICULAR COMPLEXES", evidence("ventricular_premature_count", 1.0))
-RATE = statement("SINUS TACHYCARDIA", evidence("heart_rate_bpm", 120.0), group="rate")
+PVC = statement(
+    "PREMATURE VENTRICULAR COMPLEXES", evidence("ventricular_premature_count", 1.0, "1")
+)
+RATE = statement("SINUS TACHYCARDIA", evidence("heart_rate_bpm", 120.0, "bpm"), group="rate")
 
 
 @pytest.fixture
@@ -155,6 +157,14 @@ def test_what_statements_point_at(measured) -> None:
         spans = spans_of(statement("X", evidence(name, 1.0, lead="II", beat="median")), measured)
         assert len(spans) == 8
         assert spans[0] == Span("II", *near(first, last)), name
+    # All beats that a count is of, though it names the first alone: the pair, and not the third.
+    pair = replace(
+        measured, beats=replace(measured.beats, label=np.array(list("NVNSSNVVN"), "<U1"))
+    )
+    couplet = statement(
+        "VENTRICULAR COUPLETS", evidence("ventricular_couplet_count", 1.0, "1", beat=6)
+    )
+    assert spans_of(couplet, pair) == (Span(None, *near(6.96, 7.36)), Span(None, *near(7.96, 8.36)))
     # P waves at every beat are the rule.
     rhythm = statement("SINUS RHYTHM", evidence("p_mv", 0.1, lead="II"), group="rhythm")
     assert spans_of(rhythm, measured) == ()
@@ -178,6 +188,26 @@ def test_the_paint_is_seen_and_hides_nothing(twelve_leads, measured) -> None:
     assert columns.min() / 5 == pytest.approx(143.6, abs=0.5)
     assert columns.max() / 5 == pytest.approx(196.4, abs=0.6)
     assert (rows.max() - rows.min()) / 5 == pytest.approx(25.0, abs=0.6)  # one row
+
+
+def test_every_beat_of_a_class_is_painted(twelve_leads, measured) -> None:
+    """Atrial beats at 4, 5 and 8 s, of which the evidence names the first."""
+    image = pytest.importorskip("PIL.Image")
+    pytest.importorskip("resvg_py")
+    beats = replace(measured.beats, label=np.array(list("NNNSSNNSN"), "<U1"))
+    pac = statement(
+        "PREMATURE ATRIAL COMPLEXES",
+        evidence("supraventricular_premature_count", 3.0, "1", beat=3),
+        group="ectopy",
+    )
+    overlay = marks_layer(replace(measured, beats=beats), pac)
+    png = svg_to_png(ecg_paper_svg(twelve_leads, overlay=overlay), dpi=127)
+    pixels = np.asarray(image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    yellow = (pixels[..., 0] > 220) & (pixels[..., 1] > 200) & (pixels[..., 2] < 205)
+    # 5 pixels a mm; a beat at t s is painted from 18 + 25 (t - 0.04) mm on for 10 mm.
+    lowest = yellow[-150:].any(axis=0)  # of the rhythm strip, the last 30 mm
+    painted = [second for second in range(1, 10) if lowest[5 * (18 + 25 * second)]]
+    assert painted == [4, 5, 8]
 
 
 @pytest.fixture
@@ -209,7 +239,7 @@ def test_the_pdf_has_statements_marks_and_the_devices_own_words(twelve_leads, in
     pages = [page.get_textpage().get_text_range() for page in pdfium.PdfDocument(content)]
     text = " ".join(" ".join(pages).split())
     for words in (
-        "premature ventricular complexes", "ventricular premature beats 1",
+        "premature ventricular complexes", "1 ventricular premature beat",
         "ST level at J in V2 \N{MINUS SIGN}0.10 mV", "Statements of the device (not checked) ",
         "Normal ECG", "Median beats", "ECG as recorded, painted: premature ventricular complexes",
         "device", "96",

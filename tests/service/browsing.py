@@ -75,7 +75,7 @@ class Held:
             page.route(pattern, lambda route: self._routes.append(route))
 
     def wait(self, count: int) -> None:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 600
         while len(self._routes) < count:
             assert time.monotonic() < until, "the request was not made"
             self._page.wait_for_timeout(50)

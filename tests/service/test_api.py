@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
+from tests.service.waiting import finished
 
 import ecgfoundry
 from ecgfoundry.samples import sample_path
 from ecgfoundry.schemas import schema_problems
+from ecgfoundry.service.api import create_app
 from ecgfoundry.service.responses import HEADERS
+from ecgfoundry.service.settings import ServiceSettings
 
 
 def sample_files(name: str) -> list[tuple[str, tuple[str, bytes]]]:
@@ -199,10 +201,7 @@ def test_a_job_goes_on_after_a_bad_file(service: TestClient) -> None:
     started = service.post("/v1/jobs", files=files)
     assert started.status_code == 202
     address = started.headers["location"]
-    until = time.monotonic() + 60
-    while service.get(address).json()["state"] != "finished" and time.monotonic() < until:
-        time.sleep(0.05)
-    state = service.get(address).json()
+    state = finished(service, address)
     assert (state["recordings"], state["done"], state["failed"]) == (3, 3, 1)
     lines = [json.loads(line) for line in service.get(state["results"]).text.splitlines()]
     assert [line["refused"] is None for line in lines] == [True, True, False]
@@ -346,6 +345,60 @@ def test_the_description_of_the_interface(service: TestClient) -> None:
     assert {"/v1/diagnose", "/v1/labs", "/v1/read", "/v1/embed", "/v1/models"} <= set(
         document["paths"]
     )
+
+
+def test_every_answer_has_an_example_that_holds(service: TestClient) -> None:
+    """Only pages, PDFs and files of a sample have none."""
+    from jsonschema import Draft202012Validator
+
+    document = service.get("/openapi.json").json()
+    parts = {"components": document["components"]}
+    schemas, bare = document["components"]["schemas"], set()
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert operation["summary"] and operation["tags"] and operation["operationId"]
+            for answer in operation["responses"].values():
+                for kind, told in answer.get("content", {}).items():
+                    if "example" in told:
+                        Draft202012Validator(told["schema"] | parts).validate(told["example"])
+                    else:
+                        bare.add(kind)
+            told = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if told is not None:
+                named = schemas.get(told["schema"].get("$ref", "").rpartition("/")[2], {})
+                example = told.get("example") or named["example"]
+                Draft202012Validator(told["schema"] | parts).validate(example)
+    assert bare == {"text/html", "application/pdf", "application/octet-stream"}
+
+
+def test_examples_have_the_members_of_real_answers(service: TestClient) -> None:
+    paths = service.get("/openapi.json").json()["paths"]
+
+    def shown(method: str, path: str) -> set[str]:
+        answer = paths[path][method]["responses"]["200"]["content"]
+        return set(answer["application/json"]["example"])
+
+    for path in ("/health", "/v1/models", "/v1/formats", "/v1/samples"):
+        assert shown("get", path) == set(service.get(path).json()), path
+    real = service.get("/v1/models/rhythm-single-lead").json()
+    assert shown("get", "/v1/models/{name}") == set(real)
+    for path in ("/v1/read", "/v1/diagnose"):
+        answer = service.post(path, files=sample_files("single-lead")).json()
+        assert shown("post", path) == set(answer), path
+
+
+def test_every_operation_asks_for_a_token_where_there_are_tokens() -> None:
+    """All but two that a prober asks, and which say nothing of anybody."""
+    settings = ServiceSettings(tokens=("a-token-of-a-ward-0001",))
+    document = create_app(settings).openapi()
+    assert document["security"] == [{"bearer": []}]
+    free = {
+        path
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+        if operation.get("security", document["security"]) != [{"bearer": []}]
+    }
+    assert free == {"/health", "/ready"}
 
 
 def test_an_explanation_marks_time_and_leads(service: TestClient) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 from sqlalchemy import select
 from starlette.testclient import TestClient
 from tests.service.postgresql import Cluster
+from tests.service.waiting import until
 
 from ecgfoundry.cli.main import app as commands
 from ecgfoundry.errors import FileAccessError, ServiceError
@@ -81,10 +81,16 @@ def test_a_copy_is_the_same_in_either_database(
 
     before, after = kind.split(" to ")
     database, blobs = filled(address(before, "from"), tmp_path / "from")
-    assert back_up(database, blobs, tmp_path / "copy") == {"rows": 13, "files": 3, "damaged": 0}
+    told: list[tuple[int, int]] = []
+    counts = back_up(database, blobs, tmp_path / "copy", lambda *done: told.append(done))
+    assert counts == {"rows": 13, "files": 3, "damaged": 0}
+    assert told[-1] == (16, 16) and told == sorted(told)
+    told.clear()
     (tmp_path / "to").mkdir()
     new, store = Database(address(after, "to")), BlobStore(tmp_path / "to" / "blobs")
-    assert restore(tmp_path / "copy", new, store) == {"rows": 13, "files": 3}
+    brought = restore(tmp_path / "copy", new, store, lambda *done: told.append(done))
+    assert brought == {"rows": 13, "files": 3}
+    assert told[-1] == (16, 16) and told == sorted(told)
     with database.writing() as session:
         jobs.let_go(session)  # what was running waits, as after the restoration
     assert rows(new) == rows(database)
@@ -130,13 +136,20 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_figures_say_what_waits_and_what_is_left(service: TestClient) -> None:
+    database = service.app.state.service.kept.database
+
+    def at_rest() -> bool:
+        with database.reading() as session:
+            return jobs.unfinished(session) == (0, 0)
+
+    until(at_rest, "the end of what other tests have asked for")
     text = service.get("/metrics").text
 
     def value(name: str) -> float:
         (found,) = re.findall(rf"^ecgfoundry_{re.escape(name)} (\S+)$", text, re.MULTILINE)
         return float(found)
 
-    with service.app.state.service.kept.database.reading() as session:
+    with database.reading() as session:
         finished = len(session.scalars(select(Job).where(Job.state == "finished")).all())
     assert value('jobs{state="finished"}') == finished
     assert value('jobs{state="waiting"}') == 0
@@ -161,10 +174,7 @@ def test_a_database_that_is_gone_is_told(tmp_path: Path, postgresql: Cluster) ->
         assert client.post("/v1/recordings", content=b"1,2").status_code == 201
         name = re.findall(r"/(ecg_\w+)\?", url)[0]
         postgresql.run("dropdb", "-h", str(postgresql.folder), "-U", "ecg", "--force", name)
-        until = time.monotonic() + 120
-        while client.get("/ready").json()["code"] == "not-ready":  # the worker loads its models
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        until(lambda: client.get("/ready").json()["code"] != "not-ready", "its models")
         for answer in (
             client.post("/v1/recordings", content=b"1,2"),
             client.get("/v1/jobs"),

@@ -42,7 +42,7 @@ def test_javascript(address: str, tmp_path: Path) -> None:
     begin = code.index("const form")
     known = f"const files = {json.dumps(files)};\nconst address = {json.dumps(address)};\n"
     script.write_text(code[:begin] + known + code[begin:])
-    run = subprocess.run([node, script], capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run([node, script], capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode == 0, run.stderr
     assert "atrial fibrillation" in run.stdout
 

@@ -74,6 +74,9 @@ def test_two_people_are_compared_only_when_asked(service: TestClient, fixtures: 
     assert "two persons" in answer.json()["detail"]
     answer = service.get(path, params={"earlier": two, "same_person": "true"})
     assert answer.status_code == 200
+    # Names as they were sent, and not where the files lie on the server.
+    names = (answer.json()["earlier"], answer.json()["later"])
+    assert names == ("129DYPRG.xml", "waveform_ecg.dcm")
 
 
 def test_an_answer_has_measurements_and_statements(

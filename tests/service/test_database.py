@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import sqlite3
 import threading
@@ -18,7 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select
 
 from ecgfoundry.errors import DiskFullError, ServiceError
-from ecgfoundry.service.database import deliveries, jobs, recordings, reviews
+from ecgfoundry.service.database import connection, deliveries, jobs, recordings, reviews
 from ecgfoundry.service.database.audit import Event, audit_since, forget_audit, write_audit
 from ecgfoundry.service.database.connection import Database, sqlite_url
 from ecgfoundry.service.database.jobs import JobOrder
@@ -120,6 +121,37 @@ def test_replicas_that_start_together_make_the_tables_once(empty: Database) -> N
     assert empty.revision() == "0002"
     for one in others:
         one.close()
+
+
+def test_a_new_file_that_another_service_is_opening_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "service.sqlite"
+    with contextlib.closing(sqlite3.connect(path, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE of_theirs (number INTEGER)")
+        other.execute("BEGIN IMMEDIATE")  # SQLite does not wait for this one to change its mode
+        ended = threading.Timer(0.3, other.rollback)
+        ended.start()
+        database = Database(sqlite_url(path))
+        database.upgrade()
+        ended.join()
+    assert database.revision() == "0002"
+    database.close()
+
+
+def test_a_file_that_another_service_mends_after_a_crash_is_waited_for(tmp_path: Path) -> None:
+    """SQLite says SQLITE_BUSY_RECOVERY then."""
+    asked: list[str] = []
+
+    class Connection:
+        def execute(self, words: str) -> sqlite3.Cursor:
+            asked.append(words)
+            if len(asked) < 3:
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorname = "SQLITE_BUSY_RECOVERY"
+                raise error
+            return sqlite3.connect(":memory:").execute("SELECT 1")
+
+    connection._write_ahead(Connection())  # type: ignore[arg-type]
+    assert asked == ["PRAGMA journal_mode=WAL"] * 3
 
 
 @pytest.mark.parametrize(
@@ -295,6 +327,19 @@ def test_a_silent_replica_loses_its_job_and_may_write_nothing(database: Database
         assert jobs.counts_of(session, [job])[job] == jobs.Counts(2, 2, 1)
         assert jobs.answer_bytes(session) == [(job, 3)]
         assert session.scalar(select(func.count()).select_from(Recording)) == 0
+
+
+def test_what_a_replica_has_in_hand_it_does_not_begin_again(database: Database) -> None:
+    """Its claim ran out while the database did not answer; others may have the job, it has it."""
+    job = order(database)
+    with database.writing() as session:
+        jobs.claim_jobs(session, "a", limit=9, lease_s=30, at=NOON)
+        late = NOON + dt.timedelta(seconds=31)
+        assert not jobs.claim_jobs(session, "a", limit=9, lease_s=30, doing=(job,), at=late)
+        assert jobs.extend_claims(session, "a", {job: 0.5}, lease_s=30, at=late) == {job}
+        later = late + dt.timedelta(seconds=31)
+        (again,) = jobs.claim_jobs(session, "a", limit=9, lease_s=30, at=later)
+        assert (again.id, again.claims) == (job, 2)
 
 
 def test_claims_without_a_result_are_counted(database: Database) -> None:

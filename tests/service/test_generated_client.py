@@ -6,7 +6,6 @@ import importlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 pytest.importorskip("openapi_python_client", reason="openapi-python-client is not installed")
+
+from tests.service.waiting import until
 
 from ecgfoundry.samples import sample_path
 
@@ -67,10 +68,12 @@ def test_a_day_of_work(generated: str, address: str) -> None:
     stored = call("stored_recordings.keep_v1_recordings_post", body=body, diagnose=True)
     assert isinstance(stored, models.Stored) and stored.new
 
-    until, job = time.monotonic() + 120, None
-    while job is None or job.state != models.JobState.FINISHED:
-        assert time.monotonic() < until
-        job = call("jobs.progress_v1_jobs_job_get", job=stored.job)
+    def finished() -> bool:
+        state = call("jobs.progress_v1_jobs_job_get", job=stored.job).state
+        return bool(state == models.JobState.FINISHED)
+
+    until(finished, "the end of the job")
+    job = call("jobs.progress_v1_jobs_job_get", job=stored.job)
     assert isinstance(job, models.Job) and (job.done, job.failed) == (1, 0)
     assert '"atrial fibrillation"' in call("jobs.results_v1_jobs_job_results_get", job=job.job)
 

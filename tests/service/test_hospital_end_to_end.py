@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import io
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.hospital_peers import Orthanc, free_port, orthanc, peer
+from tests.hospital_peers import Orthanc, orthanc, peer
+from tests.ports import free_port
 from tests.service.conftest import LocalClient
+from tests.service.waiting import until
 
 import ecgfoundry
 from ecgfoundry.formats.writers import write
@@ -81,22 +82,21 @@ def test_from_the_cart_to_the_pacs(tmp_path: Path, cart: Path) -> None:
     with orthanc(tmp_path) as pacs, hospital(tmp_path, pacs, port) as client:
         command = [storescu, "-aet", "CART1", "-aec", "ECGFOUNDRY", "-xe", "127.0.0.1", str(port)]
         for _ in range(2):  # a cart that did not hear the answer sends it again
-            subprocess.run([*command, str(cart)], check=True, timeout=120)
-        until = time.monotonic() + 180
-        while set(pacs.studies().get(STUDY, {})) != {"DOC", "SR"}:
-            assert time.monotonic() < until, pacs.studies()
-            time.sleep(0.2)
+            subprocess.run([*command, str(cart)], check=True, timeout=300)
+        until(lambda: set(pacs.studies().get(STUDY, {})) == {"DOC", "SR"}, "PDF and SR", 0.2)
         (entry,) = listed(client, OWNER)
         assert entry["source"] == "dicom:CART1" and not listed(client, OTHER)
         # What is refused to a stranger: the deliveries, and a recording that is not his.
         stranger = {"Authorization": f"Bearer {OTHER}"}
         assert client.get("/v1/deliveries", headers=stranger).status_code == 403
         admin = {"Authorization": f"Bearer {ADMIN}"}
-        states: list[str] = []
-        while states != ["delivered"] * 2:  # two objects, though the cart has sent twice
+
+        def delivered() -> bool:  # two objects, though the cart has sent twice
             rows = client.get("/v1/deliveries", headers=admin).json()["deliveries"]
-            states = [row["state"] for row in rows]
-            assert len(rows) == 2 and time.monotonic() < until, rows
+            assert len(rows) == 2, rows
+            return [row["state"] for row in rows] == ["delivered"] * 2
+
+        until(delivered, "the end of both deliveries")
 
         # STOW-RS with a token: the same object is the same recording.
         body = b"--x\r\nContent-Type: application/dicom\r\n\r\n" + cart.read_bytes() + b"\r\n--x--"
@@ -142,16 +142,10 @@ def test_from_the_cart_to_the_pacs(tmp_path: Path, cart: Path) -> None:
             headers={"Authorization": f"Bearer {OWNER}"},
         )
         assert made.status_code == 201, made.text
-        until = time.monotonic() + 180
-        while True:
-            files = [pacs.file(one) for one in pacs.get("/instances")]
-            documents = [pydicom.dcmread(io.BytesIO(file)) for file in files]
-            kinds = {(d.Modality, int(d.SeriesNumber), d.VerificationFlag) for d in documents}
-            if len(kinds) == 4:
-                break
-            assert time.monotonic() < until, client.get("/v1/deliveries", headers=admin).json()
-            time.sleep(0.2)
-        assert kinds == {
+        until(lambda: len(pacs.get("/instances")) == 4, "documents of the review", 0.2)
+        files = [pacs.file(one) for one in pacs.get("/instances")]
+        documents = [pydicom.dcmread(io.BytesIO(file)) for file in files]
+        assert {(d.Modality, int(d.SeriesNumber), d.VerificationFlag) for d in documents} == {
             ("DOC", 900, "UNVERIFIED"), ("DOC", 901, "VERIFIED"),
             ("SR", 900, "UNVERIFIED"), ("SR", 901, "VERIFIED"),
         }  # fmt: skip

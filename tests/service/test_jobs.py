@@ -20,6 +20,8 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 from starlette.testclient import TestClient
 from tests.service.conftest import LocalClient
 from tests.service.postgresql import Cluster
+from tests.service.waiting import finished as job_finished
+from tests.service.waiting import until
 
 from ecgfoundry.samples import sample_path
 from ecgfoundry.service.api import create_app
@@ -37,11 +39,7 @@ def sample(name: str = "single-lead") -> list[tuple[str, tuple[str, bytes]]]:
 
 
 def finished(client: TestClient, job: str) -> dict[str, Any]:
-    until = time.monotonic() + 120
-    while (state := client.get(f"/v1/jobs/{job}").json())["state"] != "finished":
-        assert time.monotonic() < until, state
-        time.sleep(0.05)
-    return dict(state)
+    return job_finished(client, f"/v1/jobs/{job}")
 
 
 def test_an_idempotency_key_gives_the_same_job(service: TestClient) -> None:
@@ -112,10 +110,8 @@ def test_what_came_by_another_way_stands_in_the_worklist(service: TestClient) ->
     job = enqueue_job(state, name, "", "dicom:CART7")
     assert enqueue_job(state, name, "", "dicom:CART7") == job
     assert finished(service, job)["done"] == 1
-    until = time.monotonic() + 60
-    while not (entry := service.get(f"/v1/recordings/{name}").json())["described"]:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    until(lambda: service.get(f"/v1/recordings/{name}").json()["described"], "its header")
+    entry = service.get(f"/v1/recordings/{name}").json()
     assert (entry["source"], entry["leads"], entry["duration_s"]) == ("dicom:CART7", ["I"], 10.0)
     assert entry["answer"]["refused"] == "flat"
     rows = service.get(f"/v1/audit?subject={name}").json()["rows"]

@@ -10,10 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +23,18 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
 from starlette.testclient import TestClient
 from tests.service.conftest import LocalClient, started
+from tests.service.waiting import finished, until
 
 from ecgfoundry.errors import DiskFullError
 from ecgfoundry.samples import sample_path
 from ecgfoundry.service import kept as kept_module
+from ecgfoundry.service import state as state_module
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.blobs import BlobStore
 from ecgfoundry.service.database.connection import Database, sqlite_url
 from ecgfoundry.service.database.tables import Recording
 from ecgfoundry.service.kept import KeptRecordings
+from ecgfoundry.service.live.hub import LiveHub
 from ecgfoundry.service.problems import ProblemError
 from ecgfoundry.service.retention import remove_unneeded
 from ecgfoundry.service.settings import ServiceSettings
@@ -231,8 +233,7 @@ def test_a_held_recording_is_sent_once_and_gone_after_a_while(
         assert service.post("/v1/diagnose", params={"recording": name}).json() == direct
     job = service.post("/v1/jobs", params={"recording": name}).json()
     assert job["recordings"] == 1
-    while service.get(f"/v1/jobs/{job['job']}").json()["state"] != "finished":
-        time.sleep(0.05)
+    finished(service, f"/v1/jobs/{job['job']}")
     line = json.loads(service.get(f"/v1/jobs/{job['job']}/results").text)
     assert line["findings"] == direct["findings"]
     assert service.post("/v1/read", params={"recording": name}).status_code == 200
@@ -253,6 +254,32 @@ def test_a_held_recording_stays_as_long_as_it_is_read(service: TestClient) -> No
     assert not path.exists()
 
 
+def test_held_recordings_are_removed_by_one_thread_while_another_counts(tmp_path: Path) -> None:
+    """Housekeeping and DELETE are threads of their own."""
+    held = kept_module.HeldRecordings(10**9)
+    names = [held.hold(upload_of(tmp_path / str(n), b"1,2"), WARD) for n in range(2)]
+    other = threading.Thread(target=held.delete, args=(names[1],))
+
+    class Counted:
+        folder = tmp_path / "counted"
+
+        @property
+        def size(self) -> int:
+            if other.ident is None:
+                other.start()
+                other.join(0.5)
+            return 3
+
+    held._all[names[0]].upload = Counted()  # type: ignore[assignment]
+    last = held.hold(upload_of(tmp_path / "last", b"1,2"), WARD)
+    other.join()
+    assert [held.has(name, WARD) for name in (*names, last)] == [True, False, True]
+    with pytest.raises(ProblemError, match="recording-not-found"):
+        held.delete(names[1])
+    with pytest.raises(ProblemError, match="recording-not-found"), held.using(names[1]):
+        pass
+
+
 def test_samples_that_came_as_json_are_read_again_and_again(service: TestClient) -> None:
     body = {"signal": [[0.0, 0.1, None] * 1000], "sampling_rate": 300, "leads": ["I"], "unit": "mV"}
     name = service.post("/v1/uploads", json=body).json()["recording"]
@@ -265,20 +292,22 @@ def test_samples_that_came_as_json_are_read_again_and_again(service: TestClient)
 
 def test_folders_of_the_dead_are_removed_and_those_of_the_living_are_not(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path;"
+        "import sys; from pathlib import Path;"
         "from ecgfoundry.service.workspace import Workspace;"
         "place = Workspace(Path(sys.argv[1]));"
         "(place.folder('upload') / 'patient.edf').write_text('x'); print('ready', flush=True);"
-        "time.sleep(60)"
+        "sys.stdin.read()"
     )
     others = []
     for _ in range(2):
         other = subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE
+            [sys.executable, "-c", code, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
+        others.append(other)
         assert other.stdout is not None
         assert other.stdout.readline() == b"ready\n"
-        others.append(other)
     try:
         others[0].kill()
         others[0].wait()
@@ -294,6 +323,56 @@ def test_folders_of_the_dead_are_removed_and_those_of_the_living_are_not(tmp_pat
             other.wait()
 
 
+def test_a_file_that_is_finished_during_a_sweep_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its unfinished form was listed, and has its name by the time it is looked at."""
+    blobs = BlobStore(tmp_path / "blobs")
+    upload = upload_of(tmp_path / "sent", b"1,2")
+    file = blobs.put(upload.paths[0], "x.npy")
+    listed = Path.iterdir
+
+    def with_unfinished(self: Path) -> Iterator[Path]:
+        yield from listed(self)
+        if self.name == file.sha256[:2]:
+            yield self / ".other.0123456789ab.part"
+
+    monkeypatch.setattr(Path, "iterdir", with_unfinished)
+
+    def needed(hashes: Iterable[str]) -> set[str]:
+        return set()
+
+    assert blobs.sweep(needed, older_s=-60.0) == 1
+    assert not blobs.is_there(file)
+
+
+def test_a_service_stops_when_its_threads_have_written_what_they_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end, order = threading.Event(), threading.Event(), []
+    close = LiveHub.close
+
+    def slow_cleaning(*given: Any) -> None:
+        begun.set()
+        assert may_end.wait(300)
+        order.append("cleaned")
+
+    async def noted(self: LiveHub) -> None:
+        order.append("closing")
+        await close(self)
+
+    monkeypatch.setattr(state_module, "clean_up", slow_cleaning)
+    monkeypatch.setattr(LiveHub, "close", noted)
+    settings = ServiceSettings(workers=1, keep_folder=tmp_path / "kept")
+    with LocalClient(create_app(settings)):
+        assert begun.wait(300)
+        later = threading.Timer(0.5, may_end.set)
+        later.start()
+    later.join()
+    until(lambda: len(order) == 2, "both ends")
+    assert order == ["cleaned", "closing"]
+
+
 def test_what_was_about_to_be_kept_is_removed_at_the_next_start(tmp_path: Path) -> None:
     left = tmp_path / "kept" / "blobs" / "ab" / f".{'ab' * 32}.0123456789ab.part"
     left.parent.mkdir(parents=True)
@@ -305,7 +384,7 @@ def test_what_was_about_to_be_kept_is_removed_at_the_next_start(tmp_path: Path) 
 
 def post(url: str, files: Path, token: str | None = None) -> Any:
     request = urllib.request.Request(url, files.read_bytes(), {"Content-Type": "application/x"})
-    with urllib.request.urlopen(request, timeout=60) as response:
+    with urllib.request.urlopen(request, timeout=300) as response:
         return json.load(response)
 
 
@@ -330,10 +409,8 @@ def test_after_kill_9_files_go_and_what_was_accepted_stays(tmp_path: Path) -> No
     url, server = started(*options, TMPDIR=str(temporary))
     try:
         assert not [path for path in left if path.exists()]
-        until = time.monotonic() + 120
-        while (state := got(f"{url}/v1/jobs/{job}"))["state"] != "finished":
-            assert time.monotonic() < until, state
-            time.sleep(0.2)
+        until(lambda: got(f"{url}/v1/jobs/{job}")["state"] == "finished", "the end of the job", 0.2)
+        state = got(f"{url}/v1/jobs/{job}")
         assert (state["recordings"], state["done"], state["failed"]) == (1, 1, 0)
         (line,) = urllib.request.urlopen(f"{url}{state['results']}").read().splitlines()
         assert json.loads(line)["duration_s"] == 3600.0
@@ -343,12 +420,12 @@ def test_after_kill_9_files_go_and_what_was_accepted_stays(tmp_path: Path) -> No
         assert told.value.code == 404
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(300)
     assert [path for path in temporary.rglob("*") if path.is_file()] == []
 
 
 def got(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=60) as response:
+    with urllib.request.urlopen(url, timeout=300) as response:
         return json.load(response)
 
 
@@ -377,7 +454,7 @@ def test_a_gateway_is_believed_only_when_it_was_named(
         assert statuses == ([401] * 12 if believed else [401] * 10 + [429] * 2)
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(300)
 
 
 def test_keeping_a_large_file_does_not_hold_up_others(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from tests.service.conftest import LocalClient
+from tests.service.waiting import finished
 
 import ecgfoundry
 from ecgfoundry.inference.live.frames import encode_frame
@@ -56,8 +56,8 @@ def laboratory(model: Path) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def recording() -> Recording:
-    """Three minutes of beats at 250 Hz."""
-    time_s = np.arange(250 * 180) / 250
+    """Ninety seconds of beats at 250 Hz."""
+    time_s = np.arange(250 * 90) / 250
     beats = np.exp(-(((time_s % 0.8 - 0.3) / 0.02) ** 2))
     noise = np.random.default_rng(0).normal(0, 0.02, len(time_s))
     return Recording.from_array(
@@ -93,10 +93,10 @@ def test_estimates_are_those_of_the_library_and_say_synthetic(
 def test_a_long_recording_has_estimates_and_a_trend(
     laboratory: TestClient, recording: Recording
 ) -> None:
-    sent = {"json": body(recording, 180)}
+    sent = {"json": body(recording, 90)}
     answer = laboratory.post("/v1/labs", params={"trend": True}, **sent).json()
-    assert answer["windows"] == 18
-    assert [point["time_s"] for point in answer["trend"]["points"]] == list(range(10, 181, 10))
+    assert answer["windows"] == 9
+    assert [point["time_s"] for point in answer["trend"]["points"]] == list(range(10, 91, 10))
     last = answer["trend"]["points"][-1]["estimates"][0]
     assert last["low"] < last["estimate"] < last["high"]
     assert last["estimate"] == pytest.approx(answer["estimates"][0]["probability"], abs=1e-4)
@@ -114,10 +114,7 @@ def test_jobs_estimate_too(laboratory: TestClient, recording: Recording, tmp_pat
         files = [("file", ("x.npz", path.read_bytes()))]
         started = laboratory.post("/v1/jobs", params={"kind": kind}, files=files)
         address = started.headers["location"]
-        until = time.monotonic() + 120
-        while (state := laboratory.get(address).json())["state"] != "finished":
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        state = finished(laboratory, address)
         assert (state["kind"], state["progress"], state["failed"]) == (kind, 1.0, 0)
         (line,) = laboratory.get(state["results"]).text.splitlines()
         assert json.loads(line)[field]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from typing import Any
 import pytest
 from tests.mllp_receiver import mllp_receiver
 from tests.service.conftest import LocalClient
+from tests.service.waiting import until
 
 from ecgfoundry.cli.main import main
 from ecgfoundry.samples import sample_path
 from ecgfoundry.service.api import create_app
+from ecgfoundry.service.database.deliveries import claim_due, enqueue, list_deliveries
 from ecgfoundry.service.hospital import Destination, Hospital, Retries
+from ecgfoundry.service.senders import outbox
 from ecgfoundry.service.senders.http import HttpTarget
 from ecgfoundry.service.senders.mllp import MllpNode
 from ecgfoundry.service.settings import ServiceSettings
@@ -71,13 +75,6 @@ def http_receiver(*statuses: int) -> Iterator[HttpReceiver]:
             server.shutdown()
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
-
-
 @dataclass
 class Running:
     """A service whose destinations a test sets."""
@@ -95,7 +92,7 @@ class Running:
             rows = self.deliveries(destination)
             return len(rows) == count and all(r["state"] in ("delivered", "dead") for r in rows)
 
-        until(done, "the deliveries are not settled")
+        until(done, "the end of the deliveries")
         return self.deliveries(destination)
 
 
@@ -179,7 +176,7 @@ def test_an_answer_reaches_every_destination(service: Running) -> None:
 def test_a_review_follows_the_answer_to_everybody_who_wants_it(service: Running) -> None:
     """It waits for the answer, whose delivery failed at first, and changes nothing of it."""
     client = service.client
-    with mllp_receiver("AR", "AR") as engine, http_receiver() as own, http_receiver() as final:
+    with mllp_receiver("AR") as engine, http_receiver() as own, http_receiver() as final:
         node = MllpNode("127.0.0.1", engine.port)
         service.destinations |= {
             "reviewed engine": Destination(
@@ -190,7 +187,7 @@ def test_a_review_follows_the_answer_to_everybody_who_wants_it(service: Running)
         }
         recording = sent(client)
         address = f"/v1/recordings/{recording}"
-        until(lambda: client.get(f"{address}/interpretation").status_code == 200, "no answer")
+        until(lambda: client.get(f"{address}/interpretation").status_code == 200, "the answer")
         machine = client.get(f"{address}/interpretation").content
         edited = {
             "decision": "edited",
@@ -200,7 +197,7 @@ def test_a_review_follows_the_answer_to_everybody_who_wants_it(service: Running)
         assert client.post(f"{address}/reviews", json={"decision": "rejected"}).status_code == 201
         rows = service.settled("reviewed engine", 3)[::-1]
         assert [row["review"] for row in rows] == [None, made["review"], made["review"] + 1]
-        assert rows[0]["attempts"] == 3 and {row["state"] for row in rows} == {"delivered"}
+        assert rows[0]["attempts"] == 2 and {row["state"] for row in rows} == {"delivered"}
         service.settled("all stages", 3), service.settled("readers only", 2)
     orders = [next(p for p in m.split(b"\r") if p.startswith(b"OBR")) for m in engine.taken]
     assert [order.split(b"|")[25] for order in orders] == [b"P", b"F", b"X"]
@@ -219,18 +216,21 @@ def test_a_review_follows_the_answer_to_everybody_who_wants_it(service: Running)
 def test_it_is_sent_again_until_it_is_taken_and_is_the_same(service: Running) -> None:
     with mllp_receiver("AR", "drop", "late") as engine, http_receiver(503, 429) as own:
         node = MllpNode("127.0.0.1", engine.port, timeout_s=0.5)
+        patient = replace(QUICK, attempts=100)
         service.destinations |= {
             "insisting": hook("insisting", own.port),
-            "slow engine": Destination("slow engine", "mllp", node, ("oru",), retries=QUICK),
+            "slow engine": Destination("slow engine", "mllp", node, ("oru",), retries=patient),
         }
         sent(service.client)
         (row,) = service.settled("insisting")
         assert (row["state"], row["attempts"]) == ("delivered", 3)
         (row,) = service.settled("slow engine")
-        assert (row["state"], row["attempts"]) == ("delivered", 4)
+        # On a busy machine other acknowledgements may be late as well.
+        assert row["state"] == "delivered" and row["attempts"] >= 4
+        # The one that answers too late takes it as well: it is the same message.
+        until(lambda: len(engine.taken) >= 2, "the late acknowledgement")
     assert len(own.taken) == 1
-    # The one that answered too late has taken it as well: it is the same message.
-    assert len(engine.taken) == 2 and engine.taken[0] == engine.taken[1]
+    assert set(engine.taken) == {engine.taken[0]}
 
 
 def test_what_is_refused_for_good_is_dead_and_can_be_sent_again(
@@ -246,7 +246,7 @@ def test_what_is_refused_for_good_is_dead_and_can_be_sent_again(
         number = row["delivery"]
         assert client.post("/v1/deliveries/999999/retry").status_code == 404
         assert client.post(f"/v1/deliveries/{number}/retry").status_code == 202
-        until(lambda: service.deliveries("picky")[0]["attempts"] == 2, "it was not sent again")
+        until(lambda: service.deliveries("picky")[0]["attempts"] == 2, "the next attempt")
         service.settled("picky")
         folder = str(service.folder)
         with pytest.raises(SystemExit):
@@ -255,7 +255,7 @@ def test_what_is_refused_for_good_is_dead_and_can_be_sent_again(
         with pytest.raises(SystemExit) as ended:
             main(["deliveries", "retry", folder, str(number)])
         assert not ended.value.code
-        until(lambda: bool(own.taken), "it was not sent again")
+        until(lambda: bool(own.taken), "the next attempt")
         (row,) = service.settled("picky")
         assert row["state"] == "delivered"
         assert client.post(f"/v1/deliveries/{number}/retry").status_code == 404
@@ -296,7 +296,9 @@ def test_what_waits_survives_a_restart(tmp_path: Path) -> None:
         with started(tmp_path, destinations) as client:
             running = Running(client, destinations, tmp_path)
             sent(client)
-            until(lambda: any(r["attempts"] for r in running.deliveries("hook")), "not tried")
+            until(
+                lambda: any(r["attempts"] for r in running.deliveries("hook")), "the first attempt"
+            )
         assert not own.taken
         own.statuses.clear()
         with started(tmp_path, destinations) as client:
@@ -315,3 +317,40 @@ def test_a_document_may_take_longer_than_a_request(tmp_path: Path) -> None:
             sent(client)
             (row,) = Running(client, destinations, tmp_path).settled("records")
             assert (row["state"], row["attempts"]) == ("delivered", 1), row
+
+
+def test_what_was_claimed_as_the_service_stopped_is_free_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim is a thread's: it may end after the task that asked for it was cancelled."""
+    asked, may_end = threading.Event(), threading.Event()
+    settings = ServiceSettings(
+        workers=1, keep_folder=tmp_path, port=0,
+        hospital=Hospital({"hook": hook("hook", 9)}),
+    )  # fmt: skip
+    state = create_app(settings).state.service
+    database, sender = state.kept.database, state.wires.outbox
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        asked.set()
+        assert may_end.wait(300)
+        return claim_due(*arguments, **named)
+
+    async def stopped_in_a_claim() -> None:
+        task = asyncio.create_task(sender.run())
+        assert await asyncio.to_thread(asked.wait, 300)
+        task.cancel()
+        await asyncio.sleep(0)
+        may_end.set()
+        await asyncio.gather(task, return_exceptions=True)
+
+    with database.writing() as session:
+        enqueue(session, destination="hook", recording_id=None, kind="webhook")
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "claim_due", slowly)
+        asyncio.run(stopped_in_a_claim())
+    with database.writing() as session:
+        (row,) = list_deliveries(session)
+        assert (row.state, row.attempts, row.lease_until) == ("waiting", 1, None)
+        assert row.last_error == "the service was stopped"
+        assert [one.id for one in claim_due(session)] == [row.id]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from tests.service.browsing import waves
 
@@ -90,7 +93,7 @@ def test_statements_in_words_with_the_place_of_their_evidence() -> None:
     document = reading_document(answer_with(depressed, possible, missing, absent), {})
     first, second = document["statements"]
     assert first["words"] == "ST depression"
-    assert first["because"].startswith("ST level at J + 60 ms in V5 −0.20 mV (≤ −0.05)")
+    assert first["because"].startswith("ST level at J + 60 ms in V5 −0.20 mV (limit ≤ −0.05 mV)")
     places = [(item["leads"], item["stretch"], item["beat"]) for item in first["evidence"]]
     assert places == [(["V5"], "st", "median"), (["V1", "V5", "V6"], "qrs", "median")]
     assert (second["words"], second["possible"]) == ("1st degree AV block", True)
@@ -98,6 +101,22 @@ def test_statements_in_words_with_the_place_of_their_evidence() -> None:
         {"reason": "a lead that it needs is not there or cannot be read", "names": ["R in aVL"]}
     ]
     assert document["absent"] == 1
+
+
+def test_a_count_has_the_place_of_every_beat_it_is_of() -> None:
+    premature = Statement(
+        "PREMATURE ATRIAL COMPLEXES",
+        "ectopy",
+        True,
+        (evidence("supraventricular_premature_count", beat=2), evidence("qrs_ms")),
+    )
+    answer = answer_with(premature)
+    labels = np.array(list("NNSNNSN"), "<U1")
+    labels = np.concatenate([labels, np.full(len(answer.measurements.beats) - 7, "N")])
+    beats = replace(answer.measurements.beats, label=labels)
+    answer = replace(answer, measurements=replace(answer.measurements, beats=beats))
+    (line,) = reading_document(answer, {})["statements"]
+    assert [(item["beat"], item["beats"]) for item in line["evidence"]] == [(2, [2, 5]), (None, [])]
 
 
 def test_a_class_of_a_network_is_named_by_what_it_means() -> None:

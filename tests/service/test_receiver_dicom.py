@@ -62,7 +62,7 @@ def storescu(port: int, *files: Path, calling: str = "CART1", called: str = "ECG
              options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:  # fmt: skip
     command = [peer("storescu", "dcmtk"), "-v", "-aet", calling, "-aec", called, *options]
     command += ["-xe", "127.0.0.1", str(port), *map(str, files)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_a_cart_stores_and_asks(twelve_lead: Path) -> None:
     with listening(shelf) as port:
         titles = ("-aet", "CART1", "-aec", "ECGFOUNDRY")
         command = [peer("echoscu", "dcmtk"), *titles, "127.0.0.1", str(port)]
-        asked = subprocess.run(command, capture_output=True, timeout=60)
+        asked = subprocess.run(command, capture_output=True, timeout=300)
         assert asked.returncode == 0
         for _ in range(2):
             sent = storescu(port, twelve_lead)
@@ -206,7 +206,7 @@ def test_what_is_no_dicom_harms_nobody(twelve_lead: Path) -> None:
             b"\x01\x00\xff\xff\xff\xff" + b"A" * 5000,
             b"\0" * 99,
         ):
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+            with socket.create_connection(("127.0.0.1", port), timeout=300) as line:
                 line.sendall(noise)
         assert storescu(port, twelve_lead).returncode == 0
     assert len(shelf.received) == 1

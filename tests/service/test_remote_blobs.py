@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 pytest.importorskip("fsspec", reason="stores need the extra 'stores'")
 
 import fsspec
-from tests.hospital_peers import free_port
+from tests.ports import unanswered_port
 from tests.service.conftest import LocalClient
 
 from ecgfoundry.errors import DatabaseError, IntegrityError, MissingExtraError, ServiceError
 from ecgfoundry.samples import sample_path
+from ecgfoundry.service import remote_blobs
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.database.backup import back_up, restore
 from ecgfoundry.service.database.connection import Database, sqlite_url
@@ -70,6 +72,42 @@ def test_damage_is_told_and_mended(address: str, tmp_path: Path, damage: str) ->
     assert blobs.is_there(file)
 
 
+def test_many_read_one_file_together(address: str, tmp_path: Path) -> None:
+    blobs = RemoteBlobs(address)
+    content = bytes(range(256)) * 200
+    file = blobs.put(source(tmp_path, content), "x.npy")
+
+    def read(number: int) -> bool:
+        folder = tmp_path / f"given{number}"
+        folder.mkdir()
+        return all(blobs.give([file], folder).read_bytes() == content for _ in range(100))
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(read, range(3))) == [True] * 3
+
+
+def test_a_file_that_is_read_while_it_is_written_again(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = RemoteBlobs(address)
+    sent, given = source(tmp_path), tmp_path / "given"
+    given.mkdir()
+    file = blobs.put(sent, "x.npy")
+    store, root = fsspec.core.url_to_fs(address)
+
+    def half(source: str, path: str) -> None:
+        store.pipe_file(path, Path(source).read_bytes()[:6])
+        assert blobs.give([file], given).read_bytes() == CONTENT
+        raise ConnectionError
+
+    monkeypatch.setattr(remote_blobs, "_YOUNG_S", 0.0)
+    monkeypatch.setattr(type(store), "put_file", lambda self, *given: half(*given))
+    with pytest.raises(DatabaseError):
+        blobs.put(sent, "x.npy")
+    assert blobs.give([file], given).read_bytes() == CONTENT
+    assert store.find(root) == [only(address)]
+
+
 def test_what_nobody_needs_goes_when_it_is_old(address: str, tmp_path: Path) -> None:
     blobs = RemoteBlobs(address)
     needed = blobs.put(source(tmp_path), "a")
@@ -86,8 +124,11 @@ def test_stores_that_are_none(tmp_path: Path) -> None:
     if importlib.util.find_spec("s3fs") is None:
         with pytest.raises(MissingExtraError, match="s3fs"):
             RemoteBlobs("s3://bucket/ecg")
-    with pytest.raises(DatabaseError, match=r"\(ftp\) does not answer \(ConnectionRefused"):
-        RemoteBlobs(f"ftp://127.0.0.1:{free_port()}/ecg")
+    with (
+        unanswered_port() as port,
+        pytest.raises(DatabaseError, match=r"\(ftp\) does not answer \(ConnectionRefused"),
+    ):
+        RemoteBlobs(f"ftp://127.0.0.1:{port}/ecg")
     with pytest.raises(ServiceError, match="no recording is kept"):
         ServiceSettings(blobs="memory://x")
 

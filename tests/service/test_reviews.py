@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
 from starlette.testclient import TestClient
 from tests.service.conftest import LocalClient
+from tests.service.waiting import finished, until
 
 from ecgfoundry.samples import sample_path
 from ecgfoundry.service.api import create_app
@@ -54,20 +54,19 @@ def kept(ward: TestClient) -> list[str]:
     for name in ("single-lead", "12-lead"):
         made = ward.post("/v1/recordings?diagnose=true", files=sample(name)).json()
         names.append(made["recording"])
-        until = time.monotonic() + 120
-        while not ward.get(f"/v1/recordings/{names[-1]}").json()["described"]:
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        while ward.get(f"/v1/jobs/{made['job']}").json()["state"] != "finished":
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        finished(ward, f"/v1/jobs/{made['job']}")
+        until(lambda: all(entry["described"] for entry in entries(ward)), "the headers")
     return names
 
 
-def listed(client: TestClient, **query: Any) -> list[str]:
+def entries(client: TestClient, **query: Any) -> list[dict[str, Any]]:
     answer = client.get("/v1/recordings", params=query)
     assert answer.status_code == 200, answer.text
-    return [entry["recording"] for entry in answer.json()["recordings"]]
+    return list(answer.json()["recordings"])
+
+
+def listed(client: TestClient, **query: Any) -> list[str]:
+    return [entry["recording"] for entry in entries(client, **query)]
 
 
 def test_the_worklist_says_what_the_header_and_the_machine_say(

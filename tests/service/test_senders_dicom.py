@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.hospital_peers import Orthanc, free_port, orthanc, peer
+from tests.hospital_peers import Orthanc, orthanc, peer
+from tests.ports import unanswered_port
 
 import ecgfoundry
 from ecgfoundry.formats.base import ReadOptions
@@ -105,7 +106,7 @@ def test_pdf_and_sr_stand_in_the_study_of_the_source(
         '(2:16156,MDC,"QRS duration global")="88" (ms,UCUM,"ms")',
         '(122732,DCM,"Fridericia QTc Algorithm")',
         '(427084000,SCT,"Electrocardiogram: sinus tachycardia")',
-        "ST level at J in V4, criterion <= -0.05",
+        "ST level at J in V4 (limit ≤ −0.05 mV)",
         '(122148,DCM,"Lead ID")=(2:62,MDC,"aVR, augmented voltage, right")',
         "Automatic and unconfirmed",
     ):
@@ -144,6 +145,20 @@ def test_a_source_that_is_no_dicom_object_has_a_study_of_its_own(report: Clinica
     assert data.SOPInstanceUID == report_sr(own, study).SOPInstanceUID
     assert (data.ContentDate, data.ContentTime) == ("20261121", "083000")
     assert data.TimezoneOffsetFromUTC == "+0000"
+
+
+def test_an_address_of_numbers_is_no_name_of_an_issuer(report: ClinicalReport) -> None:
+    """PS3.3 10.14: a universal identifier stands in the qualifiers, with its kind."""
+    link = PatientLink(identifier="77", system="urn:oid:1.2.276.0.76.4.8")
+    own = ClinicalReport(report.interpretation, NOW, patient=link)
+    data = report_sr(own, DicomStudy.of_report(own))
+    (issuer,) = data.IssuerOfPatientIDQualifiersSequence
+    assert (issuer.UniversalEntityID, issuer.UniversalEntityIDType) == ("1.2.276.0.76.4.8", "ISO")
+    assert "IssuerOfPatientID" not in data
+    named = DicomStudy.of_report(replace(own, patient=replace(link, system="KH")))
+    header = named.filled(own).header
+    assert header.IssuerOfPatientID == "KH"  # two that say whose numbers they are would be one lie
+    assert "IssuerOfPatientIDQualifiersSequence" not in header
 
 
 def test_the_date_of_birth_in_a_file_that_is_no_dicom_object(
@@ -211,7 +226,9 @@ def _items(data: Any, code: str) -> list[Any]:
 
 
 def test_nobody_there_is_no_lasting_refusal(source: Path) -> None:
-    node = DicomNode("127.0.0.1", free_port(), "ORTHANC", timeout_s=2)
-    with pytest.raises(DeliveryError, match="cannot be reached") as failed:
-        store(node, source.read_bytes())
+    with (
+        unanswered_port() as port,
+        pytest.raises(DeliveryError, match="cannot be reached") as failed,
+    ):
+        store(DicomNode("127.0.0.1", port, "ORTHANC", timeout_s=60), source.read_bytes())
     assert not failed.value.permanent

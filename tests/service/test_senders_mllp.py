@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.hospital_peers import free_port
 from tests.mllp_receiver import mllp_receiver
+from tests.ports import unanswered_port
 
 from ecgfoundry.service.senders.errors import DeliveryError
 from ecgfoundry.service.senders.mllp import MllpNode, send_message
@@ -33,11 +33,15 @@ def test_a_message_that_is_taken() -> None:
 def test_a_message_that_is_not(does: str, words: str, permanent: bool) -> None:
     with mllp_receiver(does, late_s=1.0) as receiver:
         with pytest.raises(DeliveryError, match=words) as failed:
-            send_message(MllpNode("127.0.0.1", receiver.port, timeout_s=0.3), MESSAGE)
+            patience_s = 0.3 if does == "late" else 60.0
+            send_message(MllpNode("127.0.0.1", receiver.port, timeout_s=patience_s), MESSAGE)
         assert failed.value.permanent is permanent
 
 
 def test_nobody_there() -> None:
-    with pytest.raises(DeliveryError, match="cannot be reached") as failed:
-        send_message(MllpNode("127.0.0.1", free_port(), timeout_s=1), MESSAGE)
+    with (
+        unanswered_port() as port,
+        pytest.raises(DeliveryError, match="cannot be reached") as failed,
+    ):
+        send_message(MllpNode("127.0.0.1", port, timeout_s=60), MESSAGE)
     assert not failed.value.permanent

@@ -14,6 +14,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
+from tests.service.waiting import LONGEST_S, until
+
 from ecgfoundry.cli.main import main
 
 
@@ -44,13 +46,17 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
 def test_watch_ends_quietly_at_ctrl_c(tmp_path: Path, wait_s: float) -> None:
     """A terminal sends SIGINT to the command and to its workers."""
     command = [sys.executable, "-m", "ecgfoundry", "watch", str(tmp_path), "--every", "0.2"]
-    watch = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    watch = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Tests that run in the background of a shell ignore it, and so would the command.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     dead_letters = tmp_path / "dead-letters"
-    until = time.monotonic() + 60
-    while not dead_letters.exists():  # it has begun
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    until(dead_letters.exists, "the begin of the watch")
     time.sleep(wait_s)
     os.killpg(watch.pid, signal.SIGINT)
-    _, words = watch.communicate(timeout=60)
+    _, words = watch.communicate(timeout=LONGEST_S)
     assert (watch.returncode, words) == (130, "")

@@ -13,20 +13,26 @@ from typing import Any
 import numpy as np
 import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from tests.service.waiting import until
 
 import ecgfoundry
 from ecgfoundry.errors import ServiceError
 from ecgfoundry.inference.live.frames import LiveFrame, decode_frame, encode_frame
 from ecgfoundry.inference.live.stream import LiveStream
 from ecgfoundry.samples import sample_path
+from ecgfoundry.service.api import create_app
+from ecgfoundry.service.live.hub import LiveHub, LiveSession
 from ecgfoundry.service.live.lanes import LaneStreams, StreamOrder
 from ecgfoundry.service.live.replay import replay
+from ecgfoundry.service.problems import ProblemError
+from ecgfoundry.service.settings import ServiceSettings
+from ecgfoundry.service.tokens import Caller
 
 OPENING = {"leads": ["I"], "sampling_rate": 300, "unit": "uV", "model": "rhythm-single-lead"}
 
 
-def until(socket: Any, kind: str) -> list[dict[str, Any]]:
+def messages_until(socket: Any, kind: str) -> list[dict[str, Any]]:
     messages = []
     while not messages or messages[-1]["type"] != kind:
         messages.append(socket.receive_json())
@@ -44,7 +50,7 @@ def test_a_stream_is_answered_every_second(service: TestClient, size: int) -> No
         for start in range(0, stored.shape[1], size):
             socket.send_bytes(encode_frame(stored[:, start : start + size], start=start))
         socket.send_json({"type": "end"})
-        answers = [m for m in until(socket, "closing") if m["type"] == "answer"]
+        answers = [m for m in messages_until(socket, "closing") if m["type"] == "answer"]
     assert [answer["time_s"] for answer in answers] == list(range(3, 31))
     model = ecgfoundry.load_model("rhythm-single-lead", threads=1)
     own = LiveStream(model, ["I"], 300)
@@ -53,7 +59,8 @@ def test_a_stream_is_answered_every_second(service: TestClient, size: int) -> No
         for name, value in direct.window.probabilities.items():
             assert answer["window"]["probabilities"][name] == pytest.approx(value, abs=1e-5)
         assert answer["steady"]["present"] == list(direct.steady.present)
-    assert service.get("/v1/streams").json() == {"streams": []}
+    # It is forgotten after the last message is on its way.
+    until(lambda: service.get("/v1/streams").json() == {"streams": []}, "the end of the stream")
 
 
 def test_others_watch_and_the_device_comes_back(service: TestClient) -> None:
@@ -77,7 +84,80 @@ def test_others_watch_and_the_device_comes_back(service: TestClient) -> None:
         answer = device.receive_json()
         assert (answer["time_s"], answer["samples"]["missing"]) == (5.0, 0)
         device.send_json({"type": "end"})
-        until(device, "closing")
+        messages_until(device, "closing")
+
+
+def test_a_slow_line_gets_the_last_words(
+    service: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that its device has ended is closed when everything was sent, however long."""
+    whole = WebSocket.send_text
+
+    async def slowly(socket: WebSocket, text: str) -> None:
+        await asyncio.sleep(0.3)
+        await whole(socket, text)
+
+    monkeypatch.setattr(WebSocket, "send_text", slowly)
+    with service.websocket_connect("/v1/stream") as device:
+        device.send_json(OPENING)
+        device.receive_json()
+        device.send_bytes(encode_frame(np.zeros((1, 1200), np.int16)))
+        device.send_json({"type": "end"})
+        told = messages_until(device, "closing")
+    assert [message.get("time_s") for message in told] == [3, 4, None]
+
+
+def hub_with(streams: int) -> LiveHub:
+    app = create_app(ServiceSettings(workers=1, streams=streams, port=0))
+    hub: LiveHub = app.state.service.live
+    return hub
+
+
+def test_many_that_open_together_get_no_more_streams_than_there_are() -> None:
+    caller = Caller("ward", "write", "test")
+
+    async def opened() -> list[Any]:
+        hub = hub_with(2)
+        hub.start()
+        try:
+            asked = [hub.open(dict(OPENING), caller) for _ in range(5)]
+            return await asyncio.gather(*asked, return_exceptions=True)
+        finally:
+            await hub.close()
+
+    found = asyncio.run(opened())
+    assert sum(isinstance(one, LiveSession) for one in found) == 2
+    refused = [one for one in found if isinstance(one, ProblemError)]
+    assert [error.problem.code for error in refused] == ["busy"] * 3
+
+
+def test_a_stream_that_ends_while_its_lane_is_replaced_is_forgotten_there() -> None:
+    caller, calls = Caller("ward", "write", "test"), []
+
+    async def replaced() -> None:
+        hub = hub_with(1)
+        hub.start()
+        try:
+            session = await hub.open(dict(OPENING), caller)
+            (lane,) = hub._lanes
+            whole = lane.call
+
+            async def call(name: str, argument: Any) -> Any:
+                calls.append(name)
+                answer = await whole(name, argument)
+                if name == "open":
+                    hub.end(session)
+                    await asyncio.gather(*hub._closing)
+                    calls.append("ended")
+                return answer
+
+            lane.call = call  # type: ignore[method-assign]
+            await hub._replace(lane)
+        finally:
+            await hub.close()
+
+    asyncio.run(replaced())
+    assert calls == ["open", "close", "ended", "close"]
 
 
 def test_a_lane_that_dies_is_replaced_and_its_streams_begin_anew(service: TestClient) -> None:
@@ -98,7 +178,7 @@ def test_a_lane_that_dies_is_replaced_and_its_streams_begin_anew(service: TestCl
         device.send_bytes(encode_frame(stored[:, 1500:2700]))
         assert [device.receive_json()["time_s"] for _ in range(2)] == [3, 4]
         device.send_json({"type": "end"})
-        until(device, "closing")
+        messages_until(device, "closing")
     assert 'restarts_total{reason="lane"} 1.0' in service.get("/metrics").text
 
 
@@ -176,7 +256,7 @@ def test_those_who_watch_are_told_when_the_device_goes_and_comes(service: TestCl
             device.receive_json()
             assert socket.receive_json() == {"type": "device", "connected": True}
             device.send_json({"type": "end"})
-            until(device, "closing")
+            messages_until(device, "closing")
 
 
 @pytest.mark.slow

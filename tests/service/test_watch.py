@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,12 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 from ecgfoundry.errors import FileAccessError
 from ecgfoundry.samples import sample_path
 from ecgfoundry.schemas import schema_problems
+from ecgfoundry.service import watch as watch_module
+from ecgfoundry.service.problems import Problem
 from ecgfoundry.service.watch import FolderWatch, Watched
+from ecgfoundry.service.work import Result, Work
+from ecgfoundry.service.workers import WorkerPool
+from ecgfoundry.service.workspace import Workspace
 
 
 def put_sample(folder: Path, name: str = "single-lead") -> None:
@@ -72,13 +78,67 @@ def test_a_file_that_is_still_arriving_is_left_alone(tmp_path: Path) -> None:
     path.write_text("half")
     assert watch._settled([path]) is False
     path.write_text("half and more")
-    import time
-
     time.sleep(0.06)
     assert watch._settled([path]) is False  # it has changed since
     time.sleep(0.06)
     assert watch._settled([path]) is True
     assert watch._settled([path]) is False  # done
+
+
+@pytest.mark.parametrize("problem", [None, Problem(415, "format", "it is none")])
+def test_what_is_written_anew_while_it_is_read_is_neither_answered_nor_moved(
+    tmp_path: Path, problem: Problem | None
+) -> None:
+    """The answer is about what was there before, and its name would say so."""
+    path = tmp_path / "x.csv"
+    path.write_text("of one person")
+
+    class Pool:
+        async def submit(self, work: Work) -> Result:
+            path.write_text("of another")
+            return Result(b"{}", problem=problem)
+
+    watch = FolderWatch(tmp_path)
+    told = asyncio.run(watch._one(Pool(), [path]))  # type: ignore[arg-type]
+    assert told is not None and told.problem is not None and told.problem.code == "changed"
+    assert path.read_text() == "of another"
+    assert {p.name for p in tmp_path.iterdir()} == {"x.csv", "dead-letters"}
+    assert list((tmp_path / "dead-letters").iterdir()) == []
+
+
+def test_a_watch_that_stops_puts_nothing_aside(tmp_path: Path) -> None:
+    """What was not read because of Ctrl-C is no dead letter."""
+    put_sample(tmp_path / "in")
+    files = sorted((tmp_path / "in").glob("*.hea"))
+
+    async def stopped() -> Watched | None:
+        place = Workspace(tmp_path / "temporary")
+        pool = WorkerPool(
+            workers=1, queue=8, batch=1, timeout_s=60.0, arguments={}, workspace=place
+        )
+        await pool.close()
+        return await FolderWatch(tmp_path / "in")._one(pool, files)
+
+    assert asyncio.run(stopped()) is None
+    assert files[0].exists() and list((tmp_path / "in" / "dead-letters").iterdir()) == []
+
+
+def test_several_files_that_are_too_large_are_all_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "_LARGEST", 4)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(f"{name} large")
+    watch = FolderWatch(tmp_path)
+
+    async def all_of_them() -> list[Watched | None]:
+        files = sorted(tmp_path.glob("*.csv"))
+        return [await watch._one(None, [file]) for file in files]  # type: ignore[arg-type]
+
+    told = asyncio.run(all_of_them())
+    assert [one and one.problem and one.problem.code for one in told] == ["limit", "limit"]
+    letters = sorted(path.name for path in (tmp_path / "dead-letters").rglob("*.csv"))
+    assert letters == ["a.csv", "b.csv"] and not list(tmp_path.glob("*.csv"))
 
 
 def test_a_folder_must_be_there(tmp_path: Path) -> None:

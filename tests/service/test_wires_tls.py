@@ -44,11 +44,11 @@ def test_a_listener_and_a_sender(certificate: tuple[Path, Path]) -> None:
     listener.start()
     try:
         node = {"host": "127.0.0.1", "port": listener.port, "called": "ECGFOUNDRY"}
-        echo(DicomNode(**node, tls=True, ca_file=made, timeout_s=10))
+        echo(DicomNode(**node, tls=True, ca_file=made, timeout_s=60))
         with pytest.raises(DeliveryError):  # its authority is unknown
-            echo(DicomNode(**node, tls=True, timeout_s=10))
+            echo(DicomNode(**node, tls=True, timeout_s=60))
         with pytest.raises(DeliveryError):
-            echo(DicomNode(**node, timeout_s=5))
+            echo(DicomNode(**node, timeout_s=60))
     finally:
         listener.close()
 
@@ -69,6 +69,6 @@ def test_hl7(certificate: tuple[Path, Path]) -> None:
         port = server.getsockname()[1]
         thread = threading.Thread(target=serve, args=(server,), daemon=True)
         thread.start()
-        send_message(MllpNode("127.0.0.1", port, tls=True, ca_file=made, timeout_s=10), MESSAGE)
-        thread.join(10)
+        send_message(MllpNode("127.0.0.1", port, tls=True, ca_file=made, timeout_s=60), MESSAGE)
+        thread.join(60)
     assert received == [b"\x0b" + MESSAGE + b"\x1c\r"]

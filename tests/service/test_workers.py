@@ -16,13 +16,16 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
+from tests.service.waiting import LONGEST_S
+
 from ecgfoundry import read
 from ecgfoundry.inference.predictor import SourceTask
 from ecgfoundry.recording import Recording
 from ecgfoundry.samples import sample_path
-from ecgfoundry.service.handlers import Result, Work, Worker
+from ecgfoundry.service.handlers import Worker
 from ecgfoundry.service.problems import ProblemError
 from ecgfoundry.service.samples import SAMPLES_NAME
+from ecgfoundry.service.work import Result, Work
 from ecgfoundry.service.worker_limits import limits_for
 from ecgfoundry.service.workers import WorkerPool
 from ecgfoundry.service.workspace import Workspace
@@ -102,7 +105,7 @@ def test_a_stopping_pool_finishes_what_it_accepted() -> None:
     async def what(pool: WorkerPool, restarts: list[str]) -> list[Result]:
         tasks = [asyncio.create_task(pool.submit(ECG)) for _ in range(6)]
         await asyncio.sleep(0)
-        await pool.close(grace_s=200)
+        await pool.close(grace_s=LONGEST_S)
         with pytest.raises(ProblemError):
             await pool.submit(ECG)
         return await asyncio.gather(*tasks)
@@ -167,7 +170,7 @@ def test_one_request_without_memory_leaves_the_others_alone() -> None:
         (0, SourceTask(Exhausted(), whole, None, "large")),
         (1, SourceTask(whole, whole, None, "small")),
     ]
-    large, small = Worker()._answers("rhythm-single-lead-edge", tasks)
+    large, small = Worker()._answers("rhythm-single-lead-edge", tasks, {})
     assert isinstance(large[1], Result) and large[1].problem is not None
     assert large[1].problem.status == 413
     assert not isinstance(small[1], Result) and small[1].findings

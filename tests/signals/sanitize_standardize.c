@@ -1,7 +1,9 @@
 /* Random jobs for the kernels, to be run under -fsanitize=address,undefined: every array has exactly
  * the size that the interface promises. Prints the number of jobs. */
+#include "detection.h"
 #include "filters.h"
 #include "quality.h"
+#include "recognition.h"
 #include "standardize.h"
 #include "waves.h"
 
@@ -17,6 +19,10 @@ int ecgfoundry_sections(const ecgfoundry_sections_job *, int);
 int ecgfoundry_correlate(const ecgfoundry_correlate_job *, int);
 int ecgfoundry_medians(const ecgfoundry_medians_job *, int);
 int ecgfoundry_waves(const ecgfoundry_waves_job *, int);
+int ecgfoundry_recognition(const ecgfoundry_recognition_job *, int);
+int ecgfoundry_noise(const ecgfoundry_noise_job *, int);
+int ecgfoundry_detection(const ecgfoundry_detection_job *, int);
+int ecgfoundry_refine(const ecgfoundry_refine_job *, int);
 int ecgfoundry_instructions(void);
 
 /* The quality gate on the same rows: figures of all, and the last leads against the first two. */
@@ -65,17 +71,59 @@ static void rows_and_waves(int instructions) {
     if (ecgfoundry_medians(&middle, instructions) == 1) exit(1);
     const int64_t leads = 1 + draw(4), beats = 1 + draw(4), width = 1 + draw(200);
     const int64_t low = draw(20), high = draw(4) ? width : low + draw(30), cells = leads * beats;
-    double *piece = numbers(cells * width, 0.0, 1.0), *slope = numbers(cells * width, 0.0, 1.0);
+    const int64_t length = 1 + draw(400);
+    double *piece = numbers(leads * length, 0.0, 1.0), *slope = numbers(leads * length, 0.0, 1.0);
+    int64_t *at = malloc(sizeof *at * (size_t)beats);
+    for (int64_t beat = 0; beat < beats; beat++) at[beat] = draw((int)length);
     double *first = numbers(cells, 10.0, 40.0), *last = numbers(cells, 100.0, 120.0);
     double *least = numbers(cells, 0.0, 0.1), *usual = numbers(beats * width, 0.5, 0.5);
     double *found = numbers(3 * cells, 0.0, 0.0);
     const ecgfoundry_waves_job wave = {
-        piece, slope, first, last, least, draw(2) ? usual : NULL,
-        found, found + cells, found + 2 * cells, leads, beats, width, low, high, 1 + draw(40),
+        piece, slope, at, first, last, least, draw(2) ? usual : NULL,
+        found, found + cells, found + 2 * cells, leads, beats, length, draw((int)width), width, low,
+        high, 1 + draw(40),
         8.0, 15.0, 25.0, 25.0, 0.4, 0.5, draw(2) ? 40.0 : -1.0, 0.45, 0.5};
     if (ecgfoundry_waves(&wave, instructions) == 1) exit(1);
     double *all[] = {x,     y,     section, steady, weight, piece, slope,
                      first, last,  least,   usual,  found};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
+    free(at);
+}
+
+/* Beats compared with one another, in signals that are now and then flat. */
+static void complexes(int instructions) {
+    const int64_t leads = 1 + draw(4), samples = 1 + draw(700), most = 1 + draw(130);
+    double *band = numbers(leads * samples, 0.0, draw(5) ? 1.0 : 0.0);
+    double *coarse = numbers(leads * samples, 0.0, 1.0), *shares = numbers(leads, 0.5, 0.5);
+    int64_t *beats = malloc(sizeof *beats * (size_t)most), count = 0;
+    for (int64_t at = draw(90); at < samples && count < most; at += 1 + draw(90)) beats[count++] = at;
+    int64_t *kept = malloc(sizeof *kept * (size_t)(count + 1));
+    double *likeness = numbers(count * count, 0.0, 1.0), *figures = numbers(13, 0.0, 1.0);
+    ecgfoundry_recognition_job job = {
+        band, coarse, shares, beats, kept, likeness, figures, leads, samples, count, 0,
+        1 + draw(60), draw(40), 1 + draw(40), 1 + draw(5), 9, 2, 12.0, 20.0, 0.1, 0.8, 80.0, 600.0,
+        200.0, 1.0, 8.0, 15.0};
+    if (ecgfoundry_recognition(&job, instructions) == 1) exit(1);
+    uint8_t *alike = malloc((size_t)(count * count + 1));
+    for (int64_t k = 0; k < count * count; k++) alike[k] = (uint8_t)draw(2);
+    double *ratio = numbers(leads, 0.0, 0.0);
+    ecgfoundry_noise_job noise = {band, beats, alike, ratio, leads, samples, count, draw(60),
+                                  draw(100), draw(24), 14.0, 1e-6, 0};
+    if (ecgfoundry_noise(&noise, instructions) == 1) exit(1);
+    const int64_t hop = 1 + draw(200), blocks = samples / hop > 2 ? samples / hop - 1 : 1;
+    double *feature = numbers(2 * samples, 0.0, 0.0), *weights = numbers(leads * blocks, 0.0, 0.0);
+    ecgfoundry_detection_job energy = {
+        band, feature, feature + samples, weights, shares, leads, samples, hop, blocks,
+        {1 + draw(30), 1 + draw(20)}, 4, 8, 0.8, 1e-9, 0.05, 0.01, 0.0, 0};
+    if (ecgfoundry_detection(&energy, instructions) == 1) exit(1);
+    double *each = numbers(leads * count, 1.0, 0.5);
+    const int64_t fine = draw(10);
+    const ecgfoundry_refine_job refine = {coarse, draw(2) ? band : NULL, each, beats, leads,
+                                          samples, samples, count, 1 + draw(3), draw(30), fine,
+                                          fine + draw(60)};
+    if (ecgfoundry_refine(&refine, instructions) == 1) exit(1);
+    void *all[] = {band,    coarse, shares, beats,   kept,    likeness,
+                   figures, alike,  ratio,  feature, weights, each};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
 }
 
@@ -149,7 +197,10 @@ int main(void) {
             if (ecgfoundry_standardize(&job, set) != 0) return 1;
         for (int set = 0; windows && dtype < 2 && set <= ecgfoundry_instructions(); set++)
             judge(input, windows * leads, samples, stride, dtype, (int)draw(4), set);
-        for (int set = 0; set <= ecgfoundry_instructions(); set++) rows_and_waves(set);
+        for (int set = 0; set <= ecgfoundry_instructions(); set++) {
+            rows_and_waves(set);
+            complexes(set);
+        }
         job.median_half = 40000; /* more than 16 bits of ranks: refused, not computed */
         if (ecgfoundry_standardize(&job, 0) != 2) return 1;
         free(input);

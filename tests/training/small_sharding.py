@@ -15,7 +15,8 @@ import torch
 
 from ecgfoundry.models.registry import create_model
 from ecgfoundry.training.distributed import World, joined_world
-from ecgfoundry.training.loop import FitSettings, fit
+from ecgfoundry.training.fit_settings import FitSettings
+from ecgfoundry.training.loop import fit
 
 SIZES = {
     "leads": 2,

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,21 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ecgfoundry.errors import TrainingError  # noqa: E402
+from ecgfoundry.cli import ray_train  # noqa: E402
+from ecgfoundry.engines.cluster import connected  # noqa: E402
+from ecgfoundry.errors import EngineError, TrainingError  # noqa: E402
 from ecgfoundry.models.bundle import load_bundle  # noqa: E402
 from ecgfoundry.models.loading import load_network  # noqa: E402
 from ecgfoundry.models.registry import create_model  # noqa: E402
 from ecgfoundry.training.adapters import LowRank, add_adapters, merge_adapters  # noqa: E402
-from ecgfoundry.training.distributed import World  # noqa: E402
+from ecgfoundry.training.distributed import World, joined_world  # noqa: E402
 from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
-from ecgfoundry.training.loop import FitSettings, fit, parameter_groups  # noqa: E402
+from ecgfoundry.training.fit_settings import FitSettings  # noqa: E402
+from ecgfoundry.training.loop import fit  # noqa: E402
+from ecgfoundry.training.on_ray import train_on_ray  # noqa: E402
+from ecgfoundry.training.optimization import parameter_groups  # noqa: E402
 from ecgfoundry.training.recomputing import recomputed  # noqa: E402
+from tests.training import small_finetuning  # noqa: E402
 from tests.training.small_data import age_table  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -190,31 +197,92 @@ def test_adapters_end_in_an_ordinary_bundle(tmp_path: Path) -> None:
     assert "adapters of rank 2" in (result.bundle / "README.md").read_text()
 
 
-@pytest.mark.slow
-def test_two_processes_fine_tune_as_one_does(tmp_path: Path) -> None:
-    table = age_table(tmp_path, 24)
+@pytest.fixture(scope="module")
+def halved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of which 16 recordings train: two batches of 8, halved between two processes."""
+    table = age_table(tmp_path_factory.mktemp("halved"), 24)
     with table.open() as stream:
         rows = list(csv.DictReader(stream))
-    for k, row in enumerate(rows):  # 16 train: two batches of 8, halved between the processes
+    for k, row in enumerate(rows):
         row["split"] = "train" if k < 16 else "validation" if k < 20 else "test"
     with table.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, ["file", "patient", "age", "split"])
         writer.writeheader()
         writer.writerows(rows)
-    launcher = [
-        sys.executable, "-m", "torch.distributed.run",
-        "--standalone", "--nproc-per-node", "2", "-m",
-    ]  # fmt: skip
-    curves = []
-    for name, start in (("alone", [sys.executable, "-m"]), ("both", launcher)):
-        subprocess.run(
-            [*start, "tests.training.small_finetuning", str(table), str(tmp_path / name)],
-            check=True, cwd=ROOT, timeout=300,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        )  # fmt: skip
-        lines = (tmp_path / name / "curves.jsonl").read_text().splitlines()
-        rows_of = [json.loads(line) for line in lines]
-        curves.append([(row["loss"], row["figures"]["mae age"]) for row in rows_of])
+    return table
+
+
+def curves_of(run: Path) -> list[tuple[float, float]]:
+    """Loss and error of every epoch."""
+    lines = (run / "curves.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [(row["loss"], row["figures"]["mae age"]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def of_two_processes(halved: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Curves of the run in two processes that torchrun started."""
+    output = tmp_path_factory.mktemp("both") / "run"
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    start(launcher, halved, output)
+    return curves_of(output)
+
+
+def start(launcher: tuple[str, ...], table: Path, output: Path) -> None:
+    subprocess.run(
+        [sys.executable, *launcher, "-m", "tests.training.small_finetuning", table, output],
+        check=True, cwd=ROOT, timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_processes_fine_tune_as_one_does(
+    halved: Path, of_two_processes: Any, tmp_path: Path
+) -> None:
+    start((), halved, tmp_path / "alone")
     # Sums are taken in another order; nothing else differs.
-    for one, two in zip(*curves, strict=True):
+    for one, two in zip(curves_of(tmp_path / "alone"), of_two_processes, strict=True):
         assert two == pytest.approx(one, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_processes_of_ray_fine_tune_as_those_of_torchrun(
+    halved: Path,
+    of_two_processes: Any,
+    short_folder_of_ray: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("ray", reason="the extra 'scale' is not installed")
+    pytest.importorskip("pyarrow", reason="Ray Train is not installed: 'ray[train]'")
+    monkeypatch.chdir(tmp_path)
+    work = partial(small_finetuning.main, halved, tmp_path / "run")
+    with connected(None, 2):  # one start for both
+        train_on_ray(work, workers=2)
+        for one, two in zip(of_two_processes, curves_of(tmp_path / "run"), strict=True):
+            assert two == pytest.approx(one, rel=1e-6)
+        with pytest.raises(EngineError, match="3 workers need 3 CPUs, and the cluster has 2"):
+            train_on_ray(work, workers=3)
+        # What the work raises comes as it is: the same folder, in another number of processes.
+        with pytest.raises(TrainingError, match="written by 2 process"):
+            train_on_ray(work, workers=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_a_group_that_is_there_is_used_and_left(tmp_path: Path) -> None:
+    rendezvous = f"file://{tmp_path / 'meeting'}"
+    torch.distributed.init_process_group("gloo", init_method=rendezvous, rank=0, world_size=1)
+    try:
+        with joined_world() as world:
+            assert world == World(0, 1, "cpu")
+        assert torch.distributed.is_initialized()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_only_what_trains_is_started_on_ray(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ray_train.main(["--workers", "2", "diagnose", "x.hea"]) == 1
+    assert "'diagnose' trains nothing in several processes" in capsys.readouterr().err
+    assert ray_train.main(["--workers", "0", "finetune", "x.csv", "--output", "y"]) == 1
+    assert "0 workers cannot do anything" in capsys.readouterr().err

@@ -68,23 +68,42 @@ def test_what_is_said_of_a_group_is_not_learned_from_it() -> None:
         seen.append(rows.tolist())
         return [measuring.Calibrator.identity(1)]
 
-    (said,) = claims.crossed(fit, [logits], targets, groups)
+    (said,) = claims.crossed(("NORM",), fit, [logits], targets, groups)
     assert seen == [list(range(20, 40)), list(range(20))]
     # Group 0 by the turned answers of group 1, which leave no threshold; group 1 by those of 0.
     assert said[:, 0].tolist() == [False] * 20 + [True] * 10 + [False] * 10
 
 
+def test_of_two_rhythms_the_more_probable_one_is_said() -> None:
+    """Both reach 0.5 in the last record of a group: 0.98 tachycardia, 0.88 fibrillation."""
+    logits = np.tile([[4.0, -4.0]] * 10 + [[-4.0, 4.0]] * 10 + [[4.0, 2.0]], (2, 1))
+    targets = (logits == 4.0).astype(np.float32)
+    names = ("SINUS TACHYCARDIA", "ATRIAL FIBRILLATION")
+    groups = np.repeat([0, 1], 21)
+    (said,) = claims.crossed(
+        names, lambda rows: [measuring.Calibrator.identity(2)], [logits], targets, groups
+    )
+    assert said[:21].tolist() == [[True, False]] * 10 + [[False, True]] * 10 + [[True, False]]
+    (said,) = claims.crossed(
+        ("MI", "CD"), lambda rows: [measuring.Calibrator.identity(2)], [logits], targets, groups
+    )
+    assert said[20].tolist() == [True, True]
+
+
 def test_figures_of_claims_by_hand() -> None:
-    said = np.array([True, True, False, False, False])
-    present = np.array([True, False, True, False, False])
-    found = claims.claim_figures(said, present, np.arange(5))
+    said = np.array([[1, 0], [1, 0], [0, 0], [0, 0], [0, 0]], dtype=bool)
+    present = np.array([[1, 1], [0, 0], [1, 1], [0, 0], [0, 0]], dtype=bool)
+    found, silent = claims.claim_figures(said, present, np.arange(5))
     assert {name: one["value"] for name, one in found.items()} == {
         "sensitivity": 0.5,
         "specificity": pytest.approx(2 / 3),
         "ppv": 0.5,
     }
-    silent = claims.claim_figures(np.zeros(5, bool), present, np.arange(5))
+    assert found["ppv"]["ci95"] == [0.0, 1.0]
     assert silent["ppv"] == {"value": None, "ci95": None}
+    # No draw changes a sensitivity of 0: Wilson's interval of 0 of 2 people ends at 0.6576.
+    assert silent["sensitivity"]["value"] == 0.0
+    assert silent["sensitivity"]["ci95"] == pytest.approx([0.0, 0.6576], abs=1e-4)
 
 
 @pytest.mark.slow

@@ -24,10 +24,11 @@ from ecgfoundry.training.data.augmentations import AUGMENTATIONS  # noqa: E402
 from ecgfoundry.training.data.sources import ArraySource, cache_manifest  # noqa: E402
 from ecgfoundry.training.data.windows import store_windows  # noqa: E402
 from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
+from ecgfoundry.training.fit_settings import FitSettings  # noqa: E402
 from ecgfoundry.training.initialization import (  # noqa: E402
     start_from,
 )
-from ecgfoundry.training.loop import FitSettings, fit  # noqa: E402
+from ecgfoundry.training.loop import fit  # noqa: E402
 from ecgfoundry.training.probing import fit_linear_probe, put_into  # noqa: E402
 from ecgfoundry.training.schedules import learning_rate_at  # noqa: E402
 from ecgfoundry.training.stages import (  # noqa: E402
@@ -45,6 +46,8 @@ def small(name: str) -> torch.nn.Module:
         return create_model(name, classes=3, widths=(16, 32), blocks=(1, 1))
     if name == "ecg-fm":
         return create_model(name, classes=3, width=64, layers=2, hidden=32, channels=16)
+    if name == "ecg-cpc":
+        return create_model(name, classes=3, width=24, layers=1)
     return create_model(name, classes=3)
 
 
@@ -229,6 +232,14 @@ def test_a_start_is_a_bundle_or_an_architecture() -> None:
         start_from("nonsense", outputs=1, leads=("I",))
     with pytest.raises(TrainingError, match="travels with the weights"):
         start_from("rhythm-single-lead", outputs=1, leads=("I",), preprocessing="ptbxl-bandpass@1")
+
+
+def test_a_fresh_s4_is_trained_at_100_hz() -> None:
+    """Announced for 100 Hz (Strodthoff et al.), it was once trained at 500."""
+    start = start_from("s4-small", outputs=1, leads=STANDARD_12_LEADS)
+    assert (start.spec.sampling_rate, start.spec.recipe.samples) == (100.0, 1000)
+    lone = start_from("s4-small", outputs=1, leads=("V2",))
+    assert (lone.spec.sampling_rate, lone.spec.leads) == (100.0, ("V2",))
 
 
 def test_windows_are_stored_once_and_continued(tmp_path: Path) -> None:

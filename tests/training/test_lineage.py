@@ -24,6 +24,7 @@ from ecgfoundry.training.results.lineage import Lineage  # noqa: E402
 
 RATE = 100
 COUNT = 48
+AT_100_HZ = "twelve-lead-100hz@1"
 PROBE = FinetuneSettings.of(mode="probe", threads=1)
 
 
@@ -66,7 +67,8 @@ def table(folder: Path, signal: np.ndarray, *, target: str = "late") -> Path:
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on the records of seed 1, from random weights."""
     folder = tmp_path_factory.mktemp("first")
-    finetune(table(folder / "data", ecgs(1)), folder / "run", model="net1d-tiny", settings=PROBE)
+    settings = PROBE.change(preprocessing=AT_100_HZ)
+    finetune(table(folder / "data", ecgs(1)), folder / "run", model="net1d-tiny", settings=settings)
     return folder
 
 
@@ -118,7 +120,7 @@ def test_a_start_that_does_not_say_is_named(tmp_path: Path) -> None:
 
 def test_pretraining_marks_the_recordings_of_a_manifest(tmp_path: Path) -> None:
     settings = PretrainSettings.of(
-        epochs=1, batch=16, validation_share=0.2, threads=1, leads=("I",)
+        epochs=1, batch=16, validation_share=0.2, threads=1, leads=("I",), preprocessing=AT_100_HZ
     )
     data = table(tmp_path / "data", ecgs(1))
     result = pretrain_table(

@@ -16,13 +16,10 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from ecgfoundry.errors import TrainingError  # noqa: E402
-from ecgfoundry.training.loop import (  # noqa: E402
-    FitSettings,
-    WeightAverage,
-    fit,
-    learning_rate_at,
-    parameter_groups,
-)
+from ecgfoundry.training.fit_settings import FitSettings  # noqa: E402
+from ecgfoundry.training.loop import fit  # noqa: E402
+from ecgfoundry.training.optimization import WeightAverage, parameter_groups  # noqa: E402
+from ecgfoundry.training.schedules import learning_rate_at  # noqa: E402
 
 SETTINGS = FitSettings(
     epochs=3, steps_per_epoch=5, learning_rate=0.05, ema_decay=0.9, seed=7, checkpoint_every=2

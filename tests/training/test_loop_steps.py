@@ -17,7 +17,9 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from ecgfoundry.errors import TrainingError  # noqa: E402
-from ecgfoundry.training.loop import FitResult, FitSettings, WeightAverage, fit  # noqa: E402
+from ecgfoundry.training.fit_settings import FitSettings  # noqa: E402
+from ecgfoundry.training.loop import FitResult, fit  # noqa: E402
+from ecgfoundry.training.optimization import WeightAverage  # noqa: E402
 
 PLAIN = {
     "schedule": "constant", "warmup": 0.0, "learning_rate": 0.1, "weight_decay": 0.0,

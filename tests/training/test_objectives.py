@@ -23,7 +23,6 @@ from ecgfoundry.models.registry import create_model  # noqa: E402
 from ecgfoundry.training.data.sources import SourcePool  # noqa: E402
 from ecgfoundry.training.data.windows import FreshWindows  # noqa: E402
 from ecgfoundry.training.distributed import World  # noqa: E402
-from ecgfoundry.training.finetuning import FinetuneSettings, finetune  # noqa: E402
 from ecgfoundry.training.initialization import NewNetwork, start_from  # noqa: E402
 from ecgfoundry.training.objectives import OBJECTIVES, Objective  # noqa: E402
 from ecgfoundry.training.recipes.self_supervised import ecg_cpc  # noqa: E402
@@ -261,12 +260,6 @@ def test_a_manifest_teaches_and_its_encoder_goes_on(tmp_path: Path) -> None:
     known, _ = load_network(load_bundle(bundle))
     assert torch.equal(start.network.encoder.weight, known.encoder.weight)
     assert start.learned_from is not None and len(start.learned_from) == 16
-    for mode in ("full", "probe"):
-        tuned = finetune(
-            table, tmp_path / mode, targets=["age"], model=bundle,
-            settings=FinetuneSettings.of(mode=mode, epochs=1, threads=1, batch=8),
-        )  # fmt: skip
-        assert load_bundle(tuned.bundle).target_kind == "regression"
 
 
 def test_an_objective_of_another_package_teaches(tmp_path: Path) -> None:

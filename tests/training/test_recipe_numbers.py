@@ -16,15 +16,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecgfoundry.errors import TrainingError  # noqa: E402
-from ecgfoundry.labs.training import (  # noqa: E402
-    PROBE_PENALTIES,
-    SEGMENT_AUROC,
-    VISIT_AUROC,
-)
+from ecgfoundry.labs.trained import SEGMENT_AUROC, VISIT_AUROC  # noqa: E402
 from ecgfoundry.labs.training_data import (  # noqa: E402
     spread_over_visits,
     visit_means,
 )
+from ecgfoundry.labs.training_run import PROBE_PENALTIES  # noqa: E402
 from ecgfoundry.leads import LIMB_LEADS, complete_limb_leads  # noqa: E402
 from ecgfoundry.manifest import Manifest, ManifestRow  # noqa: E402
 from ecgfoundry.metrics.calibration import Calibrator  # noqa: E402

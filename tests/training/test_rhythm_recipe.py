@@ -1,4 +1,4 @@
-"""The recipe of ``rhythm-single-lead``, end to end on a small made-up data set."""
+"""The recipes of ``rhythm-single-lead`` and its edge network, end to end on small made-up data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from safetensors.torch import load_file  # noqa: E402
 
 from ecgfoundry.models.networks.rhythm import RhythmNet  # noqa: E402
 from ecgfoundry.recording import Annotation  # noqa: E402
+from ecgfoundry.training.recipes import ensembles as committees  # noqa: E402
 from ecgfoundry.training.recipes import rhythm_single_lead as recipe  # noqa: E402
+from ecgfoundry.training.recipes import rhythm_single_lead_edge as edge_recipe  # noqa: E402
 from ecgfoundry.training.recipes.rhythm_single_lead import (  # noqa: E402
     data,
     measuring,
@@ -28,6 +30,8 @@ from ecgfoundry.training.recipes.rhythm_single_lead import (  # noqa: E402
     refining,
     sources,
 )
+from ecgfoundry.training.shipped import train_shipped  # noqa: E402
+from ecgfoundry.training.shipped.descriptions import RHYTHM_EDGE  # noqa: E402
 
 COUNTS = {"N": 60, "A": 20, "O": 30, "~": 10}
 
@@ -90,18 +94,35 @@ def test_training_crops_are_standardized_and_padded_like_the_bundle(data_zip: Pa
 
 
 @pytest.fixture(scope="module")
-def done(data_zip: Path, tmp_path_factory: pytest.TempPathFactory):
-    """Figures and folder of a finished run of tiny networks, one epoch each."""
-    folder = tmp_path_factory.mktemp("rhythm")
+def small_settings():
+    """Tiny networks, one epoch, few draws; for the whole module."""
     with pytest.MonkeyPatch.context() as patch:
         small = {"stem_channels": 4, "channels": [4, 4, 4, 4], "dilations": [1]}
         patch.setattr(members, "ARCHITECTURE", {**members.ARCHITECTURE, **small})
-        for owner, name in ((members, "TEACHER"), (members, "STUDENT"), (refining, "SETTINGS")):
+        wider = {**edge_recipe.ARCHITECTURE, **small, "dilations": [2]}
+        patch.setattr(edge_recipe, "ARCHITECTURE", wider)
+        for owner, name in (
+            (members, "TEACHER"), (members, "STUDENT"), (refining, "SETTINGS"),
+            (edge_recipe, "SETTINGS"), (edge_recipe, "REFINING"),
+        ):  # fmt: skip
             patch.setattr(owner, name, replace(getattr(owner, name), epochs=1))
-        few = partial(measuring.statistic_interval, draws=50)
-        patch.setattr(measuring, "statistic_interval", few)
-        metrics = recipe.run(data_zip, folder, seed=3, folds=2, student_count=2)
-    return metrics, folder
+        for owner in (measuring, edge_recipe):
+            patch.setattr(owner, "statistic_interval", partial(owner.statistic_interval, draws=50))
+        yield
+
+
+@pytest.fixture(scope="module")
+def done(data_zip: Path, tmp_path_factory: pytest.TempPathFactory, small_settings):
+    """Figures and folder of a finished run of tiny networks, one epoch each."""
+    folder = tmp_path_factory.mktemp("work") / edge_recipe.COMMITTEE
+    return recipe.run(data_zip, folder, seed=3, folds=2, student_count=2), folder
+
+
+@pytest.fixture(scope="module")
+def edge(done, data_zip: Path):
+    """Figures and folder of the edge network, which learns from the committee beside it."""
+    folder = done[1].parent / RHYTHM_EDGE.name
+    return edge_recipe.run(data_zip, folder, seed=3, folds=2), folder
 
 
 def test_what_is_measured_has_not_learned_from_the_quarter_left_out(done) -> None:
@@ -217,3 +238,77 @@ def test_no_record_that_is_tested_on_is_learned_from(shared_data: Path) -> None:
     with zipfile.ZipFile(shared_data / "mitbih_arrhythmia.zip") as archive:
         names = {Path(name).stem for name in archive.namelist() if name.endswith(".hea")}
     assert names & sources.TEST_RECORDS == {"100", "113", "117", "212", "222", "231"}
+
+
+def test_half_of_a_target_is_the_answer_of_the_committee_to_the_very_crop() -> None:
+    torch.manual_seed(0)
+    teacher = RhythmNet(**{**members.ARCHITECTURE, "channels": [4, 4, 4, 4]}).eval()
+    generator = np.random.default_rng(0)
+    signals = [generator.normal(size=7000).astype(np.float32) for _ in range(members.BATCH)]
+    classes = np.arange(members.BATCH) % 4
+    targets = np.eye(4, dtype=np.float32)[classes]
+    alone, taught = (
+        members.Sampler(signals, classes, targets, 2, members.STUDENT_CROP_SHARES, teacher=one)
+        for one in (None, teacher)
+    )
+    batches = zip(
+        alone(0, np.random.default_rng(1)), taught(0, np.random.default_rng(1)), strict=True
+    )
+    for (inputs, own), (same, blended) in batches:
+        assert torch.equal(inputs, same)
+        with torch.no_grad():
+            answer = torch.softmax(teacher(inputs), dim=1)
+        torch.testing.assert_close(blended, (own + answer) / 2)
+        assert not blended.requires_grad
+
+
+def test_the_smaller_network_is_trained_and_measured(edge) -> None:
+    figures, folder = edge
+    configuration = json.loads((folder / "config.json").read_text())["configuration"]
+    network = RhythmNet(**configuration)
+    stored = load_file(folder / "model.safetensors")
+    assert all(t.dtype == torch.float16 for t in stored.values() if t.ndim > 1)
+    network.load_state_dict(stored)
+    assert configuration["members"] == 1
+    assert configuration["dilations"] == [2]
+    (curve,) = [json.loads(row) for row in (folder / "curves.jsonl").read_text().splitlines()]
+    assert curve["member"] == "member0"
+    assert figures["parameters"] == sum(p.numel() for p in network.parameters())
+    assert json.loads((folder / "metrics.json").read_text()) == figures
+
+
+def test_the_committee_beside_it_is_the_one_of_its_own_recipe(done, edge) -> None:
+    (committee, _), (own, _) = done, edge
+    compared = own["against_committee"]["30 s"]
+    assert compared["records"] == sum(round(0.15 * n) + round(0.1 * n) for n in COUNTS.values())
+    for name in ("auroc_A", "f1_mean_NAO"):
+        figures = compared[name]
+        assert figures["committee"] == pytest.approx(committee["left_out"][name], abs=1e-9)
+        assert figures["edge"] == pytest.approx(own["left_out"][name], abs=1e-9)
+        assert figures["difference"] == pytest.approx(figures["edge"] - figures["committee"])
+        if figures["difference_ci95"] is not None:  # None where no draw changes the difference
+            low, high = figures["difference_ci95"]
+            assert low < high
+    each = [compared[f"auroc_{label}"]["edge"] for label in recipe.LABELS]
+    assert compared["auroc_macro"]["edge"] == pytest.approx(np.mean(each))
+
+
+def test_a_finished_run_does_not_train_again(edge, data_zip: Path, monkeypatch) -> None:
+    figures, folder = edge
+    monkeypatch.setattr(committees, "fit", None)
+    assert edge_recipe.run(data_zip, folder, seed=3, folds=2) == figures
+
+
+def test_it_becomes_a_bundle_whose_card_names_the_differences(edge, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    own, trained = edge
+    work, name = trained.parent, RHYTHM_EDGE.name
+    folder = train_shipped(name, tmp_path, work, tmp_path / "bundles", train=False)
+    document = json.loads((folder / "bundle.json").read_text())
+    (metric,) = [
+        m for m in document["metrics"]
+        if m["name"].startswith("macro AUROC, less") and m["data"].endswith("30 s")
+    ]  # fmt: skip
+    wanted = own["against_committee"]["30 s"]["auroc_macro"]["difference"]
+    assert metric["value"] == pytest.approx(wanted)
+    assert "Multiply-adds" in (folder / "README.md").read_text()

@@ -122,7 +122,10 @@ def test_pretrained_weights_are_fine_tuned_at_3e_4(ages: MappedManifest, tmp_pat
 
 
 def test_random_weights_are_trained_at_1e_3(ages: MappedManifest, tmp_path: Path) -> None:
-    chosen = FinetuneSettings.of(batch=4, epochs=7, augmentations=(), seed=5, weight_decay=0.2)
+    chosen = FinetuneSettings.of(
+        batch=4, epochs=7, augmentations=(), seed=5, weight_decay=0.2,
+        preprocessing="twelve-lead-100hz@1",
+    )  # fmt: skip
     with pytest.raises(Enough):
         finetune(ages, tmp_path, model="net1d-tiny", settings=chosen, say=first_epoch)
     found = settings_in(tmp_path)

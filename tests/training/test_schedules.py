@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from ecgfoundry.errors import TrainingError
-from ecgfoundry.training.loop import FitSettings
+from ecgfoundry.training.fit_settings import FitSettings
 from ecgfoundry.training.schedules import SCHEDULES, learning_rate_at
 
 

@@ -17,7 +17,7 @@ from ecgfoundry.errors import TrainingError
 from ecgfoundry.models.registry import create_model
 from ecgfoundry.training.adapters import add_adapters
 from ecgfoundry.training.distributed import ALONE, World
-from ecgfoundry.training.loop import FitSettings
+from ecgfoundry.training.fit_settings import FitSettings
 from ecgfoundry.training.sharding import sharded_copy, whole
 
 ROOT = Path(__file__).parents[2]

@@ -85,6 +85,7 @@ def test_nothing_to_read_and_nothing_shared(tmp_path: Path) -> None:
         ("lead-subset-net", "ptbxl-bandpass@1"),  # 2,500 samples
         ("s4", "twelve-lead-100hz@1"),  # 1,000 samples
         ("ecg-fm", "ecg-fm@1"),  # 2,500 samples
+        ("ecg-cpc", "ecg-cpc@1"),  # 2,400 samples
     ],
 )
 def test_usual_preprocessing(architecture: str, recipe: str) -> None:

@@ -27,8 +27,9 @@ from ecgfoundry.models.networks.segment_attention import (  # noqa: E402
 from ecgfoundry.preprocessing import get_preprocessing  # noqa: E402
 from ecgfoundry.tasks import losses  # noqa: E402
 from ecgfoundry.training.data.batches import WindowBatches  # noqa: E402
+from ecgfoundry.training.fit_settings import FitSettings  # noqa: E402
 from ecgfoundry.training.initialization import Start, start_from  # noqa: E402
-from ecgfoundry.training.loop import FitSettings, fit  # noqa: E402
+from ecgfoundry.training.loop import fit  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden_losses" / "visit_attention.json"
 TINY = {"widths": (16, 32), "blocks": (1, 1)}

@@ -262,6 +262,26 @@ def test_windows_on_disk_say_what_is_present_and_whose_they_are(tmp_path: Path) 
     assert presence.tolist() == [[1, 0], [1, 1]]
 
 
+def test_two_processes_do_not_fill_one_store(tmp_path: Path) -> None:
+    """The first to end would learn from zeros, which the other has yet to fill."""
+    for name in ("a", "b"):
+        write(tmp_path, name, beats(1, leads=("I",)).signal[0], ("I",), 250.0)
+    manifest = Manifest((ManifestRow("a", "a.npy"), ManifestRow("b", "b.npy")), tmp_path)
+    refused: list[TrainingError] = []
+
+    def another(done: int, total: int) -> None:
+        try:
+            store_windows(manifest, ONE_LEAD, tmp_path / "cache")
+        except TrainingError as error:
+            refused.append(error)
+
+    stored = store_windows(manifest, ONE_LEAD, tmp_path / "cache", progress=another)
+    assert [error.problem for error in refused] == ["another process is filling this store"] * 2
+    again = store_windows(manifest, ONE_LEAD, tmp_path / "cache", progress=another)
+    np.testing.assert_array_equal(again.signal, stored.signal)
+    assert len(refused) == 2 and (np.asarray(stored.signal) != 0).any(axis=(1, 2)).all()
+
+
 @pytest.mark.parametrize(
     ("samples", "rate", "recipe", "words"),
     [

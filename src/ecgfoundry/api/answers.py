@@ -160,7 +160,7 @@ def explain(
     model, lead
         As in :func:`interpret`.
     **how
-        ``method``, ``by`` and ``start_s`` of
+        ``method``, ``by``, ``start_s`` and ``progress`` of
         :func:`ecgfoundry.explanations.explain_recording`.
 
     Raises

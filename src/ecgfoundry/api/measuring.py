@@ -274,6 +274,7 @@ def compare(
     groups: str | Path | None = None,
     thresholds: tuple[Path | None, Path | None] = (None, None),
     settings: Settings | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Compare two models: paired on the same records, else as independent samples.
 
@@ -288,6 +289,8 @@ def compare(
     thresholds : tuple of path, optional
         JSON {target: number} of each, for McNemar's test.
     settings : Settings, optional
+    progress : callable (done, total), optional
+        Draws of the bootstrap.
 
     Raises
     ------
@@ -304,7 +307,7 @@ def compare(
     if first is not None and second is not None and (
         not folders or same_records(first.data, second.data)
     ):  # fmt: skip
-        found: PairedComparison | SetComparison = compare_models(first, second, settings)
+        found: PairedComparison | SetComparison = compare_models(first, second, settings, progress)
     elif folders:
         found = compare_sets(read_metrics(sides[0]), read_metrics(sides[1]))
     else:
@@ -336,6 +339,7 @@ def calibrate(
     output: str | Path,
     *,
     coverage: float = COVERAGE,
+    drift_reference: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Recalibration:
     """Write a copy of a model with calibration, thresholds and sets from one's own records.
@@ -349,6 +353,9 @@ def calibrate(
         The new bundle folder.
     coverage : float
         Share of new people, like those of the records, whose truth the sets shall hold.
+    drift_reference : bool
+        Also store the embeddings of these people, one recording and one window each, for the drift
+        that a service shows.
     progress : callable (done, total), optional
 
     Returns
@@ -358,7 +365,12 @@ def calibrate(
     """
     predictor = model if isinstance(model, Predictor) else load_model(model)
     return recalibrate(
-        predictor, _mapped(data)[0], Path(output), coverage=coverage, progress=progress
+        predictor,
+        _mapped(data)[0],
+        Path(output),
+        coverage=coverage,
+        drift_reference=drift_reference,
+        progress=progress,
     )
 
 

@@ -18,6 +18,7 @@ def calibrate(
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,
     coverage: float = 0.9,
+    drift_reference: bool = False,
     runtime: str = "auto",
     json: JsonResult = False,
 ) -> None:
@@ -36,6 +37,9 @@ def calibrate(
         The new bundle folder.
     coverage
         Share of new people, like those of the table, whose truth the sets shall hold.
+    drift_reference
+        Also store the embeddings of up to 300 of these people, one recording and one window each:
+        the service shows whether its recordings and live streams still look like them.
     runtime
         auto, onnxruntime or torch.
     """
@@ -45,7 +49,10 @@ def calibrate(
     predictor = load_model(model, runtime=runtime)
     data = (table or TableOptions()).read(manifest, stated=stated)
     with progress("Scoring", len(data.manifest)) as bar:
-        result = run(predictor, data, output, coverage=coverage, progress=bar.update)
+        result = run(
+            predictor, data, output, coverage=coverage, drift_reference=drift_reference,
+            progress=bar.update,
+        )  # fmt: skip
     for record, reason in result.skipped.items():
         note(f"skipped {record}: {reason}")
     for name, reason in result.kept.items():

@@ -72,11 +72,11 @@ def compare(
     from ecgfoundry.evaluation.settings import Settings
 
     how = comparing or ComparingOptions()
-    with progress("Comparing"):
+    with progress("Comparing") as bar:
         found = run(
             a, b, output,
             targets=targets, groups=groups, thresholds=(how.thresholds_a, how.thresholds_b),
-            settings=Settings.of(draws=how.draws, seed=how.seed),
+            settings=Settings.of(draws=how.draws, seed=how.seed), progress=bar.update,
         )  # fmt: skip
     for words in found.notes:
         note(words)

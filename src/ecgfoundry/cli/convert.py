@@ -90,7 +90,7 @@ def _jobs(inputs: Sequence[str], output: Path, to: str | None) -> list[tuple[Pat
     from ecgfoundry.formats.writers import writer_for
     from ecgfoundry.inference.files import expand_paths
 
-    sources = expand_paths(inputs)
+    sources = expand_paths(inputs, say=note)
     is_folder = output.is_dir() or len(sources) > 1 or any(Path(one).is_dir() for one in inputs)
     if not is_folder and (output.suffix or to):
         writer_for(output, to)

@@ -142,8 +142,8 @@ def backup(
     """
     from ecgfoundry.service.database.backup import back_up
 
-    with progress("Copying"):
-        counts = back_up(*_opened(keep_folder, database, blobs), output)
+    with progress("Copying") as bar:
+        counts = back_up(*_opened(keep_folder, database, blobs), output, bar.update)
     if json:
         print_json({"folder": output} | counts)
         return 1 if counts["damaged"] else 0
@@ -175,8 +175,8 @@ def restore(
     """
     from ecgfoundry.service.database.backup import restore as bring_back
 
-    with progress("Copying"):
-        counts = bring_back(source, *_opened(keep_folder, database, blobs))
+    with progress("Copying") as bar:
+        counts = bring_back(source, *_opened(keep_folder, database, blobs), bar.update)
     if json:
         print_json({"folder": keep_folder} | counts)
     else:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ecgfoundry.cli.reading_options import ReadingOptions
-from ecgfoundry.cli.saying import note, print_json, progress
+from ecgfoundry.cli.saying import note, print_json, print_standard_json, progress
 from ecgfoundry.cli.vocabulary import Csv, Json, OptionalModel
 
 if TYPE_CHECKING:
     from ecgfoundry.criteria import Comparison
-    from ecgfoundry.documents import JsonObject
     from ecgfoundry.formats.base import ReadOptions
     from ecgfoundry.formats.files import EcgFile
     from ecgfoundry.inference.files import FileResult
@@ -63,6 +62,8 @@ class AnswerOptions:
     earlier
         An earlier recording of the same person: what changed since. Needs one file of up to a
         minute.
+    same_person
+        With --earlier: both are of one person, whatever the files say.
     highlight
         Paint what this present statement rests on in the report, such as "ST DEPRESSION".
     """
@@ -72,6 +73,7 @@ class AnswerOptions:
     fhir: Annotated[bool, Parameter(name="--fhir", negative="")] = False
     report: Path | None = None
     earlier: str | None = None
+    same_person: Annotated[bool, Parameter(negative="")] = False
     highlight: str | None = None
 
     def problem(self, who: PersonOptions) -> str | None:
@@ -80,6 +82,8 @@ class AnswerOptions:
             return "give one of --json, --csv and --fhir"
         if self.fhir and self.earlier is not None:
             return "--fhir holds no comparison; leave out --earlier"
+        if self.same_person and self.earlier is None:
+            return "--same-person belongs to --earlier"
         if who != PersonOptions() and not self.fhir:
             return "--patient and --patient-system belong to --fhir"
         if self.highlight and self.report is None:
@@ -107,7 +111,8 @@ def diagnose(
         A shipped or pulled model, or a bundle folder. Without it: the 12-lead model for recordings
         of up to a minute with three or more standard leads, else the single-lead rhythm model.
     lead
-        Read only this lead.
+        Read only this lead. A one-lead model takes several too ("I,II,V5", or all): an answer for
+        each, and one by the mean of their logits.
     runtime
         auto, onnxruntime or torch.
     threads
@@ -121,17 +126,17 @@ def diagnose(
         print(f"ecgfoundry: {problem}", file=sys.stderr)
         return 2
     options = (reading or ReadingOptions()).to_read()
-    comparison = None if form.earlier is None else _compare(form.earlier, files, options)
+    comparison = None if form.earlier is None else _compare(form, files, options)
     results = _interpret(
         files, model=model, lead=lead, options=options, runtime=runtime, threads=threads
     )
     if form.json or form.fhir:
-        document = (
-            partial(_fhir, options=options, who=who)
+        say: Callable[[Interpretation], None] = (
+            partial(_say_fhir, options=options, who=who)
             if form.fhir
-            else partial(_document, comparison)
+            else partial(_say_document, comparison)
         )
-        collected = _print_json(results, model, document, keep=form.report is not None)
+        collected = _say_each(results, model, say, keep=form.report is not None)
     else:
         collected = list(results)
         if form.csv:
@@ -153,15 +158,10 @@ def _interpret(
     runtime: str,
     threads: int | None,
 ) -> Iterator[FileResult]:
-    from ecgfoundry.inference.files import default_model, find_recordings, interpret_files
+    from ecgfoundry.inference.files import default_model, expand_paths, interpret_files
     from ecgfoundry.inference.predictor import load_model
 
-    paths, unknown = find_recordings(files)
-    if unknown:
-        note(
-            f"{len(unknown)} file(s) are of no format that is read here and were skipped "
-            f"(for example {unknown[0]})"
-        )
+    paths = expand_paths(files, say=note)
     predictors: dict[str, Predictor] = {}
     if model is not None:  # a wrong name is one error, not one per file
         predictors[model] = load_model(model, runtime=runtime, threads=threads)
@@ -179,24 +179,22 @@ def _interpret(
             yield answer
 
 
-def _document(comparison: Comparison | None, answer: Interpretation) -> JsonObject:
-    """The JSON form of an answer, with what changed since an earlier recording beside it."""
-    if comparison is None:
-        return answer.to_dict()
-    return {"interpretation": answer.to_dict(), "comparison": comparison.to_dict()}
+def _say_document(comparison: Comparison | None, answer: Interpretation) -> None:
+    """Print the JSON form of an answer, with what changed since an earlier recording beside it."""
+    document = answer.to_dict()
+    if comparison is not None:
+        document = {"interpretation": document, "comparison": comparison.to_dict()}
+    print_json(document)
 
 
-def _print_json(
+def _say_each(
     results: Iterator[FileResult],
     model: str | None,
-    form: Callable[[Interpretation], JsonObject],
+    say: Callable[[Interpretation], None],
     *,
     keep: bool,
 ) -> list[FileResult]:
-    """Print each answer as soon as it is there; keep only failures unless a report follows.
-
-    A comparison stands beside the answer, as ``{"interpretation": ..., "comparison": ...}``.
-    """
+    """Print each answer as soon as it is there; keep only failures unless a report follows."""
     from ecgfoundry.inference.interpretation import Interpretation
 
     kept = []
@@ -204,15 +202,15 @@ def _print_json(
         answer = result.interpretation
         if answer is None and result.error is not None:
             answer = Interpretation.of_failure(result.error, result.file, model)
-        document = {} if answer is None else form(answer)
-        print_json(document)
+        if answer is not None:
+            say(answer)
         refused = result.interpretation is None or result.interpretation.refused is not None
         if keep or refused:
             kept.append(result)
     return kept
 
 
-def _fhir(answer: Interpretation, *, options: ReadOptions, who: PersonOptions) -> JsonObject:
+def _say_fhir(answer: Interpretation, *, options: ReadOptions, who: PersonOptions) -> None:
     import datetime as dt
 
     from ecgfoundry.reports.clinical import ClinicalReport, PatientLink, report_on_file
@@ -220,9 +218,10 @@ def _fhir(answer: Interpretation, *, options: ReadOptions, who: PersonOptions) -
 
     now, patient = dt.datetime.now(dt.UTC), PatientLink.said(who.patient, who.patient_system)
     if answer.duration_s is None or answer.file is None:  # it could not be read
-        return to_fhir(ClinicalReport(answer, now, patient=patient))
-    path = Path(answer.file)
-    return to_fhir(report_on_file(answer, path, options, issued=now, patient=patient))
+        print_standard_json(to_fhir(ClinicalReport(answer, now, patient=patient)))
+        return
+    report = report_on_file(answer, Path(answer.file), options, issued=now, patient=patient)
+    print_standard_json(to_fhir(report))
 
 
 def _print_csv(results: Sequence[FileResult]) -> None:
@@ -262,7 +261,7 @@ def _print_failures(results: Sequence[FileResult]) -> int:
     return count
 
 
-def _compare(earlier: str, files: Sequence[str], options: ReadOptions) -> Comparison:
+def _compare(form: AnswerOptions, files: Sequence[str], options: ReadOptions) -> Comparison:
     """Compare the one file with an earlier one.
 
     Raises
@@ -283,7 +282,7 @@ def _compare(earlier: str, files: Sequence[str], options: ReadOptions) -> Compar
             remedy="Give one file with --earlier",
         )
     recordings = []
-    for path in (*expand_paths([earlier]), *later):
+    for path in (*expand_paths([form.earlier or ""]), *later):
         with open_file(path, options) as file:
             if is_long(file.duration_s):
                 raise SignalError(
@@ -293,7 +292,7 @@ def _compare(earlier: str, files: Sequence[str], options: ReadOptions) -> Compar
                     f"{shlex.quote(str(path))} part.edf --start 0 --duration 10",
                 )
             recordings.append(file.read(annotations=False))
-    return compare_recordings(*recordings)
+    return compare_recordings(*recordings, same_person=form.same_person or None)
 
 
 def _write_report(

@@ -90,10 +90,11 @@ def explain(
     else:
         name, recording, fitting = _of_table(file, record, table or RecordingsOptions(), reading)
     predictor = load_model(model or fitting, threads=how.threads)
-    with progress("Explaining"):
+    with progress("Explaining") as bar:
         found = run(
             recording, target,
             model=predictor, lead=how.lead, method=how.method, by=how.by, start_s=how.start,
+            progress=bar.update,
         )  # fmt: skip
     if json:
         print_json({"file": name, "model": predictor.bundle.name, **found.saliency.to_dict()})

@@ -60,7 +60,7 @@ def estimate(
 
     predictor = load_model(model, threads=threads)
     refuse_synthetic(predictor.bundle, allowed=synthetic_ok)
-    with progress("Estimating"), open_file(file) as opened:
+    with progress("Estimating") as bar, open_file(file) as opened:
         answer = estimate_laboratory(
             predictor,
             window_source(opened),
@@ -68,6 +68,7 @@ def estimate(
             lead=lead,
             file=file,
             synthetic_ok=synthetic_ok,
+            progress=bar.update,
         )
     if json:
         print_json(answer.to_dict())

@@ -58,7 +58,7 @@ def measure(
         print("ecgfoundry: give --json or --csv, not both", file=sys.stderr)
         return 2
     options = (reading or ReadingOptions()).to_read()
-    paths = expand_paths(files)
+    paths = expand_paths(files, say=note)
     results = _measured([str(path) for path in paths], options)
     if json:
         count = _print_json(results)

@@ -235,7 +235,7 @@ def export(
     """
     from ecgfoundry.inference.exporting import export_bundle
 
-    with progress("Exporting"):
+    with progress("Exporting") as bar:
         folder = export_bundle(
             model,
             output,
@@ -244,6 +244,7 @@ def export(
             calibration=calibration,
             runtime_folder=runtime_folder,
             fetch_runtime=fetch_runtime,
+            progress=bar.update,
         )
     if json:
         print_json({"folder": folder, "format": format})

@@ -120,6 +120,7 @@ def read(
         for number, path in enumerate(others, len(paths) + 1):
             name = f"file {number}" if no_subject else str(path)
             inventory.add_failure(name, "not recognised", "")
+    if inventory is not None or others:
         note(f"{len(paths) - failed} read, {failed} refused, {len(others)} not recognised")
     return 1 if failed else 0
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from ecgfoundry.errors import EcgFoundryError
@@ -61,8 +61,12 @@ def print_json(document: Mapping[str, Any]) -> None:
 
     Undefined numbers are null. A version that the document brings stays.
     """
-    whole = _jsonable({"schema_version": SCHEMA_VERSION} | dict(document))
-    print(json.dumps(whole, ensure_ascii=False, allow_nan=False), flush=True)
+    print_standard_json({"schema_version": SCHEMA_VERSION} | dict(document))
+
+
+def print_standard_json(document: Mapping[str, Any]) -> None:
+    """Print one document of a standard (FHIR) as one line, with nothing that the standard lacks."""
+    print(json.dumps(_jsonable(document), ensure_ascii=False, allow_nan=False), flush=True)
 
 
 def error_document(error: EcgFoundryError) -> dict[str, Any]:
@@ -105,17 +109,29 @@ class Bar:
             DownloadColumn,
             MofNCompleteColumn,
             Progress,
+            ProgressColumn,
+            Task,
             TextColumn,
+            TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.text import Text
+
+        left, gone = TimeRemainingColumn(elapsed_when_finished=True), TimeElapsedColumn()
+
+        class Time(ProgressColumn):
+            """The time that is left; where nobody can know it, the time that has gone by."""
+
+            def render(self, task: Task) -> Text:
+                words, column = ("for ", gone) if task.total is None else ("left ", left)
+                return Text.assemble(words, cast("Text", column(task)))
 
         console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             DownloadColumn() if size else MofNCompleteColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            Time(),
             console=console,
             disable=_quiet.get() or not console.is_terminal,
             # What is printed meanwhile goes above the bar; but never answers that a file or another
@@ -124,6 +140,7 @@ class Bar:
             transient=True,
         )
         self._task = self._bar.add_task(words, total=total)
+        self._knows_its_end = total is not None
 
     def update(self, done: float, total: float | None = None, words: str | None = None) -> None:
         """Show how much is done, of how much where that is news, and of what."""
@@ -132,7 +149,10 @@ class Bar:
             given["total"] = total
         if words is not None:
             given["description"] = words
-        self._bar.update(self._task, **given)
+        # The end, where it becomes known, is shown at once and not with the next tenth of a second.
+        news = total is not None and not self._knows_its_end
+        self._knows_its_end |= news
+        self._bar.update(self._task, refresh=news, **given)
 
     def start(self) -> None:
         """Show it."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter
 
-from ecgfoundry.training.settings import Leaf, Settings
+from ecgfoundry.training.settings_base import Leaf, Settings
 
 __all__ = ["command_with_settings"]
 

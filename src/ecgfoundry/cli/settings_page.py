@@ -12,7 +12,8 @@ from ecgfoundry.labs.settings import (
     LaboratorySettings,
     TenMinuteSettings,
 )
-from ecgfoundry.training.settings import FinetuneSettings, Leaf, PretrainSettings, Settings
+from ecgfoundry.training.settings import FinetuneSettings, PretrainSettings
+from ecgfoundry.training.settings_base import Leaf, Settings
 
 __all__ = ["settings_page"]
 

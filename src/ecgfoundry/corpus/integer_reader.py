@@ -29,7 +29,8 @@ from ecgfoundry.formats.wfdb.storage import (
 )
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.manifest import Manifest, ManifestRow
-from ecgfoundry.recording import Recording, check_sampling_rate, millivolts_per_unit
+from ecgfoundry.recording import Recording
+from ecgfoundry.units import check_sampling_rate, millivolts_per_unit
 
 __all__ = ["MISSING", "QUANTUM_GAIN", "RawRecord", "open_raw"]
 

@@ -76,7 +76,7 @@ class MappedShards:
         waits = 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_majflt
         if waits != self._waits:  # something had to come from the disk: memory may be short
             self._waits = waits
-            for found in self._maps.values():
+            for found in list(self._maps.values()):  # other threads may open files meanwhile
                 found.forget()
         for code, found in maps.items():
             found.advise(rows if len(maps) == 1 else rows[codes == code])

@@ -55,8 +55,8 @@ class Cache:
         self.root = root
         self._checks: dict[str, layout.FileEntry] = {}
 
-    def fetch(self, name: str) -> Path:
-        """Return a file of the corpus, fetched if it is not here yet.
+    def fetch(self, name: str, *, anew: bool = False) -> Path:
+        """Return a file of the corpus, fetched if it is not here yet, or ``anew``.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class Cache:
         """
         target = self.root / name
         entry = self._checks.get(name)
-        if target.is_file() and (entry is None or target.stat().st_size == entry["bytes"]):
+        if not anew and _is_here(target, entry):
             return target
         system, root = _file_system(self.url)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,9 +81,8 @@ class Cache:
 
     def load(self) -> None:
         """Fetch the document, the commits, the index and the record table."""
-        # The document may have changed: it is always fetched anew.
-        (self.root / layout.DOCUMENT).unlink(missing_ok=True)
-        document = layout.read_document(self.fetch(layout.DOCUMENT))
+        # The document may have changed. The former stays until then: others may be reading it.
+        document = layout.read_document(self.fetch(layout.DOCUMENT, anew=True))
         digest = hashlib.sha256()
         for number in range(int(document["tasks"])):
             name = f"{layout.COMMITS}/{layout.task_name(number)}.json"
@@ -92,7 +91,8 @@ class Cache:
             self._checks.update(commit["files"])
         if digest.hexdigest() != document["commits_sha256"]:
             for number in range(int(document["tasks"])):
-                (self.root / layout.COMMITS / f"{layout.task_name(number)}.json").unlink()
+                commit_path = self.root / layout.COMMITS / f"{layout.task_name(number)}.json"
+                commit_path.unlink(missing_ok=True)
             raise IntegrityError(
                 "the commits are not those of the document",
                 path=self.url,
@@ -101,6 +101,10 @@ class Cache:
         for name in self._checks:
             if not name.startswith(f"{layout.SHARDS}/"):
                 self.fetch(name)
+
+
+def _is_here(path: Path, entry: layout.FileEntry | None) -> bool:
+    return path.is_file() and (entry is None or path.stat().st_size == entry["bytes"])
 
 
 def _check(path: Path, entry: layout.FileEntry, name: str) -> None:

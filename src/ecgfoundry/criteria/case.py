@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ecgfoundry.criteria.derived import DERIVED, LEAD_DERIVED
+from ecgfoundry.criteria.measured_words import unknown_in_words
 from ecgfoundry.criteria.quantity import Quantity, unit_of
 from ecgfoundry.criteria.rules import Rule, Verdict
 from ecgfoundry.criteria.types import MEDIAN
@@ -73,7 +74,7 @@ class Case:
             return derived(self)
         found = self.measurements.values.get(name)
         if found is None:
-            return Quantity.unknown(unit_of(name), f"{name} was not measured")
+            return Quantity.unknown(unit_of(name), unknown_in_words(name))
         return Quantity(found.value, found.unit, found.reason)
 
     def _of_lead(self, name: str, lead: str) -> Quantity:
@@ -93,4 +94,4 @@ class Case:
         if figures.p_mv is not None and name == "p_terminal_mv_ms":
             reason = f"the P wave of {lead} has no negative part"
             return Quantity(None, unit, reason, beat=MEDIAN, absent=True)
-        return Quantity.unknown(unit, f"{name} could not be measured in {lead}")
+        return Quantity.unknown(unit, unknown_in_words(name, lead))

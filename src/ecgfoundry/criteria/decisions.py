@@ -19,8 +19,9 @@ from typing import Literal, Protocol
 
 from ecgfoundry.criteria.exclusions import with_contradictions
 from ecgfoundry.criteria.types import Evidence, Statement
+from ecgfoundry.vocabularies.exclusive import ALIASES
 
-__all__ = ["ALIASES", "DECIDERS", "NetworkFinding", "decided_by_network", "decider_of", "join"]
+__all__ = ["DECIDERS", "NetworkFinding", "decided_by_network", "decider_of", "join"]
 
 Decider = Literal["network", "criteria", "either"]
 
@@ -45,22 +46,14 @@ class NetworkFinding(Protocol):
 
     @property
     def present(self) -> bool | None:
-        """None where there is no threshold."""
+        """None where it is not decided."""
         ...
 
+    @property
+    def reason(self) -> str | None:
+        """Why it is not decided, where there is a threshold."""
+        ...
 
-ALIASES: Mapping[str, str] = {
-    "atrial fibrillation": "ATRIAL FIBRILLATION",
-    "AF": "ATRIAL FIBRILLATION",
-    "1AVB": "WITH 1ST DEGREE AV BLOCK",
-    "1dAVb": "WITH 1ST DEGREE AV BLOCK",
-    "RBBB": "RIGHT BUNDLE BRANCH BLOCK",
-    "LBBB": "LEFT BUNDLE BRANCH BLOCK",
-    "SB": "SINUS BRADYCARDIA",
-    "ST": "SINUS TACHYCARDIA",
-}
-"""Targets of ``cinc2017-rhythm`` and ``code-6`` that are statements under another name; the rest of
-those vocabularies, and the superclasses of PTB-XL, have no statement that means the same."""
 
 _GROUP_DECIDERS: Mapping[str, Decider] = {
     "placement": "criteria",
@@ -175,7 +168,10 @@ def _beside(statement: Statement, finding: NetworkFinding) -> Statement:
 def _joined(statement: Statement, finding: NetworkFinding) -> Statement:
     beside = _beside(statement, finding)
     if finding.present is None:
-        return beside
+        if finding.reason is None:
+            return beside
+        note = f"The network: {finding.reason}."
+        return replace(beside, caveat=f"{statement.caveat} {note}".strip())
     if statement.present is None:
         # The criteria cannot tell, and have said why: the network's answer stands with that.
         caveat = f"{statement.caveat} The criteria cannot tell: {statement.reason}.".strip()
@@ -246,6 +242,8 @@ def _of_network(name: str, finding: NetworkFinding) -> Statement:
         decided_by="network" if finding.present is not None else "nobody",
         probability=finding.probability,
         needs_confirmation=bool(finding.present),
-        reason="the network has no threshold for it" if finding.present is None else None,
+        reason=(finding.reason or "the network has no threshold for it")
+        if finding.present is None
+        else None,
         caveat=getattr(target, "caveat", ""),
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from ecgfoundry.criteria.rules import Limit, Rule
 from ecgfoundry.criteria.sources import AHA_2007, CHOICE, PART_III, PART_IV, PART_V, UDMI_4
 from ecgfoundry.criteria.types import Statement
+from ecgfoundry.vocabularies.exclusive import EXCLUSIVE_RHYTHMS
 
 __all__ = ["CONTRADICTIONS", "EXCLUSIONS", "Exclusion", "exclusions_of", "with_contradictions"]
 
@@ -45,8 +46,9 @@ _NONSPECIFIC = (
     "NONSPECIFIC ST AND T WAVE ABNORMALITY",
 )
 _ST_T = ("ST DEPRESSION", "T WAVE INVERSION", *_NONSPECIFIC)
+_VOLTAGE = "VOLTAGE CRITERIA FOR LEFT VENTRICULAR HYPERTROPHY"
 _HYPERTROPHY = (
-    "VOLTAGE CRITERIA FOR LEFT VENTRICULAR HYPERTROPHY",
+    _VOLTAGE,
     "R IN AVL",
     "LEFT VENTRICULAR HYPERTROPHY",
     "WITH REPOLARIZATION ABNORMALITY",
@@ -232,22 +234,27 @@ EXCLUSIONS: tuple[Exclusion, ...] = (
     ),
 )
 
-_ORIGINS = (
+_NOT_NORMAL = (
+    *_INFARCTS,
+    *(name for name in _INJURIES if name != "EARLY REPOLARIZATION"),
+    *_ST_T,
+    *(name for name in _HYPERTROPHY if name not in ("R IN AVL", _VOLTAGE)),
+    *(name for name in _BLOCKS if "RSR'" not in name and "INCOMPLETE RIGHT" not in name),
+    *_ATRIA,
     "ATRIAL FIBRILLATION",
     "ATRIAL FLUTTER",
-    "ECTOPIC ATRIAL RHYTHM",
-    "JUNCTIONAL RHYTHM",
-    "JUNCTIONAL BRADYCARDIA",
-    "SUPRAVENTRICULAR TACHYCARDIA",
-    "IDIOVENTRICULAR RHYTHM",
-    "WIDE QRS RHYTHM",
-    "WIDE QRS TACHYCARDIA",
+    "PREMATURE VENTRICULAR COMPLEXES",
+    "PROLONGED QT",
 )
+"""An ECG with one of these is not called normal. Early repolarization and a late R in V1 are
+variants of the normal, and voltages by themselves are common in the young (AHA/ACCF/HRS 2009, parts
+III, IV and V); what else is left out is our choice."""
 
 CONTRADICTIONS: tuple[tuple[str, ...], ...] = (
-    ("SINUS RHYTHM", *_ORIGINS),
-    ("NORMAL SINUS RHYTHM", "SINUS BRADYCARDIA", "SINUS TACHYCARDIA", *_ORIGINS),
+    *EXCLUSIVE_RHYTHMS,
     ("NORMAL ECG", "ABNORMAL ECG"),
+    # The second is what PTB-XL, and a network of its superclasses, call it.
+    *((normal, name) for normal in ("NORMAL ECG", "NORM") for name in _NOT_NORMAL),
     ("LEFT AXIS DEVIATION", "RIGHT AXIS DEVIATION", "RIGHT SUPERIOR AXIS DEVIATION"),
     ("LEFT BUNDLE BRANCH BLOCK", "RIGHT BUNDLE BRANCH BLOCK"),
     ("RIGHT BUNDLE BRANCH BLOCK", "INCOMPLETE RIGHT BUNDLE BRANCH BLOCK"),

@@ -5,13 +5,40 @@ A rhythm is paced when the spikes are there for four beats in five; fewer are pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from ecgfoundry.criteria.registry import Criterion
-from ecgfoundry.criteria.rules import AllOf, AnyOf, Limit, Rule
+from ecgfoundry.criteria.rules import AllOf, AnyOf, Limit, Rule, Verdict
 from ecgfoundry.criteria.sources import AHA_2007, CHOICE
+from ecgfoundry.measurements.pacing import LEAST_RATE_HZ
+
+if TYPE_CHECKING:
+    from ecgfoundry.criteria.case import Case
 
 __all__ = ["CRITERIA"]
 
 RHYTHM_PERCENT = 80.0
+
+
+@dataclass(frozen=True, slots=True)
+class _OfSpikes:
+    """A rule about spikes, which cannot be told where the rate is too low to look for them."""
+
+    rule: Rule
+
+    def evaluate(self, case: Case) -> Verdict:
+        """Evaluate the rule, unless nothing could have been found."""
+        rate = case.measurements.sampling_rate
+        if case.measurements.pacing or not 0.0 < rate < LEAST_RATE_HZ:
+            return case.evaluate(self.rule)
+        words = f"pacing spikes are looked for from {LEAST_RATE_HZ:g} Hz on, and this has {rate:g}"
+        return Verdict(None, None, None, reasons=(words,))
+
+    def parts(self) -> Sequence[Rule]:
+        """Return the rule."""
+        return (self.rule,)
 
 
 def _share(chamber: str, comparison: str, limit: float = RHYTHM_PERCENT) -> Limit:
@@ -31,7 +58,7 @@ _P_BEFORE = Limit("p_share_percent", ">=", 60.0, CHOICE)
 
 
 def _paced(name: str, rule: Rule, *, confirm: bool = False) -> Criterion:
-    return Criterion(name, "pacing", rule, adults_only=False, needs_confirmation=confirm)
+    return Criterion(name, "pacing", _OfSpikes(rule), adults_only=False, needs_confirmation=confirm)
 
 
 CRITERIA = (

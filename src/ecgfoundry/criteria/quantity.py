@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ecgfoundry.criteria.types import Beat
@@ -27,7 +28,11 @@ def unit_of(name: str) -> str:
     --------
     >>> unit_of("qrs_ms"), unit_of("p_terminal_mv_ms"), unit_of("ventricular_premature_count")
     ('ms', 'mV ms', '1')
+    >>> unit_of("r_over_s")  # a ratio, not a time
+    '1'
     """
+    if "_over_" in name:
+        return "1"
     return next((unit for ending, unit in _UNITS if name.endswith(ending)), "1")
 
 
@@ -44,6 +49,8 @@ class Quantity:
     beat : int, "median" or None
     absent : bool
         The wave is not there: compared as zero, shown as no value.
+    endless : bool
+        A ratio to a wave that is not there: beyond every upper limit, shown as no value.
     """
 
     value: float | None
@@ -51,11 +58,12 @@ class Quantity:
     reason: str | None = None
     beat: Beat = None
     absent: bool = False
+    endless: bool = False
 
     @property
     def number(self) -> float | None:
         """The value to compare."""
-        return 0.0 if self.absent else self.value
+        return math.inf if self.endless else 0.0 if self.absent else self.value
 
     @classmethod
     def unknown(cls, unit: str, reason: str) -> Quantity:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ecgfoundry.criteria.measured_words import unknown_in_words
 from ecgfoundry.criteria.sources import CHOICE
 from ecgfoundry.criteria.types import Evidence
 from ecgfoundry.criteria.variability import repeat_of
@@ -121,7 +122,7 @@ class Limit:
         truths: tuple[Truth, Truth, Truth] = (None, None, None)
         reasons: tuple[str, ...] = ()
         if value is None:
-            reasons = (quantity.reason or f"{self.name} is not known",)
+            reasons = (quantity.reason or unknown_in_words(self.name, self.lead),)
         else:
             compare = _COMPARE[self.comparison]
             margin = repeat_of(self.name).around(self.limit)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.criteria.measured_words import CHANGE
 from ecgfoundry.criteria.quantity import unit_of
 from ecgfoundry.criteria.rules import Verdict
 from ecgfoundry.criteria.st_t import CONTIGUOUS
@@ -28,7 +29,7 @@ from ecgfoundry.errors import SignalError
 from ecgfoundry.measurements.measuring import measure
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.measurements.values import LeadMeasurements
-from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.recording import Recording
 from ecgfoundry.vocabularies.loading import load_vocabulary
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "compare_recordings",
     "halves_differ",
     "superimposed",
+    "two_persons",
 ]
 
 Float64 = NDArray[np.float64]
@@ -54,6 +56,9 @@ SCATTER_FACTOR = 2.0
 """A change is one beyond one and a half times the usual repeat variability, which is a 90th
 percentile, and beyond twice the difference between the halves of one of the recordings: with some
 seventy values compared, one in ten would be too many. The figures are in ``docs/statements.md``."""
+AGE_YEARS = 2.0
+"""By so much ages may differ from the time between two recordings of one person (our choice)."""
+DAYS_PER_YEAR = 365.25
 SHORTEST_HALF_S = 4.0
 """Halves that are shorter have too few beats to tell how much a recording varies."""
 
@@ -93,7 +98,7 @@ class Change:
     def evidence(self) -> Evidence:
         """Return it as evidence of a statement."""
         return Evidence(
-            name=f"{self.name} change",
+            name=f"{self.name}{CHANGE}",
             value=self.difference,
             unit=self.unit,
             limit=f"beyond ±{self.limit:.3g}",
@@ -145,6 +150,8 @@ class Comparison:
     appeared, disappeared : tuple of str
         Statements of a single recording that are present in one only, by more than the repeat
         variability in both: else it may be the same finding on both sides of a limit.
+    left_out : tuple of str
+        Leads that one recording alone has; nothing of them was compared.
     """
 
     earlier: Measurements
@@ -153,6 +160,7 @@ class Comparison:
     statements: tuple[Statement, ...]
     appeared: tuple[str, ...]
     disappeared: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def changed(self) -> tuple[Change, ...]:
@@ -177,41 +185,39 @@ class Comparison:
             "statements": [statement.to_dict() for statement in self.statements],
             "appeared": list(self.appeared),
             "disappeared": list(self.disappeared),
+            "left_out": list(self.left_out),
         }
-
-
-class Source(Protocol):
-    """A recording or an opened file."""
-
-    @property
-    def subject(self) -> Subject | None:
-        """The person."""
-        ...
 
 
 def compare_recordings(
     earlier: Recording, later: Recording, *, same_person: bool | None = None
 ) -> Comparison:
-    """Compare two recordings of one person.
+    """Compare two recordings of one person by the leads that both have.
+
+    Durations are those of all leads together: three leads see less of a QRS complex than twelve.
 
     Parameters
     ----------
     earlier, later : Recording
     same_person : bool, optional
-        True: they are of one person, whatever the identifiers in the files say. None: they are,
-        unless both files name a person and the names differ.
+        True: they are of one person, whatever the files say. None: they are, unless both files
+        state an identifier, a date of birth, a sex or an age, and these cannot be of one person.
 
     Raises
     ------
     SignalError
-        The recordings name two persons, or one of them is no ECG that can be read.
+        The recordings name two persons, have no lead in common, or one of them is no ECG that can
+        be read.
     """
-    first, second = _person(earlier), _person(later)
-    if same_person is not True and first and second and first != second:
+    differ = () if same_person else two_persons(earlier, later)
+    if differ:
         raise SignalError(
-            f"the recordings are of two persons: '{first}' and '{second}'",
-            remedy="If it is one person under two identifiers, pass same_person=True",
+            f"the recordings are of two persons: {', '.join(differ)}",
+            remedy="If it is one person, say so: --same-person or same_person=True",
         )
+    leads = (earlier.leads, later.leads)
+    left_out = [lead for own, other in (leads, leads[::-1]) for lead in own if lead not in other]
+    earlier, later = _of_shared_leads(earlier, later)
     measured = measure(earlier), measure(later)
     for recording, found in zip(("earlier", "later"), measured, strict=True):
         if found.refused is not None:
@@ -221,18 +227,50 @@ def compare_recordings(
         key: max(part.get(key, 0.0) for part in own)
         for key in {key for part in own for key in part}
     }
-    subject = later.subject if later.subject is not None else earlier.subject
-    return compare_measurements(
-        *measured,
-        scatter=scatter,
-        age=subject.age if subject is not None else None,
-        sex=subject.sex if subject is not None else None,
+    age = later.subject.age if later.subject.age is not None else earlier.subject.age
+    compared = compare_measurements(
+        *measured, scatter=scatter, age=age, sex=later.subject.sex or earlier.subject.sex
     )
+    return replace(compared, left_out=tuple(left_out))
 
 
-def _person(recording: Source) -> str | None:
-    subject = recording.subject
-    return subject.identifier if subject is not None and subject.identifier else None
+def _of_shared_leads(earlier: Recording, later: Recording) -> tuple[Recording, Recording]:
+    if set(earlier.leads) == set(later.leads):
+        return earlier, later
+    shared = [lead for lead in earlier.leads if lead in later.leads]
+    if not shared:
+        own, other = (", ".join(recording.leads) for recording in (earlier, later))
+        raise SignalError(
+            f"the recordings have no lead in common: the earlier has {own}, the later {other}",
+            remedy="Compare recordings of which a lead is the same",
+        )
+    return earlier.select(shared), later.select(shared)
+
+
+def two_persons(earlier: Recording, later: Recording) -> tuple[str, ...]:
+    """Return in words what two recordings state that cannot be of one person.
+
+    Ages may differ by up to two years from the time between the recordings, or, where a start is
+    not stated, fall by as much: they are whole years, and of two files one may be out of date.
+    """
+    first, second = earlier.subject, later.subject
+    stated = [
+        ("identifier", first.identifier, second.identifier),
+        ("date of birth", first.birth_date, second.birth_date),
+        ("sex", first.sex, second.sex),
+    ]
+    if first.age is not None and second.age is not None:
+        older = second.age - first.age
+        begin, again = earlier.start_time, later.start_time
+        if begin is not None and again is not None:
+            possible = abs(older - (again.date() - begin.date()).days / DAYS_PER_YEAR) <= AGE_YEARS
+        else:
+            possible = older >= -AGE_YEARS
+        if not possible:
+            stated.append(("age", f"{first.age:g}", f"{second.age:g}"))
+    return tuple(
+        f"{name} {one} and {other}" for name, one, other in stated if one and other and one != other
+    )
 
 
 def halves_differ(recording: Recording) -> dict[Key, float]:

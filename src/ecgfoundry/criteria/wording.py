@@ -53,6 +53,8 @@ def in_words(rule: Rule) -> str:
 
 def _joined(rule: Rule) -> str:
     parts = list(rule.parts())
+    if len(parts) == 1:
+        return in_words(parts[0])
     one = _in_one_lead(rule)
     if one is not None:
         return f"{one[1]} in {one[0]}"

@@ -20,7 +20,7 @@ from ecgfoundry._version import __version__
 from ecgfoundry.engines.base import Engine
 from ecgfoundry.errors import EngineError, MissingExtraError
 
-__all__ = ["RETRIES", "ray_cluster"]
+__all__ = ["RETRIES", "connected", "node_versions", "ray_cluster", "refuse_other_versions"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -67,15 +67,30 @@ def ray_cluster(address: str | None = None, *, workers: int | None = None) -> En
     def run(function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         if not tasks:
             return
-        with _connected(address, workers):
+        with connected(address, workers):
             yield from _spread(function, tasks, workers)
 
     return run
 
 
 @contextmanager
-def _connected(address: str | None, workers: int | None) -> Iterator[None]:
-    """Connect for as long as the tasks run; a connection that is there already is left alone."""
+def connected(
+    address: str | None, workers: int | None, *, show_output: bool = False
+) -> Iterator[None]:
+    """Connect to a cluster for a while; a connection that is there already is left alone.
+
+    Parameters
+    ----------
+    address, workers
+        As in :func:`ray_cluster`.
+    show_output : bool
+        Whether what the workers print is printed here.
+
+    Raises
+    ------
+    EngineError
+        No cluster answers, or none could be started.
+    """
     for name, value in _SURROUNDINGS.items():
         os.environ.setdefault(name, value)
     import ray
@@ -84,7 +99,11 @@ def _connected(address: str | None, workers: int | None) -> Iterator[None]:
         yield
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    options: dict[str, Any] = {
+        "log_to_driver": show_output,
+        "logging_level": logging.ERROR,
+        "logging_config": ray.LoggingConfig(log_level="ERROR"),  # of Ray's own processes
+    }
     if address == "local":
         options |= {
             "num_cpus": workers,
@@ -118,7 +137,7 @@ def _spread(function: Callable[[T], R], tasks: Sequence[T], workers: int | None)
     from ray.exceptions import RayError, RayTaskError
 
     remote = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(_carry_out)
-    versions = _versions()
+    versions = node_versions()
     waiting = iter(tasks)
     running: list[Any] = []
     try:
@@ -149,7 +168,8 @@ def _spread(function: Callable[[T], R], tasks: Sequence[T], workers: int | None)
             ray.cancel(reference, force=True)
 
 
-def _versions() -> dict[str, str]:
+def node_versions() -> dict[str, str]:
+    """Return the versions that all nodes must have, of this machine."""
     found = {"ecgfoundry": __version__}
     for name in _SAME:
         try:
@@ -159,8 +179,14 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _carry_out(function: Callable[[T], R], versions: dict[str, str], task: T) -> R:
-    own = _versions()
+def refuse_other_versions(versions: dict[str, str]) -> None:
+    """Stop on a node that has other versions than the machine that gave the task.
+
+    Raises
+    ------
+    EngineError
+    """
+    own = node_versions()
     if own != versions:
         different = ", ".join(
             f"{name} {own[name]} instead of {versions[name]}"
@@ -171,4 +197,8 @@ def _carry_out(function: Callable[[T], R], versions: dict[str, str], task: T) ->
             f"the node {os.uname().nodename} has {different}",
             remedy="Install the same versions on all nodes",
         )
+
+
+def _carry_out(function: Callable[[T], R], versions: dict[str, str], task: T) -> R:
+    refuse_other_versions(versions)
     return function(task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -60,15 +61,28 @@ def process_pool(workers: int) -> Engine:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back for a moment; processes that begin meanwhile never get it."""
+    """Hold Ctrl-C back for a moment; processes that begin meanwhile never get it.
+
+    The mask is this thread's alone, and what begins inherits it. Another thread may still take the
+    signal, of which Python then tells the main thread: it notes it, and is told afterwards.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    held: list[int] = []
+    usual = signal.getsignal(signal.SIGINT)
+    is_told = threading.current_thread() is threading.main_thread() and usual is not None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if is_told:
+        signal.signal(signal.SIGINT, lambda number, _: held.append(number))
     try:
         yield
     finally:
+        if is_told:
+            signal.signal(signal.SIGINT, usual)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _pooled(function: Callable[[T], R], tasks: Sequence[T], workers: int) -> Iterator[R]:

@@ -6,7 +6,7 @@ Two evaluations of different records are compared as independent samples instead
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -273,9 +273,14 @@ def _aligned(
 
 
 def compare_models(
-    a: ComparedModel, b: ComparedModel, settings: Settings | None = None
+    a: ComparedModel,
+    b: ComparedModel,
+    settings: Settings | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> PairedComparison:
     """Compare two models on the records and targets that both have.
+
+    ``progress`` is told how many draws are done, of how many.
 
     Raises
     ------
@@ -296,7 +301,9 @@ def compare_models(
     x, y = np.where(gone, np.nan, x), np.where(gone, np.nan, y)
     drawn = None
     if settings.draws and names:
-        drawn = bootstrap_ranks(labels, [x, y], resampling, draws=settings.draws).auroc
+        drawn = bootstrap_ranks(
+            labels, [x, y], resampling, draws=settings.draws, progress=progress
+        ).auroc
     rows = [
         _row(
             name, labels[:, k], (x[:, k], y[:, k]), (a, b),

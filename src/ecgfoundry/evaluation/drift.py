@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.evaluation.cohort import EvaluationData, GateVerdicts
 from ecgfoundry.evaluation.settings import Settings
-from ecgfoundry.metrics.energy import EnergyShift, energy_shift
+from ecgfoundry.metrics.energy import EnergyShift, energy_shift, first_of_each_person
 from ecgfoundry.metrics.resampling import PatientResampling, percentile_interval, renumbered
 
 __all__ = ["Drift", "PrevalenceShift", "QualityShift", "class_shares", "drift", "quality_shift"]
@@ -215,8 +215,7 @@ def _embedding_shift(
         if one.embeddings is None:
             return None
         embedded = np.flatnonzero(~np.isnan(one.embeddings).any(axis=1))
-        _, first = np.unique(one.patients[embedded].astype(str), return_index=True)
-        points.append(one.embeddings[embedded[np.sort(first)]])
+        points.append(first_of_each_person(one.embeddings[embedded], one.patients[embedded]))
     if min(len(people) for people in points) < FEWEST_PEOPLE:
         return None
     return energy_shift(*points, seed=seed)

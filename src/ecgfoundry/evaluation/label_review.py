@@ -270,15 +270,27 @@ def correct_labels(
     Raises
     ------
     EvaluationError
-        A decision is none, or is about a label that is another one by now.
+        A decision is none, is about a label that is another one by now, or contradicts another.
     """
     source, asked = read_table(table), read_table(decisions)
     questions = {question.name: question for question in questions_of(data)}
     place = {row.record: k for k, row in enumerate(data.manifest)}
     rows = [list(row) for row in source.rows]
     counts = dict.fromkeys(("accepted", "rejected", "other", "open"), 0)
+    decided: dict[tuple[str, str], tuple[int, str]] = {}  # target, record -> line, class
     for line, cells in asked.by_column():
         decision = cells["decision"].strip()
+        if decision:
+            named = {"accept": cells["suggested"], "reject": cells["given"]}
+            own = named.get(decision.lower(), decision)
+            first, said = decided.setdefault((cells["target"], cells["record"]), (line, own))
+            if said != own:
+                raise EvaluationError(
+                    f"lines {first} and {line} decide {cells['record']} ({cells['target']}) as "
+                    f"'{said}' and as '{own}'",
+                    path=decisions,
+                    remedy="Agree on one decision, and leave the other cell empty",
+                )
         question, k = questions.get(cells["target"]), place.get(cells["record"])
         if decision.lower() in ("", "reject"):
             counts["rejected" if decision else "open"] += 1

@@ -22,10 +22,12 @@ from ecgfoundry.io import (
     PARQUET_SUFFIXES,
     Table,
     columns_of,
+    is_missing,
     read_table,
     table_form,
     whole_number,
 )
+from ecgfoundry.manifest.classes import refuse_unclear_none
 from ecgfoundry.manifest.reading import PATH_NAMES, RECORD_NAMES
 
 __all__ = [
@@ -182,7 +184,7 @@ def class_columns(
     table, header = read_table(path), header_of(path)
     for column in columns:
         cells = table.column(header.targets[column])
-        texts = {cell for cell in cells if cell.casefold() not in MISSING_WORDS}
+        texts = {cell for cell in cells if cell in named or not is_missing(cell)}
         if texts and texts <= named:
             return {column: {name: name for name in outputs}}
     return {}
@@ -209,7 +211,10 @@ def read_labels(
     names = list(columns)
     for column, outputs in classes.items():
         cells = table.column(header.targets[column])
-        known = {cell for cell in cells if cell.casefold() not in MISSING_WORDS}
+        meant = set(outputs.values())
+        known = {cell for cell in cells if cell in meant or not is_missing(cell)}
+        if "none" not in {text.casefold() for text in meant} and not known <= {"0", "1"}:
+            refuse_unclear_none(column, cells, path)
         numbers = known <= {"0", "1"}  # as the split.csv of a run has a target of two classes
         if len(outputs) == 1 and not numbers and len(known) > 2:
             raise EvaluationError(

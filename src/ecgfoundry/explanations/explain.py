@@ -42,6 +42,7 @@ def explain_recording(
     by: str = "auto",
     lead: str | None = None,
     start_s: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Saliency:
     """Explain one answer of a model for one window of a recording.
 
@@ -62,6 +63,8 @@ def explain_recording(
         Read only this lead.
     start_s : float, optional
         Take the window that holds this moment; by default the one with the highest score.
+    progress : callable (done, total), optional
+        Hidings, or steps of the integral.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def explain_recording(
         else:
             beats = np.empty(0, np.int64)
             spans, unit = time_spans(samples, rate), "0.4 s"
-        values, whole = occlude(score, standardized, spans)
+        values, whole = occlude(score, standardized, spans, progress=progress)
     else:
         from scipy.ndimage import uniform_filter1d
 
@@ -122,6 +125,7 @@ def explain_recording(
             column,
             takes_presence=takes_presence,
             exclusive=bundle.task.exclusive,
+            progress=progress,
         )
         # Per second, so that the time base does not matter; single samples mean nothing.
         width = max(1, round(GRADIENT_SMOOTHING_S * rate))

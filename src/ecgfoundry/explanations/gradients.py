@@ -7,6 +7,7 @@ a window of zeros (after standardization: every lead at its mean).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,7 @@ def integrated_gradients(
     takes_presence: bool = False,
     exclusive: bool = False,
     steps: int = STEPS,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[NDArray[np.float64], float]:
     """Return the attribution of every sample, and the score of the window.
 
@@ -49,6 +51,8 @@ def integrated_gradients(
         Whether the score is the log odds of the class against the others.
     steps : int
         Midpoints of as many parts of the way.
+    progress : callable (done, total), optional
+        Steps.
 
     Returns
     -------
@@ -79,6 +83,8 @@ def integrated_gradients(
         batch = (part[:, None, None] * x).requires_grad_()
         (gradient,) = torch.autograd.grad(score(batch).sum(), batch)
         total += gradient.double().sum(dim=0)
+        if progress is not None:
+            progress(min(start + _BATCH, steps), steps)
     with torch.no_grad():
         whole = float(score(x[None])[0])
     result = (total / steps * x).numpy()

@@ -98,6 +98,7 @@ def occlude(
     spans: Spans,
     *,
     rows: Sequence[Sequence[int]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Float64, float]:
     """Return the occlusion map of a window.
 
@@ -111,6 +112,8 @@ def occlude(
         What is hidden at once, as :func:`time_spans` and :func:`beat_spans` give it.
     rows : sequence of sequence of int, optional
         Groups of rows that are hidden together; by default every row that is there by itself.
+    progress : callable (done, total), optional
+        Hidings.
 
     Returns
     -------
@@ -135,6 +138,8 @@ def occlude(
                 for row in group:
                     total[row, first:last] += fall
                     count[row, first:last] += 1
+        if progress is not None:
+            progress(start + len(part), len(jobs))
     result = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
     result[~present] = np.nan
     return result, whole

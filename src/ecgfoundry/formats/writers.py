@@ -106,7 +106,9 @@ def write(
         path = path.with_name(path.name + writer.extension)
     if path.exists() and not overwrite:
         raise FileAccessError(
-            "there is such a file already", path=path, remedy="Allow it with --force"
+            "there is such a file already",
+            path=path,
+            remedy="Allow it with --force (overwrite=True)",
         )
     if recording.samples == 0 or not np.isfinite(recording.signal).any():
         raise SignalError("there is no sample to write", path=recording.source)

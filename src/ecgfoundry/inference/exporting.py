@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -68,6 +69,7 @@ def export_bundle(
     calibration: str | Path | None = None,
     runtime_folder: str | Path | None = None,
     fetch_runtime: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Export a shipped, pulled or local bundle.
 
@@ -89,6 +91,8 @@ def export_bundle(
         are found. None: the two samples.
     runtime_folder, fetch_runtime
         For a page: see :func:`ecgfoundry.models.web_export.runtime.find_runtime`.
+    progress : callable, optional
+        Called with the recordings of the calibration that are read and their number.
 
     Raises
     ------
@@ -127,17 +131,22 @@ def export_bundle(
         sampling_rate=rate,
         windows=sample_windows(bundle.input, rate)[:_VECTORS],
         network=predictor.logits,
-        calibration=_calibration_windows(bundle.input, calibration),
+        calibration=_calibration_windows(bundle.input, calibration, progress),
     )
 
 
-def _calibration_windows(spec: InputSpec, path: str | Path | None) -> list[NDArray[np.float32]]:
+def _calibration_windows(
+    spec: InputSpec, path: str | Path | None, progress: Callable[[int, int], None] | None
+) -> list[NDArray[np.float32]]:
     """Return standardized windows (samples,): of a table or a folder, else of the samples."""
     if path is None:
         return [standardize_window(x, rate, spec.recipe)[0] for x, rate in sample_windows(spec)]
     manifest = as_manifest([path])
     windows: list[NDArray[np.float32]] = []
-    for row in islice(manifest, _MOST_CALIBRATION):
+    total = min(len(manifest), _MOST_CALIBRATION)
+    for number, row in enumerate(islice(manifest, total)):
+        if progress is not None:
+            progress(number, total)
         try:
             recording = manifest.open(replace(row, duration_s=row.duration_s or spec.window_s))
             leads = InputLeads.choose(spec, recording.leads)

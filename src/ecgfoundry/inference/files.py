@@ -16,9 +16,10 @@ from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.stating import with_statements
 from ecgfoundry.leads import STANDARD_12_LEADS
-from ecgfoundry.recording import MINIMUM_SAMPLING_RATE, Recording, check_sampling_rate
+from ecgfoundry.recording import Recording
 from ecgfoundry.samples import named_file
 from ecgfoundry.signals.windows import is_long
+from ecgfoundry.units import MINIMUM_SAMPLING_RATE, check_sampling_rate
 
 __all__ = [
     "FileResult",
@@ -133,19 +134,33 @@ def interpret_files(
             yield FileResult(str(path), interpretation=answer)
 
 
-def expand_paths(arguments: Sequence[str | Path]) -> list[Path]:
+def expand_paths(
+    arguments: Sequence[str | Path], *, say: Callable[[str], None] | None = None
+) -> list[Path]:
     """Turn files, folders, patterns and ``sample:`` names into a list of recordings, each once.
 
     A folder stands for the recordings in it and below: of a WFDB record only its header, and no
     hidden files, tables of contents or side-cars. A ZIP archive with several recordings stands for
     them, each as ``archive.zip::member``.
 
+    Parameters
+    ----------
+    arguments : sequence of str or Path
+    say : callable (str), optional
+        Told how many files of folders are no recordings.
+
     Raises
     ------
     FileAccessError
         A pattern or a folder gives nothing, so that a typing mistake does not pass silently.
     """
-    return find_recordings(arguments)[0]
+    paths, unknown = find_recordings(arguments)
+    if unknown and say is not None:
+        say(
+            f"{len(unknown)} file(s) are of no format that is read here and were skipped "
+            f"(for example {unknown[0]})"
+        )
+    return paths
 
 
 def find_recordings(arguments: Sequence[str | Path]) -> tuple[list[Path], list[Path]]:

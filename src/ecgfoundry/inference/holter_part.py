@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,7 +120,7 @@ def _windows(core: Recording, settings: HolterSettings) -> tuple[WindowResult, .
     """Return what the rhythm model says of the part."""
     if settings.model is None:
         return ()
-    return _loaded(settings.model).interpret(core, lead=settings.lead).windows
+    return _loaded(settings.model).interpret(core, lead=settings.lead, describe="nothing").windows
 
 
 def _refused(core: Recording) -> list[tuple[float, float]]:
@@ -143,15 +143,19 @@ def _no_ecg(core: Recording) -> list[tuple[float, float]]:
     rate = core.sampling_rate
     length, step = round(WINDOW_S * rate), round(MINUTE_S * rate)
     starts = range(0, max(1, core.samples - length + 1), step)
-    codes = [
-        refusal.code if refusal is not None else ""
-        for start in starts
-        for refusal in [
-            judge_window(core.signal[:, start : start + length], rate, core.leads).refusal
-        ]
-    ]
+
+    @functools.cache
+    def code(number: int) -> str:
+        start = starts[number]
+        window = core.signal[:, start : start + length]
+        refusal = judge_window(window, rate, core.leads, describe="nothing").refusal
+        return "" if refusal is None else refusal.code
+
+    least = min(LEAST_FOREIGN_MINUTES, len(starts))
+    if not _may_hold_a_row(lambda number: code(number) in NO_ECG, len(starts), least):
+        return []
+    codes = [code(number) for number in range(len(starts))]
     foreign = np.isin(codes, NO_ECG)
-    least = min(LEAST_FOREIGN_MINUTES, foreign.size)
     # One window that passes between many that do not is an accident.
     filled = foreign | (np.r_[False, foreign[:-1]] & np.r_[foreign[1:], False])
     edges = np.flatnonzero(np.diff(np.r_[0, filled.astype(np.int8), 0]))
@@ -162,6 +166,19 @@ def _no_ecg(core: Recording) -> list[tuple[float, float]]:
             end = core.samples / rate if last == foreign.size else last * MINUTE_S
             spans.append((first * MINUTE_S, end))
     return spans
+
+
+def _may_hold_a_row(is_foreign: Callable[[int], bool], count: int, least: int) -> bool:
+    """Whether so many of ``count`` minutes in a row may be foreign, single ones between left out.
+
+    Of two neighbours in such a row one is foreign, and the row holds every ``least - 1``-th pair
+    of neighbours: half of the minutes need not be asked where there is none.
+    """
+    if least < 3:
+        return any(map(is_foreign, range(count)))
+    return any(
+        is_foreign(number) or is_foreign(number + 1) for number in range(0, count - 1, least - 1)
+    )
 
 
 def _unreadable(core: Recording) -> list[tuple[float, float]]:

@@ -14,7 +14,7 @@ from ecgfoundry.signals.quality import Notice
 from ecgfoundry.tasks import TASKS
 from ecgfoundry.tasks.finding import Finding, WindowResult, rounded
 
-__all__ = ["SCHEMA_VERSION", "Episode", "Finding", "Interpretation", "WindowResult"]
+__all__ = ["SCHEMA_VERSION", "Episode", "Finding", "Interpretation", "LeadAnswer", "WindowResult"]
 
 SCHEMA_VERSION = 2
 """Of the JSON form; see ``schemas/interpretation.schema.json``."""
@@ -44,6 +44,38 @@ class Episode:
         own = Fields(document)
         return cls(
             own.text("name"), own.number("start_s"), own.number("end_s"), own.number("probability")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LeadAnswer:
+    """What a one-lead network says of one of several leads that were combined.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+    refused : Notice or None
+        Why this lead is not in the combined answer.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    refused: Notice | None = None
+
+    def to_dict(self) -> JsonObject:
+        """Return the JSON form."""
+        return {
+            "findings": [finding.to_dict() for finding in self.findings],
+            "refused": None if self.refused is None else self.refused.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, document: Document) -> LeadAnswer:
+        """Build from the JSON form."""
+        own = Fields(document)
+        refused = own.part_or_none("refused")
+        return cls(
+            tuple(map(Finding.from_dict, own.parts("findings"))),
+            None if refused is None else Notice.from_dict(refused),
         )
 
 
@@ -86,6 +118,8 @@ class Interpretation:
     statements : tuple of Statement
         Of the criteria and the network in one list, each with its evidence
         (:func:`ecgfoundry.interpret`).
+    by_lead : mapping
+        Lead -> :class:`LeadAnswer`, where several were read by a one-lead network.
     """
 
     file: str | None
@@ -110,6 +144,7 @@ class Interpretation:
     refused: Notice | None = None
     measurements: Measurements | None = None
     statements: tuple[Statement, ...] = ()
+    by_lead: Mapping[str, LeadAnswer] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """In one line, since a notebook and a debugger print it."""
@@ -219,6 +254,8 @@ class Interpretation:
             "measurements": None if self.measurements is None else self.measurements.to_dict(),
             "statements": [statement.to_dict() for statement in self.statements],
         }
+        if self.by_lead:
+            result["by_lead"] = {lead: one.to_dict() for lead, one in self.by_lead.items()}
         if self.episodes is not None:
             result["episodes"] = [episode.to_dict() for episode in self.episodes]
             result["burden"] = {k: rounded(v) for k, v in (self.burden or {}).items()}
@@ -244,6 +281,7 @@ class Interpretation:
         quality, refused = own.part("quality"), own.part_or_none("refused")
         measured, leads = own.part_or_none("measurements"), quality.part("leads")
         episodes = tuple(map(Episode.from_dict, own.parts("episodes")))
+        by_lead = own.part_or_none("by_lead") or Fields({})
         return cls(
             file=own.text_or_none("file"),
             model=own.text_or_none("model"),
@@ -267,6 +305,7 @@ class Interpretation:
             refused=None if refused is None else Notice.from_dict(refused),
             measurements=None if measured is None else Measurements.from_dict(measured),
             statements=tuple(map(Statement.from_dict, own.parts("statements"))),
+            by_lead={lead: LeadAnswer.from_dict(by_lead.part(lead)) for lead in by_lead},
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,10 +16,18 @@ from ecgfoundry.formats.base import RecordingInfo
 from ecgfoundry.inference.interpretation import (
     Finding,
     Interpretation,
+    LeadAnswer,
     WindowResult,
     find_episodes,
 )
 from ecgfoundry.inference.runtimes.base import Runtime, create_runtime
+from ecgfoundry.inference.several_leads import (
+    combined_leads,
+    combined_logits,
+    combined_window,
+    combining_notice,
+    named_leads,
+)
 from ecgfoundry.inference.warnings import recording_warnings
 from ecgfoundry.inference.windows import (
     InputLeads,
@@ -27,7 +35,7 @@ from ecgfoundry.inference.windows import (
     WindowSource,
     prepare_windows,
 )
-from ecgfoundry.measurements.gate import too_little_ecg
+from ecgfoundry.measurements.gate import Description, too_little_ecg
 from ecgfoundry.models.bundle import Bundle, find_bundle, load_bundle
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, merge_notices
@@ -219,7 +227,12 @@ class Predictor:
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
     def interpret(
-        self, recording: Recording, *, lead: str | None = None, file: str | None = None
+        self,
+        recording: Recording,
+        *,
+        lead: str | None = None,
+        file: str | None = None,
+        describe: Description = "all",
     ) -> Interpretation:
         """Answer for one recording.
 
@@ -228,9 +241,12 @@ class Predictor:
         recording : Recording
             Of any length, rate and set of leads.
         lead : str, optional
-            Read only this lead.
+            Read only this lead. A one-lead model also reads several, each alone ("I,II,V5", or
+            "all"), and answers for each and for all (:mod:`ecgfoundry.inference.several_leads`).
         file : str, optional
             What the answer calls the recording; its source by default.
+        describe : {"all", "noise", "nothing"}
+            As in :func:`ecgfoundry.measurements.gate.judge_windows`.
 
         Returns
         -------
@@ -238,7 +254,11 @@ class Predictor:
             With findings, or with ``refused`` where the recording cannot be read by this model.
         """
         return self.interpret_source(
-            recording, recording=recording, lead=lead, file=file or recording.source
+            recording,
+            recording=recording,
+            lead=lead,
+            file=file or recording.source,
+            describe=describe,
         )
 
     def interpret_source(
@@ -248,6 +268,7 @@ class Predictor:
         recording: Recording | RecordingInfo,
         lead: str | None = None,
         file: str | None = None,
+        describe: Description = "all",
     ) -> Interpretation:
         """Answer for a source that is read window by window, in bounded memory.
 
@@ -256,17 +277,65 @@ class Predictor:
         source : WindowSource
         recording : Recording or RecordingInfo
             For what is said about the whole (subject, device).
-        lead, file
+        lead, file, describe
             As in :meth:`interpret`.
         """
+        task = SourceTask(source, recording, lead, file)
         try:
+            if several := self._several(task):
+                return self._each_lead(task, several, describe)
             leads = InputLeads.choose(self.bundle.input, source.leads, lead=lead)
         except LeadError as error:
             return self._refusal(source, Notice("leads", str(error)), file=file)
-        collected = self._collect(prepare_windows(source, self.bundle.input, leads))
-        return self._conclude(SourceTask(source, recording, lead, file), leads, collected)
+        collected = self._collect(
+            prepare_windows(source, self.bundle.input, leads, describe=describe)
+        )
+        return self._conclude(task, leads, collected)
 
-    def interpret_many(self, tasks: Sequence[SourceTask]) -> list[Interpretation]:
+    def _several(self, task: SourceTask) -> tuple[str, ...]:
+        """Return the leads that a one-lead model shall read one by one; none: not several."""
+        named = named_leads(task.lead, task.source.leads)
+        one_lead = self.bundle.input.lead_mode == "any-single"
+        return named if one_lead and len(named) > 1 else ()
+
+    def _each_lead(
+        self, task: SourceTask, names: Sequence[str], describe: Description
+    ) -> Interpretation:
+        """Answer for each lead, and for all of them by the mean of their logits."""
+        source, spec = task.source, self.bundle.input
+        chosen = {name: InputLeads.choose(spec, source.leads, lead=name) for name in names}
+        collected = {
+            name: self._collect(prepare_windows(source, spec, leads, describe=describe))
+            for name, leads in chosen.items()
+        }
+        alone = {
+            name: self._conclude(replace(task, lead=name), leads, collected[name])
+            for name, leads in chosen.items()
+        }
+        together = _Collected(
+            [
+                combined_window(dict(zip(names, same, strict=True)))
+                for same in zip(*(one.prepared for one in collected.values()), strict=True)
+            ],
+            [
+                combined_logits(same)
+                for same in zip(*(one.logits for one in collected.values()), strict=True)
+            ],
+        )
+        read = [name for name, answer in alone.items() if answer.refused is None]
+        leads = combined_leads([chosen[name] for name in read or names])
+        answer = self._conclude(task, leads, together)
+        if answer.refused is None:
+            answer = replace(answer, warnings=(combining_notice(read), *answer.warnings))
+        by_lead = {name: LeadAnswer(one.findings, one.refused) for name, one in alone.items()}
+        return replace(answer, by_lead=by_lead)
+
+    def interpret_many(
+        self,
+        tasks: Sequence[SourceTask],
+        *,
+        embedded: Callable[[int, Float32], None] = lambda number, embedding: None,
+    ) -> list[Interpretation]:
         """Answer for several short recordings with as few calls of the network as possible.
 
         Each answer is the one that :meth:`interpret_source` gives, up to the rounding of the
@@ -275,6 +344,9 @@ class Predictor:
         Parameters
         ----------
         tasks : sequence of SourceTask
+        embedded : callable
+            Called for each short recording that can be read, with its number and its embedding
+            (features,): the mean over its windows.
 
         Returns
         -------
@@ -285,7 +357,7 @@ class Predictor:
         waiting: list[tuple[int, InputLeads, list[PreparedWindow]]] = []
         for number, task in enumerate(tasks):
             source = task.source
-            if is_long(source.samples / source.sampling_rate):
+            if is_long(source.samples / source.sampling_rate) or self._several(task):
                 answers[number] = self.interpret_source(
                     source, recording=task.recording, lead=task.lead, file=task.file
                 )
@@ -298,11 +370,13 @@ class Predictor:
             windows = list(prepare_windows(source, self.bundle.input, leads))
             waiting.append((number, leads, windows))
         inputs = [w.standardized for _, _, ws in waiting for w in ws if w.standardized is not None]
-        outputs = iter(self.logits(np.stack(inputs)).astype(np.float64) if inputs else ())
+        found = zip(*self._run(np.stack(inputs)), strict=True) if inputs else iter(())
         for number, leads, windows in waiting:
-            logits: list[NDArray[np.float64] | None] = [
-                None if w.standardized is None else next(outputs) for w in windows
-            ]
+            outputs = [None if w.standardized is None else next(found) for w in windows]
+            logits = [None if out is None else out[0].astype(np.float64) for out in outputs]
+            seen = [out[1] for out in outputs if out is not None]
+            if seen:
+                embedded(number, np.mean(seen, axis=0))
             answers[number] = self._conclude(
                 tasks[number], leads, _Collected([_without_array(w) for w in windows], logits)
             )

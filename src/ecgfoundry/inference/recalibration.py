@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import BundleError, EcgFoundryError, ManifestError
+from ecgfoundry.inference.one_window import window_embedding
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest import Manifest, MappedManifest, labels_of_model
 from ecgfoundry.metrics.conformal import COVERAGE, people_needed
+from ecgfoundry.metrics.energy import first_of_each_person
 from ecgfoundry.models.bundle import write_bundle
+from ecgfoundry.models.reference import (
+    FEWEST_PEOPLE,
+    REFERENCE_FILE,
+    WINDOW_REFERENCE_FILE,
+    write_reference,
+)
 from ecgfoundry.signals.windows import is_long
 from ecgfoundry.tasks import PredictionSets
 from ecgfoundry.tasks.base import MINIMUM_EACH
@@ -50,6 +59,7 @@ def recalibrate(
     output: Path,
     *,
     coverage: float = COVERAGE,
+    drift_reference: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Recalibration:
     """Write a copy of a bundle with calibration, thresholds and prediction sets from a table.
@@ -66,6 +76,10 @@ def recalibrate(
         The new bundle folder.
     coverage : float
         Share of new people, like those of the table, whose truth the sets shall hold.
+    drift_reference : bool
+        Also store the embeddings of these people, one recording and one window each, so that a
+        service can say whether its recordings and streams still look like them. Without it, those
+        that are there go: the new calibration is of other people.
     progress : callable (done, total), optional
 
     Raises
@@ -94,7 +108,7 @@ def recalibrate(
     rows = rows if len(rows) else found.manifest
     names = bundle.vocabulary.names
     values = bundle.task.columns_of(rows.targets(names))
-    logits, skipped = _record_logits(predictor, rows, progress)
+    logits, embedded, skipped = _record_logits(predictor, rows, progress, windows=drift_reference)
     scored = ~np.isnan(logits).all(axis=1)
     logits, values = logits[scored], values[scored]
     people = rows.groups()
@@ -112,13 +126,21 @@ def recalibrate(
             path=rows.folder,
             remedy="Label more recordings",
         )
-    files = {name: bundle.file(name) for name in bundle.about.files}
-    write_bundle(
-        output,
-        about=replace(bundle.about, readout=task.readout),
-        files=files,
-        recipe=bundle.recipe,
-    )
+    references = (REFERENCE_FILE, WINDOW_REFERENCE_FILE)
+    files = {name: bundle.file(name) for name in bundle.about.files if name not in references}
+    with TemporaryDirectory() as folder:
+        if drift_reference:
+            whole, windows = (_of_people(points, groups) for points in embedded)
+            files[REFERENCE_FILE] = write_reference(Path(folder), whole)
+            if len(windows) >= FEWEST_PEOPLE:
+                path = write_reference(Path(folder), windows, WINDOW_REFERENCE_FILE)
+                files[WINDOW_REFERENCE_FILE] = path
+        write_bundle(
+            output,
+            about=replace(bundle.about, readout=task.readout),
+            files=files,
+            recipe=bundle.recipe,
+        )
     uncalibrated = task.readout.uncalibrated
     kept = {
         name: uncalibrated.get(name, "keeps the calibration and the threshold that it had")
@@ -128,13 +150,32 @@ def recalibrate(
     return Recalibration(fitted, kept, skipped, sets)
 
 
+Embeddings = list[NDArray[np.float32] | None]
+"""Of recordings or windows; None where one could not be read."""
+
+
+def _of_people(points: Embeddings, groups: list[str]) -> NDArray[np.float64]:
+    """Return the first embedding of each person, (people, features)."""
+    there = [k for k, point in enumerate(points) if point is not None]
+    found = np.array([points[k] for k in there], np.float64)
+    return first_of_each_person(found, np.array([groups[k] for k in there]))
+
+
 def _record_logits(
-    predictor: Predictor, rows: Manifest, progress: Callable[[int, int], None] | None
-) -> tuple[NDArray[np.float64], dict[str, str]]:
-    """Mean logits of the readable windows of each row, NaN where there are none."""
+    predictor: Predictor,
+    rows: Manifest,
+    progress: Callable[[int, int], None] | None,
+    *,
+    windows: bool,
+) -> tuple[NDArray[np.float64], tuple[Embeddings, Embeddings], dict[str, str]]:
+    """Mean logits of the readable windows of each row, NaN where there are none; and, only of rows
+    that have some, embeddings of whole recordings and, if wanted, of one window of each.
+    """
     spec = predictor.bundle.input
     logits = np.full((len(rows), len(predictor.bundle.vocabulary.targets)), np.nan)
     skipped: dict[str, str] = {}
+    whole: Embeddings = []
+    parts: Embeddings = []
     for k, row in enumerate(rows):
         try:
             recording = rows.open(row)
@@ -147,13 +188,16 @@ def _record_logits(
         except EcgFoundryError as error:
             skipped[row.record] = str(error)
         else:
-            windows = [w.standardized for w in prepared if w.standardized is not None]
-            if windows:
-                logits[k] = predictor.logits(np.stack(windows)).mean(axis=0)
+            readable = [w.standardized for w in prepared if w.standardized is not None]
+            if readable:
+                found, embeddings = predictor.logits_and_embeddings(np.stack(readable))
+                logits[k] = found.mean(axis=0)
+                whole.append(embeddings.mean(axis=0))
+                parts.append(window_embedding(predictor, recording) if windows else None)
             else:
                 refusals = [w.refusal.message for w in prepared if w.refusal is not None]
                 skipped[row.record] = refusals[0] if refusals else "no samples"
         finally:
             if progress is not None:
                 progress(k + 1, len(rows))
-    return logits, skipped
+    return logits, (whole, parts), skipped

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ecgfoundry.criteria import decided_by_network, join, state
 from ecgfoundry.inference.interpretation import Interpretation
-from ecgfoundry.leads import canonical_lead
+from ecgfoundry.inference.several_leads import named_leads
 from ecgfoundry.measurements.measuring import Measurable, measure
 from ecgfoundry.recording import Recording, Subject
 
@@ -22,15 +22,11 @@ a second of a core per minute); :mod:`ecgfoundry.inference.holter` is for those.
 
 
 @dataclass(frozen=True)
-class _OneLead:
-    """A source of which one lead is read, as if no other had been recorded."""
+class _SomeLeads:
+    """A source of which some leads are read, as if no others had been recorded."""
 
     source: Measurable
-    lead: str
-
-    @property
-    def leads(self) -> tuple[str, ...]:
-        return (self.lead,)
+    leads: tuple[str, ...]
 
     @property
     def sampling_rate(self) -> float:
@@ -41,7 +37,7 @@ class _OneLead:
         return self.source.samples
 
     def part(self, start: int, stop: int) -> Recording:
-        return self.source.part(start, stop).select([self.lead])
+        return self.source.part(start, stop).select(list(self.leads))
 
 
 def with_statements(
@@ -58,7 +54,7 @@ def with_statements(
     subject : Subject
         Age and sex, for the limits that depend on them.
     lead : str, optional
-        Measure this lead alone.
+        Measure this lead alone; or several, as :meth:`ecgfoundry.Predictor.interpret` takes them.
 
     Returns
     -------
@@ -70,9 +66,8 @@ def with_statements(
     """
     if source.samples > MEASURED_UP_TO_S * source.sampling_rate:
         return answer
-    known = None if lead is None else canonical_lead(lead)
-    alone = known is not None and known in source.leads
-    measured = measure(_OneLead(source, known) if alone and known else source)
+    chosen = tuple(name for name in named_leads(lead, source.leads) if name in source.leads)
+    measured = measure(_SomeLeads(source, chosen) if chosen else source)
     measured = replace(measured, source=answer.file)
     findings = answer.findings
     stated = state(measured, age=subject.age, sex=subject.sex, decided=decided_by_network(findings))

@@ -46,13 +46,16 @@ def recording_warnings(
     if trained_on_synthetic(bundle):
         result.append(Notice("synthetic-model", SYNTHETIC_WORDS))
     if spec.lead_mode == "any-single":
-        lead = leads.rows[0]
-        if lead in _NOT_A_LEAD_NAME or canonical_lead(lead) is None:
-            words = f"the file does not say which lead '{lead}' is; the model was trained on "
-            result.append(Notice("lead-unnamed", words + ", ".join(spec.leads), (lead,)))
-        elif lead not in spec.leads:
-            words = f"lead {lead} is read; the model was trained on {', '.join(spec.leads)}"
-            result.append(Notice("lead-not-trained-on", words, (lead,)))
+        other = tuple(lead for lead in leads.rows if lead not in spec.leads)
+        for lead in other:
+            if lead in _NOT_A_LEAD_NAME or canonical_lead(lead) is None:
+                words = f"the file does not say which lead '{lead}' is; the model was trained on "
+                result.append(Notice("lead-unnamed", words + ", ".join(spec.leads), (lead,)))
+        known = tuple(lead for lead in other if canonical_lead(lead) is not None)
+        known = tuple(lead for lead in known if lead not in _NOT_A_LEAD_NAME)
+        if known:
+            words = f"lead {', '.join(known)} is read; the model was trained on "
+            result.append(Notice("lead-not-trained-on", words + ", ".join(spec.leads), known))
     if leads.absent:
         words = f"{', '.join(leads.absent)}: absent, masked; findings are less certain"
         result.append(Notice("leads-absent", words, leads.absent))
@@ -63,6 +66,9 @@ def recording_warnings(
     if recording.header.get("gain") == "assumed":
         words = "the file does not state its gain: amplitudes in mV are not to be relied on"
         result.append(Notice("gain-assumed", words))
+    if recording.header.get("checksum", "").startswith("mismatch"):
+        words = "the file does not have the checksum that it states: it may be damaged, or its "
+        result.append(Notice("checksum-differs", words + "samples are those of another recording"))
     stated = recording.header.get(START_DATE)
     if stated:
         words = f"the start '{stated}' is no date with a time of day: the answer has no start"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import LeadError
 from ecgfoundry.formats.common.channels import are_ecg_leads
 from ecgfoundry.leads import LIMB_LEADS
-from ecgfoundry.measurements.gate import judge_windows
+from ecgfoundry.measurements.gate import Description, judge_windows
 from ecgfoundry.models.bundle import InputSpec
 from ecgfoundry.preprocessing import choose_single_lead, standardize_windows
 from ecgfoundry.recording import Recording
@@ -133,16 +133,16 @@ TOGETHER = 8
 
 
 def prepare_windows(
-    source: WindowSource, spec: InputSpec, leads: InputLeads
+    source: WindowSource, spec: InputSpec, leads: InputLeads, *, describe: Description = "all"
 ) -> Iterator[PreparedWindow]:
-    """Yield every window of a source, judged and standardized.
+    """Yield every window of a source, judged (``describe`` as the gate has it) and standardized.
 
     :data:`TOGETHER` windows of the source are in memory at a time.
     """
     bounds = iter(window_bounds(source.samples, source.sampling_rate, spec.window_s))
     while several := list(itertools.islice(bounds, TOGETHER)):
         parts = [(source.part(start, stop), leads, start) for start, stop in several]
-        yield from prepare_together(parts, spec)
+        yield from prepare_together(parts, spec, describe=describe)
 
 
 def prepare_window(
@@ -165,7 +165,11 @@ def prepare_window(
 
 
 def prepare_together(
-    windows: Sequence[tuple[Recording, InputLeads, int]], spec: InputSpec
+    windows: Sequence[tuple[Recording, InputLeads, int]],
+    spec: InputSpec,
+    known: Sequence[WindowQuality | None] | None = None,
+    *,
+    describe: Description = "all",
 ) -> list[PreparedWindow]:
     """Judge and standardize windows of any recordings, in fewer calls than one by one.
 
@@ -177,6 +181,9 @@ def prepare_together(
     windows : sequence of (part, leads, start)
         As in :func:`prepare_window`.
     spec : InputSpec
+    known : sequence of WindowQuality or None, optional
+        One for each window; as in :func:`ecgfoundry.measurements.gate.judge_windows`, like
+    describe : {"all", "noise", "nothing"}
     """
     groups: dict[tuple[object, ...], list[int]] = {}
     chosen = []
@@ -189,9 +196,13 @@ def prepare_together(
     for numbers in groups.values():
         recorded, leads = chosen[numbers[0]], windows[numbers[0]][1]
         stacked = np.stack([chosen[number].signal for number in numbers])
-        # A model that reads pulse waves is not asked whether they are an ECG.
-        judge = judge_windows if are_ecg_leads(spec.leads) else assess_windows
-        qualities = judge(stacked, recorded.sampling_rate, recorded.leads)
+        if are_ecg_leads(spec.leads):
+            before = None if known is None else [known[number] for number in numbers]
+            qualities = judge_windows(
+                stacked, recorded.sampling_rate, recorded.leads, before, describe=describe
+            )
+        else:  # Nobody asks of pulse waves whether they are an ECG.
+            qualities = assess_windows(stacked, recorded.sampling_rate, recorded.leads)
         refusals = [q.refusal or _required_lead_missing(spec, leads, q) for q in qualities]
         inputs: dict[int, NDArray[np.float32]] = {}
         for number, quality, refusal in zip(numbers, qualities, refusals, strict=True):

@@ -20,15 +20,17 @@ def is_missing(text: str | None) -> bool:
     return text is None or text.strip().casefold() in MISSING_WORDS
 
 
-def number_of(text: str, *, decimal_comma: bool = False) -> float | None:
+def number_of(text: str, *, decimal_comma: bool = False, words: bool = True) -> float | None:
     """Return the number that a cell holds, None where it holds none.
 
     Parameters
     ----------
     text : str
-        ``true``, ``yes`` and ``positive`` are 1, their opposites 0. What is missing is NaN.
+        What is missing is NaN.
     decimal_comma : bool
         Whether ``1,5`` is a number.
+    words : bool
+        Whether ``true``, ``yes`` and ``positive`` are 1, and their opposites 0.
     """
     text = text.strip()
     folded = text.casefold()
@@ -40,7 +42,7 @@ def number_of(text: str, *, decimal_comma: bool = False) -> float | None:
         # Python reads 1_000 as a number; no table means it so.
         return float(text) if "_" not in text else None
     except ValueError:
-        return _WORDS.get(folded)
+        return _WORDS.get(folded) if words else None
 
 
 def whole_number(text: str) -> str | None:

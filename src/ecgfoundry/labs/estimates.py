@@ -9,6 +9,7 @@ only where the caller says that this is meant, and every answer says so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.models.registry import ARCHITECTURES
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
+from ecgfoundry.signals.windows import window_bounds
 from ecgfoundry.tasks import Finding
 from ecgfoundry.vocabularies.types import Target
 
@@ -161,6 +163,7 @@ def estimate_laboratory(
     lead: str | None = None,
     file: str | None = None,
     synthetic_ok: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> LaboratoryAnswer:
     """Estimate every laboratory target of a bundle from a recording.
 
@@ -178,6 +181,8 @@ def estimate_laboratory(
         What the answer calls the recording.
     synthetic_ok : bool
         Let a model answer that was trained on simulated patients.
+    progress : callable, optional
+        Called with the windows read and all windows.
 
     Raises
     ------
@@ -199,7 +204,7 @@ def estimate_laboratory(
     leads = InputLeads.choose(bundle.input, source.leads, lead=lead)
     duration = source.samples / source.sampling_rate
     warnings = recording_warnings(recording, bundle, leads, duration)
-    logits, weights, refusals = _logits(predictor, source, leads)
+    logits, weights, refusals = _logits(predictor, source, leads, progress)
     refused: Notice | None = None
     chosen: tuple[LaboratoryEstimate, ...] = ()
     if len(logits):
@@ -253,7 +258,10 @@ def window_weights(scores: NDArray[np.floating[Any]] | None, windows: int) -> Fl
 
 
 def _logits(
-    predictor: Predictor, source: WindowSource, leads: InputLeads
+    predictor: Predictor,
+    source: WindowSource,
+    leads: InputLeads,
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[Float64, Float64, list[Notice]]:
     """Logits of all readable windows, their weights, and why the others are not read."""
     pieces: list[NDArray[np.float32]] = []
@@ -267,7 +275,11 @@ def _logits(
         scores.append(embeddings[:, -1])
         waiting.clear()
 
-    for window in prepare_windows(source, predictor.bundle.input, leads):
+    spec = predictor.bundle.input
+    total = len(window_bounds(source.samples, source.sampling_rate, spec.window_s))
+    for number, window in enumerate(prepare_windows(source, spec, leads)):
+        if progress is not None:
+            progress(number, total)
         if window.standardized is None:
             refusals.append(window.refusal or Notice("missing", "no samples"))
             continue

@@ -16,9 +16,8 @@ from ecgfoundry.training.settings import (
     EarlyStoppingSettings,
     OptimizerSettings,
     ScheduleSettings,
-    Settings,
-    setting,
 )
+from ecgfoundry.training.settings_base import Settings, setting
 
 __all__ = [
     "LaboratoryReportSettings",

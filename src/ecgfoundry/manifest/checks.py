@@ -120,7 +120,7 @@ def check_manifest(
     ``unreadable-file``, ``missing-leads``, ``missing-split``, ``nothing-to-learn`` (errors:
     training stops at the last two); ``duplicated-signal``,
     ``signal-of-two-patients``, ``no-patient``, ``constant-target``, ``unlabelled-target``,
-    ``unlabelled-record``, ``large-amplitude``, ``small-amplitude``,
+    ``unlabelled-record``, ``contradicting-labels``, ``large-amplitude``, ``small-amplitude``,
     ``similar-signal-in-two-splits`` (warnings).
     """
     problems = [*split_problems(manifest), *_missing_split(manifest, targets)]
@@ -128,6 +128,7 @@ def check_manifest(
     seen = _look(manifest, model_input, open_files, progress)
     problems += _file_problems(seen, len(manifest))
     problems += duplicate_problems(manifest, seen.hashes)
+    problems += contradiction_problems(manifest, seen.hashes, targets)
     problems += similar_problems(manifest, seen.fingerprints, seen.hashes)
     order = {"leak": 0, "error": 1, "warning": 2}
     return sorted(problems, key=lambda problem: order[problem.severity])
@@ -425,6 +426,43 @@ def duplicate_problems(manifest: Manifest, hashes: Mapping[str, str]) -> list[Pr
             )
         )  # fmt: skip
     return result
+
+
+def contradiction_problems(
+    manifest: Manifest, hashes: Mapping[str, str], targets: Sequence[str] | None = None
+) -> list[Problem]:
+    """Return which rows give one signal two values of a target.
+
+    A signal without a hash is known by its file and the part of it.
+    """
+    rows_of: dict[object, list[ManifestRow]] = defaultdict(list)
+    for row in manifest.rows:
+        path = manifest.folder / row.path
+        if row.record in hashes:
+            rows_of[hashes[row.record]].append(row)
+        elif path.is_file():
+            rows_of[path.resolve(), row.index, row.start_s, row.duration_s].append(row)
+    found = []
+    for rows in rows_of.values():
+        for name in manifest.target_names if targets is None else targets:
+            first: dict[float, str] = {}
+            for row in rows:
+                value = row.targets.get(name)
+                if value is not None:
+                    first.setdefault(value, row.record)
+            if len(first) > 1:
+                said = [f"{record} says {value:g}" for value, record in first.items()]
+                found.append(f"'{name}': {' and '.join(said[:2])}")
+    if not found:
+        return []
+    return [
+        Problem(
+            "contradicting-labels", "warning",
+            f"{len(found)} time(s) rows with one signal have different values of a target",
+            len(found), tuple(found[:EXAMPLES]),
+            "Correct the wrong one; where two readers differ, agree on one value",
+        )
+    ]  # fmt: skip
 
 
 def similar_problems(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from ecgfoundry.errors import ManifestError
 
-__all__ = ["ordered_classes", "plain_word"]
+__all__ = ["ordered_classes", "plain_word", "refuse_unclear_none"]
 
 NEGATIVE_WORDS = frozenset(
     "0 false no n none not negative neg absent control controls normal healthy without off other "
@@ -47,6 +48,13 @@ def ordered_classes(
         return tuple(given)
     if positive is None:
         negative = [word for word, other in (given, given[::-1]) if _negates(word, other)]
+        if all(plain_word(word) in NEGATIVE_WORDS for word in given):
+            raise ManifestError(
+                f"'{column}' has the classes '{given[0]}' and '{given[1]}', and each may be "
+                "the absence of what is looked for",
+                remedy="If they mean the same, write one word; if not, name the one that is looked "
+                f"for: --positive '{given[0]}' or --positive '{given[1]}'",
+            )
         if len(negative) != 1:
             raise ManifestError(
                 f"'{column}' has the classes '{given[0]}' and '{given[1]}', and neither says that "
@@ -65,6 +73,24 @@ def _negates(word: str, other: str) -> bool:
         return against not in NEGATIVE_WORDS
     first, _, rest = plain.partition(" ")
     return (first in _NEGATIONS and rest == against) or plain == f"non{against}"
+
+
+def refuse_unclear_none(column: str, cells: Sequence[str], path: Path) -> None:
+    """Refuse "none" in a column of text classes: a class, or what Python writes for nothing?
+
+    Raises
+    ------
+    ManifestError
+        There is such a cell.
+    """
+    unclear = [cell for cell in cells if cell.strip().casefold() == "none"]
+    if unclear:
+        raise ManifestError(
+            f"'{column}' holds '{unclear[0]}' in {len(unclear)} of {len(cells)} rows beside "
+            "classes, and nothing says whether that is a class or a missing value",
+            path=path,
+            remedy="Leave the cell empty where the value is missing; call a class 'no' or 'absent'",
+        )
 
 
 def plain_word(word: str) -> str:

@@ -198,7 +198,7 @@ def _meaning(column: str) -> str:
 
 def _data_type(cells: list[str]) -> str:
     known = [cell for cell in cells if cell]
-    numbers = [number_of(cell) for cell in known]
+    numbers = [number_of(cell, words=False) for cell in known]
     if not known or any(number is None for number in numbers):
         return "sc:Text"
     # Readers of CSV give a column with empty cells as floating-point numbers.

@@ -176,15 +176,14 @@ def fingerprints_of_bundle(bundle: Bundle) -> UInt64 | None:
     BundleError
         The file is no array of fingerprints.
     """
-    if FINGERPRINTS_FILE not in bundle.about.files:
+    array = bundle.array(FINGERPRINTS_FILE)
+    if array is None:
         return None
-    path = bundle.file(FINGERPRINTS_FILE)
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise BundleError(f"is no array of fingerprints: {error}", path=path) from None
     if array.ndim != 1 or array.dtype != np.uint64:
-        raise BundleError("is no array of fingerprints", path=path)
+        raise BundleError(
+            "is no array of fingerprints",
+            path=bundle.file(FINGERPRINTS_FILE), remedy="Get the bundle anew",
+        )  # fmt: skip
     return np.asarray(array, dtype=np.uint64)
 
 

@@ -7,6 +7,7 @@ for measuring that network.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -111,6 +112,8 @@ def _outputs_of(
             return {of_two[0]: values}
         known = values[~np.isnan(values)]
         is_own = task.one_column and name == task.vocabulary.name and len(known) > 0
+        if is_own and name in data.words and task.levels > 2:
+            return _of_outputs(_named(name, values, data.words[name], task, data), task)
         if is_own and (known == np.round(known)).all():
             if known.min() < 0 or known.max() >= task.levels:
                 raise ManifestError(
@@ -129,18 +132,25 @@ def _outputs_of(
         }
     if not task.exclusive or not set(texts) & set(outputs):
         return {}
-    strange = [text for text in texts if text not in outputs]
-    if strange:
-        raise ManifestError(
-            f"'{name}' holds the class '{strange[0]}', which the model does not know",
-            path=data.manifest.folder,
-            remedy=f"Its classes are {', '.join(outputs)}; leave other cells empty",
-        )
-    place = np.array([outputs.index(text) for text in texts], dtype=np.float64)
+    places = {text: float(k) for k, text in enumerate(texts)}
+    return _of_outputs(_named(name, values, places, task, data), task)
+
+
+def _named(
+    name: str, values: Float64, words: Mapping[str, float], task: Task, data: MappedManifest
+) -> Float64:
+    """Return the position of each value's word among the model's outputs; NaN is missing."""
+    outputs = task.vocabulary.names
     numbers = np.full(len(values), np.nan)
-    known_rows = ~np.isnan(values)
-    numbers[known_rows] = place[values[known_rows].astype(np.intp)]
-    return _of_outputs(numbers, task)
+    for word, value in words.items():
+        if word not in outputs:
+            raise ManifestError(
+                f"'{name}' holds the class '{word}', which the model does not know",
+                path=data.manifest.folder,
+                remedy=f"Its classes are {', '.join(outputs)}; leave other cells empty",
+            )
+        numbers[values == value] = outputs.index(word)
+    return numbers
 
 
 def _of_outputs(numbers: Float64, task: Task) -> dict[str, Float64]:

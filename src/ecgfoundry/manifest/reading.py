@@ -17,7 +17,7 @@ from typing import Any
 from ecgfoundry.errors import FileAccessError, ManifestError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.io import Table, is_missing, number_of, read_table, whole_number
-from ecgfoundry.manifest.classes import ordered_classes
+from ecgfoundry.manifest.classes import ordered_classes, refuse_unclear_none
 from ecgfoundry.manifest.table import COLUMNS, TARGET_PREFIX, Manifest, ManifestRow
 from ecgfoundry.schemas import load_schema, schema_problems
 
@@ -82,12 +82,16 @@ class MappedManifest:
         the position.
     notes : tuple of str
         What was supposed or left out in reading, in sentences for the user.
+    words : mapping
+        Target -> its words and the numbers that they were read as, where the column held nothing
+        but ``yes``, ``no`` and the like: to a model, "no" may be the name of a class.
     """
 
     manifest: Manifest
     targets: tuple[str, ...]
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    words: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def read_manifest(path: str | Path, *, check: bool = True) -> Manifest:
@@ -210,7 +214,7 @@ def _read(
     if not folder.is_dir():
         raise FileAccessError("there is no such folder", path=folder)
     found = _found_columns(table, mapping, array is not None)
-    values, classes = _targets(
+    values, classes, words = _targets(
         tuple(dict.fromkeys((*targets, *own))), table, mapping.positive, need_targets
     )
     if strict and classes:
@@ -224,7 +228,7 @@ def _read(
     )
     kept = {name: names for name, names in classes.items() if name in targets}
     manifest = Manifest(rows, folder.resolve())
-    return MappedManifest(manifest, targets, kept, (*table.notes, *reader.notes()))
+    return MappedManifest(manifest, targets, kept, (*table.notes, *reader.notes()), words)
 
 
 def _found_columns(table: Table, mapping: ColumnMapping, of_array: bool) -> dict[str, str]:
@@ -408,9 +412,10 @@ def _found_file(name: str, folder: Path) -> str:
 
 def _targets(
     names: Sequence[str], table: Table, positive: str | None, to_learn: bool
-) -> tuple[dict[str, list[float | None]], dict[str, tuple[str, ...]]]:
+) -> tuple[dict[str, list[float | None]], dict[str, tuple[str, ...]], dict[str, dict[str, float]]]:
     values: dict[str, list[float | None]] = {}
     classes: dict[str, tuple[str, ...]] = {}
+    words: dict[str, dict[str, float]] = {}
     for name in names:
         column = name if name in table.columns else TARGET_PREFIX + name
         if column not in table.columns:
@@ -421,16 +426,23 @@ def _targets(
             )
         cells = table.column(column)
         known = [cell for cell in cells if not is_missing(cell)]
-        numbers = [number_of(cell, decimal_comma=table.decimal_comma) for cell in known]
-        if all(number is not None for number in numbers):
+        comma = table.decimal_comma
+        read = {cell: number_of(cell, decimal_comma=comma) for cell in known}
+        figures = any(
+            number_of(cell, decimal_comma=comma, words=False) is not None for cell in read
+        )
+        if all(number is not None for number in read.values()):
             values[name] = [None if math.isnan(v) else v for v in table.numbers(column)]
-        elif any(number is not None for number in numbers):
+            if not figures:
+                words[name] = {cell: number for cell, number in read.items() if number is not None}
+        elif figures:  # "no" is 0 beside "yes" and 1, and a class beside "mild" and "severe"
             raise ManifestError(
                 f"{_first_text(table, column)}, but others are",
                 path=table.path,
                 remedy="Leave the cell empty where the value is missing",
             )
         else:
+            refuse_unclear_none(name, cells, table.path)
             texts = sorted(set(known))
             named = positive if positive in texts else None
             to_order = to_learn or named is not None
@@ -444,7 +456,7 @@ def _targets(
             path=table.path,
             remedy=f"There are {shown}" if shown else "No target of this table has text classes",
         )
-    return values, classes
+    return values, classes, words
 
 
 def _first_text(table: Table, column: str) -> str:

@@ -42,7 +42,13 @@ def class_counts(data: MappedManifest) -> list[str]:
 
 def class_warnings(data: MappedManifest) -> list[str]:
     """Return what looks like a typing error among text classes: rare ones, other spellings."""
-    lines = []
+    lines = [
+        f"{name}: {' and '.join(map(repr, sorted(words)))} are all read as {value:g}"
+        for name, words in data.words.items()
+        if len(words) > 1
+        for value in words.values()
+        if set(words.values()) == {value}
+    ][:1]
     values = data.manifest.targets(data.targets)
     for name, words in data.classes.items():
         column = values[:, data.targets.index(name)]

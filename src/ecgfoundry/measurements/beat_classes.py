@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.documents import Document, Fields
 from ecgfoundry.measurements.beat_features import BEAT_FEATURES, beat_features
+from ecgfoundry.measurements.settled_classes import EARLY
 from ecgfoundry.measurements.templates import (
     NO_TEMPLATE,
     BeatPieces,
@@ -33,8 +34,10 @@ __all__ = [
     "BeatLabeller",
     "BeatNetwork",
     "beat_network",
+    "called_classes",
     "label_beats",
     "label_pieces",
+    "without_narrow",
 ]
 
 Float32 = NDArray[np.float32]
@@ -49,6 +52,13 @@ MOST_AWAY = 20.0
 """Features are cut at so many standard deviations of the training set."""
 TOGETHER_S = 1800.0
 """Long recordings are labelled half an hour at a time: as long as the records that trained."""
+SAME_FORM = 0.9
+"""A beat so like the usual one has its form (likeness, see :mod:`.templates`) ..."""
+SAME_WIDTH = 0.2
+"""... and one at most so much wider (logarithm) has its width;"""
+NARROW_S = 0.030
+"""so small a spread of the squared slope is that of a complex which is not ventricular itself. No
+true V of DS1 is lost by the three together, first lead or both."""
 SAME_TEMPLATE = 0.9
 """Templates of two half hours that are so alike have one number."""
 
@@ -236,10 +246,53 @@ def _labelled(
 def _network_labels(
     pieces: BeatPieces, clusters: Templates, network: BeatNetwork
 ) -> tuple[NDArray[np.str_], Float64]:
-    probability = network.probabilities(beat_features(pieces, clusters))
-    chosen = (np.log(probability + 1e-9) + network.offset).argmax(axis=1)
-    rows = np.arange(len(chosen))
-    return np.array(network.classes)[chosen], probability[rows, chosen]
+    table = beat_features(pieces, clusters)
+    probability = without_narrow(network.probabilities(table), table, network.classes)
+    label = called_classes(probability, table, network.classes, network.offset)
+    column = np.array([network.classes.index(name) for name in label.tolist()], dtype=np.int64)
+    return label, probability[np.arange(len(column)), column]
+
+
+def without_narrow(probability: Float64, table: Float64, classes: tuple[str, ...]) -> Float64:
+    """Return the probabilities (beats, classes) without V of beats that look like the usual ones.
+
+    A complex of the form and the width of the usual narrow one came through the same bundles.
+    """
+    like, wider, width = (
+        table[:, BEAT_FEATURES.index(name)]
+        for name in ("like_reference", "width_reference", "width")
+    )
+    usual = (like > SAME_FORM) & (wider < SAME_WIDTH) & (width < np.log(NARROW_S))
+    result = probability.copy()
+    result[usual, classes.index("V")] = 0.0
+    return result / result.sum(axis=1, keepdims=True)
+
+
+def called_classes(
+    probability: Float64, table: Float64, classes: tuple[str, ...], offset: Float64
+) -> NDArray[np.str_]:
+    """Return the class of each beat (beats,) of one recording.
+
+    A beat behind a ventricular one that comes when the next usual beat was due is not premature,
+    however short the interval between the two.
+
+    Parameters
+    ----------
+    probability : ndarray (beats, classes)
+        From :func:`without_narrow`.
+    table : ndarray (beats, len(BEAT_FEATURES))
+        Of the same beats, in order of time.
+    classes : tuple of str
+        Of the columns of ``probability``.
+    offset : ndarray (classes,)
+        Added to the logarithm of the probabilities.
+    """
+    score = np.log(probability + 1e-9) + offset
+    ventricular = np.isin(np.array(classes)[score.argmax(axis=1)], ("V", "F"))
+    behind = np.concatenate([[False], ventricular[:-1]])
+    due = table[:, BEAT_FEATURES.index("usual_since")] >= np.log(EARLY)
+    score[behind & due, classes.index("S")] = -np.inf
+    return np.array(classes)[score.argmax(axis=1)]
 
 
 class BeatLabeller:

@@ -16,7 +16,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.medians import median_of_rows
+from ecgfoundry.measurements.beat_features_kernel import measure_beats
+from ecgfoundry.measurements.medians import median_of_rows, quantile_of_rows
 from ecgfoundry.measurements.templates import (
     GRID_RATE_HZ,
     NO_TEMPLATE,
@@ -43,7 +44,8 @@ REGULAR = 0.07
 LATE_SHARE = 0.35
 """The usual P wave is that of so many usual beats, those that come latest: not of early ones."""
 P_SHIFT_S = 0.064
-"""A P wave is looked for so much earlier or later than the usual one."""
+P_STEP = 4
+"""A P wave is looked for so much earlier or later than the usual one, in steps of 16 ms."""
 P_WINDOW_S = (-0.28, -0.07)
 QRS_WINDOW_S = (-0.11, 0.15)
 T_WINDOW_S = (0.15, 0.46)
@@ -69,7 +71,16 @@ SHAPE_FEATURES = (
 )  # fmt: skip
 GROUP_FEATURES = ("group_share", "group_early", "group_width", "group_like", "group_p_like")
 """Of the beats of the same template: their share, and means of what is above."""
-BEAT_FEATURES: tuple[str, ...] = (*TIMING_FEATURES, *SHAPE_FEATURES, *GROUP_FEATURES)
+USUAL_FEATURES = (
+    "usual_before", "usual_since", "usual_until", "usual_around", "usual_before_high",
+    "usual_before_all", "usual_before_all_high", "usual_irregularity", "usual_irregularity_all",
+    "usual_regular_all", "usual_share",
+)  # fmt: skip
+"""Timing against the intervals between two usual beats alone, near by and in all that is read:
+ectopic beats do not hide what the sinus node does, nor a long run what came before it."""
+BEAT_FEATURES: tuple[str, ...] = (
+    *TIMING_FEATURES, *SHAPE_FEATURES, *GROUP_FEATURES, *USUAL_FEATURES
+)  # fmt: skip
 """The columns of :func:`beat_features`."""
 
 
@@ -85,12 +96,29 @@ def beat_features(pieces: BeatPieces, templates: Templates) -> Float64:
     """
     if pieces.values.shape[1] == 0:
         return np.zeros((0, len(BEAT_FEATURES)))
+    windows = {"qrs": QRS_WINDOW_S, "t": T_WINDOW_S, "p": P_WINDOW_S}
+    limits = {name: pieces.columns(*window) for name, window in windows.items()}
+    found = measure_beats(pieces, templates, {**_LIMITS, **limits}, len(BEAT_FEATURES))
+    return _by_numpy(pieces, templates) if found is None else found
+
+
+_LIMITS = {
+    "shift": round(P_SHIFT_S * GRID_RATE_HZ), "step": P_STEP,
+    "near": NEAR_BEATS, "far": FAR_BEATS, "row": ROW_BEATS,
+    "rate": GRID_RATE_HZ, "high_share": HIGH_SHARE, "regular": REGULAR, "late_share": LATE_SHARE,
+    "least_lead": LEAST_LEAD, "least_ratio": LEAST_RATIO, "most_ratio": MOST_RATIO,
+}  # fmt: skip
+
+
+def _by_numpy(pieces: BeatPieces, templates: Templates) -> Float64:
+    """Do what ``native/beat_features.c`` does, with the same answers but for rounding."""
     columns = _timing(pieces.centre_s) | _shape(pieces, templates)
     # Neither regular intervals nor a P wave of one shape around: hardly any beat is early there.
     columns["fibrillation"] = (1.0 - columns["regular_share_far"]) * (
         1.0 - np.clip(columns["p_like_far"], 0.0, 1.0)
     )
     columns |= _groups(columns, templates)
+    columns |= _usual_timing(pieces.centre_s, _usual(templates))
     table: Float64 = np.stack([columns[name] for name in BEAT_FEATURES], axis=1)
     return np.nan_to_num(table, nan=0.0, posinf=0.0, neginf=0.0)
 
@@ -105,8 +133,11 @@ def _log_ratio(above: Float64, below: Float64) -> Float64:
 
 def _around(values: Float64, reach: int) -> Float64:
     """Return each value with ``reach`` neighbours on both sides (NaN beyond the ends)."""
-    padded = np.pad(values, reach, constant_values=np.nan)
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+    padded = np.full(values.size + 2 * reach, np.nan)
+    padded[reach : reach + values.size] = values
+    shape = (values.size, 2 * reach + 1)
+    # NumPy's own view of sliding windows takes ten times as long to make.
+    return np.lib.stride_tricks.as_strided(padded, shape, padded.strides * 2, writeable=False)
 
 
 def _median(windows: Float64) -> Float64:
@@ -186,12 +217,63 @@ def _regular(windows: Float64, middle: Float64) -> Float64:
     return share
 
 
+def _usual(templates: Templates) -> Bool:
+    """Mark the beats of the reference template; all where there is none."""
+    if templates.reference == NO_TEMPLATE:
+        return np.ones(templates.number.size, bool)
+    return templates.number == templates.reference
+
+
+def _usual_timing(centre_s: Float64, usual: Bool) -> dict[str, Float64]:
+    """Return a beat's timing against the intervals between two usual beats in a row."""
+    count = centre_s.size
+    before = np.diff(centre_s, prepend=np.nan)
+    between = np.where(usual & np.concatenate([[False], usual[:-1]]), before, np.nan)
+    there = between[np.isfinite(between)]
+    known = there if there.size else before[1:]
+    middle, high = np.full((2, count), 1.0)
+    if known.size:
+        middle[:] = np.median(known)
+        high[:] = _upper(known[np.newaxis], known[:1])[0]
+    near = _median(_around(between, NEAR_BEATS))
+    near = np.where(np.isfinite(near), near, middle)
+    far_window = _around(between, FAR_BEATS)[:, ::2]
+    far = _median(far_window)
+    far = np.where(np.isfinite(far), far, middle)
+    change = np.abs(np.log(between[1:] / between[:-1]))
+    change = np.concatenate([[np.nan], change]) if count else change
+    changes = change[np.isfinite(change)]
+    spread = float(np.median(changes)) if changes.size else 0.0
+    irregularity = _median(_around(change, NEAR_BEATS))
+    before = np.where(np.isfinite(before), before, near)
+    number = np.arange(count)
+    last = np.maximum.accumulate(np.where(usual, number, -1))
+    last = np.concatenate([[-1], last[:-1]])
+    following = np.minimum.accumulate(np.where(usual, number, count)[::-1])[::-1]
+    following = np.concatenate([following[1:], [count]])
+    since = np.where(last >= 0, centre_s - centre_s[np.maximum(last, 0)], near)
+    until = np.where(following < count, centre_s[np.minimum(following, count - 1)] - centre_s, near)
+    return {
+        "usual_before": _log_ratio(before, near),
+        "usual_since": _log_ratio(since, near),
+        "usual_until": _log_ratio(until, near),
+        "usual_around": _log_ratio(since + until, 2.0 * near),
+        "usual_before_high": _log_ratio(before, _upper(far_window, far)),
+        "usual_before_all": _log_ratio(before, middle),
+        "usual_before_all_high": _log_ratio(before, high),
+        "usual_irregularity": np.where(np.isfinite(irregularity), irregularity, spread),
+        "usual_irregularity_all": np.full(count, spread),
+        "usual_regular_all": np.full(count, (np.abs(known / middle[0] - 1.0) < REGULAR).mean())
+        if known.size
+        else np.zeros(count),
+        "usual_share": np.full(count, usual.mean()),
+    }
+
+
 def _shape(pieces: BeatPieces, templates: Templates) -> dict[str, Float64]:
     vectors = pieces.vectors
     norms = np.einsum("bc,bc->b", vectors, vectors)
-    usual = templates.number == templates.reference
-    if templates.reference == NO_TEMPLATE:
-        usual = np.ones(len(vectors), bool)
+    usual = _usual(templates)
     before = np.concatenate([vectors[:1], vectors[:-1]])
     after = np.concatenate([vectors[1:], vectors[-1:]])
     reference = vectors[usual].mean(axis=0)
@@ -289,7 +371,8 @@ def _widths(qrs: Float32) -> tuple[Float64, Float64]:
     """Return the spread of the squared slope around its middle, and its effective length, in s."""
     energy = np.square(np.diff(qrs, axis=2)).astype(np.float64)
     # What is everywhere in the window is noise and not the complex.
-    energy = np.maximum(energy - np.quantile(energy, 0.2, axis=2, keepdims=True), 0.0)
+    floor = quantile_of_rows(energy.reshape(-1, energy.shape[2]), 0.2)
+    energy = np.maximum(energy - floor.reshape(*energy.shape[:2], 1), 0.0)
     total = energy.sum(axis=2) + 1e-30
     times = np.arange(energy.shape[2]) / GRID_RATE_HZ
     middle = (energy @ times) / total
@@ -326,11 +409,11 @@ def _fit(part: Float32, usual: Bool) -> tuple[Float64, Float64]:
 
 def _best_fit(pieces: BeatPieces, mean: Float32) -> tuple[Float64, Float64]:
     """Return the best correlation with the usual P wave when it may be moved, and the way in s."""
-    reach, step = round(P_SHIFT_S * GRID_RATE_HZ), 4
+    reach = round(P_SHIFT_S * GRID_RATE_HZ)
     power = np.square(mean).sum(axis=1).astype(np.float64)[:, None] + 1e-30
     best = np.full(pieces.values.shape[:2], -np.inf)
     moved = np.zeros_like(best)
-    for columns in range(-reach, reach + 1, step):
+    for columns in range(-reach, reach + 1, P_STEP):
         shift = columns / GRID_RATE_HZ
         part = _without_line(
             pieces.part(P_WINDOW_S[0] + shift, P_WINDOW_S[1] + shift)[..., ::2][

@@ -48,7 +48,8 @@ class Beat:
     p_s, qrs_onset_s, qrs_offset_s, t_offset_s : float or None
         P onset, QRS onset, QRS offset (J), T offset; None where not found.
     confidence : float or None
-        Of the label, 0 to 1.
+        Of the label, 0 to 1, as the classifier states it; None where it did not give this label
+        (:mod:`ecgfoundry.measurements.settled_classes`).
     """
 
     time_s: float

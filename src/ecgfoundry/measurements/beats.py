@@ -22,6 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.measurements.detection_kernel import (
+    SlopeEnergy,
+    measure_energy,
+    move_to_largest,
+)
 from ecgfoundry.measurements.likeness import alike_to, commonest_shape, complexes, recurrence
 from ecgfoundry.measurements.medians import median, median_of_rows
 from ecgfoundry.signals.filters import averaged, both_ways, butterworth_sos
@@ -39,6 +44,9 @@ and of pathological beats reach higher (our choice)."""
 SMOOTHING_S = 0.1
 """Moving average over the squared slope. Pan & Tompkins: 0.15 s, which is better on MIT-BIH and
 loses one beat in fifteen of the hard strips of CPSC 2019 (docs/features.md)."""
+TRIANGLE_S = 0.05
+"""And over that average once more: a triangle instead of a box makes the maximum of a broad complex
+a single one (our choice)."""
 REFRACTORY_S = 0.2
 """No second beat within it (Pan & Tompkins)."""
 LEVEL_BLOCK_S = 2.0
@@ -101,6 +109,9 @@ LEAST_AROUND = 0.05
 """A lead that is nearly silent for a while is not scaled up to more than a twentieth of the usual
 energy of its beats (our choice)."""
 REFINE_S = 0.08
+SHARPEN_S, LOCAL_S = 0.02, 0.1
+"""A beat is moved by 80 ms at most to where the QRS band is largest, and by 20 ms more to where the
+signal is, less its median over 100 ms to either side (our choice)."""
 MOST_MISSING = 0.5
 """A lead with more missing samples takes no part."""
 SHORTEST_S = 1.0
@@ -173,31 +184,30 @@ def detect(signal: NDArray[np.floating], sampling_rate: float) -> Detection | No
     rows = readable_rows(x)
     if rows.size == 0 or x.shape[1] < SHORTEST_S * sampling_rate or sampling_rate < 25:
         return None
-    x = x[rows]
-    missing = ~np.isfinite(x)
-    filled = fill_gaps(x)
+    x = x if rows.size == len(x) else x[rows]
+    there = np.isfinite(x)
+    whole = bool(there.all())
+    filled = x if whole else fill_gaps(x)
     factor = max(1, int(sampling_rate // WORKING_RATE_HZ))
     coarse = averaged(filled, factor)
     rate = sampling_rate / factor
     band = _band(coarse, rate)
-    joined = _slope_energy(band, rate)
-    if joined is None:
+    energy = _energy(band, rate)
+    if energy is None:
         return None
-    feature, blocks = joined
-    shares, sizes = blocks.mean(axis=1), _sizes(band)
+    feature, blocks, level, sizes = energy.feature, energy.weights, energy.level, energy.sizes
+    shares = blocks.mean(axis=1)
 
     def weights(beats: Int64) -> Float64:
-        at = [_between_blocks(row, beats, rate) for row in blocks]
-        return np.sqrt(at) / sizes[:, None]
+        return np.sqrt(_between_blocks(blocks, beats, rate)) / sizes[:, None]
 
-    level = _level(feature, rate)
-    out = level > PEAKEDNESS * median(feature)
+    out = level > PEAKEDNESS * energy.usual
     steady = _decide(feature, level, out, rate)
     beats = _refine(filled, steady, band, weights(steady), factor, sampling_rate)
     scaled = band * (np.sqrt(shares) / sizes)[:, None]
     if not out.all():
         candidates = _decide(feature, level, ~out, rate, FAST_REFRACTORY_S)
-        ripple = level >= FAST_RIPPLE * median(feature)
+        ripple = level >= FAST_RIPPLE * energy.usual
         fast = [
             _recurring(coarse, scaled, shares, candidates, stretch, rate)
             for stretch in _stretches(~out & ripple, rate)
@@ -205,9 +215,9 @@ def detect(signal: NDArray[np.floating], sampling_rate: float) -> Detection | No
         found = np.concatenate([np.empty(0, np.int64), *fast])
         beats = np.union1d(beats, _sharpen(filled, found, weights(found), factor, sampling_rate))
     # Nothing that was recorded stands within a gap of all leads.
-    if missing.any() and beats.size:
-        nothing: NDArray[np.bool_] = np.asarray(missing.all(axis=0))
-        beats = beats[~nothing[beats]]
+    if not whole and beats.size:
+        something: NDArray[np.bool_] = np.asarray(there.any(axis=0))
+        beats = beats[something[beats]]
     return Detection(beats, coarse, scaled, shares, rows, factor, rate)
 
 
@@ -251,7 +261,30 @@ def _band(x: Float64, rate: float) -> Float64:
     return both_ways(sos, centred, pad)
 
 
-def _slope_energy(band: Float64, rate: float) -> tuple[Float64, Float64] | None:
+def _energy(band: Float64, rate: float) -> SlopeEnergy | None:
+    """Measure the energy of the slope and how high beats stand in it; None where there is none."""
+    smooth = (max(1, round(SMOOTHING_S * rate)), max(1, round(TRIANGLE_S * rate)))
+    limits = {
+        "reach": REACH,
+        "far_reach": PAUSE_REACH_BLOCKS,
+        "pause_share": PAUSE_SHARE,
+        "least_slope": LEAST_SLOPE_SHARE,
+        "least_around": LEAST_AROUND,
+        "floor_offset": FLOOR_OFFSET,
+    }
+    done = measure_energy(band, _hop(rate), smooth, limits)
+    if done is not None:
+        return done[0]
+    joined = _slope_energy(band, smooth, rate)
+    if joined is None:
+        return None
+    feature, weights = joined
+    return SlopeEnergy(feature, weights, _level(feature, rate), median(feature), _sizes(band))
+
+
+def _slope_energy(
+    band: Float64, smooth: tuple[int, int], rate: float
+) -> tuple[Float64, Float64] | None:
     """Return the root of the smoothed squared slope, joined over the leads, and their weights.
 
     None where there is none. The weights are (leads, blocks), of each block their sum is 1.
@@ -259,9 +292,8 @@ def _slope_energy(band: Float64, rate: float) -> tuple[Float64, Float64] | None:
     from scipy.ndimage import uniform_filter1d
 
     slope = np.gradient(band, axis=1)
-    energy = uniform_filter1d(slope * slope, max(1, round(SMOOTHING_S * rate)), axis=1)
-    # A triangle instead of a box makes the maximum of a broad complex a single one.
-    energy = uniform_filter1d(energy, max(1, round(0.05 * rate)), axis=1)
+    energy = uniform_filter1d(slope * slope, smooth[0], axis=1)
+    energy = uniform_filter1d(energy, smooth[1], axis=1)
     maxima = _block_maxima(energy, rate)
     usual = median_of_rows(maxima)
     highest = np.abs(band).max(axis=1)
@@ -270,6 +302,10 @@ def _slope_energy(band: Float64, rate: float) -> tuple[Float64, Float64] | None:
         return None
     samples = energy.shape[1]
     usual, energy = usual[usable], energy[usable]
+    if len(energy) == 1:
+        # A single lead is its own energy, wherever it is high, and has all the weight.
+        weights = np.repeat(usable[:, None], maxima.shape[1], axis=1).astype(np.float64)
+        return np.sqrt(np.maximum(energy[0] / usual[0], 0.0)), weights
     levels = _running_median(maxima[usable], REACH)
     around = np.maximum(_around(levels, samples, rate), LEAST_AROUND * usual[:, None])
     energy /= around
@@ -281,7 +317,7 @@ def _slope_energy(band: Float64, rate: float) -> tuple[Float64, Float64] | None:
     total = (weight * energy).sum(axis=0)
     weight *= around
     weight /= usual[:, None]
-    # As high as the leads are around, so that a single lead is its own energy.
+    # As high as the leads are around.
     joined = total * weight.sum(axis=0) / (together * together)
     return np.sqrt(np.maximum(joined, 0.0)), weights / weights.sum(axis=0)
 
@@ -316,9 +352,17 @@ def _floors(feature: Float64, rate: float) -> Float64:
     return pairs
 
 
-def _between_blocks(blocks: Float64, places: NDArray[np.integer], rate: float) -> Float64:
-    """Return the values of blocks at the given samples, linear between the blocks' centres."""
-    return np.interp(places, (np.arange(blocks.size) + 1) * _hop(rate), blocks)
+def _between_blocks(blocks: Float64, places: Int64, rate: float) -> Float64:
+    """Return the values of blocks (rows, blocks) at samples, linear between the blocks' centres."""
+    hop = _hop(rate)
+    if blocks.shape[1] == 1:
+        return np.repeat(blocks, places.size, axis=1)
+    # The centres stand a hop apart, the first one a hop from the beginning.
+    inside = np.clip(places, hop, hop * blocks.shape[1])
+    before = np.minimum(inside // hop - 1, blocks.shape[1] - 2)
+    slope = np.diff(blocks, axis=1) / hop
+    result: Float64 = slope[:, before] * (inside - (before + 1) * hop) + blocks[:, before]
+    return result
 
 
 def _around(blocks: Float64, samples: int, rate: float) -> Float64:
@@ -515,12 +559,21 @@ def _refine(
     """
     if beats.size == 0:
         return beats
-    coarse_reach = max(1, round(REFINE_S * rate / factor))
-    index = beats[:, None] + np.arange(-coarse_reach, coarse_reach + 1)
+    reach = _fine_reach(rate) | {"reach": max(1, round(REFINE_S * rate / factor)), "factor": factor}
+    moved = move_to_largest(filled, band, beats, weights, reach)
+    if moved is not None:
+        return np.unique(moved)
+    index = beats[:, None] + np.arange(-reach["reach"], reach["reach"] + 1)
     index = np.clip(index, 0, band.shape[1] - 1)
     magnitude = np.square(band[:, index] * weights[:, :, None]).sum(axis=0)
     nearest = index[np.arange(beats.size), magnitude.argmax(axis=1)]
     return _sharpen(filled, nearest, weights, factor, rate)
+
+
+def _fine_reach(rate: float) -> dict[str, int]:
+    """How far a beat is moved at last, and of what around it the level is taken, samples."""
+    fine = max(1, round(SHARPEN_S * rate))
+    return {"fine": fine, "around": max(fine + 1, round(LOCAL_S * rate))}
 
 
 def _sharpen(filled: Float64, beats: Int64, weights: Float64, factor: int, rate: float) -> Int64:
@@ -530,9 +583,12 @@ def _sharpen(filled: Float64, beats: Int64, weights: Float64, factor: int, rate:
     """
     if beats.size == 0:
         return beats
+    reach = _fine_reach(rate) | {"reach": 0, "factor": factor}
+    moved = move_to_largest(filled, None, beats, weights, reach)
+    if moved is not None:
+        return np.unique(moved)
     middle = beats * factor + factor // 2
-    fine = max(1, round(0.02 * rate))
-    around = max(fine + 1, round(0.1 * rate))
+    fine, around = reach["fine"], reach["around"]
     wide = np.clip(middle[:, None] + np.arange(-around, around + 1), 0, filled.shape[1] - 1)
     values = filled[:, wide]
     values = values - median_of_rows(values)[..., None]

@@ -28,11 +28,10 @@ from ecgfoundry.measurements.boundaries import BOUNDARIES, LeadWaves
 from ecgfoundry.measurements.lead_fusion import fuse_leads, median_over_leads
 from ecgfoundry.measurements.medians import median, quantile_of_rows
 from ecgfoundry.measurements.qrs_search import find_complexes
+from ecgfoundry.measurements.wave_kernel import bridged
 from ecgfoundry.measurements.wave_search import (
     WaveLimits,
     Windows,
-    cut,
-    cut_rows,
     find_wave,
 )
 from ecgfoundry.signals.filters import averaged, gaussian
@@ -94,15 +93,18 @@ def delineate(signal: NDArray[np.floating], sampling_rate: float, beats: Int64) 
     if count == 0 or leads == 0 or array.shape[1] < 0.3 * sampling_rate:
         return LeadWaves(*(np.full((leads, count), np.nan) for _ in BOUNDARIES))
     absent = ~np.isfinite(array)
-    x, factor, shift = _at_working_rate(fill_gaps(array), sampling_rate)
+    gaps = bool(absent.any())
+    x, factor, shift = _at_working_rate(fill_gaps(array) if gaps else array, sampling_rate)
     rate = sampling_rate / factor
     positions = np.clip((np.asarray(beats) / factor).astype(np.int64), 0, x.shape[1] - 1)
     found = _delineate_windows(x, positions, rate)
     scaled = {name: (value + positions[None, :]) * factor + shift for name, value in found.items()}
-    dead = (np.ptp(x, axis=1) == 0) | (absent.mean(axis=1) > 0.5)
+    dead = np.ptp(x, axis=1) == 0
+    if gaps:
+        dead |= absent.mean(axis=1) > 0.5
     for value in scaled.values():
         value[dead] = np.nan
-        if absent.any():
+        if gaps:
             index = np.where(np.isfinite(value), value, 0).astype(np.int64)
             index = np.clip(index, 0, array.shape[1] - 1)
             value[np.take_along_axis(absent, index, axis=1)] = np.nan
@@ -131,21 +133,20 @@ def _at_working_rate(x: Float64, sampling_rate: float) -> tuple[Float64, float, 
 def _delineate_windows(x: Float64, beats: Int64, rate: float) -> dict[str, Float64]:
     """Return every boundary relative to its R peak, in columns (leads, beats)."""
     fine = gaussian(x, QRS_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
-    noise = quantile_of_rows(np.abs(fine), 0.30)[:, None]
-    windows = cut(x, fine, beats, rate, QRS_SPAN_S)
+    noise = quantile_of_rows(np.abs(fine), 0.30)
+    windows = Windows(x, fine, beats, rate, QRS_SPAN_S)
     qrs_onset, qrs_offset, height = find_complexes(windows, noise)
-    qrs_onset, qrs_offset = qrs_onset - windows.zero, qrs_offset - windows.zero
     # Without the complex, whose slopes would reach into the coarse scale's P and T waves.
     rest = _without_complexes(x, beats, qrs_onset, qrs_offset, rate)
     smooth = gaussian(rest, PEAK_SCALE_S * rate, truncate=TRUNCATE)
     before, after = _reach(beats, x.shape[1], rate)
     coarse = gaussian(rest, T_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
-    windows = cut(smooth, coarse, beats, rate)
+    windows = Windows(smooth, coarse, beats, rate)
     qrs_onset, qrs_offset = qrs_onset + windows.zero, qrs_offset + windows.zero
     t_onset, t_peak, t_offset = _t_wave(windows, qrs_offset, after, height, beats)
     before = _behind_t(before, t_offset - windows.zero, beats)
     coarse = gaussian(rest, P_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
-    windows = replace(windows, slope=cut_rows(coarse, beats, rate))
+    windows = replace(windows, slope=coarse)
     p_onset, p_peak, p_offset = _p_wave(windows, qrs_onset, before, height)
     _end_before_p(t_offset, p_onset, beats)
     columns = {
@@ -167,8 +168,15 @@ def _without_complexes(
     """Draw a straight line under every QRS complex."""
     begin = beats + np.where(np.isfinite(onset), onset, -0.05 * rate) - BLANK_S * rate
     end = beats + np.where(np.isfinite(offset), offset, 0.05 * rate) + BLANK_S * rate
+    done = bridged(x, begin, end)
+    return _bridged_by_numpy(x, begin, end) if done is None else done
+
+
+def _bridged_by_numpy(
+    x: Float64, begin: NDArray[np.floating], end: NDArray[np.floating]
+) -> Float64:
     leads, samples = x.shape
-    rows = np.repeat(np.arange(leads), beats.size)
+    rows = np.repeat(np.arange(leads), begin.shape[1])
     steps = np.zeros((leads, samples + 1))
     for edge, step in ((begin, 1.0), (end, -1.0)):
         columns = np.clip(np.rint(edge).astype(np.int64), 0, samples)
@@ -252,7 +260,7 @@ def _usual_t_place(w: Windows, beats: Int64) -> Float64:
     middle = median(rr) if rr.size else 1.0
     previous = np.concatenate([[middle], rr])
     place = T_PLACE_S * np.cbrt(np.clip(previous, 0.3, 1.5))
-    seconds = (np.arange(w.x.shape[-1]) - w.zero) / w.rate
+    seconds = (np.arange(w.width) - w.zero) / w.rate
     return np.exp(-0.5 * ((seconds - place[:, None]) / T_PLACE_SD_S) ** 2)
 
 
@@ -308,7 +316,7 @@ def wave_of_one_beat(
     rest = _without_complexes(x, beat, sides[0], sides[1], rate)
     smooth = gaussian(rest, PEAK_SCALE_S * rate, truncate=TRUNCATE)
     coarse = gaussian(rest, P_SCALE_S * rate, derivative=1, truncate=TRUNCATE)
-    windows = cut(smooth, coarse, beat, rate)
+    windows = Windows(smooth, coarse, beat, rate)
     first, last = (
         np.full((len(x), 1), column / factor - beat[0] + windows.zero) for column in between
     )

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
-from ecgfoundry.measurements.beats import fill_gaps, find_beats, heart_rate_bpm, readable_rows
+from ecgfoundry.measurements.beats import fill_gaps, find_beats, readable_rows
 from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.delineation import delineate
+from ecgfoundry.measurements.gaps import absent_stretches, believed_intervals, held_stretches
 from ecgfoundry.measurements.intervals import (
     beat_intervals,
     frontal_axes,
@@ -62,7 +63,7 @@ class Feature:
 def _record_features() -> tuple[Feature, ...]:
     return (
         Feature("heart_rate_bpm", "/min", "60 s over the median RR interval", _HERE),
-        Feature("beats_per_s", "1/s", "number of beats over the duration", _HERE),
+        Feature("beats_per_s", "1/s", "number of beats over the time with a signal", _HERE),
         Feature("rr_median_ms", "ms", "median RR interval", _HERE),
         Feature("rr_shortest_ms", "ms", "shortest RR interval", _HERE),
         Feature("rr_longest_ms", "ms", "longest RR interval", _HERE),
@@ -182,9 +183,14 @@ def hand_crafted_features(
     result.update(_spectrum(x[reference], sampling_rate))
     beats = find_beats(rows_missing, sampling_rate)
     if beats.size:
-        result.update(_rhythm(beats, sampling_rate, array.shape[1]))
+        absent = absent_stretches(~np.isfinite(rows_missing), sampling_rate)
+        gaps = np.concatenate([absent, held_stretches(rows_missing, sampling_rate)])
+        rr = believed_intervals(beats, gaps, sampling_rate)
+        recorded = array.shape[1] - int(np.diff(gaps, axis=1).sum())
+        result["beats_per_s"] = beats.size * sampling_rate / recorded
+        result.update(_rhythm(rr, sampling_rate))
         waves = fuse_leads(delineate(rows_missing, sampling_rate, beats), sampling_rate)
-        result.update(_waves(waves, beats, sampling_rate))
+        result.update(_waves(waves, beats, rr, sampling_rate))
         result["atrial_share"] = _atrial_share(x[reference], waves, sampling_rate)
         beat = median_beat(x, sampling_rate, beats, waves, names)
         if beat is not None:
@@ -269,27 +275,31 @@ def _spectrum(x: Float64, sampling_rate: float) -> dict[str, float]:
     return result
 
 
-def _rhythm(beats: Int64, sampling_rate: float, samples: int) -> dict[str, float]:
-    result = {"beats_per_s": beats.size * sampling_rate / samples}
-    rr = np.diff(beats) * (1000.0 / sampling_rate)
+def _rhythm(rr: Float64, sampling_rate: float) -> dict[str, float]:
+    """Features of RR intervals in samples; no difference is taken across one that is not known."""
+    rr = rr[1:] * (1000.0 / sampling_rate)
+    change = np.diff(rr)
+    rr, change = rr[np.isfinite(rr)], change[np.isfinite(change)]
     if rr.size == 0:
-        return result
-    result["heart_rate_bpm"] = heart_rate_bpm(beats, sampling_rate)
-    result["rr_median_ms"] = float(np.median(rr))
-    result["rr_shortest_ms"] = float(rr.min())
-    result["rr_longest_ms"] = float(rr.max())
-    result["premature_share"] = float((rr < PREMATURE_SHARE * np.median(rr)).mean())
+        return {}
+    result = {
+        "heart_rate_bpm": 60_000.0 / float(np.median(rr)),
+        "rr_median_ms": float(np.median(rr)),
+        "rr_shortest_ms": float(rr.min()),
+        "rr_longest_ms": float(rr.max()),
+        "premature_share": float((rr < PREMATURE_SHARE * np.median(rr)).mean()),
+    }
     if rr.size >= 2:
-        change = np.diff(rr)
         result["rr_sd_ms"] = float(rr.std(ddof=1))
         result["rr_variation"] = float(rr.std(ddof=1) / rr.mean())
+    if change.size:
         result["rr_rmssd_ms"] = float(np.sqrt(np.mean(change * change)))
         result["rr_pnn50"] = float((np.abs(change) > 50.0).mean())
     return result
 
 
-def _waves(waves: BeatWaves, beats: Int64, sampling_rate: float) -> dict[str, float]:
-    result = beat_intervals(waves, beats, sampling_rate)
+def _waves(waves: BeatWaves, beats: Int64, rr: Float64, sampling_rate: float) -> dict[str, float]:
+    result = beat_intervals(waves, rr, sampling_rate)
     there = np.isfinite(waves.p_peak)
     result["p_share"] = float(there.mean())
     if there.sum() >= 2:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,18 @@ from ecgfoundry.measurements.acceptability import with_acceptability
 from ecgfoundry.measurements.recognition import recognise
 from ecgfoundry.signals.quality import Notice, WindowQuality, assess_windows
 
-__all__ = ["NO_ECG", "judge_and_find_beats", "judge_window", "judge_windows", "too_little_ecg"]
+__all__ = [
+    "NO_ECG",
+    "Description",
+    "judge_and_find_beats",
+    "judge_window",
+    "judge_windows",
+    "readable_leads",
+    "still_known",
+    "too_little_ecg",
+]
+
+Description = Literal["all", "noise", "nothing"]
 
 NO_ECG = ("no-beats", "not-an-ecg")
 """Codes of what can be read and is no ECG."""
@@ -30,6 +42,8 @@ MOST_IMITATIONS = 0.1
 of it always holds some: where at least so many windows are no ECG, and at most this share of all
 that were asked is one, none is believed (our choice)."""
 
+NOISE_IN_BAND = "noise-in-band"
+NOISE_WORDS = "noise within the band of the ECG, the answer may change with it"
 LOW_SNR_DB = 8.0
 """Below it a lead is noisy. Noise added at 6 dB changes 7 to 17 of 100 answers, at 12 dB 1 to 5
 (``benchmarks/experiments/noise.py``); 7 of 100 windows of CinC 2017 are below as recorded."""
@@ -39,14 +53,23 @@ one in four has some noisy lead, one in fifty has six (our measurement on CinC 2
 
 
 def judge_window(
-    signal: NDArray[np.floating], sampling_rate: float, leads: Sequence[str]
+    signal: NDArray[np.floating],
+    sampling_rate: float,
+    leads: Sequence[str],
+    *,
+    describe: Description = "all",
 ) -> WindowQuality:
     """Judge one raw window (leads, samples); see :func:`judge_windows`."""
-    return judge_windows(np.asarray(signal)[np.newaxis], sampling_rate, leads)[0]
+    return judge_windows(np.asarray(signal)[np.newaxis], sampling_rate, leads, describe=describe)[0]
 
 
 def judge_windows(
-    signals: NDArray[np.floating], sampling_rate: float, leads: Sequence[str]
+    signals: NDArray[np.floating],
+    sampling_rate: float,
+    leads: Sequence[str],
+    known: Sequence[WindowQuality | None] | None = None,
+    *,
+    describe: Description = "all",
 ) -> list[WindowQuality]:
     """Judge raw windows of one shape, each alone.
 
@@ -58,6 +81,12 @@ def judge_windows(
         Hz.
     leads : sequence of str
         Names of the rows.
+    known : sequence of WindowQuality or None, optional
+        Of each window what was said of one shortly before in the same signal, if its answer to "is
+        it an ECG?" may stand (:func:`still_known`); None: it is asked.
+    describe : {"all", "noise", "nothing"}
+        What is said of windows that are read: signal to noise with its warning and ``acceptable``;
+        the first alone; neither. It refuses nothing.
 
     Returns
     -------
@@ -66,18 +95,54 @@ def judge_windows(
         "no-beats" or "not-an-ecg".
     """
     judged = assess_windows(signals, sampling_rate, leads)
+    before = [None] * len(judged) if known is None else known
     return [
         quality
         if quality.refusal is not None
-        else _with_recognition(np.asarray(signal), sampling_rate, leads, quality)[0]
-        for signal, quality in zip(signals, judged, strict=True)
+        else still_known(quality, earlier)
+        or _with_recognition(np.asarray(signal), sampling_rate, leads, quality, describe)[0]
+        for signal, quality, earlier in zip(signals, judged, before, strict=True)
     ]
+
+
+def still_known(quality: WindowQuality, earlier: WindowQuality | None) -> WindowQuality | None:
+    """Return a window's quality with what was recognised shortly before; None if that cannot stand.
+
+    Parameters
+    ----------
+    quality : WindowQuality
+        Of each lead by itself, not refused.
+    earlier : WindowQuality or None
+        It stands if it was read, and the same leads were readable: then the warning of noise, the
+        leads' signal to noise and the second opinions are those of the earlier window.
+    """
+    if earlier is None or earlier.refusal is not None:
+        return None
+    if readable_leads(quality) != readable_leads(earlier):
+        return None
+    leads = {
+        name: replace(
+            figure, snr_db=earlier.leads[name].snr_db, acceptable=earlier.leads[name].acceptable
+        )
+        if name in earlier.leads
+        else figure
+        for name, figure in quality.leads.items()
+    }
+    noted = tuple(notice for notice in earlier.warnings if notice.code == NOISE_IN_BAND)
+    return replace(
+        quality, leads=leads, warnings=quality.warnings + noted, acceptable=earlier.acceptable
+    )
+
+
+def readable_leads(quality: WindowQuality) -> set[str]:
+    """Return the names of the leads that are neither flat nor mostly missing."""
+    return {name for name, lead in quality.leads.items() if lead.readable}
 
 
 def judge_and_find_beats(
     signal: NDArray[np.floating], sampling_rate: float, leads: Sequence[str]
 ) -> tuple[WindowQuality, NDArray[np.int64] | None]:
-    """Judge one raw window, and return the beats by which it was recognised.
+    """Judge one raw window but for ``acceptable``, and return the beats by which it was recognised.
 
     They are those of :func:`ecgfoundry.measurements.beats.find_beats` in the readable leads; None
     where no beat was looked for.
@@ -85,7 +150,7 @@ def judge_and_find_beats(
     (quality,) = assess_windows(np.asarray(signal)[np.newaxis], sampling_rate, leads)
     if quality.refusal is not None:
         return quality, None
-    return _with_recognition(np.asarray(signal), sampling_rate, leads, quality)
+    return _with_recognition(np.asarray(signal), sampling_rate, leads, quality, "noise")
 
 
 def too_little_ecg(refusals: Sequence[Notice | None]) -> Notice | None:
@@ -109,16 +174,19 @@ def _with_recognition(
     sampling_rate: float,
     leads: Sequence[str],
     quality: WindowQuality,
+    describe: Description,
 ) -> tuple[WindowQuality, NDArray[np.int64]]:
     rows = [
         row
         for row, lead in enumerate(leads)
         if lead in quality.leads and quality.leads[lead].readable
     ]
-    found = recognise(signal[rows], sampling_rate)
+    found = recognise(signal[rows], sampling_rate, noise=describe != "nothing")
     if found.reason is None:
-        noted = _with_noise(quality, [leads[row] for row in rows], found.snr_db)
-        return with_acceptability(noted, signal, sampling_rate, leads, found), found.beats
+        quality = _with_noise(quality, [leads[row] for row in rows], found.snr_db)
+        if describe == "all":
+            quality = with_acceptability(quality, signal, sampling_rate, leads, found)
+        return quality, found.beats
     code = "no-beats" if found.reason == "no-beats" else "not-an-ecg"
     read = tuple(leads[row] for row in rows)
     words = f"not read as an ECG ({', '.join(read)}): {found.words}"
@@ -141,8 +209,6 @@ def _with_noise(
     warnings = quality.warnings
     noisy = tuple(lead for lead, snr in known.items() if snr < LOW_SNR_DB)
     if noisy and len(noisy) >= NOISY_SHARE * len(known):
-        words = (
-            f"{', '.join(noisy)}: noise within the band of the ECG, the answer may change with it"
-        )
-        warnings += (Notice("noise-in-band", words, noisy),)
+        words = f"{', '.join(noisy)}: {NOISE_WORDS}"
+        warnings += (Notice(NOISE_IN_BAND, words, noisy),)
     return replace(quality, leads=figures, warnings=warnings)

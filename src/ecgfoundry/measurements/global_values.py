@@ -232,7 +232,7 @@ def _no_axes(
     limb = {lead: row for lead, row in limb.items() if np.isfinite(row).all()}
     if len(limb) < 2:
         return "two limb leads are needed"
-    apart = [
+    apart = disagreeing and [
         lead
         for lead, value in limb_disagreement(limb).items()
         if value > DISAGREEMENT and lead in disagreeing

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beat_list import BEAT_LABELS, Beats
+from ecgfoundry.measurements.settled_classes import RUN_BEATS
 
 __all__ = [
     "EVENT_KINDS",
@@ -35,7 +36,6 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
-RUN_BEATS = 3
 CYCLES = 3
 """Bigeminy and trigeminy are told from three cycles on (our choice)."""
 PAUSE_S = 2.0

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beat_list import Beats
+from ecgfoundry.measurements.settled_classes import surely_normal
 from ecgfoundry.measurements.values import Value, missing
 
 __all__ = ["NormalIntervals", "hrv", "normal_intervals"]
@@ -54,7 +55,7 @@ def normal_intervals(beats: Beats) -> NormalIntervals:
     count = len(beats)
     if count < 2:
         return NormalIntervals(np.empty(0), np.empty(0), np.empty(0, bool), 0.0)
-    normal = (beats.label == "N") & ~beats.paced
+    normal = surely_normal(beats) & ~beats.paced
     rr = beats.rr_s[1:]
     with np.errstate(invalid="ignore"):
         chosen = normal[1:] & normal[:-1] & (rr >= NN_LIMITS_S[0]) & (rr <= NN_LIMITS_S[1])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ecgfoundry.measurements.axes import axis_degrees, frontal_plane
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.median_beat import MedianBeat
+from ecgfoundry.measurements.median_beat_kernel import Averaged, average_beats
 from ecgfoundry.measurements.medians import median, median_of_rows
 
 __all__ = [
@@ -66,13 +67,15 @@ def corrected_qt_ms(qt_ms: float, rr_ms: float) -> dict[str, float]:
     return {"bazett": qt_ms / math.sqrt(seconds), "fridericia": qt_ms / math.cbrt(seconds)}
 
 
-def beat_intervals(waves: BeatWaves, beats: Int64, sampling_rate: float) -> dict[str, float]:
+def beat_intervals(waves: BeatWaves, rr: Float64, sampling_rate: float) -> dict[str, float]:
     """Return PR, P, QRS, QT, JT and T-peak-to-end in ms, medians over the beats, and QTc.
 
-    NaN where fewer than half of the beats (at least two) show what is needed.
+    NaN where fewer than half of the beats (at least two) show what is needed. ``rr`` holds RR
+    intervals in samples, NaN where one is not known.
     """
     to_ms = 1000.0 / sampling_rate
-    rr_ms = median(np.diff(beats)) * to_ms if len(beats) > 1 else math.nan
+    known = rr[np.isfinite(rr)]
+    rr_ms = median(known) * to_ms if known.size else math.nan
     result = {
         "pr_ms": _median_span(waves.p_onset, waves.qrs_onset) * to_ms,
         "p_duration_ms": _median_span(waves.p_onset, waves.p_offset) * to_ms,
@@ -129,14 +132,30 @@ def median_beat(
     if not whole.any():
         return None
     positions = beats[whole]
-    index = positions[:, None] + np.arange(-zero, behind + 1)
-    pieces = signal[:, index]  # leads, beats, columns
     relative = {name: _middle((getattr(waves, name) - beats)[whole]) for name in BOUNDARIES}
     onset = relative["qrs_onset"]
     start = zero + (round(onset) if math.isfinite(onset) else -round(0.05 * sampling_rate))
-    level = slice(max(0, start - max(1, round(LEVEL_S * sampling_rate))), max(1, start))
-    pieces -= median_of_rows(pieces[..., level])[..., None]
-    likeness = _likeness(pieces, zero, sampling_rate)
+    level = max(0, start - max(1, round(LEVEL_S * sampling_rate))), max(1, start)
+    reach = round(LIKENESS_S * sampling_rate)
+    found = average_beats(signal, positions, (zero, behind), level, reach, LIKENESS)
+    if found is None:
+        found = _average_by_numpy(signal, positions, (zero, behind), level, reach)
+    everywhere = np.full(beats.size, np.nan)
+    everywhere[whole] = found.likeness
+    boundaries = {k: value + zero for k, value in relative.items() if math.isfinite(value)}
+    return MedianBeat(
+        tuple(leads), found.values, sampling_rate, zero, boundaries, everywhere, found.noise,
+        found.used,
+    )  # fmt: skip
+
+
+def _average_by_numpy(
+    signal: Float64, beats: Int64, span: tuple[int, int], level: tuple[int, int], reach: int
+) -> Averaged:
+    """Do what ``native/median_beat.c`` does, with the same answers but for rounding."""
+    pieces = signal[:, beats[:, None] + np.arange(-span[0], span[1] + 1)]  # leads, beats, columns
+    pieces -= median_of_rows(pieces[..., slice(*level)])[..., None]
+    likeness = _likeness(pieces, span[0], reach)
     alike = likeness >= LIKENESS
     if not alike.any():
         alike = np.ones_like(alike)
@@ -146,12 +165,7 @@ def median_beat(
     if alike.sum() > 1:
         chosen -= values[:, None]
         noise = np.sqrt(np.mean(np.square(chosen, out=chosen), axis=(1, 2)))
-    everywhere = np.full(beats.size, np.nan)
-    everywhere[whole] = likeness
-    boundaries = {k: value + zero for k, value in relative.items() if math.isfinite(value)}
-    return MedianBeat(
-        tuple(leads), values, sampling_rate, zero, boundaries, everywhere, noise, int(alike.sum())
-    )
+    return Averaged(values, noise, likeness, int(alike.sum()))
 
 
 def _middle(values: Float64) -> float:
@@ -167,12 +181,11 @@ def beat_likeness(signal: Float64, sampling_rate: float, beats: Int64) -> Float6
     zero = round(LIKENESS_S * sampling_rate)
     index = np.clip(beats[:, None] + np.arange(-zero, zero + 1), 0, signal.shape[1] - 1)
     pieces = np.nan_to_num(signal[:, index])
-    return _likeness(pieces, zero, sampling_rate)
+    return _likeness(pieces, zero, zero)
 
 
-def _likeness(pieces: Float64, zero: int, sampling_rate: float) -> Float64:
+def _likeness(pieces: Float64, zero: int, reach: int) -> Float64:
     """Correlate each beat's QRS complex, all leads in one vector, with the median of all beats."""
-    reach = round(LIKENESS_S * sampling_rate)
     complexes = pieces[..., zero - reach : zero + reach + 1]
     complexes = complexes.transpose(1, 0, 2).reshape(pieces.shape[1], -1)
     reference = median_of_rows(complexes, axis=0)

@@ -29,41 +29,44 @@ def fuse_leads(waves: LeadWaves, sampling_rate: float) -> BeatWaves:
 
     With fewer than six leads there is nothing to outvote with, and the median is taken.
     """
-    result = {}
-    for name in BOUNDARIES:
-        values = getattr(waves, name)
+    values = np.stack([getattr(waves, name) for name in BOUNDARIES])
+    late = np.array([name.endswith("offset") for name in BOUNDARIES])
+    values[late] *= -1.0  # the latest offset is the earliest one, seen from behind
+    ordered = np.sort(values, axis=1)  # NaN last
+    united = _middle(ordered)
+    for row, name in enumerate(BOUNDARIES):
         others, seconds = CONFIRMING_LEADS, CONFIRM_OFFSET_S
         if name.startswith("p_"):
             others, seconds = P_CONFIRMING_LEADS, P_CONFIRM_S
         elif name.endswith("onset"):
             seconds = CONFIRM_ONSET_S
-        if name.endswith("peak") or values.shape[0] <= others:
-            result[name] = median_over_leads(values)
-        elif name.endswith("onset"):
-            result[name] = _confirmed(values, others, seconds * sampling_rate)
-        else:
-            result[name] = -_confirmed(-values, others, seconds * sampling_rate)
-    return BeatWaves(**result)
+        if not name.endswith("peak") and values.shape[1] > others:
+            _confirm(united[row], ordered[row], others, seconds * sampling_rate)
+    united[late] *= -1.0
+    return BeatWaves(**dict(zip(BOUNDARIES, united, strict=True)))
 
 
 def median_over_leads(values: Float64) -> Float64:
     """Median over the leads, (leads, beats) to (beats,); NaN unless half of them have a value."""
-    there = np.isfinite(values).sum(axis=0)
-    ordered = np.sort(values, axis=0)  # NaN last
-    columns = np.arange(values.shape[1])
-    low = ordered[np.maximum((there - 1) // 2, 0), columns]
-    high = ordered[np.maximum(there // 2, 0).clip(max=values.shape[0] - 1), columns]
-    middle: Float64 = np.where(there * 2 >= values.shape[0], (low + high) / 2, np.nan)
+    return _middle(np.sort(values, axis=0))
+
+
+def _middle(ordered: Float64) -> Float64:
+    """Return the median of values in order, NaN last: (..., leads, beats) to (..., beats)."""
+    leads = ordered.shape[-2]
+    there = np.isfinite(ordered).sum(axis=-2, keepdims=True)
+    low, high = np.maximum((there - 1) // 2, 0), np.minimum(there // 2, leads - 1)
+    pair = np.take_along_axis(ordered, np.concatenate([low, high], axis=-2), axis=-2)
+    middle: Float64 = (pair[..., 0, :] + pair[..., 1, :]) / 2
+    middle[there[..., 0, :] * 2 < leads] = np.nan
     return middle
 
 
-def _confirmed(values: Float64, others: int, tolerance: float) -> Float64:
-    """Return the smallest value that ``others`` larger ones follow within the tolerance."""
-    ordered = np.sort(values, axis=0)
-    with np.errstate(invalid="ignore"):
-        near = ordered[others:] - ordered[:-others] <= tolerance
-    first = near.argmax(axis=0)
-    chosen = ordered[first, np.arange(values.shape[1])]
-    # Where too few agree, the median is the best that can be said.
-    result: Float64 = np.where(near.any(axis=0), chosen, median_over_leads(values))
-    return result
+def _confirm(united: Float64, ordered: Float64, others: int, tolerance: float) -> None:
+    """Put the smallest value that ``others`` larger ones follow within the tolerance.
+
+    Where too few agree, the median that stands there is the best that can be said.
+    """
+    near = ordered[others:] - ordered[:-others] <= tolerance
+    beats = np.flatnonzero(near.any(axis=0))
+    united[beats] = ordered[near[:, beats].argmax(axis=0), beats]

@@ -96,15 +96,14 @@ def recurrence(signal: Float64, shape: Float64) -> Float64:
     spectrum = (rfft(signal, length, axis=1) * rfft(turned, length, axis=1)).sum(axis=0)
     product = irfft(spectrum, length)[reach : reach + samples]
     # Energies of what of the signal, and of the shape, lies within the reach of every sample.
-    place = np.arange(samples)
-    around = _running_sums(np.square(signal).sum(axis=0))
-    around = around[np.minimum(place + reach + 1, samples)] - around[np.maximum(place - reach, 0)]
-    inside = _running_sums(np.square(turned).sum(axis=0))
-    last = inside.size - 1
-    inside = (
-        inside[np.minimum(place + reach + 1, last)]
-        - inside[np.clip(place + reach + 1 - samples, 0, last)]
-    )
+    sums = _running_sums(np.square(signal).sum(axis=0))
+    sums = np.concatenate([np.zeros(reach), sums, np.full(reach, sums[-1])])
+    around = sums[2 * reach + 1 :] - sums[:samples]
+    sums = _running_sums(np.square(turned).sum(axis=0))
+    ends = min(reach, samples)
+    inside = np.full(samples, sums[-1])
+    inside[:ends] = sums[reach + 1 : reach + 1 + ends]
+    inside[samples - ends :] -= sums[reach + 1 - ends : reach + 1]
     size = np.sqrt(np.maximum(around, 0.0) * inside)
     enough = (inside >= 0.5 * inside.max()) & (size > 1e-12 * size.max(initial=0.0))
     result: Float64 = np.divide(product, size, out=np.zeros_like(product), where=enough)

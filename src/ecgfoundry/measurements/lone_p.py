@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ecgfoundry.measurements.boundaries import BeatWaves
 from ecgfoundry.measurements.medians import median, median_of_rows
 from ecgfoundry.measurements.nearest import distance_to_nearest
+from ecgfoundry.measurements.wave_kernel import bridged
 from ecgfoundry.signals.filters import averaged, gaussian
 
 __all__ = ["lone_p_waves"]
@@ -148,14 +149,23 @@ def _without_beats(
 
 def _bumps(x: Float64, rate: float, blank: Bool) -> Float64:
     """How much each lead looks like the top of a wave of 100 ms: (leads, samples), mV."""
-    columns = np.arange(x.shape[1])
-    filled = x.copy()
-    if blank.any() and not blank.all():
-        for row in filled:
-            row[blank] = np.interp(columns[blank], columns[~blank], row[~blank])
+    filled = _bridged(x, blank) if blank.any() and not blank.all() else x
     scale = SCALE_S * rate
     curved: Float64 = -(scale**2) * gaussian(filled, scale, derivative=2)
     return curved
+
+
+def _bridged(x: Float64, blank: Bool) -> Float64:
+    """Draw straight lines where nothing is to be seen."""
+    edges = np.flatnonzero(np.diff(blank, prepend=False, append=False)).astype(np.float64)
+    begin, end = (np.tile(edges[side::2], (len(x), 1)) for side in (0, 1))
+    done = bridged(x, begin, end)
+    if done is not None:
+        return done
+    columns, filled = np.arange(x.shape[1]), x.copy()
+    for row in filled:
+        row[blank] = np.interp(columns[blank], columns[~blank], row[~blank])
+    return filled
 
 
 def _peaks(score: Float64, level: float) -> Int64:

@@ -22,6 +22,7 @@ from ecgfoundry.measurements.atria import atrial_activity
 from ecgfoundry.measurements.beat_classes import BeatClasses, BeatLabeller
 from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
+from ecgfoundry.measurements.gaps import believed_intervals
 from ecgfoundry.measurements.global_values import (
     DelineatedBeats,
     axis_values,
@@ -31,8 +32,9 @@ from ecgfoundry.measurements.global_values import (
 from ecgfoundry.measurements.hrv import hrv
 from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.medians import median_of_rows
-from ecgfoundry.measurements.morphology import lead_measurements
+from ecgfoundry.measurements.morphology import measure_leads
 from ecgfoundry.measurements.results import Measurements
+from ecgfoundry.measurements.settled_classes import settled_labels
 from ecgfoundry.measurements.stretches import Stretch, measure_stretch
 from ecgfoundry.measurements.values import GLOBAL_VALUES, LeadMeasurements, Value, missing
 from ecgfoundry.recording import Recording
@@ -121,12 +123,15 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
     refused = [stretch.refused for stretch in stretches if stretch.refused is not None]
     if len(refused) == len(stretches):
         return _refused(refused[0] if refused else _EMPTY, seconds, rate, name)
-    found = _joined(stretches, labeller.finish(), rate)
-    calibrated = not any(stretch.rescaled for stretch in stretches)
     median = _median_of(medians)
-    leads = _lead_values(median, stretches)
+    found = _joined(stretches, labeller.finish(), rate)
     lone = np.concatenate([stretch.lone_p for stretch in stretches])
     atrial = atrial_activity(found.beats, found.waves, rate, lone)
+    if len(stretches) == 1:
+        blocked_p_s = atrial.p_time_s[atrial.p_beat < 0]
+        found = _settled(found, 0 if median is None else len(median.leads), blocked_p_s)
+    calibrated = not any(stretch.rescaled for stretch in stretches)
+    leads = _lead_values(median, stretches)
     rates = rate_values(found.beats, atrial)
     values = rates | interval_values(found, rates)
     disagreeing = {lead for stretch in stretches for lead in stretch.disagreeing}
@@ -203,7 +208,7 @@ def _joined(stretches: Sequence[Stretch], classes: BeatClasses, rate: float) -> 
         label=classes.label,
         template=classes.template,
         paced=np.concatenate([stretch.paced for stretch in stretches]),
-        rr_s=_intervals_s(sample, gaps, rate),
+        rr_s=believed_intervals(sample, gaps, rate) / rate,
         p_s=waves.p_onset / rate,
         qrs_onset_s=waves.qrs_onset / rate,
         qrs_offset_s=waves.qrs_offset / rate,
@@ -213,14 +218,12 @@ def _joined(stretches: Sequence[Stretch], classes: BeatClasses, rate: float) -> 
     return DelineatedBeats(beats, waves, classes.usual, rate)
 
 
-def _intervals_s(sample: Int64, gaps: Int64, rate: float) -> Float64:
-    """RR intervals; NaN for the first beat and across gaps, in which beats may hide."""
-    rr = np.concatenate([np.full(min(sample.size, 1), np.nan), np.diff(sample) / rate])
-    for begin, end in gaps:
-        after = int(np.searchsorted(sample, begin))
-        if 0 < after < sample.size and sample[after - 1] < end:
-            rr[after] = np.nan
-    return rr
+def _settled(found: DelineatedBeats, leads: int, blocked_p_s: Float64) -> DelineatedBeats:
+    """Settle the classes of a recording that is measured in one piece."""
+    beats = found.beats
+    labels = settled_labels(beats, leads, blocked_p_s)
+    confidence = np.where(labels == beats.label, beats.confidence, np.nan)
+    return replace(found, beats=replace(beats, label=labels, confidence=confidence))
 
 
 def _median_of(medians: Sequence[MedianBeat]) -> MedianBeat | None:
@@ -265,15 +268,14 @@ def _lead_values(
 ) -> dict[str, LeadMeasurements]:
     if median is None:
         return {}
-    return {
-        lead: lead_measurements(median, lead, snr_db=_usual_snr_db(stretches, lead))
-        for lead in median.leads
-    }
+    return measure_leads(median, {lead: _usual_snr_db(stretches, lead) for lead in median.leads})
 
 
 def _usual_snr_db(stretches: Sequence[Stretch], lead: str) -> float | None:
     """The median over the stretches; the figure itself is the gate's."""
     known = [snr for s in stretches if (snr := s.snr_db.get(lead)) is not None]
+    if len(known) == 1:
+        return known[0]
     return float(median_of_rows(np.array(known))) if known else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecgfoundry.signals.kernels import medians_of_columns
 
-__all__ = ["median", "median_of_rows", "quantile_of_rows"]
+__all__ = ["median", "median_of_rows", "quantile_of_rows", "quantiles_of_rows"]
 
 Float64 = NDArray[np.float64]
 
@@ -68,12 +69,24 @@ def quantile_of_rows(values: NDArray[np.floating], share: float) -> NDArray[Any]
     >>> quantile_of_rows(np.array([[3.0, 1.0, 2.0, 7.0]]), 0.75).tolist()
     [4.0]
     """
+    return quantiles_of_rows(values, (share,))[0]
+
+
+def quantiles_of_rows(values: NDArray[np.floating], shares: Sequence[float]) -> list[NDArray[Any]]:
+    """Return :func:`quantile_of_rows` for several shares, by one partition.
+
+    Examples
+    --------
+    >>> [q.tolist() for q in quantiles_of_rows(np.array([[3.0, 1.0, 2.0, 7.0]]), (0.75, 0.0))]
+    [[4.0], [1.0]]
+    """
     last = values.shape[1] - 1
-    place = share * last
-    low = int(place)
-    high = min(low + 1, last)
-    ordered = np.partition(values, (low, high), axis=1)
-    below, above, part = ordered[:, low], ordered[:, high], values.dtype.type(place - low)
-    apart = above - below
-    result: NDArray[Any] = above - apart * (1 - part) if part >= 0.5 else below + apart * part
+    places = [share * last for share in shares]
+    ranks = [(int(place), min(int(place) + 1, last)) for place in places]
+    ordered = np.partition(values, sorted({rank for pair in ranks for rank in pair}), axis=1)
+    result = []
+    for place, (low, high) in zip(places, ranks, strict=True):
+        below, above = ordered[:, low], ordered[:, high]
+        part, apart = values.dtype.type(place - low), above - below
+        result.append(above - apart * (1 - part) if part >= 0.5 else below + apart * part)
     return result

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.median_beat import MedianBeat
+from ecgfoundry.measurements.morphology_kernel import measure_morphology
 from ecgfoundry.measurements.values import LeadMeasurements
 
-__all__ = ["lead_measurements"]
+__all__ = ["lead_measurements", "measure_leads"]
 
 Float64 = NDArray[np.float64]
 
@@ -42,6 +44,7 @@ ST_HALF_S = 0.004
 T_OTHER_MV, T_OTHER_SHARE = 0.05, 0.10
 """A second part of the T wave of opposite sign counts from here on (our choice)."""
 P_TERMINAL_LEAST_MV = 0.010
+P_TERMINAL_LEAD = "V1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,54 @@ class _Wave:
     end: int
     peak: int
     height: float  # signed, mV
+
+
+_LIMITS: Mapping[str, float | tuple[float, ...]] = {
+    "least_wave_mv": LEAST_WAVE_MV, "least_wave_s": LEAST_WAVE_S,
+    "notch_share": NOTCH_SHARE, "notch_mv": NOTCH_MV, "second_peak_share": SECOND_PEAK_SHARE,
+    "p_notch_s": P_NOTCH_S, "p_notch_mv": P_NOTCH_MV, "p_notch_share": P_NOTCH_SHARE,
+    "p_smoothing_s": P_SMOOTHING_S, "delta_slope_share": DELTA_SLOPE_SHARE,
+    "delta_least_s": DELTA_LEAST_S, "delta_longest_s": DELTA_LONGEST_S,
+    "delta_least_share": DELTA_LEAST_SHARE, "delta_begin_share": DELTA_BEGIN_SHARE,
+    "slope_s": SLOPE_S, "st_s": ST_S, "st_half_s": ST_HALF_S,
+    "t_other_mv": T_OTHER_MV, "t_other_share": T_OTHER_SHARE,
+    "p_terminal_least_mv": P_TERMINAL_LEAST_MV,
+}  # fmt: skip
+_NOTCHES = tuple(
+    place for place, field in enumerate(fields(LeadMeasurements)) if field.name.endswith("_notched")
+)
+
+
+def measure_leads(
+    beat: MedianBeat, snr_db: Mapping[str, float | None]
+) -> dict[str, LeadMeasurements]:
+    """Measure every lead of a median beat; see :func:`lead_measurements`.
+
+    Parameters
+    ----------
+    beat : MedianBeat
+    snr_db : mapping
+        Signal to noise by lead.
+    """
+    sides = {
+        wave: (
+            beat.boundaries.get(f"{wave}_onset", math.nan),
+            beat.boundaries.get(f"{wave}_offset", math.nan),
+        )
+        for wave in ("p", "qrs", "t")
+    }
+    terminal = beat.leads.index(P_TERMINAL_LEAD) if P_TERMINAL_LEAD in beat.leads else -1
+    table = measure_morphology(beat.values, beat.sampling_rate, sides, _LIMITS, terminal=terminal)
+    if table is None:
+        return {lead: lead_measurements(beat, lead, snr_db=snr_db[lead]) for lead in beat.leads}
+    result = {}
+    for lead, row in zip(beat.leads, table.tolist(), strict=True):
+        figures: list[float | bool | None] = [None if math.isnan(v) else v for v in row]
+        for place in _NOTCHES:
+            figures[place] = None if figures[place] is None else figures[place] == 1.0
+        figures.append(snr_db[lead])
+        result[lead] = LeadMeasurements(*figures)  # type: ignore[arg-type]
+    return result
 
 
 def lead_measurements(
@@ -67,7 +118,7 @@ def lead_measurements(
         figures |= _qrs(x, onset, offset, beat.sampling_rate)
         figures |= _st(x, offset, beat)
     figures |= _t_wave(x, beat)
-    figures |= _p_wave(x, beat, terminal=lead == "V1")
+    figures |= _p_wave(x, beat, terminal=lead == P_TERMINAL_LEAD)
     return LeadMeasurements(**figures)  # type: ignore[arg-type]
 
 
@@ -169,6 +220,8 @@ def _slur_ms(x: Float64, first: int, waves: list[_Wave], rate: float) -> float |
         return None
     slope = limb[reach:] - limb[:-reach]
     fast = np.flatnonzero(slope >= DELTA_SLOPE_SHARE * slope.max())
+    if fast.size == 0:  # it falls from something short that stands before it
+        return None
     slow = int(fast[0]) + reach // 2
     height = abs(wave.height)
     begun = np.flatnonzero(limb >= max(LEAST_WAVE_MV, DELTA_BEGIN_SHARE * height))

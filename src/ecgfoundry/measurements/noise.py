@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.medians import median, median_of_rows
+from ecgfoundry.measurements.recognition_kernel import noise_ratio
 from ecgfoundry.signals.filters import butterworth_sos, zero_phase_sos
 
 __all__ = ["NOISE_BAND_HZ", "signal_to_noise_db"]
@@ -24,6 +25,8 @@ Bool = NDArray[np.bool_]
 NOISE_BAND_HZ = (5.0, 40.0)
 """Below it lie baseline and T waves, above it :mod:`ecgfoundry.signals.quality` looks (our choice).
 """
+MOST_OF_RATE = 0.45
+"""The band ends at this share of the sampling rate at most."""
 FILTER_ORDER = 4
 BEFORE_S, AFTER_S = 0.30, 0.50
 BEFORE_SHARE, AFTER_SHARE = 0.45, 0.55
@@ -68,12 +71,32 @@ def signal_to_noise_db(
     if inside.sum() < FEWEST_BEATS:
         return None
     band = _in_band(coarse, sampling_rate)
+    reach = {"before": before, "after": after, "neighbour": round(NEIGHBOUR_S * sampling_rate)}
+    limits = {"qrs": QRS_S * sampling_rate, "floor": 10.0 ** (-HIGHEST_DB / 10.0)}
+    found = noise_ratio(band, beats, alike, reach | limits)
+    ratio = _ratio(band, beats, alike, inside, reach, limits) if found is None else found[0]
+    if ratio is None:
+        return None
+    lowest, highest = 10.0 ** (LOWEST_DB / 10.0), 10.0 ** (HIGHEST_DB / 10.0)
+    result: Float64 = 10.0 * np.log10(np.clip(ratio, lowest, highest))
+    return result
+
+
+def _ratio(
+    band: Float64,
+    beats: Int64,
+    alike: Bool,
+    inside: Bool,
+    reach: dict[str, int],
+    limits: dict[str, float],
+) -> Float64 | None:
+    """Return the power of the beats over that of the noise, by NumPy."""
     power = np.square(band).mean(axis=1)
     other = _others(alike[np.ix_(inside, inside)])
-    offsets = np.arange(-before, after + 1)
+    offsets = np.arange(-reach["before"], reach["after"] + 1)
     index = beats[inside][:, None] + offsets
-    free = _away_from_others(beats, inside, index, round(NEIGHBOUR_S * sampling_rate))
-    compared = free & (np.abs(offsets) > QRS_S * sampling_rate)
+    free = _away_from_others(beats, inside, index, reach["neighbour"])
+    compared = free & (np.abs(offsets) > limits["qrs"])
     pieces = band[:, index] * free  # leads, beats, samples
     count = other @ free
     expected = (other @ pieces) / np.maximum(count, 1.0)
@@ -83,14 +106,12 @@ def signal_to_noise_db(
     # The mean of m other beats has noise of its own: the difference has 1 + 1/m times that of one.
     weight = compared / (1.0 + 1.0 / np.maximum(count, 1.0))
     noise = (np.square(pieces - expected) * weight).sum(axis=(1, 2)) / compared.sum()
-    lowest, highest = 10.0 ** (LOWEST_DB / 10.0), 10.0 ** (HIGHEST_DB / 10.0)
-    ratio = (power - noise) / np.maximum(noise, power / highest + 1e-300)
-    result: Float64 = 10.0 * np.log10(np.clip(ratio, lowest, highest))
+    result: Float64 = (power - noise) / np.maximum(noise, power * limits["floor"] + 1e-300)
     return result
 
 
 def _in_band(coarse: Float64, sampling_rate: float) -> Float64:
-    high = min(NOISE_BAND_HZ[1], 0.45 * sampling_rate)
+    high = min(NOISE_BAND_HZ[1], MOST_OF_RATE * sampling_rate)
     sos = butterworth_sos(FILTER_ORDER, (NOISE_BAND_HZ[0], high), "bandpass", sampling_rate)
     return zero_phase_sos(sos, coarse - median_of_rows(coarse)[:, None])
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.medians import median_of_rows, quantile_of_rows
+from ecgfoundry.measurements.medians import median_of_rows, quantiles_of_rows
 
 __all__ = ["PacingSpike", "Spikes", "describe_spikes", "find_spikes", "without_spikes"]
 
@@ -93,7 +93,7 @@ def find_spikes(signal: NDArray[np.floating], sampling_rate: float) -> Spikes:
     longest = round(LONGEST_S * sampling_rate)
     if sampling_rate < LEAST_RATE_HZ or x.shape[1] < 2 * sampling_rate:
         return none
-    low, high = (quantile_of_rows(x[:, ::4], share) for share in (0.005, 0.995))
+    low, high = quantiles_of_rows(x[:, ::4], (0.005, 0.995))
     spread = np.maximum(high - low, 1e-9)
     rise = x[:, width:] - x[:, :-width]
     steep = np.abs(rise) >= JUMP_RANGE_SHARE * spread[:, None]
@@ -104,12 +104,19 @@ def find_spikes(signal: NDArray[np.floating], sampling_rate: float) -> Spikes:
         return none
     follow = rise[rows[:, None], columns[:, None] + np.arange(longest)]
     most = np.abs(follow).max(axis=1)
+    before = x[rows[:, None], columns[:, None] + np.arange(-level + 1, 1)]
+    unrest = np.ptp(before, axis=1)
+    # No jump is higher than the most: what that leaves out need not be looked at.
+    calm = unrest <= LEVEL_SHARE * most
+    rows, columns, unrest, before = rows[calm], columns[calm], unrest[calm], before[calm]
+    follow, most = follow[calm], most[calm]
+    if columns.size == 0:
+        return none
     tall = np.maximum(RINGING_SHARE * spread[rows], LEVEL_SHARE * most)[:, None]
     rings = _swings(follow >= tall, follow <= -tall)
     follow = np.abs(follow)
     height = np.where(rings, most, follow[:, 0])
-    before = x[rows[:, None], columns[:, None] + np.arange(-level + 1, 1)]
-    calm = np.ptp(before, axis=1) <= LEVEL_SHARE * height
+    calm = unrest <= LEVEL_SHARE * height
     rows, columns, height, rings = rows[calm], columns[calm], height[calm], rings[calm]
     away = np.abs(
         x[rows[:, None], columns[:, None] + width + np.arange(longest + 1)]

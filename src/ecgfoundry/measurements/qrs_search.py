@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.measurements.wave_kernel import search_complexes
 from ecgfoundry.measurements.wave_search import Windows
 
 __all__ = ["find_complexes"]
@@ -20,26 +21,51 @@ NOISE_FACTOR = 2.5
 """A slope counts when it stands this far above the lead's usual one between the waves."""
 
 
+MOST_SHARE = 0.2
+"""But it counts from this share of the steepest slope on, however noisy the lead is."""
+CORE_S = 0.08
+"""The steepest slope stands so near to the R peak."""
+
+
 def find_complexes(w: Windows, noise: NDArray[np.floating]) -> tuple[Float64, Float64, Float64]:
-    """Return onset and offset columns and the height of the complex in mV (leads, beats)."""
-    modulus = np.abs(w.slope)
-    reach = round(0.08 * w.rate)
+    """Return onset and offset, in samples from the R peak, and height in mV (leads, beats).
+
+    Parameters
+    ----------
+    w : Windows
+    noise : ndarray (leads,)
+        The usual slope between the waves.
+    """
+    limits = {
+        "zero": w.zero, "width": w.width, "core": round(CORE_S * w.rate),
+        "gap": max(1, round(QRS_GAP_S * w.rate)),
+        "before": round(QRS_REACH_BEFORE_S * w.rate), "after": round(QRS_REACH_AFTER_S * w.rate),
+        "onset_share": QRS_ONSET_SHARE, "offset_share": QRS_OFFSET_SHARE,
+        "noise_factor": NOISE_FACTOR, "most_share": MOST_SHARE,
+    }  # fmt: skip
+    found = search_complexes((w.x, w.slope), w.beats, noise, limits)
+    return _by_numpy(w, noise) if found is None else found
+
+
+def _by_numpy(w: Windows, noise: NDArray[np.floating]) -> tuple[Float64, Float64, Float64]:
+    """Do what ``native/complexes.c`` does, with the same answers."""
+    modulus = np.abs(w.cut(w.slope))
+    reach = round(CORE_S * w.rate)
     core = modulus[..., w.zero - reach : w.zero + reach + 1]
     top = core.max(axis=-1)
-    heights = w.x[..., w.zero - reach : w.zero + reach + 1]
-    height = heights.max(axis=-1) - heights.min(axis=-1)
+    height = np.ptp(w.cut(w.x, w.zero - reach, w.zero + reach + 1), axis=-1)
     start = w.zero - reach + core.argmax(axis=-1)
     gap = max(1, round(QRS_GAP_S * w.rate))
     before = round(QRS_REACH_BEFORE_S * w.rate)
     after = round(QRS_REACH_AFTER_S * w.rate)
-    floor = NOISE_FACTOR * noise
-    threshold = np.maximum(QRS_ONSET_SHARE * top, np.minimum(floor, 0.2 * top))
+    calm = np.minimum(NOISE_FACTOR * noise[:, None], MOST_SHARE * top)
+    threshold = np.maximum(QRS_ONSET_SHARE * top, calm)
     onset = _outward(modulus, threshold, start, w.zero - before, gap, backwards=True)
-    threshold = np.maximum(QRS_OFFSET_SHARE * top, np.minimum(floor, 0.2 * top))
+    threshold = np.maximum(QRS_OFFSET_SHARE * top, calm)
     offset = _outward(modulus, threshold, start, w.zero + after, gap, backwards=False)
     dead = ~(top > 0)
     onset[dead] = offset[dead] = np.nan
-    return onset, offset, height
+    return onset - w.zero, offset - w.zero, height
 
 
 def _outward(

@@ -65,37 +65,47 @@ def lead_features(
     snr_db : ndarray (leads,) or None
         Of each row; NaN where it is not known.
     """
-    x = np.where(np.isfinite(signal), signal, 0.0).astype(np.float64)
+    there = np.isfinite(signal)
+    x = np.array(signal if there.all() else np.where(there, signal, 0.0), dtype=np.float64)
     count, samples = x.shape
-    x = x - median_of_rows(x)[:, None]
-    slope = np.abs(np.diff(x, axis=1)).max(axis=1) * sampling_rate
-    largest = np.abs(x).max(axis=1)
+    x -= median_of_rows(x)[:, None]
+    steps = np.diff(x, axis=1)
+    slope = np.maximum(steps.max(axis=1), -steps.min(axis=1)) * sampling_rate
+    largest = np.maximum(x.max(axis=1), -x.min(axis=1))
     x -= _lines(x[:, :1], x[:, -1:], samples)
     spectrum = np.fft.rfft(x, axis=1)
     hertz = np.fft.rfftfreq(samples, 1.0 / sampling_rate)
-    power = np.abs(spectrum) ** 2 * (2.0 / samples**2)
+    power = np.square(spectrum.real)
+    power += np.square(spectrum.imag)
+
+    def between(low: float, high: float) -> slice:
+        return slice(*np.searchsorted(hertz, (low, high)).tolist())
 
     def deviation(low: float, high: float) -> Float64:
-        chosen = (hertz >= low) & (hertz < high) & (hertz > 0)
-        result: Float64 = np.sqrt(power[:, chosen].sum(axis=1))
+        chosen = between(low, high)
+        own = power[:, max(chosen.start, 1) : chosen.stop]
+        result: Float64 = np.sqrt(own.sum(axis=1) * (2.0 / samples**2))
         return result
 
     def part(low: float, high: float) -> Float64:
-        kept = (hertz >= low) & (hertz < high)
-        return np.fft.irfft(spectrum * kept, samples, axis=1)
+        chosen = between(low, high)
+        kept = spectrum[:, : chosen.stop].copy()  # what is behind counts as zero
+        kept[:, : chosen.start] = 0.0
+        return np.fft.irfft(kept, samples, axis=1)
 
     middle, slow = part(0.5, 40.0), part(0.0, 0.7)
     length = max(1, round(PIECE_S * sampling_rate))
     pieces = max(1, samples // length)
     size = min(length, samples) * pieces
     cut = middle[:, :size].reshape(count, pieces, -1)
-    ranges = np.ptp(cut, axis=2)
+    ranges = cut.max(axis=2) - cut.min(axis=2)
     deviations = cut.std(axis=2)
     drift = slow[:, :size].reshape(count, pieces, -1).mean(axis=2).std(axis=1)
     level = deviation(0.5, 40.0)
-    centred = middle - middle.mean(axis=1, keepdims=True)
-    square = np.square(centred)
-    kurtosis = np.square(square).mean(axis=1) / np.maximum(square.mean(axis=1) ** 2, 1e-12) - 3.0
+    middle -= middle.mean(axis=1, keepdims=True)
+    square = np.square(middle)
+    fourth = np.einsum("ij,ij->i", square, square) / samples
+    kurtosis = fourth / np.maximum(square.mean(axis=1) ** 2, 1e-12) - 3.0
     qrs, above = deviation(5.0, 15.0), deviation(40.0, 100.0)
     known = np.full(count, np.nan) if snr_db is None else np.asarray(snr_db, dtype=np.float64)
     shares = [

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -38,8 +39,8 @@ from numpy.typing import NDArray
 from ecgfoundry.measurements.beats import Detection, detect
 from ecgfoundry.measurements.likeness import complexes, correlations, recurrence
 from ecgfoundry.measurements.medians import median, median_of_rows
-from ecgfoundry.measurements.nearest import distance_to_nearest
 from ecgfoundry.measurements.noise import signal_to_noise_db
+from ecgfoundry.measurements.recognition_kernel import Complexes, measure_complexes
 from ecgfoundry.measurements.trees import Trees
 
 __all__ = [
@@ -57,6 +58,7 @@ FILE = "ecg_recognition.json"
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
 
 SLOWEST_BPM = 20.0
 LONG_S = 2 * 60.0 / SLOWEST_BPM
@@ -153,18 +155,27 @@ stimulators 0.87 to 1.0), or spread out, as vibrations of the chest and heart so
 WIDE_REACH_S = 0.4
 """The median beat reaches so far to either side, at most half the usual interval."""
 EDGE_REACH_S = 0.12
+NEAR_S, AWAY_S, LEAST_AWAY = 0.06, 0.1, 0.1
+"""Of the contrast: what is near to a beat, what is away from it, and the least share that must be
+away."""
+FOCUS_S, SPIKE_S = 0.1, 0.015
+"""The stretches whose share of the squared slope is ``focus`` and ``spike``."""
+SHARES_FROM_HZ = (1.0, 8.0, 15.0)
+"""All, sharp and crisp power of the median beat begin here."""
+MOST_FIGURE = 1e6
+"""The trees see no figure above it: a contrast may be infinite."""
 
 FIGURES = (
     *("rate", "contrast", "likeness", "members", "mirror", "steepness", "steepest", "balance"),
     *("step", "focus", "spike", "sharp_share", "crisp_share"),
 )
 """What the trees see."""
-DOUBTED = -3.0
+DOUBTED = -1.4
 FORGIVEN = 0.5
 """Log-odds of an ECG: below the first a window is refused although no limit is broken, from the
 second on it is read although one is. No more records are refused than by the limits alone
-(docs/quality.md); the first is as low as it is for ECGs drawn of Gaussians, of which -0.5 refused
-some that the limits read."""
+(docs/quality.md); the first is as low as it is for beats of the ventricles (windows of MIT-BIH that
+are read, a minute apart, have -1.2 at least)."""
 NOTHING_RECURS = 0.15
 """Likeness under which the trees forgive nothing, asked of :data:`MANY_COMPLEXES` and more. Of 56
 windows of records that are unlike and forgiven (of 11,737) the lowest with so many complexes has
@@ -198,7 +209,8 @@ class Recognition:
         What was measured, under the names of this module's limits.
     snr_db : ndarray (leads,) or None
         Signal to noise of every lead between 5 and 40 Hz (:mod:`ecgfoundry.measurements.noise`);
-        NaN for a lead that is half missing or constant. None where beats are too few.
+        NaN for a lead that is half missing or constant. None where beats are too few, where the
+        window is no ECG, and where nobody asked.
     """
 
     beats: Int64
@@ -212,7 +224,9 @@ class Recognition:
         return "" if self.reason is None else WORDS[self.reason]
 
 
-def recognise(signal: NDArray[np.floating], sampling_rate: float) -> Recognition:
+def recognise(
+    signal: NDArray[np.floating], sampling_rate: float, *, noise: bool = True
+) -> Recognition:
     """Decide whether a window of a few seconds holds an ECG.
 
     Parameters
@@ -222,6 +236,8 @@ def recognise(signal: NDArray[np.floating], sampling_rate: float) -> Recognition
         beside one with them.
     sampling_rate : float
         Hz.
+    noise : bool
+        Whether to measure the signal to noise of a window that is one.
     """
     found = detect(signal, sampling_rate)
     if found is None or found.beats.size == 0:
@@ -230,15 +246,51 @@ def recognise(signal: NDArray[np.floating], sampling_rate: float) -> Recognition
     duration = found.coarse.shape[1] / found.rate
     if beats.size < 2 and duration >= LONG_S:
         return Recognition(found.beats, "no-beats", {})
-    windows, kept = complexes(found.band, beats, round(REACH_S * found.rate))
+    measured = _measured(found, beats)
+    figures = {
+        name: value
+        for name, value in zip(FIGURES, measured.figures.tolist(), strict=True)
+        if not math.isnan(value)
+    }
+    reason = _reason(figures)
+    if reason is not None or not noise:
+        return Recognition(found.beats, reason, figures)
+    snr = None
+    alike = measured.likeness >= ALIKE
+    known = signal_to_noise_db(found.coarse, beats[measured.kept], alike, found.rate)
+    if known is not None:
+        snr = np.full(len(signal), np.nan)
+        snr[found.rows] = known
+    return Recognition(found.beats, reason, figures, snr)
+
+
+def _measured(found: Detection, beats: Int64) -> Complexes:
+    """Compare the beats (samples of ``found.band``) and measure what the limits are about."""
+    rate = found.rate
+    limits = {
+        "reach": round(REACH_S * rate),
+        "edge_reach": round(EDGE_REACH_S * rate),
+        "focus": round(FOCUS_S * rate),
+        "spike": max(1, round(SPIKE_S * rate)),
+        "many": MANY_COMPLEXES,
+        "extremes": EXTREMES_PER_BEAT,
+        "near": NEAR_S * rate,
+        "away": AWAY_S * rate,
+        "least_away": LEAST_AWAY,
+        "alike": ALIKE,
+        "wide_reach": WIDE_REACH_S * rate,
+        "usual": 60.0 / SLOWEST_BPM * rate,
+        "rate": rate,
+    }
+    limits |= zip(("slow", "sharp", "crisp"), SHARES_FROM_HZ, strict=True)
+    done = measure_complexes(found.band, found.coarse, found.shares, beats, limits)
+    if done is not None:
+        return done
+    windows, kept = complexes(found.band, beats, round(REACH_S * rate))
     likeness = correlations(windows)
     figures = _figures(found, beats, windows, kept, likeness)
-    noise = signal_to_noise_db(found.coarse, beats[kept], likeness >= ALIKE, found.rate)
-    snr = None
-    if noise is not None:
-        snr = np.full(len(signal), np.nan)
-        snr[found.rows] = noise
-    return Recognition(found.beats, _reason(figures), figures, snr)
+    values = np.array([figures.get(name, math.nan) for name in FIGURES])
+    return Complexes(values, kept, likeness)
 
 
 def _figures(
@@ -279,11 +331,18 @@ def _mirror(likeness: Float64, count: int) -> float:
 def _contrast(band: Float64, beats: Int64, rate: float) -> float:
     """Mean energy near the beats over that away from them; infinite where nothing is away."""
     energy = np.square(band).sum(axis=0)
-    distance = distance_to_nearest(beats, np.arange(energy.size))
-    away = energy[distance > 0.1 * rate]
-    if away.size < 0.1 * energy.size or not away.mean() > 0:
+    away = energy[~_within(beats, AWAY_S * rate, energy.size)]
+    if away.size < LEAST_AWAY * energy.size or not away.mean() > 0:
         return float("inf")
-    return float(energy[distance <= 0.06 * rate].mean() / away.mean())
+    return float(energy[_within(beats, NEAR_S * rate, energy.size)].mean() / away.mean())
+
+
+def _within(beats: Int64, reach: float, samples: int) -> Bool:
+    """Mark the samples that are no further than this from some beat."""
+    near = np.zeros(samples, bool)
+    index = beats[:, None] + np.arange(-int(reach), int(reach) + 1)
+    near[np.clip(index, 0, samples - 1)] = True
+    return near
 
 
 def _shape(beat: Float64, shares: Float64, rate: float) -> dict[str, float]:
@@ -297,17 +356,19 @@ def _shape(beat: Float64, shares: Float64, rate: float) -> dict[str, float]:
     before = median_of_rows(beat[:, : max(1, middle - reach)])
     after = median_of_rows(beat[:, min(middle + reach, beat.shape[1] - 1) :])
     step = np.abs(before - after) / height
-    sums = np.cumsum(np.pad(slope * slope, ((0, 0), (1, 0))), axis=1)
-    width = min(round(0.1 * rate), slope.shape[1])
+    sums = np.zeros(beat.shape)
+    np.cumsum(slope * slope, axis=1, out=sums[:, 1:])
+    width = min(round(FOCUS_S * rate), slope.shape[1])
     focus = (sums[:, width:] - sums[:, :-width]).max(axis=1) / np.maximum(sums[:, -1], 1e-30)
-    short = min(max(1, round(0.015 * rate)), slope.shape[1])
+    short = min(max(1, round(SPIKE_S * rate)), slope.shape[1])
     spike = (sums[:, short:] - sums[:, :-short]).max(axis=1) / np.maximum(sums[:, -1], 1e-30)
     centred = (beat - beat.mean(axis=1, keepdims=True)) * np.hanning(beat.shape[1])
     power = np.abs(np.fft.rfft(centred, axis=1)) ** 2
     frequency = np.fft.rfftfreq(beat.shape[1], 1.0 / rate)
-    all_ = np.maximum(power[:, frequency >= 1.0].sum(axis=1), 1e-30)
-    sharp = power[:, frequency >= 8.0].sum(axis=1) / all_
-    crisp = power[:, frequency >= 15.0].sum(axis=1) / all_
+    slow, fast, faster = np.searchsorted(frequency, SHARES_FROM_HZ)
+    all_ = np.maximum(power[:, slow:].sum(axis=1), 1e-30)
+    sharp = power[:, fast:].sum(axis=1) / all_
+    crisp = power[:, faster:].sum(axis=1) / all_
     return {
         "steepness": float((less / height) @ shares),
         "steepest": float((steepest / height) @ shares),
@@ -330,7 +391,7 @@ def recognition_trees() -> Trees:
 def figures_row(figures: dict[str, float]) -> Float64:
     """Return what the trees see, (1, figures): what cannot be asked of few beats counts as good."""
     row = [figures.get(name, 1.0) for name in FIGURES]
-    return np.array([[min(value, 1e6) for value in row]])
+    return np.array([[min(value, MOST_FIGURE) for value in row]])
 
 
 def _reason(figures: dict[str, float]) -> str | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ecgfoundry.measurements.beats import fill_gaps, find_beats
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.delineation import delineate
+from ecgfoundry.measurements.gaps import absent_stretches, held_stretches
 from ecgfoundry.measurements.gate import judge_and_find_beats
 from ecgfoundry.measurements.intervals import median_beat
 from ecgfoundry.measurements.lead_fusion import fuse_leads
@@ -40,8 +41,6 @@ LEAST_INDEPENDENT = 3
 PULSE_MV, SAME_MV, PULSE_S, EDGE_S = 0.2, 0.0075, 0.10, 0.04
 """What three independent leads or more show alike, to a step of the converter, and 0.1 s of it more
 than 0.2 mV from zero, is a calibration pulse and the zeros around it."""
-GAP_S = 0.3
-"""Beats may hide in a gap of all leads that is longer."""
 EQUAL_SHARE = 0.002
 LEAST_EQUAL = 3
 UNIT_SHARE = 0.001
@@ -95,7 +94,9 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     names = tuple(leads[row] for row in readable)
     recorded = recording.signal[readable]
     raw = recorded.astype(np.float64)
-    raw[:, _calibration_pulses(recording)] = np.nan
+    pulses = _calibration_pulses(recording)
+    if pulses.any():
+        raw[:, pulses] = np.nan
     absent = ~np.isfinite(raw)
     any_absent = bool(absent.any())
     filled = fill_gaps(raw) if any_absent else raw
@@ -103,14 +104,16 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     clean = without_spikes(filled, spikes)
     seen = np.where(absent, np.nan, clean) if any_absent else clean
     # Where neither spikes nor pulses were taken out, the gate has found the same beats already.
-    untouched = recognised is not None and np.array_equal(seen, recorded, equal_nan=True)
+    untouched = clean is filled and not pulses.any()
     beats = recognised if recognised is not None and untouched else find_beats(seen, rate)
     waves = fuse_leads(delineate(seen, rate, beats), rate)
     described, paced = describe_spikes(
         spikes, rate, waves.qrs_onset, waves.qrs_offset, waves.p_onset
     )
-    every = np.full((len(leads), seen.shape[1]), np.nan)
-    every[readable] = seen
+    every = seen
+    if len(readable) < len(leads):
+        every = np.full((len(leads), seen.shape[1]), np.nan)
+        every[readable] = seen
     pieces = cut_beats(every, rate, beats)
     clusters = pieces.clusters
     usual = (clusters.number == clusters.reference) & ~pieces.missing
@@ -120,7 +123,7 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     waves, median = with_late_end(waves, median)
     waves, median = with_t_end(waves, median)
     waves, median = with_repeating_p(waves, median, clean, rate, beats, usual)
-    gaps = _gaps(absent, rate) + start if any_absent else np.empty((0, 2), np.int64)
+    gaps = np.concatenate([absent_stretches(absent, rate), held_stretches(recorded, rate)]) + start
     lone = lone_p_waves(clean, rate, beats, waves) + start
     stretch = Stretch(
         beats + start, _moved(waves, start), pieces.later(start / rate), paced, described, median,
@@ -174,13 +177,6 @@ def _core(stretch: Stretch, core: tuple[int, int], start: int, rate: float) -> S
         kept, waves, pieces, paced, spikes, stretch.median, stretch.gaps, stretch.rescaled, None,
         lone, stretch.snr_db, stretch.disagreeing,
     )  # fmt: skip
-
-
-def _gaps(absent: Bool, rate: float) -> Int64:
-    """Return where every lead is missing for longer than 0.3 s, as (begin, end) samples."""
-    nothing = np.concatenate([[False], absent.all(axis=0), [False]])
-    edges = np.flatnonzero(np.diff(nothing.astype(np.int8))).reshape(-1, 2)
-    return edges[edges[:, 1] - edges[:, 0] > GAP_S * rate].astype(np.int64)
 
 
 def _calibration_pulses(recording: Recording) -> Bool:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.beats import fill_gaps, readable_rows
-from ecgfoundry.measurements.medians import median, median_of_rows, quantile_of_rows
+from ecgfoundry.measurements.medians import median, median_of_rows, quantiles_of_rows
 from ecgfoundry.signals.filters import averaged, butterworth_sos, zero_phase_sos
 
 __all__ = [
@@ -120,8 +120,12 @@ class BeatPieces:
 
     def part(self, begin_s: float, end_s: float) -> Float32:
         """Return the columns between two times relative to the middle of the complex."""
-        low = self.zero + round(begin_s * GRID_RATE_HZ)
-        return self.values[..., low : self.zero + round(end_s * GRID_RATE_HZ) + 1]
+        return self.values[..., slice(*self.columns(begin_s, end_s))]
+
+    def columns(self, begin_s: float, end_s: float) -> tuple[int, int]:
+        """Return the first column of :meth:`part`, and the first one behind it."""
+        begin, end = (self.zero + round(side * GRID_RATE_HZ) for side in (begin_s, end_s))
+        return begin, end + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +182,7 @@ def cut_beats(signal: NDArray[np.floating], sampling_rate: float, beats: Int64) 
     ValueError
         The signal does not have two dimensions, or the rate is under 50 Hz.
     """
-    array = np.asarray(signal)
+    array = np.asarray(signal, dtype=np.float64)
     if array.ndim != 2:
         raise ValueError(f"signal has {array.ndim} dimensions; (leads, samples) are needed")
     if not sampling_rate >= LEAST_RATE_HZ:
@@ -192,20 +196,21 @@ def cut_beats(signal: NDArray[np.floating], sampling_rate: float, beats: Int64) 
         nothing = np.ones(positions.size, bool)
         return BeatPieces(values, zero, positions / sampling_rate, nothing)
     chosen = array if rows.size == len(array) else array[rows]
-    fine, rate = _band_limited(chosen, sampling_rate)
+    absent = ~np.isfinite(chosen)
+    whole = chosen if not absent.any() else fill_gaps(chosen)
+    fine, rate = _band_limited(whole, sampling_rate)
     at = positions.astype(np.float64) * (rate / sampling_rate)
     centre = _centres(fine, rate, at)
     values[rows] = _pieces(fine, rate, centre, zero, columns)
-    missing = _missing(~np.isfinite(chosen), sampling_rate, positions)
+    missing = _missing(absent, sampling_rate, positions)
     return BeatPieces(values, zero, centre / rate, missing)
 
 
-def _band_limited(x: NDArray[np.floating], sampling_rate: float) -> tuple[Float32, float]:
-    """Return the leads without baseline and muscle noise, and the rate that they now have."""
+def _band_limited(x: Float64, sampling_rate: float) -> tuple[Float32, float]:
+    """Return leads without baseline and muscle noise, and their rate now; they have no gaps."""
     from scipy.signal import resample_poly
 
-    filled = fill_gaps(x)
-    filled -= median_of_rows(filled)[:, None]
+    filled = x - median_of_rows(x)[:, None]
     factor = int(sampling_rate // GRID_RATE_HZ)
     if factor > 1:
         # The filter below takes away what the averages fold.
@@ -228,9 +233,8 @@ def _centres(fine: Float32, rate: float, positions: Float64) -> Float64:
     """Return the centre of the squared slope of the complex, all leads together, per beat."""
     slope = np.gradient(fine, axis=1)
     sparse = np.abs(slope[:, ::SPARSE])
-    size = quantile_of_rows(sparse, 0.98)
     # In a lead of noise the steep parts are hardly steeper than the rest: it must not pull.
-    rest = quantile_of_rows(sparse, 0.5)
+    rest, size = quantiles_of_rows(sparse, (0.5, 0.98))
     size[size <= 0] = np.inf
     weight = np.maximum(1.0 - NOISE_RATIO * rest / size, LEAST_WEIGHT) / size
     energy = np.square(slope * weight[:, None].astype(np.float32)).sum(axis=0)

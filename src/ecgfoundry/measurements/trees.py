@@ -39,14 +39,17 @@ class Trees:
 
     def logits(self, features: Float64) -> Float64:
         """Return the log-odds (rows,) of features (rows, features)."""
-        # The precision at which the thresholds were found.
-        values = features.astype(np.float32)
         depth = int(math.log2(self.leaf.shape[1]))
-        tree = np.arange(len(self.leaf))
-        node = np.zeros((len(features), len(self.leaf)), dtype=np.int64)
+        trees, nodes = self.feature.shape
+        # The precision at which the thresholds were found. Every node is asked, and then followed.
+        values = features.astype(np.float32).take(self.feature.ravel(), axis=1)
+        right = (values > self.threshold.ravel()).ravel()
+        first = nodes * np.arange(len(features) * trees)
+        node = np.zeros(first.size, dtype=np.int64)
         for _ in range(depth):
-            value = np.take_along_axis(values, self.feature[tree, node], axis=1)
-            node = 2 * node + 1 + (value > self.threshold[tree, node])
+            node = 2 * node + 1 + right[first + node]
+        tree = np.arange(trees)
+        node = node.reshape(len(features), trees)
         raw = self.start + self.leaf[tree, node - (2**depth - 1)].sum(axis=1)
         result: Float64 = self.scale * raw + self.offset
         return result

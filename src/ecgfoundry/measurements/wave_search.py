@@ -7,14 +7,14 @@ its slopes have faded to a share of their steepest.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.wave_kernel import WaveJob, run_wave_job
 
-__all__ = ["WaveLimits", "Windows", "cut", "find_wave"]
+__all__ = ["WaveLimits", "Windows", "find_wave"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -31,36 +31,44 @@ T_LOBE_SHARE = 0.45
 """A second lobe of the T wave this high, the other way, belongs to it (biphasic)."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Windows:
-    """Pieces around every beat in every lead: (leads, beats, columns)."""
+    """Windows around every beat of every lead; beyond an end its value is repeated.
 
-    x: Float64  # mV, as it is for the QRS complex, smoothed and without it for P and T
-    slope: Float64  # wavelet, mV per sample
-    zero: int  # the column of the R peak
+    Parameters
+    ----------
+    x : ndarray (leads, samples)
+        mV, as it is for the QRS complex, smoothed and without it for P and T.
+    slope : ndarray (leads, samples)
+        Wavelet, mV per sample.
+    beats : ndarray, int64 (beats,)
+        Samples of the R peaks.
+    rate : float
+        Hz.
+    span_s : (float, float)
+        How far a window reaches before and behind the R peak, s.
+    """
+
+    x: Float64
+    slope: Float64
+    beats: Int64
     rate: float
+    span_s: tuple[float, float] = (BEFORE_S, AFTER_S)
 
+    @property
+    def zero(self) -> int:
+        """The column of the R peak."""
+        return round(self.span_s[0] * self.rate)
 
-def cut(
-    x: Float64,
-    slope: Float64,
-    beats: Int64,
-    rate: float,
-    span_s: tuple[float, float] = (BEFORE_S, AFTER_S),
-) -> Windows:
-    """Cut (leads, samples) into a piece around every beat; beyond an end its value is repeated."""
-    zero = round(span_s[0] * rate)
-    return Windows(
-        cut_rows(x, beats, rate, span_s), cut_rows(slope, beats, rate, span_s), zero, rate
-    )
+    @property
+    def width(self) -> int:
+        """Columns of a window."""
+        return self.zero + round(self.span_s[1] * self.rate) + 1
 
-
-def cut_rows(
-    x: Float64, beats: Int64, rate: float, span_s: tuple[float, float] = (BEFORE_S, AFTER_S)
-) -> Float64:
-    """Cut one of the arrays of :func:`cut`: (leads, beats, columns)."""
-    columns = np.arange(-round(span_s[0] * rate), round(span_s[1] * rate) + 1)
-    return x.take((beats[:, None] + columns).clip(0, x.shape[1] - 1), axis=1)
+    def cut(self, rows: Float64, low: int = 0, high: int | None = None) -> Float64:
+        """Cut the columns from ``low`` to before ``high`` out: (leads, beats, columns)."""
+        columns = np.arange(low, self.width if high is None else high) - self.zero
+        return rows.take((self.beats[:, None] + columns).clip(0, rows.shape[1] - 1), axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,25 +123,35 @@ def find_wave(
     low, high = max(0, math.floor(first.min()) - 1), math.ceil(last.max()) + 2
     if high - low < 3:
         return tuple(np.full_like(first, np.nan) for _ in range(3))  # type: ignore[return-value]
+    high = min(high, w.width)
     job = WaveJob(
-        low=low, high=min(high, w.x.shape[-1]), reach=round(PEAK_REACH_S * w.rate),
+        zero=w.zero, width=w.width, low=low, high=high, reach=round(PEAK_REACH_S * w.rate),
         room=LEAST_ROOM_S * w.rate, guide=limits.guide * w.rate,
         before=limits.longest[0] * w.rate, behind=limits.longest[1] * w.rate,
         onset_share=limits.shares[0], offset_share=limits.shares[1],
         lobe_reach=round(T_LOBE_S * w.rate) if limits.lobes else -1.0,
         lobe_share=T_LOBE_SHARE, lobe_depth=T_LOBE_DEPTH,
     )  # fmt: skip
-    found = run_wave_job(job, w.x, w.slope, (first, last), least, usual)
+    found = run_wave_job(job, (w.x, w.slope), w.beats, (first, last), least, usual)
     if found is not None:
         return found
-    pieces = replace(w, x=w.x[..., low:high], slope=w.slope[..., low:high])
+    pieces = _Pieces(w.cut(w.x, low, high), w.cut(w.slope, low, high), w.rate)
     likely = None if usual is None else usual[:, low:high]
     onset, peak, offset = _find_by_numpy(pieces, first - low, last - low, limits, least, likely)
     return onset + low, peak + low, offset + low
 
 
+@dataclass(frozen=True, eq=False)
+class _Pieces:
+    """What :class:`Windows` are of, cut out: (leads, beats, columns)."""
+
+    x: Float64
+    slope: Float64
+    rate: float
+
+
 def _find_by_numpy(
-    w: Windows,
+    w: _Pieces,
     first: Float64,
     last: Float64,
     limits: WaveLimits,
@@ -235,7 +253,7 @@ def _fade(
 
 
 def _second_lobe(
-    w: Windows,
+    w: _Pieces,
     slope: Float64,
     sign: Float64,
     peak: Int64,

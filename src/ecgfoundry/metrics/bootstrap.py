@@ -165,6 +165,7 @@ def bootstrap_ranks(
         the labels alone, so models stay paired.
     precision : bool
     progress : callable (done, total), optional
+        Draws of all targets together.
 
     Returns
     -------
@@ -200,10 +201,11 @@ def bootstrap_ranks(
             for _, counts in resampling.blocks(first, stop):
                 for k in open_targets:
                     _fill(indices[k], counts, k, auroc, area, filled, tried, precision)
+                if progress is not None:
+                    missing = sum(draws - min(filled[k], draws) for k in indices)
+                    progress(turn.stop * draws - missing, targets * draws)
             first = stop
             open_targets = [k for k in open_targets if filled[k] < draws]
-            if progress is not None:
-                progress(turn.stop - len(open_targets), targets)
         for k in indices:
             redrawn[k] = 1.0 - filled[k] / max(tried[k], 1)
             if filled[k] < draws:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EnergyShift", "energy_distance", "energy_shift"]
+__all__ = ["EnergyShift", "energy_distance", "energy_shift", "first_of_each_person"]
 
 Float64 = NDArray[np.float64]
 
@@ -93,6 +93,12 @@ def energy_shift(reference: Float64, new: Float64, *, seed: int = 0) -> EnergySh
         limit=float(np.quantile(alone, LIMIT)),
         p_value=float((1 + (dealt >= observed - 1e-12).sum()) / (1 + DRAWS)),
     )
+
+
+def first_of_each_person(points: Float64, people: NDArray[np.generic]) -> Float64:
+    """Return the first point of each person, (people, features), in the order of the points."""
+    _, first = np.unique(people.astype(str), return_index=True)
+    return points[np.sort(first)]
 
 
 def _drawn(points: Float64, generator: np.random.Generator) -> Float64:

@@ -9,6 +9,8 @@ not the recorded one is refused.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import shutil
@@ -18,6 +20,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import BundleError, IntegrityError, ModelNotFoundError
@@ -179,6 +185,24 @@ class Bundle:
             raise BundleError(f"the bundle has no {name}", path=self.folder)
         return self.folder / name
 
+    def array(self, name: str) -> NDArray[Any] | None:
+        """Return an array that stands in a NumPy file of the bundle; None: there is no such file.
+
+        Raises
+        ------
+        BundleError
+            The file is no array.
+        """
+        if name not in self.about.files:
+            return None
+        try:
+            found: NDArray[Any] = np.load(self.folder / name, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise BundleError(
+                f"is no array: {error}", path=self.folder / name, remedy="Get the bundle anew"
+            ) from None
+        return found
+
 
 def load_bundle(folder: str | Path, *, verify: bool = True) -> Bundle:
     """Read a bundle folder and check it.
@@ -290,7 +314,7 @@ def write_bundle(
         ``output``.
     """
     output = Path(output)
-    if output.exists() and not (output.is_dir() and _is_replaceable(output)):
+    if not _is_replaceable(output):
         raise BundleError(
             "exists and is no bundle", path=output, remedy="Choose another output folder"
         )
@@ -316,16 +340,45 @@ def write_bundle(
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         (temporary / BUNDLE_FILE).write_text(text, encoding="utf-8")
         temporary.chmod(0o755)
-        if output.exists():
-            shutil.rmtree(output)
-        temporary.replace(output)
+        _put_in_place(temporary, output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return output
 
 
+def _put_in_place(temporary: Path, output: Path) -> None:
+    """Give a whole bundle its name, whatever is there; who opens it meanwhile finds one of them.
+
+    Of two that are put there together, one stays.
+    """
+    before = output.with_name(f".{temporary.name}.before")
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            output.rename(before)
+        try:
+            temporary.replace(output)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        finally:
+            shutil.rmtree(before, ignore_errors=True)
+
+
 def _is_replaceable(folder: Path) -> bool:
-    return (folder / BUNDLE_FILE).is_file() or not any(folder.iterdir())
+    """Whether nothing but a bundle would go; others may be putting one there meanwhile."""
+    while True:
+        try:
+            looked_at = folder.stat().st_ino
+            names = [path.name for path in folder.iterdir()]
+            if not names or BUNDLE_FILE in names:
+                return True
+            if folder.stat().st_ino == looked_at:
+                return False
+        except FileNotFoundError:
+            return True
+        except NotADirectoryError:
+            return False
 
 
 def shipped_folder() -> Path:
@@ -348,6 +401,8 @@ def available_bundles() -> dict[str, Path]:
     for root in (shipped_folder(), cache_folder() / "models"):
         if root.is_dir():
             for folder in sorted(root.iterdir()):
+                if folder.name.startswith("."):  # one that is being written
+                    continue
                 if (folder / BUNDLE_FILE).is_file():
                     result.setdefault(folder.name, folder)
     return result

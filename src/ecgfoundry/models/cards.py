@@ -79,7 +79,38 @@ _ECG_FM = UpstreamStatement(
         "https://github.com/bowang-lab/ECG-FM",
     ),
 )
-_OF_ARCHITECTURES = {"ecg-fm": _ECG_FM}
+
+_ECG_CPC = UpstreamStatement(
+    title="ECG-CPC, weights in the layout of its authors",
+    training_data=(
+        TrainingData(
+            "HEEDB (Harvard-Emory ECG Database)",
+            "credentialed access; see the source",
+            citation="arXiv 2509.25095",
+            use="pretraining without labels, by the authors",
+        ),
+    ),
+    code="github.com/AI4HealthUOL/ecg-fm-benchmarking and .../ecg-pretraining-strategies, without "
+    "a licence file where they were read",
+    licence="Weights: as published at figshare.com/articles/dataset/30192604, whose licence was "
+    "not read; see source.",
+    intended_use=_RESEARCH_ONLY,
+    known_failures=(
+        "An encoder: it answers nothing until it has been fine-tuned.",
+        "The hash of the file is not compared with that of the authors': nothing confirms that the "
+        "weights are theirs, only that layout and sizes are.",
+        "The authors cut pieces of 2.5 s and resample each alone; here the window of 10 s is "
+        "resampled and then cut, by another filter, so that samples at the cuts differ.",
+        "Amplitude counts: a wrong gain, or signals that were scaled, change the embedding.",
+        "The authors' figures are of networks fine-tuned on each task, not of the embedding.",
+    ),
+    references=(
+        "Al-Masud MA, Lopez Alcaraz JM, Strodthoff N. Benchmarking ECG Foundational Models: A "
+        "Reality Check Across Clinical Tasks. arXiv 2509.25095",
+        "https://github.com/AI4HealthUOL/ecg-fm-benchmarking",
+    ),
+)
+_OF_ARCHITECTURES = {"ecg-fm": _ECG_FM, "ecg-cpc": _ECG_CPC}
 """What is known of weights whose layout belongs to one publication."""
 
 

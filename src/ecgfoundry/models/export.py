@@ -39,6 +39,7 @@ from ecgfoundry.preprocessing.steps import (
     SubtractRunningMedian,
     ZScore,
 )
+from ecgfoundry.vocabularies.exclusive import exclusive_targets
 
 __all__ = [
     "EXPORT_FORMATS",
@@ -343,6 +344,7 @@ def _answer(bundle: Bundle, logits: NDArray[np.floating], level: str) -> NDArray
 def model_json(bundle: Bundle) -> str:
     """Return what the graph's inputs and outputs mean: the bundle's description without hashes."""
     document = {k: v for k, v in bundle.document.items() if k not in ("files", "architecture")}
+    document["exclusive_targets"] = [list(g) for g in exclusive_targets(bundle.vocabulary.names)]
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -406,7 +408,7 @@ Preprocessing {recipe.name}: {recipe.description}.
 
 _DECISION = {
     "multiclass": "the most probable class",
-    "multilabel": "at or above the thresholds of model.json",
+    "multilabel": "at or above its threshold; of rhythms that exclude each other the likeliest",
     "regression": "not for values",
 }
 

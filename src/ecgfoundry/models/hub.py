@@ -150,8 +150,9 @@ def download(
     """
     path = Path(path)
     by_hand = f"Fetch {url} by other means and put the file at {path}, then run this again"
+    refusal = f"Delete it, then run this again, or: {by_hand}"
     if path.is_file():
-        _check_hash(path, sha256, remedy=f"Delete it, then run this again, or: {by_hand}")
+        _check_hash(path, sha256, remedy=refusal)
         return path
     if os.environ.get("ECGFOUNDRY_OFFLINE", "").strip().lower() not in ("", "0", "false", "no"):
         raise DownloadError(f"ECGFOUNDRY_OFFLINE is set and {path} is not there", remedy=by_hand)
@@ -159,19 +160,40 @@ def download(
         raise DownloadError(f"{url} is no http or https address", remedy=by_hand)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    try:
-        with part.open("ab") as stream, _alone(stream, part):
+    with contextlib.ExitStack() as held:
+        stream = held.enter_context(part.open("ab"))
+        held.enter_context(_alone(stream, part))
+        if path.is_file():  # another process has finished it since we looked
+            _remove_empty(part)
+            _check_hash(path, sha256, remedy=refusal)
+            return path
+        if not _is_at(stream, part):  # another process has just given up, and removed it
+            raise _taken(part)
+        try:
             _fill(stream, url, size=size, progress=progress, remedy=by_hand)
-    finally:
+        finally:
+            _remove_empty(part)
+        if os.name == "nt":
+            held.close()  # Windows renames no open file
+        try:
+            _check_hash(part, sha256, remedy=f"The data were deleted. {by_hand}")
+        except IntegrityError:
+            part.unlink()
+            raise
+        part.replace(path)
+    return path
+
+
+def _is_at(stream: IO[bytes], path: Path) -> bool:
+    """Whether an open file is the one that lies there."""
+    return path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat())
+
+
+def _remove_empty(part: Path) -> None:
+    """Remove what nothing was written into; only while nobody else may write."""
+    with contextlib.suppress(OSError):  # Windows keeps what is open, and it may be gone
         if part.stat().st_size == 0:
             part.unlink()
-    try:
-        _check_hash(part, sha256, remedy=f"The data were deleted. {by_hand}")
-    except IntegrityError:
-        part.unlink()
-        raise
-    part.replace(path)
-    return path
 
 
 def _find(name: str) -> PublishedWeights:
@@ -211,10 +233,13 @@ def _alone(stream: IO[bytes], part: Path) -> Iterator[None]:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the file being closed
     except OSError:
-        raise DownloadError(
-            "another process is downloading this file", path=part, remedy="Wait until it is done"
-        ) from None
+        raise _taken(part) from None
     yield
+
+
+def _taken(part: Path) -> DownloadError:
+    words = "another process is downloading this file"
+    return DownloadError(words, path=part, remedy="Wait until it is done")
 
 
 class _RetryError(Exception):

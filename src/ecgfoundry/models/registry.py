@@ -197,6 +197,16 @@ _OWN = (
         defaults={"leads": 12},
     ),
     Architecture(
+        name="ecg-cpc",
+        module="ecgfoundry.models.networks.ecg_cpc",
+        network="EcgCpc",
+        description="the published ECG-CPC: convolutions and a causal state-space network",
+        takes_presence=False,
+        example_shape=(12, 2400),
+        preprocessing="ecg-cpc@1",
+        defaults={"leads": 12},
+    ),
+    Architecture(
         name="lead-subset-net",
         module="ecgfoundry.models.networks.lead_subset",
         network="LeadSubsetNet",

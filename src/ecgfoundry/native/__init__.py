@@ -22,7 +22,7 @@ VARIABLE = "ECGFOUNDRY_NATIVE"
 INSTRUCTIONS = ("base", "avx2", "avx512")
 """Names of the instruction sets, in the order of the numbers that the library uses."""
 
-_INTERFACE = 3  # of dispatch.c
+_INTERFACE = 8  # of dispatch.c
 _NOT_BUILT = "not_built.txt"
 
 
@@ -52,7 +52,12 @@ def status() -> NativeStatus:
 
 def library() -> tuple[ctypes.CDLL, int] | None:
     """Return the library and the number of the instruction set to ask it for; None without it."""
-    loaded, current = _resolve(os.environ.get(VARIABLE, "auto").strip().lower() or "auto")
+    return _library(os.environ.get(VARIABLE, "auto"))
+
+
+@functools.lru_cache(maxsize=16)
+def _library(choice: str) -> tuple[ctypes.CDLL, int] | None:
+    loaded, current = _resolve(choice.strip().lower() or "auto")
     if loaded is None or current.instructions is None:
         return None
     return loaded, INSTRUCTIONS.index(current.instructions)

@@ -43,7 +43,18 @@ _INSTRUCTIONS = {
     ),
 }
 _PIECES = dict.fromkeys(
-    ("filters.c", "quality.c", "standardize.c", "waves.c"), ("-ffp-contract=off",)
+    (
+        *("beat_features.c", "complexes.c", "detection.c", "filters.c"),
+        *(
+            "median_beat.c",
+            "morphology.c",
+            "quality.c",
+            "recognition.c",
+            "standardize.c",
+            "waves.c",
+        ),
+    ),
+    ("-ffp-contract=off",),
 )
 PLAIN_SOURCES = ("dispatch.c",)
 

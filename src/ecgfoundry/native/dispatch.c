@@ -1,7 +1,13 @@
 /* The entries of the library. Each piece of arithmetic was compiled once per instruction set; the
  * best that this processor and operating system have is taken, or the one that is asked for. */
+#include "beat_features.h"
+#include "complexes.h"
+#include "detection.h"
 #include "filters.h"
+#include "median_beat.h"
+#include "morphology.h"
 #include "quality.h"
+#include "recognition.h"
 #include "standardize.h"
 #include "waves.h"
 
@@ -16,11 +22,20 @@ DECLARE(sections, ecgfoundry_sections_job)
 DECLARE(correlate, ecgfoundry_correlate_job)
 DECLARE(medians, ecgfoundry_medians_job)
 DECLARE(waves, ecgfoundry_waves_job)
+DECLARE(beat_features, ecgfoundry_beat_features_job)
+DECLARE(complexes, ecgfoundry_complexes_job)
+DECLARE(bridge, ecgfoundry_bridge_job)
+DECLARE(median_beat, ecgfoundry_median_beat_job)
+DECLARE(morphology, ecgfoundry_morphology_job)
+DECLARE(recognition, ecgfoundry_recognition_job)
+DECLARE(noise, ecgfoundry_noise_job)
+DECLARE(detection, ecgfoundry_detection_job)
+DECLARE(refine, ecgfoundry_refine_job)
 
 #define EXPORT __attribute__((visibility("default")))
 
 /* Changes whenever a structure or an entry changes; the loader refuses any other number. */
-EXPORT int ecgfoundry_interface(void) { return 3; }
+EXPORT int ecgfoundry_interface(void) { return 8; }
 
 /* 0: base, 1: AVX2, 2: AVX-512 (F, CD, BW, DQ, VL). */
 EXPORT int ecgfoundry_instructions(void) {
@@ -60,3 +75,12 @@ ENTRY(sections, ecgfoundry_sections_job)
 ENTRY(correlate, ecgfoundry_correlate_job)
 ENTRY(medians, ecgfoundry_medians_job)
 ENTRY(waves, ecgfoundry_waves_job)
+ENTRY(beat_features, ecgfoundry_beat_features_job)
+ENTRY(complexes, ecgfoundry_complexes_job)
+ENTRY(bridge, ecgfoundry_bridge_job)
+ENTRY(median_beat, ecgfoundry_median_beat_job)
+ENTRY(morphology, ecgfoundry_morphology_job)
+ENTRY(recognition, ecgfoundry_recognition_job)
+ENTRY(noise, ecgfoundry_noise_job)
+ENTRY(detection, ecgfoundry_detection_job)
+ENTRY(refine, ecgfoundry_refine_job)

@@ -324,7 +324,8 @@ static void subtract_median(const double *x, int64_t samples, int64_t half, medi
         y[t2] = x[t2] - sorted[at2];
         y[t3] = x[t3] - sorted[at3];
     }
-    for (int64_t t = SEGMENTS * length; t < samples; t++) {
+    /* Of fewer samples than segments each window stands at the first sample, which is done. */
+    for (int64_t t = length > 0 ? SEGMENTS * length : 1; t < samples; t++) {
         at3 = move_on(words[3], at3, rank[t - 1], rank[t - 1 + window]);
         y[t] = x[t] - sorted[at3];
     }

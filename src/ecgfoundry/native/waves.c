@@ -134,23 +134,32 @@ static void find(const ecgfoundry_waves_job *job, int64_t row, const double *x,
 /* 0: done; 1: no memory; 2: there is nothing to be looked at. */
 int JOIN(ecgfoundry_waves, INSTRUCTIONS)(const ecgfoundry_waves_job *job) {
     const int64_t leads = job->leads, beats = job->beats, count = job->high - job->low;
-    if (leads < 1 || beats < 1 || job->low < 0 || job->high > job->width || count < 1) return 2;
-    /* Of one beat: slope, up and down of every lead, the sum over them, and two spare rows. */
-    double *room = malloc((size_t)(3 * leads + 3) * (size_t)count * sizeof *room);
+    if (leads < 1 || beats < 1 || job->samples < 1 || job->low < 0 || job->high > job->width || count < 1) return 2;
+    /* Of one beat: x, slope, up and down of every lead, their sum, and two spare rows. */
+    double *room = malloc((size_t)(4 * leads + 3) * (size_t)count * sizeof *room);
     if (room == NULL) return 1;
-    double *slopes = room, *ups = slopes + leads * count, *downs = ups + leads * count;
-    double *profile = downs + leads * count, *other = profile + count, *spare = other + count;
+    double *pieces = room, *slopes = pieces + leads * count, *ups = slopes + leads * count;
+    double *downs = ups + leads * count, *profile = downs + leads * count;
+    double *other = profile + count, *spare = other + count;
     for (int64_t beat = 0; beat < beats; beat++) {
         for (int64_t c = 0; c < count; c++) profile[c] = 0.0;
         for (int64_t lead = 0; lead < leads; lead++) {
             const int64_t row = lead * beats + beat;
-            const double *from = job->slope + row * job->width + job->low;
+            const double *x = job->x + lead * job->samples;
+            const double *steep = job->slope + lead * job->samples;
+            const int64_t begin = job->at[beat] - job->zero + job->low;
+            double *piece = pieces + lead * count;
             const double first = job->first[row] - (double)job->low;
             const double last = job->last[row] - (double)job->low;
             double *slope = slopes + lead * count, *up = ups + lead * count;
             double *down = downs + lead * count;
-            for (int64_t c = 0; c < count; c++)
-                slope[c] = (double)c >= first && (double)c <= last ? from[c] : 0.0;
+            /* Beyond an end of the recording its value is repeated. */
+            for (int64_t c = 0; c < count; c++) {
+                const int64_t sample = begin + c < job->samples ? begin + c : job->samples - 1;
+                const int64_t from = sample > 0 ? sample : 0;
+                piece[c] = x[from];
+                slope[c] = (double)c >= first && (double)c <= last ? steep[from] : 0.0;
+            }
             both_sides(slope, 1.0, count, job->reach, up, other, spare);
             both_sides(slope, -1.0, count, job->reach, down, other, spare);
             for (int64_t c = 0; c < count; c++)
@@ -167,8 +176,7 @@ int JOIN(ecgfoundry_waves, INSTRUCTIONS)(const ecgfoundry_waves_job *job) {
         const int64_t together = argmax(profile, count);
         for (int64_t lead = 0; lead < leads; lead++) {
             const int64_t row = lead * beats + beat;
-            find(job, row, job->x + row * job->width + job->low, slopes + lead * count,
-                 ups + lead * count, downs + lead * count, together, count);
+            find(job, row, pieces + lead * count, slopes + lead * count, ups + lead * count, downs + lead * count, together, count);
         }
     }
     free(room);

@@ -5,12 +5,14 @@
 #include <stdint.h>
 
 typedef struct {
-    const double *x, *slope;     /* (leads, beats, width): mV, and mV per column */
+    const double *x, *slope;     /* (leads, samples): mV, and mV per column */
+    const int64_t *at;           /* (beats): samples of the R peaks */
     const double *first, *last;  /* (leads, beats): columns between which a wave is looked for */
     const double *least;         /* (leads, beats): its height at least, mV */
     const double *usual;         /* (beats, width): how likely its peak is there; may be NULL */
     double *onset, *peak, *offset; /* (leads, beats): columns, NaN where there is none */
-    int64_t leads, beats, width;
+    int64_t leads, beats, samples;
+    int64_t zero, width;         /* the R peak in a window around it, and its length */
     int64_t low, high;           /* columns that are looked at at all */
     int64_t reach;               /* from the peak to its steepest slopes, columns */
     double room;                 /* fewer columns between first and last hold no wave */

@@ -15,7 +15,6 @@ from pathlib import Path
 from uuid import UUID, uuid5
 
 from ecgfoundry.criteria import Statement
-from ecgfoundry.criteria.decisions import ALIASES
 from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.extras import is_installed
 from ecgfoundry.formats.base import ReadOptions
@@ -24,9 +23,11 @@ from ecgfoundry.inference.files import read_excerpt
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.measurements.values import Value
 from ecgfoundry.recording import Recording, Subject
-from ecgfoundry.reports.prose import in_words
+from ecgfoundry.reports.evidence_words import in_words
+from ecgfoundry.reports.prose import finding_words
 from ecgfoundry.reports.reviewed import ReadStatement, Review, statements_read
 from ecgfoundry.reports.wording import device_name, person_text, printable, start_text
+from ecgfoundry.vocabularies.exclusive import ALIASES
 from ecgfoundry.vocabularies.terminology import MeasurementCodes, measurement_codes
 
 __all__ = ["READ", "UNCONFIRMED", "ClinicalReport", "PatientLink", "StudyLink", "report_on_file"]
@@ -74,6 +75,14 @@ class PatientLink:
         birth = self.birth_date or (None if other else stated.birth_date)
         age = age_between(birth, day) if stated.age is None else stated.age
         return replace(stated, age=age, sex=stated.sex or self.sex, birth_date=birth)
+
+    @property
+    def authority(self) -> tuple[str, str, str]:
+        """Who gives the numbers, as HL7 v2 and DICOM say it: a name, or an address and its kind."""
+        system = self.system or ""
+        if system.startswith("urn:oid:"):
+            return "", system.removeprefix("urn:oid:"), "ISO"
+        return ("", system, "URI") if ":" in system else (system, "", "")
 
     @classmethod
     def said(cls, patient: str | None, system: str | None) -> PatientLink:
@@ -187,7 +196,9 @@ class ClinicalReport:
             return self._read(self.review)
         if answer.refused is not None:
             return f"Not interpreted: {answer.refused.message}."
-        names = {ALIASES.get(f.name, f.name): f.name for f in answer.findings if f.present}
+        names = {
+            ALIASES.get(f.name, f.name): finding_words(f) for f in answer.findings if f.present
+        }
         present = list(names.values())
         for statement in self.statements:
             if statement.name not in names:
@@ -195,9 +206,26 @@ class ClinicalReport:
                 present.append(f"possible {words}" if statement.possible else words)
         if present:
             return f"Present: {', '.join(present)}."
-        if any(finding.present is None for finding in answer.findings):
+        if all(finding.present is None for finding in answer.findings):
             return "No finding has a threshold that decides on its presence."
+        if any(finding.present is None for finding in answer.findings):
+            return "No finding that this model decides is present."
         return "No finding of this model is present."
+
+    @property
+    def rhythm_untold(self) -> str | None:
+        """Why no rhythm is stated; None where one is, or where none was looked for."""
+        statements = self.interpretation.statements
+        if any(one.present and one.group == "rhythm" for one in statements):
+            return None
+        if any(one.present and one.target.kind == "rhythm" for one in self.interpretation.findings):
+            return None
+        reasons = (
+            one.reason
+            for one in statements
+            if one.name == "UNDETERMINED RHYTHM" and one.present is None
+        )
+        return next(reasons, None)
 
     @property
     def read(self) -> tuple[ReadStatement, ...]:
@@ -216,11 +244,13 @@ class ClinicalReport:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What is said in sentences: the conclusion, warnings, and how far it may be relied on."""
+        """What is said in sentences: conclusion, what is not told, warnings, how it is meant."""
         review = self.review
         comment = (printable(review.comment),) if review is not None and review.comment else ()
         closing = UNCONFIRMED if review is None else READ
-        return (self.conclusion, *comment, *self.warnings, closing)
+        why = self.rhythm_untold if review is None else None
+        untold = () if why is None else (f"The rhythm is not told: {why}.",)
+        return (self.conclusion, *untold, *comment, *self.warnings, closing)
 
     @property
     def told_at(self) -> dt.datetime:

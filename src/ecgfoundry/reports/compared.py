@@ -9,10 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from ecgfoundry.criteria import Change, Comparison
-from ecgfoundry.reports.prose import because, in_words, measurement_in_words, number_in_words
+from ecgfoundry.criteria.measured_words import measurement_in_words, number_in_words
+from ecgfoundry.reports.evidence_words import because, in_words
 from ecgfoundry.reports.wording import file_name, printable, shortened
 
-__all__ = ["ChangedValue", "Compared", "compared", "comparison_table"]
+__all__ = [
+    "ChangedValue",
+    "Compared",
+    "compared",
+    "comparison_table",
+    "left_out_in_words",
+]
 
 NAME_CHARACTERS = 36
 
@@ -43,6 +50,8 @@ class Compared:
     changed : tuple of ChangedValue
     values : int
         How many values were compared.
+    left_out : str
+        Which leads were not, for one recording alone has them; empty where both have the same.
     """
 
     names: tuple[str, str]
@@ -51,6 +60,7 @@ class Compared:
     disappeared: tuple[str, ...]
     changed: tuple[ChangedValue, ...]
     values: int
+    left_out: str = ""
 
 
 def compared(comparison: Comparison) -> Compared:
@@ -68,7 +78,15 @@ def compared(comparison: Comparison) -> Compared:
         disappeared=tuple(map(in_words, comparison.disappeared)),
         changed=tuple(map(_changed, comparison.changed)),
         values=len(comparison.changes),
+        left_out=left_out_in_words(comparison),
     )
+
+
+def left_out_in_words(comparison: Comparison) -> str:
+    """Return which leads were not compared, as a sentence; empty where both have the same."""
+    if not comparison.left_out:
+        return ""
+    return f"Not compared, for one recording alone has them: {', '.join(comparison.left_out)}."
 
 
 def _changed(change: Change) -> ChangedValue:
@@ -91,6 +109,8 @@ def comparison_table(comparison: Comparison, *, console: Console | None = None) 
         if names:
             lines.append(Text(f"  {title}: {', '.join(names)}"))
     lines.append(Text(f"  {len(words.changed)} of {words.values} values changed", style="dim"))
+    if words.left_out:
+        lines.append(Text(f"  {printable(words.left_out)}"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="dim")
     for head in ("", "earlier", "now", "change", "usual"):
         table.add_column(head, justify="left" if not head else "right")

@@ -6,8 +6,8 @@ preliminary ("P"); a measurement that could not be made is "X", without a value.
 is final ("F"), corrected ("C") or, where the reader has rejected it, deleted ("D", the study "X").
 
 References: HL7 v2.5, chapters 2 (delimiters, escapes), 3 (PID), 7 (OBR, OBX); IHE Cardiology,
-displayable reports, for the PDF. LOINC 34534-8 (12-lead study), 8601-7 (impression), 28010-7
-(report).
+displayable reports, for the PDF. LOINC 34534-8 (12-lead study), 11524-6 (other study),
+8601-7 (impression), 28010-7 (report).
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ecgfoundry._version import __version__
+from ecgfoundry.formats.common.moments import in_whole_minutes
+from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.reports.clinical import ClinicalReport
-from ecgfoundry.reports.prose import because, in_words
+from ecgfoundry.reports.evidence_words import because, in_words
+from ecgfoundry.reports.prose import finding_words
 from ecgfoundry.reports.reviewed import ReadStatement
 from ecgfoundry.reports.wording import printable
 from ecgfoundry.tasks.finding import Finding
@@ -98,12 +101,12 @@ def _segment(*fields: str) -> str:
 def _moment(value: dt.datetime | None) -> str:
     if value is None:
         return ""
-    return value.strftime("%Y%m%d%H%M%S") + (value.strftime("%z")[:5] if value.tzinfo else "")
+    return in_whole_minutes(value).strftime("%Y%m%d%H%M%S%z")
 
 
 def _person(report: ClinicalReport) -> str:
     link, person = report.patient, report.subject
-    authority = _text(link.system or "")
+    authority = "&".join(map(_text, link.authority)).rstrip("&")
     # A message needs a number: of a person without one it is ours, which no record system knows.
     number = f"{report.uuid('person').hex}^^^ECGFOUNDRY^U"
     if report.identifier:
@@ -123,7 +126,7 @@ def _study(report: ClinicalReport) -> str:
     fields = [""] * 33
     fields[0] = "OBR"
     fields[1], fields[2], fields[3] = "1", _text(study.order or ""), filler
-    fields[4] = _coded("34534-8", "12 lead EKG panel", "LN")
+    fields[4] = _kind(report)
     fields[7] = start
     fields[18] = _text(study.accession or "")
     fields[22] = _moment(report.told_at)
@@ -131,6 +134,14 @@ def _study(report: ClinicalReport) -> str:
     if report.review is not None:
         fields[32] = _text(report.review.reader)
     return _segment(*fields)
+
+
+def _kind(report: ClinicalReport) -> str:
+    """Return OBR-4: the study of twelve leads, or an ECG of other leads."""
+    held = () if report.recording is None else report.recording.leads
+    if set(held).issuperset(STANDARD_12_LEADS):
+        return _coded("34534-8", "12 lead EKG panel", "LN")
+    return _coded("11524-6", "EKG study", "LN")
 
 
 def _status(report: ClinicalReport) -> str:
@@ -206,6 +217,16 @@ def _stated(report: ClinicalReport, impression: str) -> Iterator[_Row]:
         code = None if statement.possible else statement.code
         concept = _concept(statement.name, words, code)
         yield "CWE", impression, str(part), concept, "", "P", reasons
+    if report.rhythm_untold:
+        yield (
+            "ST",
+            _coded("rhythm", "rhythm", "99ECGFOUNDRY"),
+            "",
+            "",
+            "",
+            "X",
+            report.rhythm_untold,
+        )
     told = {statement.name for statement in report.statements}
     for finding in report.interpretation.findings:
         known = report.statement_of(finding.name)
@@ -225,7 +246,8 @@ def _concept(name: str, words: str, code: str | None) -> str:
 def _finding(finding: Finding) -> Iterator[_Row]:
     """Yield what the network alone says: what is present, and values."""
     estimate = finding.target.kind == _ESTIMATE
-    name = f"Estimated from an ECG: {finding.name}" if estimate else finding.name
+    words = finding_words(finding)
+    name = f"Estimated from an ECG: {words}" if estimate else words
     code = _coded(finding.name, name, "99ECGFOUNDRY")
     method = "Statistical model; nothing was measured in blood" if estimate else "Neural network"
     if finding.value is not None:
@@ -233,3 +255,5 @@ def _finding(finding: Finding) -> Iterator[_Row]:
         yield "NM", code, "", f"{finding.value:.6g}", unit, "P", method
     elif finding.present:
         yield "ST", code, "", "present", "", "P", method
+    elif finding.present is None and finding.reason:
+        yield "ST", code, "", "", "", "X", finding.reason

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecgfoundry.criteria import Statement
+from ecgfoundry.criteria.measured_words import printed_signs
 from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.measurements.results import Measurements
-from ecgfoundry.reports.prose import because, in_words
+from ecgfoundry.reports.evidence_words import because, in_words
 
 __all__ = ["HeaderValue", "StatementLine", "device_values", "header_values", "statement_lines"]
 
@@ -53,12 +54,16 @@ _HEADER = (
 """As electrocardiographs print it; QTc is Fridericia's."""
 
 
+def _rounded(value: float | None) -> str:
+    return NOT_MEASURED if value is None else printed_signs(str(round(value)))
+
+
 def header_values(measurements: Measurements) -> tuple[HeaderValue, ...]:
     """Return rate, intervals and axes as a cart prints them."""
     result = []
     for label, names, unit in _HEADER:
         values = [measurements.values[name] for name in names]
-        texts = [NOT_MEASURED if v.value is None else f"{v.value:.0f}" for v in values]
+        texts = [_rounded(v.value) for v in values]
         reasons = [value.reason for value in values if value.reason]
         known = any(value.value is not None for value in values)
         text = "/".join(texts) if known else NOT_MEASURED
@@ -77,7 +82,7 @@ def device_values(stated: Mapping[str, float]) -> tuple[str, ...]:
     """
     result = []
     for _, names, _ in _HEADER:
-        texts = [f"{stated[name]:.0f}" if name in stated else NOT_MEASURED for name in names]
+        texts = [_rounded(stated.get(name)) for name in names]
         result.append("/".join(texts) if any(name in stated for name in names) else NOT_MEASURED)
     return tuple(result)
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ecgfoundry.criteria import Statement, criteria
-from ecgfoundry.criteria.decisions import ALIASES
 from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.inference.interpretation import Interpretation
-from ecgfoundry.reports.prose import in_words, statement_words
+from ecgfoundry.reports.evidence_words import in_words
+from ecgfoundry.reports.prose import statement_words
 from ecgfoundry.reports.wording import printable, start_text
+from ecgfoundry.vocabularies.exclusive import ALIASES
 
 __all__ = ["ReadStatement", "Review", "Said", "statements_read"]
 

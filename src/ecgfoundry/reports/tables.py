@@ -109,6 +109,10 @@ def _block(interpretation: Interpretation) -> Group:
         parts.append(_findings_table(interpretation))
     else:
         parts.append(Text("  no findings"))
+    for lead, own in interpretation.by_lead.items():
+        present = [finding.name for finding in own.findings if finding.present]
+        words = f"refused: {own.refused.message}" if own.refused else ", ".join(present) or "none"
+        parts.append(_indented(f"{lead} alone, present: {words}", style="dim"))
     if interpretation.is_long and refused is None:
         parts.append(_episodes_table(interpretation))
     for notice in interpretation.warnings:
@@ -172,6 +176,10 @@ def _findings_table(interpretation: Interpretation) -> Group:
         decided = all(finding.present is not None for finding in rest)
         words = ", none of them present" if decided else ""
         parts.append(Text(f"    and {len(rest)} more{words}", style="dim"))
+    for finding in findings[:shown]:
+        if finding.reason is not None:
+            why = Text(printable(f"{finding.name}: {finding.reason}"), style="dim")
+            parts.append(Padding(why, (0, 0, 0, 4)))
     uncalibrated = not any(finding.calibrated for finding in findings)
     if uncalibrated and measure == "probability":
         parts.append(Text("    uncalibrated: the scores rank, they are no probabilities", "yellow"))

@@ -24,6 +24,7 @@ from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.samples import SAMPLES, sample_path
 from ecgfoundry.service.comparing_routes import add_comparing_routes
 from ecgfoundry.service.database.audit import Event
+from ecgfoundry.service.drift import REFERENCES
 from ecgfoundry.service.figures import look_up
 from ecgfoundry.service.live.routes import add_stream_routes
 from ecgfoundry.service.logs import REQUEST, request_name
@@ -258,14 +259,19 @@ def _add_model_routes(app: FastAPI, state: ServiceState) -> None:
         "/v1/models", **_answered("models", "The models that may be asked for", objects("Models"))
     )
     async def models() -> Response:
-        return JSONResponse({"models": await asyncio.to_thread(state.models.describe_models)})
+        listed = await asyncio.to_thread(state.models.describe_models)
+        drift = await asyncio.to_thread(state.drift.look)
+        for one in listed:
+            seen = {source: drift.get((one["name"], source)) for source in REFERENCES}
+            one["drift"] = {k: v.to_dict() for k, v in seen.items() if v is not None} or None
+        return JSONResponse({"models": listed})
 
     @app.get(
         "/v1/models/{name}",
         **_answered(
             "models",
             "One model: everything in its bundle",
-            {"application/json": {"schema": {"type": "object"}}},
+            objects("Model"),
         ),
     )
     async def model(name: str) -> Response:

@@ -152,13 +152,21 @@ class BlobStore:
         """
         removed, limit = 0, time.time() - older_s
         for shelf in sorted(path for path in self._folder.iterdir() if path.is_dir()):
-            old = [path for path in shelf.iterdir() if path.stat().st_mtime < limit]
+            old = [path for path in shelf.iterdir() if _is_older(path, limit)]
             whole = {path.name for path in old if not path.name.startswith(".")}
             kept = needed(whole) if whole else set()
             for path in old:
                 if path.name not in kept:
                     removed += _removed(path, limit)
         return removed
+
+
+def _is_older(path: Path, limit: float) -> bool:
+    """Whether a file is there that was written before; one that another finishes now is not."""
+    try:
+        return path.stat().st_mtime < limit
+    except FileNotFoundError:
+        return False
 
 
 def _removed(path: Path, limit: float) -> bool:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.criteria import Evidence
+from ecgfoundry.criteria.measured_words import measurement_in_words
 from ecgfoundry.criteria.serial import Change, Comparison, compare_recordings
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.inference.files import read_excerpt
-from ecgfoundry.reports.prose import evidence_in_words, in_words, measurement_in_words
+from ecgfoundry.reports.compared import left_out_in_words
+from ecgfoundry.reports.evidence_words import in_words, listed_in_words
 
 __all__ = ["compare_files", "comparison_document"]
 
@@ -39,7 +39,9 @@ def compare_files(
         A file cannot be read.
     """
     before, now = read_excerpt(earlier, options), read_excerpt(later, options)
-    return comparison_document(compare_recordings(before, now, same_person=same_person))
+    document = comparison_document(compare_recordings(before, now, same_person=same_person))
+    # Where the files lie on this machine is nobody's business.
+    return document | {"earlier": earlier.name, "later": later.name}
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
@@ -61,13 +63,14 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
             "statements": [
                 {
                     "words": in_words(one.name),
-                    "because": [_evidence(item) for item in one.evidence if item.met],
+                    "because": listed_in_words(item for item in one.evidence if item.met),
                     "leads": sorted({item.lead for item in one.evidence if item.lead}),
                 }
                 for one in present
             ],
             "appeared": [in_words(name) for name in comparison.appeared],
             "disappeared": [in_words(name) for name in comparison.disappeared],
+            "left_out": left_out_in_words(comparison),
         },
         "median_beats": [
             {
@@ -79,10 +82,6 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
             for beat in comparison.superimposed()
         ],
     }
-
-
-def _evidence(item: Evidence) -> str:
-    return evidence_in_words(replace(item, name=item.name.removesuffix(" change")))
 
 
 def _in_words(change: Change) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
 
-from ecgfoundry.service.handlers import Work
 from ecgfoundry.service.openapi import answers, objects
 from ecgfoundry.service.query_params import Compared
 from ecgfoundry.service.recordings import response_of
 from ecgfoundry.service.route_parts import caller_of, described
 from ecgfoundry.service.state import ServiceState
+from ecgfoundry.service.work import Work
 from ecgfoundry.service.worker_limits import limits_for
 
 __all__ = ["add_comparing_routes"]

@@ -15,9 +15,10 @@ from typing import Any
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.service.database.recordings import describe, find_recording, undescribed
-from ecgfoundry.service.handlers import Work
 from ecgfoundry.service.kept import KeptRecordings
 from ecgfoundry.service.problems import ProblemError
+from ecgfoundry.service.threads import to_its_end
+from ecgfoundry.service.work import Work
 from ecgfoundry.service.workers import WorkerPool
 
 __all__ = ["Describer"]
@@ -86,7 +87,7 @@ class Describer:
         try:
             path, name = await asyncio.to_thread(kept.__enter__)
         except ProblemError:  # damaged, or gone meanwhile
-            await asyncio.to_thread(self._write, which, None)
+            await to_its_end(self._write, which, None)
             return
         try:
             result = await self._pool.submit(
@@ -101,7 +102,7 @@ class Describer:
             about = {key: document.get(key) for key in _SAID}
         elif result.problem.status == 503:
             return
-        await asyncio.to_thread(self._write, which, about)
+        await to_its_end(self._write, which, about)
 
     def _write(self, which: tuple[str, str], about: dict[str, Any] | None) -> None:
         with self._kept.database.writing() as session:

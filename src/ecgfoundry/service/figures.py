@@ -28,6 +28,11 @@ def look_up(state: ServiceState) -> bytes:
     places = {"data": state.data_folder, "temporary": state.workspace.root}
     for place, folder in places.items():
         telemetry.disk.labels(place).set(_free(folder))
+    for labels, drift in state.drift.look().items():
+        telemetry.drift_people.labels(*labels).set(drift.people)
+        if drift.shift is not None:
+            telemetry.drift.labels(*labels).set(drift.shift.distance)
+            telemetry.drift_limit.labels(*labels).set(drift.shift.limit)
     return telemetry.text()
 
 

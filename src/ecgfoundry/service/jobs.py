@@ -30,10 +30,11 @@ from ecgfoundry.service.database.jobs import Counts, JobOrder
 from ecgfoundry.service.database.recordings import NewRecording, add_recording
 from ecgfoundry.service.database.tables import Job, new_name, now
 from ecgfoundry.service.database.tables import Result as Row
-from ecgfoundry.service.handlers import Result, Work
 from ecgfoundry.service.kept import KeptRecordings
 from ecgfoundry.service.problems import Problem, ProblemError
+from ecgfoundry.service.threads import to_its_end
 from ecgfoundry.service.tokens import Caller
+from ecgfoundry.service.work import Result, Work
 from ecgfoundry.service.workers import WorkerPool
 from ecgfoundry.signals.quality import Notice
 
@@ -373,7 +374,7 @@ class Jobs:
             claimed: list[_Running] = []
             if free > 0:
                 try:
-                    claimed = await asyncio.to_thread(self._claimed, free)
+                    claimed = await to_its_end(self._claimed, free, tuple(self._running))
                     pause = _POLL_S
                 except EcgFoundryError as error:
                     _LOG.error("no job can be claimed: %s", error.problem)
@@ -385,9 +386,10 @@ class Jobs:
                 await asyncio.wait_for(self._wake.wait(), pause)
             self._wake.clear()
 
-    def _claimed(self, free: int) -> list[_Running]:
+    def _claimed(self, free: int, doing: tuple[str, ...]) -> list[_Running]:
+        lease_s = self._limits.lease_s
         with self._database.writing() as session:
-            jobs = queue.claim_jobs(session, self.replica, limit=free, lease_s=self._limits.lease_s)
+            jobs = queue.claim_jobs(session, self.replica, limit=free, lease_s=lease_s, doing=doing)
             counts = queue.counts_of(session, [job.id for job in jobs])
             known = {job.id: counts.get(job.id, Counts()) for job in jobs}
             return [_Running(job, known[job.id].total, known[job.id].done) for job in jobs]

@@ -14,6 +14,7 @@ import hashlib
 import re
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -322,13 +323,11 @@ class _Held:
     users: int = 0
     gone: bool = False
 
-    def release(self) -> None:
-        if self.gone and not self.users:
-            shutil.rmtree(self.upload.folder, ignore_errors=True)
-
 
 class HeldRecordings:
     """Recordings that are held for a while, in the folder in which they were received.
+
+    Any thread may ask.
 
     Parameters
     ----------
@@ -339,6 +338,7 @@ class HeldRecordings:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._all: dict[str, _Held] = {}
+        self._lock = threading.Lock()
 
     def hold(self, upload: Upload, caller: Caller) -> str:
         """Hold the files of an upload, whose folder is removed with it; return its name.
@@ -349,49 +349,87 @@ class HeldRecordings:
             413: others hold too much.
         """
         self.forget_old()
-        if sum(held.upload.size for held in self._all.values()) + upload.size > self._limit:
-            raise _no_room("Send the file with each question, or try again later")
         identifier = secrets.token_hex(16)
-        self._all[identifier] = _Held(upload, caller.owner, time.monotonic())
+        with self._lock:
+            if sum(held.upload.size for held in self._all.values()) + upload.size > self._limit:
+                raise _no_room("Send the file with each question, or try again later")
+            self._all[identifier] = _Held(upload, caller.owner, time.monotonic())
         return identifier
 
     def forget_old(self) -> None:
         """Remove what nobody has asked about for a while."""
         now = time.monotonic()
-        for identifier, held in list(self._all.items()):
-            if not held.users and now - held.used > HELD_S:
-                self._remove(identifier)
+        with self._lock:
+            old = [
+                identifier
+                for identifier, held in self._all.items()
+                if not held.users and now - held.used > HELD_S
+            ]
+            forgotten = [self._all.pop(identifier) for identifier in old]
+        for held in forgotten:
+            _remove_files(held)
 
     def has(self, identifier: str, caller: Caller) -> bool:
         """Whether the caller holds a recording of this name."""
-        return identifier in self._all and caller.sees(self._all[identifier].owner)
+        held = self._all.get(identifier)
+        return held is not None and caller.sees(held.owner)
 
     @contextlib.contextmanager
     def using(self, identifier: str) -> Iterator[tuple[Path, str]]:
-        """Give (path, name); its files stay as long as they are used."""
-        held = self._all[identifier]
-        held.users += 1
-        try:
-            yield held.upload.recording
-        finally:
-            held.users -= 1
-            held.used = time.monotonic()
-            held.release()
+        """Give (path, name); its files stay as long as they are used.
+
+        Raises
+        ------
+        ProblemError
+            404: it was removed a moment ago.
+        """
+        with self.using_upload(identifier) as upload:
+            yield upload.recording
 
     @contextlib.contextmanager
     def using_upload(self, identifier: str) -> Iterator[Upload]:
-        """Give all files of a recording; they stay as long as they are used."""
-        with self.using(identifier):
-            yield self._all[identifier].upload
+        """Give all files of a recording; they stay as long as they are used.
+
+        Raises
+        ------
+        ProblemError
+            404: it was removed a moment ago.
+        """
+        with self._lock:
+            held = self._all.get(identifier)
+            if held is None:
+                raise recording_not_found()
+            held.users += 1
+        try:
+            yield held.upload
+        finally:
+            with self._lock:
+                held.users -= 1
+                held.used = time.monotonic()
+                unneeded = held.gone and not held.users
+            if unneeded:
+                _remove_files(held)
 
     def delete(self, identifier: str) -> None:
-        """Remove a recording, when nobody uses it any more."""
-        self._remove(identifier)
+        """Remove a recording, when nobody uses it any more.
 
-    def _remove(self, identifier: str) -> None:
-        held = self._all.pop(identifier)
-        held.gone = True
-        held.release()
+        Raises
+        ------
+        ProblemError
+            404: it was removed a moment ago.
+        """
+        with self._lock:
+            held = self._all.pop(identifier, None)
+            if held is None:
+                raise recording_not_found()
+            held.gone = True
+            unneeded = not held.users
+        if unneeded:
+            _remove_files(held)
+
+
+def _remove_files(held: _Held) -> None:
+    shutil.rmtree(held.upload.folder, ignore_errors=True)
 
 
 class StoredRecordings:

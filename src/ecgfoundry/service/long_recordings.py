@@ -15,7 +15,7 @@ from ecgfoundry.inference.holter import HolterReport, HolterSettings, measure_ho
 from ecgfoundry.measurements.beat_list import Beats
 
 if TYPE_CHECKING:
-    from ecgfoundry.service.handlers import Work
+    from ecgfoundry.service.work import Work
 
 __all__ = ["holter_document", "holter_of_file", "rate_by_minute"]
 

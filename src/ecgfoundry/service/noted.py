@@ -15,6 +15,7 @@ from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.service.database.audit import Event, write_audit
 from ecgfoundry.service.database.connection import Database
 from ecgfoundry.service.logs import REQUEST
+from ecgfoundry.service.threads import to_its_end
 
 __all__ = ["Noted"]
 
@@ -51,4 +52,4 @@ class Noted:
         """Write again and again, until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S)
-            await asyncio.to_thread(self.write, database)
+            await to_its_end(self.write, database)

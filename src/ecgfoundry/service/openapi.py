@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from ecgfoundry.schemas import load_schema
+from ecgfoundry.service.drift import REFERENCES
 from ecgfoundry.service.problems import MEDIA_TYPE
 
 __all__ = ["BODY", "answers", "content", "describe", "in_every_format", "in_json", "objects"]
@@ -140,6 +143,20 @@ _REVIEW = _object(
     created=_TIME,
 )
 
+_DRIFT = _object(
+    people=_INTEGER,
+    distance=_or_null("number"),
+    limit=_or_null("number"),
+    shifted=_or_null("boolean"),
+)
+
+_DRIFTS = {
+    "type": "object",
+    "description": "By where the embeddings come from; what has not been seen is not there.",
+    "properties": dict.fromkeys(REFERENCES, _DRIFT),
+    "additionalProperties": False,
+}
+
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "Problem": _PROBLEM,
     "Health": _object(status=_STRING, version=_STRING),
@@ -156,8 +173,21 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
                 targets=_list(_STRING),
                 calibrated=_TRUTH,
                 licence=_STRING,
+                drift={"anyOf": [_DRIFTS, {"type": "null"}]},
             )
         )
+    ),
+    "Model": _object(
+        schema_version=_INTEGER,
+        name=_STRING,
+        version=_STRING,
+        title=_STRING,
+        input=_ANY,
+        vocabulary=_ANY,
+        target_kind=_STRING,
+        provenance=_ANY,
+        metrics=_list(_ANY),
+        licence=_STRING,
     ),
     "Formats": _object(
         formats=_list(
@@ -194,6 +224,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         statements=_list(_ANY),
         appeared=_list(_STRING),
         disappeared=_list(_STRING),
+        left_out=_list(_STRING),
         reading=_ANY,
         median_beats=_list(_ANY),
     ),
@@ -334,6 +365,15 @@ def in_every_format(name: str) -> dict[str, Any]:
     }
 
 
+def _add_examples(operation: dict[str, Any], examples: dict[str, Any]) -> None:
+    """Give every answer that a person can read an example; that of a schema, else of its kind."""
+    for answer in operation["responses"].values():
+        for kind, told in answer.get("content", {}).items():
+            name = told["schema"].get("$ref", kind).rpartition("schemas/")[2]
+            if name in examples:
+                told["example"] = examples[name]
+
+
 def _interpretation() -> dict[str, dict[str, Any]]:
     """The schema of the package, with its parts where the references of OpenAPI look for them."""
     schema = deepcopy(load_schema("interpretation"))
@@ -377,12 +417,16 @@ def describe(app: FastAPI, *, tokens_required: bool, open_paths: tuple[str, ...]
             components["securitySchemes"] = {
                 "bearer": {"type": "http", "scheme": "bearer", "description": words}
             }
+            # Real answers about the samples, with lists cut short.
+            shown = (Path(__file__).parent / "examples.json").read_text(encoding="utf-8")
+            examples = json.loads(shown)
             # Without tokens the scheme is known and not demanded.
             made["security"] = [{"bearer": []}] if tokens_required else [{"bearer": []}, {}]
             for path, operations in made["paths"].items():
                 for operation in operations.values():
                     if path in open_paths:
                         operation["security"] = []
+                    _add_examples(operation, examples)
             app.openapi_schema = made
         return app.openapi_schema
 

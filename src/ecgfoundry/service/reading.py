@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecgfoundry.criteria import Evidence, Statement, criteria
+from ecgfoundry.criteria.derived import counted_beats
 from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.measurements.median_beat import MedianBeat
+from ecgfoundry.measurements.results import Measurements
+from ecgfoundry.reports.evidence_words import because, evidence_in_words, in_words
 from ecgfoundry.reports.measured import device_values, header_values
-from ecgfoundry.reports.prose import because, evidence_in_words, in_words, statement_words
+from ecgfoundry.reports.prose import statement_words
 
 __all__ = ["STRETCHES", "reading_document", "stretch_of", "words_of_present"]
 
@@ -112,7 +115,8 @@ def reading_document(answer: Interpretation, stated: Mapping[str, float]) -> dic
     return {
         "header": header,
         "statements": [
-            _line(one, present, meanings.get(one.name)) for one in for_reading(answer.statements)
+            _line(one, present, meanings.get(one.name), measured)
+            for one in for_reading(answer.statements)
         ],
         "undecided": _undecided(answer.statements),
         "names": words_of(answer),
@@ -122,7 +126,12 @@ def reading_document(answer: Interpretation, stated: Mapping[str, float]) -> dic
     }
 
 
-def _line(one: Statement, present: Mapping[str, Statement], meaning: str | None) -> dict[str, Any]:
+def _line(
+    one: Statement,
+    present: Mapping[str, Statement],
+    meaning: str | None,
+    measured: Measurements | None,
+) -> dict[str, Any]:
     return {
         "name": one.name,
         "words": statement_words(one, meaning),
@@ -136,7 +145,7 @@ def _line(one: Statement, present: Mapping[str, Statement], meaning: str | None)
         "code": one.code,
         "caveat": one.caveat,
         "contradicts": [in_words(name) for name in one.contradicts],
-        "evidence": [_evidence(item) for item in one.evidence],
+        "evidence": [_evidence(item, measured) for item in one.evidence],
     }
 
 
@@ -149,10 +158,13 @@ def words_of(answer: Interpretation) -> dict[str, str]:
 def words_of_present(answer: Interpretation) -> list[str]:
     """Return the present statements as a list of recordings shows them."""
     words = words_of(answer)
-    return [words[one.name] for one in for_reading(answer.statements)]
+    return [
+        f"possible {words[one.name]}" if one.possible else words[one.name]
+        for one in for_reading(answer.statements)
+    ]
 
 
-def _evidence(item: Evidence) -> dict[str, Any]:
+def _evidence(item: Evidence, measured: Measurements | None) -> dict[str, Any]:
     leads = [item.lead] if item.lead else list(_LEADS_OF_SUMS.get(item.name, ()))
     return {
         "words": evidence_in_words(item),
@@ -161,6 +173,7 @@ def _evidence(item: Evidence) -> dict[str, Any]:
         "reason": item.reason,
         "leads": leads,
         "beat": item.beat,
+        "beats": [] if measured is None else list(counted_beats(item.name, measured)),
         "stretch": stretch_of(item),
     }
 

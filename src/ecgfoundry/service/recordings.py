@@ -13,7 +13,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from ecgfoundry.reports.clinical import PatientLink
-from ecgfoundry.service.handlers import Result, Work
 from ecgfoundry.service.job_routes import add_job_routes
 from ecgfoundry.service.kept import HELD_S
 from ecgfoundry.service.kept_routes import add_kept_routes
@@ -31,6 +30,7 @@ from ecgfoundry.service.responses import REPORT_POLICY
 from ecgfoundry.service.route_parts import caller_of, described
 from ecgfoundry.service.state import ServiceState
 from ecgfoundry.service.uploads import received, take
+from ecgfoundry.service.work import Result, Work
 from ecgfoundry.service.worker_limits import limits_for
 
 __all__ = ["add_recording_routes", "response_of"]

@@ -10,7 +10,9 @@ import contextlib
 import datetime as dt
 import errno
 import hashlib
+import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,10 @@ _YOUNG_S = 600.0
 not removed as unneeded; it must be less than the age at which that is done (our choice)."""
 _SEEN_S = 60.0
 """So long a file that was there is taken to be there by lists (our choice)."""
+_IN_PLACE = frozenset({"file", "ftp", "local", "memory", "sftp", "smb", "ssh"})
+"""Stores that show a file while it is written; the others show it when it is whole."""
+_ONE_AT_A_TIME = threading.RLock()
+"""A store in memory has one place of reading per file, whoever reads it."""
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
 """Where the stores say when a file was written."""
 
@@ -89,7 +95,7 @@ class RemoteBlobs:
             if young and self._whole(file):
                 return file
             self._store.makedirs(f"{self._root}/{file.sha256[:2]}", exist_ok=True)
-            self._store.put_file(str(source), self._path(file.sha256))
+            self._write(source, self._path(file.sha256))
         return file
 
     def is_there(self, file: StoredFile) -> bool:
@@ -170,14 +176,30 @@ class RemoteBlobs:
         except FileNotFoundError:
             return None
 
+    def _write(self, source: Path, path: str) -> None:
+        """Write a file so that whoever reads it meanwhile finds all of it, or what was there."""
+        if self._kind not in _IN_PLACE:
+            self._store.put_file(str(source), path)
+            return
+        unfinished = f"{path}.{uuid.uuid4().hex}"
+        try:
+            self._store.put_file(str(source), unfinished)
+            self._store.mv(unfinished, path)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._store.rm_file(unfinished)
+            raise
+
     def _whole(self, file: StoredFile) -> bool:
         content = self._store.cat_file(self._path(file.sha256))
         return hashlib.sha256(content).hexdigest() == file.sha256
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
+        turn = _ONE_AT_A_TIME if self._kind == "memory" else contextlib.nullcontext()
         try:
-            yield
+            with turn:
+                yield
         except (DiskFullError, DatabaseError, IntegrityError, FileNotFoundError):
             raise
         except Exception as error:  # every store raises what its package has

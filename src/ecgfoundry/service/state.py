@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.models.bundle import available_bundles
+from ecgfoundry.models.reference import read_reference
 from ecgfoundry.service.blobs import blobs_at
 from ecgfoundry.service.catalogue import ModelCatalogue
 from ecgfoundry.service.database.audit import Event
 from ecgfoundry.service.database.connection import Database, sqlite_url
 from ecgfoundry.service.database.jobs import let_go
 from ecgfoundry.service.describing import Describer
+from ecgfoundry.service.drift import EmbeddingDrift, new_salt
 from ecgfoundry.service.gate import Gate
 from ecgfoundry.service.jobs import JobLimits, Jobs
 from ecgfoundry.service.kept import HeldRecordings, KeptRecordings, StoredRecordings
@@ -25,6 +27,8 @@ from ecgfoundry.service.receiving import enqueue_job, keep_recording
 from ecgfoundry.service.retention import clean_up, remove_unneeded
 from ecgfoundry.service.settings import ServiceSettings
 from ecgfoundry.service.telemetry import Telemetry
+from ecgfoundry.service.threads import to_its_end
+from ecgfoundry.service.work import Result
 from ecgfoundry.service.worker_limits import limits_for
 from ecgfoundry.service.workers import WorkerPool
 from ecgfoundry.service.workspace import DataFolder, Workspace
@@ -52,6 +56,9 @@ class ServiceState:
         self.gate = Gate(settings)
         self.telemetry = Telemetry()
         self.models = ModelCatalogue(settings.models, synthetic_ok=settings.synthetic_ok)
+        self.drift = EmbeddingDrift(
+            lambda model, file: read_reference(self.models.bundle(model), file)
+        )
         self.workspace = Workspace()
         self.held = HeldRecordings(4 * settings.body_bytes)
         self.closing = False
@@ -67,11 +74,17 @@ class ServiceState:
                 "synthetic_ok": settings.synthetic_ok,
                 "warm": tuple(available_bundles()),
                 "memory_bytes": settings.worker_memory_bytes,
+                "salt": new_salt(),
             },
             workspace=self.workspace,
             on_restart=lambda reason: self.telemetry.restarts.labels(reason).inc(),
+            on_result=self._note_drift,
         )
-        self.live = LiveHub(settings, self.telemetry, self.models)
+        self.live = LiveHub(settings, self.telemetry, self.models, self.drift.take)
+
+    def _note_drift(self, result: Result) -> None:
+        if result.embedded is not None:
+            self.drift.take(result.embedded)
 
     @cached_property
     def data_folder(self) -> Path:
@@ -164,7 +177,7 @@ class ServiceState:
             await asyncio.to_thread(self.held.forget_old)
             if turn % _CLEANING_EVERY == 0:
                 try:
-                    await asyncio.to_thread(clean_up, self.kept, self.jobs, self.settings.retention)
+                    await to_its_end(clean_up, self.kept, self.jobs, self.settings.retention)
                 except (EcgFoundryError, OSError) as error:
                     _LOG.error("old things were not removed (%s)", type(error).__name__)
             turn += 1
@@ -175,6 +188,8 @@ class ServiceState:
         self.closing = True
         for task in self._background:
             task.cancel()
+        # What their threads still write is written before the database is closed.
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self.live.close()
         if self.wires is not None:
             await self.wires.close()

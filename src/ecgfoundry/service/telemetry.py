@@ -55,6 +55,21 @@ class Telemetry:
         self.database = Gauge(
             f"{name}_database_up", "Whether the database answers", registry=self.registry
         )
+        self.drift_people = Gauge(
+            f"{name}_drift_people", "People compared", ["model", "source"], registry=self.registry
+        )
+        self.drift = Gauge(
+            f"{name}_drift_distance",
+            "Energy distance of the last people's embeddings from the model's reference",
+            ["model", "source"],
+            registry=self.registry,
+        )
+        self.drift_limit = Gauge(
+            f"{name}_drift_limit",
+            "What people of the reference stay under in 99 of 100 draws",
+            ["model", "source"],
+            registry=self.registry,
+        )
         info = Gauge(f"{name}_info", "Version", ["version"], registry=self.registry)
         info.labels(__version__).set(1)
 

@@ -19,8 +19,8 @@ from ecgfoundry.errors import EcgFoundryError, FileAccessError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.inference.files import without_sidecars
 from ecgfoundry.io import write_folder_atomically, write_json, write_whole
-from ecgfoundry.service.handlers import Result, Work
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
+from ecgfoundry.service.work import Result, Work
 from ecgfoundry.service.workers import WorkerPool
 from ecgfoundry.service.workspace import Workspace
 
@@ -28,6 +28,7 @@ __all__ = ["FolderWatch", "Watched"]
 
 _ENDINGS = {"json": ".ecg.json", "fhir": ".fhir.json", "html": ".ecg.html", "pdf": ".ecg.pdf"}
 _LARGEST = 2_000_000_000
+_STOPPING = 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,31 +177,44 @@ class FolderWatch:
     async def _one(self, pool: WorkerPool, files: list[Path]) -> Watched | None:
         first = files[0]
         try:
-            if sum(path.stat().st_size for path in files) > _LARGEST:
-                problem = Problem(413, "limit", f"it has more than {_LARGEST:,} bytes")
-                return self._bury(files, "too-large", problem)
             content = await asyncio.to_thread(_hash_of, files)
+            size = sum(path.stat().st_size for path in files)
         except OSError as error:
             return Watched(first, problem=Problem(422, "file-access", error.strerror or "?"))
         target = self._target(first, content)
         assert self.dead_letters is not None  # noqa: S101
         if target.exists() or (self.dead_letters / content[:16]).exists():
             return None
-        work = Work(
-            "diagnose", str(first), first.name, self.options, self.model, self.lead, self.format
-        )
+        if size > _LARGEST:
+            result = Result(problem=Problem(413, "limit", f"it has more than {_LARGEST:,} bytes"))
+        else:
+            result = await self._asked(pool, first)
+        if result.problem is not None and result.problem.status == _STOPPING:
+            return None  # it is read after the next start
         try:
-            result = await pool.submit(work)
-        except ProblemError as error:
-            result = Result(problem=error.problem)
-        try:
+            # What has changed meanwhile is another recording, which is neither answered nor moved.
+            if await asyncio.to_thread(_hash_of, files) != content:
+                self._done.pop(first, None)
+                words = "it has changed while it was read, and is read again when it is looked at"
+                return Watched(first, problem=Problem(409, "changed", words))
             if result.problem is not None:
                 return self._bury(files, content, result.problem)
             await asyncio.to_thread(write_whole, target, result.body)
         except EcgFoundryError as error:  # a full disk: it is tried again when there is room
             self._done.pop(first, None)
             return Watched(first, problem=problem_of(error))
+        except OSError as error:  # it may not be moved, or is gone
+            return Watched(first, problem=Problem(422, "file-access", error.strerror or "?"))
         return Watched(first, answer=target, is_refused=result.verdict == "refused")
+
+    async def _asked(self, pool: WorkerPool, first: Path) -> Result:
+        work = Work(
+            "diagnose", str(first), first.name, self.options, self.model, self.lead, self.format
+        )
+        try:
+            return await pool.submit(work)
+        except ProblemError as error:
+            return Result(problem=error.problem)
 
     def _target(self, first: Path, content: str) -> Path:
         folder = first.parent if self.output is None else self.output

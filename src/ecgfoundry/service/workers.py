@@ -26,9 +26,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ecgfoundry.service.handlers import Result, Work, Worker
+from ecgfoundry.service.handlers import Worker
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.processes import spared_from_interrupts
+from ecgfoundry.service.work import Result, Work
 from ecgfoundry.service.worker_limits import bound_memory
 from ecgfoundry.service.workspace import Workspace
 
@@ -113,6 +114,8 @@ class WorkerPool:
         Each worker has a folder in it for its temporary files, which goes when it is replaced.
     on_restart : callable, optional
         Called with a reason ("crash" or "timeout") when a worker is replaced.
+    on_result : callable, optional
+        Called with everything that a worker has answered.
     """
 
     def __init__(
@@ -125,10 +128,11 @@ class WorkerPool:
         arguments: dict[str, Any],
         workspace: Workspace,
         on_restart: Callable[[str], None] = lambda reason: None,
+        on_result: Callable[[Result], None] = lambda result: None,
     ) -> None:
         self._size, self._queue, self._batch = workers, queue, batch
         self._timeout_s, self._arguments, self._on_restart = timeout_s, arguments, on_restart
-        self._workspace = workspace
+        self._workspace, self._on_result = workspace, on_result
         self._context = multiprocessing.get_context("spawn")
         self._waiting: deque[_Task] = deque()
         self._patient: deque[_Task] = deque()
@@ -269,6 +273,7 @@ class WorkerPool:
         entry.ready = True
         if message != "ready":
             for task, result in zip(tasks, message, strict=True):
+                self._on_result(result)
                 self._answer(task, result)
         self._idle.append(entry)
         self._dispatch()

@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry import native
+from ecgfoundry.native.memory import keep_freed_memory
 
 __all__ = ["correlate_rows", "filter_both_ways", "medians_of_columns", "run_job"]
 
 Float64 = NDArray[np.float64]
+
+keep_freed_memory()
 
 
 class _SectionsJob(ctypes.Structure):  # ecgfoundry_sections_job of filters.h

@@ -21,8 +21,14 @@ __all__ = ["Measures", "RowFigures", "limb_figures", "measure_rows", "saturated_
 
 Float64 = NDArray[np.float64]
 
-_FEWEST_SAMPLES = 8  # of a row that are there; below it nothing is measured (our choice)
-_MOST_MISSING = 0.9
+FEWEST_SAMPLES = 8  # of a row that are there; below it nothing is measured (our choice)
+MOST_MISSING = 0.9
+PERCENTILES = (0.005, 0.5, 0.995)  # low, middle, high; quality.c has them too
+LEVEL_SHARE = 0.2  # of a spike's height: beside a spike the signal is level; quality.c has it too
+WANDER_HZ = 0.5  # below it lies wander
+NOISE_HZ = 40.0  # above it lies noise
+MAINS_HZ = (50.0, 60.0)
+MAINS_REACH_HZ = 1.0  # to either side
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ def measure_rows(rows: NDArray[np.floating], measures: Measures) -> list[RowFigu
     filled, raw = found
     samples = array.shape[1]
     enough = [
-        figures.missing <= _MOST_MISSING * samples and samples - figures.missing >= _FEWEST_SAMPLES
+        figures.missing <= MOST_MISSING * samples and samples - figures.missing >= FEWEST_SAMPLES
         for figures in raw
     ]
     shares = iter(_power_shares(filled if all(enough) else filled[enough], measures.sampling_rate))
@@ -270,7 +276,7 @@ def _measured_by_numpy(
 def _percentiles(values: NDArray[np.floating]) -> tuple[float, float, float]:
     """Return the 0.5th, 50th and 99.5th percentiles, as numpy.percentile gives them."""
     last = values.size - 1
-    places = [0.005 * last, 0.5 * last, 0.995 * last]
+    places = [share * last for share in PERCENTILES]
     ranks = [rank for place in places for rank in (int(place), min(int(place) + 1, last))]
     # float32 keeps its order and is put into order faster; the differences are taken in float64.
     ordered = np.partition(values, sorted(set(ranks)))[ranks].astype(np.float64).tolist()
@@ -324,7 +330,7 @@ def _spikes(x: NDArray[np.floating], amplitude: float, measures: Measures) -> in
     # spike has to be level.
     outer = np.abs(before[at] - x[at])
     level = np.maximum(outer, np.abs(after[at] - x[at + 4 * reach]))
-    positions = at[level < 0.2 * height[at]]
+    positions = at[level < LEVEL_SHARE * height[at]]
     if positions.size == 0:
         return 0
     return int(1 + np.count_nonzero(np.diff(positions) > measures.spike_distance))
@@ -346,14 +352,15 @@ class _Bands:
 @functools.lru_cache(maxsize=16)
 def _bands(samples: int, sampling_rate: float) -> _Bands:
     frequency = np.fft.rfftfreq(samples, 1.0 / sampling_rate)
-    near_mains = (np.abs(frequency - 50) <= 1) | (np.abs(frequency - 60) <= 1)
+    apart = np.abs(frequency[:, np.newaxis] - MAINS_HZ)
+    near_mains = (apart <= MAINS_REACH_HZ).any(axis=1)
     taper = np.hanning(samples)
     taper.flags.writeable = False
     return _Bands(
         taper,
-        slice(2 * int(np.searchsorted(frequency, 0.5)), None),
+        slice(2 * int(np.searchsorted(frequency, WANDER_HZ)), None),
         _slices(near_mains),
-        _slices((frequency > 40) & ~near_mains),
+        _slices((frequency > NOISE_HZ) & ~near_mains),
     )
 
 

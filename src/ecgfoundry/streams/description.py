@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ecgfoundry.errors import StreamError
-from ecgfoundry.recording import check_sampling_rate, millivolts_per_unit
+from ecgfoundry.units import check_sampling_rate, millivolts_per_unit
 
 __all__ = ["StreamDescription", "StreamOptions"]
 

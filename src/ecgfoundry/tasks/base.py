@@ -23,6 +23,7 @@ from ecgfoundry.signals.quality import Notice
 from ecgfoundry.tasks.finding import Finding, WindowResult
 from ecgfoundry.tasks.outputs import Outputs, patient_means
 from ecgfoundry.tasks.readout import Readout
+from ecgfoundry.vocabularies.exclusive import withheld
 from ecgfoundry.vocabularies.types import Target, Vocabulary
 
 if TYPE_CHECKING:
@@ -367,7 +368,20 @@ class Task(ABC):
         """
 
     def present(self, answers: Float64) -> list[bool | None]:
-        """Return whether each target is present: its answer is at or above its threshold."""
+        """Return whether each target is present: its answer is at or above its threshold.
+
+        None where there is no threshold, and where a more probable rhythm excludes it.
+        """
+        said = self._reached(answers)
+        for k in self.withheld(answers):
+            said[k] = None
+        return said
+
+    def withheld(self, answers: Float64) -> dict[int, int]:
+        """Return the targets not claimed beside a more probable rhythm, with that rhythm."""
+        return withheld(self.vocabulary.names, answers.tolist(), self._reached(answers))
+
+    def _reached(self, answers: Float64) -> list[bool | None]:
         return [
             None if threshold is None else value >= threshold
             for value, threshold in zip(answers.tolist(), self.thresholds, strict=True)
@@ -386,6 +400,11 @@ class Task(ABC):
         present, thresholds, calibrated = self.present(values), self.thresholds, self.calibrates
         sets = self.readout.sets if level == "record" else None
         outcomes = None if sets is None else sets.outcomes(values)
+        names = self.vocabulary.names
+        reasons = {
+            k: f"not claimed beside {names[by]}, which is more probable and excludes it"
+            for k, by in self.withheld(values).items()
+        }
         return tuple(
             Finding(
                 self.vocabulary.targets[k],
@@ -395,6 +414,7 @@ class Task(ABC):
                 calibrated=calibrated[k],
                 outcomes=None if outcomes is None else outcomes[k],
                 coverage=None if sets is None else sets.coverage,
+                reason=reasons.get(k),
             )
             for k in self.shown
         )

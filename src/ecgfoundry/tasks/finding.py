@@ -25,7 +25,8 @@ class Finding:
     """One target of the vocabulary and what is said about it.
 
     ``probability`` is None for regression and beyond 60 s (where ``burden`` stands); ``present``
-    is None where there is no threshold. ``value``, ``low``, ``high`` are for regression.
+    is None where there is no threshold, and where ``reason`` says why not. ``value``, ``low`` and
+    ``high`` are for regression.
     ``outcomes`` are those of "present" and "absent" that are not excluded at ``coverage``; None
     where the model does not say.
     """
@@ -41,6 +42,7 @@ class Finding:
     burden: float | None = None
     outcomes: tuple[str, ...] | None = None
     coverage: float | None = None
+    reason: str | None = None
 
     @property
     def abstains(self) -> bool | None:
@@ -87,6 +89,8 @@ class Finding:
                 "abstains": self.abstains,
                 "coverage": rounded(self.coverage),
             }
+        if self.reason is not None:
+            result["reason"] = self.reason
         for field_name in ("description", "caveat"):
             text = getattr(self.target, field_name)
             if text:
@@ -117,6 +121,7 @@ class Finding:
             burden=own.number_or_none("burden"),
             outcomes=own.texts_or_none("set"),
             coverage=own.number_or_none("coverage"),
+            reason=own.text_or_none("reason"),
         )
 
 

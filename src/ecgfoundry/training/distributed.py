@@ -1,4 +1,4 @@
-"""Several processes that train one network, started by ``torchrun``.
+"""Several processes that train one network, started by ``torchrun`` or Ray Train.
 
 Nothing here is needed by one process: :data:`ALONE` answers every question trivially, so the loop
 has one form.
@@ -114,7 +114,9 @@ def best_device(local: int = 0) -> str:
 
 @contextmanager
 def joined_world(*, device: str = "auto") -> Iterator[World]:
-    """Join the processes that ``torchrun`` started; one process alone is a world too.
+    """Join the processes that were started together; one process alone is a world too.
+
+    A group of processes that is there already (Ray Train makes it) is used, and left to its maker.
 
     Parameters
     ----------
@@ -128,10 +130,16 @@ def joined_world(*, device: str = "auto") -> Iterator[World]:
         The environment of ``torchrun`` is incomplete or a process cannot be reached.
     """
     local = int(os.environ.get("LOCAL_RANK", "0"))
+    joined = torch.distributed.is_available() and torch.distributed.is_initialized()
     if device == "auto":
-        device = best_device(local)
+        # A GPU that the maker of a gloo group sees was not given to its processes.
+        spared = joined and torch.distributed.get_backend() == "gloo"
+        device = "cpu" if spared else best_device(local)
     elif device == "cuda":
         device = f"cuda:{local}"
+    if joined:
+        yield _joined(device)
+        return
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield World(device=device)
         return
@@ -146,9 +154,11 @@ def joined_world(*, device: str = "auto") -> Iterator[World]:
             remedy="Start with: torchrun --nproc-per-node N -m ecgfoundry COMMAND ...",
         ) from None
     try:
-        yield World(
-            rank=torch.distributed.get_rank(), size=torch.distributed.get_world_size(),
-            device=device,
-        )  # fmt: skip
+        yield _joined(device)
     finally:
         torch.distributed.destroy_process_group()
+
+
+def _joined(device: str) -> World:
+    distributed = torch.distributed
+    return World(rank=distributed.get_rank(), size=distributed.get_world_size(), device=device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +25,28 @@ from ecgfoundry.manifest import (
     read_recordings,
     split_by_patient,
 )
-from ecgfoundry.manifest.checks import duplicate_problems, raise_on_leak, split_problems
-from ecgfoundry.metrics.metric import Metric
-from ecgfoundry.models.document import TrainingData
+from ecgfoundry.manifest.checks import (
+    contradiction_problems,
+    duplicate_problems,
+    raise_on_leak,
+    split_problems,
+)
 from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.tasks import TASKS, Outputs, Task, infer_task, patient_means
+from ecgfoundry.tasks import TASKS, Task, infer_task, patient_means
 from ecgfoundry.training.adapters import add_adapters, merge_adapters
 from ecgfoundry.training.checks import check_batch, check_device
 from ecgfoundry.training.data.augmentations import Compose
 from ecgfoundry.training.data.batches import WindowBatches
+from ecgfoundry.training.data.labelled import LabelledWindows
 from ecgfoundry.training.data.windows import StoredWindows, store_windows
 from ecgfoundry.training.distributed import ALONE, World
-from ecgfoundry.training.initialization import (
-    FRESH,
-    Start,
-    leads_of,
-    on_one_lead,
-    start_from,
-)
-from ecgfoundry.training.loop import EpochRow, FitResult, FitSettings, fit, steps_told, time_words
+from ecgfoundry.training.fit_settings import FitSettings
+from ecgfoundry.training.initialization import FRESH, Start, leads_of, on_one_lead, start_from
+from ecgfoundry.training.loop import FitResult, fit
 from ecgfoundry.training.probing import fit_linear_probe, put_into
-from ecgfoundry.training.results.lineage import Lineage
+from ecgfoundry.training.results.finetuned import FinetuneResult, finish
 from ecgfoundry.training.results.outputs import record_outputs, window_embeddings
-from ecgfoundry.training.results.package import BundleDescription, RunCard
+from ecgfoundry.training.results.package import RunCard
 from ecgfoundry.training.results.run_folder import (
     Curves,
     RunFolder,
@@ -56,9 +55,9 @@ from ecgfoundry.training.results.run_folder import (
     labels_hash,
     weights_hash,
 )
-from ecgfoundry.training.results.save import bundle_name, save_bundle, today
 from ecgfoundry.training.settings import FinetuneSettings
 from ecgfoundry.training.stages import freeze_all_but
+from ecgfoundry.training.telling import EpochRow, steps_told, time_words
 
 __all__ = ["FinetuneResult", "FinetuneSettings", "finetune", "mapped", "task_of"]
 
@@ -66,58 +65,6 @@ FINETUNE_CARD = RunCard(recipe="ecgfoundry finetune")
 
 Float64 = NDArray[np.float64]
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class FinetuneResult:
-    """What a run ends with.
-
-    Attributes
-    ----------
-    bundle : Path
-    metrics : list of Metric
-    skipped : dict
-        Record -> why it was left out.
-    task : Task
-    """
-
-    bundle: Path
-    metrics: list[Metric]
-    skipped: dict[str, str]
-    task: Task
-
-
-@dataclass(frozen=True)
-class _Data:
-    """The recordings as the network sees them, and what is known about them."""
-
-    manifest: Manifest
-    stored: StoredWindows
-    values: Float64
-    groups: list[str]
-
-    def rows(self, split: str) -> NDArray[np.intp]:
-        """Rows of a split that have a window and a target."""
-        usable = set(self.stored.row.tolist())
-        return np.array(
-            [
-                k
-                for k, row in enumerate(self.manifest.rows)
-                if row.split == split and k in usable and not np.isnan(self.values[k]).all()
-            ],
-            dtype=np.intp,
-        )
-
-    def fingerprints(self, split: str) -> list[int | None]:
-        """Fingerprints of the rows of a split."""
-        marks = self.stored.fingerprints
-        return [marks[self.manifest.rows[k].record] for k in self.rows(split)]
-
-    def lineage(self, start: Start) -> Lineage:
-        """Which records are learned from, and by the start model before."""
-        marks = (*self.fingerprints("train"), *self.fingerprints("validation"))
-        own = {mark for mark in marks if mark is not None}
-        return Lineage(own, start.learned_from, self.fingerprints("test"))
 
 
 def finetune(
@@ -240,10 +187,14 @@ def finetune(
                 )  # fmt: skip
             world.wait()
         raise_on_leak(duplicate_problems(manifest, stored.hashes), manifest.folder)
-        content = _Data(manifest, stored, manifest.targets(task.columns), manifest.groups())
+        for found in contradiction_problems(manifest, stored.hashes, task.columns):
+            say(str(found))
+        content = LabelledWindows(
+            manifest, stored, manifest.targets(task.columns), manifest.groups()
+        )
         training, validation = content.rows("train"), content.rows("validation")
         _check_enough(task, content, training, validation)
-        depends_on["signals"] = signals_hash(stored)
+        depends_on["signals"] = content.signals_hash
         if world.first:
             folder.configure(configuration)
             folder.write_split(manifest)
@@ -268,7 +219,7 @@ def finetune(
         finished = None
         if world.first:
             network = round_to_float16(start.network.eval())
-            finished = _finish(network, start, task, content, settings, folder, card)
+            finished = finish(network, start, task, content, settings, folder, card)
         made: FinetuneResult = world.from_first(finished)
         return made
 
@@ -312,11 +263,6 @@ def task_of(data: MappedManifest, kind: str = "auto", **more: Any) -> Task:
     return infer_task(values, data.targets, classes=data.classes, kind=kind, **more)
 
 
-def signals_hash(stored: StoredWindows) -> str:
-    """Return one SHA-256 for what was read of every recording, and for which could not be."""
-    return folder_hash({**stored.hashes, **{f"left out {k}": "" for k in stored.skipped}})
-
-
 def _with_splits(manifest: Manifest, task: Task, settings: FinetuneSettings) -> Manifest:
     """Keep the given splits; make them where there are none at all."""
     splits = {row.split for row in manifest.rows}
@@ -347,7 +293,7 @@ def _data_document(stored: StoredWindows) -> JsonObject:
 
 
 def _check_enough(
-    task: Task, data: _Data, training: NDArray[np.intp], validation: NDArray[np.intp]
+    task: Task, data: LabelledWindows, training: NDArray[np.intp], validation: NDArray[np.intp]
 ) -> None:
     for what, rows in (("training", training), ("validation", validation)):
         if len(rows) == 0:
@@ -364,7 +310,7 @@ def _check_enough(
 def _train(
     start: Start,
     task: Task,
-    data: _Data,
+    data: LabelledWindows,
     training: NDArray[np.intp],
     validation: NDArray[np.intp],
     settings: FinetuneSettings,
@@ -432,7 +378,7 @@ def _train(
 def _batches(
     start: Start,
     task: Task,
-    data: _Data,
+    data: LabelledWindows,
     training: NDArray[np.intp],
     settings: FinetuneSettings,
     world: World,
@@ -460,7 +406,7 @@ def _batches(
 def _probe(
     start: Start,
     task: Task,
-    data: _Data,
+    data: LabelledWindows,
     training: NDArray[np.intp],
     validation: NDArray[np.intp],
     settings: FinetuneSettings,
@@ -486,124 +432,3 @@ def _probe(
     )  # fmt: skip
     start.network.to("cpu")
     put_into(start.network, probe)
-
-
-def _finish(
-    network: torch.nn.Module,
-    start: Start,
-    task: Task,
-    data: _Data,
-    settings: FinetuneSettings,
-    folder: RunFolder,
-    card: RunCard,
-) -> FinetuneResult:
-    """Calibrate on the validation split, measure, and write the bundle."""
-    parts: dict[str, tuple[Outputs, Float64, list[str]]] = {}
-    for split in ("validation", "test"):
-        rows = data.rows(split)
-        if len(rows) and (split == "validation" or settings.test_figures):
-            outputs = record_outputs(
-                network, data.stored, rows,
-                takes_presence=start.takes_presence, device=settings.compute.device,
-            )  # fmt: skip
-            parts[split] = (outputs, data.values[rows], [data.groups[k] for k in rows])
-    outputs, values, groups = parts["validation"]
-    task = task.calibrated(outputs, values)
-    source = f"{len(values)} recordings of the validation split, which also chose the weights"
-    task = task.with_sets(outputs.records, values, groups, source=source, crossed=True)
-    metrics: list[Metric] = []
-    if "test" in parts:
-        found, truth, who = parts["test"]
-        once = "test split, measured once"
-        metrics += task.measure(found.records, truth, who, data=once)
-        metrics += task.held_out_metrics(found.records, truth, once)
-    metrics += task.measure(
-        outputs.records, values, groups,
-        data="validation split, which also chose the weights", calibration=True,
-    )  # fmt: skip
-    description = _description(start, task, data, settings, folder, card)
-    bundle = save_bundle(
-        network, description, folder, readout=task.readout, metrics=metrics, notes=[_note(task)]
-    )
-    return FinetuneResult(bundle, metrics, data.stored.skipped, task)
-
-
-def _note(task: Task) -> str:
-    common = (
-        "Intervals are those of `ecgfoundry evaluate`, clustered by patient. Splits are by "
-        "patient. The validation split "
-        "chose the weights and the calibration, so its figures are optimistic; the test split was "
-        "measured once, at the end."
-    )
-    return f"{common} {task.card_notes}".rstrip()
-
-
-def _description(
-    start: Start,
-    task: Task,
-    data: _Data,
-    settings: FinetuneSettings,
-    folder: RunFolder,
-    card: RunCard,
-) -> BundleDescription:
-    counts = {split: len(data.rows(split)) for split in ("train", "validation", "test")}
-    how = {
-        "full": "all weights were trained",
-        "last": f"the last {settings.last_stages} stage(s) and the classifier were trained",
-        "lora": f"adapters of rank {settings.adapters.adapter_rank} and the classifier were "
-        "trained, and the adapters made part of the weights",
-        "probe": "a linear layer was fitted on the embeddings",
-    }[settings.mode]
-    spec = start.spec
-    lineage = data.lineage(start)
-    targets = ", ".join(target.name for target in task.vocabulary.targets[:8])
-    return BundleDescription(
-        name=bundle_name(card.name or folder.path.resolve().name),
-        version="1.0.0",
-        title=f"{task.kind.capitalize()} of {targets}, from {start.origin}.",
-        architecture=start.architecture,
-        lead_mode=spec.lead_mode,
-        leads=spec.leads,
-        preprocessing=spec.recipe,
-        vocabulary=task.vocabulary.name,
-        target_kind=task.target_kind,
-        training_data=(
-            TrainingData(
-                name=card.data_name,
-                licence=card.licence,
-                records=int(sum(counts.values())),
-                use=f"{counts['train']} training, {counts['validation']} validation, "
-                f"{counts['test']} test; split by patient. SHA-256 of all signals: "
-                f"{folder_hash(data.stored.hashes)}.",
-            ),
-        ),
-        recipe=card.recipe,
-        seed=settings.seed,
-        created=today(),
-        intended_use=card.intended_use or "Research, by those who trained it.",
-        known_failures=(*_failures(task, data, counts), *lineage.limits),
-        references=(),
-        licence=card.licence,
-        method=f"From {start.origin}; {how}. Loss: {task.loss}. The resolved configuration, the "
-        "environment and the split stand beside the bundle in the run's folder.",
-        targets=task.vocabulary,
-        repeat="`ecgfoundry finetune` and the run's configuration.json",
-        learned_from=lineage.learned_from,
-    )
-
-
-def _failures(task: Task, data: _Data, counts: dict[str, int]) -> tuple[str, ...]:
-    result = [
-        "Nothing was measured on other hospitals, devices or populations than those of the "
-        "training data.",
-    ]
-    if counts["test"] == 0:
-        result.append("There was no test split: all figures are from the validation split.")
-    if sum(counts.values()) < 1000:
-        result.append(
-            f"Few recordings ({sum(counts.values())}): figures for new people can be much lower."
-        )
-    nameless = sum(row.patient is None for row in data.manifest.rows)
-    if nameless:
-        result.append(f"{nameless} recordings name no patient and were taken for one person each.")
-    return (*result, *task.known_limits)

@@ -8,54 +8,38 @@ and a run that was interrupted continues to the same weights as one that was not
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecgfoundry.documents import JsonObject, JsonValue
 from ecgfoundry.errors import DivergenceError, TrainingError
 from ecgfoundry.io import write_atomically, write_whole
 from ecgfoundry.training.channels_last import fast_form
 from ecgfoundry.training.distributed import ALONE, World
+from ecgfoundry.training.fit_settings import FitSettings, check_same_settings, plain_settings
+from ecgfoundry.training.optimization import WeightAverage, parameter_groups
 from ecgfoundry.training.recomputing import recomputed
-from ecgfoundry.training.schedules import Schedule, learning_rate_at
-from ecgfoundry.training.settings import (
-    REQUIRED,
-    ArithmeticSettings,
-    EarlyStoppingSettings,
-    OptimizerSettings,
-    ScheduleSettings,
-    Settings,
-    StepSettings,
-    setting,
-)
-from ecgfoundry.training.sharding import is_shared, sharded_copy, shared_like, whole
-from ecgfoundry.training.stages import training_stages
+from ecgfoundry.training.schedules import learning_rate_at
+from ecgfoundry.training.sharding import sharded_copy, shared_like, whole
+from ecgfoundry.training.telling import EpochRow
 
 __all__ = [
     "Batch",
-    "EpochRow",
     "FitResult",
-    "FitSettings",
     "SampleBatches",
-    "WeightAverage",
     "deterministic_algorithms",
     "epoch_generator",
     "fit",
-    "learning_rate_at",
-    "parameter_groups",
-    "time_words",
 ]
 
 Batch = tuple[Any, ...]
@@ -74,114 +58,6 @@ that also has ``from_batch(epoch, first)`` yields from any batch on without maki
 EXPLODED = 100.0
 """A mean loss of an epoch so many times that of the first step (or 1) is a training that diverged
 (our choice: a loss of the usual kinds stays within ten times)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitSettings(
-    OptimizerSettings, ScheduleSettings, EarlyStoppingSettings, StepSettings, ArithmeticSettings
-):
-    """What decides the course of a training run: the groups of its settings that the loop reads.
-
-    Declared here is what only the loop knows, and where its default is another one than that of
-    ``finetune``. Patience counts evaluations.
-    """
-
-    epochs: int = setting(REQUIRED, "Passes over the data.", low=1)
-    steps_per_epoch: int = setting(
-        REQUIRED, "Steps in each epoch; the schedule is laid out over all of them.", low=1
-    )
-    learning_rate: float = setting(1e-3, "Peak rate of the schedule (PyTorch's default).", low=0)
-    schedule: Schedule = setting("one-cycle", "Course of the rate (our choice).")  # noqa: RUF009
-    warmup: float = setting(
-        0.2, "Share of all steps in which the rate rises, below 1 (our choice).", low=0, high=1
-    )
-    plateau_patience: int = setting(
-        10, "Evaluations without improvement before plateau lowers the rate (ECGFounder).", low=0
-    )
-    betas: tuple[float, float] = setting(
-        (0.9, 0.999), "Decay rates of AdamW's moments (Kingma and Ba 2015)."
-    )
-    ema_decay: float | None = setting(
-        0.999, "Decay of the averaged weights; none: no average (our choice).", low=0, high=1
-    )
-    patience: int | None = setting(None, "Evaluations without improvement; none: never.", low=1)
-    seed: int = setting(0, "Of torch and, with the epoch, of the batches.", low=0)
-    evaluate_every: int = setting(1, "Epochs between two evaluations, and after the last.", low=1)
-    monitor: str | None = setting(
-        None, "The evaluated figure that selects the weights; none: the last weights."
-    )
-    monitor_mode: Literal["max", "min"] = setting("max", "Whether more of it is better, or less.")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.warmup >= 1.0:
-            raise TrainingError(f"warmup is a share of all steps in [0, 1), not {self.warmup}")
-
-    @classmethod
-    def of_run(cls, settings: Settings, **own: Any) -> FitSettings:
-        """Take over what a run's settings and this class both name.
-
-        Parameters
-        ----------
-        settings : Settings
-        **own
-            What only the run knows (steps per epoch, the figure to watch), or what it decides.
-        """
-        names = {one.name for one in fields(cls)}
-        shared = {name: value for name, value in settings.flat().items() if name in names}
-        return cls(**{**shared, **own})
-
-
-class EpochRow(TypedDict):
-    """One row of the curves; ``figures`` only where the epoch was evaluated."""
-
-    epoch: int
-    loss: float
-    learning_rate: float
-    seconds: float
-    figures: NotRequired[dict[str, float] | None]
-
-
-def time_words(row: EpochRow, epochs: int) -> str:
-    """Say how long an epoch took, and how long all that may still come take at most."""
-    left = (epochs - row["epoch"] - 1) * row["seconds"]
-    if left <= 0:
-        return f"{row['seconds']:.1f} s"
-    return f"{row['seconds']:.1f} s, at most {_duration(left)} left"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def steps_told(
-    say: Callable[[str], None], what: str, *, every_s: float = 10.0
-) -> Callable[[int, int], None]:
-    """Return what says from time to time how many steps are done, and how long the others take.
-
-    Parameters
-    ----------
-    say : callable
-    what : str
-        The steps: "recordings read".
-    every_s : float
-        Seconds between two lines (our choice); a job that is shorter says nothing.
-    """
-    began = time.monotonic()
-    last = began
-    first: int | None = None
-
-    def step(done: int, total: int) -> None:
-        nonlocal last, first
-        now = time.monotonic()
-        if first is None:  # a job that goes on has not done these now
-            first = done - 1
-        if now - last >= every_s and done < total:
-            last = now
-            left = (now - began) / (done - first) * (total - done)
-            say(f"{done} of {total} {what}, about {_duration(left)} left")
-
-    return step
 
 
 @dataclass(kw_only=True)
@@ -204,89 +80,6 @@ class FitResult:
     epoch: int
     figures: dict[str, float]
     curves: list[EpochRow]
-
-
-class WeightAverage:
-    r"""An exponential moving average of a network's weights and buffers.
-
-    With :math:`d_t = \min(d, (1 + t) / (10 + t))` at update :math:`t = 0, 1, ...` the average
-    follows :math:`a \leftarrow d_t a + (1 - d_t) w`. The rising decay is that of TensorFlow's
-    ``ExponentialMovingAverage(num_updates=...)``: it keeps the random initial weights from
-    lingering in the average of a short run. Integer buffers are copied.
-    """
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        if not 0.0 <= decay < 1.0:
-            raise TrainingError(f"the decay of a weight average lies in [0, 1), not {decay}")
-        self.decay = decay
-        self.updates = 0
-        if is_shared(network):  # which cannot be copied: each process averages its own part
-            self.network = network
-            state = network.state_dict()
-            self.state = {name: tensor.detach().clone() for name, tensor in state.items()}
-        else:
-            self.network = copy.deepcopy(network).eval().requires_grad_(False)
-            self.state = dict(self.network.state_dict())
-
-    @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Move the average towards the present weights of ``network``."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        self.updates += 1
-        source = network.state_dict()
-        for name, average in self.state.items():
-            if average.is_floating_point():
-                average.lerp_(source[name].to(average.dtype), 1.0 - decay)
-            else:
-                average.copy_(source[name])
-
-
-class ParameterGroup(TypedDict):
-    """Parameters that share weight decay and rate, as PyTorch's optimizers take them."""
-
-    params: list[nn.Parameter]
-    weight_decay: float
-    factor: float
-
-
-def parameter_groups(
-    network: nn.Module, weight_decay: float, layer_decay: float = 1.0
-) -> list[ParameterGroup]:
-    """Part the parameters: weights, which decay, and biases and norms, which do not.
-
-    Parameters
-    ----------
-    network : nn.Module
-    weight_decay : float
-    layer_decay : float
-        Below 1, each stage has a rate of its own: that of the stage behind it times this, and the
-        classifier the whole (``factor``). What belongs to no stage goes with the first.
-    """
-    trainable = [p for p in network.parameters() if p.requires_grad]
-    if layer_decay == 1.0:
-        return _with_and_without_decay(trainable, weight_decay, 1.0)
-    stages = training_stages(network)
-    depths = {
-        id(p): len(stages) - 1 - k for k, (_, part) in enumerate(stages) for p in part.parameters()
-    }
-    groups: list[ParameterGroup] = []
-    for depth in range(len(stages)):
-        own = [p for p in trainable if depths.get(id(p), len(stages) - 1) == depth]
-        groups += _with_and_without_decay(own, weight_decay, layer_decay**depth)
-    return [group for group in groups if group["params"]]
-
-
-def _with_and_without_decay(
-    parameters: list[nn.Parameter], weight_decay: float, factor: float
-) -> list[ParameterGroup]:
-    return [
-        {
-            "params": [p for p in parameters if p.ndim > 1],
-            "weight_decay": weight_decay,
-            "factor": factor,
-        },
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "factor": factor},
-    ]
 
 
 def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
@@ -617,7 +410,7 @@ class _Run:
     def save(self, path: Path) -> None:
         generators = self.world.gather(torch.get_rng_state())
         content = {
-            "settings": _plain(self.settings),
+            "settings": plain_settings(self.settings),
             "network": whole(self.network.state_dict()),
             "optimizer": whole(self.optimizer.state_dict()),
             "average": None
@@ -636,7 +429,7 @@ class _Run:
 
     def load(self, path: Path) -> None:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        _check_settings(content["settings"], self.settings, path)
+        check_same_settings(content["settings"], self.settings, path)
         own = self.network.state_dict()
         self.network.load_state_dict(
             {name: shared_like(tensor, own[name]) for name, tensor in content["network"].items()}
@@ -674,27 +467,6 @@ class _Run:
             for number, own in state["state"].items()
         }
         self.optimizer.load_state_dict({**state, "state": moments})
-
-
-def _check_settings(theirs: Mapping[str, JsonValue], settings: FitSettings, path: Path) -> None:
-    ours = _plain(settings)
-    # How many threads compute, and how often a checkpoint is written, are free to change; a
-    # setting that the file does not know yet had the default.
-    free = {"threads", "checkpoint_every"}
-    defaults = {f.name: f.default for f in fields(FitSettings)}
-    differing = sorted(
-        name for name in ours if name not in free and theirs.get(name, defaults[name]) != ours[name]
-    )
-    if differing:
-        raise TrainingError(
-            f"written under other settings ({', '.join(differing)})",
-            path=path,
-            remedy="Give another checkpoint path or delete the file",
-        )
-
-
-def _plain(settings: FitSettings) -> JsonObject:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
 
 
 def _write_curves(path: Path, rows: Sequence[EpochRow]) -> None:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.manifest import Manifest, mark_problem, read_manifest
 from ecgfoundry.models.bundle import InputSpec
-from ecgfoundry.models.document import TrainingData
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.tasks import Outputs, Task, make_task
 from ecgfoundry.training.checks import check_batch, check_device, check_input
@@ -31,9 +30,11 @@ from ecgfoundry.training.data.pools import (
 from ecgfoundry.training.data.sources import SegmentSource, SourcePool, open_sources
 from ecgfoundry.training.data.windows import FreshWindows, InputWindows
 from ecgfoundry.training.distributed import ALONE, World, best_device
-from ecgfoundry.training.initialization import NewNetwork, Start, leads_of
-from ecgfoundry.training.loop import EpochRow, FitResult, FitSettings, fit, time_words
+from ecgfoundry.training.fit_settings import FitSettings
+from ecgfoundry.training.initialization import NewNetwork, leads_of
+from ecgfoundry.training.loop import FitResult, fit
 from ecgfoundry.training.objectives.registry import LABELS
+from ecgfoundry.training.pretraining_run import PretrainingRun
 from ecgfoundry.training.results.package import BundleDescription, RunCard
 from ecgfoundry.training.results.run_folder import (
     Curves,
@@ -41,9 +42,10 @@ from ecgfoundry.training.results.run_folder import (
     code_versions,
     weights_hash,
 )
-from ecgfoundry.training.results.save import bundle_name, save_bundle, sentence, today
+from ecgfoundry.training.results.save import save_bundle
 from ecgfoundry.training.self_supervised import PRETRAIN_CARD, PretrainResult, pretrain_encoder
 from ecgfoundry.training.settings import PretrainSettings
+from ecgfoundry.training.telling import EpochRow, time_words
 from ecgfoundry.vocabularies import Target, Vocabulary, load_vocabulary
 
 __all__ = [
@@ -115,10 +117,9 @@ def pretrain(
     check_batch(start.network, spec, share, start.takes_presence)
     folder = RunFolder(Path(output), overwrite=overwrite)
     run = _Run(
-        task, start, settings, world, tell, pool, inputs,
-        # Validation windows are not augmented.
-        FreshWindows(pool, spec),
-        values, training, validation,
+        start, settings, world, tell, pool, inputs,
+        FreshWindows(pool, spec),  # validation windows are not augmented
+        training, validation, task, values,
     )  # fmt: skip
     with folder.locked() if world.first else nullcontext():
         if world.first:
@@ -255,20 +256,9 @@ def _can_replace(settings: PretrainSettings, spec: InputSpec, source: Path | Man
 
 
 @dataclass(frozen=True)
-class _Run:
-    """The parts of a run that belong together."""
-
+class _Run(PretrainingRun):
     task: Task
-    start: Start
-    settings: PretrainSettings
-    world: World
-    tell: Callable[[str], None]
-    pool: SourcePool
-    inputs: InputWindows
-    plain: InputWindows
     values: Float64
-    training: Positions
-    validation: Positions
 
     def fit(self, folder: RunFolder, batch: int) -> FitResult:
         """Train; the network ends with the weights of the lowest validation loss."""
@@ -344,47 +334,22 @@ class _Run:
 
     def describe(self, folder: RunFolder, card: RunCard) -> BundleDescription:
         """Say what the bundle is."""
-        trained, validated = len(self.training), len(self.validation)
+        task = self.task
         failures = [
             "Nothing was measured on other hospitals, devices or populations than those of the "
             "training data.",
             "There was no test split: figures are from the validation patients.",
         ]
-        never = self.task.never_positive(self.values[self.training])
+        never = task.never_positive(self.values[self.training])
         if never:
             failures.append(f"No training window was positive for: {', '.join(never)}.")
-        failures += self.task.known_limits
-        return BundleDescription(
-            name=bundle_name(card.name or folder.path.resolve().name),
-            version="1.0.0",
-            title=f"{self.start.architecture} pretrained on {len(self.task.columns)} targets.",
-            architecture=self.start.architecture,
-            lead_mode=self.start.spec.lead_mode,
-            leads=self.start.spec.leads,
-            preprocessing=self.start.spec.recipe,
-            vocabulary=self.task.vocabulary.name,
-            target_kind=self.task.target_kind,
-            training_data=(
-                TrainingData(
-                    name=card.data_name,
-                    licence=card.licence,
-                    records=trained + validated,
-                    use=f"{trained} windows trained, {validated} validated; by patient.",
-                ),
-            ),
-            recipe=card.recipe,
-            seed=self.settings.seed,
-            created=today(),
-            intended_use=card.intended_use or "Research: embeddings and fine-tuning.",
-            known_failures=tuple(failures),
+        return self.description(
+            folder, card, task.vocabulary, task.target_kind,
+            title=f"{self.start.architecture} pretrained on {len(task.columns)} targets.",
+            taught_by=f"loss: {task.loss}",
+            failures=(*failures, *task.known_limits),
             references=("https://arxiv.org/abs/2410.04133", "https://arxiv.org/abs/2112.07368"),
-            licence=card.licence,
-            method=f"{sentence(self.start.origin)}; loss: {self.task.loss}. The resolved "
-            "configuration and the environment stand beside the bundle in the run's folder.",
-            targets=self.task.vocabulary,
-            repeat="`ecgfoundry pretrain` and the run's configuration.json",
-            learned_from=frozenset(self.pool.fingerprints(np.arange(len(self.pool)))),
-        )
+        )  # fmt: skip
 
 
 def _refuse_unlabelled(task: Task, training: Float64) -> None:

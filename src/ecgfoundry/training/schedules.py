@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ecgfoundry.training.loop import FitSettings
+    from ecgfoundry.training.fit_settings import FitSettings
 
 __all__ = ["SCHEDULES", "Schedule", "learning_rate_at"]
 

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import TrainingError
 from ecgfoundry.metrics.metric import Metric
-from ecgfoundry.models.document import TrainingData
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.tasks.readout import Readout
 from ecgfoundry.tasks.representation import NOTHING
@@ -34,11 +33,13 @@ from ecgfoundry.training.data.pools import (
     split_hash,
 )
 from ecgfoundry.training.data.sources import SegmentSource, SourcePool
-from ecgfoundry.training.data.windows import FreshWindows, InputWindows
+from ecgfoundry.training.data.windows import FreshWindows
 from ecgfoundry.training.distributed import ALONE, World
-from ecgfoundry.training.initialization import NewNetwork, Start
-from ecgfoundry.training.loop import Batch, EpochRow, FitResult, FitSettings, fit, time_words
+from ecgfoundry.training.fit_settings import FitSettings
+from ecgfoundry.training.initialization import NewNetwork
+from ecgfoundry.training.loop import Batch, FitResult, fit
 from ecgfoundry.training.objectives import OBJECTIVES, Objective
+from ecgfoundry.training.pretraining_run import PretrainingRun
 from ecgfoundry.training.results.package import BundleDescription, RunCard
 from ecgfoundry.training.results.run_folder import (
     Curves,
@@ -46,9 +47,10 @@ from ecgfoundry.training.results.run_folder import (
     code_versions,
     weights_hash,
 )
-from ecgfoundry.training.results.save import bundle_name, save_bundle, sentence, today
+from ecgfoundry.training.results.save import save_bundle
 from ecgfoundry.training.settings import PretrainSettings
 from ecgfoundry.training.stages import classifier_of
+from ecgfoundry.training.telling import EpochRow, time_words
 
 __all__ = ["PRETRAIN_CARD", "ObjectiveBatches", "PretrainResult", "mean_loss", "pretrain_encoder"]
 
@@ -154,9 +156,9 @@ def pretrain_encoder(
     objective = kind(start.network, spec, settings.self_supervision)
     folder = RunFolder(Path(output), overwrite=overwrite)
     run = _Run(
-        objective, start, settings, world, tell, pool, inputs,
+        start, settings, world, tell, pool, inputs,
         FreshWindows(pool, spec),  # held-out windows are not augmented
-        training, validation,
+        training, validation, objective,
     )  # fmt: skip
     with folder.locked() if world.first else nullcontext():
         if world.first:
@@ -182,19 +184,8 @@ def pretrain_encoder(
 
 
 @dataclass(frozen=True)
-class _Run:
-    """The parts of a run that belong together."""
-
+class _Run(PretrainingRun):
     objective: Objective
-    start: Start
-    settings: PretrainSettings
-    world: World
-    tell: Callable[[str], None]
-    pool: SourcePool
-    inputs: InputWindows
-    plain: InputWindows
-    training: Positions
-    validation: Positions
 
     def fit(self, folder: RunFolder, batch: int) -> FitResult:
         """Train; the network ends with the weights of the lowest validation loss."""
@@ -275,39 +266,14 @@ class _Run:
 
     def describe(self, folder: RunFolder, card: RunCard) -> BundleDescription:
         """Say what the bundle is."""
-        start, objective = self.start, self.objective
-        trained, validated = len(self.training), len(self.validation)
-        return BundleDescription(
-            name=bundle_name(card.name or folder.path.resolve().name),
-            version="1.0.0",
-            title=f"{start.architecture} pretrained without labels: {objective.name}.",
-            architecture=start.architecture,
-            lead_mode=start.spec.lead_mode,
-            leads=start.spec.leads,
-            preprocessing=start.spec.recipe,
-            vocabulary=NOTHING.name,
-            target_kind="representation",
-            training_data=(
-                TrainingData(
-                    name=card.data_name,
-                    licence=card.licence,
-                    records=trained + validated,
-                    use=f"{trained} windows trained, {validated} validated; by patient.",
-                ),
-            ),
-            recipe=card.recipe,
-            seed=self.settings.seed,
-            created=today(),
-            intended_use=card.intended_use or "Research: embeddings and fine-tuning.",
-            known_failures=(
+        objective = self.objective
+        return self.description(
+            folder, card, NOTHING, "representation",
+            title=f"{self.start.architecture} pretrained without labels: {objective.name}.",
+            taught_by=objective.description,
+            failures=(
                 "It answers nothing before it is fine-tuned.",
                 "What its embeddings are good for was not measured in this run.",
             ),
             references=objective.references,
-            licence=card.licence,
-            method=f"{sentence(start.origin)}; {objective.description}. The resolved "
-            "configuration and the environment stand beside the bundle in the run's folder.",
-            targets=NOTHING,
-            repeat="`ecgfoundry pretrain` and the run's configuration.json",
-            learned_from=frozenset(self.pool.fingerprints(np.arange(len(self.pool)))),
-        )
+        )  # fmt: skip

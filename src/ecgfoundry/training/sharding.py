@@ -8,12 +8,12 @@ or not, and the network that the caller gave ends with the selected weights as e
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ecgfoundry.errors import TrainingError
@@ -74,7 +74,13 @@ def sharded_copy(network: nn.Module, world: World) -> nn.Module:
 
 def is_shared(network: nn.Module) -> bool:
     """Whether a process holds only its part of the network."""
-    return any(isinstance(parameter, DTensor) for parameter in network.parameters())
+    return any(_is_part(parameter) for parameter in network.parameters())
+
+
+def _is_part(value: Any) -> bool:
+    # Its module takes a second to import: where nobody has, nothing is shared.
+    module = sys.modules.get("torch.distributed.tensor")
+    return module is not None and isinstance(value, module.DTensor)
 
 
 def whole(value: Any) -> Any:
@@ -85,7 +91,7 @@ def whole(value: Any) -> Any:
     object
         The same containers; tensors that were shared are on the CPU, all others are as they were.
     """
-    if isinstance(value, DTensor):
+    if _is_part(value):
         return value.full_tensor().detach().cpu()
     if isinstance(value, Mapping):
         return {key: whole(part) for key, part in value.items()}
@@ -94,10 +100,12 @@ def whole(value: Any) -> Any:
     return value
 
 
-def shared_like(value: Tensor, example: Tensor) -> Tensor:
+def shared_like(value: Tensor, example: Any) -> Tensor:
     """Return this process's part of a whole tensor, cut as the example is."""
-    if not isinstance(example, DTensor):
+    if not _is_part(example):
         return value.to(example.device)
+    from torch.distributed.tensor import distribute_tensor
+
     placed: Tensor = distribute_tensor(
         value.to(example.device), example.device_mesh, example.placements
     )

@@ -9,7 +9,8 @@ import numpy as np
 from ecgfoundry.errors import LeadError, LimitError, TruncatedFileError
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
 from ecgfoundry.leads import normalize_lead_names
-from ecgfoundry.recording import Recording, check_sampling_rate
+from ecgfoundry.recording import Recording
+from ecgfoundry.units import check_sampling_rate
 
 __all__ = ["READER"]
 

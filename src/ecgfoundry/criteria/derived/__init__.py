@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from ecgfoundry.measurements.results import Measurements
+
 # Each module puts its own into the tables, in the order of this list.
 from ecgfoundry.criteria.derived import (  # isort: skip
     rhythm,  # noqa: F401
@@ -20,14 +22,30 @@ from ecgfoundry.criteria.derived import (  # isort: skip
     voltages,  # noqa: F401
 )
 from ecgfoundry.criteria.derived.common import (
-    SURE_OF_CLASS,
     Function,
     LeadFunction,
+    counted,
     derived,
     lead_derived,
 )
 
-__all__ = ["DERIVED", "LEAD_DERIVED", "SURE_OF_CLASS"]
+__all__ = ["DERIVED", "LEAD_DERIVED", "counted_beats"]
 
 DERIVED: Mapping[str, Function] = MappingProxyType(derived)
 LEAD_DERIVED: Mapping[str, LeadFunction] = MappingProxyType(lead_derived)
+
+
+def counted_beats(name: str, measurements: Measurements) -> tuple[int, ...]:
+    """Return the beats that a count is of, as positions in ``measurements.beats``.
+
+    Evidence names the first of them alone (``beat``); whoever shows it on the trace shows all.
+    Empty for what counts no beats.
+
+    Parameters
+    ----------
+    name : str
+        Of a derived quantity ("ventricular_premature_count").
+    measurements : Measurements
+    """
+    found = counted.get(name)
+    return () if found is None else tuple(found(measurements).tolist())

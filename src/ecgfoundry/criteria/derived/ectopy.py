@@ -11,90 +11,101 @@ from numpy.typing import NDArray
 from ecgfoundry.criteria.derived.common import (
     ESCAPE_LATE,
     FEWEST_BEATS,
-    WIDE_BEAT_MS,
+    counted,
     derived,
     exact,
-    labels_of,
     named,
     too_few,
-    usual_rr_s,
 )
 from ecgfoundry.criteria.quantity import Quantity
+from ecgfoundry.measurements.settled_classes import WIDE_BEAT_MS, usual_rr_s
 
 if TYPE_CHECKING:
     from ecgfoundry.criteria.case import Case
+    from ecgfoundry.measurements.results import Measurements
 
 Bool = NDArray[np.bool_]
 
 
-def _count_label(name: str, chosen: Callable[[Case], Bool]) -> None:
+def _count(name: str, chosen: Callable[[Measurements], Bool]) -> None:
+    """Put a count of beats into the table; all of them are its evidence, the first one by name."""
+
     def count(case: Case) -> Quantity:
         if not len(case.measurements.beats):
             return too_few(name)
-        mask = chosen(case)
+        mask = chosen(case.measurements)
         first = int(mask.argmax()) if mask.any() else None
         return exact(int(mask.sum()), name, first)
 
     derived[name] = count
+    counted[name] = lambda measurements: np.flatnonzero(chosen(measurements))
 
 
-def _late(case: Case) -> Bool:
-    beats = case.measurements.beats
+def _of_class(letter: str) -> Callable[[Measurements], Bool]:
+    return lambda measurements: measurements.beats.label == letter
+
+
+def _late(measurements: Measurements) -> Bool:
+    beats = measurements.beats
     with np.errstate(invalid="ignore"):
-        late: Bool = beats.rr_s >= ESCAPE_LATE * usual_rr_s(case)
+        late: Bool = beats.rr_s >= ESCAPE_LATE * usual_rr_s(beats)
     return late
 
 
-def _alone(case: Case) -> Bool:
+def _alone(measurements: Measurements) -> Bool:
     """Beats whose neighbour before is not of the same class."""
-    labels = labels_of(case)
+    labels = measurements.beats.label
     result: Bool = np.concatenate([[True], labels[1:] != labels[:-1]])
     return result
 
 
-def _premature_ventricular(case: Case) -> Bool:
-    return (labels_of(case) == "V") & ~(_late(case) & _alone(case))
+def _premature_ventricular(measurements: Measurements) -> Bool:
+    return (measurements.beats.label == "V") & ~(_late(measurements) & _alone(measurements))
 
 
-def _ventricular_escape(case: Case) -> Bool:
+def _ventricular_escape(measurements: Measurements) -> Bool:
     """Late beats of ventricular class, or late, wide and without a P wave among narrow ones."""
-    labels, wide = labels_of(case), _wide(case)
-    before = case.measurements.p_relation.p_before
+    labels, wide = measurements.beats.label, _wide(measurements)
+    before = measurements.p_relation.p_before
     shape = np.zeros(labels.size, bool)
     if before.size == labels.size and wide.mean() < 0.5:
         shape = wide & ~before
-    return ((labels == "V") & _alone(case) | shape) & _late(case)
+    return ((labels == "V") & _alone(measurements) | shape) & _late(measurements)
 
 
-def _junctional_escape(case: Case) -> Bool:
-    before = case.measurements.p_relation.p_before
-    labels = labels_of(case)
+def _junctional_escape(measurements: Measurements) -> Bool:
+    before = measurements.p_relation.p_before
+    labels = measurements.beats.label
     if before.size != labels.size:
         return np.zeros(labels.size, bool)
     # A late beat without a P wave, among beats that have them.
     usual = (labels == "N") & before
-    return (labels == "N") & _late(case) & ~before & bool(usual.sum() >= FEWEST_BEATS)
+    return (labels == "N") & _late(measurements) & ~before & bool(usual.sum() >= FEWEST_BEATS)
 
 
-def _wide(case: Case) -> Bool:
-    beats = case.measurements.beats
+def _wide(measurements: Measurements) -> Bool:
+    beats = measurements.beats
     with np.errstate(invalid="ignore"):
         wide: Bool = (beats.qrs_offset_s - beats.qrs_onset_s) * 1000.0 >= WIDE_BEAT_MS
     return wide
 
 
-def _p_of_premature(case: Case) -> Bool:
-    labels, before = labels_of(case), case.measurements.p_relation.p_before
+def _wide_premature(measurements: Measurements) -> Bool:
+    return (measurements.beats.label == "S") & _wide(measurements)
+
+
+def _premature_with_p(measurements: Measurements) -> Bool:
+    labels, before = measurements.beats.label, measurements.p_relation.p_before
     return (labels == "S") & (before if before.size == labels.size else np.zeros(labels.size, bool))
 
 
-_count_label("ventricular_premature_count", _premature_ventricular)
-_count_label("ventricular_escape_count", _ventricular_escape)
-_count_label("junctional_escape_count", _junctional_escape)
-_count_label("supraventricular_premature_count", lambda case: labels_of(case) == "S")
-_count_label("premature_with_p_count", _p_of_premature)
-_count_label("fusion_count", lambda case: labels_of(case) == "F")
-_count_label("wide_premature_count", lambda case: (labels_of(case) == "S") & _wide(case))
+_count("ventricular_premature_count", _premature_ventricular)
+_count("ventricular_escape_count", _ventricular_escape)
+_count("junctional_escape_count", _junctional_escape)
+_count("supraventricular_premature_count", _of_class("S"))
+_count("premature_with_p_count", _premature_with_p)
+_count("fusion_count", _of_class("F"))
+_count("wide_premature_count", _wide_premature)
 
 
 def _runs(mask: Bool) -> list[tuple[int, int]]:
@@ -105,55 +116,71 @@ def _runs(mask: Bool) -> list[tuple[int, int]]:
     )
 
 
-def _longest_ventricular_run(case: Case) -> tuple[int, int]:
-    return max(_runs(labels_of(case) == "V"), key=lambda run: run[1] - run[0], default=(0, 0))
+def _longest_ventricular_run(measurements: Measurements) -> tuple[int, int]:
+    return max(
+        _runs(measurements.beats.label == "V"), key=lambda run: run[1] - run[0], default=(0, 0)
+    )
 
 
 @named("ventricular_run_beats")
 def _ventricular_run(case: Case) -> Quantity:
     """Beats of the longest run of ventricular beats."""
-    begin, end = _longest_ventricular_run(case)
+    begin, end = _longest_ventricular_run(case.measurements)
     return exact(end - begin, "ventricular_run_beats", begin if end > begin else None)
+
+
+counted["ventricular_run_beats"] = lambda m: np.arange(*_longest_ventricular_run(m))
 
 
 @named("ventricular_run_bpm")
 def _ventricular_run_rate(case: Case) -> Quantity:
     """Rate within the longest run of ventricular beats."""
-    begin, end = _longest_ventricular_run(case)
+    begin, end = _longest_ventricular_run(case.measurements)
     if end - begin < 2:
         return Quantity.unknown("/min", "there is no run of ventricular beats")
     rr = case.measurements.beats.rr_s[begin + 1 : end]
     return exact(60.0 / float(np.mean(rr)), "ventricular_run_bpm", begin)
 
 
+def _couplets(measurements: Measurements) -> list[tuple[int, int]]:
+    return [run for run in _runs(measurements.beats.label == "V") if run[1] - run[0] == 2]
+
+
 @named("ventricular_couplet_count")
-def _couplets(case: Case) -> Quantity:
-    runs = [run for run in _runs(labels_of(case) == "V") if run[1] - run[0] == 2]
-    return exact(len(runs), "ventricular_couplet_count", runs[0][0] if runs else None)
+def _couplet_count(case: Case) -> Quantity:
+    pairs = _couplets(case.measurements)
+    return exact(len(pairs), "ventricular_couplet_count", pairs[0][0] if pairs else None)
 
 
-def _pattern_length(labels: NDArray[np.str_], kind: str, period: int) -> tuple[int, int | None]:
-    """Longest number of ectopic beats that follow each other at a distance of ``period`` beats."""
-    places = np.flatnonzero(labels == kind)
-    best, first = 0, None
-    for start in places:
+counted["ventricular_couplet_count"] = lambda m: np.array(
+    [beat for begin, end in _couplets(m) for beat in range(begin, end)], dtype=np.int64
+)
+
+
+def _longest_pattern(labels: NDArray[np.str_], kind: str, period: int) -> range:
+    """The most ectopic beats that follow each other at a distance of ``period`` beats."""
+    best = range(0)
+    for start in np.flatnonzero(labels == kind).tolist():
         count = 1
         while start + count * period < labels.size and labels[start + count * period] == kind:
             between = labels[start + (count - 1) * period + 1 : start + count * period]
             if kind in between:
                 break
             count += 1
-        if count > best:
-            best, first = count, int(start)
-    return best, first
+        if count > len(best):
+            best = range(start, start + count * period, period)
+    return best
 
 
 def _pattern(name: str, kind: str, period: int) -> None:
     def longest(case: Case) -> Quantity:
-        count, first = _pattern_length(labels_of(case), kind, period)
-        return exact(count, name, first)
+        found = _longest_pattern(case.measurements.beats.label, kind, period)
+        return exact(len(found), name, found[0] if found else None)
 
     derived[name] = longest
+    counted[name] = lambda m: np.array(
+        _longest_pattern(m.beats.label, kind, period), dtype=np.int64
+    )
 
 
 _pattern("ventricular_bigeminy_beats", "V", 2)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.criteria.derived.common import exact, named, too_few, usual_rr_s
+from ecgfoundry.criteria.derived.common import exact, named, too_few
 from ecgfoundry.criteria.quantity import Quantity
+from ecgfoundry.measurements.settled_classes import usual_rr_s
 
 if TYPE_CHECKING:
     from ecgfoundry.criteria.case import Case
@@ -38,7 +39,7 @@ def _longest_pause(case: Case) -> Quantity:
 @named("pause_over_usual")
 def _pause_over_usual(case: Case) -> Quantity:
     """The longest pause over the usual interval."""
-    pause, usual = case.quantity("longest_pause_s"), usual_rr_s(case)
+    pause, usual = case.quantity("longest_pause_s"), usual_rr_s(case.measurements.beats)
     if pause.value is None or not np.isfinite(usual):
         return too_few("pause_over_usual")
     beat = pause.beat if isinstance(pause.beat, int) else None

@@ -11,13 +11,12 @@ from ecgfoundry.criteria.derived.common import (
     LEADS_OF_P,
     exact,
     has_enough,
-    labels_of,
     named,
     too_few,
-    usual_rr_s,
 )
 from ecgfoundry.criteria.quantity import Quantity
 from ecgfoundry.criteria.types import MEDIAN
+from ecgfoundry.measurements.settled_classes import surely_normal, usual_rr_s
 
 if TYPE_CHECKING:
     from ecgfoundry.criteria.case import Case
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 def _normal_p_share(case: Case) -> Quantity:
     """Share of the normal beats that have a P wave before them."""
     name = "normal_p_share_percent"
-    normal = labels_of(case) == "N"
+    normal = case.measurements.beats.label == "N"
     if not has_enough(case) or not normal.any():
         return too_few(name)
     before = case.measurements.p_relation.p_before
@@ -48,7 +47,7 @@ def _steady_p_share(case: Case) -> Quantity:
     Fibrillatory waves that are taken for P waves stand at any distance.
     """
     name = "steady_p_share_percent"
-    normal = labels_of(case) == "N"
+    normal = case.measurements.beats.label == "N"
     if not has_enough(case) or not normal.any():
         return too_few(name)
     pr_ms = case.measurements.p_relation.pr_ms
@@ -67,7 +66,7 @@ def _normal_share(case: Case) -> Quantity:
     """Share of the beats that are neither ventricular nor supraventricular premature."""
     if not has_enough(case):
         return too_few("normal_share_percent")
-    labels = labels_of(case)
+    labels = case.measurements.beats.label
     return exact(100.0 * ((labels == "N") | (labels == "Q")).mean(), "normal_share_percent")
 
 
@@ -96,7 +95,7 @@ def _nn_spread(case: Case) -> Quantity:
     """Longest less shortest interval between two neighbouring normal beats with P waves."""
     name = "nn_spread_ms"
     beats = case.measurements.beats
-    normal = beats.label == "N"
+    normal = surely_normal(beats)
     both = normal & np.concatenate([[False], normal[:-1]]) & np.isfinite(beats.rr_s)
     if both.sum() < FEWEST_BEATS:
         return too_few(name)
@@ -106,7 +105,7 @@ def _nn_spread(case: Case) -> Quantity:
 
 @named("nn_spread_percent")
 def _nn_spread_share(case: Case) -> Quantity:
-    spread, usual = case.quantity("nn_spread_ms"), usual_rr_s(case)
+    spread, usual = case.quantity("nn_spread_ms"), usual_rr_s(case.measurements.beats)
     if spread.value is None:
         return Quantity.unknown("%", spread.reason or "")
     return exact(spread.value / usual / 10.0, "nn_spread_percent")

@@ -74,17 +74,16 @@ def _span(case: Case, lead: str) -> Quantity:
     return Quantity(max(numbers) - min(numbers), "mV", beat=MEDIAN)
 
 
-def _ratio(case: Case, lead: str, above: str, below: str, without: float) -> Quantity:
+def _ratio(case: Case, lead: str, above: str, below: str, *, endless: bool = True) -> Quantity:
+    """One wave over another; ``endless``: what is there over one that is not."""
     first, second = case.quantity(above, lead), case.quantity(below, lead)
     if first.number is None or second.number is None:
         return Quantity.unknown("1", first.reason or second.reason or "not measured")
     if second.number == 0.0:
-        return Quantity(without if first.number else 0.0, "1", beat=MEDIAN)
+        if endless and first.number:
+            return Quantity(None, "1", second.reason, beat=MEDIAN, endless=True)
+        return Quantity(0.0, "1", beat=MEDIAN)
     return Quantity(abs(first.number / second.number), "1", beat=MEDIAN)
-
-
-NO_S_RATIO = 99.0
-"""R/S in a lead without S, where the ratio has no value: beyond every limit."""
 
 
 @of_lead("initial_q_mv")
@@ -98,22 +97,22 @@ def _initial_q(case: Case, lead: str) -> Quantity:
 
 @of_lead("r_over_s")
 def _r_over_s(case: Case, lead: str) -> Quantity:
-    return _ratio(case, lead, "r_mv", "s_mv", NO_S_RATIO)
+    return _ratio(case, lead, "r_mv", "s_mv")
 
 
 @of_lead("r2_over_r")
 def _r2_over_r(case: Case, lead: str) -> Quantity:
-    return _ratio(case, lead, "r2_mv", "r_mv", NO_S_RATIO)
+    return _ratio(case, lead, "r2_mv", "r_mv")
 
 
 @of_lead("s_over_r_duration")
 def _s_over_r(case: Case, lead: str) -> Quantity:
-    return _ratio(case, lead, "s_ms", "r_ms", NO_S_RATIO)
+    return _ratio(case, lead, "s_ms", "r_ms")
 
 
 @of_lead("t_over_r")
 def _t_over_r(case: Case, lead: str) -> Quantity:
-    return _ratio(case, lead, "t_mv", "r_mv", 0.0)
+    return _ratio(case, lead, "t_mv", "r_mv", endless=False)
 
 
 @of_lead("st_fall_mv")

@@ -37,14 +37,8 @@ from ecgfoundry.formats.common.moments import day_of, iso_moment
 from ecgfoundry.formats.common.multichannel import part_annotations
 from ecgfoundry.formats.common.subjects import birth_before, parse_age, parse_sex
 from ecgfoundry.leads import canonical_lead, normalize_lead_names
-from ecgfoundry.recording import (
-    Annotation,
-    Channel,
-    Recording,
-    Subject,
-    check_sampling_rate,
-    millivolts_per_unit,
-)
+from ecgfoundry.recording import Annotation, Channel, Recording, Subject
+from ecgfoundry.units import check_sampling_rate, millivolts_per_unit
 
 __all__ = [
     "WRITER",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecgfoundry.formats.common.document import REPRESENTATIVE_BEAT
+from ecgfoundry.formats.common.moments import in_whole_minutes
 from ecgfoundry.formats.common.subjects import age_between, believed_birth
 from ecgfoundry.recording import Recording
 
@@ -44,6 +45,11 @@ class Capabilities:
     leads : callable (names) -> names
     start, zone : bool
         Whether the start time is kept, and its distance from UTC.
+    asks_for_start : bool
+        Whether a file without a start breaks the rules of the format.
+    zone_in_minutes : bool
+        Whether that distance is one of whole minutes
+        (:func:`~ecgfoundry.formats.common.moments.in_whole_minutes`).
     age, identifier : callable
     sex : bool
     birth_date : bool
@@ -60,6 +66,8 @@ class Capabilities:
     sampling_rate: Callable[[float], float] = unchanged
     leads: Callable[[Sequence[str]], Sequence[str]] = unchanged
     zone: bool = False
+    asks_for_start: bool = False
+    zone_in_minutes: bool = False
     age: Callable[[float], float | None] = unchanged
     sex: bool = True
     birth_date: bool = False
@@ -103,11 +111,16 @@ def _signal(recording: Recording, holds: Capabilities) -> list[str]:
 def _start(recording: Recording, holds: Capabilities) -> list[str]:
     start = recording.start_time
     if start is None:
-        return []
+        words = "the start is not known and stays empty: strict readers of the format refuse that"
+        return [words] if holds.asks_for_start else []
     if not holds.start:
         return ["the start time is left out"]
     if start.tzinfo is not None and not holds.zone:
         return [f"the time zone of the start ({start.strftime('%z')}) is left out"]
+    stored = in_whole_minutes(start) if holds.zone_in_minutes else start
+    if stored.utcoffset() != start.utcoffset():
+        zones = f"{start.strftime('%z')} is stored as {stored.strftime('%z')}"
+        return [f"the time zone of the start {zones}; the moment is the same"]
     return []
 
 

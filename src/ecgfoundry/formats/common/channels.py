@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ecgfoundry.errors import EcgFoundryError, LeadError, UnitError
 from ecgfoundry.leads import STANDARD_12_LEADS, UNNAMED_ECG, canonical_lead
-from ecgfoundry.recording import millivolts_per_unit
+from ecgfoundry.units import millivolts_per_unit
 
 __all__ = [
     "are_ecg_leads",

@@ -22,14 +22,8 @@ from ecgfoundry.formats.common.channels import known_non_ecg_kind
 from ecgfoundry.formats.common.multichannel import at_other_rate
 from ecgfoundry.formats.common.subjects import age_between, parse_age
 from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead, normalize_lead_names
-from ecgfoundry.recording import (
-    Annotation,
-    Channel,
-    Recording,
-    Subject,
-    check_sampling_rate,
-    millivolts_per_unit,
-)
+from ecgfoundry.recording import Annotation, Channel, Recording, Subject
+from ecgfoundry.units import check_sampling_rate, millivolts_per_unit
 
 __all__ = [
     "REPRESENTATIVE_BEAT",

@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-__all__ = ["day_of", "day_text", "iso_moment"]
+__all__ = ["day_of", "day_text", "in_whole_minutes", "iso_moment"]
 
+MOST_OFFSET = dt.timedelta(hours=14)
 _DATE = re.compile(r"^\d{4}-\d\d-\d\d|^\d{8}")
 _MOMENT = re.compile(r"^(?:\d{4}-\d\d-\d\d|\d{8})[T ]\d\d:?\d\d")
 
@@ -28,6 +29,25 @@ def iso_moment(text: str) -> dt.datetime | None:
         return dt.datetime.fromisoformat(words) if _MOMENT.match(words) else None
     except ValueError:
         return None
+
+
+def in_whole_minutes(moment: dt.datetime) -> dt.datetime:
+    """Return the same moment in a zone that DICOM, HL7 and FHIR state: whole minutes, 14 h at most.
+
+    Local mean times are not of whole minutes (Amsterdam's until 1937: +00:19:32). The moment stays,
+    the clock moves by seconds. A zone further away becomes UTC.
+
+    Examples
+    --------
+    >>> in_whole_minutes(dt.datetime.fromisoformat("1931-03-02T10:20:30+00:19:32")).isoformat()
+    '1931-03-02T10:20:58+00:20'
+    """
+    offset = moment.utcoffset()
+    if offset is None:
+        return moment
+    minutes = dt.timedelta(minutes=round(offset / dt.timedelta(minutes=1)))
+    zone = dt.timezone(minutes) if abs(minutes) <= MOST_OFFSET else dt.UTC
+    return moment if zone.utcoffset(None) == offset else moment.astimezone(zone)
 
 
 def day_of(text: str) -> dt.date | None:

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from ecgfoundry.recording import Recording, Subject
+from ecgfoundry.recording import MAXIMUM_AGE_YEARS, Recording, Subject
 
 __all__ = [
     "age_between",
@@ -18,9 +18,6 @@ __all__ = [
     "parse_sex",
     "subject_from_comments",
 ]
-
-MAXIMUM_AGE_YEARS = 120.0
-"""Above it an age is a code for "unknown" or "over 89" (300 in PTB-XL), not an age (our choice)."""
 
 _FIRST_YEAR = 1850
 

@@ -34,13 +34,8 @@ from ecgfoundry.formats.common.multichannel import (
 )
 from ecgfoundry.formats.common.subjects import age_between, birth_before
 from ecgfoundry.leads import normalize_lead_names
-from ecgfoundry.recording import (
-    Annotation,
-    Recording,
-    Subject,
-    check_sampling_rate,
-    millivolts_per_unit,
-)
+from ecgfoundry.recording import Annotation, Recording, Subject
+from ecgfoundry.units import check_sampling_rate, millivolts_per_unit
 
 __all__ = ["READER", "open_file", "sniff"]
 
@@ -202,7 +197,9 @@ def _read_header(path: Path) -> _Header:
         start_time=_start_time(raw),
         subject=_subject(raw),
         device={key: value for key, value in (("model", plain_text(raw[232:272])),) if value},
-        fields=_fields(raw, qualities[:leads], "verified" if checked == stated_crc else "mismatch")
+        fields=_fields(
+            raw, qualities[:leads], "verified" if checked == stated_crc else "header mismatch"
+        )
         | ({"trailing_bytes": str(behind)} if behind > 0 else {}),
     )
 

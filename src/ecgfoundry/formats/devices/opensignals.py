@@ -21,7 +21,7 @@ from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.common.document import EcgDocument, Trace, document_reader
 from ecgfoundry.formats.delimited.table import load_table
 from ecgfoundry.leads import UNNAMED_ECG
-from ecgfoundry.recording import check_sampling_rate
+from ecgfoundry.units import check_sampling_rate
 
 __all__ = ["READER", "sniff"]
 

@@ -60,14 +60,8 @@ from ecgfoundry.formats.dicom.waveform import (
     waveform_groups,
 )
 from ecgfoundry.leads import normalize_lead_names
-from ecgfoundry.recording import (
-    Annotation,
-    Channel,
-    Recording,
-    Subject,
-    check_sampling_rate,
-    millivolts_per_unit,
-)
+from ecgfoundry.recording import Annotation, Channel, Recording, Subject
+from ecgfoundry.units import check_sampling_rate, millivolts_per_unit
 
 __all__ = ["READER", "open_file", "sniff"]
 

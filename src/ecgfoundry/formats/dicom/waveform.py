@@ -21,7 +21,7 @@ from ecgfoundry.formats.common.channels import is_voltage, known_non_ecg_kind
 from ecgfoundry.formats.dicom.elements import DicomFile, Element, Items, text_of
 from ecgfoundry.formats.scp.leads import SCP_LEADS
 from ecgfoundry.leads import STANDARD_12_LEADS, UNNAMED_ECG, canonical_lead
-from ecgfoundry.recording import check_sampling_rate
+from ecgfoundry.units import check_sampling_rate
 
 __all__ = ["DicomChannel", "DicomGroup", "numbers_of", "waveform_groups"]
 

@@ -12,6 +12,7 @@ import numpy as np
 from ecgfoundry.errors import MissingExtraError, UnsupportedVariantError
 from ecgfoundry.formats.common.capabilities import Capabilities
 from ecgfoundry.formats.common.document import filter_text
+from ecgfoundry.formats.common.moments import in_whole_minutes
 from ecgfoundry.formats.common.subjects import believed_birth, parse_age
 from ecgfoundry.formats.common.writing import (
     MISSING,
@@ -75,7 +76,6 @@ def write_dicom(recording: Recording, path: Path) -> Written:
     group.WaveformOriginality = "ORIGINAL"
     group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = values.shape
     group.SamplingFrequency = _decimal(recording.sampling_rate)
-    group.MultiplexGroupTimeOffset = "0"
     group.MultiplexGroupLabel = "RHYTHM"
     group.ChannelDefinitionSequence = pydicom.Sequence(
         [_channel(Dataset, lead, step, recording) for lead in recording.leads]
@@ -123,6 +123,7 @@ def _channel(dataset: Any, lead: str, step: int, recording: Recording) -> Any:
     number = _CODES.get(lead, 0)  # 0 is "unspecified lead": the label then says which it is
     meaning = f"Lead {lead}" if number else lead[:64]
     channel.ChannelSourceSequence = code(f"5.6.3-9-{number}", "SCPECG", meaning)
+    channel.ChannelSourceSequence[0].CodingSchemeVersion = "1.3"  # PS3.16 CID 3001
     channel.ChannelSensitivity = str(step)
     channel.ChannelSensitivityUnitsSequence = code("uV", "UCUM", "microvolt")
     channel.ChannelSensitivityCorrectionFactor = "1"
@@ -138,6 +139,8 @@ def _channel(dataset: Any, lead: str, step: int, recording: Recording) -> Any:
 
 def _describe(data: Any, recording: Recording) -> None:
     subject, start = recording.subject, recording.start_time
+    if start is not None:
+        start = in_whole_minutes(start)
     born = believed_birth(recording)
     data.PatientName = ""
     data.PatientBirthDate = f"{born:%Y%m%d}" if born else ""
@@ -159,8 +162,8 @@ def _describe(data: Any, recording: Recording) -> None:
 
 
 def _offset(start: dt.datetime | None) -> str:
-    """Return the distance from UTC as DICOM writes it, in whole minutes, or ""."""
-    return start.strftime("%z")[:5] if start is not None and start.tzinfo is not None else ""
+    """Return the distance from UTC as DICOM writes it, or ""."""
+    return start.strftime("%z") if start is not None and start.tzinfo is not None else ""
 
 
 def _age_text(age: float) -> str:
@@ -212,8 +215,10 @@ WRITER = Writer(
     write=write_dicom,
     missing="the padding value -32768",
     holds=Capabilities(
+        asks_for_start=True,
         start=True,
         zone=True,
+        zone_in_minutes=True,
         sampling_rate=lambda rate: float(_decimal(rate)),
         leads=_labels,
         age=lambda age: parse_age(_age_text(age)),

@@ -17,7 +17,8 @@ from ecgfoundry.errors import FormatError, LimitError, SamplingRateError, Trunca
 from ecgfoundry.formats.base import Limits
 from ecgfoundry.formats.common.multichannel import plain_text, require_size
 from ecgfoundry.formats.common.subjects import age_between, birth_before, parse_sex
-from ecgfoundry.recording import Subject, check_sampling_rate
+from ecgfoundry.recording import Subject
+from ecgfoundry.units import check_sampling_rate
 
 __all__ = [
     "BDF_START",

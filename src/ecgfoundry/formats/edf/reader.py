@@ -49,13 +49,8 @@ from ecgfoundry.formats.edf.header import (
     read_edf_header,
 )
 from ecgfoundry.leads import normalize_lead_names
-from ecgfoundry.recording import (
-    Annotation,
-    Channel,
-    Recording,
-    check_sampling_rate,
-    millivolts_per_unit,
-)
+from ecgfoundry.recording import Annotation, Channel, Recording
+from ecgfoundry.units import check_sampling_rate, millivolts_per_unit
 
 __all__ = ["READER", "open_file", "sniff"]
 

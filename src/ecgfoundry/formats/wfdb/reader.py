@@ -42,14 +42,8 @@ from ecgfoundry.formats.wfdb.header import (
 )
 from ecgfoundry.formats.wfdb.signals import SignalSource, check_range, open_source
 from ecgfoundry.leads import normalize_lead_names
-from ecgfoundry.recording import (
-    Annotation,
-    Channel,
-    Recording,
-    Subject,
-    check_sampling_rate,
-    millivolts_per_unit,
-)
+from ecgfoundry.recording import Annotation, Channel, Recording, Subject
+from ecgfoundry.units import check_sampling_rate, millivolts_per_unit
 
 __all__ = ["READER", "header_path", "open_file", "sniff"]
 

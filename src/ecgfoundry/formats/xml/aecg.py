@@ -42,7 +42,8 @@ from ecgfoundry.formats.xml.xml_safe import (
     root_name,
     text_of,
 )
-from ecgfoundry.recording import Subject, millivolts_per_unit
+from ecgfoundry.recording import Subject
+from ecgfoundry.units import millivolts_per_unit
 
 __all__ = ["READER", "open_file", "sniff"]
 

@@ -33,7 +33,7 @@ from ecgfoundry.inference.batch.resumable import (
     run_in_parts,
     write_part,
 )
-from ecgfoundry.inference.files import find_recordings, window_source
+from ecgfoundry.inference.files import expand_paths, window_source
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor, SourceTask
 from ecgfoundry.io import TABLE_SUFFIXES, columns_of
@@ -85,12 +85,7 @@ def as_manifest(
             say(note)
         return found.manifest
     folder = Path.cwd()
-    paths, unknown = find_recordings(arguments)
-    if unknown:
-        say(
-            f"{len(unknown)} file(s) are of no format that is read here and were skipped (for "
-            f"example {unknown[0]})"
-        )
+    paths = expand_paths(arguments, say=say)
     rows = tuple(ManifestRow(record=str(path), path=str(path.resolve())) for path in paths)
     return Manifest(rows, folder, stated or ReadOptions())
 

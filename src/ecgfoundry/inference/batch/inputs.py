@@ -13,6 +13,7 @@ from ecgfoundry.corpus.remote import is_url
 from ecgfoundry.corpus.store import Corpus, open_corpus
 from ecgfoundry.errors import CorpusError
 from ecgfoundry.formats.common.stamps import stamp_of
+from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.manifest import Manifest, ManifestRow
 from ecgfoundry.recording import Recording, Subject
 
@@ -100,7 +101,7 @@ class CorpusSegments:
             self.corpus.read([position])[0],
             float(index["sampling_rate"][position]),
             tuple(index["leads"][position].split(",")),
-            subject=Subject(age=row.age, sex=row.sex),
+            subject=Subject(age=parse_age(row.age), sex=parse_sex(row.sex)),
             source=row.record,
         )
 

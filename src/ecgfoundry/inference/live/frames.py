@@ -53,12 +53,19 @@ _LARGEST_NUMBER = 1 << 53
 class LiveFrame:
     """Samples of a stream: ``signal`` float32 (leads, samples) in mV, NaN missing.
 
-    ``start`` is the number of the first sample, ``time_s`` its time; None where not stated.
+    Infinities become missing. ``start`` is the number of the first sample, ``time_s`` its time;
+    None where not stated.
     """
 
     signal: NDArray[np.float32]
     start: int | None = None
     time_s: float | None = None
+
+    def __post_init__(self) -> None:
+        infinite = np.isinf(self.signal)
+        if infinite.any():
+            signal = np.where(infinite, np.float32(np.nan), self.signal)
+            object.__setattr__(self, "signal", signal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +142,8 @@ def decode_frame(content: bytes | memoryview, *, millivolts: float) -> LiveFrame
     raw = np.frombuffer(content, header.data, offset=HEADER_BYTES)
     raw = raw.reshape(header.leads, header.samples)
     signal = raw.astype(np.float32) * np.float32(millivolts)
-    missing = (raw == _MISSING) if header.data.kind == "i" else ~np.isfinite(signal)
-    signal[missing] = np.nan
+    if header.data.kind == "i":
+        signal[raw == _MISSING] = np.nan
     return LiveFrame(signal, header.start, header.time_s)
 
 

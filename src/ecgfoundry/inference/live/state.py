@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.tasks import Task
+from ecgfoundry.vocabularies.exclusive import withheld
 
 __all__ = ["Smoothing", "SteadyState"]
 
@@ -119,4 +120,6 @@ class SteadyState:
             else:
                 bar = threshold * self._smoothing.release if now else threshold
                 result.append(value >= bar)
+        for k in withheld(self._task.vocabulary.names, values.tolist(), result):
+            result[k] = False  # what it ends, or does not begin, is an episode
         return result

@@ -2,7 +2,8 @@
 
 The way of the data is that of a file: the window is cut out of the buffer, judged and standardized
 by :func:`ecgfoundry.inference.windows.prepare_window`, so a window seen live has bit for bit the
-standardized form of the same samples read from a file.
+standardized form of the same samples read from a file. Only whether it is an ECG is not asked of
+every window: :data:`ASKED_EVERY_S`.
 
 Cutting, preparing and answering are steps of their own, so that a server can prepare the windows of
 many streams together and put them into one call of the network: :meth:`LiveStream.push` gives what
@@ -13,7 +14,7 @@ is due, :func:`prepare_due` prepares it, :func:`answer_due` takes the logits.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,9 +28,11 @@ from ecgfoundry.inference.live.state import Smoothing, SteadyState
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, PreparedWindow, prepare_together
 from ecgfoundry.leads import normalize_lead_names
-from ecgfoundry.recording import Recording, check_sampling_rate
-from ecgfoundry.signals.quality import Notice
+from ecgfoundry.measurements.gate import readable_leads
+from ecgfoundry.recording import Recording
+from ecgfoundry.signals.quality import Notice, WindowQuality
 from ecgfoundry.tasks import WindowResult
+from ecgfoundry.units import check_sampling_rate
 
 __all__ = ["LIVE_WINDOW_S", "DueWindow", "LiveAnswer", "LiveStream", "answer_due", "prepare_due"]
 
@@ -37,6 +40,13 @@ LIVE_WINDOW_S = 10.0
 """Longest window of a live answer; models that take longer ones get it padded by their recipe."""
 _MINIMUM_S = 2.5
 """No answer before so much has come: the quality gate refuses shorter windows."""
+
+
+ASKED_EVERY_S = 5.0
+GROWN = 1.5
+"""Whether a stream is an ECG is asked of its first window, again when the window has grown by half,
+and then every so often: windows that end five seconds apart share half of their samples. While the
+answer is no, every window is asked (our choice)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +159,7 @@ class LiveStream:
         capacity = 2 * (self._length + self._piece) + self._delay
         self.buffer = LiveBuffer(len(self.leads), capacity, bridge=self._length)
         self._answers = 0
+        self._asked: _Asked | None = None
 
     def push(self, frame: LiveFrame) -> list[DueWindow]:
         """Take a frame; return the windows that are due now, in order of time.
@@ -185,6 +196,22 @@ class LiveStream:
         first = self.buffer.first or 0
         start = stop - signal.shape[1]
         return DueWindow(part, start, stop, (stop - first) / self.sampling_rate)
+
+    def known(self, due: DueWindow) -> WindowQuality | None:
+        """Return what was said of the window that was last asked whether it is an ECG.
+
+        None if this one is to be asked.
+        """
+        asked = self._asked
+        if asked is None or asked.quality.refusal is not None:
+            return None
+        late = due.stop - asked.stop >= ASKED_EVERY_S * self.sampling_rate
+        grown = due.stop - due.start >= GROWN * asked.samples
+        return None if late or grown or due.stop < asked.stop else asked.quality
+
+    def remember(self, due: DueWindow, quality: WindowQuality) -> None:
+        """Keep what was said of a window that was asked."""
+        self._asked = _Asked(due.stop, due.stop - due.start, quality)
 
     def _answer(self, window: _ReadWindow) -> LiveAnswer:
         """Say what is known at the end of a window."""
@@ -241,11 +268,54 @@ class LiveStream:
 
 
 def prepare_due(due: Sequence[tuple[LiveStream, DueWindow]]) -> list[PreparedWindow]:
-    """Judge and standardize windows of streams that are read by the same network."""
-    if not due:
-        return []
-    spec = due[0][0].predictor.bundle.input
-    return prepare_together([(w.part, s.input_leads, w.start) for s, w in due], spec)
+    """Judge and standardize windows of streams that are read by the same network.
+
+    The windows of one stream are in order of time.
+    """
+    prepared: list[PreparedWindow] = []
+    for begin, end in _apart([stream for stream, _ in due]):
+        several = due[begin:end]
+        known = [stream.known(window) for stream, window in several]
+        made = prepare_together(
+            [(window.part, stream.input_leads, window.start) for stream, window in several],
+            several[0][0].predictor.bundle.input,
+            known,
+            describe="noise",  # No live answer says how acceptable a window is.
+        )
+        for (stream, window), earlier, ready in zip(several, known, made, strict=True):
+            if not _stood(earlier, ready.quality):
+                stream.remember(window, ready.quality)
+        prepared += made
+    return prepared
+
+
+def _stood(earlier: WindowQuality | None, quality: WindowQuality) -> bool:
+    """Whether what was said before was taken for this window, so that it was not asked itself."""
+    if earlier is None or quality.refusal is not None:
+        return False
+    return readable_leads(earlier) == readable_leads(quality)
+
+
+def _apart(streams: Sequence[LiveStream]) -> Iterator[tuple[int, int]]:
+    """Cut a row of windows where a stream comes again: two of one are taken one after the other."""
+    begin = 0
+    while begin < len(streams):
+        met: set[int] = set()
+        end = begin
+        while end < len(streams) and id(streams[end]) not in met:
+            met.add(id(streams[end]))
+            end += 1
+        yield begin, end
+        begin = end
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A window that was asked whether it is an ECG: its last sample, its length, the answer."""
+
+    stop: int
+    samples: int
+    quality: WindowQuality
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,17 +341,10 @@ def answer_due(
         From :meth:`LiveStream.push`, those of each stream in order; from :func:`prepare_due`; and
         of the network, (targets,), or None if the window was refused.
     """
+    # Streams are calibrated together.
     answers: list[LiveAnswer] = []
-    begin = 0
-    while begin < len(windows):
-        # Streams are calibrated together; two windows of one stream come one after the other.
-        streams: set[int] = set()
-        end = begin
-        while end < len(windows) and id(windows[end][0]) not in streams:
-            streams.add(id(windows[end][0]))
-            end += 1
+    for begin, end in _apart([window[0] for window in windows]):
         answers += _answer_apart(windows[begin:end])
-        begin = end
     return answers
 
 

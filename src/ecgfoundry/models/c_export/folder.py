@@ -31,6 +31,7 @@ from ecgfoundry.preprocessing import standardize_window
 from ecgfoundry.signals import quality
 from ecgfoundry.signals.resampling import anti_aliasing
 from ecgfoundry.tasks.classification import Classification
+from ecgfoundry.vocabularies.exclusive import exclusive_targets
 
 __all__ = ["CModel", "export_c", "make_c_model"]
 
@@ -257,6 +258,8 @@ def _tables(model: CModel) -> str:
     levels = [identity if found is None else found.of(level) for level in ("window", "record")]
     thresholds = [_NO_THRESHOLD if value is None else value for value in task.thresholds]
     names = ",\n    ".join(c_string(name) for name in task.vocabulary.names)
+    groups = exclusive_targets(task.vocabulary.names)
+    masks = [sum(1 << i for i, g in enumerate(groups) if k in g) for k in range(network.classes)]
 
     def table(declaration: str, values: Any) -> str:
         return f"const float {declaration} = {nested(np.asarray(values, dtype=np.float64))};"
@@ -280,7 +283,8 @@ def _tables(model: CModel) -> str:
             table("ecg_classifier_bias[ECG_TARGETS]", network.bias),
             table("ecg_scale[2][ECG_TARGETS]", [level.scale for level in levels]),
             table("ecg_offset[2][ECG_TARGETS]", [level.offset for level in levels]),
-            table("ecg_threshold[ECG_TARGETS]", thresholds) + "\n",
+            table("ecg_threshold[ECG_TARGETS]", thresholds),
+            array("const uint8_t ecg_exclusive", integers(masks)) + "\n",
         ]
     )
 

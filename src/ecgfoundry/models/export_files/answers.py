@@ -35,13 +35,23 @@ def answer(logits, level="record"):
 def present(probabilities):
     """Return target -> whether it is present: the largest class, or at or above its threshold.
 
-    ``probabilities`` is what :func:`answer` gives; None where a target has no threshold.
+    ``probabilities`` is what :func:`answer` gives; None where a target has no threshold, and where
+    a more probable rhythm excludes it.
     """
     if MODEL["target_kind"] == "multiclass":
         top = max(probabilities, key=probabilities.get)
         return {name: name == top for name in NAMES}
     thresholds = (MODEL["thresholds"] or {"values": [None] * len(NAMES)})["values"]
-    return {
+    said = {
         name: None if limit is None else probabilities[name] >= limit
         for name, limit in zip(NAMES, thresholds, strict=True)
     }
+    groups = [{NAMES[k] for k in group} for group in MODEL["exclusive_targets"]]
+    made = set()
+    for name in sorted(NAMES, key=probabilities.get, reverse=True):
+        if said[name]:
+            if any(name in group and made & group for group in groups):
+                said[name] = None
+            else:
+                made.add(name)
+    return said

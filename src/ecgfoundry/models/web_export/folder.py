@@ -28,9 +28,9 @@ from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.models.export import model_json, new_folder
 from ecgfoundry.models.web_export.runtime import LOADER, PROGRAM, SCRIPT
 from ecgfoundry.preprocessing.standardization import SINGLE_LEAD_PREFERENCE
-from ecgfoundry.recording import MILLIVOLTS
-from ecgfoundry.signals import quality
+from ecgfoundry.signals import lead_metrics, quality
 from ecgfoundry.signals.windows import LONG_RECORDING_S, REMAINDER_SHARE, TOLERANCE_S
+from ecgfoundry.units import MILLIVOLTS
 
 __all__ = ["WEB_KINDS", "bundled", "export_web"]
 
@@ -140,12 +140,14 @@ def _facts(bundle: Bundle) -> JsonObject:
         },
         "millivolts": dict(MILLIVOLTS),
         "quality": _limits(quality),
+        "lead_metrics": _limits(lead_metrics),
         "beats": _limits(beats),
         "recognition": _limits(recognition),
         "recognition_words": dict(recognition.WORDS),
         "recognition_trees": recognition.recognition_trees().to_dict(),
         "noise": _limits(noise),
         "gate": _limits(gate),
+        "gate_words": {"code": gate.NOISE_IN_BAND, "noise": gate.NOISE_WORDS},
         "windows": {
             "remainder_share": REMAINDER_SHARE,
             "longest_strip_s": LONG_RECORDING_S + TOLERANCE_S,

@@ -18,10 +18,11 @@ from typing import Any
 
 from ecgfoundry._version import __version__
 from ecgfoundry.criteria import Evidence
+from ecgfoundry.formats.common.moments import in_whole_minutes
 from ecgfoundry.measurements.values import Value
 from ecgfoundry.reports.clinical import ClinicalReport
-from ecgfoundry.reports.dicom.study import DicomStudy, coded, new_object, require_pydicom
-from ecgfoundry.reports.prose import in_words, measurement_in_words
+from ecgfoundry.reports.dicom.study import DicomStudy, coded, is_short, new_object, require_pydicom
+from ecgfoundry.reports.evidence_words import evidence_name, in_words
 from ecgfoundry.reports.reviewed import Review
 from ecgfoundry.reports.wording import printable
 from ecgfoundry.vocabularies.terminology import (
@@ -43,6 +44,7 @@ _UNITS = {
 }
 """UCUM as TID 3713 wants it."""
 _FINDING = ("271921002", "SCT", "ECG Finding")
+_COMMENT = ("121106", "DCM", "Comment")
 _FRIDERICIA = ("122732", "DCM", "Fridericia QTc Algorithm")
 _SHOWN = 24
 """Values beside one statement (our choice); the FHIR and JSON answers have all."""
@@ -265,7 +267,7 @@ def _statement(words: str, code: str | None, evidence: tuple[Evidence, ...], not
         same = ("121051", "DCM", "Equivalent Meaning of Value")
         parts.append(_text("HAS CONCEPT MOD", same, words))
     if note:
-        parts.append(_text("HAS PROPERTIES", ("121106", "DCM", "Comment"), printable(note)))
+        parts.append(_text("HAS PROPERTIES", _COMMENT, printable(note)))
     parts += [
         _compared(one)
         for one in evidence
@@ -278,13 +280,13 @@ def _statement(words: str, code: str | None, evidence: tuple[Evidence, ...], not
 
 def _compared(evidence: Evidence) -> Any:
     """Return a value that a criterion compared, under our own code: no terminology has them."""
-    lead = f" in {evidence.lead}" if evidence.lead else ""
-    limit = f", criterion {evidence.limit}" if evidence.limit else ""
-    words = f"{measurement_in_words(evidence.name)}{lead}{limit}"
+    words = evidence_name(evidence)
     item = _item("INFERRED FROM", "NUM", (evidence.name, "99ECGFOUNDRY", words))
     unit = ucum_unit(evidence.unit) or "1"
     number = round(float(evidence.value or 0.0), 4)
     item.MeasuredValueSequence = [_measured(number, (unit, "no units" if unit == "1" else unit))]
+    if not is_short(words):
+        item.ContentSequence = [_text("HAS PROPERTIES", _COMMENT, words)]
     return item
 
 
@@ -326,4 +328,4 @@ def _text(relation: str, name: tuple[str, str, str], value: str) -> Any:
 
 
 def _moment(value: dt.datetime) -> str:
-    return value.strftime("%Y%m%d%H%M%S") + (value.strftime("%z")[:5] if value.tzinfo else "")
+    return in_whole_minutes(value).strftime("%Y%m%d%H%M%S%z")

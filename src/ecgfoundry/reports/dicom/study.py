@@ -11,11 +11,10 @@ from ecgfoundry._version import __version__
 from ecgfoundry.errors import FormatError, MissingExtraError
 from ecgfoundry.reports.clinical import ClinicalReport
 
-__all__ = ["DicomStudy", "coded", "new_object", "uid_of"]
+__all__ = ["DicomStudy", "coded", "is_short", "new_object", "uid_of"]
 
-_PERSON = (
-    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex",
-)  # fmt: skip
+_ISSUER = ("IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence")
+_PERSON = ("PatientName", "PatientID", *_ISSUER, "PatientBirthDate", "PatientSex")
 _STUDY = (
     "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
     "ReferringPhysicianName", "StudyDescription", "TimezoneOffsetFromUTC",
@@ -24,6 +23,8 @@ _INSTANCE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "AcquisitionD
 _UTF8 = "ISO_IR 192"
 _SHORT = 16
 """Characters of a code value (PS3.5, SH)."""
+_LONG = 64
+"""Characters of a meaning (PS3.5, LO)."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,13 @@ class DicomStudy:
         start, person = report.start, report.subject
         header.PatientID = report.identifier or ""
         header.PatientName = report.patient.name or ""
-        if report.patient.system:
-            header.IssuerOfPatientID = report.patient.system
+        name, address, kind = report.patient.authority
+        if name:
+            header.IssuerOfPatientID = name
+        elif address:
+            issuer = require_pydicom().Dataset()
+            issuer.UniversalEntityID, issuer.UniversalEntityIDType = address, kind
+            header.IssuerOfPatientIDQualifiersSequence = [issuer]
         birth = person.birth_date
         header.PatientBirthDate = birth.strftime("%Y%m%d") if birth else ""
         header.PatientSex = {"female": "F", "male": "M"}.get(person.sex or "", "")
@@ -88,7 +94,10 @@ class DicomStudy:
         header = pydicom.Dataset()
         header.update(self.header)
         known = DicomStudy.of_report(report).header
+        has_issuer = any(header.get(name) for name in _ISSUER)
         for name in (*_PERSON, "AccessionNumber"):
+            if name in _ISSUER and has_issuer:
+                continue  # the numbers are those of the source, and so is who gives them
             value = known.get(name, "")
             if value and not str(header.get(name, "") or ""):
                 setattr(header, name, value)
@@ -128,15 +137,30 @@ def uid_of(report: ClinicalReport, what: str) -> str:
 
 
 def coded(value: str, scheme: str, meaning: str) -> Any:
-    """Return an item of a code sequence."""
+    """Return an item of a code sequence; a meaning that is too long loses its last words."""
     item = require_pydicom().Dataset()
     if len(value) <= _SHORT:
         item.CodeValue = value
     else:
         item.LongCodeValue = value
     item.CodingSchemeDesignator = scheme
-    item.CodeMeaning = meaning[:64]
+    item.CodeMeaning = meaning if is_short(meaning) else _shortened(meaning)
     return item
+
+
+def is_short(meaning: str) -> bool:
+    """Return whether a text fits where a meaning stands.
+
+    PS3.5 allows 64 characters; older programs count bytes, so both are kept.
+    """
+    return len(meaning.encode()) <= _LONG
+
+
+def _shortened(meaning: str) -> str:
+    words = meaning.partition(" (")[0].split(" ")
+    while len(words) > 1 and not is_short(" ".join(words)):
+        words.pop()
+    return " ".join(words).encode()[:_LONG].decode(errors="ignore")
 
 
 def new_object(report: ClinicalReport, study: DicomStudy, *, kind: str, modality: str) -> Any:

@@ -21,6 +21,7 @@ from typing import Any
 
 from ecgfoundry._version import __version__
 from ecgfoundry.reports.clinical import ClinicalReport
+from ecgfoundry.reports.evidence_words import in_words
 from ecgfoundry.reports.fhir.elements import (
     TERMINOLOGY,
     Json,
@@ -34,7 +35,6 @@ from ecgfoundry.reports.fhir.elements import (
     update,
 )
 from ecgfoundry.reports.fhir.observations import Observations
-from ecgfoundry.reports.prose import in_words
 from ecgfoundry.reports.wording import device_name, person_text, printable
 from ecgfoundry.vocabularies.terminology import Coding, snomed_coding
 
@@ -63,6 +63,8 @@ def to_fhir(report: ClinicalReport) -> dict[str, Any]:
     common: Json = {"contained": [contained]} if contained else {}
     if subject:
         common["subject"] = subject
+    if ordered := _ordered(report):
+        common["basedOn"] = ordered
     if report.start is not None:
         common["effectiveDateTime"] = moment(report.start)
     software, software_id = _software(report)
@@ -87,6 +89,28 @@ def to_fhir(report: ClinicalReport) -> dict[str, Any]:
         "timestamp": report.told_at.isoformat(timespec="seconds"),
         "entry": entries,
     }
+
+
+def _ordered(report: ClinicalReport) -> list[Json]:
+    """Return the order by its numbers (table 0203): whose they are, the receiver knows."""
+    numbers = (
+        ("PLAC", "Placer Identifier", report.study.order),
+        ("ACSN", "Accession ID", report.study.accession),
+    )
+    return [
+        {
+            "type": "ServiceRequest",
+            "identifier": {
+                "type": concept(
+                    display,
+                    [{"system": f"{TERMINOLOGY}/v2-0203", "code": code, "display": display}],
+                ),
+                "value": printable(value),
+            },
+        }
+        for code, display, value in numbers
+        if value
+    ]
 
 
 def _subject(report: ClinicalReport) -> tuple[Json | None, Json | None, Json]:
@@ -174,6 +198,9 @@ def _report(report: ClinicalReport, common: Json, results: list[uuid.UUID]) -> J
     if review is not None:
         reader = [{"display": printable(review.reader)}]
         resource["performer"] = resource["resultsInterpreter"] = reader
+    if report.study.study_uid:
+        study = {"system": "urn:dicom:uid", "value": f"urn:oid:{report.study.study_uid}"}
+        resource["imagingStudy"] = [{"type": "ImagingStudy", "identifier": study}]
     if results:
         resource["result"] = [reference(identity) for identity in results]
     if codes := _conclusions(report):

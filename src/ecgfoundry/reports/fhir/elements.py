@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from ecgfoundry.formats.common.moments import in_whole_minutes
 from ecgfoundry.vocabularies.terminology import Coding, ucum_unit
 
 __all__ = [
@@ -64,7 +65,9 @@ def quantity(value: float, unit: str | None) -> Json:
 
 def moment(value: dt.datetime) -> str:
     """Return a dateTime. Without a time zone it is a date, because FHIR times need one."""
-    return value.date().isoformat() if value.tzinfo is None else value.isoformat(timespec="seconds")
+    if value.tzinfo is None:
+        return value.date().isoformat()
+    return in_whole_minutes(value).isoformat(timespec="seconds")
 
 
 def narrative(lines: Iterable[str]) -> Json:

@@ -16,6 +16,7 @@ from ecgfoundry.criteria import Evidence, Statement
 from ecgfoundry.formats.common.measurements import MEASUREMENTS, STATEMENTS_KEY, device_measurements
 from ecgfoundry.measurements.values import Value
 from ecgfoundry.reports.clinical import UNCONFIRMED, ClinicalReport
+from ecgfoundry.reports.evidence_words import evidence_name, in_words
 from ecgfoundry.reports.fhir.elements import (
     TERMINOLOGY,
     Json,
@@ -25,7 +26,7 @@ from ecgfoundry.reports.fhir.elements import (
     quantity,
     reference,
 )
-from ecgfoundry.reports.prose import in_words, measurement_in_words
+from ecgfoundry.reports.prose import finding_words
 from ecgfoundry.reports.wording import printable
 from ecgfoundry.tasks.finding import Finding
 from ecgfoundry.vocabularies.terminology import (
@@ -86,6 +87,10 @@ class Observations:
             if statement.name not in told:
                 identity = self.report.uuid(f"statement {statement.name}")
                 yield identity, self._statement(statement)
+        if self.report.rhythm_untold:
+            result = self._observation(concept("rhythm"))
+            result["dataAbsentReason"] = _absent(self.report.rhythm_untold, "unknown")
+            yield self.report.uuid("rhythm"), result | {"note": [{"text": UNCONFIRMED}]}
         yield from self._stated()
 
     def read(self) -> Iterator[tuple[uuid.UUID, Json]]:
@@ -142,7 +147,7 @@ class Observations:
         """Return components and the measurements that they are derived from."""
         shown = [e for e in statement.evidence if e.value is not None and _is_measured(e)]
         components = [
-            {"code": concept(_words_of(e)), "valueQuantity": quantity(e.value or 0.0, e.unit)}
+            {"code": concept(evidence_name(e)), "valueQuantity": quantity(e.value or 0.0, e.unit)}
             for e in shown
         ]
         cited = {e.name for e in shown if e.lead is None}
@@ -159,14 +164,15 @@ class Observations:
             systems = dict(finding.target.codes)
             snomed = snomed_coding(systems.pop("SNOMED CT", None))
             others = (Coding(system, code) for system, code in systems.items())
-            result = self._observation(concept(finding.name, codings([snomed, *others])))
+            result = self._observation(concept(finding_words(finding), codings([snomed, *others])))
         if finding.value is not None:
             result["valueQuantity"] = quantity(finding.value, finding.target.unit)
         else:
             joined = finding.present if statement is None else statement.present
             if joined is None:
-                why = "This model has no threshold for it"
-                result["dataAbsentReason"] = _absent(why, "not-performed")
+                why = finding.reason or "This model has no threshold for it"
+                code = "not-performed" if finding.reason is None else "unknown"
+                result["dataAbsentReason"] = _absent(why, code)
             else:
                 possible = statement is not None and statement.possible
                 result |= _answer(joined, possible=possible)
@@ -260,12 +266,6 @@ def _components(finding: Finding, *, calibrated: bool) -> list[Json]:
 def _is_measured(evidence: Evidence) -> bool:
     """Whether it is a measured value: another statement stands for itself, the network's too."""
     return evidence.name == evidence.name.lower() and evidence.name != "probability"
-
-
-def _words_of(evidence: Evidence) -> str:
-    lead = f" in {evidence.lead}" if evidence.lead else ""
-    limit = f", criterion {evidence.limit}" if evidence.limit else ""
-    return f"{measurement_in_words(evidence.name)}{lead}{limit}"
 
 
 def _words_beside(statement: Statement) -> list[str]:

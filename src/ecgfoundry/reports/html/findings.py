@@ -185,7 +185,7 @@ def _row(finding: Finding, *cells: Markup, decided: bool = True) -> _Row:
         present=present,
         icon=_ICONS[present] if decided else Markup(),
         details=details,
-        notes=[text for text in (target.description, target.caveat) if text],
+        notes=[text for text in (finding.reason, target.description, target.caveat) if text],
         cells=list(cells),
     )
 

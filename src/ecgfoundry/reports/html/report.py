@@ -20,6 +20,7 @@ from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.formats.common.measurements import MEASUREMENTS, device_measurements
 from ecgfoundry.inference.interpretation import Episode, Interpretation
 from ecgfoundry.recording import Recording
+from ecgfoundry.reports.evidence_words import in_words
 from ecgfoundry.reports.html.compared import comparison_section
 from ecgfoundry.reports.html.environment import drawn, render
 from ecgfoundry.reports.html.findings import findings_section, notices_box
@@ -30,7 +31,6 @@ from ecgfoundry.reports.measured import statement_lines
 from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
 from ecgfoundry.reports.paper.marks import first_shown, marks_layer
 from ecgfoundry.reports.paper.median_beats import median_beats_svg
-from ecgfoundry.reports.prose import in_words
 from ecgfoundry.reports.reviewed import Review, statements_read
 from ecgfoundry.reports.wording import (
     DISCLAIMER,

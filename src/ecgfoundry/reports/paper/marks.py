@@ -7,18 +7,18 @@ class is not N carries its letter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ecgfoundry.criteria.derived import SURE_OF_CLASS
+from ecgfoundry.criteria.derived import counted_beats
 from ecgfoundry.criteria.types import Evidence, Statement
 from ecgfoundry.measurements.beat_list import Beat, Beats
 from ecgfoundry.measurements.results import Measurements
+from ecgfoundry.reports.evidence_words import own_evidence
 from ecgfoundry.reports.paper.drawing import THEMES, Frame, Theme, mm, row_band
 from ecgfoundry.reports.paper.layout import Row, Sheet, Strip
-from ecgfoundry.reports.prose import own_evidence
 from ecgfoundry.reports.wording import escape
 
 __all__ = ["Span", "beat_letters_layer", "first_shown", "marks_layer", "spans_of"]
@@ -97,20 +97,17 @@ def spans_of(
     if statement.group == "rhythm":
         # P waves at every beat are the rule and no finding; single beats are one.
         own = [item for item in own if isinstance(item.beat, int)]
-    return tuple(dict.fromkeys(span for item in own for span in _spans(item, waves)))
+    counted = {item.name: counted_beats(item.name, measurements) for item in own}
+    return tuple(
+        dict.fromkeys(span for item in own for span in _spans(item, counted[item.name], waves))
+    )
 
 
-_CLASSES = {"ventricular": "V", "fusion": "F", "supraventricular": "S", "atrial": "S"}
-
-
-def _spans(item: Evidence, waves: tuple[_Waves, ...]) -> Iterator[Span]:
-    letter = _CLASSES.get(item.name.split("_", 1)[0])
-    if letter is not None and item.lead is None:
-        named = [w for w in waves if w.beat.label == letter and _sure(w.beat)]
-        for one in named:
-            yield from _whole(one, None)
-        if named:
-            return
+def _spans(item: Evidence, counted: Sequence[int], waves: tuple[_Waves, ...]) -> Iterator[Span]:
+    if counted:
+        for beat in counted:
+            yield from _whole(waves[beat], item.lead)
+        return
     if isinstance(item.beat, int):
         if 0 <= item.beat < len(waves):
             yield from _whole(waves[item.beat], item.lead)
@@ -121,10 +118,6 @@ def _spans(item: Evidence, waves: tuple[_Waves, ...]) -> Iterator[Span]:
         # The value is that of the usual beat.
         if one.beat.template in (0, None) and (part := _part(item.name, one)) is not None:
             yield Span(item.lead, *part)
-
-
-def _sure(beat: Beat) -> bool:
-    return beat.confidence is None or beat.confidence >= SURE_OF_CLASS
 
 
 def _whole(one: _Waves, lead: str | None) -> Iterator[Span]:
@@ -304,7 +297,7 @@ def _marks(
                 if _inside(edge, edge, strip) is not None
             ]
             middle = (left + right) / 2
-            special = name == "QRS" and one.beat.label != "N" and _sure(one.beat)
+            special = name == "QRS" and one.beat.label != "N"
             if special:
                 letters.append((middle, one.beat.label, True))
             elif name != "QRS" or not named:  # the word is long: once a strip is enough

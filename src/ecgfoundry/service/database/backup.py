@@ -7,6 +7,7 @@ a service from SQLite to PostgreSQL, or back.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import BigInteger, func, insert, select, text
@@ -25,7 +26,13 @@ _TABLES = "service.sqlite"
 _ROWS = 500
 
 
-def back_up(database: Database, blobs: Blobs, target: Path) -> dict[str, int]:
+Progress = Callable[[int, int], None]
+"""Called with the rows and files that are done, and with all of them."""
+
+
+def back_up(
+    database: Database, blobs: Blobs, target: Path, progress: Progress | None = None
+) -> dict[str, int]:
     """Copy everything into a new folder, which is there as a whole or not at all.
 
     A service may go on meanwhile. A blob that is damaged is left out and counted: the others must
@@ -46,16 +53,19 @@ def back_up(database: Database, blobs: Blobs, target: Path) -> dict[str, int]:
     with write_folder_atomically(target) as folder, database.reading() as source:
         if not database.sqlite:
             source.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        files = _files(source)
+        told = _Told(progress, _count_rows(source) + len(files))
         copy = Database(sqlite_url(folder / _TABLES))
         try:
             copy.upgrade()
             with copy.writing() as session:
-                rows = _copy_rows(source, session)
+                rows = _copy_rows(source, session, told)
         finally:
             copy.close()
         stored = BlobStore(folder / "blobs")
         counts = {"rows": rows, "files": 0, "damaged": 0}
-        for file in _files(source):
+        for file in files:
+            told.add(1)
             try:
                 _copy_file(file, blobs, stored)
                 counts["files"] += 1
@@ -64,7 +74,9 @@ def back_up(database: Database, blobs: Blobs, target: Path) -> dict[str, int]:
     return counts
 
 
-def restore(source: Path, database: Database, blobs: Blobs) -> dict[str, int]:
+def restore(
+    source: Path, database: Database, blobs: Blobs, progress: Progress | None = None
+) -> dict[str, int]:
     """Bring a copy into a database without rows, of either kind, and its blobs into a store.
 
     Jobs that were running when the copy was made wait for a replica again.
@@ -89,13 +101,15 @@ def restore(source: Path, database: Database, blobs: Blobs) -> dict[str, int]:
         database.upgrade()
         given = BlobStore(source / "blobs")
         with copy.reading() as old:
-            files = list(_files(old))
+            files = _files(old)
+            told = _Told(progress, _count_rows(old) + len(files))
             for file in files:  # before the rows: what a row names is there
                 if given.is_there(file):
                     _copy_file(file, given, blobs)
+                told.add(1)
             with database.writing() as new:
                 _refuse_rows(new, database)
-                rows = _copy_rows(old, new)
+                rows = _copy_rows(old, new, told)
                 new.execute(
                     text(
                         "UPDATE jobs SET state = 'waiting', replica = NULL, lease_until = NULL "
@@ -109,19 +123,38 @@ def restore(source: Path, database: Database, blobs: Blobs) -> dict[str, int]:
     return {"rows": rows, "files": len(files)}
 
 
+class _Told:
+    """Counts what is done and tells it."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._done, self._total = progress, 0, total
+        self.add(0)
+
+    def add(self, done: int) -> None:
+        self._done += done
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
 def _copy_file(file: StoredFile, source: Blobs, target: Blobs) -> None:
     """Copy one file; what is damaged is not copied (IntegrityError)."""
     with tempfile.TemporaryDirectory(prefix="ecgfoundry-") as folder:
         target.put(source.give([file], Path(folder)), file.name)
 
 
-def _copy_rows(source: Session, target: Session) -> int:
+def _count_rows(session: Session) -> int:
+    tables = Base.metadata.sorted_tables
+    return sum(session.scalar(select(func.count()).select_from(table)) or 0 for table in tables)
+
+
+def _copy_rows(source: Session, target: Session, told: _Told) -> int:
     count = 0
     for table in Base.metadata.sorted_tables:
         found = source.execute(select(table).execution_options(yield_per=_ROWS)).mappings()
         for part in found.partitions(_ROWS):
             target.execute(insert(table), [dict(row) for row in part])
             count += len(part)
+            told.add(len(part))
     return count
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from ecgfoundry.errors import (
 __all__ = ["Database", "sqlite_url"]
 
 _BUSY_S = 30.0
+_AGAIN_S = 0.02
 _WRITES = "ecgfoundry_writes"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _OUR_LOCKS = 0x6563_6764
@@ -182,10 +184,9 @@ def _engine(url: Any, *, sqlite: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def connected(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, and tables are in them
-        cursor = connection.cursor()
-        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {setting}")
-        cursor.close()
+        _write_ahead(connection)
+        for setting in ("synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {setting}").close()
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
@@ -194,6 +195,23 @@ def _engine(url: Any, *, sqlite: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer work side by side.
+
+    Changing the mode needs the file for itself, and SQLite does not wait for it as for other
+    locks: services that open a new file together would get SQLITE_BUSY at once.
+    """
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > until:
+                raise
+        time.sleep(_AGAIN_S)
 
 
 def _refuse_later_tables(connection: Connection, scripts: ScriptDirectory) -> None:

@@ -8,7 +8,7 @@ answer is written only while the claim holds, and only where there is none: once
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,11 +148,22 @@ def queue_figures(session: Session, at: dt.datetime | None = None) -> tuple[dict
 
 
 def claim_jobs(
-    session: Session, replica: str, *, limit: int, lease_s: float, at: dt.datetime | None = None
+    session: Session,
+    replica: str,
+    *,
+    limit: int,
+    lease_s: float,
+    doing: Collection[str] = (),
+    at: dt.datetime | None = None,
 ) -> Sequence[Job]:
-    """Claim jobs that nobody does, the oldest first. Other replicas that ask now skip these."""
+    """Claim jobs that nobody does, the oldest first. Other replicas that ask now skip these.
+
+    ``doing``: what the replica itself has in hand. Where it could not say so in time, as when the
+    database did not answer, its claim has run out; it goes on, and does not begin a second time.
+    """
     moment = at or now()
-    free = or_(Job.state == "waiting", and_(Job.state == "running", Job.lease_until < moment))
+    lost = and_(Job.state == "running", Job.lease_until < moment, Job.id.not_in(list(doing)))
+    free = or_(Job.state == "waiting", lost)
     query = select(Job).where(free).order_by(Job.created_at).limit(limit)
     jobs = session.scalars(query.with_for_update(skip_locked=True)).all()
     for job in jobs:

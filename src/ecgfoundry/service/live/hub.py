@@ -11,6 +11,7 @@ import contextlib
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,13 +23,14 @@ from ecgfoundry.inference.live.frames import decode_frame, encode_frame, read_he
 from ecgfoundry.labs.estimates import refuse_synthetic
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.models.bundle import Bundle
-from ecgfoundry.recording import millivolts_per_unit
 from ecgfoundry.service.catalogue import ModelCatalogue
+from ecgfoundry.service.drift import Embedded
 from ecgfoundry.service.live.lanes import Answers, LaneDied, LaneProcess, StreamOrder, text_of
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 from ecgfoundry.service.settings import ServiceSettings
 from ecgfoundry.service.telemetry import Telemetry
 from ecgfoundry.service.tokens import Caller
+from ecgfoundry.units import millivolts_per_unit
 
 __all__ = ["LiveHub", "LiveSession", "Outbox"]
 
@@ -59,6 +61,7 @@ class Outbox:
     def __init__(self) -> None:
         self._messages: deque[Message] = deque()
         self._some = asyncio.Event()
+        self._ended = False
         self.dropped = 0
 
     def put(self, message: Message) -> None:
@@ -69,9 +72,16 @@ class Outbox:
         self._messages.append(message)
         self._some.set()
 
-    async def get(self) -> Message:
-        """Wait for the next message."""
+    def end(self) -> None:
+        """Nothing comes after what is there now."""
+        self._ended = True
+        self._some.set()
+
+    async def get(self) -> Message | None:
+        """Wait for the next message; None: it was the last."""
         while not self._messages:
+            if self._ended:
+                return None
             self._some.clear()
             await self._some.wait()
         return self._messages.popleft()
@@ -182,18 +192,26 @@ class LiveHub:
     settings : ServiceSettings
     telemetry : Telemetry
     models : ModelCatalogue
+    seen : callable
+        Gets a window of a stream now and then, for the drift of its model.
     """
 
     def __init__(
-        self, settings: ServiceSettings, telemetry: Telemetry, models: ModelCatalogue
+        self,
+        settings: ServiceSettings,
+        telemetry: Telemetry,
+        models: ModelCatalogue,
+        seen: Callable[[Embedded], None],
     ) -> None:
         self._settings, self._telemetry, self._models = settings, telemetry, models
+        self._seen = seen
         self._stopping = False
         self._sessions: dict[str, LiveSession] = {}
         self._lanes: list[_Lane] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._next_lane = 0
+        self._opening = 0
 
     @property
     def processes(self) -> list[int]:
@@ -259,9 +277,21 @@ class LiveHub:
             session = self.find(str(resume), caller)
             session.last_seen = time.monotonic()
             return session
-        if len(self._sessions) >= self._settings.streams:
+        # Those that are being opened count: many may ask while the first wait for their lane.
+        if len(self._sessions) + self._opening >= self._settings.streams:
             words = f"the service has its {self._settings.streams} streams"
             raise ProblemError(Problem(429, "busy", words, None, 30))
+        self._opening += 1
+        try:
+            session = await self._opened(description, caller)
+        finally:
+            self._opening -= 1
+        self._sessions[session.identifier] = session
+        self._telemetry.streams.set(len(self._sessions))
+        return session
+
+    async def _opened(self, description: dict[str, Any], caller: Caller) -> LiveSession:
+        """Open a stream in the lane whose turn it is."""
         try:
             order = await asyncio.to_thread(self._order, description)
         except EcgFoundryError as error:
@@ -280,10 +310,7 @@ class LiveHub:
                 Problem(503, "lane-died", "the process for this stream ended", None, 5)
             ) from None
         name = str(description.get("name", ""))[:80]
-        session = LiveSession(order, about, lane.number, name, caller.owner)
-        self._sessions[session.identifier] = session
-        self._telemetry.streams.set(len(self._sessions))
-        return session
+        return LiveSession(order, about, lane.number, name, caller.owner)
 
     def _order(self, description: dict[str, Any]) -> StreamOrder:
         leads = description["leads"]
@@ -306,6 +333,7 @@ class LiveHub:
             laboratory=self._laboratory(wanted),
             laboratory_lead=None if laboratory_lead is None else str(laboratory_lead),
             laboratory_named=isinstance(wanted, str),
+            asked=str(name),
         )
 
     def _bundle(self, name: str) -> Bundle:
@@ -391,6 +419,10 @@ class LiveHub:
             if name in sessions:
                 sessions[name].last_answer = message
                 sessions[name].tell(message)
+        for name, embedding in answers.embedded:
+            if name in sessions:
+                model = sessions[name].order.asked
+                self._seen(Embedded(model, name.encode(), embedding, "streams"))
         self._telemetry.windows.inc(len(answers.said))
 
     async def _replace(self, lane: _Lane) -> None:
@@ -407,6 +439,8 @@ class LiveHub:
                 self.end(session)
             else:
                 session.tell(text_of({"type": "restarted", "reason": words}))
+                if session.identifier not in self._sessions:  # it was ended meanwhile
+                    await self._close(session)
 
     async def _forget(self) -> None:
         """Forget streams whose device did not come back."""

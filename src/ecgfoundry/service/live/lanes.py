@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, LeadError
 from ecgfoundry.inference.live.frames import decode_frame
@@ -28,6 +29,7 @@ from ecgfoundry.inference.live.stream import DueWindow, LiveStream, answer_due, 
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.warnings import trained_on_synthetic
 from ecgfoundry.labs.live import EVERY_S, SPAN_S, LaboratoryTrend, trend_words
+from ecgfoundry.service.drift import REFERENCES
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 from ecgfoundry.service.processes import spared_from_interrupts
 
@@ -35,6 +37,9 @@ __all__ = ["Answers", "LaneDied", "LaneProcess", "LaneStreams", "StreamOrder", "
 
 _ANSWER_S = 120.0
 """A lane that takes longer over one batch is replaced (our choice)."""
+_EMBEDDED_EVERY_S = 600.0
+"""How often a stream gives a window for the drift of its model: who lies there changes slowly (our
+choice)."""
 
 
 def text_of(message: dict[str, Any]) -> str:
@@ -46,8 +51,9 @@ def text_of(message: dict[str, Any]) -> str:
 class StreamOrder:
     """A stream as its device described it, checked as far as that needs no model.
 
-    ``model`` and ``laboratory`` are bundle folders. ``laboratory_named``: somebody asked for these
-    estimates, so it is an error where the stream has no lead for them.
+    ``model`` and ``laboratory`` are bundle folders; ``asked`` is the model's name here.
+    ``laboratory_named``: somebody asked for these estimates, so it is an error where the stream has
+    no lead for them.
     """
 
     stream: str
@@ -61,6 +67,7 @@ class StreamOrder:
     laboratory: Path | None = None
     laboratory_lead: str | None = None
     laboratory_named: bool = False
+    asked: str = ""
 
 
 @dataclass(slots=True)
@@ -69,13 +76,14 @@ class Answers:
 
     ``begins``: of every frame, the number of its first sample; None if it did not fit its stream.
     ``said``, ``problems``: stream and message, ready to be sent. ``points``: stream and a point of
-    its laboratory trends.
+    its laboratory trends. ``embedded``: stream and an embedding, for the drift of its model.
     """
 
     begins: list[int | None] = field(default_factory=list)
     said: list[tuple[str, str]] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     points: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    embedded: list[tuple[str, NDArray[np.float32]]] = field(default_factory=list)
 
 
 class _Held:
@@ -87,6 +95,8 @@ class _Held:
         self.order, self.stream, self.laboratory = order, stream, laboratory
         self.trend = None if laboratory is None else LaboratoryTrend(laboratory.predictor.bundle)
         self._last_s = -1.0
+        self._compared = REFERENCES["streams"] in stream.predictor.bundle.about.files
+        self._embedded_s: float | None = None
 
     def push(self, content: bytes) -> tuple[int, list[tuple[_Held, LiveStream, DueWindow]]]:
         """Take a frame; return where it begins and the windows that are due."""
@@ -97,6 +107,16 @@ class _Held:
                 due += [(self, stream, window) for window in stream.push(frame)]
         follows = self.stream.buffer.end - frame.signal.shape[1]
         return follows if frame.start is None else frame.start, due
+
+    def shows(self, due: DueWindow) -> bool:
+        """Whether the embedding of a window is wanted: of whole ones, now and then."""
+        last = self._embedded_s
+        whole = due.part.samples >= round(self.stream.window_s * self.stream.sampling_rate)
+        soon = last is not None and last <= due.time_s < last + _EMBEDDED_EVERY_S
+        if not self._compared or not whole or soon:
+            return False
+        self._embedded_s = due.time_s
+        return True
 
     def follow(self, due: DueWindow, logits: Any) -> dict[str, Any] | None:
         """Take a window for the laboratory trends; return their point if there is one."""
@@ -212,12 +232,16 @@ def _answer_group(due: Sequence[tuple[_Held, LiveStream, DueWindow]], result: An
     """Answer windows that one network reads: of streams, or for their laboratory estimates."""
     prepared = prepare_due([(stream, window) for _, stream, window in due])
     inputs = [one.standardized for one in prepared if one.standardized is not None]
-    logits = iter(due[0][1].predictor.logits(np.stack(inputs)) if inputs else ())
+    predictor = due[0][1].predictor
+    read = zip(*predictor.logits_and_embeddings(np.stack(inputs)), strict=True) if inputs else ()
+    outputs = iter(read)
     ready = []
     for (held, stream, window), made in zip(due, prepared, strict=True):
-        values = None if made.standardized is None else next(logits)
+        values, embedding = (None, None) if made.standardized is None else next(outputs)
         if stream is held.stream:
             ready.append((held, (stream, window, made, values)))
+            if embedding is not None and held.shows(window):
+                result.embedded.append((held.order.stream, embedding))
             continue
         point = held.follow(window, values)
         if point is not None:

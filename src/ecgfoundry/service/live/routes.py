@@ -92,7 +92,8 @@ def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
 
 
 async def _serve_device(socket: WebSocket, state: ServiceState, session: LiveSession) -> None:
-    assert session.device is not None  # noqa: S101
+    outbox = session.device
+    assert outbox is not None  # noqa: S101
     await socket.send_json({"type": "opened", **session.describe()})
 
     async def receive() -> None:
@@ -108,10 +109,11 @@ async def _serve_device(socket: WebSocket, state: ServiceState, session: LiveSes
                 words = "the device has ended the stream"
                 session.tell(text_of({"type": "closing", "reason": words}))
                 state.live.end(session)
-                await asyncio.sleep(0.05)
+                outbox.end()  # the other part ends when it has sent everything
+                await _drain(socket)
                 return
 
-    await _until_one_ends(_send(socket, session.device), receive())
+    await _until_one_ends(_send(socket, outbox), receive())
 
 
 def _device_message(connected: bool) -> str:
@@ -145,8 +147,7 @@ async def _opening(socket: WebSocket, gate: Gate) -> tuple[dict[str, Any], Calle
 
 
 async def _send(socket: WebSocket, outbox: Outbox) -> None:
-    while True:
-        message = await outbox.get()
+    while (message := await outbox.get()) is not None:
         if isinstance(message, bytes):
             await socket.send_bytes(message)
         else:

@@ -3,6 +3,7 @@
 // An interval is two moments of one lead, in seconds of the recording. Whatever is drawn anew, the
 // moments stay; a handle whose moment is not on the paper is not shown.
 
+import { quantity } from "./dom.js";
 import { stripAt } from "./layouts.js";
 import { CSS_MM } from "./paper.js";
 
@@ -155,8 +156,8 @@ export class Calipers {
     const seconds = Math.abs(this.times[1] - this.times[0]);
     const values = signal.data[signal.leads.indexOf(this.strip.lead)];
     const difference = this.strip.sign * ((values[this.sampleOf(1)] ?? NaN) - (values[this.sampleOf(0)] ?? NaN));
-    const rate = seconds > 0 ? `${(60 / seconds).toFixed(0)} bpm` : "– bpm";
-    const voltage = Number.isNaN(difference) ? "– mV" : `${difference.toFixed(2)} mV`;
+    const rate = seconds > 0 ? quantity(60 / seconds, "/min") : "–/min";
+    const voltage = Number.isNaN(difference) ? "– mV" : quantity(difference, "mV");
     const away = this.handles.some((handle) => handle.hidden) ? " · not all of it is on the paper" : "";
     this.output.textContent = `${this.strip.label}: ${(1000 * seconds).toFixed(0)} ms · ${rate} · ${voltage}${away}`;
     this.output.dataset.milliseconds = (1000 * seconds).toFixed(3);

@@ -3,30 +3,20 @@
 // Nothing of the earlier recording is shown before it is clear that both are of one person.
 
 import { Problem, Superseded, Turn, decodeSamples, getJson } from "./api.js";
-import { addRow, button, by, element, table } from "./dom.js";
+import { addRow, button, by, element, quantity, table } from "./dom.js";
 import { differentPeople, facts, recordedAt } from "./header.js";
 import { planStrips, rhythmLeadOf } from "./layouts.js";
 import { drawMedians } from "./medians.js";
 import { drawPaper } from "./paper.js";
 import { hold, letGo } from "./session.js";
 
-const DIGITS = { mV: 2, "/min": 0, ms: 0, deg: 0 };
-const UNIT = { deg: "°" };
-
-function value(number, unit, signed = false) {
-  const rounded = Number(number.toFixed(DIGITS[unit] ?? 1)) || 0; // never "−0"
-  const text = rounded.toFixed(DIGITS[unit] ?? 1).replace("-", "−");
-  const sign = signed && rounded > 0 ? "+" : "";
-  return `${sign}${text}${UNIT[unit] ?? ` ${unit}`}`;
-}
-
 function changesTable(changes) {
   const made = table([["Measurement"], ["Earlier", "number"], ["Now", "number"], ["Change", "number"], ["Repeat variability", "number"]]);
   for (const change of changes) {
     const head = change.lead ? `${change.words} in ${change.lead}` : change.words;
     const row = addRow(made, head[0].toUpperCase() + head.slice(1), [
-      [value(change.earlier, change.unit), "number"], [value(change.later, change.unit), "number"],
-      [value(change.difference, change.unit, true), "number"], [`±${value(change.limit, change.unit)}`, "number"],
+      [quantity(change.earlier, change.unit), "number"], [quantity(change.later, change.unit), "number"],
+      [quantity(change.difference, change.unit, true), "number"], [`±${quantity(change.limit, change.unit)}`, "number"],
     ]);
     if (change.beyond) row.className = "present";
   }
@@ -49,7 +39,8 @@ function summary(reading) {
   });
   if (reading.appeared.length) lines.push(list("New", reading.appeared));
   if (reading.disappeared.length) lines.push(list("No longer present", reading.disappeared));
-  if (!lines.length) lines.push(element("p", "No statement came or went beyond the repeat variability."));
+  if (reading.left_out) lines.push(element("p", reading.left_out));
+  if (!reading.statements.length && !reading.appeared.length && !reading.disappeared.length) lines.push(element("p", "No statement came or went beyond the repeat variability."));
   return lines;
 }
 

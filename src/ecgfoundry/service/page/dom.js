@@ -50,3 +50,14 @@ export function clock(seconds) {
 }
 
 export const percent = (value) => `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`;
+
+const DIGITS = { mV: 2, "/min": 0, ms: 0, deg: 0 };
+const UNIT = { deg: "°", "/min": "/min" };
+
+// A value with its unit as it is printed: with a minus and not a hyphen, and never "−0".
+export function quantity(value, unit, plus = false) {
+  const digits = DIGITS[unit] ?? 1;
+  const rounded = Number(value.toFixed(digits)) || 0;
+  const sign = plus && rounded > 0 ? "+" : "";
+  return `${sign}${rounded.toFixed(digits).replace("-", "−")}${UNIT[unit] ?? ` ${unit}`}`;
+}

@@ -16,6 +16,7 @@ function endsOf(beats, index, reading) {
 }
 
 function beatsOf(item, beats) {
+  if (item.beats.length) return item.beats.filter((index) => index < beats.length);
   if (typeof item.beat === "number") return item.beat < beats.length ? [item.beat] : [];
   const all = beats.map((_, index) => index);
   return item.beat === "median" ? all.filter((index) => (beats[index].template ?? 0) === 0) : all;

@@ -34,6 +34,7 @@ export function findingsTable(answer) {
     const head = [finding.name];
     if (finding.description) head.push(element("span", finding.description, "means"));
     if (finding.caveat) head.push(element("span", finding.caveat, "means"));
+    if (finding.reason) head.push(element("span", finding.reason, "means"));
     let cells;
     if (regression) {
       cells = [[`${finding.value?.toPrecision(3) ?? "–"} ${finding.unit ?? ""}`, "number"],

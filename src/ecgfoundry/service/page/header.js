@@ -13,6 +13,12 @@ export function recordedAt(startTime) {
   return `${local} ${zone ? `UTC${zone[0] === "Z" ? "+00:00" : zone[0]}` : "(time zone not stated)"}`;
 }
 
+// A moment of the server's, "2026-03-01 08:30:00" where the reader is; in one order everywhere.
+export function localTime(moment) {
+  const time = new Date(moment);
+  return new Date(time.getTime() - 60000 * time.getTimezoneOffset()).toISOString().slice(0, 19).replace("T", " ");
+}
+
 export function person(subject) {
   const born = subject.birth_date ? `born ${subject.birth_date}` : "";
   const age = (subject.age ?? null) === null ? "" : `${Number(subject.age.toFixed(1))} years`;
@@ -76,7 +82,7 @@ export function showMeasurements(box, rows) {
   const stated = rows.some((row) => row.device !== null);
   box.replaceChildren(...rows.map((row) => {
     const cell = element("div", undefined, "measure");
-    const value = element("dd", row.text.replaceAll("-", "−"), "value");
+    const value = element("dd", row.text, "value");
     if (row.unit === "°") value.append("°");
     else if (row.unit) value.append(element("span", ` ${row.unit}`, "unit"));
     cell.append(element("dt", row.label), value);
@@ -87,11 +93,23 @@ export function showMeasurements(box, rows) {
   }));
 }
 
+const AGE_YEARS = 2; // as ecgfoundry.criteria.serial
+const YEAR_MS = 365.25 * 86_400_000;
+
 // A warning where two recordings say that they are of two people; "" otherwise.
 export function differentPeople(now, before) {
   const differ = ["identifier", "birth_date", "sex"].filter((key) =>
     now.subject[key] && before.subject[key] && now.subject[key] !== before.subject[key]);
+  if (agesDiffer(now, before)) differ.push("age");
   if (!differ.length) return "";
   const words = differ.map((key) => `${key.replace("_", " ")} ${before.subject[key]} and ${now.subject[key]}`).join(", ");
   return `These two recordings seem to be of different people: ${words}.`;
+}
+
+function agesDiffer(now, before) {
+  const [age, younger] = [now.subject.age, before.subject.age];
+  if (typeof age !== "number" || typeof younger !== "number") return false;
+  const day = (about) => Date.parse((about.start_time ?? "").slice(0, 10));
+  const years = (day(now) - day(before)) / YEAR_MS;
+  return Number.isNaN(years) ? younger - age > AGE_YEARS : Math.abs(age - younger - years) > AGE_YEARS;
 }

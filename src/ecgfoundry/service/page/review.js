@@ -2,14 +2,13 @@
 
 import { Problem, getJson, postJson } from "./api.js";
 import { by, element } from "./dom.js";
+import { localTime } from "./header.js";
 import { DECISIONS } from "./worklist.js";
-
-const when = (text) => new Date(text).toLocaleString();
 
 // ``words`` by name; what a reader has added in words of her own has none.
 function line(review, words) {
   const item = element("li");
-  item.append(element("strong", DECISIONS[review.decision]), ` by ${review.reader}, ${when(review.created)}`);
+  item.append(element("strong", DECISIONS[review.decision]), ` by ${review.reader}, ${localTime(review.created)}`);
   const present = review.statements.filter((one) => one.present).map((one) => words[one.name] ?? one.name);
   const absent = review.statements.filter((one) => one.present === false).map((one) => words[one.name] ?? one.name);
   for (const [words, names] of [["holds", present], ["does not hold", absent]]) {

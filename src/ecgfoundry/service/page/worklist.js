@@ -2,7 +2,7 @@
 
 import { Superseded, Turn, getJson } from "./api.js";
 import { addRow, by, element, table } from "./dom.js";
-import { person, recordedAt, whoIs } from "./header.js";
+import { localTime, person, recordedAt, whoIs } from "./header.js";
 
 const PAGE = 50;
 export const DECISIONS = { confirmed: "confirmed", edited: "edited", rejected: "rejected" };
@@ -83,7 +83,7 @@ export class Worklist {
       [recordedAt(entry.taken) || "not stated"],
       [[entry.device?.manufacturer, entry.device?.model].filter(Boolean).join(" ") || "not stated"],
       [entry.state === "damaged" ? "the files are damaged" : answerWords(entry.answer)],
-      [new Date(entry.kept).toLocaleString()],
+      [localTime(entry.kept)],
       [element("span", entry.review ? DECISIONS[entry.review] : "open", `badge ${entry.review ?? ""}`)],
     ]);
   }

@@ -29,7 +29,6 @@ from ecgfoundry.service.database.reviews import reviews_of
 from ecgfoundry.service.database.tables import Delivery, Recording, now
 from ecgfoundry.service.database.tables import Result as Answer
 from ecgfoundry.service.database.tables import Review as ReviewRow
-from ecgfoundry.service.handlers import Work
 from ecgfoundry.service.hospital import Destination
 from ecgfoundry.service.identity import Identity
 from ecgfoundry.service.kept import KeptRecordings
@@ -37,6 +36,8 @@ from ecgfoundry.service.problems import ProblemError
 from ecgfoundry.service.senders.dicom import DicomNode
 from ecgfoundry.service.senders.documents import DocumentOrder
 from ecgfoundry.service.senders.errors import DeliveryError
+from ecgfoundry.service.threads import to_its_end
+from ecgfoundry.service.work import Work
 from ecgfoundry.service.workers import WorkerPool
 
 __all__ = ["Outbox", "delivery_out"]
@@ -94,6 +95,7 @@ class Outbox:
         self._destinations, self._kept, self._pool = destinations, kept, pool
         self._limits, self._worklist = limits, worklist
         self._sending: dict[int, asyncio.Task[None]] = {}
+        self._in_hand: dict[int, _Claimed] = {}
         self._wake, self._asking = asyncio.Event(), asyncio.Lock()
 
     def note(self, session: Session, answer: Answer) -> None:
@@ -136,7 +138,7 @@ class Outbox:
         try:
             while True:
                 try:
-                    claimed = await asyncio.to_thread(self._claimed)
+                    claimed = await to_its_end(self._claimed)
                     pause = _POLL_S
                 except EcgFoundryError as error:
                     _LOG.error("the outbox cannot be read: %s", error.problem)
@@ -150,13 +152,24 @@ class Outbox:
             for task in self._sending.values():
                 task.cancel()
             await asyncio.gather(*self._sending.values(), return_exceptions=True)
+            with contextlib.suppress(EcgFoundryError):  # else their leases run out
+                self._give_back()
 
     # ------------------------------------------------------------------------------------ inside
 
     def _claimed(self) -> list[_Claimed]:
         with self._kept.database.writing() as session:
             rows = claim_due(session, lease_s=_LEASE_S)
-            return [self._with_order(session, row) for row in rows]
+            claimed = [self._with_order(session, row) for row in rows]
+        self._in_hand |= {one.id: one for one in claimed}
+        return claimed
+
+    def _give_back(self) -> None:
+        """Let others send at once what this replica has claimed and not settled."""
+        with self._kept.database.writing() as session:
+            for one in self._in_hand.values():
+                mark_failed(session, one.id, "the service was stopped", retry_at=now())
+        self._in_hand.clear()
 
     def _with_order(self, session: Session, row: Delivery) -> _Claimed:
         destination = self._destinations.get(row.destination)
@@ -193,16 +206,14 @@ class Outbox:
             try:
                 await self._attempt(one)
             except DeliveryError as error:
-                await asyncio.to_thread(self._failed, one, error)
+                await to_its_end(self._failed, one, error)
             except EcgFoundryError as error:
                 failed = DeliveryError(error.problem, permanent=True)
-                await asyncio.to_thread(self._failed, one, failed)
-            except asyncio.CancelledError:
-                self._failed(one, DeliveryError("the service was stopped"), at_once=True)
-                raise
+                await to_its_end(self._failed, one, failed)
             else:
-                await asyncio.to_thread(self._arrived, one)
+                await to_its_end(self._arrived, one)
         except EcgFoundryError as error:  # the database: its lease runs out, and it is sent again
+            self._in_hand.pop(one.id, None)
             _LOG.error("what became of a delivery cannot be noted: %s", error.problem)
         finally:
             self._sending.pop(one.id, None)
@@ -288,19 +299,19 @@ class Outbox:
         with self._kept.database.writing() as session:
             mark_delivered(session, one.id)
             self._audit(session, one, "ok")
+        self._in_hand.pop(one.id, None)
 
-    def _failed(self, one: _Claimed, error: DeliveryError, *, at_once: bool = False) -> None:
+    def _failed(self, one: _Claimed, error: DeliveryError) -> None:
         destination = self._destinations.get(one.destination)
         pause: float | None = None
-        if at_once:
-            pause = 0.0
-        elif destination is not None and not error.permanent:
+        if destination is not None and not error.permanent:
             pause = destination.retries.pause_s(one.attempts)
         retry_at = None if pause is None else now() + dt.timedelta(seconds=pause)
         with self._kept.database.writing() as session:
             mark_failed(session, one.id, error.problem, retry_at=retry_at)
             if retry_at is None:
                 self._audit(session, one, "dead")
+        self._in_hand.pop(one.id, None)
         # What a receiver says may hold names; it stands in the database, and not in the log.
         state = "is dead" if retry_at is None else "is tried again"
         _LOG.warning("delivery %d to %s %s", one.id, one.destination, state)

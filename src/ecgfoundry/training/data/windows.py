@@ -23,6 +23,7 @@ from ecgfoundry.errors import EcgFoundryError, LeadError, TrainingError
 from ecgfoundry.formats.common.stamps import stamp_of
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.io import write_json
+from ecgfoundry.locks import locked
 from ecgfoundry.manifest import Manifest, ManifestRow, fingerprint
 from ecgfoundry.manifest.checks import signal_hash
 from ecgfoundry.models.bundle import InputSpec
@@ -36,6 +37,7 @@ Positions = NDArray[np.intp]
 
 _FORM = 2
 """Raised when a store holds something new, so that an earlier one is made anew."""
+_SIGNAL = "signal.f32"
 _KEEP_EVERY = 64
 """Recordings between two notes of how far the store is (our choice)."""
 
@@ -189,36 +191,20 @@ def store_windows(
     Raises
     ------
     TrainingError
-        Not one recording can be read by the model; the message says why the first cannot.
+        Not one recording can be read by the model; the message says why the first cannot. Or
+        another process is filling the store.
     """
     store = folder / _key(manifest, spec, lead)
     store.mkdir(parents=True, exist_ok=True)
     state = _load_state(store)
-    shape = (spec.rows, spec.samples)
-    item = 4 * spec.rows * spec.samples
-    file = store / "signal.f32"
     if not state["done"]:
-        with file.open("r+b" if file.is_file() else "w+b") as stream:
-            stream.truncate(len(state["row"]) * item)
-            stream.seek(0, 2)
-            for number in range(state["next"], len(manifest)):
-                row = manifest.rows[number]
-                try:
-                    for window in _windows_of(manifest, row, spec, lead, state):
-                        present: NDArray[np.bool_] = np.asarray(~np.isnan(window).all(axis=1))
-                        stream.write(np.nan_to_num(window, nan=0.0).tobytes())
-                        state["row"].append(number)
-                        state["presence"].append("".join("01"[int(p)] for p in present))
-                except EcgFoundryError as error:
-                    state["skipped"][row.record] = str(error)
-                state["next"] = number + 1
-                if state["next"] % _KEEP_EVERY == 0:
-                    stream.flush()
-                    _save_state(store, state)
-                if progress is not None:
-                    progress(number + 1, len(manifest))
-        state["done"] = True
-        _save_state(store, state)
+        # Two that fill one store would each take for written what the other has yet to write.
+        refusal = TrainingError(
+            "another process is filling this store", path=store,
+            remedy="Wait until it is done, or choose another folder for the cache",
+        )  # fmt: skip
+        with locked(store / ".lock", refusal):
+            state = _filled(store, manifest, spec, lead, progress)
     if not state["row"]:
         reasons = list(state["skipped"].values())
         raise TrainingError(
@@ -226,12 +212,47 @@ def store_windows(
             path=manifest.folder,
             remedy="See them all with: ecgfoundry manifest check TABLE",
         )
-    signal = np.memmap(file, dtype=np.float32, mode="r", shape=(len(state["row"]), *shape))
+    shape = (len(state["row"]), spec.rows, spec.samples)
+    signal = np.memmap(store / _SIGNAL, dtype=np.float32, mode="r", shape=shape)
     presence = np.array([[c == "1" for c in text] for text in state["presence"]], np.float32)
     return StoredWindows(
         signal, presence, np.asarray(state["row"], np.intp),
         state["hashes"], state["fingerprints"], state["skipped"],
     )  # fmt: skip
+
+
+def _filled(
+    store: Path,
+    manifest: Manifest,
+    spec: InputSpec,
+    lead: str | None,
+    progress: Callable[[int, int], None] | None,
+) -> _State:
+    """Write what a store lacks, while nobody else does; return its state."""
+    state = _load_state(store)
+    file = store / _SIGNAL
+    with file.open("r+b" if file.is_file() else "w+b") as stream:
+        stream.truncate(len(state["row"]) * 4 * spec.rows * spec.samples)
+        stream.seek(0, 2)
+        for number in range(state["next"], len(manifest)):
+            row = manifest.rows[number]
+            try:
+                for window in _windows_of(manifest, row, spec, lead, state):
+                    present: NDArray[np.bool_] = np.asarray(~np.isnan(window).all(axis=1))
+                    stream.write(np.nan_to_num(window, nan=0.0).tobytes())
+                    state["row"].append(number)
+                    state["presence"].append("".join("01"[int(p)] for p in present))
+            except EcgFoundryError as error:
+                state["skipped"][row.record] = str(error)
+            state["next"] = number + 1
+            if state["next"] % _KEEP_EVERY == 0:
+                stream.flush()
+                _save_state(store, state)
+            if progress is not None:
+                progress(number + 1, len(manifest))
+    state["done"] = True
+    _save_state(store, state)
+    return state
 
 
 def _windows_of(

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ecgfoundry.io import write_atomically, write_whole
 from ecgfoundry.models.onnx_graph import fits_float16
-from ecgfoundry.training.loop import FitSettings, SampleBatches, fit
+from ecgfoundry.training.fit_settings import FitSettings
+from ecgfoundry.training.loop import SampleBatches, fit
 
 __all__ = ["join_curves", "member_state", "save_arrays", "save_half_precision"]
 

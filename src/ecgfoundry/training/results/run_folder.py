@@ -23,7 +23,7 @@ from ecgfoundry.manifest import Manifest, write_manifest
 if TYPE_CHECKING:
     from torch import nn
 
-    from ecgfoundry.training.loop import EpochRow
+    from ecgfoundry.training.telling import EpochRow
 
 __all__ = [
     "Curves",

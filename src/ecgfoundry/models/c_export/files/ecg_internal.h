@@ -52,6 +52,7 @@ extern const float ecg_classifier_bias[ECG_TARGETS];
 extern const float ecg_scale[2][ECG_TARGETS]; /* calibration: of a window, of a record */
 extern const float ecg_offset[2][ECG_TARGETS];
 extern const float ecg_threshold[ECG_TARGETS]; /* 2: there is none */
+extern const uint8_t ecg_exclusive[ECG_TARGETS]; /* a bit in common: one of the two is claimed */
 
 /* Place of the first sample of a window: the filters need room before and behind it. */
 static inline float *ecg_row(ecg_workspace *workspace) {

@@ -128,12 +128,32 @@ static void to_probabilities(float *values) { /* sigmoid, without overflow */
     }
 }
 
+/* Of rhythms that exclude each other (a bit in common) the most probable one is claimed. */
+static void withhold(ecg_answer *answer) {
+    uint8_t made = 0;
+    uint8_t seen[ECG_TARGETS] = {0};
+    for (;;) {
+        int top = -1;
+        for (int k = 0; k < ECG_TARGETS; k++) {
+            if (answer->present[k] != 1 || seen[k] || !ecg_exclusive[k]) continue;
+            if (top < 0 || answer->probabilities[k] > answer->probabilities[top]) top = k;
+        }
+        if (top < 0) return;
+        seen[top] = 1;
+        if (made & ecg_exclusive[top])
+            answer->present[top] = -1;
+        else
+            made |= ecg_exclusive[top];
+    }
+}
+
 static void find_present(ecg_answer *answer) {
     for (int k = 0; k < ECG_TARGETS; k++) {
         const int decided = ecg_threshold[k] <= 1.0f;
         const int there = answer->probabilities[k] >= ecg_threshold[k];
         answer->present[k] = (int8_t)(decided ? there : -1);
     }
+    withhold(answer);
 }
 #endif
 

@@ -63,7 +63,8 @@ typedef struct {
     uint32_t warnings;
     float logits[ECG_TARGETS];
     float probabilities[ECG_TARGETS]; /* calibrated where the model is */
-    int8_t present[ECG_TARGETS];      /* 1 yes, 0 no, -1 this target has no threshold */
+    int8_t present[ECG_TARGETS];      /* 1 yes, 0 no, -1 not decided: it has no threshold,
+                                       * or a more probable rhythm excludes it */
 } ecg_answer;
 
 /* A window on its way through the recipe lies in one of two places, in turn; the activations of the

@@ -21,7 +21,7 @@ export function judgeWindow(signals, rate) {
   if (noisy.length === 0 || noisy.length < FACTS.gate.NOISY_SHARE * known.length) {
     return { ...quality, beats };
   }
-  const warning = { code: "noise-in-band", leads: noisy, message: `${noisy.join(", ")}: ` +
-    "noise within the band of the ECG, the answer may change with it" };
+  const { code, noise } = FACTS.gate_words;
+  const warning = { code, leads: noisy, message: `${noisy.join(", ")}: ${noise}` };
   return { ...quality, warnings: [...quality.warnings, warning], beats };
 }

@@ -116,6 +116,20 @@ function inputRows(part, leads, quality, model) {
   return leads.rows.map((lead) => all[lead] ?? new Float32Array(length).fill(NaN));
 }
 
+// Of rhythms that exclude each other only the most probable one is claimed.
+function withhold(findings, groups) {
+  const made = [];
+  const claimed = findings.map((_, k) => k).filter((k) => findings[k].isPresent)
+    .sort((one, other) => findings[other].probability - findings[one].probability);
+  for (const k of claimed) {
+    if (made.some((j) => groups.some((group) => group.includes(j) && group.includes(k)))) {
+      findings[k].isPresent = null;
+    } else {
+      made.push(k);
+    }
+  }
+}
+
 function findingsOf(logits, level, model) {
   const levels = model.calibration ?? {};
   const chosen = levels[level] ?? levels.record;
@@ -132,12 +146,14 @@ function findingsOf(logits, level, model) {
     probabilities = values.map((value) => 1 / (1 + Math.exp(-value)));
   }
   const top = probabilities.indexOf(Math.max(...probabilities));
-  return names.map((name, k) => {
+  const findings = names.map((name, k) => {
     const threshold = model.thresholds?.values[k] ?? null;
     const isPresent = model.target_kind === "multiclass" ? k === top
       : threshold === null ? null : probabilities[k] >= threshold;
     return { name, probability: probabilities[k], threshold, isPresent };
   });
+  if (model.target_kind === "multilabel") withhold(findings, model.exclusive_targets);
+  return findings;
 }
 
 function aboutRecording(recording, leads, model) {

@@ -17,7 +17,7 @@ export function signalToNoise(coarse, beats, alike, rate) {
     .filter((k) => beats[k] >= before && beats[k] < samples - after);
   if (inside.length < LIMITS.FEWEST_BEATS) return null;
   const [low, high] = LIMITS.NOISE_BAND_HZ;
-  const filter = designBandPass(LIMITS.FILTER_ORDER, low, Math.min(high, 0.45 * rate), rate);
+  const filter = designBandPass(LIMITS.FILTER_ORDER, low, Math.min(high, LIMITS.MOST_OF_RATE * rate), rate);
   const other = othersOf(inside.map((k) => inside.map((n) => alike[k][n])));
   const reach = roundHalfEven(LIMITS.NEIGHBOUR_S * rate);
   const width = before + after + 1;

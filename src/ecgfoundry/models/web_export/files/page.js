@@ -84,8 +84,8 @@ function show() {
   draw();
 }
 
-function verdictOf({ isPresent }) {
-  if (isPresent === null) return "";
+function verdictOf({ isPresent, threshold }) {
+  if (isPresent === null) return threshold === null ? "" : "not claimed: another rhythm is likelier";
   if (FACTS.model.target_kind === "multiclass") return isPresent ? "most probable" : "";
   return isPresent ? "present" : "not present";
 }

@@ -80,8 +80,7 @@ function percent(share) {
   return `${Math.round(100 * share)}%`;
 }
 
-const FEWEST_SAMPLES = 8;
-const MOST_MISSING = 0.9;
+const MEASURED = FACTS.lead_metrics;
 
 function measureRow(row, rate) {
   const limits = FACTS.quality;
@@ -89,12 +88,14 @@ function measureRow(row, rate) {
   const missing = 1 - values.length / row.length;
   const result = { missing, flat: 0, saturated: 0, low: null, middle: null, high: null,
     amplitude: null, noise: null, mains: null, wander: null, spikes: 0 };
-  if (row.length - values.length > MOST_MISSING * row.length || values.length < FEWEST_SAMPLES) {
+  if (row.length - values.length > MEASURED.MOST_MISSING * row.length ||
+      values.length < MEASURED.FEWEST_SAMPLES) {
     return result;
   }
   const filled = bridgeGaps(row);
   const sorted = values.slice().sort();
-  [result.low, result.middle, result.high] = [0.005, 0.5, 0.995].map((p) => quantile(sorted, p));
+  [result.low, result.middle, result.high] =
+    MEASURED.PERCENTILES.map((share) => quantile(sorted, share));
   result.amplitude = result.high - result.low;
   result.flat = flatShare(filled, Math.max(2, roundHalfEven(limits.FLAT_BLOCK_S * rate)));
   const run = Math.max(3, roundHalfEven(limits.SATURATED_RUN_S * rate));
@@ -103,7 +104,8 @@ function measureRow(row, rate) {
   if (rate >= limits.PACER_MINIMUM_RATE_HZ) {
     const zeros = Float64Array.from(row, (value) => (Number.isNaN(value) ? 0 : value));
     const order = zeros.slice().sort();
-    result.spikes = countSpikes(zeros, quantile(order, 0.995) - quantile(order, 0.005), rate);
+    const [low, , high] = MEASURED.PERCENTILES.map((share) => quantile(order, share));
+    result.spikes = countSpikes(zeros, high - low, rate);
   }
   return result;
 }
@@ -155,9 +157,12 @@ function powerShares(filled, rate) {
   power.forEach((value, k) => {
     const frequency = (k * rate) / n;
     total += value;
-    if (frequency >= 0.5) upper += value;
-    if (Math.abs(frequency - 50) <= 1 || Math.abs(frequency - 60) <= 1) mains += value;
-    else if (frequency > 40) noise += value;
+    if (frequency >= MEASURED.WANDER_HZ) upper += value;
+    if (MEASURED.MAINS_HZ.some((hz) => Math.abs(frequency - hz) <= MEASURED.MAINS_REACH_HZ)) {
+      mains += value;
+    } else if (frequency > MEASURED.NOISE_HZ) {
+      noise += value;
+    }
   });
   if (total <= 0 || upper <= 0) return {};
   return { noise: noise / upper, mains: mains / upper, wander: 1 - upper / total };
@@ -177,7 +182,7 @@ function countSpikes(x, amplitude, rate) {
     if (height <= tall || rise * fall <= 0) continue;
     const level = Math.max(Math.abs(difference(k - reach, k - 2 * reach)),
       Math.abs(difference(k + reach, k + 2 * reach)));
-    if (level >= Math.fround(Math.fround(0.2) * height)) continue;
+    if (level >= Math.fround(Math.fround(MEASURED.LEVEL_SHARE) * height)) continue;
     if (k - last > limits.PACER_DISTANCE_S * rate) count += 1;
     last = k;
   }

@@ -77,10 +77,10 @@ function contrastOf(band, beats, rate) {
     const distance = Math.min(Math.abs((beats[next] ?? Infinity) - k),
       Math.abs(k - (beats[next - 1] ?? Infinity)));
     const energy = band.reduce((sum, row) => sum + row[k] ** 2, 0);
-    if (distance > 0.1 * rate) [away, awayCount] = [away + energy, awayCount + 1];
-    if (distance <= 0.06 * rate) [near, nearCount] = [near + energy, nearCount + 1];
+    if (distance > LIMITS.AWAY_S * rate) [away, awayCount] = [away + energy, awayCount + 1];
+    if (distance <= LIMITS.NEAR_S * rate) [near, nearCount] = [near + energy, nearCount + 1];
   }
-  if (awayCount < 0.1 * samples || !(away > 0)) return Infinity;
+  if (awayCount < LIMITS.LEAST_AWAY * samples || !(away > 0)) return Infinity;
   return near / nearCount / (away / awayCount);
 }
 
@@ -101,7 +101,7 @@ function shapeOf(typical, shares, rate) {
     const less = Math.max(Math.min(one, other), 0);
     const before = median(row.subarray(0, Math.max(1, middle - reach)));
     const after = median(row.subarray(Math.min(middle + reach, width - 1)));
-    const span = Math.min(roundHalfEven(0.1 * rate), slope.length);
+    const span = Math.min(roundHalfEven(LIMITS.FOCUS_S * rate), slope.length);
     const total = [0];
     slope.forEach((value) => total.push(total[total.length - 1] + value ** 2));
     const most = (width) => {
@@ -111,16 +111,17 @@ function shapeOf(typical, shares, rate) {
       }
       return best / Math.max(total[total.length - 1], 1e-30);
     };
-    const short = Math.min(Math.max(1, roundHalfEven(0.015 * rate)), slope.length);
+    const short = Math.min(Math.max(1, roundHalfEven(LIMITS.SPIKE_S * rate)), slope.length);
     const centre = mean(row);
     const power = powerSpectrum(row.map((value, k) =>
       (value - centre) * (0.5 - 0.5 * Math.cos((2 * Math.PI * k) / (width - 1)))));
     let [all, sharp, crisp] = [0, 0, 0];
+    const [slow, fast, faster] = LIMITS.SHARES_FROM_HZ;
     power.forEach((value, k) => {
       const frequency = (k * rate) / width;
-      if (frequency >= 1) all += value;
-      if (frequency >= 8) sharp += value;
-      if (frequency >= 15) crisp += value;
+      if (frequency >= slow) all += value;
+      if (frequency >= fast) sharp += value;
+      if (frequency >= faster) crisp += value;
     });
     const share = shares[lead];
     sums.steepness += (less / height) * share;
@@ -139,7 +140,8 @@ function shapeOf(typical, shares, rate) {
 function reasonOf(figures) {
   const broken = brokenLimit(figures);
   if (broken === "no-beats") return broken;
-  const odds = oddsOf(LIMITS.FIGURES.map((name) => Math.fround(Math.min(figures[name] ?? 1, 1e6))));
+  const odds = oddsOf(LIMITS.FIGURES.map((name) =>
+    Math.fround(Math.min(figures[name] ?? 1, LIMITS.MOST_FIGURE))));
   if (broken === null) return odds < LIMITS.DOUBTED ? "shape" : null;
   const unforgivable = "members" in figures && figures.likeness < LIMITS.NOTHING_RECURS;
   return odds >= LIMITS.FORGIVEN && !unforgivable ? null : broken;

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.metrics.bootstrap import bootstrap_sums, patient_sums
 from ecgfoundry.metrics.calibration import Calibrator
 from ecgfoundry.metrics.decisions import wilson_interval
+from ecgfoundry.metrics.intervals import DRAWS, interval_of_draws
+from ecgfoundry.metrics.resampling import PatientResampling
 from ecgfoundry.training.recipes.ptbxl_superclass.data import Array, Float64
-from ecgfoundry.training.recipes.ptbxl_superclass.measuring import interval
+from ecgfoundry.vocabularies.exclusive import withheld
 
 __all__ = ["CRITERION", "LEAST_RIGHT", "LEVELS", "claim_figures", "claim_thresholds", "crossed"]
 
@@ -57,6 +60,7 @@ def claim_thresholds(probabilities: Float64, targets: Array) -> list[float | Non
 
 
 def crossed(
+    names: tuple[str, ...],
     fit: Callable[[NDArray[np.intp]], Sequence[Calibrator]],
     answers: Sequence[Float64],
     targets: Array,
@@ -66,6 +70,8 @@ def crossed(
 
     Parameters
     ----------
+    names : tuple of str
+        Targets: of rhythms that exclude each other the most probable one is said.
     fit : callable
         From the rows to learn from to the calibrator of each of ``answers``.
     answers : sequence of ndarray (records, targets)
@@ -87,33 +93,51 @@ def crossed(
         # An absent threshold is compared as NaN: nothing is said.
         limit = np.array(claim_thresholds(first, targets[outside]), dtype=np.float64)
         for part, calibrator, logits in zip(said, calibrators, answers, strict=True):
-            part[inside] = calibrator.probabilities(logits[inside], multiclass=False) >= limit
+            found = calibrator.probabilities(logits[inside], multiclass=False)
+            part[inside] = _claimed(names, found, found >= limit)
     return said
 
 
-def claim_figures(said: Said, present: Said, persons: NDArray[np.int64]) -> dict[str, Any]:
-    """Sensitivity, specificity and positive predictive value of one target, with intervals.
+def _claimed(names: tuple[str, ...], probabilities: Float64, reached: Said) -> Said:
+    """Return what is said where more probable rhythms leave others unsaid."""
+    result = reached.copy()
+    for row, values, said in zip(result, probabilities.tolist(), reached.tolist(), strict=True):
+        row[list(withheld(names, values, said))] = False
+    return result
+
+
+def claim_figures(
+    said: Said, present: Said, persons: NDArray[np.int64]
+) -> list[dict[str, dict[str, Any]]]:
+    """Sensitivity, specificity and positive predictive value of each target, with intervals.
 
     Parameters
     ----------
-    said, present : bool ndarray (records,)
+    said, present : bool ndarray (records, targets)
     persons : ndarray of int (records,)
 
     Returns
     -------
-    dict
-        Each as ``{"value": ..., "ci95": [low, high]}``; None where it is undefined.
+    list of dict
+        Of each target, each figure as ``{"value": ..., "ci95": [low, high]}``, by person; None
+        where it is undefined.
     """
-
-    def share(right: Said, of: Said) -> dict[str, Any]:
-        if not of.any():
-            return {"value": None, "ci95": None}
-        among = right[of]
-        ends = interval(lambda chosen: float(among[chosen].mean()), persons[of])
-        return {"value": float(among.mean()), "ci95": ends}
-
-    return {
-        "sensitivity": share(said, present),
-        "specificity": share(~said, ~present),
-        "ppv": share(present, said),
+    resampling = PatientResampling.of(persons)
+    shares = {
+        "sensitivity": (said, present),
+        "specificity": (~said, ~present),
+        "ppv": (present, said),
     }
+    result: list[dict[str, dict[str, Any]]] = [{} for _ in range(said.shape[1])]
+    for name, (right, of) in shares.items():
+        terms = np.concatenate([right & of, of], axis=1).astype(np.float64)
+        drawn = bootstrap_sums(patient_sums(terms, resampling), resampling, draws=DRAWS)
+        hits, count = np.split(drawn, 2, axis=1)
+        share = np.divide(hits, count, out=np.full(hits.shape, np.nan), where=count > 0)
+        for k, figures in enumerate(result):
+            among = right[of[:, k], k]
+            value = float(among.mean()) if len(among) else float("nan")
+            people = len(np.unique(persons[of[:, k]]))
+            found = interval_of_draws(value, share[:, k], people=people, of_people=people)
+            figures[name] = {"value": None if np.isnan(value) else value, "ci95": found.ends}
+    return result

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS
 from ecgfoundry.training.data import lead_augmentation
-from ecgfoundry.training.loop import FitSettings
+from ecgfoundry.training.fit_settings import FitSettings
 from ecgfoundry.training.recipes.ptbxl_superclass.data import Array
 from ecgfoundry.training.recipes.ptbxl_superclass.members import BATCH, LEAD_I_SHARE, disturbed
 from ecgfoundry.training.recipes.ptbxl_superclass.views import ViewBank

@@ -70,7 +70,7 @@ def run(
     *,
     seed: int = 1,
     threads: int = 1,
-    members: int = 1,
+    members: int = 2,
     copies: int = 12,
 ) -> dict[str, Any]:
     """Cross-validate, train, calibrate and measure the bundle's network.
@@ -150,12 +150,13 @@ def run(
     fitted_on = f"PTB-XL folds 1-9 out of fold, {len(rows)} records"
     every, reduced = fit_calibrators(reported, targets)
     probabilities = every.probabilities(reported[all_leads()], multiclass=False)
+    thresholds = claim_thresholds(probabilities, targets)
     write_json(
         output / "calibration.json",
         {
             "calibration": calibration_document(every, reduced, fitted_on=fitted_on),
             "thresholds": {
-                "values": claim_thresholds(probabilities, targets),
+                "values": thresholds,
                 "criterion": CRITERION,
                 "fitted_on": fitted_on,
             },
@@ -172,6 +173,7 @@ def run(
             records, rows[records.fold[rows] < FOLDS], {k: answers[k] for k in (all_leads(), "I")}
         ),
         "statements": statements,
+        "thresholds": dict(zip(passed, thresholds, strict=True)),
         "claims": _claims(passed, reported, targets, persons, _groups(records.fold[rows])),
         "calibration": {
             "records": len(rows),
@@ -233,12 +235,10 @@ def _claims(
         return fit_calibrators({name: z[rows] for name, z in answers.items()}, targets[rows])
 
     shown = (all_leads(), "I")
-    said = crossed(fit, [answers[name] for name in shown], targets, groups)
+    vocabulary = load_vocabulary(VOCABULARY)
+    said = crossed(vocabulary.names, fit, [answers[name] for name in shown], targets, groups)
     return {
-        leads: {
-            name: claim_figures(part[:, k], targets[:, k] > 0.5, persons)
-            for k, name in enumerate(names)
-        }
+        leads: dict(zip(names, claim_figures(part, targets > 0.5, persons), strict=True))
         for leads, part in zip(shown, said, strict=True)
     }
 

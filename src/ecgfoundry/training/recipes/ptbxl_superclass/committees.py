@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ecgfoundry.io import write_json
 from ecgfoundry.models.networks.lead_subset import LeadSubsetNet
 from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.training.loop import FitSettings, SampleBatches
+from ecgfoundry.training.fit_settings import FitSettings
+from ecgfoundry.training.loop import SampleBatches
 from ecgfoundry.training.recipes.ensembles import (
     join_curves,
     member_state,

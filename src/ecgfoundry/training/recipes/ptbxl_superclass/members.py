@@ -15,7 +15,7 @@ from torch.nn import functional
 from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS
 from ecgfoundry.models.networks.lead_subset import BeatViews, LeadSubsetNet
 from ecgfoundry.training.data import lead_augmentation
-from ecgfoundry.training.loop import FitSettings
+from ecgfoundry.training.fit_settings import FitSettings
 from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS, Array
 from ecgfoundry.training.recipes.ptbxl_superclass.views import ViewBank, pack, unpack
 

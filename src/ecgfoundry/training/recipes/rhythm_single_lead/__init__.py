@@ -38,7 +38,7 @@ from ecgfoundry.documents import JsonObject
 from ecgfoundry.io import write_json
 from ecgfoundry.models.networks.rhythm import RhythmNet
 from ecgfoundry.models.onnx_export import round_to_float16
-from ecgfoundry.training.loop import FitSettings
+from ecgfoundry.training.fit_settings import FitSettings
 from ecgfoundry.training.recipes.ensembles import join_curves, save_arrays, save_half_precision
 from ecgfoundry.training.recipes.rhythm_single_lead import refining
 from ecgfoundry.training.recipes.rhythm_single_lead.data import LABELS, NAMES, Data, load, read

@@ -17,7 +17,7 @@ from torch import Tensor
 from ecgfoundry.metrics.calibration import fit_calibrator
 from ecgfoundry.models.networks.rhythm import RhythmNet
 from ecgfoundry.training.data import augmentation
-from ecgfoundry.training.loop import FitSettings
+from ecgfoundry.training.fit_settings import FitSettings
 from ecgfoundry.training.recipes.ensembles import member_state, save_arrays
 from ecgfoundry.training.recipes.rhythm_single_lead.data import (
     LABELS,

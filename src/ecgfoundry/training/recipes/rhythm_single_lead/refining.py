@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.metrics.calibration import softmax
 from ecgfoundry.models.networks.rhythm import RhythmNet
-from ecgfoundry.training.loop import FitSettings
+from ecgfoundry.training.fit_settings import FitSettings
 from ecgfoundry.training.recipes.ensembles import member_state
 from ecgfoundry.training.recipes.rhythm_single_lead.data import LABELS, Array, Data
 from ecgfoundry.training.recipes.rhythm_single_lead.members import (

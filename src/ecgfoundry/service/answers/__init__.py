@@ -1,0 +1,1 @@
+"""What a worker answers: one module for each kind of request that needs more than a call."""
