@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import multiprocessing
 import os
 import signal
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from tests.service.waiting import until
+from tests.service.waiting import LONGEST_S, until
 
 import ecgfoundry
 from ecgfoundry.errors import ServiceError
@@ -22,7 +22,7 @@ from ecgfoundry.inference.live.frames import LiveFrame, decode_frame, encode_fra
 from ecgfoundry.inference.live.stream import LiveStream
 from ecgfoundry.samples import sample_path
 from ecgfoundry.service.api import create_app
-from ecgfoundry.service.live.hub import LiveHub, LiveSession
+from ecgfoundry.service.live.hub import LiveHub, LiveSession, Outbox, _Lane
 from ecgfoundry.service.live.lanes import LaneStreams, StreamOrder
 from ecgfoundry.service.live.replay import replay
 from ecgfoundry.service.problems import ProblemError
@@ -172,7 +172,7 @@ def test_a_lane_that_dies_is_replaced_and_its_streams_begin_anew(service: TestCl
         assert lanes
         for lane in lanes:
             os.kill(lane.pid, signal.SIGKILL)
-            lane.join(10)
+            lane.join()
         device.send_bytes(encode_frame(stored[:, 1200:1500]))  # lost with the process
         assert device.receive_json()["type"] == "restarted"
         device.send_bytes(encode_frame(stored[:, 1500:2700]))
@@ -238,25 +238,96 @@ def test_frames_of_a_stream_that_has_ended_are_left_out() -> None:
     assert lane.answer([("a", frame)]).begins == [None]
 
 
-def test_those_who_watch_are_told_when_the_device_goes_and_comes(service: TestClient) -> None:
+def test_those_who_watch_are_told_when_the_device_goes_and_comes(
+    service: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was received before the device left reaches them before the word that it left."""
+    may_answer, whole = threading.Event(), _Lane._call
+
+    def later(lane: Any, name: str, argument: Any) -> Any:
+        assert name != "answer" or may_answer.wait(LONGEST_S)
+        return whole(lane, name, argument)
+
+    monkeypatch.setattr(_Lane, "_call", later)
+    live: LiveHub = service.app.state.service.live  # type: ignore[attr-defined]
+    samples = np.zeros((1, 900), np.int16)
     with contextlib.ExitStack() as stack:
         with service.websocket_connect("/v1/stream") as device:
             device.send_json(OPENING)
             stream = device.receive_json()["stream"]
-            device.send_bytes(encode_frame(np.zeros((1, 30), np.int16)))  # so it is not forgotten
-            socket = stack.enter_context(service.websocket_connect(f"/v1/streams/{stream}/watch"))
-            socket.send_json({})
-            assert socket.receive_json()["connected"] is True
-        told = socket.receive()
-        while told.get("bytes") is not None:  # the frame, if it was on its way
-            told = socket.receive()
-        assert json.loads(told["text"]) == {"type": "device", "connected": False}
+            (session,) = [one for one in live.sessions if one.identifier == stream]
+            viewer = stack.enter_context(service.websocket_connect(f"/v1/streams/{stream}/watch"))
+            viewer.send_json({})
+            assert viewer.receive_json()["connected"] is True
+            device.send_bytes(encode_frame(samples, start=0))
+            until(lambda: session.pending == 1, "the frame")
         with service.websocket_connect("/v1/stream") as device:
             device.send_json({"resume": stream})
-            device.receive_json()
-            assert socket.receive_json() == {"type": "device", "connected": True}
+            assert device.receive_json()["stream"] == stream
+            may_answer.set()
+            assert decode_frame(viewer.receive_bytes(), millivolts=1.0).start == 0
+            assert viewer.receive_json()["time_s"] == 3.0
+            assert viewer.receive_json() == {"type": "device", "connected": False}
+            assert viewer.receive_json() == {"type": "device", "connected": True}
             device.send_json({"type": "end"})
             messages_until(device, "closing")
+            assert viewer.receive_json()["type"] == "closing"
+
+
+def test_who_begins_to_watch_gets_every_answer_once(
+    service: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that come while the first message is on its way."""
+    whole, may_go = WebSocket.send, threading.Event()
+
+    async def later(socket: WebSocket, message: dict[str, Any]) -> None:
+        watched = socket.url.path.endswith("/watch")
+        if watched and '"opened"' in message.get("text", ""):
+            await asyncio.to_thread(may_go.wait, LONGEST_S)
+        await whole(socket, message)
+
+    monkeypatch.setattr(WebSocket, "send", later)
+    samples = np.zeros((1, 1200), np.int16)
+    live: LiveHub = service.app.state.service.live  # type: ignore[attr-defined]
+    with service.websocket_connect("/v1/stream") as device:
+        device.send_json(OPENING)
+        stream = device.receive_json()["stream"]
+        (session,) = [one for one in live.sessions if one.identifier == stream]
+        device.send_bytes(encode_frame(samples[:, :900], start=0))
+        assert device.receive_json()["time_s"] == 3
+        with service.websocket_connect(f"/v1/streams/{stream}/watch") as viewer:
+            viewer.send_json({})
+            until(lambda: session.viewers, "the one who watches")
+            device.send_bytes(encode_frame(samples[:, 900:], start=900))
+            assert device.receive_json()["time_s"] == 4
+            may_go.set()
+            assert viewer.receive_json()["type"] == "opened"
+            assert viewer.receive_json()["time_s"] == 3
+            assert decode_frame(viewer.receive_bytes(), millivolts=1.0).start == 900
+            assert viewer.receive_json()["time_s"] == 4
+
+
+def test_a_word_waits_for_no_answer_when_the_service_stops() -> None:
+    """Whoever waits for his turn in a service that stops is let go."""
+
+    async def stopped() -> list[Any]:
+        hub = hub_with(1)
+        hub.start()
+        session = await hub.open(dict(OPENING), Caller("ward", "write", "test"))
+        session.device = Outbox()
+        hub.receive(session, encode_frame(np.zeros((1, 900), np.int16)))
+        before = hub.tell_in_turn(session, "before")
+        await hub.close()
+        after = hub.tell_in_turn(session, "after")
+        await asyncio.gather(before.wait(), after.wait())
+        session.device.end()
+        told = []
+        while (message := await session.device.get()) is not None:
+            told.append(message)
+        return told
+
+    told = asyncio.run(stopped())
+    assert [message for message in told if message in ("before", "after")] == ["before", "after"]
 
 
 @pytest.mark.slow

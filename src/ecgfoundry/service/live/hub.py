@@ -150,6 +150,21 @@ class _Waiting:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What is told of a stream when all that came before it was answered."""
+
+    session: LiveSession
+    message: str
+    device: bool
+    told: asyncio.Event
+
+    def tell(self) -> None:
+        """Its turn has come."""
+        self.session.tell(self.message, device=self.device)
+        self.told.set()
+
+
 class _Lane:
     """A lane's process, started when it is needed, the thread that talks to it, and its queue."""
 
@@ -157,7 +172,7 @@ class _Lane:
         self.number = number
         self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"live-{number}")
         self.process: LaneProcess | None = None
-        self.queue: deque[_Waiting] = deque()
+        self.queue: deque[_Waiting | _Word] = deque()
         self.wake = asyncio.Event()
 
     async def call(self, name: str, argument: Any) -> Any:
@@ -182,6 +197,22 @@ class _Lane:
         self.thread.shutdown(wait=True, cancel_futures=True)
         if self.process is not None:
             self.process.stop()
+
+
+def _tell_words(queue: deque[_Waiting | _Word]) -> None:
+    """Tell what stands before the next frame."""
+    while queue and isinstance(word := queue[0], _Word):
+        queue.popleft()
+        word.tell()
+
+
+def _next_frames(queue: deque[_Waiting | _Word]) -> list[_Waiting]:
+    """Take the frames before the next word that is to be told, as many as are answered together."""
+    frames: list[_Waiting] = []
+    while queue and len(frames) < _TOGETHER and isinstance(frame := queue[0], _Waiting):
+        queue.popleft()
+        frames.append(frame)
+    return frames
 
 
 class LiveHub:
@@ -233,6 +264,10 @@ class LiveHub:
         for task in (*self._tasks, *self._closing):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._closing, return_exceptions=True)
+        for lane in self._lanes:
+            for one in lane.queue:
+                if isinstance(one, _Word):  # somebody may wait for it
+                    one.tell()
         await asyncio.gather(*(asyncio.to_thread(lane.end) for lane in self._lanes))
 
     @property
@@ -378,8 +413,36 @@ class LiveHub:
         session.received = True
         session.pending += 1
         session.pending_s += seconds
+        self._put(session, _Waiting(session, content, seconds))
+
+    def tell_in_turn(
+        self, session: LiveSession, message: str, *, device: bool = True
+    ) -> asyncio.Event:
+        """Tell something of a stream when the frames that came before it were answered.
+
+        Parameters
+        ----------
+        session : LiveSession
+        message : str
+            JSON that is ready to be sent.
+        device : bool
+            Whether the device is told as well as those who watch.
+
+        Returns
+        -------
+        asyncio.Event
+            Set as soon as it was told.
+        """
+        word = _Word(session, message, device, asyncio.Event())
+        if self._stopping:  # nothing is answered any more
+            word.tell()
+        else:
+            self._put(session, word)
+        return word.told
+
+    def _put(self, session: LiveSession, one: _Waiting | _Word) -> None:
         lane = self._lanes[session.lane]
-        lane.queue.append(_Waiting(session, content, seconds))
+        lane.queue.append(one)
         lane.wake.set()
 
     async def _run(self, lane: _Lane) -> None:
@@ -390,7 +453,10 @@ class LiveHub:
             while queue:
                 if len(queue) < _MANY < len(self._sessions):
                     await asyncio.sleep(_GATHER_S)
-                batch = [queue.popleft() for _ in range(min(len(queue), _TOGETHER))]
+                _tell_words(queue)
+                batch = _next_frames(queue)
+                if not batch:
+                    continue
                 try:
                     answers = await lane.call(
                         "answer", [(one.session.identifier, one.content) for one in batch]

@@ -61,13 +61,13 @@ def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
                 words = "this stream has a connection"
                 raise ProblemError(Problem(409, "stream-connected", words))
             session.device = Outbox()
-            session.tell(_device_message(True), device=False)
+            state.live.tell_in_turn(session, _device_message(True), device=False)
             AUDIT.info("%s stream opened", caller.name)
             try:
                 await _serve_device(socket, state, session)
             finally:
                 session.device = None
-                session.tell(_device_message(False), device=False)
+                state.live.tell_in_turn(session, _device_message(False), device=False)
                 if description.get("resume") is None and not session.received:
                     state.live.end(session)
 
@@ -80,12 +80,15 @@ def add_stream_routes(app: FastAPI, state: ServiceState) -> None:
                 raise ProblemError(Problem(429, "busy", "too many watch this stream", None, 30))
             outbox = Outbox()
             session.viewers.add(outbox)
+            # All of it now: what is answered while it is sent comes through the outbox, and once.
+            first = [text_of({"type": "opened", **session.describe()})]
+            if session.last_answer is not None:
+                first.append(session.last_answer)
+            if session.points:
+                first.append(text_of(session.history()))
             try:
-                await socket.send_json({"type": "opened", **session.describe()})
-                if session.last_answer is not None:
-                    await socket.send_text(session.last_answer)
-                if session.points:
-                    await socket.send_json(session.history())
+                for message in first:
+                    await socket.send_text(message)
                 await _until_one_ends(_send(socket, outbox), _drain(socket))
             finally:
                 session.viewers.discard(outbox)
@@ -104,10 +107,9 @@ async def _serve_device(socket: WebSocket, state: ServiceState, session: LiveSes
             if message.get("bytes") is not None:
                 state.live.receive(session, message["bytes"])
             elif _is_end(message.get("text")):
-                while session.pending:  # what was sent is answered before the end
-                    await asyncio.sleep(0.01)
                 words = "the device has ended the stream"
-                session.tell(text_of({"type": "closing", "reason": words}))
+                closing = text_of({"type": "closing", "reason": words})
+                await state.live.tell_in_turn(session, closing).wait()
                 state.live.end(session)
                 outbox.end()  # the other part ends when it has sent everything
                 await _drain(socket)
