@@ -23,7 +23,7 @@ from tests.ports import free_port
 from tests.service.postgresql import Cluster, running_cluster
 from tests.service.waiting import LONGEST_S, until
 
-from ecgfoundry.service import describing, jobs, workers
+from ecgfoundry.service import describing, gate, jobs, workers
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.live import hub, lanes, routes
 from ecgfoundry.service.senders import outbox
@@ -119,6 +119,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     )
     with LocalClient(create_app(settings)) as client:
         yield client
+
+
+@pytest.fixture
+def still_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate of services in this process sees no time pass, in which its limits would fill up."""
+    monkeypatch.setattr(gate, "time", SimpleNamespace(monotonic=lambda: 1e6))
 
 
 @pytest.fixture

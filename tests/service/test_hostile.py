@@ -196,6 +196,7 @@ def test_streams_of_one_token_are_not_taken_up_by_another() -> None:
             device.send_json({"type": "end"})
 
 
+@pytest.mark.usefixtures("still_gate")
 def test_connections_of_streams_are_rate_limited() -> None:
     app = create_app(ServiceSettings(workers=1, requests_per_minute=6))
     with LocalClient(app) as client:

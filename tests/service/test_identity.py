@@ -234,6 +234,7 @@ def test_keys_do_not_come_over_an_open_line() -> None:
         OidcSettings(ISSUER, AUDIENCE, "http://id.example.org/jwks")
 
 
+@pytest.mark.usefixtures("still_gate")
 def test_the_service_takes_both_kinds_of_tokens(keys: Path, tmp_path: Path) -> None:
     settings = ServiceSettings(
         host="0.0.0.0",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.service.conftest import LocalClient
 
 from ecgfoundry.inference.live.frames import encode_frame
 from ecgfoundry.samples import sample_path
+from ecgfoundry.service import gate
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.settings import ServiceSettings
 from ecgfoundry.service.tokens import Token
@@ -173,7 +175,12 @@ def wrong(number: int) -> dict[str, str]:
     return {"Authorization": f"Bearer wrong-token-number-{number}"}
 
 
-def test_wrong_tokens_are_limited_and_lock_out_nobody_who_works() -> None:
+@pytest.mark.parametrize("running_s", [30.0, 1e6])
+def test_wrong_tokens_are_limited_and_lock_out_nobody_who_works(
+    running_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also on a machine that was started a moment ago: its monotonic clock begins at 0."""
+    monkeypatch.setattr(gate, "time", SimpleNamespace(monotonic=lambda: running_s))
     settings = ServiceSettings(tokens=(WARD, OTHER), wrong_tokens_per_minute=5)
     client = TestClient(create_app(settings), base_url="http://127.0.0.1:8765")
     assert client.get("/v1/models", headers=as_(WARD)).status_code == 200

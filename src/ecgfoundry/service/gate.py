@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections import OrderedDict
 from urllib.parse import urlsplit
@@ -95,7 +96,8 @@ class Gate:
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         # Whoever sends wrong tokens is not told any more whether the next one is right. A token
         # that was in use from there goes on: one bad client behind a gateway locks out no ward.
-        known = self._admitted.get((address, digest), 0.0) > time.monotonic() - _ADMITTED_S
+        admitted = self._admitted.get((address, digest), -math.inf)
+        known = admitted > time.monotonic() - _ADMITTED_S
         # Signatures are not guessed, and a provider gives new tokens every few minutes.
         is_signed = self._provider is not None and looks_like_jwt(token)
         if not known and not is_signed and self._wrong.is_empty(address):
