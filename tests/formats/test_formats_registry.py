@@ -232,3 +232,10 @@ def test_no_reader_takes_what_its_signs_do_not_fit(fixtures: Path) -> None:
         for name, signs in BUILTIN.items():
             if READERS[name].sniff(path, head):
                 assert signs.fit(path, head), (path, name)
+
+
+@pytest.mark.parametrize("index", [-1, 1, 3])
+def test_the_number_of_a_recording_that_a_file_does_not_hold_is_refused(index: int) -> None:
+    with pytest.raises(SignalError, match=rf"no recording {index}; the file holds 1\. Leave"):
+        read("sample:12-lead", index=index)
+    assert read("sample:12-lead", index=0).samples == 5000

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,33 @@ def test_recordings_below_the_folder_are_read_and_no_others(tmp_path: Path) -> N
             tools.read(path)
     result = call(make_server(inside), "read", file="../outside/A01711.hea")
     assert result.is_error
+    assert "outside the folder that is served" in result.content[0].text
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("read", {"file": "absent.hea"}, "there is no such file. Check the path"),
+        ("measure", {"file": "note.txt"}, "no reader recognises the content"),
+        ("interpret", {"file": "sample:12-lead", "model": "absent"}, "Available here:"),
+        ("explain", {"file": "sample:12-lead", "target": "absent"}, "absent"),
+    ],
+)
+def test_a_refusal_says_why_and_what_to_do(
+    tool: str, arguments: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "note.txt").write_text("no ECG", encoding="utf-8")
+    result = call(make_server(tmp_path), tool, **arguments)
+    assert result.is_error
+    assert words in result.content[0].text
+
+
+def test_a_start_says_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ecgfoundry", "mcp", str(tmp_path)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_an_earlier_ecg_is_compared(tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ def _document(source: Path, recording: Recording, written: Written) -> dict[str,
 
 
 def _line(source: Path, recording: Recording, written: Written) -> str:
+    from ecgfoundry.samples import shown_name
+
     leads = len(recording.leads)
     step = f"step {written.step_mv * 1000:g} uV" if written.step_mv else "exact"
     parts = [
@@ -147,4 +149,4 @@ def _line(source: Path, recording: Recording, written: Written) -> str:
         step,
         *written.notes,
     ]
-    return f"{source} -> {written.path}: {'; '.join(parts)}"
+    return f"{shown_name(str(source))} -> {written.path}: {'; '.join(parts)}"

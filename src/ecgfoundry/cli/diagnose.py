@@ -247,6 +247,8 @@ def _print_table(results: Sequence[FileResult], comparison: Comparison | None) -
 
 def _print_failures(results: Sequence[FileResult]) -> int:
     """Print one line per file that failed or was refused; return how many there are."""
+    from ecgfoundry.samples import shown_name
+
     count = 0
     for result in results:
         if result.error is not None:
@@ -254,7 +256,8 @@ def _print_failures(results: Sequence[FileResult]) -> int:
             count += 1
         elif result.interpretation is not None and result.interpretation.refused is not None:
             reason = result.interpretation.refused
-            print(f"ecgfoundry: {result.file}: refused: {reason.message}", file=sys.stderr)
+            name = shown_name(str(result.file))
+            print(f"ecgfoundry: {name}: refused: {reason.message}", file=sys.stderr)
             count += 1
     if count and len(results) > 1:
         print(f"ecgfoundry: {count} of the files could not be interpreted", file=sys.stderr)

@@ -32,7 +32,7 @@ def holter(
     Parameters
     ----------
     file
-        A recording of any format and length.
+        A recording of any format and length, or sample:12-lead and sample:single-lead.
     output
         Folder for report.html, report.pdf, holter.json, hours.csv, events.csv, beats.csv and
         st.csv.
@@ -92,10 +92,11 @@ def _print(report: HolterReport, output: Path) -> None:
 
     from ecgfoundry.reports.holter import HOUR_HEADS, burden_text, hour_cells
     from ecgfoundry.reports.wording import DISCLAIMER, clock_text, duration_text, printable
+    from ecgfoundry.samples import shown_name
 
     out = Console(highlight=False)
     summary = report.to_dict()
-    out.print(f"[bold]{printable(report.file)}[/bold]")
+    out.print(f"[bold]{printable(shown_name(report.file))}[/bold]")
     out.print(
         f"  {duration_text(report.duration_s)}, readable {duration_text(report.readable_s)}, "
         f"{len(report.beats)} beats, leads {', '.join(report.leads)}"

@@ -67,7 +67,8 @@ def read(
     Parameters
     ----------
     files
-        Files, folders, patterns, ZIP archives, or members as archive.zip::folder/record.hea.
+        Files, folders, patterns, ZIP archives, members as archive.zip::folder/record.hea, or
+        sample:12-lead and sample:single-lead.
     json
         One JSON object per recording (JSON Lines when several), always with the same keys.
     csv

@@ -11,6 +11,7 @@ nothing is written.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from ecgfoundry.api.answers import explain as explain_recording
 from ecgfoundry.api.answers import interpret as interpret_recording
 from ecgfoundry.criteria import compare_recordings
 from ecgfoundry.documents import JsonObject
-from ecgfoundry.errors import FileAccessError, MissingExtraError
+from ecgfoundry.errors import EcgFoundryError, FileAccessError, MissingExtraError
 from ecgfoundry.formats.files import open_file, read
 from ecgfoundry.measurements.measuring import measure as measure_recording
 from ecgfoundry.reports.claims import check_text as check_sentences
@@ -144,12 +145,35 @@ def make_server(root: str | Path) -> MCPServer[Any]:
         raise FileAccessError("is no folder", path=folder, remedy="Give the folder of the ECGs")
     toolbox = Toolbox(folder)
     server = MCPServer(
-        "ecgfoundry", title="ecgfoundry", instructions=INSTRUCTIONS, version=__version__
+        "ecgfoundry",
+        title="ecgfoundry",
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        log_level="WARNING",  # a line for every request would fill the client's log
     )
     for name in TOOLS:
         tool = getattr(toolbox, name)
-        server.tool(name=name, description=_first_line(tool))(tool)
+        server.tool(name=name, description=_first_line(tool), structured_output=False)(
+            _with_reasons(tool)
+        )
     return server
+
+
+def _with_reasons(tool: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a tool whose errors reach the client with their words and their remedy.
+
+    Of any other exception the protocol's library tells the client only that there was one.
+    """
+    from mcp.server.mcpserver.exceptions import ToolError
+
+    @wraps(tool)
+    def answered(*arguments: Any, **named: Any) -> Any:
+        try:
+            return tool(*arguments, **named)
+        except EcgFoundryError as error:
+            raise ToolError(str(error)) from error
+
+    return answered
 
 
 def _first_line(tool: Callable[..., Any]) -> str:
