@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, EvaluationError
-from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, GateVerdicts, Thresholds
+from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds
 from ecgfoundry.evaluation.embeddings import RandomEmbeddings
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
@@ -23,6 +23,7 @@ from ecgfoundry.manifest.fingerprints import FINGERPRINTS_FILE, fingerprint, kno
 from ecgfoundry.manifest.model_labels import labels_of_model
 from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features
+from ecgfoundry.metrics.shifts import GateVerdicts
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.windows import is_long
 
