@@ -8,7 +8,7 @@ Gladen, Am J Epidemiol 1978;107:71-76). It assumes that each class looks as it d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "QualityShift",
     "class_shares",
     "prevalence_shifts",
+    "prevalence_shifts_of_counts",
     "quality_shift",
 ]
 
@@ -174,12 +175,72 @@ def prevalence_shifts(
     list of PrevalenceShift
         One for each class.
     """
-    classes = len(names)
     joint, answered = confusions.sum(axis=0), answers.sum(axis=0)
+
+    def drawn() -> tuple[Float64, Float64]:
+        # Draws of two seeds, so that the two sets vary independently.
+        return _resampled(confusions, seed + 1, draws), _resampled(answers, seed, draws)
+
+    few = min(len(confusions), len(answers)) < FEWEST_PEOPLE
+    return _shifts(
+        joint, answered, names, drawn if draws else None, few=few, observed=observed, level=level
+    )
+
+
+def prevalence_shifts_of_counts(
+    joint: NDArray[np.int64],
+    answered: NDArray[np.int64],
+    names: Sequence[str],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> list[PrevalenceShift]:
+    """Do as :func:`prevalence_shifts` where each person has one record.
+
+    Parameters
+    ----------
+    joint : int64 (answers, classes)
+        People of the reference.
+    answered : int64 (answers,)
+        New people.
+    names, draws, seed, level
+        As there. Draws of people are multinomial draws of the counts.
+    """
+    generator = np.random.default_rng(seed)
+
+    def drawn() -> tuple[Float64, Float64]:
+        home, away = (
+            generator.multinomial(counts.sum(), counts.ravel() / counts.sum(), draws)
+            .reshape(draws, *counts.shape)
+            .astype(np.float64)
+            for counts in (joint, answered)
+        )
+        return home, away
+
+    few = min(int(joint.sum()), int(answered.sum())) < FEWEST_PEOPLE
+    home, away = joint.astype(np.float64), answered.astype(np.float64)
+    return _shifts(home, away, names, drawn if draws else None, few=few, level=level)
+
+
+def _shifts(
+    joint: Float64,
+    answered: Float64,
+    names: Sequence[str],
+    drawn: Callable[[], tuple[Float64, Float64]] | None,
+    *,
+    few: bool,
+    level: float,
+    observed: Float64 | None = None,
+) -> list[PrevalenceShift]:
+    """Estimates from counts, and intervals from draws of them; ``few``: there are too few people
+    for these.
+    """
+    classes = len(names)
     reference = joint.sum(axis=0)
     observed = np.full(classes, np.nan) if observed is None else observed
     estimated = np.full(classes, np.nan)
-    drawn = np.full((0, classes), np.nan)
+    draws = np.full((0, classes), np.nan)
     problem = ""
     if reference.min() < FEWEST_OF_A_CLASS:
         problem = f"a class has fewer than {FEWEST_OF_A_CLASS} reference records"
@@ -187,17 +248,13 @@ def prevalence_shifts(
         estimated = class_shares(joint, answered)
         if np.isnan(estimated).any():
             problem = "the answers do not tell the classes apart"
-        elif min(len(confusions), len(answers)) < FEWEST_PEOPLE:
+        elif few:
             problem = f"no interval: fewer than {FEWEST_PEOPLE} people"
-        elif draws:
-            drawn = class_shares(
-                # Draws of two seeds, so that the two sets vary independently.
-                _resampled(confusions, seed + 1, draws),
-                _resampled(answers, seed, draws),
-            )
+        elif drawn is not None:
+            draws = class_shares(*drawn())
     shifts = []
     for k, name in enumerate(names):
-        low, high = percentile_interval(drawn[:, k], level=level)
+        low, high = percentile_interval(draws[:, k], level=level)
         home_share = float(reference[k] / reference.sum()) if reference.sum() else float("nan")
         shifts.append(
             PrevalenceShift(
