@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ecgfoundry.evaluation.cohort import EvaluationData, GateVerdicts, Thresholds
-from ecgfoundry.evaluation.drift import class_shares, drift, quality_shift
+from ecgfoundry.evaluation.cohort import EvaluationData, Thresholds
+from ecgfoundry.evaluation.drift import drift
 from ecgfoundry.evaluation.evaluate import evaluate
 from ecgfoundry.evaluation.report.report import evaluation_report
 from ecgfoundry.evaluation.settings import Settings
+from ecgfoundry.metrics.shifts import GateVerdicts
 
 QUICK = Settings(draws=200)
 DECIDED = Thresholds({"AF": 0.5}, "by hand")
@@ -32,27 +33,6 @@ HOME = af(90, 10, 80, 320)
 def gate(good: int, usable: int, refused: int) -> GateVerdicts:
     verdicts = np.array(["good"] * good + ["usable"] * usable + ["refused"] * refused, dtype=object)
     return GateVerdicts(verdicts, np.arange(len(verdicts)))
-
-
-def test_prevalence_of_one_target_is_that_of_rogan_and_gladen() -> None:
-    # (0.41 - 0.2) / (0.9 + 0.8 - 1) = 0.3
-    found = class_shares(np.array([[320.0, 10.0], [80.0, 90.0]]), np.array([590.0, 410.0]))
-    np.testing.assert_allclose(found, [0.7, 0.3], rtol=1e-12)
-    # Fewer answers than false alarms at home: none, and never fewer than none.
-    found = class_shares(np.array([[320.0, 10.0], [80.0, 90.0]]), np.array([900.0, 100.0]))
-    np.testing.assert_allclose(found, [1.0, 0.0], atol=1e-12)
-
-
-def test_prevalence_of_three_classes_solves_the_confusions() -> None:
-    joint = np.array([[80.0, 20.0, 10.0], [10.0, 60.0, 10.0], [10.0, 20.0, 80.0]])
-    # A half, 0.3 and 0.2 of the classes: 0.8*0.5 + 0.2*0.3 + 0.1*0.2 = 0.48, and so on.
-    found = class_shares(joint, np.array([480.0, 250.0, 270.0]))
-    np.testing.assert_allclose(found, [0.5, 0.3, 0.2], rtol=1e-12)
-
-
-def test_what_is_not_told_apart_is_not_estimated() -> None:
-    found = class_shares(np.array([[50.0, 50.0], [50.0, 50.0]]), np.array([10.0, 20.0]))
-    assert np.isnan(found).all()
 
 
 def test_a_shift_is_found_and_the_same_prevalence_is_none() -> None:
@@ -95,20 +75,6 @@ def test_classes_that_exclude_each_other_are_estimated_together() -> None:
     assert found is not None
     assert [s.estimated for s in found.prevalence] == pytest.approx([0.5, 0.3, 0.2])
     assert [s.observed for s in found.prevalence] == pytest.approx([0.5, 0.3, 0.2])
-
-
-def test_quality_is_compared_by_person() -> None:
-    found = quality_shift(gate(90, 8, 2), gate(50, 30, 20), seed=0)
-    assert (found.refused_reference, found.refused) == (0.02, 0.2)
-    assert (found.flagged_reference, found.flagged) == (0.08, 0.3)
-    assert found.p_value == 0.001  # the smallest of 999 permutations
-    # Three people against three, one of each kind: 2 of the 20 ways to deal them are as far.
-    three = quality_shift(gate(3, 0, 0), gate(0, 0, 3), seed=0)
-    assert three.p_value == pytest.approx(0.1, abs=0.03)
-    # The same records of one person on either side prove nothing.
-    alone = GateVerdicts(gate(0, 0, 30).verdicts, np.zeros(30))
-    one = GateVerdicts(gate(30, 0, 0).verdicts, np.zeros(30))
-    assert quality_shift(one, alone, seed=0).p_value == 1.0
 
 
 def test_embeddings_are_compared_by_person() -> None:

@@ -19,14 +19,15 @@ from tests.service.conftest import LocalClient
 from ecgfoundry.errors import BundleError
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.live.frames import encode_frame
-from ecgfoundry.inference.one_window import window_embedding
+from ecgfoundry.inference.one_window import look_at_window
 from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.inference.recalibration import recalibrate
 from ecgfoundry.manifest import Manifest, ManifestRow, MappedManifest
 from ecgfoundry.models.bundle import load_bundle
 from ecgfoundry.models.reference import WINDOW_REFERENCE_FILE, read_reference
+from ecgfoundry.recording import Recording
 from ecgfoundry.service.api import create_app
-from ecgfoundry.service.drift import Embedded, EmbeddingDrift, person_number
+from ecgfoundry.service.drift import DriftWatch, Reference, Seen, Sight, person_number
 from ecgfoundry.service.handlers import Worker
 from ecgfoundry.service.live.lanes import LaneStreams, StreamOrder
 from ecgfoundry.service.settings import ServiceSettings
@@ -35,18 +36,19 @@ from ecgfoundry.service.work import Work
 HOME, AWAY = (1.4, 1.0, 0.2), (0.2, 1.4, 1.0)
 
 
-def embedded(person: int, *values: float, model: str = "m", source: str = "recordings") -> Embedded:
-    return Embedded(model, person.to_bytes(2, "big"), np.array(values, np.float32), source)
+def embedded(person: int, *values: float, model: str = "m", source: str = "recordings") -> Seen:
+    sight = Sight("good", (), np.array(values, np.float32))
+    return Seen(model, person.to_bytes(2, "big"), sight, source)
 
 
-def two_points(model: str, file: str) -> np.ndarray | None:
+def two_points(model: str, source: str) -> Reference | None:
     """Thirty people, half at 0 and half at 2: mean 1, deviation 1."""
-    return np.repeat([[0.0], [2.0]], 15, axis=0) if model == "m" else None
+    return Reference(np.repeat([[0.0], [2.0]], 15, axis=0)) if model == "m" else None
 
 
 def test_the_distance_by_hand() -> None:
     """All at 3, in deviations 3 and 1 away: 2 * 2 - 2 * 15 / 29 - 0 = 2.965517."""
-    drift = EmbeddingDrift(two_points)
+    drift = DriftWatch(two_points)
     for person in range(29):
         drift.take(embedded(person, 3.0))
     assert drift.look()["m", "recordings"].to_dict() == {
@@ -54,6 +56,8 @@ def test_the_distance_by_hand() -> None:
         "distance": None,
         "limit": None,
         "shifted": None,
+        "quality": None,
+        "prevalence": [],
     }
     drift.take(embedded(29, 3.0))
     seen = drift.look()["m", "recordings"]
@@ -62,25 +66,21 @@ def test_the_distance_by_hand() -> None:
     assert drift.look()["m", "recordings"] is seen  # nothing new: not computed again
 
 
-def test_each_source_is_compared_for_itself_with_its_own_file() -> None:
+def test_each_source_is_compared_for_itself() -> None:
     """Streams at 2, all at one point of the reference: 2 * 1 - 30 / 29 - 0 = 0.965517."""
     asked = []
 
-    def reference(model: str, file: str) -> np.ndarray | None:
-        asked.append(file)
-        return two_points(model, file)
+    def reference(model: str, source: str) -> Reference | None:
+        asked.append(source)
+        return two_points(model, source)
 
-    drift = EmbeddingDrift(reference)
+    drift = DriftWatch(reference)
     for person in range(30):
         drift.take(embedded(person, 3.0))
         drift.take(embedded(person, 2.0, source="streams"))
         drift.take(embedded(person, 2.0 * (person % 2), source="long"))
     seen = drift.look()
-    assert asked == [
-        "reference-embeddings.npy",
-        "reference-window-embeddings.npy",
-        "reference-window-embeddings.npy",
-    ]
+    assert asked == ["recordings", "streams", "long"]
     distances = {source: one.shift.distance for (_, source), one in seen.items() if one.shift}
     assert distances == pytest.approx(
         {"recordings": 2.965517, "streams": 0.965517, "long": 2 - 60 / 29}, abs=1e-6
@@ -88,14 +88,14 @@ def test_each_source_is_compared_for_itself_with_its_own_file() -> None:
 
 
 def test_a_model_without_a_reference_says_nothing() -> None:
-    drift = EmbeddingDrift(two_points)
+    drift = DriftWatch(two_points)
     for person in range(40):
         drift.take(embedded(person, 3.0, model="other"))
     assert drift.look() == {}
 
 
 def test_a_person_counts_once_and_only_the_last_two_hundred_are_kept() -> None:
-    drift = EmbeddingDrift(two_points)
+    drift = DriftWatch(two_points)
     for _ in range(50):
         drift.take(embedded(0, 3.0))
     assert drift.look()["m", "recordings"].people == 1
@@ -176,12 +176,14 @@ def test_a_worker_hands_on_what_it_has_seen(folder: Path, model: Path) -> None:
     """Features are the amplitudes of leads I, II and V1 times one number: 1.4, 1.0 and 0.2."""
     write_wfdb(record(wave(HOME)), folder, "known")
     work = Work("diagnose", str(folder / "known.hea"), "known", model="of-this-site")
-    seen = Worker(models=(str(model),), salt=b"1").run([work])[0].embedded
-    assert seen is not None and seen.model == "of-this-site"
-    assert seen.embedding / seen.embedding[0] == pytest.approx([1.0, 0.714286, 0.142857], abs=1e-3)
-    assert Worker(models=(str(model),)).run([work])[0].embedded is None  # nobody asks
+    seen = Worker(models=(str(model),), salt=b"1").run([work])[0].seen
+    assert seen is not None and seen.model == "of-this-site" and seen.sight.verdict == "good"
+    found = seen.sight.embedding
+    assert found is not None
+    assert found / found[0] == pytest.approx([1.0, 0.714286, 0.142857], abs=1e-3)
+    assert Worker(models=(str(model),)).run([work])[0].seen is None  # nobody asks
     without = Worker(salt=b"1").run([replace(work, model="ptbxl-superclass-12lead")])[0]
-    assert without.problem is None and without.embedded is None
+    assert without.problem is None and without.seen is None
 
 
 def test_a_long_recording_gives_one_window_of_its_middle(folder: Path, model: Path) -> None:
@@ -189,17 +191,18 @@ def test_a_long_recording_gives_one_window_of_its_middle(folder: Path, model: Pa
     long = wave(*[HOME] * 6, AWAY, *[HOME] * 6)
     write_wfdb(record(long), folder, "long")
     work = Work("diagnose", str(folder / "long.hea"), "long", model="of-this-site")
-    seen = Worker(models=(str(model),), salt=b"1").run([work])[0].embedded
+    seen = Worker(models=(str(model),), salt=b"1").run([work])[0].seen
     assert seen is not None and (seen.model, seen.source) == ("of-this-site", "long")
     # I, II and V1 as 0.2, 1.4 and 1.0.
-    assert seen.embedding / seen.embedding[0] == pytest.approx([1.0, 7.0, 5.0], rel=1e-2)
-    assert Worker(models=(str(model),)).run([work])[0].embedded is None  # nobody asks
+    found = seen.sight.embedding
+    assert found is not None and found / found[0] == pytest.approx([1.0, 7.0, 5.0], rel=1e-2)
+    assert Worker(models=(str(model),)).run([work])[0].seen is None  # nobody asks
     # Nobody is named: the first minute says who it is.
     other = long.copy()
     other[:, -5000:] *= 1.5
     write_wfdb(record(other), folder, "other-end")
     again = replace(work, path=str(folder / "other-end.hea"))
-    later = Worker(models=(str(model),), salt=b"1").run([again])[0].embedded
+    later = Worker(models=(str(model),), salt=b"1").run([again])[0].seen
     assert later is not None and later.person == seen.person
 
 
@@ -207,26 +210,34 @@ def test_where_the_middle_cannot_be_read_a_quarter_is(model: Path) -> None:
     predictor = load_model(model, threads=1)
     x = wave(HOME, AWAY, HOME, HOME, HOME)
     x[:, 10_000:15_000] = 0.0
-    found = window_embedding(predictor, record(x))
+    look = look_at_window(predictor, record(x))
+    assert look is not None and look.verdict == "refused"  # of the middle
+    found = look.embedding
     assert found is not None  # from 10 to 20 s
     assert found / found[0] == pytest.approx([1.0, 7.0, 5.0], rel=1e-2)
-    assert window_embedding(predictor, record(np.zeros((3, 25_000)))) is None
+    nothing = look_at_window(predictor, record(np.zeros((3, 25_000))))
+    assert nothing is not None and nothing.verdict == "refused" and nothing.logits is None
+    no_leads = Recording.from_array(x[:1], sampling_rate=500.0, leads=["V6"], unit="mV")
+    assert look_at_window(predictor, no_leads) is None
 
 
 def test_a_live_stream_gives_a_window_every_ten_minutes(model: Path) -> None:
     lane = LaneStreams()
     lane.open(StreamOrder("a", model, ("I", "II", "V1"), 500.0, 0.001))
     beats = encode_frame(np.round(wave(AWAY, seconds=5.0) * 1000).astype(np.int16), start=0)
-    assert lane.answer([("a", beats)]).embedded == []  # no whole window yet
+    assert lane.answer([("a", beats)]).seen == []  # no whole window yet
     given = []
     for k in range(1, 122):
         frame = encode_frame(
             np.round(wave(AWAY, seconds=5.0) * 1000).astype(np.int16), start=2500 * k
         )
-        given += [(5 * (k + 1), *one) for one in lane.answer([("a", frame)]).embedded]
+        given += [(5 * (k + 1), *one) for one in lane.answer([("a", frame)]).seen]
     assert [(seconds, stream) for seconds, stream, _ in given] == [(10, "a"), (610, "a")]
-    for _, _, embedding in given:
-        assert embedding / embedding[0] == pytest.approx([1.0, 7.0, 5.0], rel=1e-2)
+    for _, _, sight in given:
+        embedding = sight.embedding
+        assert embedding is not None and embedding / embedding[0] == pytest.approx(
+            [1.0, 7.0, 5.0], rel=1e-2
+        )
 
 
 @pytest.mark.slow

@@ -354,8 +354,8 @@ def calibrate(
     coverage : float
         Share of new people, like those of the records, whose truth the sets shall hold.
     drift_reference : bool
-        Also store the embeddings of these people, one recording and one window each, for the drift
-        that a service shows.
+        Also store what the model makes of these people, for the drift that a service shows: the
+        embeddings of one recording and one window each, and counts of verdicts and answers.
     progress : callable (done, total), optional
 
     Returns

@@ -38,8 +38,9 @@ def calibrate(
     coverage
         Share of new people, like those of the table, whose truth the sets shall hold.
     drift_reference
-        Also store the embeddings of up to 300 of these people, one recording and one window each:
-        the service shows whether its recordings and live streams still look like them.
+        Also store the embeddings of up to 300 of these people, one recording and one window each,
+        and counts of the gate's verdicts and of answers: the service shows whether its recordings
+        and live streams still look like them.
     runtime
         auto, onnxruntime or torch.
     """

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EvaluationError
+from ecgfoundry.metrics.shifts import GateVerdicts
 
-__all__ = ["CohortStep", "EvaluationData", "GateVerdicts", "Thresholds", "holds_classes"]
+__all__ = ["CohortStep", "EvaluationData", "Thresholds", "holds_classes"]
 
 Float64 = NDArray[np.float64]
 
@@ -32,21 +33,6 @@ class Thresholds:
 
     values: Mapping[str, float]
     source: str
-
-
-@dataclass(frozen=True, eq=False)
-class GateVerdicts:
-    """What the quality gate said of every record that was read, labelled or not.
-
-    Attributes
-    ----------
-    verdicts : ndarray of str (records,)
-        "good", "usable" or "refused".
-    patients : ndarray (records,)
-    """
-
-    verdicts: NDArray[np.generic]
-    patients: NDArray[np.generic]
 
 
 @dataclass(frozen=True, eq=False)

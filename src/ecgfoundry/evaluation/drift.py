@@ -1,11 +1,9 @@
 """How the evaluated records differ from those that a model was validated on.
 
-Prevalence is estimated without looking at the labels of the new records: from how often the model
-answers each class there, and from how often it confused the classes at home (black-box shift
-estimation; Lipton, Wang and Smola, ICML 2018; of one target it is the estimator of Rogan and
-Gladen, Am J Epidemiol 1978;107:71-76). It assumes that each class looks as it did at home. Where
-labels are at hand, what they say stands beside it: outside the interval, that assumption is wrong.
-Embeddings show what answers hide: they are compared whole, by the energy distance.
+Prevalence is estimated without looking at the labels of the new records
+(:mod:`ecgfoundry.metrics.shifts`). Where labels are at hand, what they say stands beside it:
+outside the interval, the assumption that each class looks as it did at home is wrong. Embeddings
+show what answers hide: they are compared whole, by the energy distance.
 """
 
 from __future__ import annotations
@@ -16,82 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.documents import JsonObject
-from ecgfoundry.evaluation.cohort import EvaluationData, GateVerdicts
+from ecgfoundry.evaluation.cohort import EvaluationData
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.metrics.energy import EnergyShift, energy_shift, first_of_each_person
-from ecgfoundry.metrics.resampling import PatientResampling, percentile_interval, renumbered
+from ecgfoundry.metrics.resampling import renumbered
+from ecgfoundry.metrics.shifts import (
+    FEWEST_PEOPLE,
+    PrevalenceShift,
+    QualityShift,
+    prevalence_shifts,
+    quality_shift,
+)
 
-__all__ = ["Drift", "PrevalenceShift", "QualityShift", "class_shares", "drift", "quality_shift"]
+__all__ = ["Drift", "drift"]
 
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
-
-FEWEST_OF_A_CLASS = 10
-"""Reference records of every class from which its confusions are used (our choice)."""
-FEWEST_PEOPLE = 30
-"""People of either set from which an interval is given, as for a claim elsewhere."""
-TELLS_APART = 0.1
-"""Smallest singular value of the confusions per class from which they are inverted (our choice);
-of one target it is 0 where it is answered as often with as without it."""
-PERMUTATIONS = 999
-"""Of people between the two sets (our choice)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrevalenceShift:
-    """How frequent a target is among the new records, against the reference.
-
-    Attributes
-    ----------
-    target : str
-    reference : float
-        Share of reference records that have it.
-    answered_reference, answered : float
-        Share of records about which the model says so.
-    estimated, low, high : float
-        Share of the new records that have it, from the model's answers alone; NaN: see ``problem``.
-    observed : float
-        What the labels of the new records say.
-    shifted : bool or None
-        Whether the interval leaves out ``reference``; None where there is no interval.
-    problem : str
-        Why there is no estimate or no interval.
-    """
-
-    target: str
-    reference: float
-    answered_reference: float
-    answered: float
-    estimated: float
-    low: float
-    high: float
-    observed: float
-    shifted: bool | None
-    problem: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class QualityShift:
-    """Shares of the gate's verdicts among all records that were read, labelled or not.
-
-    Attributes
-    ----------
-    records_reference, records : int
-    refused_reference, refused : float
-    flagged_reference, flagged : float
-        Answered with a warning, or with windows left out.
-    p_value : float
-        That people of the two sets differ so much by chance in the share that is not good, by
-        permutation of people.
-    """
-
-    records_reference: int
-    records: int
-    refused_reference: float
-    refused: float
-    flagged_reference: float
-    flagged: float
-    p_value: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,49 +101,6 @@ def drift(data: EvaluationData, settings: Settings) -> tuple[Drift | None, str]:
     )
 
 
-def class_shares(joint: Float64, answered: Float64) -> Float64:
-    """Estimate how frequent each class is, from the answers alone.
-
-    Parameters
-    ----------
-    joint : float64 (..., answers, classes)
-        How many reference records of each class got each answer.
-    answered : float64 (..., answers)
-        How many new records got each answer.
-
-    Returns
-    -------
-    float64 (..., classes)
-        Shares that sum to 1, none below 0; NaN where the classes are not told apart.
-    """
-    of_class = joint.sum(axis=-2, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        given_class = joint / of_class
-        shares = (answered / answered.sum(axis=-1, keepdims=True))[..., None]
-    defined = np.isfinite(given_class).all(axis=(-2, -1)) & np.isfinite(shares).all(axis=(-2, -1))
-    safe = np.where(defined[..., None, None], given_class, np.eye(joint.shape[-1]))
-    told = defined & (np.linalg.svd(safe, compute_uv=False)[..., -1] >= TELLS_APART)
-    safe = np.where(told[..., None, None], safe, np.eye(joint.shape[-1]))
-    found = np.linalg.solve(safe, np.where(told[..., None, None], shares, 0.0))[..., 0]
-    found = np.clip(found, 0.0, None)
-    total = found.sum(axis=-1, keepdims=True)
-    return np.where(told[..., None], found / np.where(total > 0, total, 1.0), np.nan)
-
-
-def quality_shift(home: GateVerdicts, away: GateVerdicts, *, seed: int) -> QualityShift:
-    """Compare the verdicts of the gate; people, not records, are exchanged for the p-value."""
-    poor = [_by_patient(gate.verdicts != "good", gate.patients) for gate in (home, away)]
-    return QualityShift(
-        records_reference=len(home.verdicts),
-        records=len(away.verdicts),
-        refused_reference=_share(home.verdicts == "refused"),
-        refused=_share(away.verdicts == "refused"),
-        flagged_reference=_share(home.verdicts == "usable"),
-        flagged=_share(away.verdicts == "usable"),
-        p_value=_permutation(*poor, seed=seed),
-    )
-
-
 def _embedding_shift(
     home: EvaluationData, away: EvaluationData, *, seed: int
 ) -> EnergyShift | None:
@@ -219,34 +114,6 @@ def _embedding_shift(
     if min(len(people) for people in points) < FEWEST_PEOPLE:
         return None
     return energy_shift(*points, seed=seed)
-
-
-def _share(which: Bool) -> float:
-    return float(which.mean()) if len(which) else float("nan")
-
-
-def _by_patient(which: Bool, patients: NDArray[np.generic]) -> Float64:
-    """Records that are so, and records, of every patient: (patients, 2)."""
-    member, count = renumbered(patients)
-    return np.stack([np.bincount(member, which, count), np.bincount(member, None, count)], axis=1)
-
-
-def _permutation(home: Float64, away: Float64, *, seed: int) -> float:
-    """How often people dealt to the sets at random differ as much, by pooled shares."""
-    if not len(home) or not len(away):
-        return float("nan")
-    people, first = np.concatenate([home, away]), len(home)
-
-    def apart(order: NDArray[np.intp]) -> float:
-        one, other = people[order[:first]].sum(axis=0), people[order[first:]].sum(axis=0)
-        return abs(float(one[0] / one[1] - other[0] / other[1]))
-
-    generator = np.random.default_rng(seed)
-    observed = apart(np.arange(len(people)))
-    as_far = sum(
-        apart(generator.permutation(len(people))) >= observed - 1e-12 for _ in range(PERMUTATIONS)
-    )
-    return (1 + as_far) / (1 + PERMUTATIONS)
 
 
 def _decides(data: EvaluationData, k: int) -> bool:
@@ -327,50 +194,12 @@ def _estimate(
     home: _Coded, away: _Coded, names: tuple[str, ...], settings: Settings
 ) -> list[PrevalenceShift]:
     classes = len(names)
-    confusions, answers = home.confusions(classes), away.answers(classes)
-    joint, answered = confusions.sum(axis=0), answers.sum(axis=0)
-    reference, observed = joint.sum(axis=0), away.observed(classes)
-    estimated = np.full(classes, np.nan)
-    draws = np.full((0, classes), np.nan)
-    problem = ""
-    if reference.min() < FEWEST_OF_A_CLASS:
-        problem = f"a class has fewer than {FEWEST_OF_A_CLASS} reference records"
-    else:
-        estimated = class_shares(joint, answered)
-        if np.isnan(estimated).any():
-            problem = "the answers do not tell the classes apart"
-        elif min(len(confusions), len(answers)) < FEWEST_PEOPLE:
-            problem = f"no interval: fewer than {FEWEST_PEOPLE} people"
-        elif settings.draws:
-            draws = class_shares(
-                # Draws of two seeds, so that the two sets vary independently.
-                _resampled(confusions, settings.seed + 1, settings.draws),
-                _resampled(answers, settings.seed, settings.draws),
-            )
-    shifts = []
-    for k, name in enumerate(names):
-        low, high = percentile_interval(draws[:, k], level=settings.level)
-        home_share = float(reference[k] / reference.sum()) if reference.sum() else float("nan")
-        shifts.append(
-            PrevalenceShift(
-                target=name,
-                reference=home_share,
-                answered_reference=float(joint[k].sum() / max(joint.sum(), 1.0)),
-                answered=float(answered[k] / max(answered.sum(), 1.0)),
-                estimated=float(estimated[k]),
-                low=low,
-                high=high,
-                observed=float(observed[k]),
-                shifted=None if np.isnan(low) else not low <= home_share <= high,
-                problem=problem,
-            )
-        )
-    return shifts
-
-
-def _resampled(counts: Float64, seed: int, draws: int) -> Float64:
-    """Sums over people drawn with replacement: (draws, ...)."""
-    resampling = PatientResampling.of(np.arange(len(counts)), seed=seed)
-    flat = counts.reshape(len(counts), -1)
-    parts = [weights.T @ flat for _, weights in resampling.blocks(0, draws)]
-    return np.concatenate(parts).reshape(draws, *counts.shape[1:])
+    return prevalence_shifts(
+        home.confusions(classes),
+        away.answers(classes),
+        names,
+        observed=away.observed(classes),
+        draws=settings.draws,
+        seed=settings.seed,
+        level=settings.level,
+    )

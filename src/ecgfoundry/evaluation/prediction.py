@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, EvaluationError
-from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, GateVerdicts, Thresholds
+from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds
 from ecgfoundry.evaluation.embeddings import RandomEmbeddings
 from ecgfoundry.inference.predictor import Predictor
-from ecgfoundry.inference.windows import InputLeads, prepare_windows
+from ecgfoundry.inference.windows import InputLeads, prepare_windows, verdict_of
 from ecgfoundry.manifest.fingerprints import FINGERPRINTS_FILE, fingerprint, known_to
 from ecgfoundry.manifest.model_labels import labels_of_model
 from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features
+from ecgfoundry.metrics.shifts import GateVerdicts
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.windows import is_long
 
@@ -167,8 +168,7 @@ def _windows(
     if not usable:
         refusals = [w.refusal.code for w in prepared if w.refusal is not None]
         raise _RefusedError(f"{REFUSED}: {refusals[0] if refusals else 'no samples'}")
-    flagged = len(usable) < len(prepared) or any(w.quality.warnings for w in prepared)
-    return np.stack(usable), leads, "usable" if flagged else "good"
+    return np.stack(usable), leads, verdict_of(prepared)
 
 
 def _answer(

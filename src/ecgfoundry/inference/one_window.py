@@ -6,24 +6,24 @@ is looked for between windows of one length: that of a live answer.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import replace
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.inference.live.stream import LIVE_WINDOW_S
+from ecgfoundry.inference.looks import Look
 from ecgfoundry.inference.predictor import Predictor
-from ecgfoundry.inference.windows import WindowSource
+from ecgfoundry.inference.windows import InputLeads, WindowSource, prepare_windows
 
-__all__ = ["window_embedding"]
+__all__ = ["look_at_window"]
 
 PLACES = (0.5, 0.25, 0.75)
 """Of the recording, tried one after the other until one can be read (our choice)."""
 
 
-def window_embedding(
+def look_at_window(
     predictor: Predictor, source: WindowSource, *, lead: str | None = None
-) -> NDArray[np.float32] | None:
-    """Return the embedding (features,) of a window from the middle, or a quarter from either end.
+) -> Look | None:
+    """Look at a window from the middle; where it cannot be read, at one a quarter from either end.
 
     Parameters
     ----------
@@ -35,16 +35,21 @@ def window_embedding(
 
     Returns
     -------
-    float32 (features,) or None
-        None: none of the three can be read.
+    Look or None
+        Its verdict is that of the middle; None: there are no leads for the model, or no samples.
     """
-    seconds = min(LIVE_WINDOW_S, predictor.bundle.input.window_s)
-    length = min(round(seconds * source.sampling_rate), source.samples)
+    spec = predictor.bundle.input
+    length = min(round(min(LIVE_WINDOW_S, spec.window_s) * source.sampling_rate), source.samples)
+    first: Look | None = None
     for place in PLACES:
         start = round(place * (source.samples - length))
         try:
-            found = predictor.embed(source.part(start, start + length), lead=lead)
+            leads = InputLeads.choose(spec, source.leads, lead=lead)
+            prepared = list(prepare_windows(source.part(start, start + length), spec, leads))
         except EcgFoundryError:
             continue
-        return found[0]
-    return None
+        found = Look.of(prepared, leads, predictor.outputs_of(prepared))
+        first = first or found
+        if found.logits is not None:
+            return replace(found, verdict=first.verdict)
+    return first

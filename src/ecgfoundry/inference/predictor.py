@@ -20,6 +20,7 @@ from ecgfoundry.inference.interpretation import (
     WindowResult,
     find_episodes,
 )
+from ecgfoundry.inference.looks import Look
 from ecgfoundry.inference.runtimes.base import Runtime, create_runtime
 from ecgfoundry.inference.several_leads import (
     combined_leads,
@@ -34,6 +35,7 @@ from ecgfoundry.inference.windows import (
     PreparedWindow,
     WindowSource,
     prepare_windows,
+    verdict_of,
 )
 from ecgfoundry.measurements.gate import Description, too_little_ecg
 from ecgfoundry.models.bundle import Bundle, find_bundle, load_bundle
@@ -188,6 +190,11 @@ class Predictor:
         """Return both out of one call of the network; see :meth:`logits` and :meth:`embed`."""
         return self._run(windows)
 
+    def outputs_of(self, prepared: Sequence[PreparedWindow]) -> list[tuple[Float32, Float32]]:
+        """Return logits (targets,) and embedding (features,) of each window that can be read."""
+        readable = [w.standardized for w in prepared if w.standardized is not None]
+        return list(zip(*self._run(np.stack(readable)), strict=True)) if readable else []
+
     def _run(self, windows: NDArray[np.floating]) -> tuple[Float32, Float32]:
         spec = self.bundle.input
         x = np.asarray(windows, dtype=np.float32)
@@ -334,7 +341,7 @@ class Predictor:
         self,
         tasks: Sequence[SourceTask],
         *,
-        embedded: Callable[[int, Float32], None] = lambda number, embedding: None,
+        seen: Callable[[int, Look], None] = lambda number, look: None,
     ) -> list[Interpretation]:
         """Answer for several short recordings with as few calls of the network as possible.
 
@@ -344,9 +351,9 @@ class Predictor:
         Parameters
         ----------
         tasks : sequence of SourceTask
-        embedded : callable
-            Called for each short recording that can be read, with its number and its embedding
-            (features,): the mean over its windows.
+        seen : callable
+            Called for each short recording that has the leads, with its number and what the gate
+            and the network make of it.
 
         Returns
         -------
@@ -374,9 +381,7 @@ class Predictor:
         for number, leads, windows in waiting:
             outputs = [None if w.standardized is None else next(found) for w in windows]
             logits = [None if out is None else out[0].astype(np.float64) for out in outputs]
-            seen = [out[1] for out in outputs if out is not None]
-            if seen:
-                embedded(number, np.mean(seen, axis=0))
+            seen(number, Look.of(windows, leads, [out for out in outputs if out is not None]))
             answers[number] = self._conclude(
                 tasks[number], leads, _Collected([_without_array(w) for w in windows], logits)
             )
@@ -439,7 +444,7 @@ class Predictor:
         warnings = recording_warnings(recording, bundle, leads, duration) + about_signal
         return replace(
             self._refused(source, file),
-            verdict="usable" if about_signal else "good",
+            verdict=verdict_of(collected.prepared),
             warnings=warnings,
             acceptable=_mean_acceptable(collected.prepared),
             lead_figures=_mean_figures(collected.prepared),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.errors import BundleError, EcgFoundryError, ManifestError
-from ecgfoundry.inference.one_window import window_embedding
+from ecgfoundry.inference.looks import Look
+from ecgfoundry.inference.one_window import look_at_window
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest import Manifest, MappedManifest, labels_of_model
@@ -19,13 +20,17 @@ from ecgfoundry.metrics.conformal import COVERAGE, people_needed
 from ecgfoundry.metrics.energy import first_of_each_person
 from ecgfoundry.models.bundle import write_bundle
 from ecgfoundry.models.reference import (
+    ANSWERS_FILE,
     FEWEST_PEOPLE,
     REFERENCE_FILE,
+    VERDICTS,
     WINDOW_REFERENCE_FILE,
+    AnswersReference,
+    write_answers_reference,
     write_reference,
 )
 from ecgfoundry.signals.windows import is_long
-from ecgfoundry.tasks import PredictionSets
+from ecgfoundry.tasks import PredictionSets, Task
 from ecgfoundry.tasks.base import MINIMUM_EACH
 
 __all__ = ["Recalibration", "recalibrate"]
@@ -77,9 +82,10 @@ def recalibrate(
     coverage : float
         Share of new people, like those of the table, whose truth the sets shall hold.
     drift_reference : bool
-        Also store the embeddings of these people, one recording and one window each, so that a
-        service can say whether its recordings and streams still look like them. Without it, those
-        that are there go: the new calibration is of other people.
+        Also store what the model makes of these people, so that a service can say whether its
+        recordings and streams still look like them: embeddings of one recording and one window
+        each, and counts of the gate's verdicts and of right and wrong answers. Without it, what is
+        there goes: the new calibration is of other people.
     progress : callable (done, total), optional
 
     Raises
@@ -107,12 +113,14 @@ def recalibrate(
     rows = found.manifest.of_split("validation")
     rows = rows if len(rows) else found.manifest
     names = bundle.vocabulary.names
-    values = bundle.task.columns_of(rows.targets(names))
-    logits, embedded, skipped = _record_logits(predictor, rows, progress, windows=drift_reference)
-    scored = ~np.isnan(logits).all(axis=1)
-    logits, values = logits[scored], values[scored]
+    labels = bundle.task.columns_of(rows.targets(names))
+    whole, windows, skipped = _looks(predictor, rows, progress, windows=drift_reference)
+    read = {k: look.logits for k, look in enumerate(whole) if look is not None}
+    scored = [k for k, outputs in read.items() if outputs is not None]
+    logits = np.array([read[k] for k in scored], np.float64).reshape(len(scored), len(names))
+    values = labels[scored]
     people = rows.groups()
-    groups = [people[k] for k in np.flatnonzero(scored)]
+    groups = [people[k] for k in scored]
     source = f"{len(values)} recordings of the owner"
     task, fitted = bundle.task.recalibrated(logits, values, source=source)
     task = task.with_sets(
@@ -126,15 +134,18 @@ def recalibrate(
             path=rows.folder,
             remedy="Label more recordings",
         )
-    references = (REFERENCE_FILE, WINDOW_REFERENCE_FILE)
+    references = (REFERENCE_FILE, WINDOW_REFERENCE_FILE, ANSWERS_FILE)
     files = {name: bundle.file(name) for name in bundle.about.files if name not in references}
     with TemporaryDirectory() as folder:
         if drift_reference:
-            whole, windows = (_of_people(points, groups) for points in embedded)
-            files[REFERENCE_FILE] = write_reference(Path(folder), whole)
-            if len(windows) >= FEWEST_PEOPLE:
-                path = write_reference(Path(folder), windows, WINDOW_REFERENCE_FILE)
+            files[REFERENCE_FILE] = write_reference(Path(folder), _of_people(whole, people))
+            known = {"recordings": _answered(task, whole, labels, people)}
+            of_windows = _of_people(windows, people)
+            if len(of_windows) >= FEWEST_PEOPLE:
+                path = write_reference(Path(folder), of_windows, WINDOW_REFERENCE_FILE)
                 files[WINDOW_REFERENCE_FILE] = path
+                known["windows"] = _answered(task, windows, labels, people)
+            files[ANSWERS_FILE] = write_answers_reference(Path(folder), known)
         write_bundle(
             output,
             about=replace(bundle.about, readout=task.readout),
@@ -150,32 +161,54 @@ def recalibrate(
     return Recalibration(fitted, kept, skipped, sets)
 
 
-Embeddings = list[NDArray[np.float32] | None]
-"""Of recordings or windows; None where one could not be read."""
+Looks = Sequence[Look | None]
+"""At every row; None: it could not be read, has not the leads, or is long."""
 
 
-def _of_people(points: Embeddings, groups: list[str]) -> NDArray[np.float64]:
+def _of_people(looks: Looks, people: Sequence[str]) -> NDArray[np.float64]:
     """Return the first embedding of each person, (people, features)."""
-    there = [k for k, point in enumerate(points) if point is not None]
-    found = np.array([points[k] for k in there], np.float64)
-    return first_of_each_person(found, np.array([groups[k] for k in there]))
+    there = [(k, look.embedding) for k, look in enumerate(looks) if look is not None]
+    known = [(k, embedding) for k, embedding in there if embedding is not None]
+    found = np.array([embedding for _, embedding in known], np.float64)
+    return first_of_each_person(found, np.array([people[k] for k, _ in known]))
 
 
-def _record_logits(
+def _answered(
+    task: Task, looks: Looks, labels: NDArray[np.float64], people: Sequence[str]
+) -> AnswersReference:
+    """Count the first verdict of each person, and the first answer to each question that has a
+    known truth.
+    """
+    verdicts = np.zeros(len(VERDICTS), np.int64)
+    counts = [np.zeros((len(classes), len(classes)), np.int64) for classes in task.questions]
+    truth = task.true_choices(labels)
+    judged: set[str] = set()
+    counted: set[tuple[str, int]] = set()
+    for look, person, true in zip(looks, people, truth, strict=True):
+        if look is None:
+            continue
+        if person not in judged:
+            judged.add(person)
+            verdicts[VERDICTS.index(look.verdict)] += 1
+        for question, (said, right) in enumerate(zip(look.choices(task) or (), true, strict=False)):
+            if right >= 0 and (person, question) not in counted:
+                counted.add((person, question))
+                counts[question][said, right] += 1
+    return AnswersReference(verdicts, task.questions, tuple(counts))
+
+
+def _looks(
     predictor: Predictor,
     rows: Manifest,
     progress: Callable[[int, int], None] | None,
     *,
     windows: bool,
-) -> tuple[NDArray[np.float64], tuple[Embeddings, Embeddings], dict[str, str]]:
-    """Mean logits of the readable windows of each row, NaN where there are none; and, only of rows
-    that have some, embeddings of whole recordings and, if wanted, of one window of each.
-    """
+) -> tuple[list[Look | None], list[Look | None], dict[str, str]]:
+    """Look at each row and, if wanted, at one window of it; and say why rows were skipped."""
     spec = predictor.bundle.input
-    logits = np.full((len(rows), len(predictor.bundle.vocabulary.targets)), np.nan)
     skipped: dict[str, str] = {}
-    whole: Embeddings = []
-    parts: Embeddings = []
+    whole: list[Look | None] = [None] * len(rows)
+    parts: list[Look | None] = [None] * len(rows)
     for k, row in enumerate(rows):
         try:
             recording = rows.open(row)
@@ -188,16 +221,13 @@ def _record_logits(
         except EcgFoundryError as error:
             skipped[row.record] = str(error)
         else:
-            readable = [w.standardized for w in prepared if w.standardized is not None]
-            if readable:
-                found, embeddings = predictor.logits_and_embeddings(np.stack(readable))
-                logits[k] = found.mean(axis=0)
-                whole.append(embeddings.mean(axis=0))
-                parts.append(window_embedding(predictor, recording) if windows else None)
-            else:
+            whole[k] = look = Look.of(prepared, leads, predictor.outputs_of(prepared))
+            if look.logits is None:
                 refusals = [w.refusal.message for w in prepared if w.refusal is not None]
                 skipped[row.record] = refusals[0] if refusals else "no samples"
+            if windows:
+                parts[k] = look_at_window(predictor, recording)
         finally:
             if progress is not None:
                 progress(k + 1, len(rows))
-    return logits, (whole, parts), skipped
+    return whole, parts, skipped

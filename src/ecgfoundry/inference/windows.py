@@ -30,6 +30,7 @@ __all__ = [
     "prepare_together",
     "prepare_window",
     "prepare_windows",
+    "verdict_of",
 ]
 
 
@@ -126,6 +127,17 @@ class PreparedWindow:
     quality: WindowQuality
     refusal: Notice | None
     standardized: NDArray[np.float32] | None
+
+
+def verdict_of(prepared: Sequence[PreparedWindow]) -> str:
+    """Return the gate's verdict on a source from its windows.
+
+    "good", "usable" (with a warning, or with windows left out) or "refused" (nothing can be read).
+    """
+    if all(window.refusal is not None for window in prepared):
+        return "refused"
+    clean = all(w.refusal is None and not w.quality.warnings for w in prepared)
+    return "good" if clean else "usable"
 
 
 TOGETHER = 8

@@ -10,7 +10,9 @@ from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.service.database.deliveries import delivery_counts
 from ecgfoundry.service.database.jobs import queue_figures
 from ecgfoundry.service.database.recordings import kept_bytes
+from ecgfoundry.service.drift import ModelDrift
 from ecgfoundry.service.state import ServiceState
+from ecgfoundry.service.telemetry import Telemetry
 from ecgfoundry.service.worker_limits import resident_bytes
 
 __all__ = ["look_up"]
@@ -29,11 +31,29 @@ def look_up(state: ServiceState) -> bytes:
     for place, folder in places.items():
         telemetry.disk.labels(place).set(_free(folder))
     for labels, drift in state.drift.look().items():
-        telemetry.drift_people.labels(*labels).set(drift.people)
-        if drift.shift is not None:
-            telemetry.drift.labels(*labels).set(drift.shift.distance)
-            telemetry.drift_limit.labels(*labels).set(drift.shift.limit)
+        _set_drift(telemetry, labels, drift)
     return telemetry.text()
+
+
+def _set_drift(telemetry: Telemetry, labels: tuple[str, str], drift: ModelDrift) -> None:
+    telemetry.drift_people.labels(*labels).set(drift.people)
+    if drift.shift is not None:
+        telemetry.drift.labels(*labels).set(drift.shift.distance)
+        telemetry.drift_limit.labels(*labels).set(drift.shift.limit)
+    if drift.quality is not None:
+        quality = drift.quality
+        for verdict, of, share in (
+            ("refused", "reference", quality.refused_reference),
+            ("refused", "now", quality.refused),
+            ("usable", "reference", quality.flagged_reference),
+            ("usable", "now", quality.flagged),
+        ):
+            telemetry.drift_verdicts.labels(*labels, verdict, of).set(share)
+        telemetry.drift_verdicts_p.labels(*labels).set(quality.p_value)
+    for one in drift.prevalence:
+        for figure in ("reference", "estimated", "low", "high"):
+            share = getattr(one, figure)
+            telemetry.drift_prevalence.labels(*labels, one.target, figure).set(share)
 
 
 def _look_into_database(state: ServiceState) -> int:

@@ -12,14 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ecgfoundry.errors import EcgFoundryError, ModelNotFoundError, SignalError
 from ecgfoundry.formats.files import open_file
 from ecgfoundry.inference.files import EXCERPT_S, default_model
 from ecgfoundry.inference.interpretation import Interpretation
-from ecgfoundry.inference.one_window import window_embedding
+from ecgfoundry.inference.looks import Look
+from ecgfoundry.inference.one_window import look_at_window
 from ecgfoundry.inference.predictor import Predictor, SourceTask, load_model
 from ecgfoundry.inference.stating import with_statements
 from ecgfoundry.labs.estimates import refuse_synthetic
@@ -27,7 +25,7 @@ from ecgfoundry.service.answers import drawing
 from ecgfoundry.service.answers.forms import in_format, summary_of
 from ecgfoundry.service.answers.laboratory import estimates
 from ecgfoundry.service.answers.network import embeddings, saliency
-from ecgfoundry.service.drift import REFERENCES, Embedded, person_number
+from ecgfoundry.service.drift import REFERENCES, Seen, Sight, person_number
 from ecgfoundry.service.followed import FollowedFile
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 from ecgfoundry.service.samples import SAMPLES_NAME, array_of_samples
@@ -118,7 +116,7 @@ class Worker:
             else:
                 results[number] = self._alone(work, partial(tell, number))
         for model, tasks in groups.items():
-            seen: dict[int, Embedded] = {}
+            seen: dict[int, Seen] = {}
             try:
                 answers = self._answers(model, tasks, seen)
             finally:
@@ -127,7 +125,7 @@ class Worker:
                         task.source.close()
             for number, answer in answers:
                 dressed = self._dressed(works[number], answer)
-                results[number] = replace(dressed, embedded=seen.get(number))
+                results[number] = replace(dressed, seen=seen.get(number))
         return [results[number] for number in range(len(works))]
 
     def _prepare(self, work: Work, tell: Callable[[float], None]) -> tuple[str, SourceTask]:
@@ -142,17 +140,19 @@ class Worker:
             raise
 
     def _answers(
-        self, model: str, tasks: Sequence[tuple[int, SourceTask]], seen: dict[int, Embedded]
+        self, model: str, tasks: Sequence[tuple[int, SourceTask]], seen: dict[int, Seen]
     ) -> list[tuple[int, Interpretation | Result]]:
         predictor = self.predictor(model)
 
-        def keep(k: int, embedding: NDArray[np.float32]) -> None:
+        def keep(k: int, look: Look) -> None:
             if self._asked(predictor, "recordings"):
                 number, task = tasks[k]
-                seen[number] = Embedded(model, self._person(task), embedding)
+                seen[number] = Seen(
+                    model, self._person(task), Sight.of(look, predictor.bundle.task)
+                )
 
         try:
-            together = predictor.interpret_many([task for _, task in tasks], embedded=keep)
+            together = predictor.interpret_many([task for _, task in tasks], seen=keep)
         except (EcgFoundryError, MemoryError):
             # One of them cannot be read to its end: each for itself, so that only it fails.
             alone: list[tuple[int, Interpretation | Result]] = []
@@ -161,8 +161,9 @@ class Worker:
                 alone.append((number, problem if answer is None else _stated(task, answer[0])))
             return alone
         for (number, task), answer in zip(tasks, together, strict=True):
-            if answer.refused is None and is_long(task.source.samples / task.source.sampling_rate):
-                self._keep_window(model, task, number, seen)
+            if is_long(task.source.samples / task.source.sampling_rate):
+                refused = answer.refused is not None
+                self._keep_window(model, task, number, seen, refused=refused)
         return [(n, _stated(task, one)) for (n, task), one in zip(tasks, together, strict=True)]
 
     def _asked(self, predictor: Predictor, source: str) -> bool:
@@ -176,15 +177,22 @@ class Worker:
         return person_number(self._salt, task.recording.subject.identifier, beginning)
 
     def _keep_window(
-        self, model: str, task: SourceTask, number: int, seen: dict[int, Embedded]
+        self,
+        model: str,
+        task: SourceTask,
+        number: int,
+        seen: dict[int, Seen],
+        *,
+        refused: bool,
     ) -> None:
-        """Keep a window of a long recording for the drift of its model."""
+        """Keep a window of a long recording for the drift of its model; none of a refused one."""
         predictor = self.predictor(model)
         if not self._asked(predictor, "long"):
             return
-        embedding = window_embedding(predictor, task.source, lead=task.lead)
-        if embedding is not None:
-            seen[number] = Embedded(model, self._person(task), embedding, "long")
+        look = look_at_window(predictor, task.source, lead=task.lead)
+        if look is not None:
+            sight = Sight("refused") if refused else Sight.of(look, predictor.bundle.task)
+            seen[number] = Seen(model, self._person(task), sight, "long")
 
     def _dressed(self, work: Work, answer: Interpretation | Result) -> Result:
         if isinstance(answer, Result):

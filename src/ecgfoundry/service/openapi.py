@@ -148,11 +148,39 @@ _DRIFT = _object(
     distance=_or_null("number"),
     limit=_or_null("number"),
     shifted=_or_null("boolean"),
+    quality={
+        "anyOf": [
+            _object(
+                records_reference=_INTEGER,
+                records=_INTEGER,
+                refused_reference=_NUMBER,
+                refused=_NUMBER,
+                flagged_reference=_NUMBER,
+                flagged=_NUMBER,
+                p_value=_NUMBER,
+                shifted=_TRUTH,
+            ),
+            {"type": "null"},
+        ]
+    },
+    prevalence=_list(
+        _object(
+            target=_STRING,
+            reference=_or_null("number"),
+            answered_reference=_NUMBER,
+            answered=_NUMBER,
+            estimated=_or_null("number"),
+            low=_or_null("number"),
+            high=_or_null("number"),
+            shifted=_or_null("boolean"),
+            problem=_STRING,
+        )
+    ),
 )
 
 _DRIFTS = {
     "type": "object",
-    "description": "By where the embeddings come from; what has not been seen is not there.",
+    "description": "By where the recordings come from; what has not been seen is not there.",
     "properties": dict.fromkeys(REFERENCES, _DRIFT),
     "additionalProperties": False,
 }

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from ecgfoundry.errors import EcgFoundryError
 from ecgfoundry.models.bundle import available_bundles
-from ecgfoundry.models.reference import read_reference
 from ecgfoundry.service.blobs import blobs_at
 from ecgfoundry.service.catalogue import ModelCatalogue
 from ecgfoundry.service.database.audit import Event
 from ecgfoundry.service.database.connection import Database, sqlite_url
 from ecgfoundry.service.database.jobs import let_go
 from ecgfoundry.service.describing import Describer
-from ecgfoundry.service.drift import EmbeddingDrift, new_salt
+from ecgfoundry.service.drift import DriftWatch, new_salt, reference_of
 from ecgfoundry.service.gate import Gate
 from ecgfoundry.service.jobs import JobLimits, Jobs
 from ecgfoundry.service.kept import HeldRecordings, KeptRecordings, StoredRecordings
@@ -56,8 +55,8 @@ class ServiceState:
         self.gate = Gate(settings)
         self.telemetry = Telemetry()
         self.models = ModelCatalogue(settings.models, synthetic_ok=settings.synthetic_ok)
-        self.drift = EmbeddingDrift(
-            lambda model, file: read_reference(self.models.bundle(model), file)
+        self.drift = DriftWatch(
+            lambda model, source: reference_of(self.models.bundle(model), source)
         )
         self.workspace = Workspace()
         self.held = HeldRecordings(4 * settings.body_bytes)
@@ -83,8 +82,8 @@ class ServiceState:
         self.live = LiveHub(settings, self.telemetry, self.models, self.drift.take)
 
     def _note_drift(self, result: Result) -> None:
-        if result.embedded is not None:
-            self.drift.take(result.embedded)
+        if result.seen is not None:
+            self.drift.take(result.seen)
 
     @cached_property
     def data_folder(self) -> Path:

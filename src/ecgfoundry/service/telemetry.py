@@ -70,6 +70,24 @@ class Telemetry:
             ["model", "source"],
             registry=self.registry,
         )
+        self.drift_verdicts = Gauge(
+            f"{name}_drift_verdicts",
+            "Share of people whose recording the gate refused or flagged",
+            ["model", "source", "verdict", "of"],
+            registry=self.registry,
+        )
+        self.drift_verdicts_p = Gauge(
+            f"{name}_drift_verdicts_p",
+            "That people of the reference differ so much by chance in what is not good",
+            ["model", "source"],
+            registry=self.registry,
+        )
+        self.drift_prevalence = Gauge(
+            f"{name}_drift_prevalence",
+            "Share of people with a target: of the reference, and estimated now with its limits",
+            ["model", "source", "target", "figure"],
+            registry=self.registry,
+        )
         info = Gauge(f"{name}_info", "Version", ["version"], registry=self.registry)
         info.labels(__version__).set(1)
 

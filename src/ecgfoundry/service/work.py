@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ecgfoundry.formats.base import ReadOptions
-from ecgfoundry.service.drift import Embedded
+from ecgfoundry.service.drift import Seen
 from ecgfoundry.service.problems import Problem
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Result:
     """An answer: a body of a media type, or a problem; ``summary``: a few words for lists;
-    ``embedded``: for the drift of a model that has a reference.
+    ``seen``: for the drift of a model that has a reference.
     """
 
     body: bytes = b""
@@ -97,7 +97,7 @@ class Result:
     problem: Problem | None = None
     verdict: str | None = None
     summary: dict[str, Any] | None = None
-    embedded: Embedded | None = None
+    seen: Seen | None = None
 
 
 Tell = Callable[[int, float], None]

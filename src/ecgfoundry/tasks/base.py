@@ -29,8 +29,10 @@ from ecgfoundry.vocabularies.types import Target, Vocabulary
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["MINIMUM_EACH", "Task"]
+__all__ = ["ABSENT", "MINIMUM_EACH", "Task"]
 
+ABSENT = "absent"
+"""The other class of a target that is decided for itself."""
 MINIMUM_EACH = 10
 """Positives and negatives that a target needs to be calibrated (values: that its interval needs);
 the same minimum as CardioLab uses to keep a target."""
@@ -439,6 +441,54 @@ class Task(ABC):
             for k in self.shown
             for share in (burden.get(targets[k].name),)
         )
+
+    @property
+    def questions(self) -> tuple[tuple[str, ...], ...]:
+        """Return what it decides: of each question the classes, of which exactly one is the answer.
+
+        One question about all targets where they exclude each other; else one of each target that
+        has a threshold, with the classes "absent" and its name.
+        """
+        names = self.vocabulary.names
+        if self.exclusive:
+            return (tuple(names[k] for k in self.shown),)
+        return tuple((ABSENT, names[k]) for k, _ in self._decided)
+
+    def choices(self, answers: Float64) -> tuple[int, ...]:
+        """Return the number of the class that is answered to each of its questions.
+
+        Parameters
+        ----------
+        answers : ndarray (targets,)
+            Calibrated probabilities, from which targets are decided each for itself.
+        """
+        if self.exclusive:
+            return (int(np.argmax(answers[self.shown])),)
+        return tuple(int(answers[k] >= threshold) for k, threshold in self._decided)
+
+    def true_choices(self, values: Float64) -> NDArray[np.intp]:
+        """Return the number of the true class (records, questions); -1 where it is not known.
+
+        Parameters
+        ----------
+        values : ndarray (records, columns)
+            Targets.
+        """
+        wanted = self.shown if self.exclusive else [k for k, _ in self._decided]
+        truth = [self.truth_of(k, values) for k in wanted]
+        if not self.exclusive:
+            columns = [np.where(np.isnan(one), -1, one == 1.0) for one in truth]
+            return np.array(columns, np.intp).reshape(len(wanted), len(values)).T
+        said = np.stack(truth, axis=1)
+        one = ~np.isnan(said).any(axis=1) & (np.nansum(said, axis=1) == 1.0)
+        found: NDArray[np.intp] = np.where(one, np.nan_to_num(said).argmax(axis=1), -1)[:, None]
+        return found
+
+    @property
+    def _decided(self) -> list[tuple[int, float]]:
+        """Shown targets that have a threshold, with it."""
+        limits = self.thresholds
+        return [(k, limit) for k in self.shown if (limit := limits[k]) is not None]
 
     @property
     def shown(self) -> list[int]:

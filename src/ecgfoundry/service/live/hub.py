@@ -24,7 +24,7 @@ from ecgfoundry.labs.estimates import refuse_synthetic
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.service.catalogue import ModelCatalogue
-from ecgfoundry.service.drift import Embedded
+from ecgfoundry.service.drift import Seen
 from ecgfoundry.service.live.lanes import Answers, LaneDied, LaneProcess, StreamOrder, text_of
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 from ecgfoundry.service.settings import ServiceSettings
@@ -232,7 +232,7 @@ class LiveHub:
         settings: ServiceSettings,
         telemetry: Telemetry,
         models: ModelCatalogue,
-        seen: Callable[[Embedded], None],
+        seen: Callable[[Seen], None],
     ) -> None:
         self._settings, self._telemetry, self._models = settings, telemetry, models
         self._seen = seen
@@ -485,10 +485,10 @@ class LiveHub:
             if name in sessions:
                 sessions[name].last_answer = message
                 sessions[name].tell(message)
-        for name, embedding in answers.embedded:
+        for name, sight in answers.seen:
             if name in sessions:
                 model = sessions[name].order.asked
-                self._seen(Embedded(model, name.encode(), embedding, "streams"))
+                self._seen(Seen(model, name.encode(), sight, "streams"))
         self._telemetry.windows.inc(len(answers.said))
 
     async def _replace(self, lane: _Lane) -> None:

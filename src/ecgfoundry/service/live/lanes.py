@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, LeadError
 from ecgfoundry.inference.live.frames import decode_frame
 from ecgfoundry.inference.live.stream import DueWindow, LiveStream, answer_due, prepare_due
+from ecgfoundry.inference.looks import Look
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.warnings import trained_on_synthetic
 from ecgfoundry.labs.live import EVERY_S, SPAN_S, LaboratoryTrend, trend_words
-from ecgfoundry.service.drift import REFERENCES
+from ecgfoundry.service.drift import REFERENCES, Sight
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 from ecgfoundry.service.processes import spared_from_interrupts
 
@@ -37,7 +37,7 @@ __all__ = ["Answers", "LaneDied", "LaneProcess", "LaneStreams", "StreamOrder", "
 
 _ANSWER_S = 120.0
 """A lane that takes longer over one batch is replaced (our choice)."""
-_EMBEDDED_EVERY_S = 600.0
+_SEEN_EVERY_S = 600.0
 """How often a stream gives a window for the drift of its model: who lies there changes slowly (our
 choice)."""
 
@@ -76,14 +76,14 @@ class Answers:
 
     ``begins``: of every frame, the number of its first sample; None if it did not fit its stream.
     ``said``, ``problems``: stream and message, ready to be sent. ``points``: stream and a point of
-    its laboratory trends. ``embedded``: stream and an embedding, for the drift of its model.
+    its laboratory trends. ``seen``: stream and a window of it, for the drift of its model.
     """
 
     begins: list[int | None] = field(default_factory=list)
     said: list[tuple[str, str]] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     points: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    embedded: list[tuple[str, NDArray[np.float32]]] = field(default_factory=list)
+    seen: list[tuple[str, Sight]] = field(default_factory=list)
 
 
 class _Held:
@@ -96,7 +96,7 @@ class _Held:
         self.trend = None if laboratory is None else LaboratoryTrend(laboratory.predictor.bundle)
         self._last_s = -1.0
         self._compared = REFERENCES["streams"] in stream.predictor.bundle.about.files
-        self._embedded_s: float | None = None
+        self._seen_s: float | None = None
 
     def push(self, content: bytes) -> tuple[int, list[tuple[_Held, LiveStream, DueWindow]]]:
         """Take a frame; return where it begins and the windows that are due."""
@@ -109,13 +109,13 @@ class _Held:
         return follows if frame.start is None else frame.start, due
 
     def shows(self, due: DueWindow) -> bool:
-        """Whether the embedding of a window is wanted: of whole ones, now and then."""
-        last = self._embedded_s
+        """Whether a window is compared with the reference: whole ones are, now and then."""
+        last = self._seen_s
         whole = due.part.samples >= round(self.stream.window_s * self.stream.sampling_rate)
-        soon = last is not None and last <= due.time_s < last + _EMBEDDED_EVERY_S
+        soon = last is not None and last <= due.time_s < last + _SEEN_EVERY_S
         if not self._compared or not whole or soon:
             return False
-        self._embedded_s = due.time_s
+        self._seen_s = due.time_s
         return True
 
     def follow(self, due: DueWindow, logits: Any) -> dict[str, Any] | None:
@@ -240,8 +240,11 @@ def _answer_group(due: Sequence[tuple[_Held, LiveStream, DueWindow]], result: An
         values, embedding = (None, None) if made.standardized is None else next(outputs)
         if stream is held.stream:
             ready.append((held, (stream, window, made, values)))
-            if embedding is not None and held.shows(window):
-                result.embedded.append((held.order.stream, embedding))
+            if held.shows(window):
+                both = [] if values is None or embedding is None else [(values, embedding)]
+                look = Look.of([made], stream.input_leads, both)
+                sight = Sight.of(look, predictor.bundle.task)
+                result.seen.append((held.order.stream, sight))
             continue
         point = held.follow(window, values)
         if point is not None:
