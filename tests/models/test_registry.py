@@ -95,6 +95,8 @@ def test_forward_features_and_classifier(name: str) -> None:
         assert network(*inputs).shape == (3, 7)
         assert torch.equal(network.forward_features(*inputs), embedding)
     assert network.config["classes"] == 7
+    network.double().reset_classifier(2)
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float64}
 
 
 @pytest.mark.parametrize("name", available_architectures())

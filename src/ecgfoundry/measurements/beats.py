@@ -75,7 +75,6 @@ of the intervals around), as it is in bigeminy with tall ectopic beats (our choi
 PEAKEDNESS = 2.4
 """Where the level stands this far above the median of the whole, peaks are beats: in noise it is
 1.6 to 2.0 times the median (our measurement on white, pink and brown noise of 10 s)."""
-FLOOR_QUANTILE = 0.5
 FLOOR_OFFSET = 0.01
 """A lead counts by the inverse square of its floor: the median energy of each second around over
 the energy of its beats, plus 0.01. On 30 records of MIT-BIH F1 at 150 ms is 0.9982 so, 0.9981 with

@@ -31,7 +31,7 @@ class PluginNet(nn.Module):
 
     def reset_classifier(self, classes: int) -> None:
         """Put a fresh classifier on the encoder."""
-        self.classifier = nn.Linear(self.features, classes)
+        self.classifier = nn.Linear(self.features, classes).to(self.classifier.weight)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Return the embedding (batch, features) of (batch, leads, samples)."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecgfoundry.errors import EcgFoundryError, LeadError, UnitError
-from ecgfoundry.leads import STANDARD_12_LEADS, UNNAMED_ECG, canonical_lead
+from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
 from ecgfoundry.units import millivolts_per_unit
 
 __all__ = [
@@ -233,7 +233,6 @@ class _Company:
     """What the channels of a file in volts say about each other."""
 
     clear_leads: int
-    has_unnamed_ecg: bool
     has_eeg: bool
     contacts: frozenset[str]
 
@@ -246,11 +245,8 @@ class _Company:
             for label in labels
             if not _is_ambiguous(label) and (lead := canonical_lead(label)) in STANDARD_12_LEADS
         }
-        unnamed = any(
-            says_ecg(label) and canonical_lead(label) in (None, UNNAMED_ECG) for label in labels
-        )
         eeg = any(_is_electrode(label) or _words(label) & _EEG_WORDS for label in labels)
-        return cls(len(clear), unnamed, eeg, _contact_stems(labels))
+        return cls(len(clear), eeg, _contact_stems(labels))
 
     def supports(self, label: str) -> bool:
         """Whether a label that also means something else is a lead in this company."""

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.xml.times import milliseconds, parse_hl7_time, seconds_of
-from ecgfoundry.formats.xml.xml_safe import number, text_of
+from ecgfoundry.formats.xml.xml_safe import MAXIMUM_STATEMENTS, number, text_of
 from ecgfoundry.leads import canonical_lead
 from ecgfoundry.recording import Annotation
 
@@ -36,7 +36,6 @@ _UNSTATED_MS = range(10, 5001)
 and could be nothing else (our choice)."""
 
 _MAXIMUM_MARKS = 100_000
-_MAXIMUM_STATEMENTS = 200
 
 
 def _code(annotation: Element) -> str:
@@ -81,7 +80,7 @@ def aecg_measurements(series: Sequence[Element]) -> dict[str, str]:
             code, value = _code(annotation), annotation.find("value")
             if value is None or lead is not None:
                 continue
-            if code in _STATEMENTS and text_of(value) and len(statements) < _MAXIMUM_STATEMENTS:
+            if code in _STATEMENTS and text_of(value) and len(statements) < MAXIMUM_STATEMENTS:
                 statements.append(" ".join(text_of(value).split()))
             key = _MEASUREMENTS.get(code.upper().removesuffix("_GL"))
             figure = None if key is None else _figure(key, value)

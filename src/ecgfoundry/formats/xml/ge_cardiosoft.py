@@ -24,6 +24,7 @@ from ecgfoundry.formats.common.document import (
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.xml.xml_safe import (
+    MAXIMUM_STATEMENTS,
     child_text,
     number,
     numbers,
@@ -49,7 +50,6 @@ _MEASUREMENTS = {
     "t_axis_deg": ("TAxis",),
     "qrs_count": ("QRSNum",),
 }
-_MAXIMUM_STATEMENTS = 200
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -81,7 +81,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     )
     texts = root.findall("Interpretation/Diagnosis/DiagnosisText")
     texts += root.findall("Interpretation/Conclusion/ConclusionText")
-    lines = [text_of(text) for text in texts[:_MAXIMUM_STATEMENTS]]
+    lines = [text_of(text) for text in texts[:MAXIMUM_STATEMENTS]]
     header[STATEMENTS_KEY] = "\n".join(line for line in lines if line)
     header["institution"] = child_text(root, "ClinicalInfo/DeviceInfo/Institution", "Institution")
     return EcgDocument(

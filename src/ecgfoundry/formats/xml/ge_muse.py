@@ -32,7 +32,13 @@ from ecgfoundry.formats.common.document import (
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.common.moments import iso_moment
 from ecgfoundry.formats.common.subjects import birth_before, parse_sex
-from ecgfoundry.formats.xml.xml_safe import child_text, number, parse_xml, root_name
+from ecgfoundry.formats.xml.xml_safe import (
+    MAXIMUM_STATEMENTS,
+    child_text,
+    number,
+    parse_xml,
+    root_name,
+)
 from ecgfoundry.recording import Annotation, Subject
 
 __all__ = ["READER", "sniff"]
@@ -51,7 +57,6 @@ _MEASUREMENTS = {
     "t_axis_deg": "TAxis",
     "qrs_count": "QRSCount",
 }
-_MAXIMUM_STATEMENTS = 200
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -266,7 +271,7 @@ def _statements(diagnosis: Element | None) -> list[str]:
     lines: list[str] = []
     open_line: list[str] = []
     for statement in (diagnosis.findall("DiagnosisStatement") if diagnosis is not None else [])[
-        :_MAXIMUM_STATEMENTS
+        :MAXIMUM_STATEMENTS
     ]:
         text = child_text(statement, "StmtText")
         if text:

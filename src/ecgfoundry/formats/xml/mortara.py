@@ -28,7 +28,13 @@ from ecgfoundry.formats.common.document import (
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.common.moments import day_of, iso_moment
 from ecgfoundry.formats.common.subjects import birth_before, parse_sex
-from ecgfoundry.formats.xml.xml_safe import number, parse_xml, root_name, text_of
+from ecgfoundry.formats.xml.xml_safe import (
+    MAXIMUM_STATEMENTS,
+    number,
+    parse_xml,
+    root_name,
+    text_of,
+)
 from ecgfoundry.recording import Subject
 
 __all__ = ["READER", "sniff"]
@@ -52,7 +58,6 @@ _FILTERS = {
     "AC_FILTER": "notch",
     "NOTCH_FILTER": "notch",
 }
-_MAXIMUM_STATEMENTS = 200
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -197,7 +202,7 @@ def _header(root: Element, cycle: Element | None, source: Element | None) -> dic
         | {key: measured.get(name, "") for key, name in _CYCLE_MEASUREMENTS.items()}
     )
     lines = []
-    for statement in root.findall("AUTOMATIC_INTERPRETATION/STATEMENT")[:_MAXIMUM_STATEMENTS]:
+    for statement in root.findall("AUTOMATIC_INTERPRETATION/STATEMENT")[:MAXIMUM_STATEMENTS]:
         parts = (statement.get("TEXT", "").strip(), statement.get("REASON", "").strip())
         lines.append(": ".join(part for part in parts if part))
     header[STATEMENTS_KEY] = "\n".join(line for line in lines if line)

@@ -33,6 +33,7 @@ from ecgfoundry.formats.common.moments import day_of, iso_moment
 from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.xml.philips_xli import decode_xli
 from ecgfoundry.formats.xml.xml_safe import (
+    MAXIMUM_STATEMENTS,
     child_text,
     number,
     numbers,
@@ -59,7 +60,6 @@ _MEASUREMENTS = {
     "t_axis_deg": ("tfrontaxis",),
     "qrs_count": ("numberofcomplexes",),
 }
-_MAXIMUM_STATEMENTS = 200
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -296,7 +296,7 @@ def _header(root: Element, document_type: str) -> dict[str, str]:
         values[key] = next((text for text in texts if is_measured(key, text)), "")
     header = stated_measurements(values)
     lines = []
-    for statement in root.findall("interpretations/interpretation/statement")[:_MAXIMUM_STATEMENTS]:
+    for statement in root.findall("interpretations/interpretation/statement")[:MAXIMUM_STATEMENTS]:
         parts = [child_text(statement, "leftstatement"), child_text(statement, "rightstatement")]
         line = ": ".join(part for part in parts if part)
         if line:

@@ -38,6 +38,9 @@ MAXIMUM_ELEMENTS = 200_000
 MAXIMUM_ATTRIBUTES = 500_000
 """All elements together (our choice)."""
 
+MAXIMUM_STATEMENTS = 200
+"""Of the interpretation that a device has put into its file (our choice)."""
+
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z][\w.:-]{0,30})["']""")
 _CODECS = {
     # What expat cannot read itself, by the name that Python gives a declared encoding, and the

@@ -35,10 +35,6 @@ __all__ = [
     "reviewed_catalogue",
 ]
 
-REFERENCE_SOURCE = "the limits that stand in the row of the result"
-"""Where the reference range comes from (our default): each row states its own, so that sex, age
-and assay are those of the laboratory."""
-
 CATALOGUE_FILE = Path(__file__).with_name("catalogue.csv")
 _SEPARATOR = " | "
 _POINT_OF_CARE = re.compile(r"^(?:POCT?[:\s]\s*)(?P<name>.+?)(?:,\s*I-?STAT)?$")

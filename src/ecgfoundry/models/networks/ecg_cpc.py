@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ecgfoundry.documents import JsonObject
-from ecgfoundry.errors import CheckpointError, SignalError
+from ecgfoundry.errors import CheckpointError
+from ecgfoundry.models.networks.sequence import SequenceNetwork, check_windows
 
 __all__ = ["EcgCpc"]
 
@@ -45,7 +46,7 @@ STEP_RANGE = (1e-3, 1e-1)
 Complex = NDArray[np.complex128]
 
 
-class EcgCpc(nn.Module):
+class EcgCpc(SequenceNetwork):
     """ECG windows to logits.
 
     Parameters
@@ -110,31 +111,12 @@ class EcgCpc(nn.Module):
         self.blocks = nn.ModuleList(_Block(width, state, dropout) for _ in range(layers))
         self.dense = nn.Linear(width, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (batch, classes) of windows (batch, leads, samples) in mV.
-
-        Raises
-        ------
-        SignalError
-            The shape does not fit the network.
-        """
-        logits: Tensor = self.dense(self.forward_features(x))
-        return logits
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Return the embedding of each window, (batch, width): the mean over its positions."""
-        return self.forward_sequence(x).mean(dim=1)
-
     def forward_sequence(self, x: Tensor) -> Tensor:
         """Return the features of each position (2 samples), (batch, positions, width).
 
         They depend on what comes before in the same piece of 2.5 s, and the next sample.
         """
-        if x.ndim != 3 or x.shape[1] != self.leads:
-            raise SignalError(
-                f"the input has shape {tuple(x.shape)}; (batch, {self.leads}, samples) is needed",
-                remedy="Pass one row per lead, in the order of the model",
-            )
+        check_windows(x, self.leads)
         samples = int(x.shape[2])
         pieces = max(math.ceil(samples / PIECE), 1)
         size = PIECE if pieces > 1 else samples
@@ -147,12 +129,6 @@ class EcgCpc(nn.Module):
         positions = int(x.shape[2])
         x = x.transpose(1, 2).reshape(-1, pieces * positions, self.features)
         return x[:, : math.ceil(samples / STRIDE)]
-
-    def reset_classifier(self, classes: int) -> None:
-        """Put a fresh linear layer for other classes on the embedding."""
-        device, dtype = self.dense.weight.device, self.dense.weight.dtype
-        self.dense = nn.Linear(self.features, classes, device=device, dtype=dtype)
-        self.config["classes"] = classes
 
     @classmethod
     def published_layout(cls, state: Mapping[str, Tensor]) -> tuple[JsonObject, dict[str, Tensor]]:

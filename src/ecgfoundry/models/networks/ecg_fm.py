@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ecgfoundry.documents import JsonObject
-from ecgfoundry.errors import CheckpointError, SignalError
+from ecgfoundry.errors import CheckpointError
+from ecgfoundry.models.networks.sequence import SequenceNetwork, check_windows
 
 __all__ = ["EcgFm"]
 
@@ -28,7 +29,7 @@ STRIDE = 2
 """Kernel and step of each convolution: 16 samples become one position."""
 
 
-class EcgFm(nn.Module):
+class EcgFm(SequenceNetwork):
     """ECG windows to logits.
 
     Parameters
@@ -97,28 +98,9 @@ class EcgFm(nn.Module):
         self.blocks = nn.ModuleList(_Block(width, hidden) for _ in range(layers))
         self.dense = nn.Linear(width, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (batch, classes) of standardized windows (batch, leads, samples).
-
-        Raises
-        ------
-        SignalError
-            The shape does not fit the network.
-        """
-        logits: Tensor = self.dense(self.forward_features(x))
-        return logits
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Return the embedding of each window, (batch, width): the mean over its positions."""
-        return self.forward_sequence(x).mean(dim=1)
-
     def forward_sequence(self, x: Tensor) -> Tensor:
         """Return the features of each position (16 samples), (batch, positions, width)."""
-        if x.ndim != 3 or x.shape[1] != self.leads:
-            raise SignalError(
-                f"the input has shape {tuple(x.shape)}; (batch, {self.leads}, samples) is needed",
-                remedy="Pass one row per lead, in the order of the model",
-            )
+        check_windows(x, self.leads)
         for number, convolution in enumerate(self.convolutions):
             x = convolution(x)
             x = functional.gelu(self.first_norm(x) if number == 0 else x)
@@ -129,12 +111,6 @@ class EcgFm(nn.Module):
         for block in self.blocks:
             x = block(x)
         return x
-
-    def reset_classifier(self, classes: int) -> None:
-        """Put a fresh linear layer for other classes on the embedding."""
-        device, dtype = self.dense.weight.device, self.dense.weight.dtype
-        self.dense = nn.Linear(self.features, classes, device=device, dtype=dtype)
-        self.config["classes"] = classes
 
     @classmethod
     def published_layout(cls, state: Mapping[str, Tensor]) -> tuple[JsonObject, dict[str, Tensor]]:

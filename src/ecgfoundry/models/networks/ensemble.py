@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ecgfoundry.documents import JsonObject
+from ecgfoundry.models.networks.sequence import fresh_linear
 
 __all__ = ["Committee"]
 
@@ -28,7 +29,7 @@ class Committee(nn.Module):
 
     def reset_classifier(self, classes: int) -> None:
         """Put a fresh linear layer for other classes on the embedding."""
-        self.classifier = nn.Linear(self.features, classes)
+        self.classifier = fresh_linear(self.classifier, classes)
         self.config["classes"] = classes
 
     @classmethod

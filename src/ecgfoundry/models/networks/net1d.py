@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ecgfoundry.documents import JsonObject
-from ecgfoundry.errors import SignalError
+from ecgfoundry.models.networks.sequence import SequenceNetwork, check_windows
 
 __all__ = [
     "RELEASED_BLOCKS",
@@ -35,7 +35,7 @@ RELEASED_BLOCKS: tuple[int, ...] = (2, 2, 2, 3, 3, 4, 4)
 """Blocks of the seven stages of the released network (code)."""
 
 
-class Net1D(nn.Module):
+class Net1D(SequenceNetwork):
     """ECG windows to logits: stem, stages of residual blocks, mean over time, one linear layer.
 
     The defaults are the released ECGFounder: 12 leads, 150 classes, 30,819,014 parameters
@@ -129,27 +129,6 @@ class Net1D(nn.Module):
                     # training, which otherwise waits for gradients that never come.
                     module.requires_grad_(False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits of standardized windows.
-
-        Parameters
-        ----------
-        x : Tensor
-            (batch, leads, samples), standardized, without NaN.
-
-        Returns
-        -------
-        Tensor
-            (batch, classes); the sigmoid stands outside, as in the authors' code.
-
-        Raises
-        ------
-        SignalError
-            The shape does not fit the network.
-        """
-        logits: Tensor = self.dense(self.forward_features(x))
-        return logits
-
     def forward_features(self, x: Tensor) -> Tensor:
         """Return the embedding of each window, (batch, features): the mean over time."""
         return self._convolved(x).mean(dim=-1)
@@ -163,11 +142,7 @@ class Net1D(nn.Module):
         return self._convolved(x).transpose(1, 2)
 
     def _convolved(self, x: Tensor) -> Tensor:
-        if x.ndim != 3 or x.shape[1] != self.leads:
-            raise SignalError(
-                f"the input has shape {tuple(x.shape)}; (batch, {self.leads}, samples) is needed",
-                remedy="Pass one row per lead, in the order of the model",
-            )
+        check_windows(x, self.leads)
         x = self.first_conv(x)
         if self.use_batch_norm:
             x = self.first_bn(x)
@@ -175,12 +150,6 @@ class Net1D(nn.Module):
         for stage in self.stage_list:
             x = stage(x)
         return x
-
-    def reset_classifier(self, classes: int) -> None:
-        """Put a fresh linear layer for other classes on the embedding."""
-        device, dtype = self.dense.weight.device, self.dense.weight.dtype
-        self.dense = nn.Linear(self.features, classes, device=device, dtype=dtype)
-        self.config["classes"] = classes
 
 
 class Stage(nn.Module):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import TrainingError
+from ecgfoundry.models.networks.sequence import fresh_linear
 
 __all__ = ["OwnNetwork", "own_configuration"]
 
@@ -77,7 +78,7 @@ class OwnNetwork(nn.Module):
 
     def reset_classifier(self, classes: int) -> None:
         """Put a fresh classifier on the encoder."""
-        self.classifier = nn.Linear(self.features, classes)
+        self.classifier = fresh_linear(self.classifier, classes)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Return the embedding (batch, features)."""

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ecgfoundry.documents import JsonObject
-from ecgfoundry.errors import SignalError
+from ecgfoundry.models.networks.sequence import SequenceNetwork, check_windows
 
 __all__ = ["S4Layer", "S4Net", "StateSpace"]
 
@@ -38,7 +38,7 @@ STEP_RANGE = (1e-3, 1e-1)
 """Range of the initial time steps, log-uniform (Gu et al.)."""
 
 
-class S4Net(nn.Module):
+class S4Net(SequenceNetwork):
     """ECG windows to logits: a linear map per sample, state-space layers, mean over time.
 
     Parameters
@@ -99,41 +99,16 @@ class S4Net(nn.Module):
         )
         self.dense = nn.Linear(width, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (batch, classes) of standardized windows (batch, leads, samples).
-
-        Raises
-        ------
-        SignalError
-            The shape does not fit the network.
-        """
-        logits: Tensor = self.dense(self.forward_features(x))
-        return logits
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Return the embedding of each window, (batch, width): the mean over time."""
-        return self.forward_sequence(x).mean(dim=1)
-
     def forward_sequence(self, x: Tensor) -> Tensor:
         """Return the features of each sample, (batch, samples, width).
 
         Of a causal network they depend on this sample and those before it.
         """
-        if x.ndim != 3 or x.shape[1] != self.leads:
-            raise SignalError(
-                f"the input has shape {tuple(x.shape)}; (batch, {self.leads}, samples) is needed",
-                remedy="Pass one row per lead, in the order of the model",
-            )
+        check_windows(x, self.leads)
         x = self.encoder(x.transpose(1, 2))
         for layer in self.layers:
             x = layer(x)
         return x
-
-    def reset_classifier(self, classes: int) -> None:
-        """Put a fresh linear layer for other classes on the embedding."""
-        device, dtype = self.dense.weight.device, self.dense.weight.dtype
-        self.dense = nn.Linear(self.features, classes, device=device, dtype=dtype)
-        self.config["classes"] = classes
 
 
 class S4Layer(nn.Module):

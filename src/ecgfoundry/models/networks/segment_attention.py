@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.models.networks.net1d import RELEASED_BLOCKS, RELEASED_WIDTHS, Net1D
+from ecgfoundry.models.networks.sequence import fresh_linear
 
 __all__ = ["GatedAttention", "SegmentAttentionNet", "VisitNetwork", "pool_segments"]
 
@@ -116,10 +117,7 @@ class SegmentAttentionNet(nn.Module):
 
     def reset_classifier(self, classes: int) -> None:
         """Put a fresh linear layer for other classes on the embedding."""
-        weight = self.classifier.weight
-        self.classifier = nn.Linear(
-            self.features, classes, device=weight.device, dtype=weight.dtype
-        )
+        self.classifier = fresh_linear(self.classifier, classes)
         self.config["classes"] = classes
 
 

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ecgfoundry.leads import LIMB_LEADS, STANDARD_12_LEADS
+from ecgfoundry.leads import LIMB_LEADS
 from ecgfoundry.training.data import lead_augmentation
 from ecgfoundry.training.fit_settings import FitSettings
 from ecgfoundry.training.recipes.ptbxl_superclass.data import Array
-from ecgfoundry.training.recipes.ptbxl_superclass.members import BATCH, LEAD_I_SHARE, disturbed
+from ecgfoundry.training.recipes.ptbxl_superclass.members import BATCH, disturbed, single_leads
 from ecgfoundry.training.recipes.ptbxl_superclass.views import ViewBank
 
 SETTINGS = FitSettings(
@@ -107,11 +107,7 @@ class Sampler:
     ) -> Tensor:
         bank = self.bank
         own, theirs = (self._copies(rows, generator) for rows in (chosen, partner))
-        count, leads = len(chosen), len(STANDARD_12_LEADS)
-        lead = generator.integers(0, leads, count)
-        lead[generator.random(count) < LEAD_I_SHARE] = 0
-        presence = np.zeros((count, leads), dtype=np.float32)
-        presence[np.arange(count), lead] = 1.0
+        lead, presence = single_leads(len(chosen), generator)
 
         def mixed(views: NDArray[np.float16]) -> Array:
             return _blend(views[own, chosen], views[theirs, partner], share)
@@ -121,7 +117,7 @@ class Sampler:
             mixed(bank.single_average),
             mixed(bank.single_spread),
             _blend(rhythm[own, chosen, lead], rhythm[theirs, partner, lead], share),
-            np.zeros((count, len(LIMB_LEADS)), dtype=np.float32),
+            np.zeros((len(chosen), len(LIMB_LEADS)), dtype=np.float32),
             presence,
             generator,
         )

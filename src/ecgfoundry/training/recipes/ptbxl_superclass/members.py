@@ -97,16 +97,12 @@ class Sampler:
 
     def _single(self, chosen: NDArray[np.intp], generator: np.random.Generator) -> Tensor:
         bank, copy = self.bank, self._copies(chosen, generator)
-        count, leads = len(chosen), len(STANDARD_12_LEADS)
-        lead = generator.integers(0, leads, count)
-        lead[generator.random(count) < LEAD_I_SHARE] = 0
-        presence = np.zeros((count, leads), dtype=np.float32)
-        presence[np.arange(count), lead] = 1.0
+        lead, presence = single_leads(len(chosen), generator)
         return disturbed(
             bank.single_average[copy, chosen],
             bank.single_spread[copy, chosen],
             bank.single_rhythm[copy, chosen, lead],
-            np.zeros((count, len(LIMB_LEADS)), dtype=np.float16),
+            np.zeros((len(chosen), len(LIMB_LEADS)), dtype=np.float16),
             presence,
             generator,
         )
@@ -115,6 +111,16 @@ class Sampler:
         self, chosen: NDArray[np.intp], generator: np.random.Generator
     ) -> NDArray[np.int64]:
         return generator.integers(0, len(self.bank.average), len(chosen))
+
+
+def single_leads(count: int, generator: np.random.Generator) -> tuple[NDArray[np.int64], Array]:
+    """Draw the lead that each row shows; return their numbers, and the presence of all leads."""
+    leads = len(STANDARD_12_LEADS)
+    lead = generator.integers(0, leads, count)
+    lead[generator.random(count) < LEAD_I_SHARE] = 0
+    presence = np.zeros((count, leads), dtype=np.float32)
+    presence[np.arange(count), lead] = 1.0
+    return lead, presence
 
 
 def disturbed(
