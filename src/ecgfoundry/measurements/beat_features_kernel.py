@@ -10,32 +10,22 @@ from numpy.typing import NDArray
 
 from ecgfoundry import native
 from ecgfoundry.measurements.templates import BeatPieces, Templates
-from ecgfoundry.signals.kernels import run_job
+from ecgfoundry.native.jobs import Job, arrays, as_read, counts, numbers
 
 __all__ = ["measure_beats"]
 
 _Two = ctypes.c_int64 * 2
 
 
-class _BeatFeaturesJob(ctypes.Structure):  # ecgfoundry_beat_features_job of beat_features.h
+class _BeatFeaturesJob(Job):  # ecgfoundry_beat_features_job of beat_features.h
+    kernel = "beat_features"
     _fields_ = (
-        *(
-            (name, ctypes.c_void_p)
-            for name in ("values", "vectors", "centre", "number", "sizes", "table")
-        ),
-        *(
-            (name, ctypes.c_int64)
-            for name in ("leads", "beats", "columns", "width", "templates", "reference")
-        ),
+        *arrays("values", "vectors", "centre", "number", "sizes", "table"),
+        *counts("leads", "beats", "columns", "width", "templates", "reference"),
         *((name, _Two) for name in ("qrs", "t", "p")),
-        *((name, ctypes.c_int64) for name in ("shift", "step", "near", "far", "row")),
-        *(
-            (name, ctypes.c_double)
-            for name in (
-                *("rate", "high_share", "regular", "late_share"),
-                *("least_lead", "least_ratio", "most_ratio"),
-            )
-        ),
+        *counts("shift", "step", "near", "far", "row"),
+        *numbers("rate", "high_share", "regular", "late_share"),
+        *numbers("least_lead", "least_ratio", "most_ratio"),
     )
 
 
@@ -59,16 +49,13 @@ def measure_beats(
     """
     if native.library() is None:
         return None
-    values, vectors = (
-        np.ascontiguousarray(array, dtype=np.float32) for array in (pieces.values, pieces.vectors)
-    )
-    number, sizes = (
-        np.ascontiguousarray(array, dtype=np.int64) for array in (templates.number, templates.sizes)
-    )
-    centre = np.ascontiguousarray(pieces.centre_s, dtype=np.float64)
-    table = np.empty((centre.size, columns))
+    values, vectors = (as_read(array, np.float32) for array in (pieces.values, pieces.vectors))
+    leads, beats, length = values.shape
+    table = np.empty((beats, columns))
     job = _BeatFeaturesJob(
-        *(array.ctypes.data for array in (values, vectors, centre, number, sizes, table)),
-        *values.shape, vectors.shape[1], sizes.size, templates.reference, **limits,
+        values=values, vectors=vectors, centre=as_read(pieces.centre_s), table=table,
+        number=as_read(templates.number, np.int64), sizes=as_read(templates.sizes, np.int64),
+        leads=leads, beats=beats, columns=length, width=vectors.shape[1],
+        templates=templates.sizes.size, reference=templates.reference, **limits,
     )  # fmt: skip
-    return table if run_job("beat_features", job) else None
+    return table if job.run() else None

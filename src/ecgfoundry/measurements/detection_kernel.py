@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry import native
-from ecgfoundry.signals.kernels import run_job
+from ecgfoundry.native.jobs import Job, arrays, as_read, counts, numbers
 
 __all__ = ["SlopeEnergy", "measure_energy", "move_to_largest"]
 
@@ -43,25 +43,24 @@ class SlopeEnergy:
     sizes: Float64
 
 
-class _DetectionJob(ctypes.Structure):  # ecgfoundry_detection_job of detection.h
+class _DetectionJob(Job):  # ecgfoundry_detection_job of detection.h
+    kernel = "detection"
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("band", "feature", "level", "weights", "sizes")),
-        *((name, ctypes.c_int64) for name in ("leads", "samples", "hop", "blocks")),
+        *arrays("band", "feature", "level", "weights", "sizes"),
+        *counts("leads", "samples", "hop", "blocks"),
         ("smooth", ctypes.c_int64 * 2),
-        *((name, ctypes.c_int64) for name in ("reach", "far_reach")),
-        *(
-            (name, ctypes.c_double)
-            for name in ("pause_share", "least_slope", "least_around", "floor_offset", "usual")
-        ),
-        ("found", ctypes.c_int64),
+        *counts("reach", "far_reach"),
+        *numbers("pause_share", "least_slope", "least_around", "floor_offset", "usual"),
+        *counts("found"),
     )
 
 
-class _RefineJob(ctypes.Structure):  # ecgfoundry_refine_job of detection.h
+class _RefineJob(Job):  # ecgfoundry_refine_job of detection.h
+    kernel = "refine"
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("signal", "band", "weights", "beats")),
-        *((name, ctypes.c_int64) for name in ("leads", "samples", "coarse", "count")),
-        *((name, ctypes.c_int64) for name in ("factor", "reach", "fine", "around")),
+        *arrays("signal", "band", "weights", "beats"),
+        *counts("leads", "samples", "coarse", "count"),
+        *counts("factor", "reach", "fine", "around"),
     )
 
 
@@ -88,16 +87,16 @@ def measure_energy(
     """
     if native.library() is None:
         return None
-    band = np.ascontiguousarray(band, dtype=np.float64)
+    band = as_read(band)
     leads, samples = band.shape
     blocks = max(1, samples // hop - 1)
     feature, level = np.empty(samples), np.empty(samples)
     weights, sizes = np.empty((leads, blocks)), np.empty(leads)
     job = _DetectionJob(
-        band.ctypes.data, feature.ctypes.data, level.ctypes.data, weights.ctypes.data,
-        sizes.ctypes.data, leads, samples, hop, blocks, smooth, **limits,
+        band=band, feature=feature, level=level, weights=weights, sizes=sizes,
+        leads=leads, samples=samples, hop=hop, blocks=blocks, smooth=smooth, **limits,
     )  # fmt: skip
-    if not run_job("detection", job):
+    if not job.run():
         return None
     return (SlopeEnergy(feature, weights, level, job.usual, sizes) if job.found else None,)
 
@@ -128,12 +127,12 @@ def move_to_largest(
     """
     if native.library() is None:
         return None
-    signal, weights = (np.ascontiguousarray(array, dtype=np.float64) for array in (signal, weights))
+    signal, weights = as_read(signal), as_read(weights)
     result = np.array(beats, dtype=np.int64)
-    coarse = None if band is None else np.ascontiguousarray(band, dtype=np.float64)
+    coarse = None if band is None else as_read(band)
     job = _RefineJob(
-        signal.ctypes.data, None if coarse is None else coarse.ctypes.data, weights.ctypes.data,
-        result.ctypes.data, *signal.shape, 0 if coarse is None else coarse.shape[1], result.size,
-        **reach,
+        signal=signal, band=coarse, weights=weights, beats=result,
+        leads=len(signal), samples=signal.shape[1], count=result.size,
+        coarse=0 if coarse is None else coarse.shape[1], **reach,
     )  # fmt: skip
-    return result if run_job("refine", job) else None
+    return result if job.run() else None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry import native
-from ecgfoundry.signals.kernels import run_job
+from ecgfoundry.native.jobs import Job, arrays, as_read, counts, numbers
 
 __all__ = ["Averaged", "average_beats"]
 
@@ -38,14 +38,15 @@ class Averaged:
     used: int
 
 
-class _MedianBeatJob(ctypes.Structure):  # ecgfoundry_median_beat_job of median_beat.h
+class _MedianBeatJob(Job):  # ecgfoundry_median_beat_job of median_beat.h
+    kernel = "median_beat"
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("signal", "beats", "values", "noise", "likeness")),
-        *((name, ctypes.c_int64) for name in ("leads", "samples", "count", "zero", "width")),
+        *arrays("signal", "beats", "values", "noise", "likeness"),
+        *counts("leads", "samples", "count", "zero", "width"),
         ("level", ctypes.c_int64 * 2),
-        ("reach", ctypes.c_int64),
-        ("alike", ctypes.c_double),
-        ("used", ctypes.c_int64),
+        *counts("reach"),
+        *numbers("alike"),
+        *counts("used"),
     )
 
 
@@ -76,15 +77,15 @@ def average_beats(
     """
     if native.library() is None:
         return None
-    signal = np.ascontiguousarray(signal, dtype=np.float64)
-    at = np.ascontiguousarray(beats, dtype=np.int64)
+    signal, at = as_read(signal), as_read(beats, np.int64)
     zero, width = span[0], sum(span) + 1
     values, noise = np.empty((len(signal), width)), np.empty(len(signal))
     likeness = np.empty(at.size)
     job = _MedianBeatJob(
-        *(array.ctypes.data for array in (signal, at, values, noise, likeness)),
-        *signal.shape, at.size, zero, width, level, reach, alike,
+        signal=signal, beats=at, values=values, noise=noise, likeness=likeness,
+        leads=len(signal), samples=signal.shape[1], count=at.size, zero=zero, width=width,
+        level=level, reach=reach, alike=alike,
     )  # fmt: skip
-    if not run_job("median_beat", job):
+    if not job.run():
         return None
     return Averaged(values, noise, likeness, job.used)

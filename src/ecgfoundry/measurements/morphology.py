@@ -10,13 +10,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.measurements.median_beat import MedianBeat
-from ecgfoundry.measurements.morphology_kernel import measure_morphology
+from ecgfoundry.measurements.morphology_kernel import FIGURES, measure_morphology
 from ecgfoundry.measurements.values import LeadMeasurements
 
 __all__ = ["lead_measurements", "measure_leads"]
@@ -68,9 +68,7 @@ _LIMITS: Mapping[str, float | tuple[float, ...]] = {
     "t_other_mv": T_OTHER_MV, "t_other_share": T_OTHER_SHARE,
     "p_terminal_least_mv": P_TERMINAL_LEAST_MV,
 }  # fmt: skip
-_NOTCHES = tuple(
-    place for place, field in enumerate(fields(LeadMeasurements)) if field.name.endswith("_notched")
-)
+_NOTCHES = tuple(name for name in FIGURES if name.endswith("_notched"))
 
 
 def measure_leads(
@@ -97,11 +95,12 @@ def measure_leads(
         return {lead: lead_measurements(beat, lead, snr_db=snr_db[lead]) for lead in beat.leads}
     result = {}
     for lead, row in zip(beat.leads, table.tolist(), strict=True):
-        figures: list[float | bool | None] = [None if math.isnan(v) else v for v in row]
-        for place in _NOTCHES:
-            figures[place] = None if figures[place] is None else figures[place] == 1.0
-        figures.append(snr_db[lead])
-        result[lead] = LeadMeasurements(*figures)  # type: ignore[arg-type]
+        figures: dict[str, float | bool | None] = {
+            name: None if math.isnan(v) else v for name, v in zip(FIGURES, row, strict=True)
+        }
+        for name in _NOTCHES:
+            figures[name] = None if figures[name] is None else figures[name] == 1.0
+        result[lead] = LeadMeasurements(snr_db=snr_db[lead], **figures)  # type: ignore[arg-type]
     return result
 
 

@@ -4,42 +4,37 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry import native
-from ecgfoundry.signals.kernels import run_job
+from ecgfoundry.measurements.values import LeadMeasurements
+from ecgfoundry.native.jobs import Job, arrays, as_read, counts, numbers
 
-__all__ = ["measure_morphology"]
+__all__ = ["FIGURES", "measure_morphology"]
 
 Float64 = NDArray[np.float64]
 _Two, _Four = ctypes.c_double * 2, ctypes.c_double * 4
 
-_FIGURES = 28
-"""Fields of :class:`~ecgfoundry.measurements.values.LeadMeasurements` but for ``snr_db``."""
+FIGURES = tuple(field.name for field in fields(LeadMeasurements) if field.name != "snr_db")
+"""What the kernel measures, in its order (``ROW`` of ``morphology.c``)."""
 
 
-class _MorphologyJob(ctypes.Structure):  # ecgfoundry_morphology_job of morphology.h
+class _MorphologyJob(Job):  # ecgfoundry_morphology_job of morphology.h
+    kernel = "morphology"
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("values", "figures")),
-        *((name, ctypes.c_int64) for name in ("leads", "columns", "terminal")),
-        ("rate", ctypes.c_double),
+        *arrays("values", "figures"),
+        *counts("leads", "columns", "row", "terminal"),
+        *numbers("rate"),
         *((name, _Two) for name in ("p", "qrs", "t")),
-        *(
-            (name, ctypes.c_double)
-            for name in (
-                *("least_wave_mv", "least_wave_s", "notch_share", "notch_mv", "second_peak_share"),
-                *("p_notch_s", "p_notch_mv", "p_notch_share", "p_smoothing_s"),
-                *("delta_slope_share", "delta_least_s", "delta_longest_s", "delta_least_share"),
-                *("delta_begin_share", "slope_s"),
-            )
-        ),
+        *numbers("least_wave_mv", "least_wave_s", "notch_share", "notch_mv", "second_peak_share"),
+        *numbers("p_notch_s", "p_notch_mv", "p_notch_share", "p_smoothing_s"),
+        *numbers("delta_slope_share", "delta_least_s", "delta_longest_s", "delta_least_share"),
+        *numbers("delta_begin_share", "slope_s"),
         ("st_s", _Four),
-        *(
-            (name, ctypes.c_double)
-            for name in ("st_half_s", "t_other_mv", "t_other_share", "p_terminal_least_mv")
-        ),
+        *numbers("st_half_s", "t_other_mv", "t_other_share", "p_terminal_least_mv"),
     )
 
 
@@ -51,7 +46,9 @@ def measure_morphology(
     *,
     terminal: int,
 ) -> Float64 | None:
-    """Return the figures of every lead (leads, 28), NaN for none; None without kernels.
+    """Return the figures of every lead (leads, figures), NaN for none.
+
+    The figures are :data:`FIGURES`; None without kernels.
 
     Parameters
     ----------
@@ -68,10 +65,11 @@ def measure_morphology(
     """
     if native.library() is None:
         return None
-    values = np.ascontiguousarray(values, dtype=np.float64)
+    values = as_read(values)
     leads, columns = values.shape
-    figures = np.empty((leads, _FIGURES))
+    figures = np.empty((leads, len(FIGURES)))
     job = _MorphologyJob(
-        values.ctypes.data, figures.ctypes.data, leads, columns, terminal, rate, **waves, **limits
-    )
-    return figures if run_job("morphology", job) else None
+        values=values, figures=figures, leads=leads, columns=columns, row=len(FIGURES),
+        terminal=terminal, rate=rate, **waves, **limits,
+    )  # fmt: skip
+    return figures if job.run() else None

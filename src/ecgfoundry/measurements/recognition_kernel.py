@@ -8,7 +8,6 @@ then does the same by NumPy, with other roundings.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry import native
-from ecgfoundry.signals.kernels import run_job
+from ecgfoundry.native.jobs import Job, arrays, as_read, counts, numbers
 
 __all__ = ["Complexes", "measure_complexes", "noise_ratio"]
 
@@ -46,38 +45,24 @@ class Complexes:
     likeness: Float64
 
 
-class _RecognitionJob(ctypes.Structure):  # ecgfoundry_recognition_job of recognition.h
+class _RecognitionJob(Job):  # ecgfoundry_recognition_job of recognition.h
+    kernel = "recognition"
     _fields_ = (
-        *(
-            (name, ctypes.c_void_p)
-            for name in ("band", "coarse", "shares", "beats", "kept", "likeness", "figures")
-        ),
-        *(
-            (name, ctypes.c_int64)
-            for name in (
-                *("leads", "samples", "count", "kept_count", "reach"),
-                *("edge_reach", "focus", "spike", "many", "extremes"),
-            )
-        ),
-        *(
-            (name, ctypes.c_double)
-            for name in (
-                *("near", "away", "least_away", "alike", "wide_reach", "usual", "rate"),
-                *("slow", "sharp", "crisp"),
-            )
-        ),
+        *arrays("band", "coarse", "shares", "beats", "kept", "likeness", "figures"),
+        *counts("leads", "samples", "count", "kept_count", "reach"),
+        *counts("edge_reach", "focus", "spike", "many", "extremes"),
+        *numbers("near", "away", "least_away", "alike", "wide_reach", "usual", "rate"),
+        *numbers("slow", "sharp", "crisp"),
     )
 
 
-class _NoiseJob(ctypes.Structure):  # ecgfoundry_noise_job of recognition.h
+class _NoiseJob(Job):  # ecgfoundry_noise_job of recognition.h
+    kernel = "noise"
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("band", "beats", "alike", "ratio")),
-        *(
-            (name, ctypes.c_int64)
-            for name in ("leads", "samples", "count", "before", "after", "neighbour")
-        ),
-        *((name, ctypes.c_double) for name in ("qrs", "floor")),
-        ("found", ctypes.c_int64),
+        *arrays("band", "beats", "alike", "ratio"),
+        *counts("leads", "samples", "count", "before", "after", "neighbour"),
+        *numbers("qrs", "floor"),
+        *counts("found"),
     )
 
 
@@ -102,19 +87,17 @@ def measure_complexes(
     """
     if native.library() is None:
         return None
-    band, coarse, shares = (
-        np.ascontiguousarray(array, dtype=np.float64) for array in (band, coarse, shares)
-    )
-    beats = np.ascontiguousarray(beats, dtype=np.int64)
+    band, coarse, shares = map(as_read, (band, coarse, shares))
+    beats = as_read(beats, np.int64)
     count = beats.size
     kept, figures = np.empty(count, np.int64), np.empty(_FIGURES)
     likeness = np.empty(count * count)
     job = _RecognitionJob(
-        band.ctypes.data, coarse.ctypes.data, shares.ctypes.data, beats.ctypes.data,
-        kept.ctypes.data, likeness.ctypes.data, figures.ctypes.data,
+        band=band, coarse=coarse, shares=shares, beats=beats,
+        kept=kept, likeness=likeness, figures=figures,
         leads=band.shape[0], samples=band.shape[1], count=count, **limits,
     )  # fmt: skip
-    if not run_job("recognition", job):
+    if not job.run():
         return None
     m = job.kept_count
     return Complexes(figures, kept[:m], likeness[: m * m].reshape(m, m))
@@ -138,13 +121,12 @@ def noise_ratio(
     """
     if native.library() is None:
         return None
-    band = np.ascontiguousarray(band, dtype=np.float64)
-    beats, alike = np.ascontiguousarray(beats, dtype=np.int64), np.ascontiguousarray(alike)
+    band, beats, alike = as_read(band), as_read(beats, np.int64), as_read(alike, np.bool_)
     ratio = np.empty(len(band))
     job = _NoiseJob(
-        band.ctypes.data, beats.ctypes.data, alike.ctypes.data, ratio.ctypes.data,
+        band=band, beats=beats, alike=alike, ratio=ratio,
         leads=band.shape[0], samples=band.shape[1], count=beats.size, **limits,
     )  # fmt: skip
-    if not run_job("noise", job):
+    if not job.run():
         return None
     return (ratio if job.found else None,)

@@ -5,67 +5,50 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry import native
-from ecgfoundry.signals.kernels import run_job
+from ecgfoundry.native.jobs import Job, arrays, as_read, counts, numbers
 
-__all__ = ["WaveJob", "bridged", "run_wave_job", "search_complexes"]
+__all__ = ["bridged", "search_complexes", "search_waves"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-_ARRAYS = ("x", "slope", "at", "first", "last", "least", "usual", "onset", "peak", "offset")
-_COUNTS = ("leads", "beats", "samples", "zero", "width", "low", "high", "reach")
-_NUMBERS = (
-    "room", "guide", "before", "behind", "onset_share", "offset_share",
-    "lobe_reach", "lobe_share", "lobe_depth",
-)  # fmt: skip
 
-
-class WaveJob(ctypes.Structure):
-    """``ecgfoundry_waves_job`` of ``waves.h``, without its arrays."""
-
+class _WavesJob(Job):  # ecgfoundry_waves_job of waves.h
+    kernel = "waves"
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in _ARRAYS),
-        *((name, ctypes.c_int64) for name in _COUNTS),
-        *((name, ctypes.c_double) for name in _NUMBERS),
+        *arrays("x", "slope", "at", "first", "last", "least", "usual", "onset", "peak", "offset"),
+        *counts("leads", "beats", "samples", "zero", "width", "low", "high", "reach"),
+        *numbers("room", "guide", "before", "behind", "onset_share", "offset_share"),
+        *numbers("lobe_reach", "lobe_share", "lobe_depth"),
     )
 
 
-class _ComplexesJob(ctypes.Structure):  # ecgfoundry_complexes_job of complexes.h
+class _ComplexesJob(Job):  # ecgfoundry_complexes_job of complexes.h
+    kernel = "complexes"
     _fields_ = (
-        *(
-            (name, ctypes.c_void_p)
-            for name in ("x", "slope", "beats", "noise", "onset", "offset", "height")
-        ),
-        *(
-            (name, ctypes.c_int64)
-            for name in (
-                *("leads", "samples", "count", "zero", "width"),
-                *("core", "gap", "before", "after"),
-            )
-        ),
-        *(
-            (name, ctypes.c_double)
-            for name in ("onset_share", "offset_share", "noise_factor", "most_share")
-        ),
+        *arrays("x", "slope", "beats", "noise", "onset", "offset", "height"),
+        *counts("leads", "samples", "count", "zero", "width"),
+        *counts("core", "gap", "before", "after"),
+        *numbers("onset_share", "offset_share", "noise_factor", "most_share"),
     )
 
 
-class _BridgeJob(ctypes.Structure):  # ecgfoundry_bridge_job of complexes.h
+class _BridgeJob(Job):  # ecgfoundry_bridge_job of complexes.h
+    kernel = "bridge"
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("x", "begin", "end", "out")),
-        *((name, ctypes.c_int64) for name in ("leads", "samples", "count")),
+        *arrays("x", "begin", "end", "out"),
+        *counts("leads", "samples", "count"),
     )
 
 
-def run_wave_job(
-    job: WaveJob,
+def search_waves(
+    limits: Mapping[str, float],
     rows: tuple[Float64, Float64],
     beats: Int64,
     between: tuple[Float64, Float64],
@@ -76,8 +59,8 @@ def run_wave_job(
 
     Parameters
     ----------
-    job : WaveJob
-        Its limits.
+    limits : mapping
+        The other fields of the job by name.
     rows : two ndarrays (leads, samples)
         Signal and slope.
     beats : ndarray of int64 (beats,)
@@ -88,19 +71,14 @@ def run_wave_job(
     """
     if native.library() is None:
         return None
-    x, slope, first, last, least = map(_as_rows, (*rows, *between, least))
-    at, found = np.ascontiguousarray(beats, dtype=np.int64), np.empty((3, *first.shape))
-    given = (x, slope, at, first, last, least)
-    for name, array in zip(_ARRAYS[:6], given, strict=True):
-        setattr(job, name, array.ctypes.data)
-    if usual is not None:
-        usual = _as_rows(usual)
-        job.usual = usual.ctypes.data
-    for name, array in zip(_ARRAYS[7:], found, strict=True):
-        setattr(job, name, array.ctypes.data)
-    job.leads, job.samples = x.shape
-    job.beats = at.size
-    return (found[0], found[1], found[2]) if run_job("waves", job) else None
+    x, slope, first, last, least = map(as_read, (*rows, *between, least))
+    at, (onset, peak, offset) = as_read(beats, np.int64), np.empty((3, *first.shape))
+    job = _WavesJob(
+        x=x, slope=slope, at=at, first=first, last=last, least=least,
+        usual=None if usual is None else as_read(usual), onset=onset, peak=peak, offset=offset,
+        leads=len(x), samples=x.shape[1], beats=at.size, **limits,
+    )  # fmt: skip
+    return (onset, peak, offset) if job.run() else None
 
 
 def search_complexes(
@@ -122,14 +100,14 @@ def search_complexes(
     """
     if native.library() is None:
         return None
-    x, slope, noise = map(_as_rows, (*rows, noise))
-    at = np.ascontiguousarray(beats, dtype=np.int64)
-    found = np.empty((3, len(x), at.size))
+    x, slope, noise = map(as_read, (*rows, noise))
+    at = as_read(beats, np.int64)
+    onset, offset, height = np.empty((3, len(x), at.size))
     job = _ComplexesJob(
-        *(array.ctypes.data for array in (x, slope, at, noise, *found)),
-        *x.shape, at.size, **limits,
+        x=x, slope=slope, beats=at, noise=noise, onset=onset, offset=offset, height=height,
+        leads=len(x), samples=x.shape[1], count=at.size, **limits,
     )  # fmt: skip
-    return (found[0], found[1], found[2]) if run_job("complexes", job) else None
+    return (onset, offset, height) if job.run() else None
 
 
 def bridged(x: Float64, begin: NDArray[np.floating], end: NDArray[np.floating]) -> Float64 | None:
@@ -143,13 +121,10 @@ def bridged(x: Float64, begin: NDArray[np.floating], end: NDArray[np.floating]) 
     """
     if native.library() is None:
         return None
-    x, begin, end = map(_as_rows, (x, begin, end))
+    x, begin, end = map(as_read, (x, begin, end))
     out = np.empty_like(x)
     job = _BridgeJob(
-        *(array.ctypes.data for array in (x, begin, end, out)), *x.shape, begin.shape[1]
-    )
-    return out if run_job("bridge", job) else None
-
-
-def _as_rows(values: NDArray[np.floating]) -> Float64:
-    return np.ascontiguousarray(values, dtype=np.float64)
+        x=x, begin=begin, end=end, out=out,
+        leads=len(x), samples=x.shape[1], count=begin.shape[1],
+    )  # fmt: skip
+    return out if job.run() else None

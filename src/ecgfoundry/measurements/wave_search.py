@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.measurements.wave_kernel import WaveJob, run_wave_job
+from ecgfoundry.measurements.wave_kernel import search_waves
 
 __all__ = ["WaveLimits", "Windows", "find_wave"]
 
@@ -124,15 +124,23 @@ def find_wave(
     if high - low < 3:
         return tuple(np.full_like(first, np.nan) for _ in range(3))  # type: ignore[return-value]
     high = min(high, w.width)
-    job = WaveJob(
-        zero=w.zero, width=w.width, low=low, high=high, reach=round(PEAK_REACH_S * w.rate),
-        room=LEAST_ROOM_S * w.rate, guide=limits.guide * w.rate,
-        before=limits.longest[0] * w.rate, behind=limits.longest[1] * w.rate,
-        onset_share=limits.shares[0], offset_share=limits.shares[1],
-        lobe_reach=round(T_LOBE_S * w.rate) if limits.lobes else -1.0,
-        lobe_share=T_LOBE_SHARE, lobe_depth=T_LOBE_DEPTH,
-    )  # fmt: skip
-    found = run_wave_job(job, (w.x, w.slope), w.beats, (first, last), least, usual)
+    places = {
+        "zero": w.zero,
+        "width": w.width,
+        "low": low,
+        "high": high,
+        "reach": round(PEAK_REACH_S * w.rate),
+        "room": LEAST_ROOM_S * w.rate,
+        "guide": limits.guide * w.rate,
+        "before": limits.longest[0] * w.rate,
+        "behind": limits.longest[1] * w.rate,
+        "onset_share": limits.shares[0],
+        "offset_share": limits.shares[1],
+        "lobe_reach": round(T_LOBE_S * w.rate) if limits.lobes else -1.0,
+        "lobe_share": T_LOBE_SHARE,
+        "lobe_depth": T_LOBE_DEPTH,
+    }
+    found = search_waves(places, (w.x, w.slope), w.beats, (first, last), least, usual)
     if found is not None:
         return found
     pieces = _Pieces(w.cut(w.x, low, high), w.cut(w.slope, low, high), w.rate)

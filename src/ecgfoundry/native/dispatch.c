@@ -35,7 +35,7 @@ DECLARE(refine, ecgfoundry_refine_job)
 #define EXPORT __attribute__((visibility("default")))
 
 /* Changes whenever a structure or an entry changes; the loader refuses any other number. */
-EXPORT int ecgfoundry_interface(void) { return 8; }
+EXPORT int ecgfoundry_interface(void) { return 9; }
 
 /* 0: base, 1: AVX2, 2: AVX-512 (F, CD, BW, DQ, VL). */
 EXPORT int ecgfoundry_instructions(void) {
@@ -62,7 +62,8 @@ EXPORT int ecgfoundry_instructions(void) {
 #define CHOOSE(NAME, JOB) return ecgfoundry_##NAME##_base(job);
 #endif
 
-/* 0: done; 1: no memory; 2: the job is outside what is supported; 3: no such instructions here. */
+/* 0: done; 1: no memory; 2: the job is outside what is supported; 3: no such instructions here;
+ * 4: Python and C do not mean the same job. */
 #define ENTRY(NAME, JOB)                                             \
     EXPORT int ecgfoundry_##NAME(const JOB *job, int instructions) { \
         if (instructions > ecgfoundry_instructions()) return 3;      \

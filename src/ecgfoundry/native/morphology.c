@@ -254,9 +254,10 @@ static void p_wave(const ecgfoundry_morphology_job *job, const double *x, int te
     out[P_NOTCHED] = p_notched(job, wave, count, right, smooth);
 }
 
-/* 0: done; 1: no memory; 2: there is no lead, or no column. */
+/* 0: done; 1: no memory; 2: there is no lead, or no column; 4: other figures are meant. */
 int JOIN(ecgfoundry_morphology, INSTRUCTIONS)(const ecgfoundry_morphology_job *job) {
     const int64_t columns = job->columns;
+    if (job->row != MORPHOLOGY_FIGURES) return 4;
     if (job->leads < 1 || columns < 1) return 2;
     double *room = malloc((size_t)columns * (3 * sizeof *room + sizeof(part)));
     if (room == NULL) return 1;

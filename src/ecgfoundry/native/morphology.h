@@ -19,6 +19,7 @@ typedef struct {
     const double *values; /* (leads, columns): the median beat, mV */
     double *figures;      /* (leads, MORPHOLOGY_FIGURES): out, NaN: there is none */
     int64_t leads, columns;
+    int64_t row;          /* figures of a lead: MORPHOLOGY_FIGURES, or the job is refused */
     int64_t terminal;     /* the lead whose P terminal force is measured; -1: none */
     double rate;          /* Hz */
     double p[2], qrs[2], t[2]; /* columns of onset and offset; NaN: not found */

@@ -1,4 +1,4 @@
-/* What Python hands to quality.c; the same structures stand in signals/lead_figures.py. */
+/* What Python hands to quality.c; the same structures stand in signals/lead_metrics.py. */
 #ifndef ECGFOUNDRY_QUALITY_H
 #define ECGFOUNDRY_QUALITY_H
 

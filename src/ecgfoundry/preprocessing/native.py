@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry import native
 from ecgfoundry.errors import SignalError
+from ecgfoundry.native.jobs import Job, arrays, as_read, counts, numbers
 from ecgfoundry.preprocessing.design import ZeroPhaseFilter
 from ecgfoundry.preprocessing.recipe import Preprocessing
 from ecgfoundry.preprocessing.reference import rates_before
@@ -208,14 +209,13 @@ class _Filter(ctypes.Structure):  # ecgfoundry_filter of standardize.h
     )
 
 
-class _Job(ctypes.Structure):  # ecgfoundry_job of standardize.h
+class _StandardizeJob(Job):  # ecgfoundry_job of standardize.h
+    kernel = "standardize"
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("input", "output", "starts")),
-        *((name, ctypes.c_void_p) for name in ("left", "fraction", "filters")),
-        *((name, ctypes.c_int64) for name in ("windows", "leads", "samples", "lead_stride")),
-        *((name, ctypes.c_int64) for name in ("working", "output_samples")),
-        *((name, ctypes.c_int64) for name in ("median_half", "decimation")),
-        *((name, ctypes.c_double) for name in ("gain", "epsilon", "clip")),
+        *arrays("input", "output", "starts", "left", "fraction", "filters"),
+        *counts("windows", "leads", "samples", "lead_stride", "working", "output_samples"),
+        *counts("median_half", "decimation"),
+        *numbers("gain", "epsilon", "clip"),
         *((name, ctypes.c_int32) for name in ("dtype", "filter_count", "scaling", "reserved")),
     )
 
@@ -300,8 +300,11 @@ def standardize_natively(
     """
     source, leads, samples = windows.source, windows.leads, windows.samples
     sampling_rate, lead_stride = windows.sampling_rate, windows.lead_stride
-    loaded = native.library()
-    if loaded is None or source.dtype.name not in _DTYPES or not source.flags.c_contiguous:
+    if (
+        native.library() is None
+        or source.dtype.name not in _DTYPES
+        or not source.flags.c_contiguous
+    ):
         return None
     left = fraction = None
     working = samples
@@ -310,7 +313,7 @@ def standardize_natively(
         working = len(left)
     if not steps.shortest < working <= LONGEST_WINDOW:
         return None
-    first = np.ascontiguousarray(windows.starts, dtype=np.int64)
+    first = as_read(np.asarray(windows.starts), np.int64)
     reach = (leads - 1) * lead_stride + samples
     if first.size and (first.min() < 0 or first.max() + reach > source.size or lead_stride < 0):
         raise SignalError("a window reaches outside the signal that it is cut from")
@@ -320,12 +323,12 @@ def standardize_natively(
     filters = _filters(steps)
 
     def run(begin: int, end: int) -> None:
-        job = _Job(
-            input=source.ctypes.data,
-            output=output[begin:end].ctypes.data,
-            starts=first[begin:end].ctypes.data,
-            left=None if left is None else left.ctypes.data,
-            fraction=None if fraction is None else fraction.ctypes.data,
+        job = _StandardizeJob(
+            input=source,
+            output=output[begin:end],
+            starts=first[begin:end],
+            left=left,
+            fraction=fraction,
             filters=ctypes.addressof(filters),
             windows=end - begin,
             leads=leads,
@@ -342,11 +345,8 @@ def standardize_natively(
             filter_count=len(steps.filters),
             scaling=_SCALINGS.index(steps.scaling),
         )
-        code = loaded[0].ecgfoundry_standardize(ctypes.byref(job), loaded[1])
-        if code == 1:
-            raise MemoryError("no memory to standardize windows")
-        if code != 0:
-            raise RuntimeError(f"the compiled kernels refused a job (code {code})")
+        if not job.run():
+            raise RuntimeError("the compiled kernels refused windows that they should take")
 
     parts = np.linspace(0, len(first), max(1, min(threads, len(first))) + 1).astype(int).tolist()
     if len(parts) == 2:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry import native
 from ecgfoundry.leads import LIMB_COEFFICIENTS, LIMB_LEADS, limb_disagreement
+from ecgfoundry.native.jobs import Job, arrays, counts, numbers
 
 __all__ = ["Measures", "RowFigures", "limb_figures", "measure_rows", "saturated_samples"]
 
@@ -82,27 +83,31 @@ class RowFigures:
 
 class _LeadFigures(ctypes.Structure):  # ecgfoundry_lead_figures of quality.h
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("missing", "flat_blocks", "saturated", "spikes")),
-        *((name, ctypes.c_double) for name in ("low", "middle", "high")),
+        *counts("missing", "flat_blocks", "saturated", "spikes"),
+        *numbers("low", "middle", "high"),
     )
 
 
-class _QualityJob(ctypes.Structure):  # ecgfoundry_quality_job of quality.h
+class _QualityJob(Job):  # ecgfoundry_quality_job of quality.h
+    kernel = "quality"
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("input", "filled", "figures")),
-        *((name, ctypes.c_int64) for name in ("rows", "samples", "row_stride", "flat_block")),
-        ("flat_amplitude", ctypes.c_double),
-        *((name, ctypes.c_int64) for name in ("saturated_run", "spike_reach")),
-        *((name, ctypes.c_double) for name in ("spike_height", "spike_share", "spike_distance")),
-        *((name, ctypes.c_int32) for name in ("dtype", "reserved")),
+        *arrays("input", "filled", "figures"),
+        *counts("rows", "samples", "row_stride", "flat_block"),
+        *numbers("flat_amplitude"),
+        *counts("saturated_run", "spike_reach"),
+        *numbers("spike_height", "spike_share", "spike_distance"),
+        ("dtype", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
     )
 
 
-class _LimbJob(ctypes.Structure):  # ecgfoundry_limb_job of quality.h
+class _LimbJob(Job):  # ecgfoundry_limb_job of quality.h
+    kernel = "limb"
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("input", "row", "coefficient", "result")),
-        *((name, ctypes.c_int64) for name in ("compared", "samples", "row_stride", "width")),
-        *((name, ctypes.c_int32) for name in ("dtype", "reserved")),
+        *arrays("input", "row", "coefficient", "result"),
+        *counts("compared", "samples", "row_stride", "width"),
+        ("dtype", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
     )
 
 
@@ -158,23 +163,22 @@ def limb_figures(rows: NDArray[np.floating], leads: Sequence[str], width: int) -
     if "I" not in place or "II" not in place or not compared:
         return {}
     array = _readable_by_kernels(rows)
-    loaded = native.library()
-    if loaded is not None:
+    if native.library() is not None:
         order = np.array([place[lead] for lead in ("I", "II", *compared)], dtype=np.int64)
         coefficients = np.array([LIMB_COEFFICIENTS[lead] for lead in compared])
         result = np.empty(len(compared))
         job = _LimbJob(
-            input=array.ctypes.data,
-            row=order.ctypes.data,
-            coefficient=coefficients.ctypes.data,
-            result=result.ctypes.data,
+            input=array,
+            row=order,
+            coefficient=coefficients,
+            result=result,
             compared=len(compared),
             samples=array.shape[1],
             row_stride=array.strides[0] // array.itemsize,
             width=width,
             dtype=int(array.dtype == np.float64),
         )
-        if _done(loaded[0].ecgfoundry_limb(ctypes.byref(job), loaded[1])):
+        if job.run():
             return dict(zip(compared, result.tolist(), strict=True))
     from scipy.ndimage import uniform_filter1d
 
@@ -193,27 +197,17 @@ def _readable_by_kernels(rows: NDArray[np.floating]) -> NDArray[np.floating]:
     return array if whole and array.strides[0] >= 0 else np.ascontiguousarray(array)
 
 
-def _done(code: int) -> bool:
-    """Whether a kernel has done its job; False if it does not take such a job."""
-    if code == 1:
-        raise MemoryError("no memory to measure the quality of a window")
-    if code not in (0, 2):
-        raise RuntimeError(f"the compiled kernels refused a job (code {code})")
-    return code == 0
-
-
 def _measured_natively(
     array: NDArray[np.floating], measures: Measures
 ) -> tuple[Float64, Sequence[_LeadFigures]] | None:
-    loaded = native.library()
-    if loaded is None:
+    if native.library() is None:
         return None
     rows, samples = array.shape
     filled = np.empty((rows, samples))
     figures = (_LeadFigures * rows)()
     job = _QualityJob(
-        input=array.ctypes.data,
-        filled=filled.ctypes.data,
+        input=array,
+        filled=filled,
         figures=ctypes.addressof(figures),
         rows=rows,
         samples=samples,
@@ -227,9 +221,7 @@ def _measured_natively(
         spike_distance=measures.spike_distance,
         dtype=int(array.dtype == np.float64),
     )
-    if not _done(loaded[0].ecgfoundry_quality(ctypes.byref(job), loaded[1])):
-        return None
-    return filled, list(figures)
+    return (filled, list(figures)) if job.run() else None
 
 
 # --- the same by NumPy ------------------------------------------------------------------------
