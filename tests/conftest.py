@@ -16,12 +16,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# A deadline measures the machine, not the code. The same examples are drawn everywhere, so that a
-# suite that is green is green; ECGFOUNDRY_RANDOM=1 draws others, to search.
+# A deadline measures the machine, not the code, and so does "too slow". The same examples are
+# drawn everywhere, so that a suite that is green is green; ECGFOUNDRY_RANDOM=1 draws others.
 _SEARCH = bool(os.environ.get("ECGFOUNDRY_RANDOM"))
-settings.register_profile("default", deadline=None, derandomize=not _SEARCH)
+settings.register_profile(
+    "default",
+    deadline=None,
+    derandomize=not _SEARCH,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("default")
 
 REPOSITORY = Path(__file__).resolve().parents[1]

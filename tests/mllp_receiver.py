@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socketserver
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,15 +15,16 @@ __all__ = ["MllpReceiver", "mllp_receiver"]
 class MllpReceiver:
     """What it does with the next messages, one word each, then "AA" for ever.
 
-    "AA", "AE", "AR" acknowledge; "drop" closes without an answer; "late" answers after
-    ``late_s``; "other" acknowledges another message; "noise" sends something else.
+    "AA", "AE", "AR" acknowledge; "drop" closes without an answer; "late" answers when another
+    message has come, or the test has ended; "other" acknowledges another message; "noise" sends
+    something else.
     """
 
     port: int = 0
     behaviour: list[str] = field(default_factory=list)
-    late_s: float = 1.0
     taken: list[bytes] = field(default_factory=list)
     seen: int = 0
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, message: bytes) -> bytes | None:
         self.seen += 1
@@ -32,7 +32,9 @@ class MllpReceiver:
         if does == "drop":
             return None
         if does == "late":
-            time.sleep(self.late_s)
+            number = self.seen
+            while self.seen == number and not self.ended.wait(0.02):
+                pass
             does = "AA"
         if does == "noise":
             return b"\x0bhello\x1c\r"
@@ -47,8 +49,8 @@ class MllpReceiver:
 
 
 @contextmanager
-def mllp_receiver(*behaviour: str, late_s: float = 1.0) -> Iterator[MllpReceiver]:
-    receiver = MllpReceiver(behaviour=list(behaviour), late_s=late_s)
+def mllp_receiver(*behaviour: str) -> Iterator[MllpReceiver]:
+    receiver = MllpReceiver(behaviour=list(behaviour))
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -72,4 +74,5 @@ def mllp_receiver(*behaviour: str, late_s: float = 1.0) -> Iterator[MllpReceiver
         try:
             yield receiver
         finally:
+            receiver.ended.set()
             server.shutdown()

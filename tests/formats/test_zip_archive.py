@@ -49,10 +49,6 @@ def data_set(fixtures: Path, tmp_path: Path) -> Path:
     return path
 
 
-def temporary_folders() -> set[str]:
-    return {path.name for path in Path(tempfile.gettempdir()).glob("ecgfoundry-*")}
-
-
 MEMBERS = ("data/wfdb/E07500.hea", "data/wfdb/JS20000.hea", "data/sph/SPH00001.h5", "ecg.xml")
 
 
@@ -61,8 +57,12 @@ def test_what_is_a_recording(data_set: Path) -> None:
     assert identify(data_set).name == "zip"
 
 
-def test_members_by_name_and_by_number(data_set: Path, fixtures: Path) -> None:
-    before = temporary_folders()
+def test_members_by_name_and_by_number(
+    data_set: Path, fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "tmp"  # of this test alone: others unpack at the same time
+    own.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(own))
     for name in ("data/wfdb/JS20000.hea", "data/wfdb/JS20000", "data/wfdb/JS20000.mat"):
         recording = read(f"{data_set}::{name}")
         assert recording.format == "wfdb"
@@ -74,7 +74,7 @@ def test_members_by_name_and_by_number(data_set: Path, fixtures: Path) -> None:
     assert by_number.subject.age is not None  # from the table beside it
     assert inspect(data_set).recordings == 4
     assert inspect(f"{data_set}::ecg.xml").leads == ("II",)
-    assert temporary_folders() == before
+    assert list(own.iterdir()) == []
 
 
 def test_parts_and_windows(data_set: Path, fixtures: Path) -> None:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import os
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.service.waiting import LONGEST_S
 
 import ecgfoundry
+from ecgfoundry.inference.live.frames import encode_frame
 from ecgfoundry.samples import sample_path
 
 MILLIMETRE = 96 / 25.4
 """CSS pixels."""
+PATIENCE_MS = 300_000
+"""Of one look at the page."""
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 TWELVE = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -89,6 +97,55 @@ class Held:
             with contextlib.suppress(Error):
                 route.continue_()
         self._page.wait_for_timeout(1500)
+
+
+class Device:
+    """Sends the fibrillating sample over and over, a second after the answer to the one before."""
+
+    def __init__(self) -> None:
+        self.sends, self._enough, self._says_so = threading.Event(), threading.Event(), True
+        self.sends.set()
+
+    def end(self, *, says_so: bool) -> None:
+        """Send no more; without ``says_so`` the connection breaks."""
+        self._says_so = self._says_so and says_so
+        self._enough.set()
+        self.sends.set()
+
+    def run(self, address: str) -> None:
+        from websockets.sync.client import connect
+
+        recording = ecgfoundry.read(sample_path("single-lead"))
+        rate = round(recording.sampling_rate)
+        with connect(f"{address.replace('http', 'ws')}/v1/stream", open_timeout=LONGEST_S) as line:
+            line.send(json.dumps({"leads": ["I"], "sampling_rate": rate, "unit": "mV"}))
+            for second in itertools.count():
+                self.sends.wait()
+                if self._enough.wait(0.05):
+                    break
+                start = second * rate % (recording.samples - rate)
+                part = recording.signal[:, start : start + rate]
+                line.send(encode_frame(part, start=second * rate))
+                told: dict[str, Any] = {}
+                while second >= 2 and told.get("type") != "answer":  # the first is about three
+                    told = json.loads(line.recv(LONGEST_S))
+            if self._says_so:
+                line.send(json.dumps({"type": "end"}))
+                while json.loads(line.recv(LONGEST_S))["type"] != "closing":
+                    pass
+
+
+@contextlib.contextmanager
+def sending(address: str) -> Iterator[Device]:
+    """A device that sends as long as the page is looked at, however slow the machine is."""
+    device = Device()
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(device.run, address)
+        try:
+            yield device
+        finally:
+            device.end(says_so=True)
+        ended.result()
 
 
 def drawing(page: Any) -> str:

@@ -20,6 +20,7 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 
 from starlette.testclient import TestClient
 from tests.ports import free_port
+from tests.service.browsing import PATIENCE_MS
 from tests.service.postgresql import Cluster, running_cluster
 from tests.service.waiting import LONGEST_S, until
 
@@ -179,7 +180,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     """The page, which must say nothing of a fault and ask for nothing from elsewhere."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE_MS)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda m: errors.append(m.text) if _is_fault(m) else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import hmac
 import json
@@ -26,10 +27,15 @@ from ecgfoundry.samples import sample_path
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.database.deliveries import claim_due, enqueue, list_deliveries
 from ecgfoundry.service.hospital import Destination, Hospital, Retries
+from ecgfoundry.service.identity import Identity
 from ecgfoundry.service.senders import outbox
+from ecgfoundry.service.senders.documents import DocumentOrder
 from ecgfoundry.service.senders.http import HttpTarget
 from ecgfoundry.service.senders.mllp import MllpNode
+from ecgfoundry.service.senders.written import WrittenDocuments
 from ecgfoundry.service.settings import ServiceSettings
+from ecgfoundry.service.work import Work
+from ecgfoundry.service.workers import WorkerPool
 
 SECRET = b"a shared secret"
 QUICK = Retries(attempts=4, first_retry_s=0.05, longest_retry_s=0.1)
@@ -213,7 +219,17 @@ def test_a_review_follows_the_answer_to_everybody_who_wants_it(service: Running)
     assert client.get(f"{address}/interpretation").content == machine
 
 
-def test_it_is_sent_again_until_it_is_taken_and_is_the_same(service: Running) -> None:
+def test_it_is_sent_again_until_it_is_taken_and_is_the_same(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, submit = [], WorkerPool.submit
+
+    async def noted(pool: WorkerPool, work: Work, **named: Any) -> Any:
+        if work.document is not None:
+            written.append(work.document.kind)
+        return await submit(pool, work, **named)
+
+    monkeypatch.setattr(WorkerPool, "submit", noted)
     with mllp_receiver("AR", "drop", "late") as engine, http_receiver(503, 429) as own:
         node = MllpNode("127.0.0.1", engine.port, timeout_s=0.5)
         patient = replace(QUICK, attempts=100)
@@ -231,6 +247,22 @@ def test_it_is_sent_again_until_it_is_taken_and_is_the_same(service: Running) ->
         until(lambda: len(engine.taken) >= 2, "the late acknowledgement")
     assert len(own.taken) == 1
     assert set(engine.taken) == {engine.taken[0]}
+    assert sorted(written) == ["oru", "webhook"], "each is written once"
+    kept = service.client.app.state.service.wires.outbox._written  # type: ignore[attr-defined]
+    until(lambda: not kept._documents, "the end of what was kept")
+
+
+def test_what_is_kept_for_another_attempt_has_a_bound() -> None:
+    day = dt.datetime(2026, 1, 1)
+    order, kept = DocumentOrder("oru", b"{}", day), WrittenDocuments(most_bytes=10)
+    for delivery in range(3):
+        kept.put(delivery, order, b"5 ___")
+    assert [kept.get(delivery, order) for delivery in range(3)] == [None, b"5 ___", b"5 ___"]
+    assert kept.get(2, replace(order, identity=Identity(patient="7"))) is None, "of another order"
+    kept.put(2, order, b"7 _____")
+    assert [kept.get(delivery, order) for delivery in range(3)] == [None, None, b"7 _____"]
+    kept.put(3, order, b"11 ________")
+    assert kept.get(3, order) is None and kept._bytes == 0
 
 
 def test_what_is_refused_for_good_is_dead_and_can_be_sent_again(

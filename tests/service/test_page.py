@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -16,12 +12,14 @@ import pytest
 from tests.service.browsing import (
     FIXTURES,
     MILLIMETRE,
+    PATIENCE_MS,
     Held,
     axe_faults,
     drawing,
     long_recording,
     picture,
     sample_files,
+    sending,
     under_more,
     upload,
     wait_done,
@@ -167,20 +165,14 @@ def test_what_the_model_looked_at_and_the_overlay(page: Any) -> None:
     assert len({plain, filtered, shaded}) == 3
 
 
-def test_a_replayed_recording_is_seen_live(page: Any, address: str) -> None:
-    command = [sys.executable, "-m", "ecgfoundry", "stream", "replay", "sample:single-lead"]
-    url = address.replace("http", "ws")
-    with subprocess.Popen(
-        [*command, "--url", url, "--speed", "3"], stdout=subprocess.PIPE, text=True
-    ) as sender:
+def test_a_stream_is_seen_live(page: Any, address: str) -> None:
+    with sending(address):
         page.click("nav a[data-view=live]")
         page.locator("#live-list button").wait_for()
         page.locator("#live-table table").wait_for()
         assert page.locator("#live-paper").is_visible()
         page.locator("#live-state:has-text('atrial fibrillation')").wait_for()
         picture(page, "page-live", at="#view-live", height=480)
-        printed, _ = sender.communicate(timeout=300)
-    assert "28 answers for 30.0 s" in printed
 
 
 def shown_of_the_first(page: Any) -> dict[str, Any]:
@@ -361,22 +353,20 @@ def test_a_device_that_goes_away_is_told_within_five_seconds(page: Any, address:
     script = urllib.request.urlopen(f"{address}/page/live.js").read().decode()
     (silence_s,) = re.findall(r"const SILENCE_S = (\d+);", script)
     assert int(silence_s) + 0.5 < 5
-    command = [sys.executable, "-m", "ecgfoundry", "stream", "replay", "sample:single-lead"]
-    url = address.replace("http", "ws")
-    slow = ["--speed", "0.5"]  # a minute, so that it does not end on a busy machine
-    with subprocess.Popen([*command, "--url", url, *slow], stdout=subprocess.DEVNULL) as sender:
+    with sending(address) as device:
         page.click("nav a[data-view=live]")
         page.locator("#live-list button").wait_for()
         page.locator("#live-table table").wait_for()
-        assert not page.locator("#live-gone").is_visible()
-        assert page.locator(".stale").count() == 0
-        os.kill(sender.pid, signal.SIGSTOP)  # its connection stays, as when a cable is drawn
+        page.wait_for_function("() => document.querySelector('#live-gone').hidden")
+        device.sends.clear()  # its connection stays, as when a cable is drawn
         page.locator("#live-gone:has-text('Nothing comes')").wait_for()
         assert page.locator("#live-table.stale").count() == 1
         assert page.locator("#live-state.stale").count() == 1
-        os.kill(sender.pid, signal.SIGCONT)
-        page.locator("#live-gone").wait_for(state="hidden")
-        sender.kill()
+        device.sends.set()
+        page.wait_for_function(
+            "() => document.querySelector('#live-gone').hidden && !document.querySelector('.stale')"
+        )
+        device.end(says_so=False)
         page.locator("#live-gone:has-text('The device is gone')").wait_for()
         assert page.locator("#live-table.stale").count() == 1
 
@@ -421,7 +411,7 @@ def test_laboratory_estimates_of_a_synthetic_model_say_so(browser: Any, tmp_path
     with running("--model", str(model), "--synthetic-ok") as address:
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(address)
         page.set_input_files("#file", str(long_recording(tmp_path)))
         wait_done(page)
@@ -429,12 +419,9 @@ def test_laboratory_estimates_of_a_synthetic_model_say_so(browser: Any, tmp_path
         assert page.locator("#laboratory .synthetic").inner_text() == "SYNTHETIC"
         assert page.locator("#laboratory svg .band").count() == 2
         assert axe_faults(page) == []
-        command = [sys.executable, "-m", "ecgfoundry", "stream", "replay", "sample:single-lead"]
-        command += ["--url", address.replace("http", "ws"), "--speed", "4"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as sender:
+        with sending(address):
             page.click("nav a[data-view=live]")
             page.locator("#live-list button").wait_for()
             page.locator("#live-laboratory-table svg").first.wait_for()
             assert page.locator("#live-laboratory .synthetic").inner_text() == "SYNTHETIC"
-            sender.wait(300)
         context.close()

@@ -10,6 +10,7 @@ import pytest
 from tests.service.browsing import (
     FIXTURES,
     MILLIMETRE,
+    PATIENCE_MS,
     axe_faults,
     picture,
     sample_files,
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.slow
 def test_axe_finds_nothing(browser: Any, address: str, scheme: str) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(address)
     assert axe_faults(page) == []
     upload(page, FIXTURES / "dicom" / "waveform_ecg.dcm")
@@ -57,7 +58,7 @@ def test_axe_finds_nothing(browser: Any, address: str, scheme: str) -> None:
 def test_on_a_phone_nothing_sticks_out(browser: Any, address: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(address)
     page.set_input_files("#file", sample_files("12-lead"))
     wait_done(page)

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.service.browsing import long_recording, picture, wait_done
+from tests.service.browsing import Held, long_recording, picture, wait_done
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_long_recording_has_hours_events_and_strips(page: Any, tmp_path: Path) -> None:
+    held = Held(page, "**/v1/jobs*")
     page.set_input_files("#file", str(long_recording(tmp_path)))
     page.locator("#status:has-text('Interpreting')").wait_for()
+    held.let_go()
     wait_done(page)
     assert page.locator("#overview").is_visible()
     assert "00:11:00" in page.locator("#facts").inner_text()

@@ -73,7 +73,7 @@ def test_the_worklist_finds_and_opens(page: Any) -> None:
     assert not page.locator("#view-ecg").is_visible()  # one patient, or a list of them
     page.locator("#worklist-q").fill("642341")
     page.keyboard.press("Enter")
-    page.locator("#worklist-status:has-text('1 recording')").wait_for()
+    page.locator("#worklist-table tbody:not(:has(tr + tr)) tr:has-text('642341')").wait_for()
     row = page.locator("#worklist-table tbody tr").inner_text()
     assert "642341" in row
     assert "born 1971-01-23, 42 years, female" in row
@@ -87,8 +87,8 @@ def test_the_worklist_finds_and_opens(page: Any) -> None:
     page.locator("#reviews li").wait_for()
     page.click("nav a[data-view=worklist]")
     page.locator("#worklist-review").select_option("done")
-    page.locator("#worklist-status:has-text('1 recording')").wait_for()
-    assert "confirmed" in page.locator("#worklist-table tbody tr").first.inner_text()
+    # Not the count, which may be that of the list before.
+    page.locator("#worklist-table tbody tr:first-child:has-text('confirmed')").wait_for()
 
 
 def test_whose_ecg_it_is_as_the_request_has_said(page: Any, address: str, tmp_path: Path) -> None:

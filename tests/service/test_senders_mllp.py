@@ -31,7 +31,7 @@ def test_a_message_that_is_taken() -> None:
     ],
 )
 def test_a_message_that_is_not(does: str, words: str, permanent: bool) -> None:
-    with mllp_receiver(does, late_s=1.0) as receiver:
+    with mllp_receiver(does) as receiver:
         with pytest.raises(DeliveryError, match=words) as failed:
             patience_s = 0.3 if does == "late" else 60.0
             send_message(MllpNode("127.0.0.1", receiver.port, timeout_s=patience_s), MESSAGE)

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from tests.service.waiting import LONGEST_S, until
 
 import ecgfoundry
+from ecgfoundry.cli.main import main
 from ecgfoundry.errors import ServiceError
 from ecgfoundry.inference.live.frames import LiveFrame, decode_frame, encode_frame
 from ecgfoundry.inference.live.stream import LiveStream
@@ -328,6 +329,15 @@ def test_a_word_waits_for_no_answer_when_the_service_stops() -> None:
 
     told = asyncio.run(stopped())
     assert [message for message in told if message in ("before", "after")] == ["before", "after"]
+
+
+@pytest.mark.slow
+def test_a_recording_is_replayed(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["stream", "replay", "sample:single-lead", "--speed", "20"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--url", address.replace("http", "ws")])
+    assert not ended.value.code
+    assert "28 answers for 30.0 s" in capsys.readouterr().out
 
 
 @pytest.mark.slow

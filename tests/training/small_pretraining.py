@@ -1,8 +1,13 @@
-"""A small pretraining run as a program: for tests that kill it or start several of it."""
+"""A small pretraining run as a program: for tests that start several of it, or let it die.
+
+``DIES`` in its environment says when: "before 3", "after 4" of its checkpoints has its name.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -45,6 +50,25 @@ def beats(count: int, *, leads: int = 2, seed: int = 0) -> ArraySource:
     )
 
 
+def die(moment: str, number: int) -> None:
+    """Let this process be killed as a checkpoint gets its name."""
+    rename, count = Path.replace, 0
+
+    def replace(path: Path, target: Path) -> Path:
+        nonlocal count
+        is_checkpoint = Path(target).name == "last.checkpoint"
+        count += is_checkpoint
+        dies = is_checkpoint and count == number
+        if dies and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        renamed = rename(path, target)
+        if dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return renamed
+
+    Path.replace = replace  # type: ignore[method-assign,assignment]
+
+
 def main(output: Path, batch: int, epochs: int, windows: int) -> None:
     """Run, or continue, and write the losses of each epoch."""
     settings = PretrainSettings.of(
@@ -63,4 +87,6 @@ def main(output: Path, batch: int, epochs: int, windows: int) -> None:
 
 
 if __name__ == "__main__":
+    if dies := os.environ.get("DIES"):
+        die(dies.split()[0], int(dies.split()[1]))
     main(Path(sys.argv[1]), *(int(text) for text in sys.argv[2:5]))

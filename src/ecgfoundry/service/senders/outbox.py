@@ -36,6 +36,7 @@ from ecgfoundry.service.problems import ProblemError
 from ecgfoundry.service.senders.dicom import DicomNode
 from ecgfoundry.service.senders.documents import DocumentOrder
 from ecgfoundry.service.senders.errors import DeliveryError
+from ecgfoundry.service.senders.written import WrittenDocuments
 from ecgfoundry.service.threads import to_its_end
 from ecgfoundry.service.work import Work
 from ecgfoundry.service.workers import WorkerPool
@@ -96,6 +97,7 @@ class Outbox:
         self._limits, self._worklist = limits, worklist
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._in_hand: dict[int, _Claimed] = {}
+        self._written = WrittenDocuments()
         self._wake, self._asking = asyncio.Event(), asyncio.Lock()
 
     def note(self, session: Session, answer: Answer) -> None:
@@ -206,12 +208,14 @@ class Outbox:
             try:
                 await self._attempt(one)
             except DeliveryError as error:
-                await to_its_end(self._failed, one, error)
+                if await to_its_end(self._failed, one, error):
+                    return  # its document is kept for the next attempt
             except EcgFoundryError as error:
                 failed = DeliveryError(error.problem, permanent=True)
                 await to_its_end(self._failed, one, failed)
             else:
                 await to_its_end(self._arrived, one)
+            self._written.drop(one.id)
         except EcgFoundryError as error:  # the database: its lease runs out, and it is sent again
             self._in_hand.pop(one.id, None)
             _LOG.error("what became of a delivery cannot be noted: %s", error.problem)
@@ -236,7 +240,10 @@ class Outbox:
                 async with self._asking:  # destinations of one answer get the same person
                     identity = await self._identified(self._worklist, one, path)
                 order = replace(order, identity=identity)
-            body = await self._made(Work("document", str(path), one.name, document=order))
+            body = self._written.get(one.id, order)
+            if body is None:
+                body = await self._made(Work("document", str(path), one.name, document=order))
+                self._written.put(one.id, order, body)
         except ProblemError as error:
             raise DeliveryError(error.problem.detail) from None
         finally:
@@ -301,7 +308,8 @@ class Outbox:
             self._audit(session, one, "ok")
         self._in_hand.pop(one.id, None)
 
-    def _failed(self, one: _Claimed, error: DeliveryError) -> None:
+    def _failed(self, one: _Claimed, error: DeliveryError) -> bool:
+        """Note that a delivery failed; return whether it is tried again."""
         destination = self._destinations.get(one.destination)
         pause: float | None = None
         if destination is not None and not error.permanent:
@@ -315,6 +323,7 @@ class Outbox:
         # What a receiver says may hold names; it stands in the database, and not in the log.
         state = "is dead" if retry_at is None else "is tried again"
         _LOG.warning("delivery %d to %s %s", one.id, one.destination, state)
+        return retry_at is not None
 
     def _audit(self, session: Session, one: _Claimed, outcome: str) -> None:
         event = Event(f"to:{one.destination}", f"sent.{one.kind}", outcome, one.recording,
