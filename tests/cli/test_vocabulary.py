@@ -65,6 +65,12 @@ def test_the_letters_of_all_commands(vocabulary: Vocabulary) -> None:
     assert {"--version", "-V"} == set(app.version_flags)
 
 
+def test_lists_have_no_switch_that_empties_them() -> None:
+    every = app.generate_docs(output_format="markdown")
+    assert "--trusted-proxy" in every and "--option" in every
+    assert "--empty-" not in every and "[default: ()]" not in every
+
+
 def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
         main(list(arguments))

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ecgfoundry import interpret, read
 from ecgfoundry.errors import MissingExtraError, SignalError
-from ecgfoundry.recording import Recording
+from ecgfoundry.recording import Recording, Subject
 from ecgfoundry.reports import ReportItem, ecg_paper_svg, html_report
 from ecgfoundry.reports.paper.files import plot, svg_to_png
 from ecgfoundry.reports.pdf import html_to_pdf
@@ -199,3 +201,27 @@ def test_no_label_takes_anything_from_a_large_trace(square_wave: Recording) -> N
     # And the names themselves are crossed by no trace: they add the ink of all their strokes.
     added = (with_names.max(axis=2) < 100) & ~ink
     assert added.sum() > 13 * 15
+
+
+def test_every_page_of_a_report_says_whose_it_is() -> None:
+    """A sheet that is torn off tells its person, its file and that it is unconfirmed."""
+    pdfium = pytest.importorskip("pypdfium2")
+    pytest.importorskip("weasyprint")
+    items = []
+    for name, person in (
+        ("12-lead", Subject(identifier="0815", age=84.0, sex="female")),
+        ("single-lead", Subject(identifier='47"11')),
+    ):
+        recording = replace(read(f"sample:{name}"), subject=person)
+        items.append(ReportItem(recording, interpret(recording)))
+    document = pdfium.PdfDocument(html_to_pdf(html_report(items)))
+    texts = [page.get_textpage().get_text_range() for page in document]
+    assert len(texts) >= 5
+    for number, text in enumerate(texts, start=1):
+        assert f"Unconfirmed. Page {number} of {len(texts)}" in text
+        if number > 1:  # the first is the index
+            lines = [line for line in text.splitlines() if " · " in line and ".hea" in line]
+            whose = [line for line in lines if line.startswith(("0815 · ", '47"11 · '))]
+            assert len(whose) == 1, text
+            other = '47"11' if whose[0].startswith("0815") else "0815"
+            assert other not in text

@@ -16,6 +16,8 @@ from tests.service.browsing import (
     wave_file,
 )
 
+from ecgfoundry import read, write
+
 pytestmark = pytest.mark.slow
 
 
@@ -62,6 +64,38 @@ def test_a_reader_confirms_edits_and_rejects(page: Any, tmp_path: Path) -> None:
     assert page.locator("#review-state").inner_text() == "rejected by local"
     assert page.locator("#statements").inner_text() == machine
     picture(page, "page-review", at="#review", height=420)
+
+
+def test_the_worklist_on_a_phone(browser: Any, address: str, tmp_path: Path) -> None:
+    """A row of an ECG without an identifier, in a file that a cart has named by its UID."""
+    uid = tmp_path / f"1.2.826.0.1.3680043.8.498.{'7' * 38}.dcm"
+    write(read("sample:12-lead"), uid)
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(address)
+    off = page.locator(".button").evaluate_all(
+        """(all) => all.filter((one) => one.offsetParent).map((one) => {
+          const words = document.createRange();
+          words.selectNodeContents(one);
+          const [a, b] = [words.getBoundingClientRect(), one.getBoundingClientRect()];
+          return Math.abs((a.top + a.bottom) - (b.top + b.bottom)) / 2; })"""
+    )
+    assert off and max(off) < 4, "words lie in the middle of their button"
+    upload(page, uid)
+    name = keep(page)
+    page.click("nav a[data-view=worklist]")
+    link = page.locator(f"#worklist-table a[href='#recording/{name}']")
+    link.wait_for()
+    assert link.inner_text() == "No identifier"
+    row = link.locator("xpath=ancestor::tr")
+    assert "1.2.826.0.1.…777777777777.dcm" in row.inner_text()
+    box = row.bounding_box()
+    assert box["height"] < 260, "one row, not a column of letters"
+    assert page.locator("#worklist-table").evaluate("(e) => e.scrollWidth - e.clientWidth") <= 0
+    assert "open" in row.locator(".badge").inner_text()
+    picture(page, "page-worklist-phone", height=700)
+    context.close()
 
 
 def test_the_worklist_finds_and_opens(page: Any) -> None:

@@ -44,6 +44,7 @@ class ComparingOptions:
 def compare(
     a: Annotated[Path, Parameter(name=["A"])],
     b: Annotated[Path, Parameter(name=["B"])],
+    /,
     *,
     targets: Path | None = None,
     groups: Path | None = None,

@@ -124,6 +124,7 @@ class MeasuringOptions:
 def evaluate(
     model: Annotated[str | None, Parameter(name=["BUNDLE"])] = None,
     manifest: Annotated[Path | None, Parameter(name=["MANIFEST"])] = None,
+    /,
     *,
     table: TableOptions | None = None,
     stated: StatedOptions | None = None,

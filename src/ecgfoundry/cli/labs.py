@@ -85,8 +85,10 @@ def _print_answer(answer: LaboratoryAnswer) -> None:
     from ecgfoundry.samples import shown_name
 
     if answer.refused is not None:
-        name = shown_name(str(answer.file))
-        print(f"ecgfoundry: {name}: refused: {answer.refused.message}", file=sys.stderr)
+        print(
+            f"ecgfoundry: {shown_name(str(answer.file))}: refused: {answer.refused.message}",
+            file=sys.stderr,
+        )
     else:
         names = ("estimate", "LOINC", "unit", "says", "single windows", "AUROC", "band", "by AUROC")
         table = Table(*names, title="SYNTHETIC MODEL" if answer.synthetic else None)

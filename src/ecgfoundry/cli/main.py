@@ -19,6 +19,7 @@ app = App(
     version_flags=["--version", "-V"],
     help="An ECG in, named and calibrated findings out. Not a medical device.",
     suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(negative_iterable=()),  # a list is emptied by leaving it out
 )
 COMMANDS = {
     "diagnose": "diagnose:diagnose",

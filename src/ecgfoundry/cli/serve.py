@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ecgfoundry.cli.saying import print_json
-from ecgfoundry.cli.vocabulary import JsonResult
+from ecgfoundry.cli.vocabulary import JsonResult, Several
 
 if TYPE_CHECKING:
     from ecgfoundry.service.oidc import OidcSettings
@@ -26,7 +26,7 @@ def serve(
     max_body: int = 256,
     worker_memory: int = 1024,
     requests_per_minute: int = 6000,
-    trusted_proxy: tuple[str, ...] = (),
+    trusted_proxy: Several = (),
     streams: int = 1000,
     keep_folder: Path | None = None,
     keep_days: float | None = None,
@@ -34,8 +34,8 @@ def serve(
     job_hours: float = 24.0,
     database: str | None = None,
     blobs: str | None = None,
-    model: tuple[str, ...] = (),
-    allowed_host: tuple[str, ...] = (),
+    model: Several = (),
+    allowed_host: Several = (),
     synthetic_ok: bool = False,
     hospital: Path | None = None,
     log_level: str = "info",

@@ -15,6 +15,7 @@ __all__ = [
     "OptionalModel",
     "OptionalOutput",
     "Output",
+    "Several",
 ]
 
 _OUTPUT = Parameter(name=["--output", "-o"])
@@ -29,4 +30,6 @@ JsonResult = Annotated[
     bool,
     Parameter(name="--json", negative="", help="Print what was done as a JSON object."),
 ]
+Several = Annotated[tuple[str, ...], Parameter(show_default=False)]
+"""An option that may be repeated; by default there is none."""
 Csv = Annotated[bool, Parameter(name="--csv", negative="")]

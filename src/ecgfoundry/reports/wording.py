@@ -29,6 +29,7 @@ __all__ = [
     "share_text",
     "shortened",
     "start_text",
+    "whose_text",
 ]
 
 READ_DISCLAIMER = "Not a medical device. Research use only."
@@ -110,6 +111,12 @@ def person_text(person: Subject) -> str:
     born = f"born {person.birth_date.isoformat()}, " if person.birth_date is not None else ""
     age = f"{person.age:.3g} years" if person.age is not None else "age unknown"
     return printable(f"{born}{age}, {person.sex or 'sex unknown'}")
+
+
+def whose_text(person: Subject, file: str | None) -> str:
+    """Return whose recording it is and which, in one line: it stands on every printed page."""
+    identifier = printable(person.identifier or "identifier not stated")
+    return f"{identifier} · {person_text(person)} · {file_name(file)}"
 
 
 def start_text(start: dt.datetime | None) -> str:

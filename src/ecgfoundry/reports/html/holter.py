@@ -30,6 +30,7 @@ from ecgfoundry.reports.wording import (
     file_name,
     person_text,
     start_text,
+    whose_text,
 )
 
 __all__ = ["STRIP_LEADS", "holter_html"]
@@ -77,6 +78,7 @@ def holter_html(report: HolterReport, read_part: ReadPart, *, title: str = "Holt
         "holter",
         **page_frame(title),
         name=file_name(report.file),
+        whose=whose_text(head.subject, report.file),
         recorded=_recorded(report, head),
         summary=summary(report, start),
         trends=trends_drawing(report),

@@ -19,7 +19,7 @@ from ecgfoundry.criteria import Comparison, Statement
 from ecgfoundry.errors import LeadError, SignalError
 from ecgfoundry.formats.common.measurements import MEASUREMENTS, device_measurements
 from ecgfoundry.inference.interpretation import Episode, Interpretation
-from ecgfoundry.recording import Recording
+from ecgfoundry.recording import Recording, Subject
 from ecgfoundry.reports.evidence_words import in_words
 from ecgfoundry.reports.html.compared import comparison_section
 from ecgfoundry.reports.html.environment import drawn, render
@@ -43,6 +43,7 @@ from ecgfoundry.reports.wording import (
     file_name,
     person_text,
     start_text,
+    whose_text,
 )
 
 __all__ = ["ReportItem", "html_report", "page_frame"]
@@ -172,6 +173,7 @@ class _Record:
 
     anchor: str
     name: str
+    whose: str
     verdict: str
     summary: str
     quality: str
@@ -200,6 +202,9 @@ def _record(item: ReportItem, number: int) -> _Record:
     return _Record(
         anchor=f"recording-{number}",
         name=file_name(interpretation.file),
+        whose=whose_text(
+            Subject() if recording is None else recording.subject, interpretation.file
+        ),
         verdict=verdict,
         summary="Not interpreted"
         if interpretation.refused is not None

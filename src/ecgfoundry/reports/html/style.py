@@ -191,8 +191,13 @@ details{margin-top:8px}summary{cursor:pointer;color:var(--accent);padding:4px 0}
  .body.even{grid-template-columns:minmax(0,1fr) 380px}}
 @media (max-width:640px){main,.masthead,.foot{padding-left:12px;padding-right:12px}
  .card{padding:14px 12px;border-radius:10px}.facts div{margin-right:18px}}
-@page{size:A4 landscape;margin:8mm}
-@media print{.print-only{display:block}body{background:#fff;font-size:10.5pt}
+@page{size:A4 landscape;margin:5mm 8mm 11mm;
+ @bottom-left{content:string(whose);font:8.5pt sans-serif;width:60%}
+ @bottom-right{content:string(standing) " Page " counter(page) " of " counter(pages);
+  font:8.5pt sans-serif}}
+@media print{.record{string-set:whose attr(data-whose)}
+ .masthead .disclaimer{string-set:standing content(text)}
+.print-only{display:block}body{background:#fff;font-size:10.5pt}
  main,.masthead,.foot{max-width:none;padding:0}
  .masthead{display:flex;justify-content:space-between;align-items:baseline;padding-bottom:1mm}
  h1{font-size:11pt;margin:0}h2{font-size:12.5pt}

@@ -15,6 +15,11 @@ function dayStart(text, days = 0) {
   return day.toISOString();
 }
 
+// A name that is a UID of 64 characters, by its ends; the tooltip has all of it.
+function shortName(name) {
+  return name.length > 32 ? `${name.slice(0, 12)}…${name.slice(-16)}` : name;
+}
+
 function answerWords(answer) {
   if (!answer) return "not interpreted yet";
   if (answer.refused) return "no usable ECG";
@@ -77,9 +82,12 @@ export class Worklist {
   }
 
   add(entry) {
-    const link = element("a", whoIs(entry.subject ?? {}) || entry.file || entry.recording.slice(0, 8));
+    const subject = entry.subject ?? {};
+    const link = element("a", whoIs(subject) || "No identifier");
     link.href = `#recording/${entry.recording}`;
-    addRow(this.table, [link, element("span", [person(entry.subject ?? {}), entry.subject?.identifier ? entry.file : ""].filter(Boolean).join(" · "), "means")], [
+    const file = element("span", shortName(entry.file ?? entry.recording), "means");
+    file.title = entry.file ?? entry.recording;
+    addRow(this.table, [link, element("span", person(subject), "means"), file], [
       [recordedAt(entry.taken) || "not stated"],
       [[entry.device?.manufacturer, entry.device?.model].filter(Boolean).join(" ") || "not stated"],
       [entry.state === "damaged" ? "the files are damaged" : answerWords(entry.answer)],
