@@ -23,6 +23,7 @@ from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.models.bundle import Bundle, load_bundle, write_bundle
 from ecgfoundry.models.c_export.folder import export_c
 from ecgfoundry.preprocessing import get_preprocessing, standardize_window
+from ecgfoundry.recording import Recording
 from ecgfoundry.samples import sample_path
 from ecgfoundry.signals.quality import assess_window
 
@@ -189,6 +190,18 @@ def test_refusals(compiled: CompiledModel) -> None:
     assert not refused.probabilities.any() and not any(refused.present)
     # After a refusal the next window is answered.
     assert compiled.answer(good).status == 0
+
+
+def test_whether_it_is_an_ecg_is_not_asked_and_the_readme_says_so(
+    edge: Predictor, compiled: CompiledModel, folder: Path
+) -> None:
+    noise = np.random.default_rng(1).normal(0.0, 0.3, 30 * 300)
+    refused = edge.interpret(Recording(noise[None].astype(np.float32), 300.0, ("I",))).refused
+    assert refused is not None and refused.code in ("no-beats", "not-an-ecg")
+    assert compiled.answer(noise).status == 0
+    text = (folder / "README.md").read_text()
+    assert "**Whether the signal is an ECG is not asked**" in text
+    assert "`no-beats`, `not-an-ecg`" in text
 
 
 def test_samples_that_are_no_samples(compiled: CompiledModel) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from ecgfoundry.cli.saying import Bar, note, print_json, progress
 from ecgfoundry.cli.vocabulary import JsonResult, Output
@@ -81,7 +81,7 @@ def manifest(
     folder: Path,
     *,
     output: Output,
-    option: list[str] | None = None,
+    option: Annotated[list[str] | None, Parameter(negative="")] = None,
     vocabulary: str | None = None,
     intervals: Path | None = None,
     report: Path | None = None,

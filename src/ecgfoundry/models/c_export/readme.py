@@ -88,8 +88,10 @@ double unit do in software.
 
 The float32 kind gives the probabilities of the model to 1e-4. The int8 kind is an approximation:
 its ranges were found on recordings, and `test_vectors.h` holds what its integers have to give.
-The gate has the refusals and the warnings that need no spectrum; noise, mains interference,
-baseline wander and pacemaker spikes are not looked for. The mains frequency is taken as unknown.
+The gate refuses what is missing, too short or flat, and has the warnings that need no spectrum.
+**Whether the signal is an ECG is not asked**: noise, movement or a pulse wave that Python refuses
+(`no-beats`, `not-an-ecg`) gets an answer here. Noise, mains interference, baseline wander and
+pacemaker spikes are not looked for. The mains frequency is taken as unknown.
 
 ## Known limits of the model
 
