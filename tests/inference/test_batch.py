@@ -180,6 +180,23 @@ def test_manifests_and_parts_of_files(folder: Path, model: Path, tmp_path: Path)
     assert table["code"].to_list() == [None, None, "file-access"]
 
 
+def test_tasks_of_an_engine_compute_with_one_thread_into_a_folder_that_is_made(
+    folder: Path, model: Path, tmp_path: Path
+) -> None:
+    """An engine's workers share a machine; a run of one worker may use all of it."""
+    threads = []
+
+    def engine(function, jobs):
+        threads.extend(job.threads for job in jobs)
+        return map(function, jobs)
+
+    output = tmp_path / "not" / "there" / "out.parquet"
+    manifest = as_manifest([folder / "r0.hea"])
+    infer_batch(manifest, model, output, workers=1, engine=engine)
+    assert threads == [1]
+    assert polars.read_parquet(output)["status"].to_list() == ["ok"]
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
     """Two records of 25 and 20 s at two rates: four segments in two groups."""

@@ -112,6 +112,25 @@ def test_a_low_precision_runtime_is_judged_by_the_auroc(bundle, manifest, monkey
         verify(bundle, manifest, monkeypatch, "unproven-bf16", 1e-7, minimum_positives=30)
 
 
+def test_the_difference_is_relative_to_the_reference(bundle, manifest, monkeypatch) -> None:
+    """Eleven times the logits keep every rank; the largest is at least their root mean square."""
+
+    class Elevenfold(OnnxRuntime):
+        def run(self, signal, presence):
+            logits, embedding = super().run(signal, presence)
+            return 11 * logits, embedding
+
+    monkeypatch.setitem(runtimes.RUNTIMES, "elevenfold-bf16", Elevenfold)
+    result = verify_runtime(
+        bundle,
+        manifest,
+        runtime="elevenfold-bf16",
+        reference="onnxruntime",
+        minimum_positives=5,
+    )
+    assert result.movement == 0.0 and result.difference >= 10.0
+
+
 def test_nothing_that_can_be_read(bundle, tmp_path: Path, monkeypatch) -> None:
     rows = [ManifestRow(record="gone", path="gone.hea")]
     manifest = read_manifest(write_manifest(tmp_path / "manifest.csv", rows))

@@ -49,7 +49,7 @@ class Baseline:
         lines = self.lines.get(mutant.key.module, {})
         place = statement(mutant.source, mutant.line)
         direct = self._of(lines, place.lines)
-        if IMPORTING in direct:
+        if place.imported:
             near = self._of(lines, _users(mutant.source, place.names)) | direct
             near |= self._of(lines, place.body)
             near.discard(IMPORTING)
@@ -94,12 +94,14 @@ class Statement:
     """The statement around a mutant.
 
     ``lines`` are its own lines (of a compound statement the head alone), ``names`` what it
-    defines, ``body`` the lines of the function whose defaults it holds.
+    defines, ``body`` the lines of the function whose defaults it holds. ``imported``: importing
+    the module executes it, which a test may be the first to do.
     """
 
     lines: range
     names: tuple[str, ...]
     body: range
+    imported: bool
 
 
 def statement(source: str, line: int) -> Statement:
@@ -110,16 +112,23 @@ def statement(source: str, line: int) -> Statement:
         if first <= line <= (node.end_lineno or first):
             found = node  # outer statements come before inner ones
     if found is None:
-        return Statement(range(line, line + 1), (), range(0))
+        return Statement(range(line, line + 1), (), range(0), imported=True)
+    imported = not any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node is not found
+        and node.body[0].lineno <= found.lineno <= (node.end_lineno or 0)
+        for node in _statements(source)
+    )
     first = min([found.lineno, *(d.lineno for d in getattr(found, "decorator_list", ()))])
     body = getattr(found, "body", None)
     if not isinstance(body, list) or not body:
-        return Statement(range(first, (found.end_lineno or first) + 1), _defined(found), range(0))
+        own = range(first, (found.end_lineno or first) + 1)
+        return Statement(own, _defined(found), range(0), imported)
     head = range(first, max(first + 1, body[0].lineno))
     inner = range(0)
     if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         inner = range(body[0].lineno, (found.end_lineno or first) + 1)
-    return Statement(head, _defined(found), inner)
+    return Statement(head, _defined(found), inner, imported)
 
 
 @functools.lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,13 @@ def test_all_tests_judge_what_is_executed_by_importing() -> None:
     assert BASELINE.judges(_mutant(10)) == [
         "b.py::one", "a.py::quick", "a.py::slow", "b.py::starts",
     ]  # fmt: skip
+
+
+def test_all_tests_judge_what_one_of_them_is_the_first_to_import() -> None:
+    """The module is imported where it is needed: the first test alone executes a constant."""
+    late = replace(BASELINE, lines={"m.py": {1: [1], 6: [1], 9: [1], 13: [2], 15: [0]}})
+    assert late.judges(_mutant(2)) == ["a.py::quick", "b.py::one", "b.py::starts", "a.py::slow"]
+    assert late.judges(_mutant(15)) == ["a.py::slow", "b.py::starts"]
 
 
 def test_the_time_limits() -> None:

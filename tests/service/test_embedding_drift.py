@@ -19,8 +19,6 @@ from tests.service.conftest import LocalClient
 from ecgfoundry.errors import BundleError
 from ecgfoundry.formats.wfdb.writer import write_wfdb
 from ecgfoundry.inference.live.frames import encode_frame
-from ecgfoundry.inference.one_window import look_at_window
-from ecgfoundry.inference.predictor import load_model
 from ecgfoundry.inference.recalibration import recalibrate
 from ecgfoundry.manifest import Manifest, ManifestRow, MappedManifest
 from ecgfoundry.models.bundle import load_bundle
@@ -204,21 +202,6 @@ def test_a_long_recording_gives_one_window_of_its_middle(folder: Path, model: Pa
     again = replace(work, path=str(folder / "other-end.hea"))
     later = Worker(models=(str(model),), salt=b"1").run([again])[0].seen
     assert later is not None and later.person == seen.person
-
-
-def test_where_the_middle_cannot_be_read_a_quarter_is(model: Path) -> None:
-    predictor = load_model(model, threads=1)
-    x = wave(HOME, AWAY, HOME, HOME, HOME)
-    x[:, 10_000:15_000] = 0.0
-    look = look_at_window(predictor, record(x))
-    assert look is not None and look.verdict == "refused"  # of the middle
-    found = look.embedding
-    assert found is not None  # from 10 to 20 s
-    assert found / found[0] == pytest.approx([1.0, 7.0, 5.0], rel=1e-2)
-    nothing = look_at_window(predictor, record(np.zeros((3, 25_000))))
-    assert nothing is not None and nothing.verdict == "refused" and nothing.logits is None
-    no_leads = Recording.from_array(x[:1], sampling_rate=500.0, leads=["V6"], unit="mV")
-    assert look_at_window(predictor, no_leads) is None
 
 
 def test_a_live_stream_gives_a_window_every_ten_minutes(model: Path) -> None:

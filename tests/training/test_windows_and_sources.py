@@ -22,7 +22,7 @@ from ecgfoundry.training.data.sources import (
     cache_manifest,
     open_sources,
 )
-from ecgfoundry.training.data.windows import FreshWindows, store_windows, windows_of_rows
+from ecgfoundry.training.data.windows import FreshWindows, store_windows
 
 NAN = np.nan
 ONE_LEAD = InputSpec("any-single", ("I",), get_preprocessing("ptbxl-bandpass@1"))
@@ -255,8 +255,6 @@ def test_windows_on_disk_say_what_is_present_and_whose_they_are(tmp_path: Path) 
     assert stored.presence.tolist() == [[1, 1], [1, 1], [1, 1], [1, 0]]
     assert (stored.signal[3, 1] == 0).all()
     assert list(stored.skipped) == ["gone"] and set(stored.hashes) == {"a", "b"}
-    assert windows_of_rows(stored, [2, 0]).tolist() == [0, 1, 2, 3]
-    assert windows_of_rows(stored, [2]).tolist() == [3]
     signal, presence = stored.get(np.array([3, 0]), np.random.default_rng(0))
     np.testing.assert_array_equal(signal, np.asarray(stored.signal)[[3, 0]])
     assert presence.tolist() == [[1, 0], [1, 1]]

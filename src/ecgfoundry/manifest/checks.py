@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.documents import JsonObject
-from ecgfoundry.errors import EcgFoundryError, LeakageError, ManifestError
+from ecgfoundry.errors import EcgFoundryError, LeakageError
 from ecgfoundry.leads import LIMB_LEADS
 from ecgfoundry.manifest.fingerprints import fingerprint, similar_pairs
 from ecgfoundry.manifest.table import Manifest, ManifestRow
@@ -495,14 +495,3 @@ def similar_problems(
             "Give the recordings of one ECG one patient, or delete the copies",
         )
     ]  # fmt: skip
-
-
-def require_rows(manifest: Manifest) -> None:
-    """Stop if nothing is left.
-
-    Raises
-    ------
-    ManifestError
-    """
-    if not manifest.rows:
-        raise ManifestError("no usable recording is left", path=manifest.folder)

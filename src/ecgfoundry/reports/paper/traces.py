@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,11 +79,16 @@ def trace_path(x: NDArray[np.floating], y: NDArray[np.floating]) -> str:
 
 
 def _run_path(first: NDArray[np.int64], steps: NDArray[np.int64]) -> str:
-    numbers = [_hundredths(int(value)) for value in steps.ravel()]
-    body = numbers[0]
-    # A minus sign separates two numbers as well as a blank does.
-    body += "".join(number if number[0] == "-" else f" {number}" for number in numbers[1:])
+    body = "".join(map(_separated, steps.ravel().tolist())).removeprefix(" ")
     return f"M{_hundredths(int(first[0]))} {_hundredths(int(first[1]))}l{body}"
+
+
+@lru_cache(maxsize=1 << 14)
+def _separated(value: int) -> str:
+    """Return a number to put behind another one; traces have few different steps."""
+    number = _hundredths(value)
+    # A minus sign separates two numbers as well as a blank does.
+    return number if number[0] == "-" else f" {number}"
 
 
 def _hundredths(value: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
@@ -327,8 +327,3 @@ def _load_state(store: Path) -> _State:
 
 def _save_state(store: Path, state: _State) -> None:
     write_json(store / "state.json", state, indent=None)
-
-
-def windows_of_rows(stored: StoredWindows, rows: Sequence[int]) -> Positions:
-    """Return the positions of the windows of these manifest rows."""
-    return np.flatnonzero(np.isin(stored.row, np.asarray(rows, dtype=np.intp)))
