@@ -66,6 +66,12 @@ class DiskFullError(FileAccessError):
     code = "disk-full"
 
 
+class OutputInUseError(FileAccessError):
+    """Another process is writing the same output; nothing of it was touched."""
+
+    code = "output-in-use"
+
+
 class UnknownFormatError(EcgFoundryError):
     """No reader recognises the content of a file."""
 

@@ -64,6 +64,30 @@ def test_a_ratio_to_a_wave_that_is_not_there_has_no_number() -> None:
     assert quantity(nothing, "r_over_s", "I") == 0.0
 
 
+# Shares of the waves: the larger of 0.04 mV (R') or 0.05 mV (R) and 8 %, over the wave.
+@pytest.mark.parametrize(
+    ("r2", "r", "present", "firm", "loose"),
+    [
+        # 0.5/0.5: sqrt(0.08^2 + 0.1^2) = 0.128 around 1
+        (1.12 * 0.5, 0.5, True, False, True),
+        (1.14 * 0.5, 0.5, True, True, True),
+        (0.90 * 0.5, 0.5, False, False, True),
+        (0.86 * 0.5, 0.5, False, False, False),
+        # The case that was one thing at 250 Hz and another at 500 Hz.
+        (0.2255, 0.2090, True, False, True),
+        (0.2160, 0.2233, False, False, True),
+    ],
+)
+def test_a_ratio_is_as_firm_as_its_two_waves(
+    r2: float, r: float, present: bool, firm: bool, loose: bool
+) -> None:
+    case = case_of(Built(leads={"V1": {"r2_mv": r2, "r_mv": r}}))
+    assert Limit("r2_over_r", ">", 1.0, lead="V1").evaluate(case).truths == (present, firm, loose)
+    # The other way round: what is better for the one is worse for the other.
+    other = Limit("r2_over_r", "<=", 1.0, lead="V1").evaluate(case)
+    assert other.truths == (not present, not loose, not firm)
+
+
 def test_a_second_r_wave_counts_where_it_is_higher() -> None:
     assert quantity(Built(leads={"aVL": {"r2_mv": 0.5}}), "cornell_mv") == pytest.approx(1.3)
     assert quantity(Built(leads={"aVL": {"r2_mv": 0.2}}), "cornell_mv") == pytest.approx(1.1)
@@ -116,6 +140,29 @@ def test_a_late_beat_without_p_wave_is_junctional_or_if_wide_ventricular() -> No
         wide = Built(rr_s=intervals(4), pr_ms=pr, width_ms=[*[90.0] * 4, width, *[90.0] * 5])
         assert quantity(wide, "ventricular_escape_count") == escapes
     assert quantity(Built(rr_s=intervals(4)), "junctional_escape_count") == 0
+
+
+@pytest.mark.parametrize(
+    ("width", "present", "firm", "loose"),
+    [
+        (129.0, True, True, True),  # a QRS complex repeats within 8 ms
+        (127.0, True, False, True),
+        (119.0, False, False, True),
+        (111.0, False, False, False),
+    ],
+)
+def test_a_count_of_wide_beats_is_as_firm_as_their_width(
+    width: float, present: bool, firm: bool, loose: bool
+) -> None:
+    built = Built(labels="NNNNSNNNNN", width_ms=[*[90.0] * 4, width, *[90.0] * 5])
+    verdict = Limit("wide_premature_count", ">=", 1.0).evaluate(case_of(built))
+    assert verdict.truths == (present, firm, loose)
+    escape = Built(
+        rr_s=intervals(4), pr_ms=[None if beat == 4 else 160.0 for beat in range(10)],
+        width_ms=[*[90.0] * 4, width, *[90.0] * 5],
+    )  # fmt: skip
+    verdict = Limit("ventricular_escape_count", ">=", 1.0).evaluate(case_of(escape))
+    assert verdict.truths == (present, firm, loose)
 
 
 def test_the_rate_of_a_run_is_that_of_its_own_intervals() -> None:

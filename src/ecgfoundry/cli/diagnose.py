@@ -173,8 +173,13 @@ def _interpret(
         return predictors[name]
 
     with progress("Interpreting", len(paths)) as bar:
-        answers = interpret_files(choose, paths, options=options, lead=lead)
-        for done, answer in enumerate(answers, 1):
+        done = 0
+
+        def tell(share: float) -> None:
+            bar.update(done + share)
+
+        for answer in interpret_files(choose, paths, options=options, lead=lead, tell=tell):
+            done += 1
             bar.update(done)
             yield answer
 

@@ -95,18 +95,31 @@ def launch(
     try:
         return app(tokens, exit_on_error=True, result_action="return_value")
     except EcgFoundryError as error:
-        if verbose:
-            import traceback
+        return _failed(error, tokens, verbose=verbose)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from ecgfoundry.io import is_full_disk, system_error
 
-            traceback.print_exc()
-        if "--json" in tokens:
-            print_json(error_document(error))
-        print(f"ecgfoundry: {error}", file=sys.stderr)
-        return 1
+        if error.filename is None and not is_full_disk(error):
+            raise  # no file of the user's: a fault of ours
+        return _failed(system_error(error), tokens, verbose=verbose)
     except KeyboardInterrupt:
         if words := _stopped(tokens):
             print(f"\necgfoundry: {words}", file=sys.stderr)
         return 130
+
+
+def _failed(error: EcgFoundryError, tokens: Sequence[str], *, verbose: bool) -> int:
+    """Say in a sentence why a command failed, and where in the code if that was asked for."""
+    if verbose:
+        import traceback
+
+        traceback.print_exc()
+    if "--json" in tokens:
+        print_json(error_document(error))
+    print(f"ecgfoundry: {error}", file=sys.stderr)
+    return 1
 
 
 def _stopped(tokens: Sequence[str]) -> str:

@@ -84,15 +84,21 @@ def _measured(paths: list[str], options: ReadOptions) -> Iterator[Result]:
     from ecgfoundry.errors import EcgFoundryError
     from ecgfoundry.formats.common.measurements import device_measurements
     from ecgfoundry.formats.files import open_file
+    from ecgfoundry.measurements.followed import Followed
     from ecgfoundry.measurements.measuring import measure as measure_file
 
     with progress("Measuring", len(paths)) as bar:
+        done = 0
+
+        def tell(share: float) -> None:
+            bar.update(done + share)
+
         for done, path in enumerate(paths):
             bar.update(done)
             try:
                 with open_file(path, options) as file:
                     stated = device_measurements(file.info.header)
-                    found = measure_file(file)
+                    found = measure_file(Followed(file, tell))
             except EcgFoundryError as error:
                 from ecgfoundry.reports.wording import printable
 

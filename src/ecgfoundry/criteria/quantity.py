@@ -51,6 +51,9 @@ class Quantity:
         The wave is not there: compared as zero, shown as no value.
     endless : bool
         A ratio to a wave that is not there: beyond every upper limit, shown as no value.
+    reach : (float, float) or None
+        What it might be the next time, by the repeat variability of what it is made of. None: its
+        own (:mod:`ecgfoundry.criteria.variability`).
     """
 
     value: float | None
@@ -59,6 +62,7 @@ class Quantity:
     beat: Beat = None
     absent: bool = False
     endless: bool = False
+    reach: tuple[float, float] | None = None
 
     @property
     def number(self) -> float | None:

@@ -126,11 +126,12 @@ class Limit:
         else:
             compare = _COMPARE[self.comparison]
             margin = repeat_of(self.name).around(self.limit)
-            better = margin if self.comparison.startswith(">") else -margin
+            low, high = quantity.reach or (value - margin, value + margin)
+            worse, better = (low, high) if self.comparison.startswith(">") else (high, low)
             truths = (
                 compare(value, self.limit),
-                compare(value - better, self.limit),
-                compare(value + better, self.limit),
+                compare(worse, self.limit),
+                compare(better, self.limit),
             )
         evidence = Evidence(
             name=self.name,

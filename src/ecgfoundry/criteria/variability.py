@@ -71,7 +71,9 @@ REPEAT: Mapping[str, Repeat] = {
     "peguero_mv": Repeat(0.06, 0.06),
     "qrs_span_mv": Repeat(0.04, 0.06),
 }
-"""By the name of the measurement; what is not here (counts, shares, signs) is taken as exact."""
+"""By the name of the measurement; what is not here (counts, shares, signs) is taken as exact, but
+ratios of two waves and counts of wide beats, which are as firm as what they are made of
+(:attr:`ecgfoundry.criteria.quantity.Quantity.reach`)."""
 
 
 def repeat_of(name: str) -> Repeat:

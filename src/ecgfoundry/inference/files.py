@@ -16,6 +16,7 @@ from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.stating import with_statements
 from ecgfoundry.leads import STANDARD_12_LEADS
+from ecgfoundry.measurements.followed import Followed
 from ecgfoundry.recording import Recording
 from ecgfoundry.samples import named_file
 from ecgfoundry.signals.windows import is_long
@@ -38,7 +39,14 @@ SINGLE_LEAD_MODEL = "rhythm-single-lead"
 MINIMUM_LEADS_FOR_DIAGNOSES = 3
 EXCERPT_S = 60.0
 
+Tell = Callable[[float], None]
+"""Told the share of a long file that is read, 0 to 1."""
+
 _SIDECAR_SUFFIXES = (".dat", ".atr", ".md", ".html", ".xml.bak")
+
+
+def _nobody(share: float) -> None:
+    """Nobody wants to know how far it is."""
 
 
 def window_source(file: EcgFile) -> EcgFile | Recording:
@@ -105,11 +113,12 @@ def interpret_file(
 
 
 def _interpret(
-    predictor: Predictor, file: EcgFile, *, lead: str | None, name: str
+    predictor: Predictor, file: EcgFile, *, lead: str | None, name: str, tell: Tell = _nobody
 ) -> Interpretation:
     source = window_source(file)
     about = file.info if isinstance(source, EcgFile) else source
-    answer = predictor.interpret_source(source, recording=about, lead=lead, file=name)
+    followed = Followed(source, tell) if isinstance(source, EcgFile) else source
+    answer = predictor.interpret_source(followed, recording=about, lead=lead, file=name)
     return with_statements(answer, source, about.subject, lead=lead)
 
 
@@ -119,15 +128,17 @@ def interpret_files(
     *,
     options: ReadOptions | None = None,
     lead: str | None = None,
+    tell: Tell = _nobody,
 ) -> Iterator[FileResult]:
     """Interpret many files; each is opened once and gives a result or its error, in order.
 
     ``choose`` gives the model for an opened file; an error of its own counts as one of that file.
+    ``tell`` is called now and then with the share of a long file that is read.
     """
     for path in paths:
         try:
             with open_file(path, options) as file:
-                answer = _interpret(choose(file), file, lead=lead, name=str(path))
+                answer = _interpret(choose(file), file, lead=lead, name=str(path), tell=tell)
         except EcgFoundryError as error:
             yield FileResult(str(path), error=error)
         else:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.engines import Engine, process_pool
-from ecgfoundry.errors import FormatError, SignalError
+from ecgfoundry.errors import FormatError, OutputInUseError, SignalError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.common.stamps import stamp_of
 from ecgfoundry.formats.files import open_file
@@ -37,7 +37,8 @@ from ecgfoundry.inference.holter_part import (
 from ecgfoundry.inference.holter_report import FIBRILLATION, HolterReport, write_holter
 from ecgfoundry.inference.interpretation import WindowResult, find_episodes
 from ecgfoundry.inference.runtimes.hardware import usable_cores
-from ecgfoundry.io import read_json, write_json
+from ecgfoundry.io import make_folder, read_json, write_json
+from ecgfoundry.locks import locked
 from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.holter import (
     HolterHour,
@@ -115,18 +116,24 @@ def measure_holter(
         rate, samples, leads = file.sampling_rate, file.samples, file.leads
     if samples == 0:
         raise SignalError("the recording has no samples", path=path)
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = _prepared_parts(folder / _PARTS, path, read_options, chosen)
-    tasks = [
-        HolterPart(
-            path.absolute(), read_options, start, stop, chosen, parts / f"part-{start:012d}.npz"
-        )
-        for start, stop in _bounds(samples, rate, len(leads))
-    ]
-    _run(tasks, rate, samples, engine or process_pool(workers or usable_cores()), progress)
-    report = _report(path, tasks, samples, rate, leads, chosen)
-    write_holter(report, folder)
-    shutil.rmtree(parts)
+    make_folder(folder)
+    refusal = OutputInUseError(
+        "another run is writing into this folder",
+        path=folder,
+        remedy="Wait until it has ended, or choose another --output",
+    )
+    with locked(folder / ".lock", refusal, stays=False):
+        parts = _prepared_parts(folder / _PARTS, path, read_options, chosen)
+        tasks = [
+            HolterPart(
+                path.absolute(), read_options, start, stop, chosen, parts / f"part-{start:012d}.npz"
+            )
+            for start, stop in _bounds(samples, rate, len(leads))
+        ]
+        _run(tasks, rate, samples, engine or process_pool(workers or usable_cores()), progress)
+        report = _report(path, tasks, samples, rate, leads, chosen)
+        write_holter(report, folder)
+        shutil.rmtree(parts)
     return report
 
 
@@ -162,7 +169,7 @@ def _prepared_parts(
         if read_json(note).get("fingerprint") == fingerprint:
             return folder
         shutil.rmtree(folder)
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     write_json(note, {"fingerprint": fingerprint})
     return folder
 

@@ -21,9 +21,13 @@ from ecgfoundry.errors import (
 )
 
 __all__ = [
+    "is_full_disk",
+    "make_folder",
     "read_json",
     "sha256_of",
+    "system_error",
     "write_atomically",
+    "write_error",
     "write_folder_atomically",
     "write_json",
     "write_whole",
@@ -69,16 +73,10 @@ def write_atomically(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
                 os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise DiskFullError(
-                "cannot be written: no space is left",
-                path=path,
-                remedy="Free space, or choose another folder; nothing was changed",
-            ) from None
-        if error.filename is not None and Path(str(error.filename)) != temporary:
+        others = error.filename is not None and Path(str(error.filename)) != temporary
+        if others and not is_full_disk(error):
             raise  # another file, that the block has read
-        reason = error.strerror or error
-        raise FileAccessError(f"cannot be written: {reason}", path=path) from None
+        raise write_error(error, path) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -112,16 +110,50 @@ def write_folder_atomically(path: str | Path) -> Iterator[Path]:
         yield temporary
         temporary.rename(path)
     except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise DiskFullError(
-                "cannot be written: no space is left",
-                path=path,
-                remedy="Free space, or choose another folder; nothing was changed",
-            ) from None
-        reason = error.strerror or error
-        raise FileAccessError(f"cannot be written: {reason}", path=path) from None
+        raise write_error(error, path) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def make_folder(path: str | Path) -> None:
+    """Make a folder, and those above it, where it is missing.
+
+    Raises
+    ------
+    DiskFullError, FileAccessError
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(error, path) from None
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Whether there is no space, or no quota, left."""
+    return error.errno in _NO_SPACE
+
+
+def system_error(error: OSError) -> FileAccessError:
+    """Return what to tell of a file that the system refuses, where nothing better is known."""
+    if is_full_disk(error):
+        return DiskFullError(
+            "no space is left",
+            path=error.filename,
+            remedy="Free space, and run the same command again",
+        )
+    words = f"the system refuses it: {error.strerror or error}"
+    return FileAccessError(words, path=error.filename)
+
+
+def write_error(error: OSError, path: str | Path) -> FileAccessError:
+    """Return what to raise where the system refuses to write a file or a folder."""
+    if is_full_disk(error):
+        return DiskFullError(
+            "cannot be written: no space is left",
+            path=path,
+            remedy="Free space, or choose another folder; nothing was changed",
+        )
+    return FileAccessError(f"cannot be written: {error.strerror or error}", path=path)
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
@@ -132,11 +164,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
     DiskFullError, FileAccessError
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise FileAccessError(f"cannot be written: {reason}", path=path) from None
+    make_folder(path.parent)
     with write_atomically(path) as temporary:
         temporary.write_bytes(content)
 

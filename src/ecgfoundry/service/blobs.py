@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ecgfoundry.errors import IntegrityError
-from ecgfoundry.io import sha256_of, write_atomically
+from ecgfoundry.io import sha256_of, write_atomically, write_error
 from ecgfoundry.service.database.recordings import StoredFile
 
 __all__ = ["BlobStore", "Blobs", "blobs_at"]
@@ -134,6 +134,7 @@ class BlobStore:
         ------
         IntegrityError
             One of them is damaged.
+        DiskFullError, FileAccessError
         """
         for file in files:
             self.check(file.sha256, file.bytes)
@@ -187,4 +188,7 @@ def _linked(source: Path, target: Path) -> None:
         with contextlib.suppress(OSError, NotImplementedError):
             make(source, target)
             return
-    shutil.copyfile(source, target)
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise write_error(error, target.parent) from None

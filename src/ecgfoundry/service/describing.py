@@ -66,7 +66,7 @@ class Describer:
                 names = await asyncio.to_thread(self._names)
                 await asyncio.gather(*(self._describe(name) for name in names))
             except EcgFoundryError as error:
-                _LOG.error("no header can be read: %s", error.problem)
+                _LOG.error("no header can be read: %s", error)
                 names = []
             if len(names) == _TOGETHER:
                 continue

@@ -175,6 +175,8 @@ class KeptRecordings:
         ------
         ProblemError
             404: there is none, or it belongs to somebody else. 422: its files are damaged.
+        DiskFullError, FileAccessError
+            There is no place to read them from.
         """
         with self.database.reading() as session:
             recording = self._found(session, name, caller)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from ecgfoundry.io import write_whole
 from ecgfoundry.service.jobs import Question
 from ecgfoundry.service.recording_files import safe_name
 from ecgfoundry.service.tokens import Caller
@@ -42,12 +43,12 @@ def keep_recording(
     ------
     ProblemError
         403: nothing is kept here. 413: no room is left.
-    DiskFullError
+    DiskFullError, FileAccessError
     """
     folder = state.workspace.folder("received")
     try:
         path = folder / safe_name(filename)
-        path.write_bytes(content)
+        write_whole(path, content)
         upload = Upload(folder, (path,), (filename[:255] or path.name,), len(content))
         return state.kept.keep(upload, Caller(owner, "write", source), source=source)
     finally:

@@ -7,7 +7,6 @@ the safe part of its last component.
 from __future__ import annotations
 
 import asyncio
-import errno
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +18,8 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
+from ecgfoundry.errors import DiskFullError, FileAccessError
+from ecgfoundry.io import write_error
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.recording_files import recordings_among, safe_name
 from ecgfoundry.service.samples import SAMPLES_NAME
@@ -105,7 +106,7 @@ async def take(request: Request, workspace: Workspace, *, limit: int) -> Upload:
         raise ProblemError(_too_large(limit))
     try:
         folder = workspace.folder("upload")
-    except OSError as error:
+    except FileAccessError as error:
         raise _unwritten(error) from None
     try:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -118,14 +119,15 @@ async def take(request: Request, workspace: Workspace, *, limit: int) -> Upload:
             words = f"the request did not come to its end within {_BODY_S:g} s"
             raise ProblemError(Problem(408, "slow", words)) from None
         if isinstance(error, OSError):
-            raise _unwritten(error) from None
+            raise _unwritten(write_error(error, folder)) from None
         raise
 
 
-def _unwritten(error: OSError) -> ProblemError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+def _unwritten(error: FileAccessError) -> ProblemError:
+    """Say it without the names of the service's folders."""
+    if isinstance(error, DiskFullError):
         return ProblemError(DISK_FULL)
-    words = f"what was sent cannot be written ({error.strerror or type(error).__name__})"
+    words = f"what was sent {error.problem}"
     return ProblemError(Problem(500, "file-access", words))
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import logging
 import multiprocessing
 import os
 import shutil
@@ -26,6 +27,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ecgfoundry.errors import FileAccessError
 from ecgfoundry.service.handlers import Worker
 from ecgfoundry.service.problems import Problem, ProblemError
 from ecgfoundry.service.processes import spared_from_interrupts
@@ -35,7 +37,11 @@ from ecgfoundry.service.workspace import Workspace
 
 __all__ = ["WorkerPool"]
 
+_LOG = logging.getLogger("ecgfoundry.service.workers")
 _DEATHS = 2
+_LONGEST_PAUSE_S = 30.0
+_SPAWN_AGAIN_S = 2.0
+"""After a worker could not be started, for want of disk or memory (our choice)."""
 
 
 @dataclass(eq=False)
@@ -229,8 +235,15 @@ class WorkerPool:
     # ------------------------------------------------------------------------------- the workers
 
     def _spawn(self) -> None:
-        here, there = self._context.Pipe()
+        """Start a worker.
+
+        Raises
+        ------
+        DiskFullError, FileAccessError
+            There is no place for its folder.
+        """
         folder = self._workspace.folder("worker")
+        here, there = self._context.Pipe()
         process = self._context.Process(
             target=_main, args=(there, self._arguments | {"folder": str(folder)}), daemon=True
         )
@@ -297,13 +310,21 @@ class WorkerPool:
                 self._queue_of(task).insert(number, task)
         # A worker that cannot even start must not be started for ever at full speed.
         self._failures += 1
-        delay = 0.0 if self._failures < 5 else min(2.0 ** (self._failures - 5), 30.0)
+        delay = 0.0 if self._failures < 5 else min(2.0 ** (self._failures - 5), _LONGEST_PAUSE_S)
         asyncio.get_running_loop().call_later(delay, self._spawn_if_needed)
 
     def _spawn_if_needed(self) -> None:
-        """A stopping pool still finishes what it accepted."""
-        if not self._closing or self._unfinished:
+        """Start a worker in the place of one that ended, as soon as there is room for it.
+
+        A stopping pool still finishes what it accepted.
+        """
+        if self._closing and not self._unfinished:
+            return
+        try:
             self._spawn()
+        except (FileAccessError, OSError) as error:
+            _LOG.error("no worker can be started, and it is tried again: %s", error)
+            asyncio.get_running_loop().call_later(_SPAWN_AGAIN_S, self._spawn_if_needed)
 
     # ------------------------------------------------------------------------------ the requests
 

@@ -14,7 +14,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ecgfoundry.errors import ServiceError
+from ecgfoundry.errors import EcgFoundryError, ServiceError
+from ecgfoundry.io import write_error
 from ecgfoundry.locks import locked
 
 __all__ = ["DataFolder", "Workspace"]
@@ -76,17 +77,25 @@ class Workspace:
         """Remove the folders of processes that are gone."""
         removed = 0
         for folder in self.root.glob("service-*"):
-            with contextlib.suppress(ServiceError, OSError):
+            with contextlib.suppress(EcgFoundryError, OSError):
                 with locked(folder / _LOCK, _TAKEN):
                     shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
         return removed
 
     def folder(self, purpose: str) -> Path:
-        """Return a new folder, for its owner only."""
-        self.start()
-        assert self._own is not None  # noqa: S101
-        return Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=self._own))
+        """Return a new folder, for its owner only.
+
+        Raises
+        ------
+        DiskFullError, FileAccessError
+        """
+        try:
+            self.start()
+            assert self._own is not None  # noqa: S101
+            return Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=self._own))
+        except OSError as error:
+            raise write_error(error, self._own or self.root) from None
 
     def close(self) -> None:
         """Remove this process's folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from ecgfoundry.criteria.derived.common import (
     too_few,
 )
 from ecgfoundry.criteria.quantity import Quantity
+from ecgfoundry.criteria.variability import repeat_of
 from ecgfoundry.measurements.settled_classes import WIDE_BEAT_MS, usual_rr_s
 
 if TYPE_CHECKING:
@@ -27,15 +29,31 @@ if TYPE_CHECKING:
 Bool = NDArray[np.bool_]
 
 
-def _count(name: str, chosen: Callable[[Measurements], Bool]) -> None:
-    """Put a count of beats into the table; all of them are its evidence, the first one by name."""
+def _count(
+    name: str,
+    chosen: Callable[[Measurements], Bool],
+    around: Callable[[Measurements, float], Bool] | None = None,
+) -> None:
+    """Put a count of beats into the table; all of them are its evidence, the first one by name.
+
+    ``around`` chooses them with another limit of their width (ms): where it would be another count
+    within the repeat variability of a QRS complex, the count is not firm.
+    """
 
     def count(case: Case) -> Quantity:
         if not len(case.measurements.beats):
             return too_few(name)
         mask = chosen(case.measurements)
         first = int(mask.argmax()) if mask.any() else None
-        return exact(int(mask.sum()), name, first)
+        count = exact(int(mask.sum()), name, first)
+        if around is None:
+            return count
+        margin = repeat_of("qrs_ms").around(WIDE_BEAT_MS)
+        fewest, most = (
+            float(around(case.measurements, WIDE_BEAT_MS + wider).sum())
+            for wider in (margin, -margin)
+        )
+        return replace(count, reach=(min(fewest, most), max(fewest, most)))
 
     derived[name] = count
     counted[name] = lambda measurements: np.flatnonzero(chosen(measurements))
@@ -63,9 +81,9 @@ def _premature_ventricular(measurements: Measurements) -> Bool:
     return (measurements.beats.label == "V") & ~(_late(measurements) & _alone(measurements))
 
 
-def _ventricular_escape(measurements: Measurements) -> Bool:
+def _ventricular_escape(measurements: Measurements, wide_ms: float = WIDE_BEAT_MS) -> Bool:
     """Late beats of ventricular class, or late, wide and without a P wave among narrow ones."""
-    labels, wide = measurements.beats.label, _wide(measurements)
+    labels, wide = measurements.beats.label, _wide(measurements, wide_ms)
     before = measurements.p_relation.p_before
     shape = np.zeros(labels.size, bool)
     if before.size == labels.size and wide.mean() < 0.5:
@@ -83,15 +101,15 @@ def _junctional_escape(measurements: Measurements) -> Bool:
     return (labels == "N") & _late(measurements) & ~before & bool(usual.sum() >= FEWEST_BEATS)
 
 
-def _wide(measurements: Measurements) -> Bool:
+def _wide(measurements: Measurements, wide_ms: float) -> Bool:
     beats = measurements.beats
     with np.errstate(invalid="ignore"):
-        wide: Bool = (beats.qrs_offset_s - beats.qrs_onset_s) * 1000.0 >= WIDE_BEAT_MS
+        wide: Bool = (beats.qrs_offset_s - beats.qrs_onset_s) * 1000.0 >= wide_ms
     return wide
 
 
-def _wide_premature(measurements: Measurements) -> Bool:
-    return (measurements.beats.label == "S") & _wide(measurements)
+def _wide_premature(measurements: Measurements, wide_ms: float = WIDE_BEAT_MS) -> Bool:
+    return (measurements.beats.label == "S") & _wide(measurements, wide_ms)
 
 
 def _premature_with_p(measurements: Measurements) -> Bool:
@@ -100,12 +118,12 @@ def _premature_with_p(measurements: Measurements) -> Bool:
 
 
 _count("ventricular_premature_count", _premature_ventricular)
-_count("ventricular_escape_count", _ventricular_escape)
+_count("ventricular_escape_count", _ventricular_escape, _ventricular_escape)
 _count("junctional_escape_count", _junctional_escape)
 _count("supraventricular_premature_count", _of_class("S"))
 _count("premature_with_p_count", _premature_with_p)
 _count("fusion_count", _of_class("F"))
-_count("wide_premature_count", _wide_premature)
+_count("wide_premature_count", _wide_premature, _wide_premature)
 
 
 def _runs(mask: Bool) -> list[tuple[int, int]]:

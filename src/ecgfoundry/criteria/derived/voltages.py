@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ecgfoundry.criteria.derived.common import named, of_lead
 from ecgfoundry.criteria.quantity import Quantity, unit_of
 from ecgfoundry.criteria.types import MEDIAN
+from ecgfoundry.criteria.variability import repeat_of
 from ecgfoundry.leads import LIMB_LEADS, PRECORDIAL_LEADS
 
 if TYPE_CHECKING:
@@ -83,7 +85,14 @@ def _ratio(case: Case, lead: str, above: str, below: str, *, endless: bool = Tru
         if endless and first.number:
             return Quantity(None, "1", second.reason, beat=MEDIAN, endless=True)
         return Quantity(0.0, "1", beat=MEDIAN)
-    return Quantity(abs(first.number / second.number), "1", beat=MEDIAN)
+    ratio = abs(first.number / second.number)
+    shares = [
+        repeat_of(name).around(part) / abs(part) if part else 0.0
+        for name, part in ((above, first.number), (below, second.number))
+    ]
+    # Two waves that change each for itself; of one that is not there the ratio stays zero.
+    factor = 1.0 + math.hypot(*shares)
+    return Quantity(ratio, "1", beat=MEDIAN, reach=(ratio / factor, ratio * factor))
 
 
 @of_lead("initial_q_mv")

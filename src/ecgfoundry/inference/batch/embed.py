@@ -65,7 +65,6 @@ def embed_manifest(
 
         return table.filter(polars.col("failure").is_null()).drop("failure")
 
-    Path(output).absolute().parent.mkdir(parents=True, exist_ok=True)
     work = PartWork("embeddings", write_embeddings, without_failures)
     summary = run_in_parts(work, recordings, model, output, options or BatchOptions(workers=1))
     if len(summary.failures) == len(recordings):

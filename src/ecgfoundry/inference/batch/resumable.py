@@ -14,19 +14,27 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgfoundry._version import __version__
 from ecgfoundry.engines import Engine, process_pool
-from ecgfoundry.errors import DiskFullError, EngineError, FileAccessError, ManifestError
+from ecgfoundry.errors import (
+    DiskFullError,
+    EngineError,
+    FileAccessError,
+    ManifestError,
+    OutputInUseError,
+)
 from ecgfoundry.extras import require_polars
 from ecgfoundry.inference.batch.inputs import Recordings, contents_of, identity_of, part_of
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.runtimes.base import choose_runtime
 from ecgfoundry.inference.runtimes.hardware import usable_cores
 from ecgfoundry.io import (
+    make_folder,
     read_json,
     sha256_of,
     table_suffix,
@@ -34,6 +42,7 @@ from ecgfoundry.io import (
     write_frame,
     write_json,
 )
+from ecgfoundry.locks import locked
 from ecgfoundry.models.bundle import Bundle, find_bundle, load_bundle
 
 if TYPE_CHECKING:
@@ -275,6 +284,8 @@ def run_in_parts(
         polars is not installed.
     EngineError
         The engine lost its processes or machines; the same call again goes on.
+    OutputInUseError
+        Another process writes this output now.
     FileAccessError
         The output cannot be written.
     """
@@ -282,9 +293,27 @@ def run_in_parts(
     require_polars("writing a table of many recordings")
     output = Path(output)
     table_suffix(output)
-    count = len(recordings)
-    if count == 0:
+    if len(recordings) == 0:
         raise ManifestError("there are no recordings", path=recordings.folder)
+    with _alone(output):
+        return _run_in_parts(work, recordings, model, output, options)
+
+
+def _alone(output: Path) -> AbstractContextManager[None]:
+    """Keep other runs from an output: two would write, count and remove the parts of each other."""
+    make_folder(output.absolute().parent)
+    refusal = OutputInUseError(
+        "another run is writing this output",
+        path=output,
+        remedy="Wait until it has ended, or choose another --output",
+    )
+    return locked(output.with_name(f".{output.name}.lock"), refusal, stays=False)
+
+
+def _run_in_parts(
+    work: PartWork, recordings: Recordings, model: str | Path, output: Path, options: BatchOptions
+) -> BatchSummary:
+    count = len(recordings)
     chunk = options.chunk or max(CHUNK, -(-count // MOST_PARTS))
     bundle = load_bundle(find_bundle(model))
     runtime = choose_runtime(bundle, options.runtime)
@@ -395,20 +424,16 @@ def _fingerprint(recordings: Recordings, bundle: Bundle, wanted: Mapping[str, ob
 
 def _prepare_parts(parts: Path, fingerprint: str) -> None:
     note = parts / "run.json"
-    try:
-        parts.mkdir(parents=True, exist_ok=True)
-        if note.exists():
-            if read_json(note).get("fingerprint") == fingerprint:
-                return
-            raise ManifestError(
-                "holds the parts of another run (other recordings, changed files, another model, "
-                "version or settings)",
-                path=parts,
-                remedy="Delete this folder to start anew, or choose another output",
-            )
+    make_folder(parts)
+    if not note.exists():
         write_json(note, {"fingerprint": fingerprint})
-    except OSError as error:
-        raise FileAccessError(f"cannot be written: {error.strerror}", path=parts) from None
+    elif read_json(note).get("fingerprint") != fingerprint:
+        raise ManifestError(
+            "holds the parts of another run (other recordings, changed files, another model, "
+            "version or settings)",
+            path=parts,
+            remedy="Delete this folder to start anew, or choose another output",
+        )
 
 
 def _finish(

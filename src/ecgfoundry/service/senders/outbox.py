@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from ecgfoundry.errors import EcgFoundryError
+from ecgfoundry.errors import DatabaseError, EcgFoundryError, FileAccessError
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.reports.reviewed import Review, Said
 from ecgfoundry.service.database.audit import Event, write_audit
@@ -211,7 +211,8 @@ class Outbox:
                 if await to_its_end(self._failed, one, error):
                     return  # its document is kept for the next attempt
             except EcgFoundryError as error:
-                failed = DeliveryError(error.problem, permanent=True)
+                later = isinstance(error, FileAccessError | DatabaseError)
+                failed = DeliveryError(error.problem, permanent=not later)
                 await to_its_end(self._failed, one, failed)
             else:
                 await to_its_end(self._arrived, one)
