@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,6 +127,20 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def still_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gate of services in this process sees no time pass, in which its limits would fill up."""
     monkeypatch.setattr(gate, "time", SimpleNamespace(monotonic=lambda: 1e6))
+
+
+@pytest.fixture
+def may_answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Live streams of services in this process get no answer before this is set."""
+    event, whole = threading.Event(), hub._Lane._call
+
+    def later(lane: Any, name: str, argument: Any) -> Any:
+        assert name != "answer" or event.wait(LONGEST_S)
+        return whole(lane, name, argument)
+
+    monkeypatch.setattr(hub._Lane, "_call", later)
+    yield event
+    event.set()
 
 
 @pytest.fixture

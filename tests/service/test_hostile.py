@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import socket
+import threading
 import time
 import urllib.request
 import zipfile
@@ -211,7 +212,10 @@ def test_connections_of_streams_are_rate_limited() -> None:
             device.receive_json()
 
 
-def test_frames_that_are_too_many_end_the_stream(service: TestClient) -> None:
+def test_frames_that_are_too_many_end_the_stream(
+    service: TestClient, may_answer: threading.Event
+) -> None:
+    """Two minutes may wait for their answers; nothing is answered here."""
     import numpy as np
 
     from ecgfoundry.inference.live.frames import encode_frame
