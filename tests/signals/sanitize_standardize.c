@@ -4,6 +4,7 @@
 #include "filters.h"
 #include "quality.h"
 #include "recognition.h"
+#include "spectrum.h"
 #include "standardize.h"
 #include "waves.h"
 
@@ -23,6 +24,8 @@ int ecgfoundry_recognition(const ecgfoundry_recognition_job *, int);
 int ecgfoundry_noise(const ecgfoundry_noise_job *, int);
 int ecgfoundry_detection(const ecgfoundry_detection_job *, int);
 int ecgfoundry_refine(const ecgfoundry_refine_job *, int);
+int ecgfoundry_band_power(const ecgfoundry_band_power_job *, int);
+int ecgfoundry_lead_features(const ecgfoundry_lead_features_job *, int);
 int ecgfoundry_instructions(void);
 
 /* The quality gate on the same rows: figures of all, and the last leads against the first two. */
@@ -127,6 +130,35 @@ static void complexes(int instructions) {
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
 }
 
+/* Spectra of the same rows, and of a length of 2, 3 and 5; bins that are not there are refused. */
+static void spectra(const void *input, int64_t rows, int64_t samples, int64_t stride, int dtype,
+                    int instructions) {
+    const int64_t lengths[] = {samples, 2, 6, 8, 10, 24, 30};
+    for (int k = 0; k < 7; k++) {
+        const int64_t length = lengths[k], bins = length / 2 + 1;
+        if (length > samples) continue;
+        double *turns = numbers(2 * length, 0.0, 1.0), *taper = numbers(length, 0.5, 0.5);
+        double *x = numbers(rows * length, 0.0, 1.0);
+        double *power = malloc(sizeof(double) * (size_t)(rows * 2));
+        double *figures = malloc(sizeof(double) * (size_t)(rows * LEAD_FIGURES));
+        const int64_t first = draw((unsigned)bins), last = first + draw((unsigned)(bins - first + 2));
+        const int64_t band[4] = {0, bins, first, last};
+        const ecgfoundry_band_power_job job = {x, turns, taper, band, power, rows, length, 2};
+        if (ecgfoundry_band_power(&job, instructions) == 1) exit(1);
+        const int64_t piece = 1 + draw((unsigned)length);
+        const ecgfoundry_lead_features_job leads = {
+            input, turns, figures, rows, length, stride, LEAD_FIGURES, piece, length / piece,
+            {first, last}, {0, bins}, {first, bins}, draw((unsigned)bins + 1), 500.0, 0.05, 0.01,
+            dtype, 0};
+        if (ecgfoundry_lead_features(&leads, instructions) == 1) exit(1);
+        free(turns);
+        free(taper);
+        free(x);
+        free(power);
+        free(figures);
+    }
+}
+
 int main(void) {
     int jobs = 0;
     for (; jobs < 250; jobs++) {
@@ -195,8 +227,10 @@ int main(void) {
         job.scaling = (int)draw(3);
         for (int set = 0; set <= ecgfoundry_instructions(); set++)
             if (ecgfoundry_standardize(&job, set) != 0) return 1;
-        for (int set = 0; windows && dtype < 2 && set <= ecgfoundry_instructions(); set++)
+        for (int set = 0; windows && dtype < 2 && set <= ecgfoundry_instructions(); set++) {
             judge(input, windows * leads, samples, stride, dtype, (int)draw(4), set);
+            spectra(input, windows * leads, samples, stride, dtype, set);
+        }
         for (int set = 0; set <= ecgfoundry_instructions(); set++) {
             rows_and_waves(set);
             complexes(set);

@@ -6,11 +6,14 @@ level first. Nothing depends on the resolution of the converter or, from 200 Hz 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.measurements.lead_features_kernel import measure_leads
 from ecgfoundry.measurements.medians import median_of_rows
 from ecgfoundry.signals.quality import LeadQuality
 
@@ -21,6 +24,8 @@ Float64 = NDArray[np.float64]
 PIECE_S = 1.0
 STILL_MV = 0.05  # from peak to peak, of a piece in which no complex stands
 LEAST_MV = 1e-3  # added below each logarithm
+LEAST_RANGE_MV = 0.01  # added to the usual range of a piece before dividing by it
+ECG_HZ, SLOW_HZ, QRS_HZ, ABOVE_HZ = (0.5, 40.0), (0.0, 0.7), (5.0, 15.0), (40.0, 100.0)
 NO_SNR_DB = -20.0  # where no beats were found to measure it by
 
 LEAD_FEATURES = (
@@ -65,6 +70,85 @@ def lead_features(
     snr_db : ndarray (leads,) or None
         Of each row; NaN where it is not known.
     """
+    measured = _measured(np.asarray(signal), sampling_rate)
+    known = np.full(len(measured), np.nan) if snr_db is None else np.asarray(snr_db, np.float64)
+    known = np.where(np.isfinite(known), known, NO_SNR_DB)
+    # In the order of LEAD_FEATURES.
+    result = np.empty((len(measured), len(LEAD_FEATURES)))
+    result[:, :7] = measured[:, :7]
+    result[:, 7:9] = measured[:, 1:3] / (measured[:, :1] + LEAST_MV)
+    result[:, 9:15] = measured[:, 7:]
+    result[:, 5:7] = 1.0  # no logarithms
+    result[:, :15] = np.log10(result[:, :15] + LEAST_MV)
+    result[:, 5] = measured[:, 5]
+    result[:, 6] = np.clip(measured[:, 6], -2.0, 60.0) / 10.0
+    result[:, 15:21] = [
+        (
+            quality.missing_share,
+            quality.flat_share,
+            quality.saturated_share,
+            quality.noise_share or 0.0,
+            quality.mains_share or 0.0,
+            quality.wander_share or 0.0,
+        )
+        for quality in qualities
+    ]
+    result[:, 21] = np.clip(known, NO_SNR_DB, 40.0)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Bins of the spectrum, the first one and that before which they end, and pieces."""
+
+    middle: tuple[int, int]
+    slow: tuple[int, int]
+    qrs: tuple[int, int]
+    above: tuple[int, int]
+    piece: int
+    pieces: int
+
+
+@functools.lru_cache(maxsize=16)
+def _parts(samples: int, sampling_rate: float) -> _Parts:
+    hertz = np.fft.rfftfreq(samples, 1.0 / sampling_rate)
+
+    def between(band: tuple[float, float]) -> tuple[int, int]:
+        first, end = np.searchsorted(hertz, band).tolist()
+        return first, end
+
+    length = max(1, round(PIECE_S * sampling_rate))
+    return _Parts(
+        middle=between(ECG_HZ),
+        slow=between(SLOW_HZ),
+        qrs=between(QRS_HZ),
+        above=between(ABOVE_HZ),
+        piece=min(length, samples),
+        pieces=max(1, samples // length),
+    )
+
+
+def _measured(signal: NDArray[np.floating], sampling_rate: float) -> Float64:
+    """Return the figures of :mod:`~ecgfoundry.measurements.lead_features_kernel`."""
+    parts = _parts(signal.shape[1], float(sampling_rate))
+    limits: dict[str, float | tuple[int, int]] = {
+        "piece": parts.piece,
+        "pieces": parts.pieces,
+        "middle": parts.middle,
+        "qrs": parts.qrs,
+        "above": parts.above,
+        "slow": parts.slow[1],
+        "rate": sampling_rate,
+        "still": STILL_MV,
+        "least_range": LEAST_RANGE_MV,
+    }
+    done = measure_leads(signal, limits)
+    return _measured_by_numpy(signal, sampling_rate, parts) if done is None else done
+
+
+def _measured_by_numpy(
+    signal: NDArray[np.floating], sampling_rate: float, parts: _Parts
+) -> Float64:
     there = np.isfinite(signal)
     x = np.array(signal if there.all() else np.where(there, signal, 0.0), dtype=np.float64)
     count, samples = x.shape
@@ -74,70 +158,40 @@ def lead_features(
     largest = np.maximum(x.max(axis=1), -x.min(axis=1))
     x -= _lines(x[:, :1], x[:, -1:], samples)
     spectrum = np.fft.rfft(x, axis=1)
-    hertz = np.fft.rfftfreq(samples, 1.0 / sampling_rate)
     power = np.square(spectrum.real)
     power += np.square(spectrum.imag)
 
-    def between(low: float, high: float) -> slice:
-        return slice(*np.searchsorted(hertz, (low, high)).tolist())
-
-    def deviation(low: float, high: float) -> Float64:
-        chosen = between(low, high)
-        own = power[:, max(chosen.start, 1) : chosen.stop]
+    def deviation(first: int, end: int) -> Float64:
+        own = power[:, max(first, 1) : end]
         result: Float64 = np.sqrt(own.sum(axis=1) * (2.0 / samples**2))
         return result
 
-    def part(low: float, high: float) -> Float64:
-        chosen = between(low, high)
-        kept = spectrum[:, : chosen.stop].copy()  # what is behind counts as zero
-        kept[:, : chosen.start] = 0.0
+    def part(first: int, end: int) -> Float64:
+        kept = spectrum[:, :end].copy()  # what is behind counts as zero
+        kept[:, :first] = 0.0
         return np.fft.irfft(kept, samples, axis=1)
 
-    middle, slow = part(0.5, 40.0), part(0.0, 0.7)
-    length = max(1, round(PIECE_S * sampling_rate))
-    pieces = max(1, samples // length)
-    size = min(length, samples) * pieces
-    cut = middle[:, :size].reshape(count, pieces, -1)
+    middle, slow = part(*parts.middle), part(*parts.slow)
+    size = parts.piece * parts.pieces
+    cut = middle[:, :size].reshape(count, parts.pieces, -1)
     ranges = cut.max(axis=2) - cut.min(axis=2)
     deviations = cut.std(axis=2)
-    drift = slow[:, :size].reshape(count, pieces, -1).mean(axis=2).std(axis=1)
-    level = deviation(0.5, 40.0)
+    drift = slow[:, :size].reshape(count, parts.pieces, -1).mean(axis=2).std(axis=1)
     middle -= middle.mean(axis=1, keepdims=True)
     square = np.square(middle)
     fourth = np.einsum("ij,ij->i", square, square) / samples
-    kurtosis = fourth / np.maximum(square.mean(axis=1) ** 2, 1e-12) - 3.0
-    qrs, above = deviation(5.0, 15.0), deviation(40.0, 100.0)
-    known = np.full(count, np.nan) if snr_db is None else np.asarray(snr_db, dtype=np.float64)
-    shares = [
-        [
-            quality.missing_share,
-            quality.flat_share,
-            quality.saturated_share,
-            quality.noise_share or 0.0,
-            quality.mains_share or 0.0,
-            quality.wander_share or 0.0,
-        ]
-        for quality in qualities
-    ]
-    columns = [
-        _log(level),
-        _log(qrs),
-        _log(above),
-        _log(deviation(0.0, 0.7)),
-        _log(largest),
+    columns = (
+        *(deviation(*band) for band in (parts.middle, parts.qrs, parts.above, parts.slow)),
+        largest,
         (ranges < STILL_MV).mean(axis=1),
-        np.clip(kurtosis, -2.0, 60.0) / 10.0,
-        _log(qrs / (level + LEAST_MV)),
-        _log(above / (level + LEAST_MV)),
-        _log(deviations.max(axis=1)),
-        _log(deviations.min(axis=1)),
-        _log(drift),
-        _log(slope),
-        _log(ranges.max(axis=1) / (median_of_rows(ranges) + 0.01)),
-        _log(np.ptp(slow, axis=1)),
-        *np.array(shares).reshape(count, 6).T,
-        np.clip(np.where(np.isfinite(known), known, NO_SNR_DB), NO_SNR_DB, 40.0),
-    ]
+        fourth / np.maximum(square.mean(axis=1) ** 2, 1e-12) - 3.0,
+        deviations.max(axis=1),
+        deviations.min(axis=1),
+        drift,
+        slope,
+        ranges.max(axis=1) / (median_of_rows(ranges) + LEAST_RANGE_MV),
+        np.ptp(slow, axis=1),
+    )
     return np.stack(columns, axis=1)
 
 
@@ -165,8 +219,3 @@ def window_features(leads: Float64, figures: Mapping[str, float], unreadable: in
     return np.concatenate(
         [quantiles.ravel(), leads.mean(axis=0), np.clip(recognised, -1.0, 500.0), [unreadable]]
     )
-
-
-def _log(values: Float64) -> Float64:
-    result: Float64 = np.log10(values + LEAST_MV)
-    return result

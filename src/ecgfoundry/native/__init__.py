@@ -22,7 +22,7 @@ VARIABLE = "ECGFOUNDRY_NATIVE"
 INSTRUCTIONS = ("base", "avx2", "avx512")
 """Names of the instruction sets, in the order of the numbers that the library uses."""
 
-_INTERFACE = 9  # of dispatch.c
+_INTERFACE = 10  # of dispatch.c
 _NOT_BUILT = "not_built.txt"
 
 

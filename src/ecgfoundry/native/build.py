@@ -44,15 +44,8 @@ _INSTRUCTIONS = {
 }
 _PIECES = dict.fromkeys(
     (
-        *("beat_features.c", "complexes.c", "detection.c", "filters.c"),
-        *(
-            "median_beat.c",
-            "morphology.c",
-            "quality.c",
-            "recognition.c",
-            "standardize.c",
-            "waves.c",
-        ),
+        *("beat_features.c", "complexes.c", "detection.c", "filters.c", "median_beat.c"),
+        *("morphology.c", "quality.c", "recognition.c", "spectrum.c", "standardize.c", "waves.c"),
     ),
     ("-ffp-contract=off",),
 )

@@ -8,6 +8,7 @@
 #include "morphology.h"
 #include "quality.h"
 #include "recognition.h"
+#include "spectrum.h"
 #include "standardize.h"
 #include "waves.h"
 
@@ -31,11 +32,13 @@ DECLARE(recognition, ecgfoundry_recognition_job)
 DECLARE(noise, ecgfoundry_noise_job)
 DECLARE(detection, ecgfoundry_detection_job)
 DECLARE(refine, ecgfoundry_refine_job)
+DECLARE(band_power, ecgfoundry_band_power_job)
+DECLARE(lead_features, ecgfoundry_lead_features_job)
 
 #define EXPORT __attribute__((visibility("default")))
 
 /* Changes whenever a structure or an entry changes; the loader refuses any other number. */
-EXPORT int ecgfoundry_interface(void) { return 9; }
+EXPORT int ecgfoundry_interface(void) { return 10; }
 
 /* 0: base, 1: AVX2, 2: AVX-512 (F, CD, BW, DQ, VL). */
 EXPORT int ecgfoundry_instructions(void) {
@@ -85,3 +88,5 @@ ENTRY(recognition, ecgfoundry_recognition_job)
 ENTRY(noise, ecgfoundry_noise_job)
 ENTRY(detection, ecgfoundry_detection_job)
 ENTRY(refine, ecgfoundry_refine_job)
+ENTRY(band_power, ecgfoundry_band_power_job)
+ENTRY(lead_features, ecgfoundry_lead_features_job)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ecgfoundry import native
 from ecgfoundry.native.jobs import Job, arrays, as_read, counts
 
-__all__ = ["correlate_rows", "filter_both_ways", "medians_of_columns"]
+__all__ = ["correlate_rows", "filter_both_ways", "medians_of_columns", "readable_by_kernels"]
 
 Float64 = NDArray[np.float64]
 
@@ -95,3 +95,12 @@ def medians_of_columns(values: Float64) -> Float64 | None:
     groups = values.size // (members * columns)
     job = _MediansJob(input=values, output=result, groups=groups, members=members, columns=columns)
     return result if job.run() else None
+
+
+def readable_by_kernels(rows: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the rows in a type and a layout that the kernels read, without a copy if they can."""
+    array = np.asarray(rows)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    whole = array.strides[1] == array.itemsize and array.strides[0] % array.itemsize == 0
+    return array if whole and array.strides[0] >= 0 else np.ascontiguousarray(array)

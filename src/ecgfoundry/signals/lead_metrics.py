@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from ecgfoundry import native
 from ecgfoundry.leads import LIMB_COEFFICIENTS, LIMB_LEADS, limb_disagreement
 from ecgfoundry.native.jobs import Job, arrays, counts, numbers
+from ecgfoundry.signals.kernels import readable_by_kernels
+from ecgfoundry.signals.spectrum_kernel import band_powers
 
 __all__ = ["Measures", "RowFigures", "limb_figures", "measure_rows", "saturated_samples"]
 
@@ -113,7 +115,7 @@ class _LimbJob(Job):  # ecgfoundry_limb_job of quality.h
 
 def measure_rows(rows: NDArray[np.floating], measures: Measures) -> list[RowFigures]:
     """Measure every row (rows, samples) in mV, NaN = missing; there is at least one sample."""
-    array = _readable_by_kernels(rows)
+    array = readable_by_kernels(rows)
     found = _measured_natively(array, measures)
     if found is None:
         found = _measured_by_numpy(np.asarray(rows), measures)
@@ -162,7 +164,7 @@ def limb_figures(rows: NDArray[np.floating], leads: Sequence[str], width: int) -
     compared = [lead for lead in LIMB_LEADS[2:] if lead in place]
     if "I" not in place or "II" not in place or not compared:
         return {}
-    array = _readable_by_kernels(rows)
+    array = readable_by_kernels(rows)
     if native.library() is not None:
         order = np.array([place[lead] for lead in ("I", "II", *compared)], dtype=np.int64)
         coefficients = np.array([LIMB_COEFFICIENTS[lead] for lead in compared])
@@ -186,15 +188,6 @@ def limb_figures(rows: NDArray[np.floating], leads: Sequence[str], width: int) -
     values = np.nan_to_num(np.asarray(rows)[[place[lead] for lead in chosen]].astype(np.float64))
     steep = values - uniform_filter1d(values, width, axis=1)
     return limb_disagreement(dict(zip(chosen, steep, strict=True)))
-
-
-def _readable_by_kernels(rows: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the rows in a type and a layout that the kernels read, without a copy if they can."""
-    array = np.asarray(rows)
-    if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
-    whole = array.strides[1] == array.itemsize and array.strides[0] % array.itemsize == 0
-    return array if whole and array.strides[0] >= 0 else np.ascontiguousarray(array)
 
 
 def _measured_natively(
@@ -331,14 +324,16 @@ def _spikes(x: NDArray[np.floating], amplitude: float, measures: Measures) -> in
 # --- spectrum -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Bands:
-    """The taper, and the bands as slices of the interleaved real and imaginary parts."""
+    """The taper, and bands as bins of the spectrum: the first one, and that before which they end.
+
+    ``bins`` (bands, 2) has everything, all but wander, ``mains`` bands of mains, and noise.
+    """
 
     taper: Float64
-    upper: slice
-    mains: tuple[slice, ...]
-    noise: tuple[slice, ...]
+    bins: NDArray[np.int64]
+    mains: int
 
 
 @functools.lru_cache(maxsize=16)
@@ -348,17 +343,16 @@ def _bands(samples: int, sampling_rate: float) -> _Bands:
     near_mains = (apart <= MAINS_REACH_HZ).any(axis=1)
     taper = np.hanning(samples)
     taper.flags.writeable = False
-    return _Bands(
-        taper,
-        slice(2 * int(np.searchsorted(frequency, WANDER_HZ)), None),
-        _slices(near_mains),
-        _slices((frequency > NOISE_HZ) & ~near_mains),
-    )
+    mains = _runs(near_mains)
+    upper = int(np.searchsorted(frequency, WANDER_HZ))
+    whole = [[0, frequency.size], [upper, frequency.size]]
+    bins = np.concatenate([whole, mains, _runs((frequency > NOISE_HZ) & ~near_mains)])
+    return _Bands(taper, bins.astype(np.int64), len(mains))
 
 
-def _slices(chosen: NDArray[np.bool_]) -> tuple[slice, ...]:
-    edges = 2 * np.flatnonzero(np.diff(chosen, prepend=False, append=False))
-    return tuple(slice(a, b) for a, b in edges.reshape(-1, 2).tolist())
+def _runs(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return where runs of chosen bins begin and end, (runs, 2)."""
+    return np.flatnonzero(np.diff(chosen, prepend=False, append=False)).reshape(-1, 2)
 
 
 def _power_shares(
@@ -368,15 +362,23 @@ def _power_shares(
     if len(x) == 0 or x.shape[1] < 2 * sampling_rate:
         return [(None, None, None)] * len(x)
     bands = _bands(x.shape[1], float(sampling_rate))
+    power = band_powers(x, bands.taper, bands.bins)
+    if power is None:
+        power = _band_powers_by_numpy(x, bands)
+    mains = power[:, 2 : 2 + bands.mains].sum(axis=1).tolist()
+    noise = power[:, 2 + bands.mains :].sum(axis=1).tolist()
+    return [
+        (None, None, None) if all_ <= 0 or above <= 0 else (n / above, m / above, 1 - above / all_)
+        for (all_, above), m, n in zip(power[:, :2].tolist(), mains, noise, strict=True)
+    ]
+
+
+def _band_powers_by_numpy(x: Float64, bands: _Bands) -> Float64:
+    """Return the sums of the squared spectrum in every band (rows, bands); x is written over."""
     x -= x.mean(axis=1, keepdims=True)
     x *= bands.taper
     power = np.fft.rfft(x, axis=1).view(np.float64)
     power *= power
-    total = power.sum(axis=1).tolist()
-    upper = power[:, bands.upper].sum(axis=1).tolist()
-    mains = sum((power[:, band].sum(axis=1) for band in bands.mains), np.zeros(len(x))).tolist()
-    noise = sum((power[:, band].sum(axis=1) for band in bands.noise), np.zeros(len(x))).tolist()
-    return [
-        (None, None, None) if all_ <= 0 or above <= 0 else (n / above, m / above, 1 - above / all_)
-        for all_, above, m, n in zip(total, upper, mains, noise, strict=True)
-    ]
+    # Real and imaginary parts stand side by side.
+    sums = [power[:, 2 * first : 2 * end].sum(axis=1) for first, end in bands.bins.tolist()]
+    return np.stack(sums, axis=1)
