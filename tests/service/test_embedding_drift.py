@@ -23,7 +23,6 @@ from ecgfoundry.inference.recalibration import recalibrate
 from ecgfoundry.manifest import Manifest, ManifestRow, MappedManifest
 from ecgfoundry.models.bundle import load_bundle
 from ecgfoundry.models.reference import WINDOW_REFERENCE_FILE, read_reference
-from ecgfoundry.recording import Recording
 from ecgfoundry.service.api import create_app
 from ecgfoundry.service.drift import DriftWatch, Reference, Seen, Sight, person_number
 from ecgfoundry.service.handlers import Worker
