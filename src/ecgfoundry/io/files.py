@@ -36,6 +36,17 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _CHUNK = 1 << 20
 
 
+def _unwritten(error: OSError, path: Path) -> FileAccessError:
+    """Return the error of a file or folder that could not be written."""
+    if error.errno in _NO_SPACE:
+        return DiskFullError(
+            "cannot be written: no space is left",
+            path=path,
+            remedy="Free space, or choose another folder; nothing was changed",
+        )
+    return FileAccessError(f"cannot be written: {error.strerror or error}", path=path)
+
+
 @contextmanager
 def write_atomically(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
     """Give a temporary file in the same folder that becomes ``path`` when the block ends well.
@@ -69,16 +80,10 @@ def write_atomically(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
                 os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise DiskFullError(
-                "cannot be written: no space is left",
-                path=path,
-                remedy="Free space, or choose another folder; nothing was changed",
-            ) from None
-        if error.filename is not None and Path(str(error.filename)) != temporary:
+        other = error.filename is not None and Path(str(error.filename)) != temporary
+        if other and error.errno not in _NO_SPACE:
             raise  # another file, that the block has read
-        reason = error.strerror or error
-        raise FileAccessError(f"cannot be written: {reason}", path=path) from None
+        raise _unwritten(error, path) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -112,14 +117,7 @@ def write_folder_atomically(path: str | Path) -> Iterator[Path]:
         yield temporary
         temporary.rename(path)
     except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise DiskFullError(
-                "cannot be written: no space is left",
-                path=path,
-                remedy="Free space, or choose another folder; nothing was changed",
-            ) from None
-        reason = error.strerror or error
-        raise FileAccessError(f"cannot be written: {reason}", path=path) from None
+        raise _unwritten(error, path) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -135,8 +133,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = error.strerror or error
-        raise FileAccessError(f"cannot be written: {reason}", path=path) from None
+        raise _unwritten(error, path) from None
     with write_atomically(path) as temporary:
         temporary.write_bytes(content)
 
