@@ -30,22 +30,11 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 install: $(VENV)/ready
 
-# Three workers keep two cores busy: a fifth of the time tests wait for processes that they started.
-TEST_WORKERS ?= 3
-PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
-
-# To tell the values of a failed comparison pytest rewrites every test module, in every worker: two
-# thirds of what collecting the tests costs. So that is left to a second run, of what failed alone.
-define run_tests
-$(PYTEST) $(1) --dist loadfile --assert=plain --showlocals || \
-  { code=$$?; [ $$code -ne 1 ] || $(PYTEST) $(1) -n 0 --last-failed; exit $$code; }
-endef
-
 test: $(VENV)/ready
-	$(call run_tests,-n $(TEST_WORKERS))
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/ready
-	$(call run_tests,-m slow -n 2 --durations=20)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m slow -n 2 --dist loadfile --durations=20
 
 # The core without PyTorch: its tests run in the environment of the demo.
 test-core: $(DEMO_VENV)/ready
