@@ -141,7 +141,7 @@ def test_bash_completes(script: Path, typed: str, offered: set[str]) -> None:
     assert offered <= {word.strip() for word in done.stdout.split("\n")}, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
+@pytest.mark.parametrize("shell", [pytest.param("zsh", marks=pytest.mark.slow), "fish"])
 def test_the_other_shells_get_every_command(
     shell: str, vocabulary: Vocabulary, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -111,7 +111,10 @@ def test_logits_become_answers_as_the_readme_says(tmp_path: Path) -> None:
     assert claims == [[True, True, None], [False, None, True], [True, False, None]]
 
 
-@pytest.mark.parametrize("model", ["rhythm-single-lead", "ptbxl-superclass-12lead"])
+@pytest.mark.parametrize(
+    "model",
+    ["rhythm-single-lead", pytest.param("ptbxl-superclass-12lead", marks=pytest.mark.slow)],
+)
 def test_an_export_agrees_where_only_numpy_and_the_runtime_are(model: str, tmp_path: Path) -> None:
     folder = export_bundle(model, tmp_path / "export")
     done = run_check(folder)

@@ -181,17 +181,19 @@ def test_unknown_names_and_settings_are_refused() -> None:
 
 def test_the_named_networks_have_their_size() -> None:
     torch = pytest.importorskip("torch")
-    with torch.device("meta"):  # shapes without memory
-        for name, parameters in {
-            "net1d": 30_819_014,
-            "net1d-12lead": 30_819_014,
-            "net1d-1lead": 30_807_750,
-            "net1d-small": 8_124_854,
-            "net1d-tiny": 1_269_654,
-            "s4": 2_186_245,
-            "s4-small": 153_349,
-        }.items():
-            assert sum(tensor.numel() for tensor in create_model(name).parameters()) == parameters
+    for name, parameters in {
+        "net1d": 30_819_014,
+        "net1d-12lead": 30_819_014,
+        "net1d-1lead": 30_807_750,
+        "net1d-small": 8_124_854,
+        "net1d-tiny": 1_269_654,
+        "s4": 2_186_245,
+        "s4-small": 153_349,
+    }.items():
+        # Shapes without memory; what "s4" computes as it is made would import a compiler for it.
+        with torch.device("meta" if name.startswith("net1d") else "cpu"):
+            network = create_model(name)
+        assert sum(tensor.numel() for tensor in network.parameters()) == parameters
 
 
 def test_the_registry_itself_needs_no_torch() -> None:

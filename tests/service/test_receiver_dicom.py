@@ -181,6 +181,7 @@ def test_what_cannot_be_kept_is_answered_so(
     assert status in (sent.stdout + sent.stderr).lower()
 
 
+@pytest.mark.slow
 def test_orthanc_as_a_cart(tmp_path: Path, twelve_lead: Path) -> None:
     shelf = Shelf()
     with (

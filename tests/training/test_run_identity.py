@@ -147,6 +147,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in names}
 
 
+@pytest.mark.slow
 def test_a_changed_run_is_refused_before_anything_is_written(work: Path) -> None:
     run_again(work)
     before = contents(work / "run")

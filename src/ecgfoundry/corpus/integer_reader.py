@@ -150,7 +150,7 @@ def _from_header(path: Path, header: WfdbHeader, leads: Sequence[str] | None) ->
     if member is not None and (len(signals) > 1 or not alike):
         return None
     samples = _length(path, header, in_archive=member is not None)
-    read = _archived(path, header, samples) if member is not None else _filed(path, header, places)
+    read = _archived(path, header, samples) if member is not None else _filed(header, places)
     if not alike:
         read = _rescaled(read, [signals[k] for k in places])
     return RawRecord(
@@ -227,9 +227,7 @@ def _length(path: Path, header: WfdbHeader, *, in_archive: bool) -> int:
     return stored // form.group_bytes * form.group_samples // len(header.signals)
 
 
-def _filed(
-    path: Path, header: WfdbHeader, places: Sequence[int]
-) -> Callable[[int, int], tuple[Int16, int]]:
+def _filed(header: WfdbHeader, places: Sequence[int]) -> Callable[[int, int], tuple[Int16, int]]:
     signal, width = header.signals[0], len(header.signals)
     form = STORAGE_FORMATS[signal.storage]
     file = header.folder / signal.file_name

@@ -455,10 +455,10 @@ def _recurring(
     # The first one has no beat before it. What is nearer is the second hump of a broad complex.
     alone = np.abs(places[:, None] - beats).min(axis=1) > FAST_ALONE * np.median(intervals)
     beats = np.union1d(beats, places[alone & (likeness[places] >= FAST_LEAST_LIKENESS)])
-    return _to_the_peak(coarse[:, start:stop], beats, shares, rate) + start
+    return _to_the_peak(coarse[:, start:stop], beats, shares) + start
 
 
-def _to_the_peak(coarse: Float64, beats: Int64, shares: Float64, rate: float) -> Int64:
+def _to_the_peak(coarse: Float64, beats: Int64, shares: Float64) -> Int64:
     """Move all beats by what the largest deflection of their mean is away from its middle."""
     half = max(1, int(np.median(np.diff(beats))) // 2)
     windows, kept = complexes(coarse, beats, half)

@@ -297,7 +297,7 @@ def cluster_pieces(pieces: BeatPieces) -> Templates:
         templates.append(template)
         left = left & ~member
     if templates:
-        number = _assigned(vectors, norms, np.stack(_united(templates, vectors, norms)))
+        number = _assigned(vectors, norms, np.stack(_united(templates)))
         number[pieces.missing | ~(norms > 0)] = NO_TEMPLATE
     return _described(pieces, vectors, norms, number)
 
@@ -353,7 +353,7 @@ def _densest(vectors: Float32, norms: Float32, rows: Int64) -> Float32:
     return x[int(neighbours.argmax())]
 
 
-def _united(templates: list[Float32], vectors: Float32, norms: Float32) -> list[Float32]:
+def _united(templates: list[Float32]) -> list[Float32]:
     """Join templates that became alike; the earlier one, which has more beats, stays."""
     kept: list[Float32] = []
     for template in templates:

@@ -139,7 +139,7 @@ def finetune(
             say(str(found))
     if not isinstance(task, Task):
         task = task_of(data, task)
-    manifest = _with_splits(manifest, task, settings)
+    manifest = _with_splits(manifest, settings)
     shared = leads_of(manifest)
     start = start_from(
         model, outputs=task.outputs, leads=shared,
@@ -263,7 +263,7 @@ def task_of(data: MappedManifest, kind: str = "auto", **more: Any) -> Task:
     return infer_task(values, data.targets, classes=data.classes, kind=kind, **more)
 
 
-def _with_splits(manifest: Manifest, task: Task, settings: FinetuneSettings) -> Manifest:
+def _with_splits(manifest: Manifest, settings: FinetuneSettings) -> Manifest:
     """Keep the given splits; make them where there are none at all."""
     splits = {row.split for row in manifest.rows}
     if splits == {None}:

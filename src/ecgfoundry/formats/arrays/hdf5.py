@@ -35,6 +35,7 @@ from ecgfoundry.formats.arrays.stated import (
 )
 from ecgfoundry.formats.base import FormatFile, Limits, Reader, ReadOptions
 from ecgfoundry.formats.common.limits import UnpackingBudget
+from ecgfoundry.formats.common.several import chosen_recording, undecided_among
 from ecgfoundry.formats.common.subjects import parse_age, parse_sex
 from ecgfoundry.leads import STANDARD_12_LEADS, limb_disagreement
 from ecgfoundry.recording import Subject
@@ -61,13 +62,6 @@ def sniff(path: Path, head: bytes) -> bool:
 def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
     """Open a file and load the recording that is meant; see :class:`Reader`."""
     array, stated, recordings = _load(path, options)
-    undecided = None
-    if options.index is None and recordings > 1:
-        undecided = SignalError(
-            f"the file holds {recordings} recordings",
-            path=path,
-            remedy="Choose one with index=0 … or --index 0",
-        )
     return ArrayFile(
         array,
         stated,
@@ -75,7 +69,7 @@ def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFil
         options=options,
         format=READER.name,
         recordings=recordings,
-        undecided=undecided,
+        undecided=undecided_among(options.index, recordings, path),
     )
 
 
@@ -148,7 +142,7 @@ def _load_code(file: Any, path: Path, options: ReadOptions) -> tuple[np.ndarray,
     if options.index is None and count > 1:
         padded = np.broadcast_to(np.float32(0), (12, int(tracings.shape[1])))
         return padded, with_options(stated, options), count
-    index = _checked_index(options.index, count, path)
+    index = chosen_recording(options.index, count, path)
     rows = _values(tracings, (index,), path, options.limits)
     signal = _without_padding(rows, index, path)
     if has_exams:
@@ -159,15 +153,6 @@ def _load_code(file: Any, path: Path, options: ReadOptions) -> tuple[np.ndarray,
         leads, header["lead_order"] = options.leads, "stated by the caller"
     stated = Stated(leads, unit, _CODE_RATE, header=header)
     return signal, with_options(stated, options), count
-
-
-def _checked_index(index: int | None, count: int, path: Path) -> int:
-    chosen = 0 if index is None else index
-    if not 0 <= chosen < count:
-        raise SignalError(
-            f"there is no recording {chosen}; the file holds {count}, numbered from 0", path=path
-        )
-    return chosen
 
 
 def _without_padding(rows: np.ndarray, index: int, path: Path) -> np.ndarray:
@@ -241,8 +226,7 @@ def _plain_attribute(value: Any) -> Any:
 def _check_one_recording(dataset: Any, path: Path, options: ReadOptions) -> None:
     if dataset.dtype.kind not in "iuf":
         raise SignalError(f"the dataset holds {dataset.dtype}, not real numbers", path=path)
-    if options.index not in (None, 0):
-        raise SignalError(f"there is no recording {options.index}; the file holds 1", path=path)
+    chosen_recording(options.index, 1, path)
 
 
 def _values(dataset: Any, key: tuple[int, ...], path: Path, limits: Limits) -> np.ndarray:

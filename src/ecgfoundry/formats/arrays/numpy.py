@@ -34,6 +34,7 @@ from ecgfoundry.formats.arrays.stated import (
 )
 from ecgfoundry.formats.base import FormatFile, Limits, Reader, ReadOptions
 from ecgfoundry.formats.common.limits import UnpackingBudget
+from ecgfoundry.formats.common.several import chosen_recording, undecided_among
 
 __all__ = ["READER", "open_file", "sniff"]
 
@@ -57,17 +58,9 @@ def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFil
     """Open a file; an NPY file is mapped, not loaded; see :class:`Reader`."""
     array, stated = _load(path, options)
     count = int(array.shape[0]) if array.ndim == 3 else 1
-    undecided = None
-    if options.index is None and count > 1:
-        undecided = SignalError(
-            f"the file holds {count} recordings",
-            path=path,
-            remedy="Choose one with index=0 … or --index 0",
-        )
+    chosen = chosen_recording(options.index, count, path)
     if array.ndim == 3:
-        array = array[_index(array, options.index or 0, path)]
-    elif options.index not in (None, 0):
-        raise SignalError(f"there is no recording {options.index}; the file holds 1", path=path)
+        array = array[chosen]
     return ArrayFile(
         array,
         stated,
@@ -75,17 +68,8 @@ def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFil
         options=options,
         format=READER.name,
         recordings=count,
-        undecided=undecided,
+        undecided=undecided_among(options.index, count, path),
     )
-
-
-def _index(array: np.ndarray, index: int, path: Path) -> int:
-    if not 0 <= index < array.shape[0]:
-        raise SignalError(
-            f"there is no recording {index}; the file holds {array.shape[0]}, numbered from 0",
-            path=path,
-        )
-    return index
 
 
 def _load(path: Path, options: ReadOptions) -> tuple[np.ndarray, Stated]:

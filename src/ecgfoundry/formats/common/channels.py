@@ -25,6 +25,7 @@ __all__ = [
     "known_non_ecg_kind",
     "lead_label",
     "no_lead_error",
+    "renamed_leads",
     "says_ecg",
 ]
 
@@ -218,6 +219,24 @@ def distinct_names(names: Sequence[str]) -> list[str]:
         seen.add(key)
         result.append(chosen)
     return result
+
+
+def renamed_leads(names: Sequence[str], labels: Sequence[str]) -> str | None:
+    """Say which leads are called otherwise than in the file because a name was taken.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the leads, from :func:`distinct_names`.
+    labels : sequence of str
+        What the file calls each of them; may be empty.
+    """
+    renamed = [
+        f"{name} ('{label}' in the file)"
+        for name, label in zip(names, labels, strict=True)
+        if label and name.startswith(f"{lead_label(label)} ")
+    ]
+    return ", ".join(renamed) or None
 
 
 def _key(name: str) -> str:

@@ -165,7 +165,7 @@ def recording_of(
         signal = np.full((len(document.traces), samples), np.nan, dtype=np.float32)
         for row, trace in zip(signal, document.traces, strict=True):
             row[: len(trace.values)] = _millivolts(trace, options.unit)
-        beats = _beats(document, leads, options.unit)
+        beats = _beats(document, options.unit)
         beats += tuple(
             Channel(trace.lead, kind, "mV", rate, _millivolts(trace, options.unit))
             for trace, kind in others
@@ -306,7 +306,7 @@ def fills(stored: NDArray[Any], millivolts: NDArray[Any]) -> NDArray[np.bool_]:
     return filling
 
 
-def _beats(document: EcgDocument, leads: Sequence[str], unit: str | None) -> tuple[Channel, ...]:
+def _beats(document: EcgDocument, unit: str | None) -> tuple[Channel, ...]:
     rate = document.beats_sampling_rate or document.sampling_rate
     if not document.beats or rate is None:
         return ()

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import UnitError
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
-from ecgfoundry.formats.common.channels import channel_kinds, lead_label
+from ecgfoundry.formats.common.channels import channel_kinds, lead_label, renamed_leads
 from ecgfoundry.formats.common.document import START_DATE, filter_text
 from ecgfoundry.formats.common.multichannel import (
     check_samples,
@@ -337,13 +337,9 @@ def _header_fields(file: _File) -> dict[str, str]:
         fields[START_DATE] = header.stated_date
     if file.onsets is not None and not header.discontinuous:
         fields["gaps"] = "the records say that they do not follow each other, the header does not"
-    renamed = [
-        f"{file.names[n]} ('{file.signals[n].label}' in the file)"
-        for n in file.ecg
-        if file.names[n].startswith(f"{lead_label(file.signals[n].label)} ")
-    ]
-    if renamed:
-        fields["renamed_leads"] = ", ".join(renamed)
+    names = [file.names[n] for n in file.ecg]
+    if renamed := renamed_leads(names, [file.signals[n].label for n in file.ecg]):
+        fields["renamed_leads"] = renamed
     if header.trailing_bytes:
         fields["trailing_bytes"] = str(header.trailing_bytes)
     return fields

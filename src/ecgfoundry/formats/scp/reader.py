@@ -270,7 +270,7 @@ def _rhythm(
         if factor > 1 and located is not None:
             row = _bimodal(chunk, lead, located, factor, tables, data.differences, path)
         else:
-            row = _plain(chunk, lead, number, tables, data.differences, header, path)
+            row = _plain(chunk, lead, tables, data.differences, header, path)
         row *= data.multiplier
         if subtracted and located is not None and beats is not None:
             _add_beats(row, lead, located, beats.values[number - 1] * beats.multiplier)
@@ -286,7 +286,6 @@ def _rhythm(
 def _plain(
     chunk: bytes,
     lead: LeadRange,
-    number: int,
     tables: list[HuffmanTable] | None,
     differences: int,
     header: dict[str, str],

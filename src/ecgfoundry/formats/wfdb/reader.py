@@ -23,6 +23,7 @@ from ecgfoundry.formats.common.channels import (
     channel_kinds,
     lead_label,
     no_lead_error,
+    renamed_leads,
     says_ecg,
 )
 from ecgfoundry.formats.common.document import START_DATE
@@ -282,14 +283,9 @@ def _header_fields(record: _Record) -> dict[str, str]:
         fields["gain"] = "assumed"  # header(5): 200 units per mV where none is stated
     if record.slow:
         fields["leads_at_other_rates"] = ", ".join(record.names[number] for number in record.slow)
-    renamed = [
-        f"{record.names[number]} ('{label}' in the file)"
-        for number in record.ecg_numbers
-        if (label := record.source.channels[number].description)
-        and record.names[number].startswith(f"{lead_label(label)} ")
-    ]
-    if renamed:
-        fields["renamed_leads"] = ", ".join(renamed)
+    names = [record.names[number] for number in record.ecg_numbers]
+    if renamed := renamed_leads(names, [signal.description or "" for signal in ecg]):
+        fields["renamed_leads"] = renamed
     if record.source.checksum_state is not None:
         fields["checksum"] = record.source.checksum_state
     return fields

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ecgfoundry.errors import FormatError, LimitError, SignalError, UnsupportedVariantError
+from ecgfoundry.errors import FormatError, LimitError, UnsupportedVariantError
 from ecgfoundry.formats.base import FormatFile, Limits, Reader, ReadOptions
 from ecgfoundry.formats.common.document import (
     EcgDocument,
@@ -25,6 +25,7 @@ from ecgfoundry.formats.common.document import (
     document_file,
     filter_text,
 )
+from ecgfoundry.formats.common.several import chosen_recording, undecided_among
 from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.xml.aecg_annotations import aecg_annotations, aecg_measurements
 from ecgfoundry.formats.xml.times import (
@@ -60,13 +61,7 @@ def sniff(path: Path, head: bytes) -> bool:
 def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFile:
     """Open a file, which is parsed as a whole; see :class:`Reader`."""
     document = _load(path, options)
-    undecided = None
-    if options.index is None and document.recordings > 1:
-        undecided = SignalError(
-            f"the file holds {document.recordings} series",
-            path=path,
-            remedy="Choose one with index=0 … or --index 0",
-        )
+    undecided = undecided_among(options.index, document.recordings, path, what="series")
     return document_file(document, options, path=path, format=READER.name, undecided=undecided)
 
 
@@ -116,12 +111,7 @@ def _code(element: Element | None) -> str:
 def _chosen(rhythms: Sequence[Element], index: int, path: Path) -> Element:
     if not rhythms:
         raise FormatError("the document holds no series of waveforms", path=path)
-    if not 0 <= index < len(rhythms):
-        raise SignalError(
-            f"there is no recording {index}; the file holds {len(rhythms)}, numbered from 0",
-            path=path,
-        )
-    return rhythms[index]
+    return rhythms[chosen_recording(index, len(rhythms), path)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import FormatError, SignalError, UnsupportedVariantError
+from ecgfoundry.errors import FormatError, UnsupportedVariantError
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.common.document import (
     EcgDocument,
@@ -31,6 +31,7 @@ from ecgfoundry.formats.common.document import (
 )
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
 from ecgfoundry.formats.common.moments import iso_moment
+from ecgfoundry.formats.common.several import chosen_recording, undecided_among
 from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.xml.xml_safe import (
     MAXIMUM_STATEMENTS,
@@ -103,18 +104,10 @@ def _chosen(
     if not rhythms:
         found = ", ".join(sorted(set(kinds))) or "none"
         raise FormatError(f"there is no rhythm waveform (waveforms: {found[:80]})", path=path)
-    if index is None and len(rhythms) > 1:
-        raise SignalError(
-            f"the file holds {len(rhythms)} rhythm waveforms",
-            path=path,
-            remedy="Choose one with index=0 … or --index 0",
-        )
-    if index is not None and not 0 <= index < len(rhythms):
-        raise SignalError(
-            f"there is no recording {index}; the file holds {len(rhythms)}, numbered from 0",
-            path=path,
-        )
-    return rhythms[index or 0]
+    undecided = undecided_among(index, len(rhythms), path, what="rhythm waveforms")
+    if undecided is not None:
+        raise undecided
+    return rhythms[chosen_recording(index, len(rhythms), path)]
 
 
 def _rate(waveform: Element) -> float | None:

@@ -229,9 +229,7 @@ def row_svg(row: Row, number: int, frame: Frame, colours: Theme, prefix: str) ->
     parts = [_calibration_pulse(baseline, frame, colours)]
     parts += [_separator(strip, row, baseline, frame, colours) for strip in row.strips[1:]]
     for strip in row.strips:
-        parts.append(
-            _strip_svg(strip, row, baseline, band, frame, colours, f"{prefix}-row{number}")
-        )
+        parts.append(_strip_svg(strip, baseline, band, frame, colours, f"{prefix}-row{number}"))
     return f'<g class="row">{"".join(parts)}</g>'
 
 
@@ -259,7 +257,6 @@ def _separator(strip: Strip, row: Row, baseline: float, frame: Frame, colours: T
 
 def _strip_svg(
     strip: Strip,
-    row: Row,
     baseline: float,
     band: tuple[float, float],
     frame: Frame,
