@@ -178,7 +178,7 @@ def _record_logits(
     parts: Embeddings = []
     for k, row in enumerate(rows):
         try:
-            recording = rows.open(row)
+            recording = rows.open_raw(row)
             if is_long(recording.samples / recording.sampling_rate):
                 # As `evaluate` does: there is no single answer that could be calibrated.
                 skipped[row.record] = "longer than a minute: no single answer"
