@@ -450,3 +450,45 @@ def test_the_json_form_of_a_live_answer(answers: list[Any]) -> None:
     }  # fmt: skip
     assert document["window"]["duration_s"] == 10.0 and document["changed"] == []
     assert answers[0].to_dict()["samples"]["received"] == 2500
+
+
+# --- frames that state their number, their time, or nothing ---------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        # 300 samples at 100 Hz; the second frame begins 4 s after the first: 1 s is missing.
+        ({"start": 0, "time_s": 10.0}, {"time_s": 14.0}, 400),
+        ({"start": 5000, "time_s": 10.0}, {"time_s": 14.0}, 5400),
+        ({"time_s": 10.0}, {"time_s": 14.0}, 400),
+        # A first time says nothing of a place: it follows what is there, and is never put over it.
+        ({}, {"time_s": 14.0}, 300),
+        ({"start": 5000}, {"time_s": 14.0}, 5300),
+    ],
+)
+def test_a_time_is_placed_by_the_frames_before_it(
+    first: dict[str, float], second: dict[str, float], expected: int
+) -> None:
+    clock = SampleClock(100.0)
+    buffer = LiveBuffer(1, 1000)
+    for stated in (first, second):
+        start = stated.get("start")
+        if start is None and "time_s" in stated:
+            after = None if buffer.first is None else buffer.end
+            start = clock.place(stated["time_s"], 300, after=after)
+        elif start is not None and "time_s" in stated:
+            clock.note(stated["time_s"], int(start))
+        buffer.push(np.ones((1, 300), np.float32), None if start is None else int(start))
+    assert buffer.end == expected + 300
+    assert buffer.counts.repeated == 0
+
+
+def test_a_stream_keeps_what_comes_with_a_time_after_frames_without_one() -> None:
+    stream = LiveStream(load_model("rhythm-single-lead-edge", threads=1), ("I",), 300.0)
+    part = np.zeros((1, 900), np.float32)
+    stream.push(LiveFrame(part, None, None))
+    stream.push(LiveFrame(part, None, 77.0))
+    stream.push(LiveFrame(part, None, 81.0))  # a second is missing
+    assert stream.buffer.end == 3000
+    assert (stream.buffer.counts.missing, stream.buffer.counts.repeated) == (300, 0)

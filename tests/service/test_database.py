@@ -7,6 +7,7 @@ import datetime as dt
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from ecgfoundry.service.database.audit import Event, audit_since, forget_audit, 
 from ecgfoundry.service.database.connection import Database, sqlite_url
 from ecgfoundry.service.database.jobs import JobOrder
 from ecgfoundry.service.database.recordings import NewRecording, StoredFile, Worklist
-from ecgfoundry.service.database.tables import Base, Recording, Result
+from ecgfoundry.service.database.tables import Base, Delivery, Recording, Result
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
@@ -286,6 +287,51 @@ def test_files_are_replaced_as_a_whole(database: Database) -> None:
         assert [file.name for file in row.files] == ["2.hea", "2.dat"]
         assert (row.bytes, row.content) == (12, "9" * 64)
         assert recordings.kept_bytes(session) == 12
+
+
+@pytest.mark.parametrize("content", ["same", "other"])
+def test_what_was_said_of_other_content_is_not_said_of_the_new(
+    database: Database, content: str
+) -> None:
+    """Files put in the place of a recording may be of another person."""
+    first = recording("a.edf")
+    (name,) = put(database, first)
+    with database.writing() as session:
+        asked = {"idempotency_key": f"diagnose {name}"}
+        told = jobs.add_job(session, JobOrder("ward 3", "diagnose", ((name, "a.edf"),), **asked)).id
+        own = {"idempotency_key": "of a client"}
+        running = jobs.add_job(session, JobOrder("ward 3", "labs", ((name, "a.edf"),), **own)).id
+        jobs.claim_jobs(session, "a", limit=2, lease_s=60)
+        (result,) = jobs.waiting_results(session, told)
+        (waiting,) = jobs.waiting_results(session, running)
+        jobs.store_answer(session, "a", result.id, b'{"name": "Doe"}', failed=False)
+        jobs.finish_job(session, "a", told)
+        row = recordings.find_recording(session, name, None)
+        assert row is not None
+        row.identity = {"patient": "4711"}
+        reviews.add_review(session, row, reader="dr", decision="confirmed")
+        deliveries.enqueue(session, destination="emr", recording_id=name, kind="k")
+        new = replace(first, name="b.edf") if content == "same" else recording("b.edf")
+        assert (new.content == first.content) == (content == "same")
+        recordings.replace_files(session, row, new)
+    with database.writing() as session:
+        about = (
+            len(reviews.latest_answers(session, [name])),
+            len(reviews.reviews_of(session, name)),
+            session.scalar(
+                select(func.count()).select_from(Delivery).where(Delivery.recording_id == name)
+            ),
+            jobs.job_with_key(session, "ward 3", f"diagnose {name}") is not None,
+        )
+        assert about == ((1, 1, 1, True) if content == "same" else (0, 0, 0, False))
+        # What a client has named is that job, and the answer stays with the job that asked.
+        assert jobs.job_with_key(session, "ward 3", "of a client") is not None
+        kept_answer = session.get(Result, result.id)
+        assert kept_answer is not None and kept_answer.answer == b'{"name": "Doe"}'
+        # An answer that comes now is about the old content, and is not filed under the recording.
+        late = jobs.store_answer(session, "a", waiting.id, b"{}", failed=False)
+        assert late is not None
+        assert late.recording_id == (name if content == "same" else None)
 
 
 def test_the_oldest_are_found_by_age_and_by_count(database: Database) -> None:

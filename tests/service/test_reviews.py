@@ -165,3 +165,36 @@ def test_a_deleted_recording_takes_its_reviews_along(ward: TestClient, tmp_path:
     ward.post(f"{address}/reviews", json={"decision": "rejected"})
     assert ward.delete(address).status_code == 204
     assert ward.get(f"{address}/reviews").status_code == 404
+
+
+def test_another_content_under_the_same_name_starts_without_answers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A PUT of another person's ECG: nothing that was said of the first is shown with it."""
+    settings = ServiceSettings(
+        workers=1, tokens=(DOCTOR,), keep_folder=tmp_path_factory.mktemp("replaced")
+    )
+    with LocalClient(create_app(settings)) as client:
+        client.headers.update(as_(DOCTOR))
+        made = client.post("/v1/recordings?diagnose=true", files=sample("single-lead")).json()
+        name, job = made["recording"], made["job"]
+        assert finished(client, f"/v1/jobs/{job}")["failed"] == 0
+        said = client.post(f"/v1/recordings/{name}/reviews", json={"decision": "confirmed"})
+        assert said.status_code == 201, said.text
+
+        def entry() -> dict[str, Any]:
+            return dict(client.get(f"/v1/recordings/{name}").json())
+
+        until(lambda: entry()["described"], "the header")
+        before = entry()
+        assert client.put(f"/v1/recordings/{name}", files=sample("12-lead")).status_code == 204
+        until(lambda: entry()["described"], "the header of the new one")
+        after = entry()
+        assert len(before["leads"]) == 1 and len(after["leads"]) == 12
+        assert before["answer"] is not None and after["answer"] is None
+        assert before["review"] is not None and after["review"] is None
+        again = client.post("/v1/recordings?diagnose=true", files=sample("12-lead")).json()
+        assert (again["recording"], again["new"]) == (name, False)
+        assert again["job"] != job
+        assert finished(client, f"/v1/jobs/{again['job']}")["failed"] == 0
+        assert "ptbxl" in str(entry()["answer"])

@@ -231,6 +231,76 @@ def test_a_page_from_elsewhere_may_not_connect(service: TestClient) -> None:
     assert (refused.value.status_code, refused.value.json()["code"]) == (403, "origin")
 
 
+def problem_of_resuming(service: TestClient, stream: str, **more: Any) -> dict[str, Any]:
+    with service.websocket_connect("/v1/stream") as device:
+        device.send_json({"resume": stream} | more)
+        return dict(device.receive_json())
+
+
+def streams_of(service: TestClient) -> dict[str, dict[str, Any]]:
+    return {one["stream"]: one for one in service.get("/v1/streams").json()["streams"]}
+
+
+def test_a_stream_is_taken_up_as_what_it_was(service: TestClient) -> None:
+    """Microvolts read as millivolts, another rate or another bed are another stream."""
+    with service.websocket_connect("/v1/stream") as device:
+        device.send_json(OPENING | {"name": "bed 7"})
+        stream = device.receive_json()["stream"]
+        device.send_bytes(encode_frame(np.zeros((1, 30), np.int16), start=0))
+    until(lambda: not streams_of(service)[stream]["connected"], "the lost line")
+    same = {"leads": ["I"], "sampling_rate": 300, "unit": "uV", "name": "bed 7"}
+    for more, names in (
+        ({"unit": "mV"}, "unit"),
+        ({"sampling_rate": 600}, "sampling_rate"),
+        ({"leads": ["II"]}, "leads"),
+        ({"name": "bed 8"}, "name"),
+        (same | {"unit": "mV", "name": "bed 8"}, "unit, name"),
+    ):
+        told = problem_of_resuming(service, stream, **more)
+        assert (told["code"], told["status"]) == ("stream-differs", 409), more
+        assert told["detail"] == f"this stream was opened with another {names}"
+    assert problem_of_resuming(service, stream, unit="parsec")["code"] == "unit"
+    assert problem_of_resuming(service, stream, leads=7)["code"] == "request"
+    with service.websocket_connect("/v1/stream") as device:
+        device.send_json({"resume": stream} | same)
+        assert device.receive_json()["stream"] == stream
+        device.send_json({"type": "end"})
+        messages_until(device, "closing")
+
+
+@pytest.mark.parametrize("placed", ["by number", "by time", "by its first time", "not at all"])
+def test_samples_from_after_a_gap_never_follow_those_from_before(
+    service: TestClient, placed: str
+) -> None:
+    """How much was lost with the connection is known to the device alone."""
+    part = np.zeros((1, 900), np.int16)
+    with service.websocket_connect("/v1/stream") as device:
+        device.send_json(OPENING)
+        stream = device.receive_json()["stream"]
+        clock = None if placed == "by its first time" else 100.0
+        device.send_bytes(encode_frame(part, start=0, time_s=clock))
+    until(lambda: not streams_of(service)[stream]["connected"], "the lost line")
+    with service.websocket_connect("/v1/stream") as device:
+        device.send_json({"resume": stream})
+        device.receive_json()
+        stated: dict[str, Any] = {
+            "by number": {"start": 1800},  # three seconds are missing
+            "by time": {"time_s": 106.0},
+            "by its first time": {"time_s": 106.0},  # of a clock that nobody knows
+            "not at all": {},
+        }[placed]
+        device.send_bytes(encode_frame(part, **stated))
+        if placed not in ("by number", "by time"):
+            told = device.receive_json()
+            assert (told["type"], told["code"]) == ("problem", "place-unknown")
+            return
+        device.send_bytes(encode_frame(part))  # the next one follows it
+        device.send_json({"type": "end"})
+        answers = [one for one in messages_until(device, "closing") if one["type"] == "answer"]
+        assert answers[-1]["time_s"] == 12.0
+        assert answers[-1]["samples"]["missing"] == 900
+
+
 def test_frames_of_a_stream_that_has_ended_are_left_out() -> None:
     lane = LaneStreams()
     folder = ecgfoundry.load_model("rhythm-single-lead-edge", threads=1).bundle.folder

@@ -169,6 +169,7 @@ def evaluate(
         print(f"ecgfoundry: {problem}", file=sys.stderr)
         return 2
     settings = Settings.of(draws=how.draws, seed=how.seed, controls=how.controls)
+    said: tuple[str, ...] = ()
     with progress("Reading") as bar:
 
         def show(step: str, done: int, total: int) -> None:
@@ -185,16 +186,19 @@ def evaluate(
             )
         else:
             assert model is not None and manifest is not None  # noqa: S101 - checked above
+            data = (table or TableOptions()).read(manifest, stated=stated)
+            said = data.notes
             result = run(
                 load_model(model, runtime=how.runtime),
-                (table or TableOptions()).read(manifest, stated=stated),
+                data,
                 output,
                 split=how.split, lead=how.lead, settings=settings,
                 title=how.title or f"{model} on {manifest.stem}", internal=how.internal,
                 progress=show,
             )  # fmt: skip
     for words in result.notes:
-        note(words)
+        if words not in said:
+            note(words)
     if json:
         print_json(result.document)
         return 0

@@ -131,7 +131,7 @@ def _of_table(
             path=file,
             remedy=f"The first is '{manifest.rows[0].record}'",
         )
-    recording = manifest.open(row)
+    recording = manifest.open_raw(row)
     fitting = default_model(recording)
     return record, recording.window(0.0, min(EXCERPT_S, recording.duration_s)), fitting
 

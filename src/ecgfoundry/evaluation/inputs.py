@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from ecgfoundry.evaluation.tables import (
 )
 from ecgfoundry.io import read_json, sha256_of
 from ecgfoundry.manifest.reading import PATIENT_NAMES, normalized_sex
+from ecgfoundry.manifest.rows import plain_id, spelled_in_several_ways
 from ecgfoundry.manifest.targets import mark_problem
 from ecgfoundry.metrics.classification import f1_thresholds
 from ecgfoundry.metrics.decisions import youden_threshold
@@ -37,6 +39,8 @@ __all__ = [
 NUMERIC_COVARIATES = ("age", "heart_rate")
 ASIDE = ("", "split", "path", "file", "index", "start_s")
 """Columns of a table of recordings that are never meant as targets."""
+_ROW_NUMBERS = re.compile(r"unnamed: \d+(_level_\d+)?|level_\d+")
+"""And what pandas calls the row numbers that it has written before and reads as a column."""
 
 Float64 = NDArray[np.float64]
 
@@ -182,6 +186,7 @@ def _load_pair(
         )
     )
     _say_which_pairs_are_no_classes(names, labels, notes)
+    _say_what_is_no_probability(names, labels, scores, predictions, notes)
     ids = [ids[k] for k in rows]
     patients, known_patients = _patients(files, ids, notes)
     covariates = _covariates(files, ids, notes)
@@ -212,6 +217,20 @@ def _say_which_pairs_are_no_classes(names: Sequence[str], labels: Float64, notes
             )
 
 
+def _say_what_is_no_probability(
+    names: Sequence[str], labels: Float64, scores: Float64, path: Path, notes: _Notes
+) -> None:
+    """A few scores beyond 0 and 1 among probabilities are more likely an error than logits."""
+    for k, name in enumerate(names):
+        known = scores[~np.isnan(scores[:, k]), k]
+        outside = int(((known < 0.0) | (known > 1.0)).sum())
+        if outside and holds_classes(labels[:, k]):
+            notes.notes.append(
+                f"{outside} of {len(known)} scores of '{name}' in {path.name} are below 0 or above "
+                "1: all are ranked as they are, and there is no calibration."
+            )
+
+
 def _decisions_of(name: str, path: Path, data: EvaluationData) -> Float64:
     """Return a reader's decisions on the evaluated records; NaN where there is none."""
     offered = set(header_of(path).targets)
@@ -236,9 +255,8 @@ def _common_targets(
 ) -> tuple[list[str], dict[str, dict[str, str]]]:
     """The targets that both name, and the columns of text classes that name outputs."""
     asked, answered = header_of(targets), header_of(predictions)
-    aside = {*ASIDE, *PATIENT_NAMES}
-    wanted = [n for n in asked.targets if n.casefold() not in aside]
-    offered = [n for n in answered.targets if n.casefold() not in aside]
+    wanted = [name for name in asked.targets if _may_be_target(name)]
+    offered = [name for name in answered.targets if _may_be_target(name)]
     names = [name for name in wanted if name in set(offered)]
     classes = class_columns(targets, wanted, offered)
     if not names and not classes:
@@ -257,6 +275,11 @@ def _common_targets(
                 f"file lacks, not scored: {_listed(extra)}."
             )
     return names, classes
+
+
+def _may_be_target(name: str) -> bool:
+    plain = name.casefold()
+    return plain not in {*ASIDE, *PATIENT_NAMES} and not _ROW_NUMBERS.fullmatch(plain)
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
@@ -284,6 +307,12 @@ def _patients(
         if missing:
             notes.notes.append(
                 f"{missing} records have no patient in {path.name}; each counts as one of its own."
+            )
+        alike = spelled_in_several_ways(name for name in names if name)
+        if alike:
+            notes.notes.append(
+                f"{len(alike)} patients of {path.name} are written in more than one way and count "
+                "as different people; write each in one way."
             )
         return np.array([n or f"\0{k}" for k, n in enumerate(names)], dtype=object), True
     notes.notes.append("No patients were given: every record counts as a patient of its own.")
@@ -347,17 +376,21 @@ def _with_targets(data: EvaluationData, targets: Sequence[str]) -> EvaluationDat
 
 
 def _warn_of_overlap(data: EvaluationData, fit: EvaluationData, notes: _Notes) -> None:
+    both = {}
     if data.patients_known and fit.patients_known:
-        both = set(data.patients.tolist()) & set(fit.patients.tolist())
-        what = "patients"
-    elif data.records is not None and fit.records is not None:
-        both = set(data.records.tolist()) & set(fit.records.tolist())
-        what = "record ids"
-    else:
-        return
-    if both:
+        own, others = (
+            {plain_id(str(name)) for name in part.patients.tolist() if name[:1] != "\0"}
+            for part in (data, fit)
+        )
+        both["patients"] = len(own & others)
+    if data.records is not None and fit.records is not None:
+        # Patients may be numbered anew in each table, and records not.
+        places = match_ids([str(r) for r in data.records], [str(r) for r in fit.records])
+        both["record ids"] = int((places >= 0).sum())
+    what = next((what for what, count in both.items() if count), None)
+    if what is not None:
         notes.notes.append(
-            f"{len(both)} {what} stand in both the validation and the evaluated records: "
+            f"{both[what]} {what} stand in both the validation and the evaluated records: "
             "thresholds and controls saw them."
         )
 

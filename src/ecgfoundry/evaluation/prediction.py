@@ -263,7 +263,10 @@ def evaluation_data_of_manifest(
         count -= number
         steps.append(CohortStep("readable", count, number, reason))
     if not len(scored):
-        raise EvaluationError("no record could be scored", path=manifest.folder)
+        why = [f"{number} of {len(rows)}: {reason}" for reason, number in answers.skipped.items()]
+        if count:
+            why.append(f"{count} of {len(rows)}: no label of a scored target")
+        raise EvaluationError(f"no record could be scored ({'; '.join(why)})", path=manifest.folder)
     steps.append(
         CohortStep("with a label", len(scored), count - len(scored), "no label of a scored target")
     )

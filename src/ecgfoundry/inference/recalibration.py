@@ -211,7 +211,7 @@ def _looks(
     parts: list[Look | None] = [None] * len(rows)
     for k, row in enumerate(rows):
         try:
-            recording = rows.open(row)
+            recording = rows.open_raw(row)
             if is_long(recording.samples / recording.sampling_rate):
                 # As `evaluate` does: there is no single answer that could be calibrated.
                 skipped[row.record] = "longer than a minute: no single answer"

@@ -16,6 +16,7 @@ from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import EcgFoundryError, LeakageError
 from ecgfoundry.leads import LIMB_LEADS
 from ecgfoundry.manifest.fingerprints import fingerprint, similar_pairs
+from ecgfoundry.manifest.rows import contradictions, spelled_in_several_ways
 from ecgfoundry.manifest.table import Manifest, ManifestRow
 from ecgfoundry.models.bundle import InputSpec
 
@@ -176,10 +177,7 @@ def split_problems(manifest: Manifest) -> list[Problem]:
                 "Split by patient; nothing was trained or scored",
             )
         )  # fmt: skip
-    spelled: dict[str, set[str]] = defaultdict(set)
-    for patient in rows_of:
-        spelled[_plain_id(patient)].add(patient)
-    alike = [sorted(names) for names in spelled.values() if len(names) > 1]
+    alike = spelled_in_several_ways(rows_of)
     if alike:
         problems.append(
             Problem(
@@ -220,15 +218,6 @@ def _missing_split(manifest: Manifest, targets: Sequence[str] | None) -> list[Pr
             "serves for stopping or choosing",
         )
     ]  # fmt: skip
-
-
-def _plain_id(name: str) -> str:
-    """Return an identifier without leading zeros, ".0", case and spaces."""
-    text = name.strip().casefold()
-    whole, point, rest = text.partition(".")
-    if point and not rest.strip("0") and whole.isdecimal():
-        text = whole
-    return text.lstrip("0") or "0" if text.isdecimal() else text
 
 
 def _target_problems(manifest: Manifest, targets: Sequence[str] | None) -> list[Problem]:
@@ -442,17 +431,8 @@ def contradiction_problems(
             rows_of[hashes[row.record]].append(row)
         elif path.is_file():
             rows_of[path.resolve(), row.index, row.start_s, row.duration_s].append(row)
-    found = []
-    for rows in rows_of.values():
-        for name in manifest.target_names if targets is None else targets:
-            first: dict[float, str] = {}
-            for row in rows:
-                value = row.targets.get(name)
-                if value is not None:
-                    first.setdefault(value, row.record)
-            if len(first) > 1:
-                said = [f"{record} says {value:g}" for value, record in first.items()]
-                found.append(f"'{name}': {' and '.join(said[:2])}")
+    wanted = manifest.target_names if targets is None else targets
+    found = contradictions(rows_of.values(), wanted)
     if not found:
         return []
     return [

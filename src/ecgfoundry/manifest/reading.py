@@ -18,6 +18,7 @@ from ecgfoundry.errors import FileAccessError, ManifestError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.io import Table, is_missing, number_of, read_table, whole_number
 from ecgfoundry.manifest.classes import ordered_classes, refuse_unclear_none
+from ecgfoundry.manifest.rows import notes_on_rows
 from ecgfoundry.manifest.table import COLUMNS, TARGET_PREFIX, Manifest, ManifestRow
 from ecgfoundry.schemas import load_schema, schema_problems
 
@@ -163,6 +164,7 @@ def read_recordings(
         found = replace(found, manifest=replace(found.manifest, stated=stated))
     if check:
         found.manifest.check()
+        found = replace(found, notes=(*found.notes, *notes_on_rows(found.manifest)))
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.documents import JsonObject
-from ecgfoundry.errors import LeakageError, ManifestError
+from ecgfoundry.errors import LeakageError, ManifestError, SignalError
 from ecgfoundry.extras import require_polars
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.files import read
@@ -118,6 +118,22 @@ class Manifest:
             start_s=row.start_s or 0.0,
             duration_s=row.duration_s,
         )
+
+    def open_raw(self, row: ManifestRow) -> Recording:
+        """Read the recording of a row for those who standardize or measure it themselves.
+
+        Raises
+        ------
+        SignalError
+            The array is standardized: it would be once more, and has no millivolts.
+        """
+        if row.standardized_as is not None:
+            raise SignalError(
+                f"the array is standardized ({row.standardized_as}), and a raw signal is needed",
+                path=self.path_of(row),
+                remedy="Give the recording as it was (finetune and evaluate take such arrays)",
+            )
+        return self.open(row)
 
     def check(self) -> None:
         """Check what one row alone cannot show.

@@ -449,7 +449,9 @@ class Jobs:
         one.done += 1
 
     async def _asked(self, one: _Running, row: Row) -> Result:
-        gone = Problem(404, "recording-not-found", "the recording was deleted meanwhile")
+        gone = Problem(
+            404, "recording-not-found", "the recording was deleted or replaced meanwhile"
+        )
         if row.recording_id is None:
             return Result(problem=gone)
         question = Question.of(one.job.question)

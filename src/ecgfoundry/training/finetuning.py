@@ -29,8 +29,8 @@ from ecgfoundry.manifest.checks import (
     contradiction_problems,
     duplicate_problems,
     raise_on_leak,
-    split_problems,
 )
+from ecgfoundry.manifest.rows import notes_on_rows
 from ecgfoundry.models.onnx_export import round_to_float16
 from ecgfoundry.tasks import TASKS, Task, infer_task, patient_means
 from ecgfoundry.training.adapters import add_adapters, merge_adapters
@@ -128,15 +128,16 @@ def finetune(
         raise TrainingError("a probe is solved by one process", remedy="Start it without torchrun")
     share = world.share_of(settings.data.batch)
     Compose.of(settings.augmentation.augmentations)  # a wrong name is told before data are read
+    told = data.notes if isinstance(data, MappedManifest) else ()
     data = mapped(data, targets)
     manifest = data.manifest
     for line in class_counts(data):
         say(line)
     for line in class_warnings(data):
         say(f"warning: {line}")
-    for found in split_problems(manifest):
-        if found.code == "patient-spelling":
-            say(str(found))
+    for words in notes_on_rows(manifest):
+        if words not in told:
+            say(f"warning: {words}")
     if not isinstance(task, Task):
         task = task_of(data, task)
     manifest = _with_splits(manifest, settings)

@@ -106,7 +106,7 @@ def _embeddings(
     predictor: Predictor, recordings: Recordings, row: ManifestRow, windows: bool
 ) -> list[JsonObject]:
     spec = predictor.bundle.input
-    recording = recordings.open(row)
+    recording = recordings.open_raw(row)
     leads = InputLeads.choose(spec, recording.leads)
     prepared = list(prepare_windows(recording, spec, leads))
     arrays = [w.standardized for w in prepared if w.standardized is not None]

@@ -158,7 +158,12 @@ def interpret_rows(
 
 
 def _task(recordings: Recordings, row: ManifestRow) -> SourceTask:
-    whole = row.index is None and row.start_s is None and row.duration_s is None
+    whole = (
+        row.index is None
+        and row.standardized_as is None
+        and row.start_s is None
+        and row.duration_s is None
+    )
     if whole and isinstance(recordings, Manifest):
         file = open_file(recordings.path_of(row), recordings.stated)
         try:
@@ -170,7 +175,7 @@ def _task(recordings: Recordings, row: ManifestRow) -> SourceTask:
             file.close()
             return SourceTask(source, source, file=row.path)
         return SourceTask(source, file.info, file=row.path)
-    recording = recordings.open(row)
+    recording = recordings.open_raw(row)
     return SourceTask(recording, recording, file=row.path)
 
 

@@ -84,8 +84,8 @@ class CorpusSegments:
         """Return the segments from one position up to another."""
         return CorpusSegments(self.corpus.subset(np.arange(start, min(stop, len(self)))))
 
-    def open(self, row: ManifestRow) -> Recording:
-        """Read the segment of one of :attr:`rows`.
+    def open_raw(self, row: ManifestRow) -> Recording:
+        """Read the segment of one of :attr:`rows`; a corpus holds nothing but raw signals.
 
         Raises
         ------
@@ -130,7 +130,7 @@ def identity_of(recordings: Recordings) -> dict[str, object]:
         "stated": repr(recordings.stated),
         "rows": [
             [r.record, r.path, r.index, r.start_s, r.duration_s, r.patient, r.split,
-             dict(r.targets)]
+             r.standardized_as, dict(r.targets)]
             for r in recordings.rows
         ],
     }  # fmt: skip

@@ -211,7 +211,14 @@ class SampleClock:
         counted = self._last[1] - self._first[1]
         return (counted / self.sampling_rate / elapsed - 1.0) * 1e6
 
-    def place(self, time_s: float, samples: int) -> int:
+    def note(self, time_s: float, start: int) -> None:
+        """Learn the clock from a frame that states its number and its time."""
+        if math.isfinite(time_s):
+            self._first = self._first or (time_s, start)
+            self._offset = time_s - start / self.sampling_rate
+            self._last = (time_s, start)
+
+    def place(self, time_s: float, samples: int, *, after: int | None = None) -> int:
         """Return the sample number of a frame's first sample.
 
         Parameters
@@ -220,6 +227,9 @@ class SampleClock:
             The frame's stamp: the time of its first sample, on any steady clock.
         samples : int
             Length of the frame.
+        after : int, optional
+            Where a frame would be that follows the last one, which may have come without a time;
+            None: it did not.
 
         Raises
         ------
@@ -228,10 +238,12 @@ class SampleClock:
         """
         if not math.isfinite(time_s):
             raise SignalError("the time stamp of a frame is not a number")
+        if after is not None:
+            self._next = after
         if self._first is None:
-            self._first = (time_s, 0)
-            self._offset = time_s
-            start = 0
+            start = self._next
+            self._first = (time_s, start)
+            self._offset = time_s - start / self.sampling_rate
         else:
             deviation = time_s - self._offset - self._next / self.sampling_rate
             if abs(deviation) > self.tolerance_s:

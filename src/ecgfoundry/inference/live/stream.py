@@ -172,7 +172,10 @@ class LiveStream:
         due: list[DueWindow] = []
         start = frame.start
         if start is None and frame.time_s is not None:
-            start = self.clock.place(frame.time_s, frame.signal.shape[1])
+            after = None if self.buffer.first is None else self.buffer.end
+            start = self.clock.place(frame.time_s, frame.signal.shape[1], after=after)
+        elif start is not None and frame.time_s is not None:
+            self.clock.note(frame.time_s, start)
         # A frame longer than the buffer's slack would push windows out before they are answered.
         for offset in range(0, frame.signal.shape[1], self._piece):
             piece = frame.signal[:, offset : offset + self._piece]

@@ -11,7 +11,15 @@ from sqlalchemy import Select, and_, delete, exists, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from ecgfoundry.service.database.pages import Page, newest_first
-from ecgfoundry.service.database.tables import Recording, RecordingFile, Result, now
+from ecgfoundry.service.database.tables import (
+    Delivery,
+    Job,
+    Recording,
+    RecordingFile,
+    Result,
+    Review,
+    now,
+)
 
 __all__ = [
     "NewRecording",
@@ -145,15 +153,38 @@ def list_recordings(
 
 
 def replace_files(session: Session, recording: Recording, new: NewRecording) -> None:
-    """Put other files in the place of those of a recording, and read its header anew."""
-    if recording.content != new.content:  # it may be of another person
-        recording.identity = None
+    """Put other files in the place of those of a recording, and read its header anew.
+
+    Of another content nothing is known that was said before: it may be of another person.
+    """
+    if recording.content != new.content:
+        recording.identity = recording.decision = None
+        _part_from_answers(session, recording.id)
     recording.content, recording.name, recording.bytes = new.content, new.name[:255], new.bytes
     recording.words, recording.about, recording.described_at = new.name.lower(), None, None
     recording.patient = recording.taken_at = None
     session.execute(delete(RecordingFile).where(RecordingFile.recording_id == recording.id))
     session.expire(recording, ["files"])
     recording.files = _rows(new.files)
+
+
+def _part_from_answers(session: Session, name: str) -> None:
+    """Part a recording from answers, reviews and deliveries about what it was.
+
+    The answers stay with the jobs that asked for them. What is still to be answered or delivered
+    finds no recording any more, and says so; who asks again by the same key gets another job.
+    """
+    jobs = select(Result.job_id).where(Result.recording_id == name)
+    own_key = Job.idempotency_key.endswith(f" {name}", autoescape=True)
+    session.execute(
+        update(Job).where(Job.id.in_(jobs), own_key).values(idempotency_key=None),
+        execution_options={"synchronize_session": False},
+    )
+    session.execute(delete(Review).where(Review.recording_id == name))
+    of_no_job = Result.job_id.is_(None)  # nobody could ask for them any more
+    session.execute(delete(Result).where(Result.recording_id == name, of_no_job))
+    for table in (Result, Delivery):
+        session.execute(update(table).where(table.recording_id == name).values(recording_id=None))
 
 
 def remove_recording(session: Session, recording: Recording) -> None:

@@ -102,6 +102,10 @@ class LiveSession:
     device: Outbox | None = None
     viewers: set[Outbox] = field(default_factory=set)
     received: bool = False
+    continues: bool = False
+    """Its connection was lost, and nothing has come since it was taken up again."""
+    timed: bool = False
+    """A frame has stated its time, by which later ones can be placed."""
     pending: int = 0
     pending_s: float = 0.0
     last_seen: float = field(default_factory=time.monotonic)
@@ -297,7 +301,8 @@ class LiveHub:
             ``leads``, ``sampling_rate`` (Hz), ``unit`` ("mV", "uV", "5 uV"), optional ``model``,
             ``lead``, ``delay_s``, ``mains``, ``name``, ``laboratory`` (False: no estimates of
             laboratory values; or the model for them; by default the service's own, if it has
-            one); or ``resume`` with the stream's name.
+            one); or ``resume`` with the stream's name, and of the others only what it was opened
+            with.
         caller : Caller
             Whose it will be: nobody else may take it up again.
 
@@ -310,7 +315,10 @@ class LiveHub:
         resume = description.get("resume")
         if resume is not None:
             session = self.find(str(resume), caller)
+            _refuse_another_description(session, description)
             session.last_seen = time.monotonic()
+            if session.device is None:  # who asks in vain changes nothing
+                session.continues = session.received
             return session
         # Those that are being opened count: many may ask while the first wait for their lane.
         if len(self._sessions) + self._opening >= self._settings.streams:
@@ -403,6 +411,13 @@ class LiveHub:
                 raise SignalError(f"a frame of {header.leads} leads came into a stream of {leads}")
         except SignalError as error:
             raise ProblemError(problem_of(error)) from None
+        placed = header.start is not None or (header.time_s is not None and session.timed)
+        if session.continues and not placed:
+            words = "nobody knows how much was lost before the first frame of this connection"
+            remedy = "Give the number of its first sample, or its time; or open a new stream"
+            raise ProblemError(Problem(409, "place-unknown", words, remedy))
+        session.continues = False
+        session.timed |= header.time_s is not None
         seconds = header.samples / session.order.sampling_rate
         late = session.pending and session.pending_s + seconds > _PENDING_S
         if late or session.pending >= _PENDING_FRAMES:
@@ -534,3 +549,38 @@ class LiveHub:
     async def _close(self, session: LiveSession) -> None:
         with contextlib.suppress(LaneDied):  # then it has forgotten the stream
             await self._lanes[session.lane].call("close", [session.identifier])
+
+
+def _refuse_another_description(session: LiveSession, description: dict[str, Any]) -> None:
+    """Refuse to take up a stream as something else: its samples would be read as what they are not.
+
+    Raises
+    ------
+    ProblemError
+        409: it was opened with other leads, another rate, unit, ...
+    """
+    order = session.order
+    try:
+        given: dict[str, tuple[Any, Any]] = {
+            "leads": (order.leads, lambda said: tuple(map(str, said))),
+            "sampling_rate": (order.sampling_rate, float),
+            "unit": (order.millivolts, lambda said: millivolts_per_unit(str(said))),
+            "name": (session.name, lambda said: str(said)[:80]),
+            "model": (order.asked, str),
+            "lead": (order.lead, lambda said: None if said is None else str(said)),
+            "delay_s": (order.delay_s, float),
+            "mains": (order.mains_frequency, lambda said: None if said is None else float(said)),
+        }
+        other = [
+            key for key, (was, read) in given.items()
+            if key in description and read(description[key]) != was
+        ]  # fmt: skip
+    except EcgFoundryError as error:
+        raise ProblemError(problem_of(error)) from None
+    except (TypeError, ValueError) as error:
+        words = f"the opening message cannot be understood ({type(error).__name__}: {error})"
+        raise ProblemError(Problem(400, "request", words[:300])) from None
+    if other:
+        words = f"this stream was opened with another {', '.join(other)}"
+        remedy = "Open a new stream without 'resume'"
+        raise ProblemError(Problem(409, "stream-differs", words, remedy))

@@ -236,6 +236,8 @@ class Outbox:
         except ProblemError as error:
             raise DeliveryError(error.problem.detail, permanent=True) from None
         try:
+            if not await asyncio.to_thread(self._is_still, one):
+                raise DeliveryError("the recording was replaced meanwhile", permanent=True)
             order = one.order
             if self._worklist is not None and not one.asked:
                 async with self._asking:  # destinations of one answer get the same person
@@ -284,6 +286,12 @@ class Outbox:
                 raise DeliveryError(error.problem, permanent=True) from None
         identity = replace(said.filled(found), asked=True)
         return await asyncio.to_thread(self._asked, one, identity, outcome)
+
+    def _is_still(self, one: _Claimed) -> bool:
+        """Whether the files that are about to be read are those that the answer is about."""
+        with self._kept.database.reading() as session:
+            recording = session.get(Recording, one.recording)
+            return recording is not None and recording.content == one.content
 
     def _said(self, one: _Claimed) -> Identity:
         with self._kept.database.reading() as session:
