@@ -201,7 +201,7 @@ def test_a_long_job_shows_what_is_left_on_a_terminal_alone(tmp_path: Path) -> No
         shown += part
     assert process.wait() == 0
     os.close(master)
-    assert b"Working" in shown and b"/12" in shown and re.search(rb"left.*0:00:0[0-9]", shown)
+    assert b"Working" in shown and b"/12" in shown and re.search(rb"left.*0:\d\d:\d\d", shown)
     piped = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert piped.stderr == b""
 
@@ -214,7 +214,7 @@ def test_a_job_whose_end_nobody_knows_says_how_long_it_has_gone_on(
     monkeypatch.setattr(saying, "BAR_AFTER_S", 0.0)
     with saying.progress("Importing"):
         pass
-    assert re.search(r"Importing .*for .*0:00:00", capsys.readouterr().err)
+    assert re.search(r"Importing .*for .*0:\d\d:\d\d", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

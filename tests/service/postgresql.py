@@ -49,18 +49,19 @@ class Cluster:
         """Start the server."""
         settings = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c max_connections=200"
         log = str(self.folder / "log")
-        self.run(
-            "pg_ctl", "-D", str(self.folder / "data"), "-w", "-l", log, "-o", settings, "start"
-        )
+        data, patience = str(self.folder / "data"), ("-w", "-t", "900")
+        self.run("pg_ctl", "-D", data, *patience, "-l", log, "-o", settings, "start")
 
     def stop(self) -> None:
         """Stop the server at once."""
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
 
-    def new_database(self) -> str:
+    def new_database(self, encoding: str = "UTF8") -> str:
         """Make an empty database; return its address."""
         name = f"ecg_{secrets.token_hex(4)}"
-        self.run("createdb", "-h", str(self.folder), "-U", "ecg", name)
+        self.run(
+            "createdb", "-h", str(self.folder), "-U", "ecg", "-E", encoding, "-T", "template0", name
+        )
         return f"postgresql://ecg@/{name}?host={self.folder}"
 
 
@@ -73,7 +74,9 @@ def running_cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="ecg-postgresql-", dir="/tmp"))
     try:
         cluster = Cluster(folder, programs)
-        cluster.run("initdb", "-D", str(folder / "data"), "-U", "ecg", "-A", "trust", "-N")
+        # The same whatever LANG is.
+        words = ("-U", "ecg", "-A", "trust", "-N", "-E", "UTF8", "--locale", "C")
+        cluster.run("initdb", "-D", str(folder / "data"), *words)
         cluster.start()
         try:
             yield cluster

@@ -18,6 +18,7 @@ pytest.importorskip("sqlalchemy", reason="the service needs the extra 'serve'")
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select
+from tests.service.postgresql import Cluster
 
 from ecgfoundry.errors import DiskFullError, ServiceError
 from ecgfoundry.service.database import connection, deliveries, jobs, recordings, reviews
@@ -165,6 +166,15 @@ def test_a_file_that_another_service_mends_after_a_crash_is_waited_for(tmp_path:
 def test_addresses_that_are_none(url: str, words: str) -> None:
     with pytest.raises(ServiceError, match=words):
         Database(url)
+
+
+def test_a_database_that_cannot_keep_every_name_is_refused(postgresql: Cluster) -> None:
+    for encoding in ("SQL_ASCII", "LATIN1"):
+        database = Database(postgresql.new_database(encoding))
+        with pytest.raises(ServiceError, match=f"keeps text as {encoding}, and not as UTF-8"):
+            database.upgrade()
+        assert database.revision() is None
+        database.close()
 
 
 def test_a_database_that_does_not_answer_is_said_without_its_password() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -77,9 +78,10 @@ def test_pdf_and_sr_stand_in_the_study_of_the_source(
         store(node, content(made(report, study)))
     found = pacs.studies()[STUDY]
     assert set(found) == {"ECG", "DOC", "SR"}
-    assert len(pacs.get("/instances")) == 3
-    (patient,) = pacs.get("/patients")
-    assert pacs.get(f"/patients/{patient}")["MainDicomTags"]["PatientID"] == "4711"
+    of_the_study = {"Level": "Study", "Query": {"StudyInstanceUID": STUDY}}
+    (number,) = pacs.post("/tools/find", json.dumps(of_the_study).encode())
+    assert len(pacs.get(f"/studies/{number}/instances")) == 3
+    assert pacs.get(f"/studies/{number}")["PatientMainDicomTags"]["PatientID"] == "4711"
 
     stored = pydicom.dcmread(io.BytesIO(pacs.file(found["DOC"])))
     assert str(stored.PatientName) == "Müller^Änne" and stored.AccessionNumber == "A-1"

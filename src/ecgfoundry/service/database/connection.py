@@ -120,7 +120,7 @@ class Database:
         Raises
         ------
         ServiceError
-            The tables were made by a later version of ecgfoundry.
+            The tables were made by a later version of ecgfoundry, or the database is not in UTF-8.
         """
         self._migrate(lambda scripts, present: scripts._upgrade_revs(revision, present))
 
@@ -151,6 +151,7 @@ class Database:
         engine = self._engine.execution_options(**{_WRITES: True})
         with self._told(), engine.begin() as connection:
             if not self.sqlite:
+                _refuse_other_encodings(connection)
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_OUR_LOCKS}, {_UPGRADE})"))
             _refuse_later_tables(connection, scripts)
             with EnvironmentContext(config, scripts) as environment:
@@ -175,10 +176,26 @@ class Database:
             raise typed from None
 
 
+def _refuse_other_encodings(connection: Connection) -> None:
+    """A cluster that was made under LANG=C keeps bytes, or not every letter of a name."""
+    found = connection.execute(text("SHOW server_encoding")).scalar()
+    if found != "UTF8":
+        raise ServiceError(
+            f"the database keeps text as {found}, and not as UTF-8",
+            remedy="Make one with: createdb --encoding UTF8 --template template0 NAME",
+        )
+
+
 def _engine(url: Any, *, sqlite: bool) -> Engine:
     if not sqlite:
         # A connection that the server has closed meanwhile is replaced before it is used.
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10)
+        return create_engine(
+            url,
+            connect_args={"client_encoding": "utf8"},  # else that of the database, or bytes
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=10,
+        )
     engine = create_engine(url, connect_args={"timeout": _BUSY_S})
 
     @event.listens_for(engine, "connect")
