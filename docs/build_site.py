@@ -94,7 +94,7 @@ def _shown(output: dict[str, Any]) -> str:
     if not rich:
         plain = "".join(data.get("text/plain") or output.get("text", ()))
         rich = f"<pre>{html.escape(plain)}</pre>"
-    return "<div class=\"shown\">" + re.sub(r"\n\s*\n", "\n", rich.strip()) + "</div>"
+    return '<div class="shown">' + re.sub(r"\n\s*\n", "\n", rich.strip()) + "</div>"
 
 
 def main() -> int:

@@ -101,7 +101,7 @@ def test_the_notebooks_are_pages_with_what_they_show(site: Path) -> None:
     assert "299/374 ms" in first and "heart rate 117/min (limit &gt; 100/min)" in first
     assert first.count('class="ecg-paper"') == 2
     for name in ("own-model", "holter"):
-        assert "class=\"shown\"" in (site / "reference" / f"notebook-{name}.html").read_text()
+        assert 'class="shown"' in (site / "reference" / f"notebook-{name}.html").read_text()
 
 
 @pytest.mark.slow

@@ -170,8 +170,9 @@ def test_tables_fit_eighty_columns(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert run(*command.split()) == 0
-    wide = [text for text in capsys.readouterr().out.splitlines() if len(text) > 80]
-    assert wide == []
+    lines = capsys.readouterr().out.splitlines()
+    assert [text for text in lines if len(text) > 80] == []
+    assert [text for text in lines if "…" in text] == []  # nothing is cut off
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
@@ -243,3 +244,12 @@ def test_what_is_no_recording_in_a_folder_is_said(
     else:
         words = "1 file(s) are of no format that is read here and were skipped"
         assert f"{words} (for example {folder / 'letter.bin'})" in said
+
+
+def test_no_word_of_the_formats_is_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run("formats") == 0
+    said = capsys.readouterr().out
+    assert "archive.zip::member" in said and "verified on: specification only" in said
