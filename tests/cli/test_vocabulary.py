@@ -253,3 +253,19 @@ def test_no_word_of_the_formats_is_broken(
     assert run("formats") == 0
     said = capsys.readouterr().out
     assert "archive.zip::member" in said and "verified on: specification only" in said
+
+
+def test_files_of_one_deep_folder_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    folder = tmp_path / "a-folder-of-a-ward" / "with-a-long-name" / "and-another-one-below-it"
+    folder.mkdir(parents=True)
+    sample = ecgfoundry.read("sample:single-lead")
+    for name in ("first", "second"):
+        ecgfoundry.write(sample, folder / f"{name}.npz")
+    assert run("measure", str(folder)) == 0
+    # A name goes on in the next row of its column: only that column is read.
+    lines = capsys.readouterr().out.splitlines()
+    column = "".join(re.split(r"\s{2,}", line.strip())[0] for line in lines)
+    assert "first.npz" in column and "second.npz" in column
