@@ -1,14 +1,19 @@
 """Build the documentation site into ``build/site``: ``make docs``. It needs no network.
 
 The pages are those of this folder; the references of the command line and of the Python interface
-are written anew from the program itself, into ``docs/reference``, which is in no repository.
+are written anew from the program itself, and the notebooks as pages with what they show, into
+``docs/reference``, which is in no repository.
 """
 
 from __future__ import annotations
 
+import html
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import ecgfoundry
 from ecgfoundry.cli.main import app
@@ -31,6 +36,7 @@ shell needs to complete commands, options and choices.
 """
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
+NOTEBOOKS = ROOT / "docs" / "notebooks"
 
 _API = """# The Python interface
 
@@ -64,9 +70,37 @@ def write_references() -> None:
     (REFERENCE / "python.md").write_text("".join(entries), encoding="utf-8")
 
 
+def write_notebooks() -> None:
+    """Write a page for each executed notebook: its words, its code and what the code shows."""
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        parts = []
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            source = "".join(cell["source"])
+            if cell["cell_type"] == "markdown":
+                parts.append(source)
+            else:
+                parts.append(f"```python\n{source}\n```")
+                parts.extend(_shown(output) for output in cell["outputs"])
+        parts.append(f"The notebook: [{path.name}](../notebooks/{path.name}).")
+        parts.append("<style>.shown{overflow-x:auto}.shown svg{max-width:100%;height:auto}</style>")
+        page = REFERENCE / f"notebook-{path.stem}.md"
+        page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _shown(output: dict[str, Any]) -> str:
+    """Return an output of a cell as a block of HTML, which no blank line may end."""
+    data = output.get("data", {})
+    rich = "".join(data.get("text/html") or data.get("image/svg+xml") or ())
+    if not rich:
+        plain = "".join(data.get("text/plain") or output.get("text", ()))
+        rich = f"<pre>{html.escape(plain)}</pre>"
+    return '<div class="shown">' + re.sub(r"\n\s*\n", "\n", rich.strip()) + "</div>"
+
+
 def main() -> int:
-    """Write the references and build; a warning is an error."""
+    """Write the references and the notebooks, and build; a warning is an error."""
     write_references()
+    write_notebooks()
     command = [str(Path(sys.executable).with_name("zensical")), "build", "--strict", "--clean"]
     return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603
 

@@ -96,6 +96,15 @@ def test_every_page_is_there_and_every_link_leads_somewhere(site: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_notebooks_are_pages_with_what_they_show(site: Path) -> None:
+    first = (site / "reference" / "notebook-first-ecg.html").read_text(encoding="utf-8")
+    assert "299/374 ms" in first and "heart rate 117/min (limit &gt; 100/min)" in first
+    assert first.count('class="ecg-paper"') == 2
+    for name in ("own-model", "holter"):
+        assert 'class="shown"' in (site / "reference" / f"notebook-{name}.html").read_text()
+
+
+@pytest.mark.slow
 def test_it_loads_nothing_from_elsewhere(site: Path) -> None:
     for path, page in _pages(site):
         foreign = [one for one in page.loaded if urlsplit(one).netloc]

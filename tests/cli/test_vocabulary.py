@@ -170,8 +170,9 @@ def test_tables_fit_eighty_columns(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert run(*command.split()) == 0
-    wide = [text for text in capsys.readouterr().out.splitlines() if len(text) > 80]
-    assert wide == []
+    lines = capsys.readouterr().out.splitlines()
+    assert [text for text in lines if len(text) > 80] == []
+    assert [text for text in lines if "…" in text] == []  # nothing is cut off
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
@@ -243,3 +244,28 @@ def test_what_is_no_recording_in_a_folder_is_said(
     else:
         words = "1 file(s) are of no format that is read here and were skipped"
         assert f"{words} (for example {folder / 'letter.bin'})" in said
+
+
+def test_no_word_of_the_formats_is_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run("formats") == 0
+    said = capsys.readouterr().out
+    assert "archive.zip::member" in said and "verified on: specification only" in said
+
+
+def test_files_of_one_deep_folder_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    folder = tmp_path / "a-folder-of-a-ward" / "with-a-long-name" / "and-another-one-below-it"
+    folder.mkdir(parents=True)
+    sample = ecgfoundry.read("sample:single-lead")
+    for name in ("first", "second"):
+        ecgfoundry.write(sample, folder / f"{name}.npz")
+    assert run("measure", str(folder)) == 0
+    # A name goes on in the next row of its column: only that column is read.
+    lines = capsys.readouterr().out.splitlines()
+    column = "".join(re.split(r"\s{2,}", line.strip())[0] for line in lines)
+    assert "first.npz" in column and "second.npz" in column

@@ -161,6 +161,18 @@ def waited(check: list[str], process: subprocess.Popen[bytes], **options: Any) -
     until(healthy, "the health check of the recipe", 0.5)
 
 
+def echoed(port: int) -> bool:
+    """Ask the image's receiver of DICOM whether it is there (C-ECHO)."""
+    pynetdicom = pytest.importorskip("pynetdicom", reason="the extra 'hospital' is not installed")
+    entity = pynetdicom.AE("CART")
+    entity.add_requested_context("1.2.840.10008.1.1")  # Verification
+    association = entity.associate("127.0.0.1", port, ae_title="ECG")
+    assert association.is_established
+    status = association.send_c_echo()
+    association.release()
+    return bool(status.Status == 0x0000)
+
+
 def test_the_recipe_gives_a_service_that_answers_and_ends(
     recipe: Recipe, installed: Path, place: Path
 ) -> None:
@@ -178,6 +190,13 @@ def test_the_recipe_gives_a_service_that_answers_and_ends(
         user |= {"user": number, "group": number, "extra_groups": []}
     command = [*here(recipe.only("ENTRYPOINT")), "--port", str(port)]
     command += ["--allowed-host", "127.0.0.1", "--workers", "1"]
+    receiver = free_port()
+    hospital = place / "hospital.toml"
+    hospital.write_text(
+        f'[receivers.dicom]\nport = {receiver}\ntitles = ["ECG"]\ncallers = {{ "*" = "carts" }}\n'
+    )
+    hospital.chmod(0o444)
+    command += ["--hospital", str(hospital)]
     before = files(place / "usr")
     log = (place / "log").open("wb")
     process = subprocess.Popen(command, stdout=log, stderr=log, **user)
@@ -194,6 +213,7 @@ def test_the_recipe_gives_a_service_that_answers_and_ends(
         assert kept.status_code == 201, kept.text
         answer = httpx.post(f"{url}/v1/diagnose", files=uploaded, headers=bearer, timeout=240)
         assert answer.status_code == 200, answer.text
+        assert echoed(receiver)
         process.send_signal(signal.SIGTERM)
         assert process.wait(300) in (0, -signal.SIGTERM), (place / "log").read_text()[-3000:]
     finally:

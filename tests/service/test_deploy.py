@@ -45,7 +45,7 @@ def test_the_container_starts_a_command_that_exists(known_options: set[str]) -> 
     assert "--no-index" in install
     assert "/wheels/ecgfoundry-*.whl" in install
     # pip refuses a wheel of another platform than those named; ours is built without manylinux.
-    (download,) = re.findall(r"pip download(.*?)\[formats,serve\]", text, re.DOTALL)
+    (download,) = re.findall(r"pip download(.*?)\[formats,serve,hospital\]", text, re.DOTALL)
     assert {"linux_x86_64", "any"} <= set(re.findall(r"--platform (\S+)", download))
     assert re.search(r"^USER [1-9][0-9]*$", text, re.MULTILINE), "a number: not root, to be seen so"
 

@@ -29,8 +29,10 @@ def list_datasets(name: str | None = None, *, json: JsonResult = False) -> None:
     name
         Of a data set.
     """
+    from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from ecgfoundry.datasets import DATASETS
 
@@ -40,9 +42,13 @@ def list_datasets(name: str | None = None, *, json: JsonResult = False) -> None:
         print_json({"datasets": [_described(entry) for entry in chosen]})
         return
     if name is None:
-        table = Table("name", "data set", "content", "licence")
+        table = Table("name", "data set", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.columns[0].no_wrap = True
         for entry in DATASETS.values():
-            table.add_row(entry.name, entry.title, entry.content, entry.licence)
+            table.add_row(
+                entry.name,
+                Text.assemble(f"{entry.title}: {entry.content}\n", (entry.licence, "dim")),
+            )
         console.print(table)
         return
     entry = DATASETS[name]

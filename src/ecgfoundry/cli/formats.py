@@ -9,6 +9,7 @@ from ecgfoundry.cli.vocabulary import Json
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 
 def formats(*, json: Json = False) -> None:
@@ -69,24 +70,28 @@ def _print_tables(document: dict[str, list[dict[str, Any]]]) -> None:
     from rich.console import Console
 
     console = Console()
-    table = _table("read", "format", "endings", "parts", "verified on", "what it is")
+    table = _table("read", "format", "endings", "what it is")
     for row in document["read"]:
-        table.add_row(
-            row["format"],
-            " ".join(row["endings"]),
-            "yes" if row["random_access"] else "no",
-            row["verified_on"] + (f" (extra '{row['extra']}')" if row["extra"] else ""),
-            row["description"],
-        )
+        remarks = [f"verified on: {row['verified_on']}", _extra(row)]
+        if row["random_access"]:
+            remarks.append("read in parts")
+        table.add_row(row["format"], " ".join(row["endings"]), _described(row, remarks))
     console.print(table)
-    console.print("parts: whether a part of a recording is read without the rest of it\n")
-    table = _table("written", "format", "ending", "extra", "missing samples become", "what it is")
+    console.print("read in parts: a part of a recording is read without the rest of it\n")
+    table = _table("written", "format", "ending", "what it is")
     for row in document["written"]:
-        table.add_row(
-            row["format"],
-            row["ending"],
-            row["extra"] or "",
-            row["missing_samples"],
-            row["description"],
-        )
+        remarks = [f"missing samples become {row['missing_samples']}", _extra(row)]
+        table.add_row(row["format"], row["ending"], _described(row, remarks))
     console.print(table)
+
+
+def _extra(row: dict[str, Any]) -> str:
+    return f"extra '{row['extra']}'" if row["extra"] else ""
+
+
+def _described(row: dict[str, Any], remarks: list[str]) -> Text:
+    """Return what a format is, and below it, dim, the remarks that there are."""
+    from rich.text import Text
+
+    said = "; ".join(remark for remark in remarks if remark)
+    return Text.assemble(row["description"], "\n", (said, "dim"))

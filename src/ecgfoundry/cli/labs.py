@@ -312,13 +312,20 @@ def catalogue(
 
 
 def _print_reviewed(output: Path | None, *, json: bool) -> int:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from ecgfoundry.labs.targets.catalogue import CATALOGUE_FILE, reviewed_catalogue
 
-    table = Table("indicator", "LOINC", "unit", "abnormal", "what it is", "names that are merged")
-    table.columns[0].no_wrap = True
+    what = "what it is, and the names that are merged"
+    table = Table(
+        "indicator", "LOINC", "unit", "abnormal", what, box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    table.columns[1].no_wrap = True
+    for column in table.columns:
+        column.overflow = "fold"
     found = reviewed_catalogue()
     if output is not None:
         _write_text(output, CATALOGUE_FILE.read_text(encoding="utf-8"))
@@ -339,9 +346,11 @@ def _print_reviewed(output: Path | None, *, json: bool) -> int:
             indicator.name,
             indicator.loinc or "-",
             indicator.unit,
-            ", ".join(indicator.directions),
-            f"{indicator.display} ({indicator.specimen})",
-            "; ".join(indicator.components),
+            "\n".join(indicator.directions),
+            Text.assemble(
+                f"{indicator.display} ({indicator.specimen})\n",
+                ("; ".join(indicator.components), "dim"),
+            ),
         )
     Console().print(table)
     print(

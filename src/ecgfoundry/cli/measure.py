@@ -24,6 +24,8 @@ SHOWN = (
     ("t_axis_deg", "T axis"),
 )  # fmt: skip
 """What an electrocardiograph prints in its header, for several files in a row each."""
+MOST_OF_A_NAME = 36
+"""Characters of a file's name in a table of several, from its end."""
 SHOWN_OF_LEADS = ("p_mv", "q_mv", "r_mv", "s_mv", "r2_mv", "st_j_mv", "st_j80_mv", "t_mv", "snr_db")
 
 
@@ -173,8 +175,9 @@ def _print_table(results: Iterator[Result]) -> dict[str, int]:
     from rich.text import Text
 
     from ecgfoundry.reports.wording import printable
+    from ecgfoundry.samples import shown_name
 
-    table = Table("file", box=box.SIMPLE_HEAD)
+    table = Table("file", box=box.SIMPLE_HEAD, pad_edge=False)
     for _, title in SHOWN:
         table.add_column(title, justify="right")
     table.add_column("")
@@ -187,7 +190,10 @@ def _print_table(results: Iterator[Result]) -> dict[str, int]:
             cells = [_whole(measured.values[name].value) for name, _ in SHOWN]
             notices = [measured.refused] if measured.refused else list(measured.notices)
             words = "; ".join(notice.code for notice in notices)
-        table.add_row(Text(printable(path), overflow="ellipsis"), *cells, words)
+        name = printable(shown_name(path))
+        if len(name) > MOST_OF_A_NAME:  # files of one folder differ at the end
+            name = f"…{name[1 - MOST_OF_A_NAME :]}"
+        table.add_row(Text(name, overflow="fold"), *cells, words)
     Console().print(table)
     return count
 
@@ -234,9 +240,9 @@ def _lead_table(measured: Measurements) -> Any:
     from ecgfoundry.measurements.values import LEAD_VALUES
     from ecgfoundry.reports.wording import printable
 
-    table = Table("lead", box=box.SIMPLE_HEAD)
+    table = Table("lead", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in SHOWN_OF_LEADS:
-        table.add_column(f"{name.rsplit('_', 1)[0]}, {LEAD_VALUES[name].unit}", justify="right")
+        table.add_column(f"{name.rsplit('_', 1)[0]}\n{LEAD_VALUES[name].unit}", justify="right")
     for lead, figures in measured.leads.items():
         cells = (_figure(getattr(figures, name), 2) for name in SHOWN_OF_LEADS)
         table.add_row(Text(printable(lead)), *cells)

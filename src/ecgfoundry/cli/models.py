@@ -21,6 +21,7 @@ app = App(name="models", help="List, show, verify, export, import and pull model
 @app.command(name="list")
 def list_models(*, json: JsonResult = False) -> None:
     """List the models that are installed or were pulled, and those that can be pulled."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
@@ -29,20 +30,24 @@ def list_models(*, json: JsonResult = False) -> None:
     if json:
         print_json({"models": [_described(model) for model in found()]})
         return
-    table = Table("model", "version", "input", "targets", "where")
+    table = Table(
+        "model", "version", "input", "targets", "where", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for column in table.columns[:2]:
         column.no_wrap = True
-    table.columns[-1].overflow = "fold"
-    for model in found():
-        pull = f"ecgfoundry models pull {model.name}"
+    models = found()
+    for model in models:
         table.add_row(
             model.name,
             model.version or "-",
             f"{model.lead_mode}, {model.window_s:g} s at {model.sampling_rate:g} Hz",
             f"{len(model.targets)} ({model.target_kind})",
-            pull if model.folder is None else str(model.folder),
+            model.where,
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if any(model.folder is None for model in models):
+        console.print("to be pulled: ecgfoundry models pull NAME")
 
 
 def _described(model: ModelSummary) -> dict[str, Any]:
