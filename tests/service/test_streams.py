@@ -64,9 +64,9 @@ def test_a_stream_is_answered_every_second(service: TestClient, size: int) -> No
     until(lambda: opened["stream"] not in streams_of(service), "the end of the stream")
 
 
-def streams_of(service: TestClient) -> set[str]:
+def streams_of(service: TestClient) -> dict[str, dict[str, Any]]:
     """The streams there are, those that other tests have left among them."""
-    return {one["stream"] for one in service.get("/v1/streams").json()["streams"]}
+    return {one["stream"]: one for one in service.get("/v1/streams").json()["streams"]}
 
 
 def test_others_watch_and_the_device_comes_back(service: TestClient) -> None:
@@ -235,10 +235,6 @@ def problem_of_resuming(service: TestClient, stream: str, **more: Any) -> dict[s
     with service.websocket_connect("/v1/stream") as device:
         device.send_json({"resume": stream} | more)
         return dict(device.receive_json())
-
-
-def streams_of(service: TestClient) -> dict[str, dict[str, Any]]:
-    return {one["stream"]: one for one in service.get("/v1/streams").json()["streams"]}
 
 
 def test_a_stream_is_taken_up_as_what_it_was(service: TestClient) -> None:
