@@ -229,10 +229,17 @@ def _read_by_line(
 
 
 def parse_times(column: str) -> pl.Expr:
-    """Parse ``2221-07-03T18:37:12Z`` (with or without fractions) into UTC without a zone."""
+    """Parse ``2221-07-03T18:37:12Z`` (with or without fractions) into UTC without a zone.
+
+    ``2221-07-03T20:37:12+02:00`` is the same moment.
+    """
     pl = require_polars("reading MC-MED")
     text = pl.col(column).str.strip_chars_end("Z").str.replace(" ", "T")
-    return text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
+    plain = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
+    zoned = text.str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False
+    )
+    return pl.coalesce(plain, zoned.dt.replace_time_zone(None))
 
 
 def read_visits(path: Path) -> tuple[pl.DataFrame, list[Issue]]:

@@ -29,6 +29,7 @@ __all__ = ["FolderWatch", "Watched"]
 _ENDINGS = {"json": ".ecg.json", "fhir": ".fhir.json", "html": ".ecg.html", "pdf": ".ecg.pdf"}
 _LARGEST = 2_000_000_000
 _STOPPING = 503
+_NO_ROOM = 507
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,9 @@ class FolderWatch:
             result = await self._asked(pool, first)
         if result.problem is not None and result.problem.status == _STOPPING:
             return None  # it is read after the next start
+        if result.problem is not None and result.problem.status == _NO_ROOM:
+            self._done.pop(first, None)  # the recording is not bad: it is tried again
+            return Watched(first, problem=result.problem)
         try:
             # What has changed meanwhile is another recording, which is neither answered nor moved.
             if await asyncio.to_thread(_hash_of, files) != content:

@@ -45,6 +45,13 @@ _FLAGS = {
 """What the flag of a row says where its limits are missing or its value is a word."""
 
 
+LIMITS_APART = 5.0
+"""Upper limits of one indicator differ by less (our choice: conventional and SI units of the same
+substance differ by 10 or more where they differ at all by a factor that a value could hide)."""
+FEWEST_LIMITS = 5
+"""Rows with limits from which the usual ones are known (our choice)."""
+
+
 @dataclass(frozen=True)
 class Results:
     """Values of indicators.
@@ -105,7 +112,7 @@ def indicator_results(labs: pl.DataFrame, catalogue: Catalogue | None = None) ->
     claimed = claimed.join(_limits(catalogue), on="indicator", how="left")
     claimed = claimed.with_columns(verdict=_verdict(), number=_scaled("number"),
                                    low=_scaled("low"), high=_scaled("high"))  # fmt: skip
-    claimed = claimed.with_columns(fate=_fate()).sort("row")
+    claimed = claimed.with_columns(odd=_of_another_unit()).with_columns(fate=_fate()).sort("row")
     kept = claimed.filter(pl.col("fate").is_in(["used", "used as a word"]))
     counts = dict(claimed["fate"].value_counts(sort=True).iter_rows())
     unclaimed = table.filter(pl.col("indicator").is_null())
@@ -191,6 +198,20 @@ def _verdict() -> pl.Expr:
     )  # fmt: skip
 
 
+def _of_another_unit() -> pl.Expr:
+    """Whether the limits of a row, converted, are far from those of most rows of its indicator.
+
+    Limits of one substance differ by sex, age and method, and by less than :data:`LIMITS_APART`; a
+    unit that is missing or wrong moves them as it moves the value.
+    """
+    pl = require_polars("reading laboratory results")
+    high = pl.when(pl.col("high") > 0).then(pl.col("high"))
+    ratio = high / high.median().over("indicator")
+    many = high.count().over("indicator") >= FEWEST_LIMITS
+    far = (ratio > LIMITS_APART) | (ratio < 1.0 / LIMITS_APART)
+    return (many & far).fill_null(value=False)
+
+
 def _fate() -> pl.Expr:
     pl = require_polars("reading laboratory results")
     number, kind = pl.col("number"), pl.col("kind")
@@ -201,6 +222,7 @@ def _fate() -> pl.Expr:
         .when(word & pl.col("verdict").is_not_null()).then(pl.lit("used as a word"))
         .when((kind == "unknown") | word).then(pl.lit("text not understood"))
         .when(pl.col("factor").is_null()).then(pl.lit("unit not convertible"))
+        .when(pl.col("odd")).then(pl.lit("the limits of the row are of another unit"))
         .when(~number.is_between(pl.col("lowest"), pl.col("highest")) & (pl.col("censoring") == 0))
         .then(pl.lit("value not possible"))
         .otherwise(pl.lit("used"))
