@@ -1,14 +1,16 @@
 """What the quality gate refuses wrongly, and which signals that are no ECG it lets pass.
 
 ``python -m benchmarks.experiments.gate --data FOLDER`` prints the tables of ``docs/quality.md``.
-FOLDER holds the public sets, unpacked (folders ``cinc2017``, ``ludb``, ``mitbih``, ``cinc2021``,
-``brugada``: any ``*.hea`` below them) or as single files (``cinc2011_quality.npz``,
+FOLDER holds the public sets, unpacked (folders ``cinc2017``, ``ptbxl_raw``, ``ludb``, ``mitbih``,
+``cinc2021``, ``brugada``: any ``*.hea`` below them) or as single files (``cinc2011_quality.npz``,
 ``ptbxl_z250_*.npz``); what is not there is left out. Windows have 10 s; a recording is refused if
 every window of it is. ``--single-leads`` reads every lead of the first window alone instead. Of
 CinC 2017 the records with an answer (N, A, O) are put in an order by
 ``numpy.random.default_rng(2017)``: the first 1,500 chose the limits, the next 1,500 are reported.
 ``--only`` chooses sets and kinds ("aside": the kinds that are set aside), ``--first`` takes so many
 recordings of each set, and ``--window-a-minute`` asks the first window of every minute alone.
+``--doubt`` counts the recordings of which nothing is stated since they may be no ECG; of CinC 2017
+by label.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from ecgfoundry import Recording, measure, read
 from ecgfoundry.criteria import state
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.measurements.gate import judge_windows
+from ecgfoundry.metrics.decisions import wilson_interval
 
 WINDOW_S = 10.0
 ASIDE_S = (5.0, 8.0, 10.0, 30.0)
@@ -92,7 +95,7 @@ def sets(folder: Path) -> Iterator[tuple[str, Iterator[Job]]]:
             yield f"CinC 2017, {part}", _cinc2017(folder / "cinc2017", part)
     for path in sorted(folder.glob("ptbxl_z250_*.npz")):
         yield f"PTB-XL subset, {path.stem.rsplit('_', 1)[1]}", _ptbxl(path)
-    for name in ("ludb", "mitbih", "cinc2021", "brugada"):
+    for name in ("ptbxl_raw", "ludb", "mitbih", "cinc2021", "brugada"):
         if (folder / name).is_dir():
             yield name, _headers(folder / name)
 
@@ -151,6 +154,42 @@ def told(job: Made, seed: int = SEED) -> tuple[bool, int, list[str]]:
     return measured.readable, values, [s.name for s in state(measured) if s.present]
 
 
+LONGEST_S = 60.0
+"""Of a recording that is measured for :func:`doubted`."""
+
+
+def doubted(job: Job) -> tuple[str, bool, bool]:
+    """The recording, whether it is measured, and whether it may be no ECG."""
+    name, signal, rate = job
+    some = len(signal) if len(signal) < len(STANDARD_12_LEADS) else len(STANDARD_12_LEADS)
+    recording = Recording.from_array(
+        signal[:some, : round(LONGEST_S * rate)],
+        sampling_rate=rate,
+        leads=STANDARD_12_LEADS[:some],
+        unit="mV",
+    )
+    measured = measure(recording)
+    return name, measured.readable, measured.doubt is not None
+
+
+def print_doubted(
+    pool: Workers, read_sets: Sequence[tuple[str, Iterator[Job]]], labels: dict[str, str]
+) -> None:
+    """Print of how many recordings that are read nothing is stated."""
+    print("| set | read | nothing is stated | 95 % interval |\n| --- | --- | --- | --- |")
+    for title, jobs in read_sets:
+        groups: dict[str, list[bool]] = {}
+        for name, readable, doubt in pool.imap(doubted, jobs, chunksize=8):
+            label = f", {labels[name]}" if name in labels else ""
+            if readable:
+                groups.setdefault(title + label, []).append(doubt)
+        for words, found in sorted(groups.items()):
+            count, low_high = sum(found), wilson_interval(sum(found), len(found))
+            low, high = low_high
+            share = f"{count} ({count / len(found):.2%})"
+            print(f"| {words} | {len(found)} | {share} | {low:.2%}-{high:.2%} |", flush=True)
+
+
 def print_told(
     pool: Workers,
     title: str,
@@ -191,6 +230,7 @@ def main() -> None:
     parser.add_argument(
         "--statements", action="store_true", help="what is measured and stated of made signals"
     )
+    parser.add_argument("--doubt", action="store_true", help="recordings that may be no ECG")
     parser.add_argument("--seed", type=int, default=SEED, help="of the made signals")
     options = parser.parse_args()
     read_sets: list[tuple[str, Iterator[Job]]] = [
@@ -200,6 +240,13 @@ def main() -> None:
     ]
     look = partial(judged, step_s=60.0) if options.window_a_minute else judged
     with Pool(options.processes) as pool:
+        if options.doubt:
+            reference = next(options.data.rglob("REFERENCE.csv"), None)
+            lines = [] if reference is None else reference.read_text().split()
+            print_doubted(
+                pool, read_sets, {n: f"label {x}" for n, x in (line.split(",") for line in lines)}
+            )
+            return
         if options.single_leads:
             print("| set | leads alone | refused | why |")
             print("| --- | --- | --- | --- |")

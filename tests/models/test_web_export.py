@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.experiments.hostile_signals import as_leads
 
 from ecgfoundry.cli.main import main
 from ecgfoundry.errors import DownloadError, FileAccessError, IntegrityError
@@ -447,7 +448,9 @@ def test_flat_and_short_signals_are_refused(answer: Answer, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["noise", "sine", "sawtooth", "pulse wave", "beats at 220"])
+@pytest.mark.parametrize(
+    "kind", ["noise", "sine", "sawtooth", "pulse wave", "beats at 220", "slope of a pressure"]
+)
 def test_the_page_asks_whether_it_is_an_ecg(answer: Answer, tmp_path: Path, kind: str) -> None:
     generator = np.random.default_rng(3)
     time_s = np.arange(5000) / 250
@@ -461,12 +464,22 @@ def test_the_page_asks_whether_it_is_an_ecg(answer: Answer, tmp_path: Path, kind
         - 0.15 * np.exp(-(((phase_s + 0.025) / 0.014) ** 2))
         - 0.25 * np.exp(-(((phase_s - 0.026) / 0.015) ** 2))
         + generator.normal(0, 0.01, 5000),
+        # Read, and in doubt: nothing is decided.
+        "slope of a pressure": np.tile(
+            as_leads("slope of a pressure", np.random.default_rng([1, 7]), 2500, 250.0, 1, False)[
+                0
+            ],
+            2,
+        ),
     }[kind]
     path = tmp_path / "signal.csv"
     path.write_text("I_mV\n" + "".join(f"{value:.5f}\n" for value in signal), encoding="utf-8")
     said = answer(EDGE, path, rate="250")
     assert_as_python(said, EDGE, path, sampling_rate=250.0)
-    assert (said["refusal"] is None) == (kind == "beats at 220")
+    assert (said["refusal"] is None) == (kind in ("beats at 220", "slope of a pressure"))
+    if kind == "slope of a pressure":
+        assert {one["isPresent"] for one in said["findings"]} == {None}
+        assert "may-be-no-ecg" in {one["code"] for one in said["warnings"]}
     recording = read(path, sampling_rate=250.0)
     _, beats = judge_and_find_beats(recording.signal, 250.0, recording.leads)
     assert beats is not None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from ecgfoundry.criteria.decisions import decided_by_network, join
 from ecgfoundry.criteria.registry import Criterion, criteria
 from ecgfoundry.criteria.serial import Change, Comparison, compare_recordings
-from ecgfoundry.criteria.stating import state
+from ecgfoundry.criteria.stating import state, withheld
 from ecgfoundry.criteria.types import Evidence, Statement
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "decided_by_network",
     "join",
     "state",
+    "withheld",
 ]

@@ -21,7 +21,7 @@ from ecgfoundry.criteria.measured_words import CHANGE
 from ecgfoundry.criteria.quantity import unit_of
 from ecgfoundry.criteria.rules import Verdict
 from ecgfoundry.criteria.st_t import CONTIGUOUS
-from ecgfoundry.criteria.stating import verdicts
+from ecgfoundry.criteria.stating import verdicts, withheld
 from ecgfoundry.criteria.types import MEDIAN, Evidence, Statement
 from ecgfoundry.criteria.variability import repeat_of
 from ecgfoundry.documents import JsonObject
@@ -314,7 +314,7 @@ def compare_measurements(
         earlier=earlier,
         later=later,
         changes=changes,
-        statements=_serial_statements(earlier, later, changes),
+        statements=withheld(withheld(_serial_statements(earlier, later, changes), earlier), later),
         appeared=_only(after, before),
         disappeared=_only(before, after),
     )

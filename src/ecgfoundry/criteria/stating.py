@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ecgfoundry.criteria.case import Case
 from ecgfoundry.criteria.exclusions import exclusions_of, with_contradictions
@@ -11,7 +12,7 @@ from ecgfoundry.criteria.rules import Verdict
 from ecgfoundry.criteria.types import DecidedBy, Evidence, Statement
 from ecgfoundry.measurements.results import Measurements
 
-__all__ = ["AGE_UNKNOWN", "CHILD", "state", "verdicts"]
+__all__ = ["AGE_UNKNOWN", "CHILD", "state", "verdicts", "withheld"]
 
 CHILD = (
     f"the limits are those of adults and are not applied under the age of {ADULT_FROM:.0f}; "
@@ -44,20 +45,44 @@ def state(
     -------
     tuple of Statement
         One per criterion, present, absent or not to be told, in the order of the registry. Empty
-        where the recording was refused: what is no ECG has no statements. Statements that compare
-        with an earlier recording are not among them
+        where the recording was refused: what is no ECG has no statements; of what may be none
+        (:attr:`~ecgfoundry.measurements.results.Measurements.doubt`) nothing can be told.
+        Statements that compare with an earlier recording are not among them
         (:func:`ecgfoundry.criteria.compare_recordings`).
     """
     if not measurements.readable:
         return ()
     case = Case(measurements, age, sex, _judge, decided or {})
-    return with_contradictions(_statement(criterion, case) for criterion in criteria.values())
+    stated = with_contradictions(_statement(criterion, case) for criterion in criteria.values())
+    return withheld(stated, measurements)
+
+
+def withheld(statements: Sequence[Statement], measurements: Measurements) -> tuple[Statement, ...]:
+    """Return the statements; none of them can be told where this may be no ECG.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+        Of criteria, of a network, or of both.
+    measurements : Measurements
+        Of the same recording.
+    """
+    doubt = measurements.doubt
+    if doubt is None:
+        return tuple(statements)
+    return tuple(
+        replace(one, present=None, possible=False, reason=doubt.message, contradicts=())
+        for one in statements
+    )
 
 
 def verdicts(
     measurements: Measurements, *, age: float | None = None, sex: str | None = None
 ) -> dict[str, Verdict]:
     """Return the verdict on every statement: as measured, and with values worse and better."""
+    doubt = measurements.doubt
+    if doubt is not None:
+        return dict.fromkeys(criteria, Verdict(None, None, None, reasons=(doubt.message,)))
     case = Case(measurements, age, sex, _judge)
     return {name: case.verdict(name) for name in criteria}
 

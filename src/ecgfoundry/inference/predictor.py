@@ -37,7 +37,7 @@ from ecgfoundry.inference.windows import (
     prepare_windows,
     verdict_of,
 )
-from ecgfoundry.measurements.gate import Description, too_little_ecg
+from ecgfoundry.measurements.gate import DOUBT, Description, mostly_doubted, too_little_ecg
 from ecgfoundry.models.bundle import Bundle, find_bundle, load_bundle
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, merge_notices
@@ -438,6 +438,11 @@ class Predictor:
             known = [logits for logits in collected.logits if logits is not None]
             level = "reduced_leads" if leads.absent else "record"
             findings = task.findings(np.mean(known, axis=0), level=level)
+        doubt = mostly_doubted(
+            [window.quality.warnings for window in collected.prepared if window.refusal is None]
+        )
+        if doubt is not None:
+            findings = tuple(finding.undecided(DOUBT) for finding in findings)
         # The verdict is about the signal; what is unknown about its source does not change it.
         about_signal = merge_notices([window.quality.warnings for window in collected.prepared])
         about_signal += _refused_part(collected.prepared)

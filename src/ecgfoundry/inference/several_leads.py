@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.inference.windows import InputLeads, PreparedWindow
 from ecgfoundry.leads import STANDARD_12_LEADS, canonical_lead
+from ecgfoundry.measurements.gate import MAY_BE_NO_ECG
 from ecgfoundry.signals.quality import Notice, WindowQuality, merge_notices
 
 __all__ = [
@@ -79,10 +80,14 @@ def combined_window(windows: Mapping[str, PreparedWindow]) -> PreparedWindow:
     ]
     opinions = [w.quality.acceptable for w in windows.values() if w.quality.acceptable is not None]
     refusal = first.refusal if len(refusals) == len(windows) else None
-    warnings = () if refusal is not None else tuple(refusals)
+    read = [window.quality.warnings for window in windows.values() if window.refusal is None]
+    noted = [notice for warnings in read for notice in warnings]
+    if sum(notice.code == MAY_BE_NO_ECG for notice in noted) < len(read):
+        # A lead that is surely an ECG speaks for the others.
+        noted = [notice for notice in noted if notice.code != MAY_BE_NO_ECG]
     quality = WindowQuality(
         {name: one for w in windows.values() for name, one in w.quality.leads.items()},
-        merge_notices([[*(n for w in windows.values() for n in w.quality.warnings), *warnings]]),
+        merge_notices([noted if refusal is not None else [*noted, *refusals]]),
         refusal,
         float(np.mean(opinions)) if opinions else None,
     )

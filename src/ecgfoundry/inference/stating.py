@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ecgfoundry.criteria import decided_by_network, join, state
+from ecgfoundry.criteria import decided_by_network, join, state, withheld
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.several_leads import named_leads
+from ecgfoundry.measurements.gate import DOUBT
 from ecgfoundry.measurements.measuring import Measurable, measure
 from ecgfoundry.recording import Recording, Subject
 
@@ -60,8 +61,9 @@ def with_statements(
     -------
     Interpretation
         The measurement asks by itself whether the leads that it reads are an ECG: what is none has
-        refused measurements and no statements. A network that lacks its leads, or whose own lead
-        cannot be read, does not hide what the others show. Recordings of more than an hour
+        refused measurements and no statements, and of what may be none no statement can be told. A
+        network that lacks its leads, or whose own lead cannot be read, does not hide what the
+        others show. Recordings of more than an hour
         (:data:`MEASURED_UP_TO_S`) have neither.
     """
     if source.samples > MEASURED_UP_TO_S * source.sampling_rate:
@@ -71,5 +73,13 @@ def with_statements(
     measured = replace(measured, source=answer.file)
     findings = answer.findings
     stated = state(measured, age=subject.age, sex=subject.sex, decided=decided_by_network(findings))
-    statements = join(stated, findings) if measured.readable else ()
-    return replace(answer, measurements=measured, statements=statements)
+    statements = withheld(join(stated, findings), measured) if measured.readable else ()
+    answer = replace(answer, measurements=measured, statements=statements)
+    doubt = measured.doubt
+    if doubt is None or answer.refused is not None:
+        return answer
+    # What the measurement saw in its leads together holds for the network's answer, too.
+    if all(notice.code != doubt.code for notice in answer.warnings):
+        answer = replace(answer, warnings=(*answer.warnings, doubt), verdict="usable")
+    undecided = tuple(finding.undecided(DOUBT) for finding in findings)
+    return replace(answer, findings=undecided)

@@ -22,11 +22,13 @@ from ecgfoundry.measurements.recognition import recognise
 from ecgfoundry.signals.quality import Notice, WindowQuality, assess_windows
 
 __all__ = [
+    "MAY_BE_NO_ECG",
     "NO_ECG",
     "Description",
     "judge_and_find_beats",
     "judge_window",
     "judge_windows",
+    "mostly_doubted",
     "readable_leads",
     "still_known",
     "too_little_ecg",
@@ -41,6 +43,13 @@ MOST_IMITATIONS = 0.1
 """Of a signal that is no ECG a window in fifteen passes the gate (docs/quality.md), so that an hour
 of it always holds some: where at least so many windows are no ECG, and at most this share of all
 that were asked is one, none is believed (our choice)."""
+
+MAY_BE_NO_ECG = "may-be-no-ecg"
+DOUBT = "this may be no ECG"
+DOUBT_WORDS = f"{DOUBT}: what recurs is not surely shaped and spaced as heartbeats are"
+DOUBTED_SHARE = 0.5
+"""Of the windows that are read: where more are in doubt, the recording is (our choice: minutes of
+disturbance or of a tachycardia do not speak for a long recording)."""
 
 NOISE_IN_BAND = "noise-in-band"
 NOISE_WORDS = "noise within the band of the ECG, the answer may change with it"
@@ -113,8 +122,9 @@ def still_known(quality: WindowQuality, earlier: WindowQuality | None) -> Window
     quality : WindowQuality
         Of each lead by itself, not refused.
     earlier : WindowQuality or None
-        It stands if it was read, and the same leads were readable: then the warning of noise, the
-        leads' signal to noise and the second opinions are those of the earlier window.
+        It stands if it was read, and the same leads were readable: then the warnings of noise and
+        of doubt, the leads' signal to noise and the second opinions are those of the earlier
+        window.
     """
     if earlier is None or earlier.refusal is not None:
         return None
@@ -128,7 +138,9 @@ def still_known(quality: WindowQuality, earlier: WindowQuality | None) -> Window
         else figure
         for name, figure in quality.leads.items()
     }
-    noted = tuple(notice for notice in earlier.warnings if notice.code == NOISE_IN_BAND)
+    noted = tuple(
+        notice for notice in earlier.warnings if notice.code in (MAY_BE_NO_ECG, NOISE_IN_BAND)
+    )
     return replace(
         quality, leads=leads, warnings=quality.warnings + noted, acceptable=earlier.acceptable
     )
@@ -169,6 +181,19 @@ def too_little_ecg(refusals: Sequence[Notice | None]) -> Notice | None:
     return Notice("not-an-ecg", words, foreign[0].leads)
 
 
+def mostly_doubted(warnings: Sequence[Sequence[Notice]]) -> Notice | None:
+    """Return the doubt whether a recording is an ECG: that of its windows, if most of them have it.
+
+    Parameters
+    ----------
+    warnings : sequence of sequence of Notice
+        Of each window that is read.
+    """
+    each = [[one for one in window if one.code == MAY_BE_NO_ECG] for window in warnings]
+    doubts = [window[0] for window in each if window]
+    return doubts[0] if len(doubts) > DOUBTED_SHARE * len(warnings) else None
+
+
 def _with_recognition(
     signal: NDArray[np.floating],
     sampling_rate: float,
@@ -183,7 +208,11 @@ def _with_recognition(
     ]
     found = recognise(signal[rows], sampling_rate, noise=describe != "nothing")
     if found.reason is None:
-        quality = _with_noise(quality, [leads[row] for row in rows], found.snr_db)
+        read = tuple(leads[row] for row in rows)
+        if found.doubtful:
+            doubt = Notice(MAY_BE_NO_ECG, f"{', '.join(read)}: {DOUBT_WORDS}", read)
+            quality = replace(quality, warnings=(*quality.warnings, doubt))
+        quality = _with_noise(quality, read, found.snr_db)
         if describe == "all":
             quality = with_acceptability(quality, signal, sampling_rate, leads, found)
         return quality, found.beats

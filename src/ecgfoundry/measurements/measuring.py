@@ -23,6 +23,7 @@ from ecgfoundry.measurements.beat_classes import BeatClasses, BeatLabeller
 from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.gaps import believed_intervals
+from ecgfoundry.measurements.gate import mostly_doubted
 from ecgfoundry.measurements.global_values import (
     DelineatedBeats,
     axis_values,
@@ -137,6 +138,7 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
     disagreeing = {lead for stretch in stretches for lead in stretch.disagreeing}
     values |= axis_values(median, leads, calibrated=calibrated, disagreeing=disagreeing)
     values |= hrv(found.beats)
+    doubt = mostly_doubted([s.doubts for s in stretches if s.refused is None])
     return Measurements(
         beats=found.beats,
         leads=MappingProxyType(leads),
@@ -148,7 +150,8 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
         duration_s=seconds,
         sampling_rate=rate,
         source=name,
-        notices=_notices(values, found.beats, calibrated=calibrated),
+        notices=(() if doubt is None else (doubt,))
+        + _notices(values, found.beats, calibrated=calibrated),
     )
 
 

@@ -13,13 +13,15 @@ do together, each aimed at a kind of signal that looks like beats to a detector:
 
 Boosted trees on the same figures (``ecg_recognition.json``) know what no single limit does. They
 refuse what breaks no limit and still looks like no heartbeats (the slope of a pressure, spikes and
-waves of an EEG), and let a disturbed ECG pass that breaks a limit by a little.
+waves of an EEG), and let a disturbed ECG pass that breaks a limit by a little. Where they pass a
+window without being sure, it is read with a doubt (:data:`UNSURE`).
 
 The limits were chosen on 1,500 records of CinC 2017 (of them a second 1,500 give the figures of
 docs/quality.md), CinC 2011, PTB-XL, LUDB, MIT-BIH, CinC 2020/2021 and Brugada-HUCA, on tachycardias
 made of broad and narrow complexes, and on the signals of ``benchmarks/experiments/
 hostile_signals.py``. Beside each stands what was measured. ``benchmarks/experiments/
-ecg_recognition.py`` makes the trees from the same.
+ecg_recognition.py`` makes the trees, from more signals that are no ECG, and from nothing of
+Brugada-HUCA and of DS2 of MIT-BIH.
 
 Ventricular fibrillation and asystole have no QRS complexes, and nothing here tells them from noise
 and from a detached electrode. Both are refused, and the words of the refusal say so.
@@ -176,6 +178,15 @@ FORGIVEN = 0.5
 second on it is read although one is. No more records are refused than by the limits alone
 (docs/quality.md); the first is as low as it is for beats of the ventricles (windows of MIT-BIH that
 are read, a minute apart, have -1.2 at least)."""
+UNSURE = 0.75
+"""Log-odds under which a window that is read may be no ECG. Chosen on 1,196 records of CinC 2017
+that neither made the trees nor are reported: 6 are under it, 12 under 1.0; of 313 acceptable ones
+of CinC 2011 none and 4. Of 93 hostile signals of one lead that pass 56 are under it, 59 under 1.0.
+"""
+SEVERAL_SHAPES = 0.7
+"""Share of the commonest shape (``members``) under which there is no doubt: what recurs in several
+shapes may be a tachycardia of the ventricles. In six windows of MIT-BIH 203, 205 and 207 with runs,
+bigeminy or flutter it is 0.2 to 0.6; in 45 of the 56 hostile signals it is above."""
 NOTHING_RECURS = 0.15
 """Likeness under which the trees forgive nothing, asked of :data:`MANY_COMPLEXES` and more. Of 56
 windows of records that are unlike and forgiven (of 11,737) the lowest with so many complexes has
@@ -211,12 +222,15 @@ class Recognition:
         Signal to noise of every lead between 5 and 40 Hz (:mod:`ecgfoundry.measurements.noise`);
         NaN for a lead that is half missing or constant. None where beats are too few, where the
         window is no ECG, and where nobody asked.
+    doubtful : bool
+        It passes, but the trees are less sure than of nearly all records (:data:`UNSURE`).
     """
 
     beats: Int64
     reason: str | None
     figures: dict[str, float]
     snr_db: Float64 | None = None
+    doubtful: bool = False
 
     @property
     def words(self) -> str:
@@ -252,16 +266,16 @@ def recognise(
         for name, value in zip(FIGURES, measured.figures.tolist(), strict=True)
         if not math.isnan(value)
     }
-    reason = _reason(figures)
+    reason, doubtful = _verdict(figures)
     if reason is not None or not noise:
-        return Recognition(found.beats, reason, figures)
+        return Recognition(found.beats, reason, figures, doubtful=doubtful)
     snr = None
     alike = measured.likeness >= ALIKE
     known = signal_to_noise_db(found.coarse, beats[measured.kept], alike, found.rate)
     if known is not None:
         snr = np.full(len(signal), np.nan)
         snr[found.rows] = known
-    return Recognition(found.beats, reason, figures, snr)
+    return Recognition(found.beats, reason, figures, snr, doubtful)
 
 
 def _measured(found: Detection, beats: Int64) -> Complexes:
@@ -394,16 +408,22 @@ def figures_row(figures: dict[str, float]) -> Float64:
     return np.array([[min(value, MOST_FIGURE) for value in row]])
 
 
-def _reason(figures: dict[str, float]) -> str | None:
-    """Return the limit that is broken, or "shape", where the trees do not know better."""
+def _verdict(figures: dict[str, float]) -> tuple[str | None, bool]:
+    """Return the limit that is broken, or "shape", where the trees do not know better; and doubt.
+
+    There is doubt where nothing is refused and the trees are not sure.
+    """
     broken = broken_limit(figures)
     if broken == "no-beats":
-        return broken
+        return broken, False
     odds = float(recognition_trees().logits(figures_row(figures))[0])
     if broken is None:
-        return "shape" if odds < DOUBTED else None
-    unforgivable = "members" in figures and figures["likeness"] < NOTHING_RECURS
-    return None if odds >= FORGIVEN and not unforgivable else broken
+        reason = "shape" if odds < DOUBTED else None
+    else:
+        unforgivable = "members" in figures and figures["likeness"] < NOTHING_RECURS
+        reason = None if odds >= FORGIVEN and not unforgivable else broken
+    of_one_shape = figures.get("members", 1.0) >= SEVERAL_SHAPES
+    return reason, reason is None and odds < UNSURE and of_one_shape
 
 
 def broken_limit(figures: dict[str, float]) -> str | None:

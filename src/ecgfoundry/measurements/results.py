@@ -15,6 +15,7 @@ from ecgfoundry.errors import FormatError
 from ecgfoundry.extras import require_polars
 from ecgfoundry.measurements.atria import AtrialActivity
 from ecgfoundry.measurements.beat_list import OPTIONAL_VALUES, Beat, Beats
+from ecgfoundry.measurements.gate import MAY_BE_NO_ECG
 from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.pacing import PacingSpike
 from ecgfoundry.measurements.values import GLOBAL_VALUES, LEAD_VALUES, LeadMeasurements, Value
@@ -124,6 +125,11 @@ class Measurements:
     def readable(self) -> bool:
         """Whether this is an ECG in which something can be measured."""
         return self.refused is None
+
+    @property
+    def doubt(self) -> Notice | None:
+        """The notice that this may be no ECG: what is measured stands, nothing is named by it."""
+        return next((notice for notice in self.notices if notice.code == MAY_BE_NO_ECG), None)
 
     def reason(self, name: str) -> str | None:
         """Return why the value ``name`` is None; None where there is a value."""

@@ -16,9 +16,10 @@ from ecgfoundry.measurements.beats import fill_gaps, find_beats
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.delineation import delineate
 from ecgfoundry.measurements.gaps import absent_stretches, held_stretches
-from ecgfoundry.measurements.gate import judge_and_find_beats
+from ecgfoundry.measurements.gate import MAY_BE_NO_ECG, judge_and_find_beats
 from ecgfoundry.measurements.intervals import median_beat
 from ecgfoundry.measurements.lead_fusion import fuse_leads
+from ecgfoundry.measurements.lead_relations import INDEPENDENT_LEADS, doubt_of_leads
 from ecgfoundry.measurements.lone_p import lone_p_waves
 from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.p_repeat import with_repeating_p
@@ -36,7 +37,6 @@ Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 MEDIAN_SPAN_S = (0.45, 0.75)
-INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 LEAST_INDEPENDENT = 3
 PULSE_MV, SAME_MV, PULSE_S, EDGE_S = 0.2, 0.0075, 0.10, 0.04
 """What three independent leads or more show alike, to a step of the converter, and 0.1 s of it more
@@ -61,8 +61,9 @@ class Stretch:
     ``waves`` holds the boundaries of all leads together, float64 (beats,). ``pieces`` are the beats
     cut out of every lead, for their classes (None where there is no beat). ``gaps`` are the
     stretches without any signal (n, 2). ``refused`` says why there is nothing, ``lone_p`` holds the
-    peaks of P waves that no QRS complex follows, ``snr_db`` each lead's signal to noise, and
-    ``disagreeing`` the limb leads that the gate found not to be what I and II make of them.
+    peaks of P waves that no QRS complex follows, ``snr_db`` each lead's signal to noise,
+    ``disagreeing`` the limb leads that the gate found not to be what I and II make of them, and
+    ``doubts`` the warnings that this may be no ECG.
     """
 
     beats: Int64
@@ -77,6 +78,7 @@ class Stretch:
     lone_p: Float64 = field(default_factory=lambda: np.empty(0))
     snr_db: Mapping[str, float | None] = field(default_factory=dict)
     disagreeing: tuple[str, ...] = ()
+    doubts: tuple[Notice, ...] = ()
 
 
 def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> Stretch:
@@ -131,11 +133,15 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     waves, median = with_repeating_p(waves, median, clean, rate, beats, usual)
     gaps = np.concatenate([absent_stretches(absent, rate), held_stretches(recorded, rate)]) + start
     lone = lone_p_waves(clean, rate, beats, waves) + start
+    snr_db = {lead: quality.leads[lead].snr_db for lead in names}
+    disagreeing = _disagreeing(quality)
+    of_leads = doubt_of_leads(median, snr_db, disagreeing)
+    doubts = [notice for notice in quality.warnings if notice.code == MAY_BE_NO_ECG]
     stretch = Stretch(
         beats + start, _moved(waves, start), pieces.later(start / rate), paced, described, median,
         gaps,
         _rescaled(recorded, names) or _impossible(median), None, lone,
-        {lead: quality.leads[lead].snr_db for lead in names}, _disagreeing(quality),
+        snr_db, disagreeing, tuple(doubts if of_leads is None else [*doubts, of_leads]),
     )  # fmt: skip
     return _core(stretch, core, start, rate)
 
@@ -181,7 +187,7 @@ def _core(stretch: Stretch, core: tuple[int, int], start: int, rate: float) -> S
     lone = stretch.lone_p[(stretch.lone_p >= core[0]) & (stretch.lone_p < core[1])]
     return Stretch(
         kept, waves, pieces, paced, spikes, stretch.median, stretch.gaps, stretch.rescaled, None,
-        lone, stretch.snr_db, stretch.disagreeing,
+        lone, stretch.snr_db, stretch.disagreeing, stretch.doubts,
     )  # fmt: skip
 
 

@@ -1,10 +1,19 @@
-"""What a model's prediction sets say about a recording, in one sentence."""
+"""How sure a model's answers are: what its sets leave open, and why none is decided."""
 
 from __future__ import annotations
 
-from ecgfoundry.inference.interpretation import Interpretation
+from collections.abc import Iterable
 
-__all__ = ["certainty_text"]
+from ecgfoundry.inference.interpretation import Interpretation
+from ecgfoundry.tasks.finding import Finding
+
+__all__ = ["certainty_text", "common_reason"]
+
+
+def common_reason(findings: Iterable[Finding]) -> str | None:
+    """Return why no finding is decided, where one reason holds for all of them."""
+    reasons = {None if one.present is not None else one.reason for one in findings}
+    return reasons.pop() if len(reasons) == 1 else None
 
 
 def certainty_text(interpretation: Interpretation) -> str | None:

@@ -206,6 +206,9 @@ class ClinicalReport:
                 present.append(f"possible {words}" if statement.possible else words)
         if present:
             return f"Present: {', '.join(present)}."
+        doubt = None if answer.measurements is None else answer.measurements.doubt
+        if doubt is not None:
+            return f"Nothing is stated: {doubt.message}."
         if all(finding.present is None for finding in answer.findings):
             return "No finding has a threshold that decides on its presence."
         if any(finding.present is None for finding in answer.findings):

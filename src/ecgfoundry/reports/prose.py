@@ -92,6 +92,8 @@ def sentences(
     result = [_rate(measurements)]
     for names, words in ((_INTERVALS, "ms"), (_AXES, "deg")):
         result.extend(_value(measurements, name, text, words) for name, text in names)
+    if measurements.doubt is not None:
+        result.append(Sentence(f"Nothing is stated: {measurements.doubt.message}.", ("notices",)))
     present = {one.name: one for one in statements if one.present}
     result.extend(_statement(one, present) for one in present.values())
     return tuple(result)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ecgfoundry.inference.interpretation import Episode, Finding, Interpretation
 from ecgfoundry.measurements.results import Measurements
-from ecgfoundry.reports.certainty import certainty_text
+from ecgfoundry.reports.certainty import certainty_text, common_reason
 from ecgfoundry.reports.measured import StatementLine, header_values, statement_lines
 from ecgfoundry.reports.wording import (
     DISCLAIMER,
@@ -102,6 +102,8 @@ def _block(interpretation: Interpretation) -> Group:
     if measured is not None and measured.readable:
         parts.append(_header(measured))
         parts.extend(_statements(interpretation))
+        if measured.doubt is not None:
+            parts.append(_indented(f"no statement is made: {measured.doubt.message}", "yellow"))
     if refused is not None:
         text = f"not interpreted: {refused.message} ({refused.code})"
         parts.append(_indented(text, style="red"))
@@ -176,7 +178,8 @@ def _findings_table(interpretation: Interpretation) -> Group:
         decided = all(finding.present is not None for finding in rest)
         words = ", none of them present" if decided else ""
         parts.append(Text(f"    and {len(rest)} more{words}", style="dim"))
-    for finding in findings[:shown]:
+    undecided = common_reason(findings)
+    for finding in findings[:shown] if undecided is None else ():
         if finding.reason is not None:
             why = Text(printable(f"{finding.name}: {finding.reason}"), style="dim")
             parts.append(Padding(why, (0, 0, 0, 4)))
@@ -186,7 +189,9 @@ def _findings_table(interpretation: Interpretation) -> Group:
     certainty = certainty_text(interpretation)
     if certainty is not None:
         parts.append(_indented(certainty, style="dim"))
-    if interpretation.decides and all(finding.present is None for finding in findings):
+    if undecided is not None:
+        parts.append(_indented(f"  nothing is decided (?): {undecided}", style="yellow"))
+    elif interpretation.decides and all(finding.present is None for finding in findings):
         parts.append(Text("    no thresholds: nothing is decided (?)", style="yellow"))
     return Group(*parts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ecgfoundry.documents import Document, Fields, JsonObject
 from ecgfoundry.signals.quality import Notice
@@ -48,6 +48,12 @@ class Finding:
     def abstains(self) -> bool | None:
         """Whether neither answer, or both, can be excluded; None where the model does not say."""
         return None if self.outcomes is None else len(self.outcomes) != 1
+
+    def undecided(self, reason: str) -> Finding:
+        """Return the finding without its decision and its set, if it has one, and why."""
+        if self.present is None and self.outcomes is None:
+            return self
+        return replace(self, present=None, outcomes=None, coverage=None, reason=reason)
 
     @property
     def name(self) -> str:

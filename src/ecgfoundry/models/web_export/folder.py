@@ -147,7 +147,12 @@ def _facts(bundle: Bundle) -> JsonObject:
         "recognition_trees": recognition.recognition_trees().to_dict(),
         "noise": _limits(noise),
         "gate": _limits(gate),
-        "gate_words": {"code": gate.NOISE_IN_BAND, "noise": gate.NOISE_WORDS},
+        "gate_words": {
+            "code": gate.NOISE_IN_BAND,
+            "noise": gate.NOISE_WORDS,
+            "doubt_code": gate.MAY_BE_NO_ECG,
+            "doubt": gate.DOUBT_WORDS,
+        },
         "windows": {
             "remainder_share": REMAINDER_SHARE,
             "longest_strip_s": LONG_RECORDING_S + TOLERANCE_S,

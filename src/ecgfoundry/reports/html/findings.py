@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ecgfoundry.inference.interpretation import Finding, Interpretation
-from ecgfoundry.reports.certainty import certainty_text
+from ecgfoundry.reports.certainty import certainty_text, common_reason
 from ecgfoundry.reports.html.environment import render
 from ecgfoundry.reports.html.style import painted
 from ecgfoundry.reports.wording import (
@@ -143,7 +143,10 @@ def _meaning(interpretation: Interpretation) -> list[tuple[str, str]]:
     certainty = certainty_text(interpretation)
     if certainty is not None:
         notes.append(("certainty", certainty))
-    if all(finding.present is None for finding in findings):
+    undecided = common_reason(findings)
+    if undecided is not None:
+        notes.append(("not decided", f"Nothing is decided: {undecided}."))
+    elif all(finding.present is None for finding in findings):
         notes.append(
             (
                 "no thresholds",

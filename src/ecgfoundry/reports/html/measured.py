@@ -38,4 +38,5 @@ def measured_section(interpretation: Interpretation, header: Mapping[str, str]) 
         with_device=any(text != "–" for text in stated),
         lines=statement_lines(interpretation),
         device_lines=device_statements(header),
+        doubt=None if measured.doubt is None else measured.doubt.message,
     )

@@ -16,12 +16,16 @@ export function judgeWindow(signals, rate) {
     const message = `not read as an ECG (${leads.join(", ")}): ${FACTS.recognition_words[found.reason]}`;
     return { ...quality, warnings: [], refusal: { code, message, leads }, beats };
   }
+  const warnings = [...quality.warnings];
+  const words = FACTS.gate_words;
+  if (found.isDoubtful) {
+    warnings.push({ code: words.doubt_code, leads, message: `${leads.join(", ")}: ${words.doubt}` });
+  }
   const known = leads.filter((_, k) => Number.isFinite(found.snr?.[k]));
   const noisy = known.filter((lead) => found.snr[leads.indexOf(lead)] < FACTS.gate.LOW_SNR_DB);
   if (noisy.length === 0 || noisy.length < FACTS.gate.NOISY_SHARE * known.length) {
-    return { ...quality, beats };
+    return { ...quality, warnings, beats };
   }
-  const { code, noise } = FACTS.gate_words;
-  const warning = { code, leads: noisy, message: `${noisy.join(", ")}: ${noise}` };
-  return { ...quality, warnings: [...quality.warnings, warning], beats };
+  warnings.push({ code: words.code, leads: noisy, message: `${noisy.join(", ")}: ${words.noise}` });
+  return { ...quality, warnings, beats };
 }

@@ -84,7 +84,8 @@ function show() {
   draw();
 }
 
-function verdictOf({ isPresent, threshold }) {
+function verdictOf({ isPresent, isDoubted, threshold }) {
+  if (isDoubted) return "not decided: this may be no ECG";
   if (isPresent === null) return threshold === null ? "" : "not claimed: another rhythm is likelier";
   if (FACTS.model.target_kind === "multiclass") return isPresent ? "most probable" : "";
   return isPresent ? "present" : "not present";

@@ -8,18 +8,18 @@ import { powerSpectrum } from "./spectrum.js";
 
 const LIMITS = FACTS.recognition;
 
-// rows: the readable leads. Returns {beats, reason, figures, snr}; reason is null for an ECG, snr
-// has dB for each lead, NaN where it is not known, or is null.
+// rows: the readable leads. Returns {beats, reason, isDoubtful, figures, snr}; reason is null for an
+// ECG, snr has dB for each lead, NaN where it is not known, or is null.
 export function recognise(rows, samplingRate) {
   const found = detectBeats(rows, samplingRate);
   if (found === null || found.beats.length === 0) {
-    return { beats: [], reason: "no-beats", figures: {}, snr: null };
+    return { beats: [], reason: "no-beats", isDoubtful: false, figures: {}, snr: null };
   }
   const { coarse, band, rate } = found;
   const beats = found.beats.map((beat) =>
     Math.min(Math.floor(beat / found.factor), coarse[0].length - 1));
   if (beats.length < 2 && coarse[0].length / rate >= LIMITS.LONG_S) {
-    return { beats: found.beats, reason: "no-beats", figures: {}, snr: null };
+    return { beats: found.beats, reason: "no-beats", isDoubtful: false, figures: {}, snr: null };
   }
   const { windows, kept } = cutComplexes(band, beats, roundHalfEven(LIMITS.REACH_S * rate));
   const likeness = correlationsOf(windows);
@@ -31,7 +31,7 @@ export function recognise(rows, samplingRate) {
     snr = rows.map(() => NaN);
     found.places.forEach((place, k) => { snr[place] = noise[k]; });
   }
-  return { beats: found.beats, reason: reasonOf(figures), figures, snr };
+  return { beats: found.beats, ...verdictOf(figures), figures, snr };
 }
 
 function figuresOf({ coarse, band, shares, rate }, beats, windows, kept, likeness) {
@@ -136,15 +136,18 @@ function shapeOf(typical, shares, rate) {
   return sums;
 }
 
-// The limit that is broken, or "shape", where the trees do not know better.
-function reasonOf(figures) {
+// reason: the limit that is broken, or "shape", where the trees do not know better; isDoubtful:
+// nothing is refused and the trees are not sure.
+function verdictOf(figures) {
   const broken = brokenLimit(figures);
-  if (broken === "no-beats") return broken;
+  if (broken === "no-beats") return { reason: broken, isDoubtful: false };
   const odds = oddsOf(LIMITS.FIGURES.map((name) =>
     Math.fround(Math.min(figures[name] ?? 1, LIMITS.MOST_FIGURE))));
-  if (broken === null) return odds < LIMITS.DOUBTED ? "shape" : null;
   const unforgivable = "members" in figures && figures.likeness < LIMITS.NOTHING_RECURS;
-  return odds >= LIMITS.FORGIVEN && !unforgivable ? null : broken;
+  const reason = broken === null ? (odds < LIMITS.DOUBTED ? "shape" : null)
+    : (odds >= LIMITS.FORGIVEN && !unforgivable ? null : broken);
+  const isOfOneShape = (figures.members ?? 1) >= LIMITS.SEVERAL_SHAPES;
+  return { reason, isDoubtful: reason === null && odds < LIMITS.UNSURE && isOfOneShape };
 }
 
 // The log-odds of boosted trees (ecgfoundry.measurements.trees).

@@ -1,0 +1,211 @@
+"""What passes the gate and may be no ECG: it is measured, and nothing is named by it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from benchmarks.experiments import made_ecgs
+from benchmarks.experiments.hostile_signals import as_leads
+
+import ecgfoundry
+from ecgfoundry.criteria import state
+from ecgfoundry.criteria.serial import compare_measurements
+from ecgfoundry.criteria.stating import verdicts
+from ecgfoundry.inference.predictor import load_model
+from ecgfoundry.inference.several_leads import combined_window
+from ecgfoundry.inference.windows import PreparedWindow
+from ecgfoundry.leads import LIMB_COEFFICIENTS, STANDARD_12_LEADS
+from ecgfoundry.measurements.gate import judge_window, mostly_doubted
+from ecgfoundry.measurements.lead_relations import doubt_of_leads
+from ecgfoundry.measurements.median_beat import MedianBeat
+from ecgfoundry.measurements.recognition import figures_row, recognise, recognition_trees
+from ecgfoundry.measurements.results import Measurements
+from ecgfoundry.recording import Recording
+from ecgfoundry.reports.prose import prose
+from ecgfoundry.signals.quality import Notice, WindowQuality
+
+CODE = "may-be-no-ecg"
+DOUBT = Notice(CODE, "I: this may be no ECG", ("I",))
+NOISE = Notice("noise", "I: much power above 40 Hz", ("I",))
+
+
+def recording_of(x: np.ndarray, rate: float = 250.0) -> Recording:
+    leads = STANDARD_12_LEADS if len(x) == 12 else ("I",)
+    return Recording.from_array(x, sampling_rate=rate, leads=leads, unit="mV")
+
+
+def slope_of_a_pressure(seconds: int = 10) -> np.ndarray:
+    """Made steep and regular as QRS complexes; the trees' log-odds of it are -0.4, far from both
+    limits (-1.4 and 0.75)."""
+    made = as_leads("slope of a pressure", np.random.default_rng([1, 7]), 2500, 250.0, 1, False)
+    return np.tile(made, (1, seconds // 10))
+
+
+def sample() -> Recording:
+    return ecgfoundry.read(ecgfoundry.sample_path("12-lead"))
+
+
+@pytest.fixture(scope="module")
+def doubted() -> Measurements:
+    return ecgfoundry.measure(recording_of(slope_of_a_pressure()))
+
+
+def test_it_is_measured_and_nothing_is_stated(doubted: Measurements) -> None:
+    assert doubted.readable and doubted.doubt is not None
+    assert doubted.heart_rate_bpm == pytest.approx(79, abs=1)
+    stated = state(doubted)
+    assert stated and all(one.present is None for one in stated)
+    assert all("this may be no ECG" in (one.reason or "") for one in stated)
+    assert all(verdict.firm is None for verdict in verdicts(doubted).values())
+    assert "Nothing is stated: I: this may be no ECG" in prose(doubted, stated)
+
+
+def test_the_doubt_is_kept_as_json(doubted: Measurements) -> None:
+    again = Measurements.from_dict(json.loads(json.dumps(doubted.to_dict())))
+    assert again.doubt == doubted.doubt
+    assert not any(one.present for one in state(again))
+
+
+def test_no_change_is_stated_beside_it(doubted: Measurements) -> None:
+    other = ecgfoundry.measure(sample().select(["I"]))
+    assert other.doubt is None
+    for pair in ((doubted, other), (other, doubted)):
+        compared = compare_measurements(*pair)
+        assert not any(one.present for one in compared.statements)
+        assert (compared.appeared, compared.disappeared) == ((), ())
+
+
+def test_a_network_decides_nothing(doubted: Measurements) -> None:
+    model = load_model("rhythm-single-lead", threads=1)
+    answer = model.interpret(recording_of(slope_of_a_pressure()))
+    assert answer.refused is None and answer.present == ()
+    assert [finding.reason for finding in answer.findings] == ["this may be no ECG"] * 4
+    assert all(finding.outcomes is None for finding in answer.findings)
+    assert CODE in {notice.code for notice in answer.warnings}
+    whole = ecgfoundry.interpret(recording_of(slope_of_a_pressure()))
+    assert not any(one.present for one in whole.statements) and whole.present == ()
+    assert whole.verdict == "usable"
+
+
+def test_of_a_long_recording_most_must_be_in_doubt() -> None:
+    assert mostly_doubted([[DOUBT], [NOISE]]) is None
+    assert mostly_doubted([[DOUBT], [NOISE], [NOISE, DOUBT]]) == DOUBT
+    assert mostly_doubted([[DOUBT, DOUBT], [NOISE], []]) is None
+    assert mostly_doubted([]) is None
+    long = ecgfoundry.measure(recording_of(slope_of_a_pressure(180)))
+    assert long.doubt is not None and not any(one.present for one in state(long))
+
+
+def test_a_lead_that_is_surely_an_ecg_speaks_for_the_others() -> None:
+    def window(*warnings: Notice) -> PreparedWindow:
+        return PreparedWindow(0, 2500, WindowQuality({}, warnings, None), None, None)
+
+    both = combined_window({"I": window(DOUBT), "II": window(DOUBT)})
+    assert [notice.code for notice in both.quality.warnings] == [CODE]
+    one = combined_window({"I": window(DOUBT, NOISE), "II": window()})
+    assert [notice.code for notice in one.quality.warnings] == ["noise"]
+
+
+def test_ecgs_are_not_in_doubt() -> None:
+    for name in ("12-lead", "single-lead"):
+        measured = ecgfoundry.measure(ecgfoundry.sample_path(name))
+        assert measured.doubt is None, name
+        assert any(one.present for one in state(measured)), name
+
+
+def test_runs_of_the_ventricles_are_not_in_doubt_for_their_shape() -> None:
+    """Beats of several shapes: the trees are less sure of them, and a tachycardia must be named."""
+    unsure = 0
+    for seed in range(60):
+        x, rate = made_ecgs.ventricular(np.random.default_rng([seed, 53]))
+        found = recognise(x, rate)
+        if found.reason is None and found.figures.get("members", 1.0) < 0.7:
+            assert not found.doubtful, seed
+            (odds,) = recognition_trees().logits(figures_row(found.figures))
+            unsure += odds < 0.75
+    assert unsure >= 1
+
+
+# --- twelve leads together ------------------------------------------------------------------------
+
+GAINS = np.array([0.6, 1.0, 1.2, 0.5, -0.7, -0.9, -0.5, 0.4, 0.9, 1.4, 1.1, 0.8])
+"""With them III is no II - I, and none of aVR, aVL and aVF what I and II make of it."""
+
+
+def test_copies_of_one_signal_are_no_twelve_leads() -> None:
+    one = sample().signal[1]
+    copies = ecgfoundry.measure(recording_of(np.outer(GAINS, one), sample().sampling_rate))
+    assert copies.doubt is not None and "copies of one signal" in copies.doubt.message
+    assert not any(one.present for one in state(copies))
+    # With limb leads that add up they may be of one shape: drawn ECGs are.
+    added = GAINS.copy()
+    added[2:6] = [a * GAINS[0] + b * GAINS[1] for a, b in list(LIMB_COEFFICIENTS.values())[2:]]
+    drawn = ecgfoundry.measure(recording_of(np.outer(added, one), sample().sampling_rate))
+    assert drawn.doubt is None
+    # The network sees each lead by itself; what the leads show together holds for it.
+    answer = ecgfoundry.interpret(recording_of(np.outer(GAINS, one), sample().sampling_rate))
+    assert answer.present == () and CODE in {notice.code for notice in answer.warnings}
+
+
+@pytest.mark.parametrize("derived", [False, True], ids=["recorded", "derived"])
+@pytest.mark.parametrize("kind", ["slope of a PPG", "slope of a catheter's pressure"])
+def test_channels_each_with_its_own_rhythm_get_no_statement(kind: str, derived: bool) -> None:
+    """As they are, and with III to aVF as devices derive them from I and II."""
+    for seed in range(3):
+        x = as_leads(kind, np.random.default_rng([seed, 7]), 5000, 500.0, 12, False)
+        if derived:
+            x[2:6] = [a * x[0] + b * x[1] for a, b in list(LIMB_COEFFICIENTS.values())[2:]]
+        measured = ecgfoundry.measure(recording_of(x, 500.0))
+        assert measured.doubt is not None or not measured.readable
+        assert not any(one.present for one in state(measured))
+
+
+def median_of(leads: tuple[str, ...]) -> MedianBeat:
+    """Complexes of their own shape in every lead."""
+    time = np.arange(-100, 100) / 250
+    beats = [np.exp(-0.5 * ((time - 0.01 * k) / 0.012) ** 2) for k in range(len(leads))]
+    one = np.ones(1)
+    return MedianBeat(leads, np.stack(beats), 250.0, 100, {}, one, np.zeros(len(leads)), 10)
+
+
+@pytest.mark.parametrize(
+    ("without", "snr", "disagreeing", "doubted"),
+    [
+        pytest.param(("V1", "V2", "V3", "V4"), -5.0, (), False, id="chest electrodes off"),
+        pytest.param(("II", "V2", "V3", "V4"), -5.0, (), True, id="II has other beats"),
+        pytest.param(("II", "V2", "V3", "V4"), 1.0, (), False, id="noise as large as the beats"),
+        pytest.param(("II", "V3", "V4"), -5.0, (), False, id="most leads show them"),
+        pytest.param(("V1", "V2", "V3", "V4"), 1.0, ("III", "aVR", "aVF"), True, id="apart"),
+    ],
+)
+def test_leads_that_do_not_show_the_beats(
+    without: tuple[str, ...], snr: float, disagreeing: tuple[str, ...], doubted: bool
+) -> None:
+    leads = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+    snr_db = {lead: snr if lead in without else 20.0 for lead in leads}
+    found = doubt_of_leads(median_of(leads), snr_db, disagreeing)
+    assert (found is not None) == doubted
+    assert found is None or found.leads == without
+
+
+def test_chest_leads_of_noise_leave_the_limb_leads_their_statements() -> None:
+    x = np.array(sample().signal)
+    x[6:] = 0.3 * np.random.default_rng(0).normal(size=(6, x.shape[1]))
+    measured = ecgfoundry.measure(recording_of(x, sample().sampling_rate))
+    assert measured.doubt is None and any(one.present for one in state(measured))
+
+
+def test_five_leads_are_too_few_to_be_copies() -> None:
+    leads = ("I", "II", "V1", "V2", "V3")
+    flat = median_of(leads)
+    same = replace(flat, values=np.outer(np.arange(1, 6), flat.values[0]))
+    assert doubt_of_leads(same, {}, ()) is None
+    assert doubt_of_leads(None, {}, ()) is None
+
+
+def test_one_lead_asks_nothing_of_others() -> None:
+    quality = judge_window(sample().signal[:1], sample().sampling_rate, ["I"])
+    assert CODE not in {notice.code for notice in quality.warnings}
