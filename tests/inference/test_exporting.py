@@ -73,9 +73,11 @@ def test_logits_become_answers_as_the_readme_says(tmp_path: Path) -> None:
     code = (
         "import json, answers as a; x = [[0.0, 1.0, 0.0, 0.0], [2.0, 1.0, 0.0, 0.0]]; "
         "s = a.answer(x); print(json.dumps([list(s.values()), a.present(s), "
-        "list(a.answer(x[1], 'window').values())]))"
+        "list(a.answer(x[1], 'window').values()), "
+        "list(a.answer(x[1], 'short_window').values())]))"
     )
-    record, present, window = in_the_folder(folder, code)  # type: ignore[misc]
+    record, present, window, short = in_the_folder(folder, code)  # type: ignore[misc]
+    assert short == window  # where there is none of short windows
     # Means 1, 1, 0, 0 become 2, 2, 0, 0; e^2 / (2 e^2 + 2) = 0.4403985.
     np.testing.assert_allclose(record, [0.4403985, 0.4403985, 0.0596015, 0.0596015], atol=1e-7)
     assert list(present.values()).count(True) == 1

@@ -104,13 +104,17 @@ def test_fixtures_are_answered_as_in_python(
 
 def test_levels_of_calibration(compiled: CompiledModel) -> None:
     # Of logits of 0 that is the softmax of the offsets in bundle.json: 0.2250, -0.5474, 0.2691 and
-    # 0.0534 for records, 0.2574, -0.6241, 0.3500 and 0.0167 for windows.
+    # 0.0534 for records, 0.2574, -0.6241, 0.3500 and 0.0167 for windows, 0.2923, -0.0478, 0.3981
+    # and -0.6426 for windows of up to 15 s.
     zeros = np.zeros(4)
     assert compiled.decide(zeros, level=1).probabilities == pytest.approx(
         [0.2986, 0.1379, 0.3120, 0.2515], abs=1e-4
     )
     assert compiled.decide(zeros, level=0).probabilities == pytest.approx(
         [0.3033, 0.1256, 0.3327, 0.2384], abs=1e-4
+    )
+    assert compiled.decide(zeros, level=2).probabilities == pytest.approx(
+        [0.311, 0.2213, 0.3457, 0.1221], abs=1e-4
     )
     assert compiled.decide(zeros, level=7).status == BAD_ARGUMENT
 

@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
+from ecgfoundry.metrics.calibration import fit_calibrator  # noqa: E402
 from ecgfoundry.models.networks.rhythm import RhythmNet  # noqa: E402
 from ecgfoundry.recording import Annotation  # noqa: E402
 from ecgfoundry.training.recipes import ensembles as committees  # noqa: E402
@@ -136,6 +137,30 @@ def test_what_is_measured_has_not_learned_from_the_quarter_left_out(done) -> Non
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     document = json.loads((folder / "calibration.json").read_text())["calibration"]
     assert "30 records" in document["fitted_on"]
+
+
+def test_short_windows_are_calibrated_apart_on_the_network_that_is_shipped(
+    done, data_zip: Path
+) -> None:
+    """Scale and offset are those of its own answers to every 10-s window of the 120 records."""
+    metrics, folder = done
+    found = metrics["left_out_10s_calibration"]
+    assert set(found) == {"as_window", "short_window"}
+    assert found["as_window"]["labelled_A"] == found["short_window"]["labelled_A"] > 0
+    document = json.loads((folder / "calibration.json").read_text())["calibration"]
+    recordings = data.read(data_zip)
+    cut = data.prepared(recordings.raw, 10.0)
+    windows = [window for windows in cut for window in windows]
+    assert document["short_fitted_on"] == (
+        "10-s windows of the 120 records of CinC 2017 that it learned from "
+        f"({len(windows)} windows)"
+    )
+    classes = np.repeat(recordings.classes, [len(windows) for windows in cut])
+    logits = measuring.window_logits(recipe.read_network(folder), windows)
+    expected = fit_calibrator(logits, classes, method="vector", multiclass=True)
+    assert document["short_window"]["scale"] == pytest.approx(expected.scale, rel=1e-6)
+    assert document["short_window"]["offset"] == pytest.approx(expected.offset, rel=1e-6)
+    assert document["short_window"] != document["window"]
 
 
 def test_the_shipped_network_is_the_one_of_all_records_in_half_precision(done) -> None:

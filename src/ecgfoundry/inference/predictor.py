@@ -465,16 +465,17 @@ class Predictor:
     def _window_results(
         self, source: WindowSource, collected: _Collected
     ) -> tuple[WindowResult, ...]:
-        rate = source.sampling_rate
-        return tuple(
-            self.bundle.task.window(
-                logits,
-                window.start / rate,
-                (window.stop - window.start) / rate,
-                refused=window.refusal,
+        rate, task, spec = source.sampling_rate, self.bundle.task, self.bundle.input
+        results = []
+        for window, logits in zip(collected.prepared, collected.logits, strict=True):
+            start, duration = window.start / rate, (window.stop - window.start) / rate
+            answers = None
+            if logits is not None:
+                answers = task.answers(logits, level=spec.window_level(duration))
+            results.append(
+                task.window(logits, start, duration, refused=window.refusal, answers=answers)
             )
-            for window, logits in zip(collected.prepared, collected.logits, strict=True)
-        )
+        return tuple(results)
 
     def _refused(self, source: WindowSource, file: str | None) -> Interpretation:
         """Say who answers and about what, before anything is found."""

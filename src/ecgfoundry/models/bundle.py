@@ -49,6 +49,9 @@ __all__ = [
 BUNDLE_FILE = "bundle.json"
 PREPROCESSING_FILE = "preprocessing.json"
 MAXIMUM_BUNDLE_JSON_BYTES = 8_000_000
+SHORT_SHARE = 0.5
+"""Of a model's length, up to which a window is a short one (our choice): the ten seconds of a live
+stream before a model of thirty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,10 @@ class InputSpec:
     def window_s(self) -> float:
         """Length of a window, s."""
         return self.samples / self.sampling_rate
+
+    def window_level(self, duration_s: float) -> str:
+        """Return the calibrator's level of a window of so many seconds."""
+        return "short_window" if duration_s <= SHORT_SHARE * self.window_s else "window"
 
     @property
     def document(self) -> InputDocument:

@@ -39,6 +39,7 @@ from ecgfoundry.preprocessing.steps import (
     SubtractRunningMedian,
     ZScore,
 )
+from ecgfoundry.tasks.readout import LEVELS
 from ecgfoundry.vocabularies.exclusive import exclusive_targets
 
 __all__ = [
@@ -57,9 +58,6 @@ __all__ = [
 
 GRAPH_FORMATS = ("onnx", "openvino")
 EXPORT_FORMATS = (*GRAPH_FORMATS, "c", "web")
-
-_LEVELS = ("record", "window", "reduced_leads")
-"""At which a bundle may be calibrated."""
 
 GoldenWindow = tuple[NDArray[np.float32], float]
 """A raw window (leads, samples) in mV, NaN = missing, and its sampling rate in Hz."""
@@ -325,7 +323,7 @@ def _write_golden(
         arrays[f"standardized_{k}"] = standardized
         logits = network(standardized[np.newaxis])[0]
         arrays[f"logits_{k}"] = logits
-        for level in _LEVELS:
+        for level in LEVELS:
             arrays[f"answer_{level}_{k}"] = _answer(bundle, logits, level)
         raw_bytes += window.astype("<f4").tobytes()
         standardized_bytes += standardized.astype("<f4").tobytes()
@@ -438,6 +436,8 @@ def _answers_text(bundle: Bundle) -> str:
         return text.partition("`calibration`")[0] + (
             "This model is not calibrated: scale is 1 and offset 0, and the numbers are scores."
         )
+    if calibration.short_window is not None:
+        text += " `short_window` replaces `window` up to half the model's length."
     if calibration.reduced_leads is not None:
         text += " `reduced_leads` replaces `record` where leads are absent."
     without = [n for n, done in zip(bundle.vocabulary.names, bundle.calibrated, strict=True)

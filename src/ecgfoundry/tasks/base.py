@@ -513,7 +513,7 @@ class Task(ABC):
         start_s, duration_s : float
         refused : Notice, optional
         answers : ndarray (targets,), optional
-            Those of the level "window", where they are known already.
+            Where they are known already, or are of another level than "window".
         """
         if outputs is None:
             return WindowResult(start_s, duration_s, refused=refused)

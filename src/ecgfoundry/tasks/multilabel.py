@@ -102,11 +102,14 @@ class Multilabel(Classification):
         partly = len(fitted) < len(names)
         before = old.calibration
         reduced = None if before is None else before.reduced_leads
+        short = None if before is None or not partly else before.short_window
         calibration = Calibration(
             platt(fitted, len(names), before=None if before is None else before.record),
             platt(fitted, len(names), before=None if before is None else before.window),
             None if reduced is None else platt(fitted, len(names), before=reduced),
             _joined(source, before.fitted_on if before is not None and partly else None),
+            None if short is None else platt(fitted, len(names), before=short),
+            None if short is None or before is None else _joined(source, before.short_fitted_on),
         )
         values_of = list(self.thresholds)
         for k, one in fitted.items():

@@ -14,8 +14,9 @@ from ecgfoundry.metrics.calibration import Calibrator
 
 __all__ = ["LEVELS", "Calibration", "PredictionSets", "Readout", "TargetScale", "Thresholds"]
 
-LEVELS = ("record", "window", "reduced_leads")
-"""What can be calibrated apart: whole recordings, single windows, recordings that lack leads."""
+LEVELS = ("record", "window", "short_window", "reduced_leads")
+"""What can be calibrated apart: whole recordings, single windows, windows of up to half the model's
+length, recordings that lack leads."""
 
 Float64 = NDArray[np.float64]
 
@@ -89,15 +90,23 @@ class Calibration:
     reduced_leads : Calibrator or None
         Of recordings that lack leads of the full set; None: the one of recordings serves.
     fitted_on : str or None
+    short_window : Calibrator or None
+        Of windows of up to half the model's length; None: the one of windows serves.
+    short_fitted_on : str or None
+        The same of the last.
     """
 
     record: Calibrator
     window: Calibrator
     reduced_leads: Calibrator | None = None
     fitted_on: str | None = None
+    short_window: Calibrator | None = None
+    short_fitted_on: str | None = None
 
     def of(self, level: str) -> Calibrator:
-        """Return the calibrator of a level (:data:`LEVELS`), else that of recordings."""
+        """Return the calibrator of a level (:data:`LEVELS`), else the one that serves for it."""
+        if level == "short_window":
+            return self.short_window or self.window
         return {"window": self.window, "reduced_leads": self.reduced_leads}.get(
             level
         ) or self.record
@@ -106,19 +115,23 @@ class Calibration:
     def from_dict(cls, document: Document) -> Calibration:
         """Build from the JSON form in a bundle."""
         own = Fields(document)
-        reduced = own.part_or_none("reduced_leads")
+        reduced, short = own.part_or_none("reduced_leads"), own.part_or_none("short_window")
         return cls(
             Calibrator.from_dict(own.part("record")),
             Calibrator.from_dict(own.part("window")),
             None if reduced is None else Calibrator.from_dict(reduced),
             own.text_or_none("fitted_on"),
+            None if short is None else Calibrator.from_dict(short),
+            own.text_or_none("short_fitted_on"),
         )
 
     def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         result: JsonObject = {}
-        if self.fitted_on is not None:
-            result["fitted_on"] = self.fitted_on
+        for name in ("fitted_on", "short_fitted_on"):
+            said = getattr(self, name)
+            if said is not None:
+                result[name] = said
         for level in LEVELS:
             found = getattr(self, level)
             if found is not None:

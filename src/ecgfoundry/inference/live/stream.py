@@ -356,6 +356,7 @@ def _answer_apart(
 ) -> list[LiveAnswer]:
     """Answer windows of as many streams."""
     bundle = windows[0][0].predictor.bundle
+    level = bundle.input.window_level(windows[0][0].window_s)
     read = {
         k: np.asarray(logits, np.float64)
         for k, (_, _, _, logits) in enumerate(windows)
@@ -366,7 +367,7 @@ def _answer_apart(
     steady: dict[int, NDArray[np.float64]] = {}
     if read:
         for known, logits in ((alone, read), (steady, means)):
-            values = bundle.task.answers(np.stack(list(logits.values())), level="window")
+            values = bundle.task.answers(np.stack(list(logits.values())), level=level)
             known.update(zip(logits, values, strict=True))
     return [
         stream._answer(

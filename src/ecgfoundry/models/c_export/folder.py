@@ -39,6 +39,9 @@ LIMIT_ROOM = 1.5
 """How far eight-bit activations reach beyond the calibration windows (our choice; with 1, 1.5 and 2
 the shipped model lost less than 0.0005 of any AUROC)."""
 
+C_LEVELS = ("window", "record", "short_window")
+"""In the order of ``ecg_level``."""
+
 _FEW = 4  # outputs that a program computes together; weights are laid out for it
 _NO_THRESHOLD = 2.0  # above every probability
 
@@ -255,7 +258,7 @@ def _resampling(resampling: Resampling) -> str:
 def _tables(model: CModel) -> str:
     task, network = model.bundle.task, model.network
     found, identity = task.readout.calibration, Calibrator.identity(network.classes)
-    levels = [identity if found is None else found.of(level) for level in ("window", "record")]
+    levels = [identity if found is None else found.of(level) for level in C_LEVELS]
     thresholds = [_NO_THRESHOLD if value is None else value for value in task.thresholds]
     names = ",\n    ".join(c_string(name) for name in task.vocabulary.names)
     groups = exclusive_targets(task.vocabulary.names)
@@ -281,8 +284,8 @@ def _tables(model: CModel) -> str:
             ),
             table("ecg_classifier_weight[ECG_TARGETS][ECG_FEATURES]", network.weight),
             table("ecg_classifier_bias[ECG_TARGETS]", network.bias),
-            table("ecg_scale[2][ECG_TARGETS]", [level.scale for level in levels]),
-            table("ecg_offset[2][ECG_TARGETS]", [level.offset for level in levels]),
+            table("ecg_scale[ECG_LEVELS][ECG_TARGETS]", [level.scale for level in levels]),
+            table("ecg_offset[ECG_LEVELS][ECG_TARGETS]", [level.offset for level in levels]),
             table("ecg_threshold[ECG_TARGETS]", thresholds),
             array("const uint8_t ecg_exclusive", integers(masks)) + "\n",
         ]

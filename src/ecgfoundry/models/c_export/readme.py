@@ -58,7 +58,8 @@ or `cmake -B build && cmake --build build && ctest --test-dir build`.
 
 `example.c` is such a program. Compile all files with `-DECG_INT8` for eight bits, or none of them.
 ECG_RECORD is the calibration of a recording that is answered as a whole; for a window out of a
-stream take ECG_WINDOW. For a recording of several windows, give the mean of their logits to
+stream take ECG_WINDOW, or ECG_SHORT_WINDOW for one of up to half the model's length. For a
+recording of several windows, give the mean of their logits to
 `ecg_decide`. `ecg_run` uses a window up: a stream with overlapping windows keeps its own samples.
 
 | file | what it is |

@@ -14,14 +14,16 @@ def answer(logits, level="record"):
 
     ``logits`` is (windows, targets) of one recording, or (targets,) of one window. ``level`` says
     how they are calibrated: "record" for the answer of a whole recording, "reduced_leads" for one
-    that lacks leads, "window" for one window of a timeline.
+    that lacks leads, "window" for one window of a timeline, "short_window" for one of up to half
+    the model's length, as a stream gives it.
     """
     values = np.atleast_2d(np.asarray(logits, dtype=np.float64)).mean(axis=0)
     if MODEL["target_kind"] == "regression":
         scale, offset = MODEL["regression"]["scale"], MODEL["regression"]["offset"]
         return dict(zip(NAMES, (values * scale + offset).tolist(), strict=True))
     calibration = MODEL["calibration"] or {}
-    chosen = calibration.get(level) or calibration.get("record")
+    instead = "window" if level == "short_window" else "record"
+    chosen = calibration.get(level) or calibration.get(instead)
     if chosen is not None:
         values = values * chosen["scale"] + chosen["offset"]
     if MODEL["target_kind"] == "multiclass":

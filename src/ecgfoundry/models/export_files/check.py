@@ -53,7 +53,7 @@ def main():
         rms = float(np.sqrt(np.mean(golden[f"logits_{k}"] ** 2)))
         error = float(np.abs(logits - golden[f"logits_{k}"]).max()) / rms
         worst["logits"] = max(worst["logits"], error)
-        for level in ("record", "window", "reduced_leads"):
+        for level in ("record", "window", "short_window", "reduced_leads"):
             said = list(answer(golden[f"logits_{k}"], level).values())
             error = float(np.abs(said - golden[f"answer_{level}_{k}"]).max())
             worst["answers"] = max(worst["answers"], error)

@@ -66,7 +66,7 @@ _RHYTHM_NEW_PEOPLE = (
 
 RHYTHM = BundleDescription(
     name="rhythm-single-lead",
-    version="2.0.0",
+    version="2.1.0",
     title="Rhythm from one ECG lead of any length: normal, atrial fibrillation, other, noisy.",
     architecture="rhythm-net",
     lead_mode="any-single",
@@ -77,7 +77,7 @@ RHYTHM = BundleDescription(
     training_data=(_CINC2017, *_OTHER_LEADS),
     recipe="ecgfoundry.training.recipes.rhythm_single_lead",
     seed=1,
-    created="2026-11-29",
+    created="2026-11-30",
     intended_use="Sorting single-lead recordings of hand-held and wearable devices and of Holter "
     "monitors by rhythm, in research.",
     known_failures=(
@@ -114,13 +114,14 @@ RHYTHM = BundleDescription(
     "of bundle-branch block, of which the committee was made, and once for the committee. "
     "On MIT-BIH 212 and 231, which never were learned from, the shipped weights call 148 of 240 "
     "and 6 of 138 windows of 15 s in sinus rhythm, most of them with block, 'other rhythm' (both "
-    "leads; version 1.1.1: 161 and 87).",
+    "leads; version 1.1.1: 161 and 87). Version 2.1.0 has these weights and, beside the others, a "
+    "calibrator of windows of up to 15 s.",
 )
 
 RHYTHM_EDGE = replace(
     RHYTHM,
     name="rhythm-single-lead-edge",
-    version="3.0.0",
+    version="3.1.0",
     title="The rhythm model for small devices: one network of 240 thousand weights.",
     recipe="ecgfoundry.training.recipes.rhythm_single_lead_edge",
     intended_use="Sorting single-lead recordings by rhythm where memory or power are short: on "
@@ -138,7 +139,9 @@ RHYTHM_EDGE = replace(
     method="Version 2.0.0, a network distilled from the first committee, went on learning for nine "
     "epochs as the members of rhythm-single-lead 2.0.0 did, and was calibrated and measured on the "
     "quarter left out, once. Three more epochs from all recordings end in the weights shipped; no "
-    "recording is left to measure them on. Its size was chosen for speed, before it was trained.",
+    "recording is left to measure them on. Its size was chosen for speed, before it was trained. "
+    "Version 3.1.0 has these weights and, beside the others, a calibrator of windows of up to 15 s "
+    "made as that of rhythm-single-lead, whose card has what it gains on records left out.",
 )
 
 SUPERCLASS = BundleDescription(

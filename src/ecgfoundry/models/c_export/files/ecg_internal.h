@@ -49,8 +49,9 @@ extern const float ecg_attention_bias[ECG_MEMBERS][ECG_HEADS];
 extern const float ecg_classifier_weight[ECG_TARGETS][ECG_FEATURES];
 extern const float ecg_classifier_bias[ECG_TARGETS];
 
-extern const float ecg_scale[2][ECG_TARGETS]; /* calibration: of a window, of a record */
-extern const float ecg_offset[2][ECG_TARGETS];
+enum { ECG_LEVELS = 3 };
+extern const float ecg_scale[ECG_LEVELS][ECG_TARGETS]; /* calibration, by ecg_level */
+extern const float ecg_offset[ECG_LEVELS][ECG_TARGETS];
 extern const float ecg_threshold[ECG_TARGETS]; /* 2: there is none */
 extern const uint8_t ecg_exclusive[ECG_TARGETS]; /* a bit in common: one of the two is claimed */
 

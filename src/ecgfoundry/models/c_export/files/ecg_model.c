@@ -157,8 +157,12 @@ static void find_present(ecg_answer *answer) {
 }
 #endif
 
+static int is_level(ecg_level level) {
+    return level == ECG_WINDOW || level == ECG_RECORD || level == ECG_SHORT_WINDOW;
+}
+
 ecg_status ecg_decide(const float logits[ECG_TARGETS], ecg_level level, ecg_answer *answer) {
-    if (!logits || !answer || (level != ECG_WINDOW && level != ECG_RECORD)) return ECG_BAD_ARGUMENT;
+    if (!logits || !answer || !is_level(level)) return ECG_BAD_ARGUMENT;
     for (int k = 0; k < ECG_TARGETS; k++) {
         answer->logits[k] = logits[k];
         answer->probabilities[k] = logits[k] * ecg_scale[level][k] + ecg_offset[level][k];
@@ -169,8 +173,7 @@ ecg_status ecg_decide(const float logits[ECG_TARGETS], ecg_level level, ecg_answ
 }
 
 ecg_status ecg_run(ecg_workspace *workspace, ecg_level level, ecg_answer *answer) {
-    if (!workspace || !answer || (level != ECG_WINDOW && level != ECG_RECORD))
-        return ECG_BAD_ARGUMENT;
+    if (!workspace || !answer || !is_level(level)) return ECG_BAD_ARGUMENT;
     float logits[ECG_TARGETS];
     memset(answer, 0, sizeof *answer);
     answer->status = ecg_assess(workspace, &answer->warnings);

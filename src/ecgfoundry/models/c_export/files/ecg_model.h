@@ -54,9 +54,10 @@ enum {
     ECG_WARNING_POINTS_DOWN = 32 /* the tall deflections are negative: is lead I inverted? */
 };
 
-/* Which calibration: of a window out of a stream, or of a recording that is answered as a whole
- * (one window, or the mean logits of several through ecg_decide). */
-typedef enum { ECG_WINDOW = 0, ECG_RECORD = 1 } ecg_level;
+/* Which calibration: of a window out of a stream, of one of up to half the model's length, or of a
+ * recording that is answered as a whole (one window, or the mean logits of several through
+ * ecg_decide). */
+typedef enum { ECG_WINDOW = 0, ECG_RECORD = 1, ECG_SHORT_WINDOW = 2 } ecg_level;
 
 typedef struct {
     ecg_status status; /* with anything but ECG_OK there are no logits and no probabilities */

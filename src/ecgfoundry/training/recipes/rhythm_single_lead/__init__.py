@@ -42,7 +42,11 @@ from ecgfoundry.training.fit_settings import FitSettings
 from ecgfoundry.training.recipes.ensembles import join_curves, save_arrays, save_half_precision
 from ecgfoundry.training.recipes.rhythm_single_lead import refining
 from ecgfoundry.training.recipes.rhythm_single_lead.data import LABELS, NAMES, Data, load, read
-from ecgfoundry.training.recipes.rhythm_single_lead.measuring import measure, record_logits
+from ecgfoundry.training.recipes.rhythm_single_lead.measuring import (
+    measure,
+    record_logits,
+    short_window_calibration,
+)
 from ecgfoundry.training.recipes.rhythm_single_lead.members import Diet, students, teachers
 from ecgfoundry.training.recipes.rhythm_single_lead.sources import KnownRhythm, known_rhythms
 
@@ -190,6 +194,8 @@ def second_stage(
     join_curves(names, output / "all", output / "curves.jsonl")
 
     metrics = measure(data, joined["measured"], output)
+    short = short_window_calibration(data, joined["measured"], network, output)
+    metrics["left_out_10s_calibration"] = short
     metrics["records"] = {"measured": len(data.learned), "all": len(every)}
     metrics["others"] = dict(Counter(one.name.split("/")[0] for one in others))
     metrics["parameters"] = sum(p.numel() for p in network.parameters())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgfoundry.documents import JsonObject
+from ecgfoundry.errors import TrainingError
 from ecgfoundry.inference.runtimes.base import without_padding
 from ecgfoundry.io import write_json
 from ecgfoundry.metrics.calibration import (
@@ -211,13 +214,17 @@ def _cross_fitted(
     return report(logits, classes, calibrator, probabilities=probabilities, intervals=intervals)
 
 
+SHORT_S = 10.0
+"""Length of a window of a live stream."""
+
+
 def short_windows(data: Data, network: RhythmNet, rows: NDArray[np.intp]) -> JsonObject:
     """Figures from windows of 10 s, zero-padded: what a live stream offers.
 
     ``records``: mean of the 10-s logits of each recording. ``windows``: every 10-s window with
     the label of its recording, which is wrong where the finding lies in another window.
     """
-    cut = prepared([data.raw[i] for i in rows], 10.0)
+    cut = prepared([data.raw[i] for i in rows], SHORT_S)
     counts = [len(x) for x in cut]
     logits = window_logits(network, [x for windows in cut for x in windows])
     ends = np.cumsum(counts)
@@ -231,6 +238,76 @@ def short_windows(data: Data, network: RhythmNet, rows: NDArray[np.intp]) -> Jso
         calibrator = fit_calibrator(z, classes[groups], method="vector", multiclass=True)
         answers[name] = _cross_fitted(z, classes[groups], groups, calibrator, intervals=False)
     return answers
+
+
+def short_window_calibration(
+    data: Data, measured: RhythmNet, network: RhythmNet, output: Path
+) -> JsonObject:
+    """Calibrate windows of 10 s, which say less than the windows of 30 s they come from.
+
+    ``calibration.json`` gets the level ``short_window``, fitted on the answers of the network that
+    is shipped to the recordings it learned from. That this serves for others is what is measured.
+
+    Parameters
+    ----------
+    data : Data
+    measured : RhythmNet
+        Has learned from the training part only.
+    network : RhythmNet
+        Has learned from all recordings.
+    output : Path
+        The recipe's folder, with the ``calibration.json`` of :func:`measure`.
+
+    Returns
+    -------
+    dict
+        Of the measured network and the 10-s windows of the recordings left out: ``as_window``, by
+        the level ``window``; ``short_window``, by one fitted on the 10-s windows of the recordings
+        that it learned from. Log loss, calibration error, shares of answers and of labels that are
+        atrial fibrillation.
+    """
+    readout = Readout.from_dict(json.loads((output / "calibration.json").read_text()))
+    calibration = readout.calibration
+    if calibration is None:
+        raise TrainingError("there is no calibration of windows yet")
+    logits, classes = _short_answers(data, measured, data.learned)
+    own = fit_calibrator(logits, classes, method="vector", multiclass=True)
+    logits, classes = _short_answers(data, measured, data.left_out)
+    found: JsonObject = {
+        name: _calibration_figures(calibrator.probabilities(logits, multiclass=True), classes)
+        for name, calibrator in (("as_window", calibration.window), ("short_window", own))
+    }
+    every = np.flatnonzero(data.part != "duplicate")
+    logits, classes = _short_answers(data, network, every)
+    short = fit_calibrator(logits, classes, method="vector", multiclass=True)
+    fitted_on = (
+        f"10-s windows of the {len(every)} records of CinC 2017 that it learned from "
+        f"({len(logits)} windows)"
+    )
+    calibration = replace(calibration, short_window=short, short_fitted_on=fitted_on)
+    write_json(output / "calibration.json", replace(readout, calibration=calibration).to_dict())
+    return found
+
+
+def _short_answers(
+    data: Data, network: RhythmNet, rows: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Logits of every 10-s window of some recordings, and the class of its recording."""
+    cut = prepared([data.raw[i] for i in rows], SHORT_S)
+    classes = np.repeat(data.classes[rows], [len(windows) for windows in cut])
+    return window_logits(network, [x for windows in cut for x in windows]), classes
+
+
+def _calibration_figures(
+    probabilities: NDArray[np.float64], classes: NDArray[np.int64]
+) -> dict[str, float]:
+    right = probabilities[np.arange(len(classes)), classes]
+    return {
+        "log_loss": float(-np.log(right).mean()),
+        "calibration_error": calibration_error(probabilities, classes, multiclass=True),
+        "answered_A": float((probabilities.argmax(1) == ATRIAL).mean()),
+        "labelled_A": float((classes == ATRIAL).mean()),
+    }
 
 
 NOISE_DB = 6.0
