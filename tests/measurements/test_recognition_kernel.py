@@ -47,6 +47,16 @@ def test_samples_in_noise(monkeypatch: pytest.MonkeyPatch, sample: str, noise_mv
     assert_same(one, other)
 
 
+@pytest.mark.parametrize("step_mv", [0.5, 0.1, 0.02])
+def test_signals_of_few_levels(monkeypatch: pytest.MonkeyPatch, step_mv: float) -> None:
+    """Most samples are equal, as of a coarse converter: what is sought by rank still ends."""
+    recording = ecgfoundry.read(ecgfoundry.sample_path("12-lead"))
+    signal = np.round(recording.signal / step_mv) * step_mv
+    one, other = both_ways(monkeypatch, signal, recording.sampling_rate)
+    assert one.beats.size > 5
+    assert_same(one, other)
+
+
 @pytest.mark.parametrize("beats", [1, 2, 3, 8, 9, 120])
 def test_any_number_of_beats(monkeypatch: pytest.MonkeyPatch, beats: int) -> None:
     """120 beats are more than the kernel sorts side by side."""

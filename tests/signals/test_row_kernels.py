@@ -16,7 +16,7 @@ from ecgfoundry.signals.kernels import correlate_rows
 ROUNDING = 1e-11
 
 
-@pytest.mark.parametrize("rows", [1, 3, 4, 8, 13])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 8, 9, 13, 17])
 @pytest.mark.parametrize("order", [1, 2, 4, 5])  # as many sections; five are left to SciPy
 def test_filters_both_ways(way: str, rows: int, order: int) -> None:
     x = np.random.default_rng(rows).normal(size=(rows, 700)).cumsum(axis=1)

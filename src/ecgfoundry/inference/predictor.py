@@ -552,6 +552,8 @@ def _mean_figures(
     prepared: Sequence[PreparedWindow],
 ) -> dict[str, dict[str, float | None]]:
     """Mean of each quality figure of each lead over the windows."""
+    if len(prepared) == 1:
+        return {lead: own.to_dict() for lead, own in prepared[0].quality.leads.items()}
     sums: dict[str, dict[str, list[float]]] = {}
     for window in prepared:
         for lead, figures in window.quality.leads.items():

@@ -116,6 +116,18 @@ static double size_of(const double *x, int64_t samples, double *spare) {
     return size > 1e-12 ? size : 1e-12;
 }
 
+/* The largest distance from 0, and not 0. */
+static double furthest(const double *x, int64_t samples) {
+    double lane[LANES];
+    for (int k = 0; k < LANES; k++) lane[k] = 1e-30;
+    int64_t i = 0;
+    for (; i + LANES <= samples; i += LANES)
+        for (int k = 0; k < LANES; k++) lane[k] = fabs(x[i + k]) > lane[k] ? fabs(x[i + k]) : lane[k];
+    for (; i < samples; i++) lane[0] = fabs(x[i]) > lane[0] ? fabs(x[i]) : lane[0];
+    for (int k = 1; k < LANES; k++) lane[0] = lane[k] > lane[0] ? lane[k] : lane[0];
+    return lane[0];
+}
+
 static void add_to(double *sum, const double *x, int64_t count) {
     for (int64_t i = 0; i < count; i++) sum[i] += x[i];
 }
@@ -183,17 +195,13 @@ int JOIN(ecgfoundry_detection, INSTRUCTIONS)(const ecgfoundry_detection_job *giv
     int64_t number = 0, only = 0;
     for (int64_t lead = 0; lead < leads; lead++) {
         const double *x = job->band + lead * samples;
-        double *own = energy + lead * samples, highest = 0.0;
+        double *own = energy + lead * samples;
         squared_slope(x, samples, own);
         for (int k = 0; k < 2; k++) moving_average(own, samples, job->smooth[k], spare);
         block_maxima(own, samples, hop, blocks, maxima + lead * blocks);
         memcpy(spare, maxima + lead * blocks, (size_t)blocks * sizeof *spare);
         usual[lead] = middle_of(spare, blocks);
-        for (int64_t i = 0; i < samples; i++) {
-            const double size = fabs(x[i]);
-            highest = size > highest ? size : highest;
-        }
-        highest = highest > 1e-30 ? highest : 1e-30;
+        const double highest = furthest(x, samples);
         usable[lead] = usual[lead] > job->least_slope * (highest * highest) && usual[lead] > 1e-24;
         job->sizes[lead] = size_of(x, samples, spare);
         if (usable[lead]) {

@@ -16,7 +16,7 @@
 
 /* ---- second-order sections, forwards and backwards ------------------------------------------- */
 
-#define LANES 8
+#define LANES 16 /* so many chains of sums hide how long each takes */
 #define MOST_SECTIONS 4
 
 /* Filter x, (count, lanes), in place from `from` on in steps of one row forwards or backwards. */
@@ -43,7 +43,9 @@ INLINE void pass(const double *section, const double *steady, const int sections
 INLINE void both_ways(const ecgfoundry_sections_job *job, const int sections, const int lanes,
                       int64_t row, double *room) {
     const int64_t samples = job->samples, pad = job->pad, count = samples + 2 * pad;
-    for (int lane = 0; lane < lanes; lane++) {
+    const int used = row + lanes <= job->rows ? lanes : (int)(job->rows - row);
+    if (used < lanes) memset(room, 0, (size_t)(count * lanes) * sizeof *room);
+    for (int lane = 0; lane < used; lane++) {
         const double *x = job->input + (row + lane) * samples;
         double *to = room + lane;
         for (int64_t i = 0; i < pad; i++) to[i * lanes] = 2.0 * x[0] - x[pad - i];
@@ -53,7 +55,7 @@ INLINE void both_ways(const ecgfoundry_sections_job *job, const int sections, co
     }
     pass(job->section, job->steady, sections, lanes, room, count, lanes);
     pass(job->section, job->steady, sections, lanes, room + (count - 1) * lanes, count, -lanes);
-    for (int lane = 0; lane < lanes; lane++) {
+    for (int lane = 0; lane < used; lane++) {
         double *to = job->output + (row + lane) * samples;
         for (int64_t i = 0; i < samples; i++) to[i] = room[(pad + i) * lanes + lane];
     }
@@ -73,11 +75,12 @@ int JOIN(ecgfoundry_sections, INSTRUCTIONS)(const ecgfoundry_sections_job *job) 
         job->samples <= job->pad)
         return 2;
     const int64_t count = job->samples + 2 * job->pad;
-    double *room = malloc((size_t)count * (job->rows < 4 ? 1 : LANES) * sizeof(double));
+    double *room = malloc((size_t)count * (job->rows < 2 ? 1 : LANES) * sizeof(double));
     if (room == NULL) return 1;
     int64_t row = 0;
-    for (; row + LANES <= job->rows; row += LANES) BOTH_WAYS(LANES)
-    for (; row + 4 <= job->rows; row += 4) BOTH_WAYS(4)
+    for (; job->rows - row > LANES / 2; row += LANES) BOTH_WAYS(LANES)
+    for (; job->rows - row > LANES / 4; row += LANES / 2) BOTH_WAYS(LANES / 2)
+    for (; job->rows - row > 1; row += LANES / 4) BOTH_WAYS(LANES / 4)
     for (; row < job->rows; row++) BOTH_WAYS(1)
     free(room);
     return 0;

@@ -19,29 +19,41 @@ static inline double sum_of(const double *x, int64_t count) {
     return together(lane);
 }
 
-/* Put the value of a rank where a sort would put it, smaller ones before and larger ones behind. */
+/* Put the value of a rank where a sort would put it, smaller ones before and larger ones behind.
+ * What is smaller than the pivot is moved without a branch, which the processor could not foresee. */
 static inline double ranked(double *x, int64_t count, int64_t rank) {
     int64_t low = 0, high = count - 1;
     while (low < high) {
         const int64_t half = low + (high - low) / 2;
         const double a = x[low], b = x[half], c = x[high];
-        const double pivot = a < b ? (b < c ? b : a < c ? c : a) : (a < c ? a : b < c ? c : b);
-        int64_t i = low, j = high;
-        while (i <= j) {
-            while (x[i] < pivot) i++;
-            while (x[j] > pivot) j--;
-            if (i <= j) {
-                const double spare = x[i];
-                x[i++] = x[j];
-                x[j--] = spare;
-            }
+        const int64_t middle =
+            a < b ? (b < c ? half : a < c ? high : low) : (a < c ? low : b < c ? high : half);
+        const double pivot = x[middle];
+        x[middle] = x[low];
+        int64_t place = low + 1; /* the smaller ones end before it */
+        for (int64_t i = place; i <= high; i++) {
+            const double value = x[i];
+            x[i] = x[place];
+            x[place] = value;
+            place += value < pivot;
         }
-        if (rank <= j)
-            high = j;
-        else if (rank >= i)
-            low = i;
-        else
-            break;
+        place--;
+        x[low] = x[place];
+        x[place] = pivot;
+        if (rank < place) {
+            high = place - 1;
+            continue;
+        }
+        int64_t same = place + 1; /* those that are equal end before it */
+        if (place - low < (high - low) / 8)
+            for (int64_t i = same; i <= high; i++) {
+                const double value = x[i];
+                x[i] = x[same];
+                x[same] = value;
+                same += value == pivot;
+            }
+        if (rank < same) break;
+        low = same;
     }
     return x[rank];
 }
