@@ -15,6 +15,13 @@ from ecgfoundry.inference.one_window import window_embedding
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest import Manifest, MappedManifest, labels_of_model
+from ecgfoundry.manifest.fingerprints import (
+    CALIBRATED_FILE,
+    fingerprint,
+    fingerprints_of_bundle,
+    known_to,
+    write_fingerprints,
+)
 from ecgfoundry.metrics.conformal import COVERAGE, people_needed
 from ecgfoundry.metrics.energy import first_of_each_person
 from ecgfoundry.models.bundle import write_bundle
@@ -45,12 +52,16 @@ class Recalibration:
         Record -> why it was skipped.
     sets : PredictionSets or None
         That were fitted; None: there are too few people.
+    learned_from : int
+        So many of the records trained the model, as far as its bundle records it: on them it is
+        surer than on others.
     """
 
     fitted: tuple[str, ...]
     kept: Mapping[str, str]
     skipped: Mapping[str, str]
     sets: PredictionSets | None
+    learned_from: int = 0
 
 
 def recalibrate(
@@ -108,7 +119,9 @@ def recalibrate(
     rows = rows if len(rows) else found.manifest
     names = bundle.vocabulary.names
     values = bundle.task.columns_of(rows.targets(names))
-    logits, embedded, skipped = _record_logits(predictor, rows, progress, windows=drift_reference)
+    logits, embedded, skipped, marks = _record_logits(
+        predictor, rows, progress, windows=drift_reference
+    )
     scored = ~np.isnan(logits).all(axis=1)
     logits, values = logits[scored], values[scored]
     people = rows.groups()
@@ -129,6 +142,11 @@ def recalibrate(
     references = (REFERENCE_FILE, WINDOW_REFERENCE_FILE)
     files = {name: bundle.file(name) for name in bundle.about.files if name not in references}
     with TemporaryDirectory() as folder:
+        # What keeps its calibration was fitted on the records of before.
+        before = fingerprints_of_bundle(bundle, CALIBRATED_FILE)
+        used = [*(() if before is None else before.tolist()), *(m for m in marks if m is not None)]
+        files[CALIBRATED_FILE] = Path(folder) / CALIBRATED_FILE
+        write_fingerprints(files[CALIBRATED_FILE], used)
         if drift_reference:
             whole, windows = (_of_people(points, groups) for points in embedded)
             files[REFERENCE_FILE] = write_reference(Path(folder), whole)
@@ -147,7 +165,8 @@ def recalibrate(
         for name in names
         if name not in fitted
     }
-    return Recalibration(fitted, kept, skipped, sets)
+    learned = known_to(bundle, marks)
+    return Recalibration(fitted, kept, skipped, sets, len(learned or ()))
 
 
 Embeddings = list[NDArray[np.float32] | None]
@@ -167,15 +186,17 @@ def _record_logits(
     progress: Callable[[int, int], None] | None,
     *,
     windows: bool,
-) -> tuple[NDArray[np.float64], tuple[Embeddings, Embeddings], dict[str, str]]:
+) -> tuple[NDArray[np.float64], tuple[Embeddings, Embeddings], dict[str, str], list[int | None]]:
     """Mean logits of the readable windows of each row, NaN where there are none; and, only of rows
-    that have some, embeddings of whole recordings and, if wanted, of one window of each.
+    that have some, embeddings of whole recordings and, if wanted, of one window of each, and
+    fingerprints.
     """
     spec = predictor.bundle.input
     logits = np.full((len(rows), len(predictor.bundle.vocabulary.targets)), np.nan)
     skipped: dict[str, str] = {}
     whole: Embeddings = []
     parts: Embeddings = []
+    marks: list[int | None] = []
     for k, row in enumerate(rows):
         try:
             recording = rows.open_raw(row)
@@ -192,6 +213,7 @@ def _record_logits(
             if readable:
                 found, embeddings = predictor.logits_and_embeddings(np.stack(readable))
                 logits[k] = found.mean(axis=0)
+                marks.append(fingerprint(recording))
                 whole.append(embeddings.mean(axis=0))
                 parts.append(window_embedding(predictor, recording) if windows else None)
             else:
@@ -200,4 +222,4 @@ def _record_logits(
         finally:
             if progress is not None:
                 progress(k + 1, len(rows))
-    return logits, (whole, parts), skipped
+    return logits, (whole, parts), skipped, marks
