@@ -214,3 +214,45 @@ def test_what_stands_in_validation_and_evaluation_is_said(
     said = [note for note in found.notes if "stand in both" in note]
     assert len(said) == (words is not None)
     assert words is None or said[0].startswith(words)
+
+
+# --- one record for two purposes ------------------------------------------------------------------
+
+
+def test_records_that_calibrated_a_model_are_said_where_it_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured on them, calibration and thresholds look better than they are."""
+    monkeypatch.chdir(tmp_path)
+    sample = ecgfoundry.read("sample:single-lead")
+    noise = np.random.default_rng(3).normal(0, 0.02, (24, *sample.signal.shape))
+    rows = []
+    for k in range(24):
+        signal = (sample.signal + noise[k]).astype(np.float32)
+        ecgfoundry.write(
+            ecgfoundry.Recording(signal, sample.sampling_rate, sample.leads), f"{k}.npz"
+        )
+        rows.append(f"r{k},{k}.npz,p{k},{('normal', 'atrial fibrillation')[k % 2]}")
+    head = "record,path,patient,rhythm"
+    table(tmp_path / "own.csv", head, *rows)
+    table(tmp_path / "new.csv", head, "s1,s.npz,q1,normal", "s2,t.npz,q2,atrial fibrillation")
+    twelve = ecgfoundry.read("sample:12-lead")
+    for name, lead in (("s", "I"), ("t", "V5")):
+        other = ecgfoundry.Recording(twelve.lead(lead)[None], twelve.sampling_rate, ("I",))
+        ecgfoundry.write(other, f"{name}.npz")
+
+    def run(*words: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(list(words))
+        said = capsys.readouterr().err
+        assert ended.value.code == 0, said
+        return said
+
+    target = ("--target", "rhythm")
+    run("calibrate", MODEL, "own.csv", *target, "-o", "calibrated")
+    words = "records calibrated this model"
+    assert words not in run("evaluate", MODEL, "own.csv", *target, "-o", "before")
+    assert f"24 of the 24 {words}" in run(
+        "evaluate", "calibrated", "own.csv", *target, "-o", "after"
+    )
+    assert words not in run("evaluate", "calibrated", "new.csv", *target, "-o", "others")

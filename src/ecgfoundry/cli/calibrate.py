@@ -56,6 +56,11 @@ def calibrate(
         )  # fmt: skip
     for record, reason in result.skipped.items():
         note(f"skipped {record}: {reason}")
+    if result.learned_from:
+        note(
+            f"{result.learned_from} of these records trained the model, which is surer of them "
+            "than of others: calibrate on new ones"
+        )
     for name, reason in result.kept.items():
         note(f"{name}: {reason}")
     done = [f"{', '.join(result.fitted)} calibrated"] if result.fitted else []

@@ -19,7 +19,12 @@ from ecgfoundry.evaluation.cohort import CohortStep, EvaluationData, Thresholds
 from ecgfoundry.evaluation.embeddings import RandomEmbeddings
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, prepare_windows, verdict_of
-from ecgfoundry.manifest.fingerprints import FINGERPRINTS_FILE, fingerprint, known_to
+from ecgfoundry.manifest.fingerprints import (
+    CALIBRATED_FILE,
+    FINGERPRINTS_FILE,
+    fingerprint,
+    known_to,
+)
 from ecgfoundry.manifest.model_labels import labels_of_model
 from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.measurements.features import FEATURE_NAMES, hand_crafted_features
@@ -105,7 +110,8 @@ def predict_rows(
     quality: list[str] = []
     skipped: Counter[str] = Counter()
     marks: list[int | None] = []
-    says_what_it_learned = FINGERPRINTS_FILE in predictor.bundle.about.files
+    files = predictor.bundle.about.files
+    says_what_it_learned = FINGERPRINTS_FILE in files or CALIBRATED_FILE in files
     for k, row in enumerate(manifest):
         quality.append("")
         marks.append(None)
@@ -257,6 +263,12 @@ def evaluation_data_of_manifest(
         notes.append(
             f"{len(known)} of the {len(rows)} records trained this model or the model it started "
             "from, as far as these record it."
+        )
+    calibrated = known_to(bundle, answers.fingerprints, CALIBRATED_FILE)
+    if calibrated:
+        notes.append(
+            f"{len(calibrated)} of the {len(rows)} records calibrated this model: its calibration, "
+            "thresholds and sets look better here than on others."
         )
     count = len(rows)
     for reason, number in answers.skipped.most_common():

@@ -16,6 +16,13 @@ from ecgfoundry.inference.one_window import look_at_window
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, prepare_windows
 from ecgfoundry.manifest import Manifest, MappedManifest, labels_of_model
+from ecgfoundry.manifest.fingerprints import (
+    CALIBRATED_FILE,
+    fingerprint,
+    fingerprints_of_bundle,
+    known_to,
+    write_fingerprints,
+)
 from ecgfoundry.metrics.conformal import COVERAGE, people_needed
 from ecgfoundry.metrics.energy import first_of_each_person
 from ecgfoundry.models.bundle import write_bundle
@@ -50,12 +57,16 @@ class Recalibration:
         Record -> why it was skipped.
     sets : PredictionSets or None
         That were fitted; None: there are too few people.
+    learned_from : int
+        So many of the records trained the model, as far as its bundle records it: on them it is
+        surer than on others.
     """
 
     fitted: tuple[str, ...]
     kept: Mapping[str, str]
     skipped: Mapping[str, str]
     sets: PredictionSets | None
+    learned_from: int = 0
 
 
 def recalibrate(
@@ -114,7 +125,7 @@ def recalibrate(
     rows = rows if len(rows) else found.manifest
     names = bundle.vocabulary.names
     labels = bundle.task.columns_of(rows.targets(names))
-    whole, windows, skipped = _looks(predictor, rows, progress, windows=drift_reference)
+    whole, windows, marks, skipped = _looks(predictor, rows, progress, windows=drift_reference)
     read = {k: look.logits for k, look in enumerate(whole) if look is not None}
     scored = [k for k, outputs in read.items() if outputs is not None]
     logits = np.array([read[k] for k in scored], np.float64).reshape(len(scored), len(names))
@@ -137,6 +148,11 @@ def recalibrate(
     references = (REFERENCE_FILE, WINDOW_REFERENCE_FILE, ANSWERS_FILE)
     files = {name: bundle.file(name) for name in bundle.about.files if name not in references}
     with TemporaryDirectory() as folder:
+        # What keeps its calibration was fitted on the records of before.
+        before = fingerprints_of_bundle(bundle, CALIBRATED_FILE)
+        used = [*(() if before is None else before.tolist()), *(m for m in marks if m is not None)]
+        files[CALIBRATED_FILE] = Path(folder) / CALIBRATED_FILE
+        write_fingerprints(files[CALIBRATED_FILE], used)
         if drift_reference:
             files[REFERENCE_FILE] = write_reference(Path(folder), _of_people(whole, people))
             known = {"recordings": _answered(task, whole, labels, people)}
@@ -158,7 +174,8 @@ def recalibrate(
         for name in names
         if name not in fitted
     }
-    return Recalibration(fitted, kept, skipped, sets)
+    learned = known_to(bundle, marks)
+    return Recalibration(fitted, kept, skipped, sets, len(learned or ()))
 
 
 Looks = Sequence[Look | None]
@@ -203,12 +220,15 @@ def _looks(
     progress: Callable[[int, int], None] | None,
     *,
     windows: bool,
-) -> tuple[list[Look | None], list[Look | None], dict[str, str]]:
-    """Look at each row and, if wanted, at one window of it; and say why rows were skipped."""
+) -> tuple[list[Look | None], list[Look | None], list[int | None], dict[str, str]]:
+    """Look at each row and, if wanted, at one window of it; return fingerprints of those that
+    could be read, too, and say why rows were skipped.
+    """
     spec = predictor.bundle.input
     skipped: dict[str, str] = {}
     whole: list[Look | None] = [None] * len(rows)
     parts: list[Look | None] = [None] * len(rows)
+    marks: list[int | None] = []
     for k, row in enumerate(rows):
         try:
             recording = rows.open_raw(row)
@@ -222,7 +242,9 @@ def _looks(
             skipped[row.record] = str(error)
         else:
             whole[k] = look = Look.of(prepared, leads, predictor.outputs_of(prepared))
-            if look.logits is None:
+            if look.logits is not None:
+                marks.append(fingerprint(recording))
+            else:
                 refusals = [w.refusal.message for w in prepared if w.refusal is not None]
                 skipped[row.record] = refusals[0] if refusals else "no samples"
             if windows:
@@ -230,4 +252,4 @@ def _looks(
         finally:
             if progress is not None:
                 progress(k + 1, len(rows))
-    return whole, parts, skipped
+    return whole, parts, marks, skipped

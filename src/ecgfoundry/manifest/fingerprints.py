@@ -22,6 +22,7 @@ from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.recording import Recording
 
 __all__ = [
+    "CALIBRATED_FILE",
     "FINGERPRINTS_FILE",
     "SIMILAR_BITS",
     "fingerprint",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 FINGERPRINTS_FILE = "fingerprints.npy"
+CALIBRATED_FILE = "calibrated-on.npy"
+"""Fingerprints of the records that the calibration of a bundle was fitted on, in the same form."""
 """File of a bundle: the fingerprints of all records that it, or a model before it, learned from.
 Records that chose its weights or its calibration are among them; those that measured it are not."""
 SIMILAR_BITS = 5
@@ -168,28 +171,35 @@ def write_fingerprints(path: str | Path, values: Iterable[int]) -> None:
         np.save(stream, array, allow_pickle=False)
 
 
-def fingerprints_of_bundle(bundle: Bundle) -> UInt64 | None:
+def fingerprints_of_bundle(bundle: Bundle, name: str = FINGERPRINTS_FILE) -> UInt64 | None:
     """Return the fingerprints of all records that a model has learned from; None: not recorded.
+
+    By the name of another file: of those that it was calibrated on.
 
     Raises
     ------
     BundleError
         The file is no array of fingerprints.
     """
-    array = bundle.array(FINGERPRINTS_FILE)
+    array = bundle.array(name)
     if array is None:
         return None
     if array.ndim != 1 or array.dtype != np.uint64:
         raise BundleError(
             "is no array of fingerprints",
-            path=bundle.file(FINGERPRINTS_FILE), remedy="Get the bundle anew",
+            path=bundle.file(name), remedy="Get the bundle anew",
         )  # fmt: skip
     return np.asarray(array, dtype=np.uint64)
 
 
-def known_to(bundle: Bundle, values: Sequence[int | None]) -> list[int] | None:
-    """Return the positions of the records that a model has learned from; None: not recorded."""
-    learned = fingerprints_of_bundle(bundle)
+def known_to(
+    bundle: Bundle, values: Sequence[int | None], name: str = FINGERPRINTS_FILE
+) -> list[int] | None:
+    """Return the positions of the records that a model has learned from; None: not recorded.
+
+    By the name of another file: of those that it was calibrated on.
+    """
+    learned = fingerprints_of_bundle(bundle, name)
     return None if learned is None else known_among(learned, values)
 
 
