@@ -172,6 +172,14 @@ def doubted(job: Job) -> tuple[str, bool, bool]:
     return name, measured.readable, measured.doubt is not None
 
 
+def _minutes(jobs: Iterator[Job]) -> Iterator[Job]:
+    """Yield the first window of every minute as a recording of its own."""
+    for name, signal, rate in jobs:
+        length = round(WINDOW_S * rate)
+        for start in range(0, signal.shape[1] - length + 1, round(60.0 * rate)):
+            yield name, signal[:, start : start + length], rate
+
+
 def print_doubted(
     pool: Workers, read_sets: Sequence[tuple[str, Iterator[Job]]], labels: dict[str, str]
 ) -> None:
@@ -243,6 +251,8 @@ def main() -> None:
         if options.doubt:
             reference = next(options.data.rglob("REFERENCE.csv"), None)
             lines = [] if reference is None else reference.read_text().split()
+            if options.window_a_minute:
+                read_sets = [(title, _minutes(jobs)) for title, jobs in read_sets]
             print_doubted(
                 pool, read_sets, {n: f"label {x}" for n, x in (line.split(",") for line in lines)}
             )

@@ -116,6 +116,14 @@ def test_ecgs_are_not_in_doubt() -> None:
         assert any(one.present for one in state(measured)), name
 
 
+@pytest.mark.parametrize("width_s", [0.008, 0.012, 0.02, 0.025])
+def test_one_gaussian_a_beat_is_not_in_doubt(width_s: float) -> None:
+    time = np.arange(2500) / 250
+    x = np.exp(-0.5 * ((time % 1.0 - 0.5) / width_s) ** 2)
+    found = recognise(x[None] + np.random.default_rng(5).normal(0, 0.01, (1, 2500)), 250.0)
+    assert found.reason is None and not found.doubtful
+
+
 def test_runs_of_the_ventricles_are_not_in_doubt_for_their_shape() -> None:
     """Beats of several shapes: the trees are less sure of them, and a tachycardia must be named."""
     unsure = 0

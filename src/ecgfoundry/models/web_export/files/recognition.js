@@ -146,8 +146,9 @@ function verdictOf(figures) {
   const unforgivable = "members" in figures && figures.likeness < LIMITS.NOTHING_RECURS;
   const reason = broken === null ? (odds < LIMITS.DOUBTED ? "shape" : null)
     : (odds >= LIMITS.FORGIVEN && !unforgivable ? null : broken);
-  const isOfOneShape = (figures.members ?? 1) >= LIMITS.SEVERAL_SHAPES;
-  return { reason, isDoubtful: reason === null && odds < LIMITS.UNSURE && isOfOneShape };
+  const isExcepted = (figures.members ?? 1) < LIMITS.SEVERAL_SHAPES ||
+    figures.contrast >= LIMITS.SILENCE;
+  return { reason, isDoubtful: reason === null && odds < LIMITS.UNSURE && !isExcepted };
 }
 
 // The log-odds of boosted trees (ecgfoundry.measurements.trees).
