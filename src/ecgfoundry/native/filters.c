@@ -16,7 +16,11 @@
 
 /* ---- second-order sections, forwards and backwards ------------------------------------------- */
 
-#define LANES 16 /* so many chains of sums hide how long each takes */
+#ifdef __AVX512F__
+#define LANES 16 /* two registers: while one waits for its sums the other is at work */
+#else
+#define LANES 8 /* more do not fit into the registers */
+#endif
 #define MOST_SECTIONS 4
 
 /* Filter x, (count, lanes), in place from `from` on in steps of one row forwards or backwards. */
@@ -79,8 +83,8 @@ int JOIN(ecgfoundry_sections, INSTRUCTIONS)(const ecgfoundry_sections_job *job) 
     if (room == NULL) return 1;
     int64_t row = 0;
     for (; job->rows - row > LANES / 2; row += LANES) BOTH_WAYS(LANES)
-    for (; job->rows - row > LANES / 4; row += LANES / 2) BOTH_WAYS(LANES / 2)
-    for (; job->rows - row > 1; row += LANES / 4) BOTH_WAYS(LANES / 4)
+    for (; job->rows - row > 4; row += 8) BOTH_WAYS(8)
+    for (; job->rows - row > 1; row += 4) BOTH_WAYS(4)
     for (; row < job->rows; row++) BOTH_WAYS(1)
     free(room);
     return 0;
