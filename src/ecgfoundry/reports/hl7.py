@@ -111,11 +111,11 @@ def _person(report: ClinicalReport) -> str:
     number = f"{report.uuid('person').hex}^^^ECGFOUNDRY^U"
     if report.identifier:
         number = f"{_text(report.identifier)}^^^{authority}^MR"
-    family, _, given = (link.name or "").partition("^")
-    parts = [_text(part) for part in (family, *given.split("^")) if part]
+    said = link.name_parts  # XPN (2.A.88) has the suffix before the prefix
+    parts = (said.family, said.given, said.middle, said.suffix, said.prefix)
     sex = {"female": "F", "male": "M"}.get(person.sex or "", "U")
     born = "" if person.birth_date is None else person.birth_date.strftime("%Y%m%d")
-    name = "^".join(parts) or "^^^^^^U"  # table 0200: unspecified
+    name = "^".join(map(_text, parts)).rstrip("^") or "^^^^^^U"  # table 0200: unspecified
     return _segment("PID", "1", "", number, "", name, "", born, sex)
 
 
