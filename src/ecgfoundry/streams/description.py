@@ -67,7 +67,9 @@ class StreamDescription:
                 path=source,
                 remedy="Follow it again",
             )
-        return self if heard.keys() <= self.said.keys() else replace(self, said={**heard, **self.said})
+        if heard.keys() <= self.said.keys():
+            return self
+        return replace(self, said={**heard, **self.said})
 
 
 @dataclass(frozen=True, slots=True)
