@@ -28,7 +28,7 @@ from ecgfoundry.inference.live.state import Smoothing, SteadyState
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, PreparedWindow, prepare_together
 from ecgfoundry.leads import normalize_lead_names
-from ecgfoundry.measurements.gate import readable_leads
+from ecgfoundry.measurements.gate import is_doubted, readable_leads
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, WindowQuality
 from ecgfoundry.tasks import WindowResult
@@ -276,6 +276,8 @@ class LiveStream:
         alone = self.predictor.bundle.task.window(
             window.logits, start_s, duration_s, refused=prepared.refusal, answers=window.answers
         )
+        if is_doubted(prepared.quality):
+            alone = alone.undecided()
         if window.mean is None:
             self._state.miss(time_s)
             names = self._names()
@@ -376,7 +378,10 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _ReadWindow:
-    """A window on the last part of its way, (targets,) each; None if it was refused."""
+    """A window on the last part of its way, (targets,) each; None if it was refused.
+
+    The means have nothing of a window that may be no ECG.
+    """
 
     due: DueWindow
     prepared: PreparedWindow
@@ -417,11 +422,17 @@ def _answer_apart(
     }
     for stream, due, _, _ in windows:
         stream._enter(due)
-    means = {k: windows[k][0]._state.blend(z, windows[k][1].time_s) for k, z in read.items()}
+    means = {
+        k: windows[k][0]._state.blend(z, windows[k][1].time_s)
+        for k, z in read.items()
+        if not is_doubted(windows[k][2].quality)
+    }
     alone: dict[int, NDArray[np.float64]] = {}
     steady: dict[int, NDArray[np.float64]] = {}
     if read:
         for known, logits in ((alone, read), (steady, means)):
+            if not logits:
+                continue
             values = bundle.task.answers(np.stack(list(logits.values())), level=level)
             known.update(zip(logits, values, strict=True))
     return [

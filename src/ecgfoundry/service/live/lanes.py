@@ -29,6 +29,7 @@ from ecgfoundry.inference.looks import Look
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.warnings import trained_on_synthetic
 from ecgfoundry.labs.live import EVERY_S, SPAN_S, LaboratoryTrend, trend_words
+from ecgfoundry.measurements.gate import is_doubted
 from ecgfoundry.service.drift import REFERENCES, Sight
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 from ecgfoundry.service.processes import spared_from_interrupts
@@ -257,7 +258,7 @@ def _answer_group(due: Sequence[tuple[_Held, LiveStream, DueWindow]], result: An
                 sight = Sight.of(look, predictor.bundle.task)
                 result.seen.append((held.order.stream, sight))
             continue
-        point = held.follow(window, values)
+        point = held.follow(window, None if is_doubted(made.quality) else values)
         if point is not None:
             result.points.append((held.order.stream, point))
     answers = answer_due([window for _, window in ready])
