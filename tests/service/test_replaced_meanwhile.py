@@ -128,3 +128,51 @@ def test_a_worklist_that_answers_late_says_nothing_of_the_next_person(tmp_path: 
             assert subject["identifier"] == "5001" and "name" not in subject
     finally:
         server.shutdown()
+
+
+def test_a_review_is_about_what_was_read(tmp_path: Path) -> None:
+    """Other content came between the reading and the word of the reader."""
+    settings = ServiceSettings(workers=1, keep_folder=tmp_path / "kept")
+    with LocalClient(create_app(settings)) as client:
+        name = client.post("/v1/recordings", files=flat(3000)).json()["recording"]
+        address = f"/v1/recordings/{name}"
+        read = client.get(address).json()["sha256"]
+        assert client.put(address, files=flat(6000)).status_code == 204
+        said = {"decision": "confirmed", "sha256": read}
+        refused = client.post(f"{address}/reviews", json=said)
+        assert (refused.status_code, refused.json()["code"]) == (409, "recording-replaced")
+        assert client.get(address).json()["review"] is None
+        said["sha256"] = client.get(address).json()["sha256"]
+        assert client.post(f"{address}/reviews", json=said).status_code == 201
+        assert client.get(address).json()["review"] == "confirmed"
+        for wrong in ("", read.upper(), 7):
+            told = client.post(f"{address}/reviews", json=said | {"sha256": wrong})
+            assert told.status_code == 422 or told.json()["code"] == "request"
+
+
+@pytest.mark.slow
+def test_the_page_says_nothing_of_what_it_has_not_shown(page: Any, address: str) -> None:
+    from tests.service.browsing import wait_done
+
+    page.click("text=Single-lead sample")
+    wait_done(page)
+    page.click("#keep")
+    page.wait_for_url("**#recording/*")
+    page.locator("#review").wait_for()
+    wait_done(page)
+    name = str(page.url.rpartition("/")[2])
+    replaced = page.request.put(
+        f"{address}/v1/recordings/{name}",
+        multipart={
+            "file": {
+                "name": "other.npz", "mimeType": "application/octet-stream",
+                "buffer": flat(3000)[0][1][1],
+            }
+        },
+    )  # fmt: skip
+    assert replaced.status == 204
+    page.click("#review-confirm")
+    page.locator("text=the recording was replaced after it was read").first.wait_for()
+    entry = page.request.get(f"{address}/v1/recordings/{name}").json()
+    assert entry["review"] is None
+    page.request.delete(f"{address}/v1/recordings/{name}")
