@@ -236,3 +236,15 @@ def test_every_part_of_a_name_keeps_its_place(said: str, told: str) -> None:
     message = to_oru(ClinicalReport(answer(), NOW, patient=link))
     parsed(message)
     assert segments(message, "PID")[0][5] == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(4.15, "4.15"), (12_345_678.0, "12345700"), (0.00002, "0.00002"), (0.0, "0")],
+)
+def test_a_number_has_no_exponent(value: float, told: str) -> None:
+    """HL7 v2.5, 2.A.47: digits, a sign and a point alone."""
+    target = Target("creatine kinase", "laboratory indicator", unit="U/L")
+    message = to_oru(ClinicalReport(answer(findings=(Finding(target, value=value),)), NOW))
+    parsed(message)
+    assert [row[5] for row in segments(message, "OBX") if row[2] == "NM"] == [told]
