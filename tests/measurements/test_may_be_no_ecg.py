@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.experiments import made_ecgs
 from benchmarks.experiments.hostile_signals import as_leads
+from tests.bundles import make_bundle
 
 import ecgfoundry
 from ecgfoundry.criteria import state
 from ecgfoundry.criteria.serial import compare_measurements
 from ecgfoundry.criteria.stating import verdicts
-from ecgfoundry.inference.predictor import load_model
+from ecgfoundry.inference.live.frames import LiveFrame
+from ecgfoundry.inference.live.stream import LiveStream
+from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.several_leads import combined_window
 from ecgfoundry.inference.windows import PreparedWindow
+from ecgfoundry.labs.estimates import LaboratoryAnswer, estimate_laboratory
 from ecgfoundry.leads import LIMB_COEFFICIENTS, STANDARD_12_LEADS
 from ecgfoundry.measurements.gate import judge_window, mostly_doubted
 from ecgfoundry.measurements.lead_relations import doubt_of_leads
@@ -217,3 +222,61 @@ def test_five_leads_are_too_few_to_be_copies() -> None:
 def test_one_lead_asks_nothing_of_others() -> None:
     quality = judge_window(sample().signal[:1], sample().sampling_rate, ["I"])
     assert CODE not in {notice.code for notice in quality.warnings}
+
+
+def test_no_window_of_it_is_decided_and_no_episode_told() -> None:
+    """Findings were not decided, and the windows beside them, the episodes and the burden were."""
+    model = load_model("rhythm-single-lead", threads=1)
+    short = model.interpret(recording_of(slope_of_a_pressure()))
+    assert [window.present for window in short.windows] == [None] * len(short.windows)
+    long = model.interpret(recording_of(slope_of_a_pressure(180)))
+    assert long.refused is None and CODE in {notice.code for notice in long.warnings}
+    assert all(window.present is None for window in long.windows)
+    assert long.episodes == ()
+    assert long.burden and set(long.burden.values()) == {None}
+    assert all(finding.burden is None for finding in long.findings)
+
+
+def test_a_live_stream_of_it_decides_nothing() -> None:
+    model = load_model("rhythm-single-lead-edge", threads=1)
+    stream = LiveStream(model, ["I"], 250.0)
+    made = slope_of_a_pressure(20).astype(np.float32)
+    frames = [LiveFrame(made[:, k : k + 250]) for k in range(0, made.shape[1], 250)]
+    answers = [answer for frame in frames for answer in stream.run(frame)]
+    doubted = [a for a in answers if CODE in {notice.code for notice in a.warnings}]
+    assert doubted, "the doubt is told"
+    assert all(answer.window.present is None for answer in doubted)
+    assert answers[-1] in doubted and answers[-1].steady.present is None
+
+
+def potassium_model(folder: Path) -> Predictor:
+    target = {"name": "potassium high", "kind": "laboratory indicator", "unit": "mmol/L"}
+    return load_model(
+        make_bundle(folder / "labs", np.array([[1.0], [0.5], [-0.25]]), targets=(target,))
+    )
+
+
+def test_no_laboratory_value_is_estimated_from_it(tmp_path: Path) -> None:
+    model = potassium_model(tmp_path)
+
+    def estimated(recording: Recording) -> LaboratoryAnswer:
+        return estimate_laboratory(model, recording, recording)
+
+    real = estimated(sample().select(["I"]))
+    assert real.refused is None and len(real.estimates) == 1
+    for seconds in (10, 180):
+        answer = estimated(recording_of(slope_of_a_pressure(seconds)))
+        assert answer.refused is not None and answer.refused.code == CODE
+        assert answer.estimates == ()
+
+
+def test_a_few_windows_that_look_like_an_ecg_give_no_laboratory_value(tmp_path: Path) -> None:
+    """Two minutes of noise with ten seconds of an ECG: a diagnosis refuses it, too."""
+    model = potassium_model(tmp_path)
+    noise = np.random.default_rng(3).normal(0.0, 0.3, (1, 120 * 500)).astype(np.float32)
+    noise[:, :5000] = sample().select(["I"]).signal
+    recording = recording_of(noise, 500.0)
+    answer = estimate_laboratory(model, recording, recording)
+    assert answer.windows == 1 and answer.estimates == ()
+    assert answer.refused is not None and answer.refused.code == "not-an-ecg"
+    assert model.interpret(recording).refused == answer.refused

@@ -374,3 +374,40 @@ def test_a_zone_that_somebody_knows_completes_the_start() -> None:
     document = bundle(interpretation(), effective=dt.datetime(2020, 1, 2, 3, 4, 5), zone=zone)
     (report,) = check(document)["DiagnosticReport"]
     assert report["effectiveDateTime"] == "2020-01-02T03:04:05+01:00"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Müller^Änne^^Dr.", {"family": "Müller", "given": ["Änne"], "prefix": ["Dr."]}),
+        (
+            "Roe^Jane^Ann^Prof.^MD",
+            {"family": "Roe", "given": ["Jane", "Ann"], "prefix": ["Prof."], "suffix": ["MD"]},
+        ),
+        ("^Änne", {"given": ["Änne"]}),
+    ],
+)
+def test_a_title_is_no_given_name(said: str, told: dict[str, Any]) -> None:
+    link = PatientLink(identifier="7", system="https://hospital.example/mrn", name=said)
+    (person,) = check(bundle(interpretation(), patient=link))["Patient"]
+    assert person["name"] == [told]
+
+
+def test_two_people_without_a_number_have_two_reports() -> None:
+    """Both lines are flat, so that the answers are the same: one was taken for the other."""
+    sample = ecgfoundry.read("sample:single-lead")
+    line = dataclasses.replace(sample, signal=sample.signal * 0, start_time=None)
+    answer = ecgfoundry.interpret(line)
+    assert answer.refused is not None
+    other = dataclasses.replace(line, signal=line.signal + np.float32(1e-6))
+    known = [
+        ClinicalReport(answer, NOW, line, patient=PatientLink(name="Roe^Jane")),
+        ClinicalReport(answer, NOW, line, patient=PatientLink(name="Doe^John")),
+        ClinicalReport(answer, NOW, line, patient=PatientLink(birth_date=dt.date(1960, 2, 3))),
+        ClinicalReport(answer, NOW, other),
+    ]
+    assert len({one.uuid("report") for one in known}) == 4
+    again = ClinicalReport(answer, NOW, line, patient=PatientLink(name="Roe^Jane"))
+    assert again.uuid("report") == known[0].uuid("report")
+    married = [PatientLink(identifier="7", name=name) for name in ("Roe^Jane", "Doe^Jane")]
+    assert len({ClinicalReport(answer, NOW, line, patient=p).uuid("report") for p in married}) == 1

@@ -216,3 +216,35 @@ def test_a_refusal_says_why() -> None:
     parsed(message)
     assert segments(message, "OBR")[0][25] == "X" and not segments(message, "OBX")
     assert segments(message, "NTE")[0][3] == "Not interpreted: every lead is flat."
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Müller^Änne^^Dr.", "Müller^Änne^^^Dr."),
+        ("Roe^Jane^Ann^Prof.^MD", "Roe^Jane^Ann^MD^Prof."),
+        ("^Änne", "^Änne"),
+        ("Roe", "Roe"),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Tarou"),
+        ("Smith & Sons^A|B", "Smith \\T\\ Sons^A\\F\\B"),
+        ("^^^", "^^^^^^U"),
+    ],
+)
+def test_every_part_of_a_name_keeps_its_place(said: str, told: str) -> None:
+    """PS3.5, 6.2.1.1: family, given, middle, prefix, suffix; XPN has the suffix first (2.A.88)."""
+    link = PatientLink(identifier="4711", name=said)
+    message = to_oru(ClinicalReport(answer(), NOW, patient=link))
+    parsed(message)
+    assert segments(message, "PID")[0][5] == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(4.15, "4.15"), (12_345_678.0, "12345700"), (0.00002, "0.00002"), (0.0, "0")],
+)
+def test_a_number_has_no_exponent(value: float, told: str) -> None:
+    """HL7 v2.5, 2.A.47: digits, a sign and a point alone."""
+    target = Target("creatine kinase", "laboratory indicator", unit="U/L")
+    message = to_oru(ClinicalReport(answer(findings=(Finding(target, value=value),)), NOW))
+    parsed(message)
+    assert [row[5] for row in segments(message, "OBX") if row[2] == "NM"] == [told]

@@ -109,3 +109,25 @@ def test_the_rate_of_every_minute() -> None:
     assert rate["median"] == [60.0, 120.0, None, 80.0]
     assert rate["low"][2] is None
     assert rate["low"][3] == rate["high"][3] == 80.0
+
+
+def test_two_people_of_whom_the_files_say_nothing(service: TestClient, tmp_path: Path) -> None:
+    """Whose they are was said when they were kept: two people were compared as one."""
+    kept = []
+    for number, patient in enumerate(("4711", "5001", "4711")):
+        path = planted_file(tmp_path / f"{number}.npz", {"V4": -0.01 * number})
+        files = [("file", (path.name, path.read_bytes()))]
+        made = service.post("/v1/recordings", params={"patient": patient}, files=files)
+        kept.append(str(made.json()["recording"]))
+    first, other, again = kept
+
+    def compared(earlier: str, **more: str) -> Any:
+        asked = {"earlier": earlier, **more}
+        return service.get(f"/v1/recordings/{again}/comparison", params=asked)
+
+    refused = compared(other)
+    assert refused.status_code == 422 and "two persons" in refused.json()["detail"]
+    assert compared(first).status_code == 200
+    assert compared(other, same_person="true").status_code == 200
+    for name in kept:
+        assert service.delete(f"/v1/recordings/{name}").status_code == 204

@@ -296,6 +296,28 @@ def test_what_is_refused_for_good_is_dead_and_can_be_sent_again(
         assert ended.value.code == 1
 
 
+def test_an_automatic_answer_is_not_sent_after_the_word_of_a_reader(service: Running) -> None:
+    """The answer was refused, its rejection was taken: sent again, it would stand as a result."""
+    client = service.client
+    with mllp_receiver("AE") as engine:
+        node = MllpNode("127.0.0.1", engine.port)
+        service.destinations["late"] = Destination("late", "mllp", node, ("oru",), retries=QUICK)
+        recording = sent(client)
+        (row,) = service.settled("late")
+        assert row["state"] == "dead"
+        said = client.post(f"/v1/recordings/{recording}/reviews", json={"decision": "rejected"})
+        assert said.status_code == 201
+        service.settled("late", 2)
+        refused = client.post(f"/v1/deliveries/{row['delivery']}/retry")
+        assert (refused.status_code, refused.json()["code"]) == (409, "delivery-superseded")
+        with pytest.raises(SystemExit) as ended:
+            main(["deliveries", "retry", str(service.folder), str(row["delivery"])])
+        assert ended.value.code == 1
+        assert [one["state"] for one in service.deliveries("late")] == ["delivered", "dead"]
+    (taken,) = engine.taken
+    assert b"|X" in next(line for line in taken.split(b"\r") if line.startswith(b"OBR"))
+
+
 def test_attempts_come_to_an_end_and_the_order_stays(service: Running) -> None:
     """The first is never taken; the second waits for it, and then goes."""
     with http_receiver(*[503] * QUICK.attempts) as own:

@@ -91,22 +91,53 @@ def test_what_is_taken_from_an_answer() -> None:
     second = WorklistEntry(Identity("4711", "KH", "Müller^Änne", accession="A-18"), "20261121")
     other = WorklistEntry(Identity("5001", "KH", accession="A-17"), "20261120")
     person = Identity("4711", "KH", "Müller^Änne", "19420102", "female")
-    assert identity_in([first], patient=None, day="") == ANNE
-    assert identity_in([first, second], patient="4711", day="20261120") == ANNE
-    assert identity_in([first, second], patient="4711", day="20261125") == person
-    assert identity_in([first, other], patient="4711", day="") == ANNE
-    assert identity_in([first, other], patient=None, day="20261120") == Identity(), "two people"
-    assert identity_in([], patient="4711", day="") == Identity()
+    known, nothing = Identity("4711"), Identity()
+    assert identity_in([first], known=nothing, day="") == ANNE
+    assert identity_in([first, second], known=known, day="20261120") == ANNE
+    assert identity_in([first, second], known=known, day="20261125") == person
+    assert identity_in([second, first], known=known, day="20261125") == person, "in any order"
+    assert identity_in([first, other], known=known, day="") == ANNE
+    assert identity_in([first, other], known=nothing, day="20261120") == nothing, "two people"
+    assert identity_in([], known=known, day="") == nothing
     with pytest.raises(OtherPersonError, match="another person"):
-        identity_in([other], patient="4711", day="20261120")
+        identity_in([other], known=known, day="20261120")
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        Identity("4711", birth_date="19420103"),
+        Identity("4711", sex="male"),
+        Identity("4711", "OTHER-HOSPITAL"),
+        Identity(birth_date="19420103", accession="A-17"),
+    ],
+    ids=["born on another day", "of another sex", "numbers of another hospital", "by accession"],
+)
+def test_a_number_that_was_typed_wrongly_names_nobody(stated: Identity) -> None:
+    """The number of a file is somebody's, and what else the file says is not theirs."""
+    entry = WorklistEntry(ANNE, "20261120")
+    with pytest.raises(OtherPersonError, match="another person"):
+        identity_in([entry], known=stated, day="20261120")
+    addressed = Identity("4711", "https://kh.example.org/patients", birth_date="19420102")
+    assert identity_in([entry], known=addressed, day="") == ANNE, "an address may stand for KH"
+
+
+def test_entries_that_contradict_each_other_name_nobody() -> None:
+    born = [Identity("4711", "KH", birth_date=day) for day in ("19420102", "19800304")]
+    entries = [WorklistEntry(one, "20261120") for one in born]
+    assert identity_in(entries, known=Identity("4711"), day="20261120") == Identity()
+    named = [Identity("4711", "KH", name) for name in ("Müller^Änne", "Roe^Jane")]
+    entries = [WorklistEntry(one) for one in named]
+    assert identity_in(entries, known=Identity("4711"), day="") == Identity("4711", "KH")
 
 
 def test_what_the_request_says_counts_first() -> None:
-    said = Identity("4712", accession="A-17")
+    said = Identity("4711", accession="A-18")
     assert said.filled(ANNE).to_dict() == {
-        "patient": "4712", "system": "KH", "name": "Müller^Änne", "birth_date": "19420102",
-        "sex": "female", "accession": "A-17", "order": "O-9", "study_uid": STUDY,
+        "patient": "4711", "system": "KH", "name": "Müller^Änne", "birth_date": "19420102",
+        "sex": "female", "accession": "A-18", "order": "O-9", "study_uid": STUDY,
     }  # fmt: skip
+    assert Identity("4712").filled(ANNE) == Identity("4712"), "nothing of another person"
     assert Identity.from_dict({"patient": "1", "of a later version": 2}) == Identity("1")
     assert Identity.from_dict(None).to_dict() == {}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ecgfoundry.errors import EcgFoundryError, SignalError, StreamError
 from ecgfoundry.inference.live.frames import encode_frame
 from ecgfoundry.streams.description import StreamDescription, StreamOptions
-from ecgfoundry.streams.messages import frames_of_messages, read_opening
+from ecgfoundry.streams.messages import frames_of_messages, is_opening, read_opening
 from ecgfoundry.streams.mqtt import Arrival
 from ecgfoundry.streams.mqtt import _messages as mqtt_messages
 from ecgfoundry.streams.polar import decode_polar_frame
@@ -109,6 +109,60 @@ def test_what_the_user_states_goes_before_what_the_device_says() -> None:
 def test_a_signal_that_does_not_say_its_rate_is_refused_with_the_remedy() -> None:
     with pytest.raises(StreamError, match="sampling rate.*--leads I --rate 250"):
         read_opening(iter(["I,II", "1,2"]), StreamOptions(), "test")
+
+
+OPENING = '{"leads": ["I"], "sampling_rate": 10, "unit": "uV"}'
+
+
+@pytest.mark.parametrize(
+    ("later", "other"),
+    [
+        ('{"leads": ["I"], "sampling_rate": 10, "unit": "mV"}', "unit"),
+        ('{"leads": ["V1"], "sampling_rate": 10, "unit": "uV"}', "leads"),
+        ('{"sampling_rate": 20}', "sampling_rate"),
+        ('{"samples": [1], "unit": "mV"}', "unit"),
+        ('{"samples": [1], "leads": ["II"]}', "leads"),
+    ],
+)
+@pytest.mark.parametrize("stated", [StreamOptions(), StreamOptions(("II",), 10.0, "mV")])
+def test_a_signal_that_becomes_another_one_is_not_read_as_the_first(
+    later: str, other: str, stated: StreamOptions
+) -> None:
+    """The device was exchanged, and says so: its microvolts were read as millivolts.
+
+    What the user states goes before what it says, and it says another thing all the same.
+    """
+    messages = iter([OPENING, '{"samples": [500]}', later, '{"samples": [0.5]}'])
+    description, first = read_opening(messages, stated, "bed 4")
+    frames = frames_of_messages([*first, *messages], description, "bed 4")
+    assert next(frames).signal.shape == (1, 1)
+    with pytest.raises(StreamError, match=f"states another {other}"):
+        next(frames)
+
+
+def test_an_opening_message_may_come_again() -> None:
+    again = '{"unit": "µV", "sampling_rate": 10.0, "leads": ["I"]}'
+    messages = iter([OPENING, '{"samples": [500]}', again, '{"samples": [400], "unit": "uV"}'])
+    description, first = read_opening(messages, StreamOptions(), "test")
+    frames = list(frames_of_messages([*first, *messages], description, "test"))
+    assert [frame.signal.tolist() for frame in frames] == [[[0.5]], [pytest.approx([0.4])]]
+
+
+def test_samples_may_state_themselves_what_they_are() -> None:
+    """The unit in the first message was passed over: 500 microvolts were 500 millivolts."""
+    messages = ['{"samples": [500], "unit": "uV", "leads": ["I"], "sampling_rate": 10}']
+    description, first = read_opening(iter(messages), StreamOptions(), "test")
+    assert description == StreamDescription(("I",), 10.0, 0.001)
+    (frame,) = frames_of_messages(first, description, "test")
+    assert frame.signal.tolist() == [[0.5]]
+    stated = StreamOptions(("I",), 10.0, "mV")
+    assert read_opening(iter(messages), stated, "test")[0].millivolts == 1.0, "the user's first"
+
+
+def test_what_a_topic_keeps_is_an_opening_or_samples() -> None:
+    assert is_opening(OPENING.encode()) and is_opening(b' {"unit": "mV"}')
+    for kept in (b'{"samples": [1]}', b'{"type": "end"}', b"1\n2", b"I,II", b"{", b"{\xff"):
+        assert not is_opening(kept)
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,9 @@ def test_a_broker_that_goes_and_comes_back_leaves_a_stated_hole(
 # -------------------------------------------------------------------------------------------- LSL
 
 
-def outlet(name: str, labels: list[str], units: str | None, rate: float, source_id: str) -> Any:
+def outlet(
+    name: str, labels: list[str], units: str | list[str] | None, rate: float, source_id: str
+) -> Any:
     pylsl = pytest.importorskip("pylsl")
     info = pylsl.StreamInfo(name, "ECG", len(labels), rate, "float32", source_id)
     info.set_channel_labels(labels)
@@ -396,13 +398,16 @@ def test_an_eeg_is_no_ecg_because_its_electrodes_are_called_like_leads() -> None
     [
         (["ch1"], "mV", PATIENT, "none of the channels"),
         (["I"], None, PATIENT, "state no unit"),
+        (["I", "II"], ["uV", ""], PATIENT, "several units, or not all of them state one"),
+        (["I", "I"], "mV", PATIENT, "several of its channels are called I"),
+        (["I", "V1", "I"], "mV", StreamOptions(("I",), wait_s=300.0), "are called I"),
         (["ch1", "ch2"], "mV", StreamOptions(("I",), wait_s=300.0), "1 leads were stated for 2"),
     ],
 )
 def test_lsl_says_what_it_does_not_know(
-    labels: list[str], units: str | None, options: StreamOptions, words: str
+    labels: list[str], units: str | list[str] | None, options: StreamOptions, words: str
 ) -> None:
-    name = f"odd-{os.getpid()}-{len(labels)}-{units}"
+    name = f"odd-{os.getpid()}-{'-'.join(labels)}-{len(units or '')}"
     device = outlet(name, labels, units, 250.0, name)
     with pytest.raises(Exception, match=words):
         open_source(f"lsl://{name}", options).__enter__()

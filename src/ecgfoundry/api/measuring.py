@@ -18,6 +18,7 @@ from ecgfoundry.evaluation.comparison import (
     open_model,
     same_records,
     seen_before,
+    shared_notes,
 )
 from ecgfoundry.evaluation.evaluate import Evaluation
 from ecgfoundry.evaluation.evaluate import evaluate as evaluate_data
@@ -310,6 +311,9 @@ def compare(
         found: PairedComparison | SetComparison = compare_models(first, second, settings, progress)
     elif folders:
         found = compare_sets(read_metrics(sides[0]), read_metrics(sides[1]))
+        if first is not None and second is not None:
+            shared = shared_notes(first.data, second.data)
+            found = replace(found, notes=[*found.notes, *shared])
     else:
         raise EvaluationError(
             "the predictions of one side are not there any more",

@@ -21,6 +21,7 @@ from ecgfoundry.evaluation.rows import TransferTable
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.tables import match_ids
 from ecgfoundry.evaluation.transfer import EarlierEvaluation, read_metrics, transfer_table
+from ecgfoundry.manifest.rows import plain_id
 from ecgfoundry.metrics.bootstrap import bootstrap_ranks
 from ecgfoundry.metrics.comparison import benjamini_hochberg, mcnemar
 from ecgfoundry.metrics.delong import delong_test
@@ -37,6 +38,7 @@ __all__ = [
     "open_model",
     "same_records",
     "seen_before",
+    "shared_notes",
 ]
 
 Float64 = NDArray[np.float64]
@@ -324,8 +326,51 @@ def compare_models(
         rows=_corrected(rows),
         mean=mean,
         mean_p=p,
-        notes=[*first.notes, *(n for n in second.notes if n not in first.notes)],
+        notes=[
+            *first.notes,
+            *(n for n in second.notes if n not in first.notes),
+            *_pairing_notes(a.data, b.data),
+        ],
     )
+
+
+def _pairing_notes(a: EvaluationData, b: EvaluationData) -> list[str]:
+    """Say which records were paired, where not all of both were by their names."""
+    if a.records is None or b.records is None:
+        return ["Not both tables name their records: they were paired row by row."]
+    place = match_ids([str(r) for r in a.records], [str(r) for r in b.records])
+    only_a = np.flatnonzero(place < 0)
+    only_b = np.setdiff1d(np.arange(len(b)), place)
+    if not len(only_a) and not len(only_b):
+        return []
+    words = f"{len(only_a)} record(s) of A and {len(only_b)} of B are not in the other: left out."
+    plain = [
+        {plain_id(str(name)) for name in names}
+        for names in (np.asarray(a.records)[only_a], np.asarray(b.records)[only_b])
+    ]
+    alike = len(plain[0] & plain[1])
+    more = f" {alike} of them are in both, in other spellings: write each in one way."
+    return [words + more if alike else words]
+
+
+def shared_notes(a: EvaluationData, b: EvaluationData) -> list[str]:
+    """Say what speaks against the independence of two sets of records without a common name."""
+    notes = []
+    if a.records is not None and b.records is not None:
+        records = {plain_id(str(r)) for r in a.records} & {plain_id(str(r)) for r in b.records}
+        if records:
+            notes.append(
+                f"{len(records)} record(s) stand in both, in other spellings: the sets are not "
+                "independent. Write each in one way, then they are paired."
+            )
+    if a.patients_known and b.patients_known:
+        people = {plain_id(str(p)) for p in a.patients} & {plain_id(str(p)) for p in b.patients}
+        if people:
+            notes.append(
+                f"{len(people)} patient number(s) stand in both: if they are the same people, the "
+                "sets are not independent."
+            )
+    return notes
 
 
 def _names(a: str, b: str) -> tuple[str, str]:

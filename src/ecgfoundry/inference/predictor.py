@@ -426,6 +426,11 @@ class Predictor:
         bundle, task = self.bundle, self.bundle.task
         duration = source.samples / source.sampling_rate
         windows = self._window_results(source, collected)
+        doubt = mostly_doubted(
+            [window.quality.warnings for window in collected.prepared if window.refusal is None]
+        )
+        if doubt is not None:
+            windows = tuple(window.undecided() for window in windows)
         findings: tuple[Finding, ...]
         episodes = burden = readable = None
         if is_long(duration):
@@ -433,14 +438,13 @@ class Predictor:
             # A measured value is not present or absent: the windows have it.
             decided = [names[k] for k in task.shown] if task.decides else []
             episodes, burden, readable = find_episodes(windows, decided)
+            if doubt is not None:
+                burden = dict.fromkeys(burden)
             findings = task.long_findings(burden)
         else:
             known = [logits for logits in collected.logits if logits is not None]
             level = "reduced_leads" if leads.absent else "record"
             findings = task.findings(np.mean(known, axis=0), level=level)
-        doubt = mostly_doubted(
-            [window.quality.warnings for window in collected.prepared if window.refusal is None]
-        )
         if doubt is not None:
             findings = tuple(finding.undecided(DOUBT) for finding in findings)
         # The verdict is about the signal; what is unknown about its source does not change it.

@@ -9,7 +9,7 @@ only where the caller says that this is meant, and every answer says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +21,14 @@ from ecgfoundry.errors import ModelNotFoundError, SignalError, SyntheticModelErr
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.warnings import SYNTHETIC_WORDS, recording_warnings, trained_on_synthetic
 from ecgfoundry.inference.windows import InputLeads, WindowSource, prepare_windows
+from ecgfoundry.measurements.gate import mostly_doubted, too_little_ecg
 from ecgfoundry.metrics.bands import auroc_band
 from ecgfoundry.metrics.metric import Metric
 from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.models.registry import ARCHITECTURES
 from ecgfoundry.recording import Recording
-from ecgfoundry.signals.quality import Notice
-from ecgfoundry.signals.windows import window_bounds
+from ecgfoundry.signals.quality import Notice, merge_notices
+from ecgfoundry.signals.windows import is_long, window_bounds
 from ecgfoundry.tasks import Finding
 from ecgfoundry.vocabularies.types import Target
 
@@ -204,14 +205,15 @@ def estimate_laboratory(
     leads = InputLeads.choose(bundle.input, source.leads, lead=lead)
     duration = source.samples / source.sampling_rate
     warnings = recording_warnings(recording, bundle, leads, duration)
-    logits, weights, refusals = _logits(predictor, source, leads, progress)
-    refused: Notice | None = None
+    logits, weights, read = _logits(predictor, source, leads, progress)
+    refusals = [refusal for refusal, _ in read if refusal is not None]
+    noted = [notices for refusal, notices in read if refusal is None]
+    warnings += merge_notices(noted)
+    refused = _why_refused(read, duration)
     chosen: tuple[LaboratoryEstimate, ...] = ()
-    if len(logits):
+    if refused is None:
         estimates = _estimates(bundle, logits, weights)
         chosen = tuple(e for e, t in zip(estimates, targets, strict=True) if t.kind == KIND)
-    else:
-        refused = refusals[0] if refusals else Notice("missing", "the recording has no samples")
     return LaboratoryAnswer(
         file=file,
         model=bundle.name,
@@ -228,6 +230,22 @@ def estimate_laboratory(
         estimates=chosen,
         refused=refused,
     )
+
+
+def _why_refused(
+    read: Sequence[tuple[Notice | None, tuple[Notice, ...]]], duration_s: float
+) -> Notice | None:
+    """Return why nothing is estimated: it is no ECG or may be none, as for a diagnosis.
+
+    ``read``: the refusal and the warnings of each window.
+    """
+    refusals = [refusal for refusal, _ in read]
+    known = [notices for refusal, notices in read if refusal is None]
+    if not known:
+        first = next((one for one in refusals if one is not None), None)
+        return first or Notice("missing", "the recording has no samples")
+    foreign = too_little_ecg(refusals) if is_long(duration_s) else None
+    return foreign or mostly_doubted(known)
 
 
 def pooling_of(bundle: Bundle) -> str:
@@ -262,12 +280,12 @@ def _logits(
     source: WindowSource,
     leads: InputLeads,
     progress: Callable[[int, int], None] | None,
-) -> tuple[Float64, Float64, list[Notice]]:
-    """Logits of all readable windows, their weights, and why the others are not read."""
+) -> tuple[Float64, Float64, list[tuple[Notice | None, tuple[Notice, ...]]]]:
+    """Logits of all readable windows, their weights; refusal and warnings of every window."""
     pieces: list[NDArray[np.float32]] = []
     scores: list[NDArray[np.float32]] = []
     waiting: list[NDArray[np.float32]] = []
-    refusals = []
+    read: list[tuple[Notice | None, tuple[Notice, ...]]] = []
 
     def run() -> None:
         logits, embeddings = predictor.logits_and_embeddings(np.stack(waiting))
@@ -281,8 +299,9 @@ def _logits(
         if progress is not None:
             progress(number, total)
         if window.standardized is None:
-            refusals.append(window.refusal or Notice("missing", "no samples"))
+            read.append((window.refusal or Notice("missing", "no samples"), ()))
             continue
+        read.append((None, window.quality.warnings))
         waiting.append(window.standardized)
         if len(waiting) == _BATCH:
             run()
@@ -290,13 +309,13 @@ def _logits(
         run()
     if not pieces:
         width = len(predictor.bundle.vocabulary.targets)
-        return np.empty((0, width)), np.empty(0), refusals
+        return np.empty((0, width)), np.empty(0), read
     found = np.concatenate(pieces).astype(np.float64)
     attended = pooling_of(predictor.bundle) == "attention"
     return (
         found,
         window_weights(np.concatenate(scores) if attended else None, len(found)),
-        refusals,
+        read,
     )
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "MAY_BE_NO_ECG",
     "NO_ECG",
     "Description",
+    "is_doubted",
     "judge_and_find_beats",
     "judge_window",
     "judge_windows",
@@ -192,6 +193,11 @@ def mostly_doubted(warnings: Sequence[Sequence[Notice]]) -> Notice | None:
     each = [[one for one in window if one.code == MAY_BE_NO_ECG] for window in warnings]
     doubts = [window[0] for window in each if window]
     return doubts[0] if len(doubts) > DOUBTED_SHARE * len(warnings) else None
+
+
+def is_doubted(quality: WindowQuality) -> bool:
+    """Whether a window that is read may be no ECG: nothing is decided of it."""
+    return any(notice.code == MAY_BE_NO_ECG for notice in quality.warnings)
 
 
 def _with_recognition(

@@ -7,11 +7,13 @@ stated and why, and that nobody has confirmed it. They all take a :class:`Clinic
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from ecgfoundry.criteria import Statement
@@ -30,11 +32,29 @@ from ecgfoundry.reports.wording import device_name, person_text, printable, star
 from ecgfoundry.vocabularies.exclusive import ALIASES
 from ecgfoundry.vocabularies.terminology import MeasurementCodes, measurement_codes
 
-__all__ = ["READ", "UNCONFIRMED", "ClinicalReport", "PatientLink", "StudyLink", "report_on_file"]
+__all__ = [
+    "READ",
+    "UNCONFIRMED",
+    "ClinicalReport",
+    "NameParts",
+    "PatientLink",
+    "StudyLink",
+    "report_on_file",
+]
 
 READ = "Not a medical device; for research only."
 UNCONFIRMED = "Automatic and unconfirmed. Not a medical device; for research only."
 _NAMESPACE = UUID("8a8f5f0e-6c1f-5d0b-9a4e-0d5a1c6b7e21")  # ours, for stable identifiers
+
+
+class NameParts(NamedTuple):
+    """A name by the components of DICOM (PS3.5, 6.2.1.1); "" where there is none."""
+
+    family: str = ""
+    given: str = ""
+    middle: str = ""
+    prefix: str = ""
+    suffix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +71,7 @@ class PatientLink:
         Whose numbers these are: the address of the naming system (FHIR), or the name of the
         assigning authority (HL7 v2). Without it a number is shown, and never matched to a person.
     name : str, optional
-        "Family^Given", as DICOM and HL7 v2 write it.
+        "Family^Given^Middle^Prefix^Suffix", as DICOM writes it.
     birth_date : date, optional
     sex : str, optional
         "female" or "male"; where the file states none.
@@ -75,6 +95,13 @@ class PatientLink:
         birth = self.birth_date or (None if other else stated.birth_date)
         age = age_between(birth, day) if stated.age is None else stated.age
         return replace(stated, age=age, sex=stated.sex or self.sex, birth_date=birth)
+
+    @property
+    def name_parts(self) -> NameParts:
+        """The parts of the name, each with its own place: a title is no given name."""
+        alphabetic = (self.name or "").partition("=")[0]
+        parts = [printable(part) for part in alphabetic.split("^")[: len(NameParts._fields)]]
+        return NameParts(*parts)
 
     @property
     def authority(self) -> tuple[str, str, str]:
@@ -288,10 +315,21 @@ class ClinicalReport:
 
     def uuid(self, what: str) -> UUID:
         """Return an identifier of a part: the same answer about the same person has the same."""
+        return uuid5(_NAMESPACE, f"{what}\n{self._key}")
+
+    @cached_property
+    def _key(self) -> str:
+        """What tells this answer from every other.
+
+        Two people without a number may have answers of the same words, as of two flat lines.
+        """
         link = self.patient
-        key = json.dumps(self.interpretation.to_dict(), sort_keys=True)
+        answer = json.dumps(self.interpretation.to_dict(), sort_keys=True)
         person = f"{link.reference}\n{link.system}\n{self.identifier}\n{self.start}"
-        return uuid5(_NAMESPACE, f"{what}\n{key}\n{person}")
+        if not self.identifier:
+            person += f"\n{link.name}\n{self.subject.birth_date}"
+        signal = b"" if self.recording is None else self.recording.signal.tobytes()
+        return f"{answer}\n{person}\n{hashlib.sha256(signal).hexdigest()}"
 
     @staticmethod
     def shared_uuid(what: str) -> UUID:

@@ -16,6 +16,7 @@ import base64
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 from ecgfoundry._version import __version__
 from ecgfoundry.formats.common.moments import in_whole_minutes
@@ -111,11 +112,11 @@ def _person(report: ClinicalReport) -> str:
     number = f"{report.uuid('person').hex}^^^ECGFOUNDRY^U"
     if report.identifier:
         number = f"{_text(report.identifier)}^^^{authority}^MR"
-    family, _, given = (link.name or "").partition("^")
-    parts = [_text(part) for part in (family, *given.split("^")) if part]
+    said = link.name_parts  # XPN (2.A.88) has the suffix before the prefix
+    parts = (said.family, said.given, said.middle, said.suffix, said.prefix)
     sex = {"female": "F", "male": "M"}.get(person.sex or "", "U")
     born = "" if person.birth_date is None else person.birth_date.strftime("%Y%m%d")
-    name = "^".join(parts) or "^^^^^^U"  # table 0200: unspecified
+    name = "^".join(map(_text, parts)).rstrip("^") or "^^^^^^U"  # table 0200: unspecified
     return _segment("PID", "1", "", number, "", name, "", born, sex)
 
 
@@ -234,6 +235,11 @@ def _stated(report: ClinicalReport, impression: str) -> Iterator[_Row]:
             yield from _finding(finding)
 
 
+def _number(value: float) -> str:
+    """Return six significant digits without an exponent, which an NM may not have (2.A.47)."""
+    return f"{Decimal(f'{value:.6g}'):f}"
+
+
 def _concept(name: str, words: str, code: str | None) -> str:
     """Return a CWE: the terminology's concept where one may be sent, and always our words."""
     coding = snomed_coding(code)
@@ -252,7 +258,7 @@ def _finding(finding: Finding) -> Iterator[_Row]:
     method = "Statistical model; nothing was measured in blood" if estimate else "Neural network"
     if finding.value is not None:
         unit = ucum_unit(finding.target.unit) or ""
-        yield "NM", code, "", f"{finding.value:.6g}", unit, "P", method
+        yield "NM", code, "", _number(finding.value), unit, "P", method
     elif finding.present:
         yield "ST", code, "", "present", "", "P", method
     elif finding.present is None and finding.reason:

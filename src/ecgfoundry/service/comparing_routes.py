@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import FastAPI, Request, Response
 
 from ecgfoundry.service.openapi import answers, objects
@@ -30,6 +32,9 @@ def add_comparing_routes(app: FastAPI, state: ServiceState) -> None:
     )
     async def comparison(recording: str, request: Request) -> Response:
         asked, caller = Compared.of(request), caller_of(request)
+        if not asked.same_person:
+            people = (recording, asked.earlier, caller)
+            await asyncio.to_thread(state.kept.refuse_two_persons, *people)
         async with (
             state.stored.using(recording, caller) as (path, name),
             state.stored.using(asked.earlier, caller) as (earlier, _),

@@ -53,8 +53,24 @@ class Identity:
         names = {one.name for one in fields(cls)}
         return cls(**{key: value for key, value in (document or {}).items() if key in names})
 
+    def is_another(self, other: Identity) -> bool:
+        """Whether both state a number of the person, and not the same one."""
+        return bool(self.patient and other.patient and self.patient != other.patient)
+
+    def contradicts(self, other: Identity) -> bool:
+        """Whether both state a number, its giver, a date of birth or a sex, and not the same.
+
+        Givers are compared by their names: the address of one may stand for the same.
+        """
+        givers = {one for one in (self.system, other.system) if one and ":" not in one}
+        both = ((self.birth_date, other.birth_date), (self.sex, other.sex))
+        differ = any(mine and theirs and mine != theirs for mine, theirs in both)
+        return self.is_another(other) or len(givers) > 1 or differ
+
     def filled(self, other: Identity) -> Identity:
-        """Return this with what ``other`` knows more."""
+        """Return this with what ``other`` knows more; nothing is taken from another person."""
+        if self.is_another(other):
+            return self
         known = self.to_dict()
         more = {key: value for key, value in other.to_dict().items() if key not in known}
         return replace(self, **more)

@@ -466,6 +466,9 @@ class Jobs:
         except ProblemError as error:
             return Result(problem=error.problem)
         try:
+            # The files that were given now are those that were asked about, or the row knows.
+            if not await self._insistently(self._is_of, row):
+                return Result(problem=gone)
             asked = replace(work, path=str(path), name=row.name)
             return await self._pool.submit(asked, patient=True, tell=tell)
         except ProblemError as error:
@@ -490,6 +493,12 @@ class Jobs:
             rows = queue.waiting_results(session, name)
             session.expunge_all()
             return rows
+
+    def _is_of(self, row: Row) -> bool:
+        """Whether what is to be answered is still about the same recording, of the same content."""
+        with self._database.reading() as session:
+            now_known = session.get(Row, row.id)
+            return now_known is not None and now_known.recording_id == row.recording_id
 
     def _stored(self, row: Row, result: Result, model: str | None) -> None:
         line = _line(row, result, model)

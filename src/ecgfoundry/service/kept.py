@@ -17,7 +17,7 @@ import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +286,30 @@ class KeptRecordings:
             404: there is none, or it belongs to somebody else.
         """
         return self._found(session, name, caller)
+
+    def refuse_two_persons(self, one: str, other: str, caller: Caller) -> None:
+        """Refuse a comparison of kept recordings that are said to be of two people.
+
+        What stands in the files is compared by whoever reads them; what requests and the worklist
+        have said stands here.
+
+        Raises
+        ------
+        ProblemError
+            422.
+        """
+        owner = None if caller.role == "admin" else caller.owner
+        people = []
+        with self.database.reading() as session:
+            for name in (one, other):
+                row = find_recording(session, name, owner)
+                if row is None:  # it is held, or whoever reads it says so
+                    return
+                people.append(replace(Identity.from_dict(row.identity), patient=row.patient))
+        if people[0].contradicts(people[1]):
+            words = "the recordings are of two persons: by what was said when they were kept"
+            remedy = "If it is one person, say so: same_person=true"
+            raise ProblemError(Problem(422, "signal", words, remedy))
 
     def known(self, name: str, caller: Caller) -> tuple[str, str]:
         """Return the name of a kept recording, and what it was called.

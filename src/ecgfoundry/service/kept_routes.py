@@ -51,13 +51,17 @@ class ReviewedStatement(BaseModel):
 
 
 class NewReview(BaseModel):
-    """What a reader says about the machine's answer."""
+    """What a reader says about the machine's answer.
+
+    ``sha256``: of the recording that was read, as its entry says it; None: nobody has looked.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     decision: Literal["confirmed", "edited", "rejected"]
     statements: list[ReviewedStatement] = Field(default=[], max_length=500)
     comment: Text = Field("", max_length=10_000)
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
 
 
 def add_kept_routes(app: FastAPI, state: ServiceState) -> None:
@@ -220,6 +224,10 @@ def _add_reviews(app: FastAPI, state: ServiceState) -> None:
         def add() -> dict[str, Any]:
             with state.kept.database.writing() as session:
                 row = state.kept.find(session, recording, caller)
+                if said.sha256 not in (None, row.content):
+                    words = "the recording was replaced after it was read"
+                    problem = Problem(409, "recording-replaced", words, "Read it again")
+                    raise ProblemError(problem)
                 added = add_review(
                     session,
                     row,

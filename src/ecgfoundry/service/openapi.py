@@ -315,6 +315,12 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
             )
             | {"maxItems": 500},
             "comment": {"type": "string", "maxLength": 10_000},
+            "sha256": {
+                "type": "string",
+                "pattern": "^[0-9a-f]{64}$",
+                "description": "Of the recording that was read, as its entry says it: of another "
+                "one nothing is said",
+            },
         },
         "example": {
             "decision": "edited",

@@ -21,7 +21,7 @@ __all__ = ["OtherPersonError", "WorklistEntry", "ask", "identity_in"]
 _FIND = "1.2.840.10008.5.1.4.31"
 _PENDING = (0xFF00, 0xFF01)
 _MOST = 100
-"""Entries that are read of one answer (our choice)."""
+"""Entries of one number that are read (our choice): whose it is, all of them say together."""
 _WANTED = (
     "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex",
     "AccessionNumber", "PlacerOrderNumberImagingServiceRequest", "StudyInstanceUID",
@@ -66,6 +66,7 @@ def ask(node: DicomNode, *, accession: str | None, patient: str | None) -> list[
     question.ScheduledProcedureStepSequence = [step]
     entity = require_pynetdicom().AE(ae_title=node.calling)
     entity.add_requested_context(_FIND)
+    wanted = ("accession", accession) if accession else ("patient", patient)
     entries: list[WorklistEntry] = []
     with association(entity, node) as line:
         if not line.accepted_contexts:
@@ -73,27 +74,27 @@ def ask(node: DicomNode, *, accession: str | None, patient: str | None) -> list[
         for status, found in line.send_c_find(question, _FIND):
             code = status.get("Status")
             if code in _PENDING:
-                if found is not None and len(entries) < _MOST:
-                    entries.append(_entry(found))
+                one = None if found is None else _entry(found)
+                # Some servers ignore keys that they do not know.
+                if one is not None and getattr(one.identity, wanted[0]) == wanted[1]:
+                    entries.append(one)
+                if len(entries) > _MOST:
+                    words = f"{node.called} has more than {_MOST} orders of one number"
+                    raise DeliveryError(words, permanent=True)
             elif code != 0:
                 said = "nothing" if code is None else f"0x{code:04X}"
                 raise DeliveryError(f"{node.called} answered {said}")
-    # Some servers ignore keys that they do not know.
-    return [
-        one
-        for one in entries
-        if (one.identity.accession == accession if accession else one.identity.patient == patient)
-    ]
+    return entries
 
 
-def identity_in(entries: Sequence[WorklistEntry], *, patient: str | None, day: str) -> Identity:
+def identity_in(entries: Sequence[WorklistEntry], *, known: Identity, day: str) -> Identity:
     """Return what entries say of one recording; nothing where they name several people.
 
     Parameters
     ----------
     entries : sequence of WorklistEntry
-    patient : str, optional
-        Number of the person in the file or the request.
+    known : Identity
+        What the file or the request says of the person.
     day : str
         YYYYMMDD of the recording, or "".
 
@@ -105,24 +106,35 @@ def identity_in(entries: Sequence[WorklistEntry], *, patient: str | None, day: s
     Raises
     ------
     OtherPersonError
-        All entries are of another person than the file.
+        All entries are of another person than the file: of another number, giver of numbers, date
+        of birth or sex.
     """
-    if patient and entries:
-        entries = [one for one in entries if one.identity.patient == patient]
+    if entries:
+        entries = [one for one in entries if _is_of(one.identity, known)]
         if not entries:
             raise OtherPersonError(
-                "the worklist names another person for this accession number than the file",
+                "the worklist names another person for this number than the file",
                 remedy="Correct the order, or keep the recording again with 'patient'",
             )
     people = {(one.identity.patient, one.identity.system) for one in entries}
-    if len(people) != 1:
+    disagree = any(one.identity.contradicts(entries[0].identity) for one in entries)
+    if len(people) != 1 or disagree:
         return Identity()
     of_day = [one for one in entries if day and one.day == day]
     orders = entries if len(entries) == 1 else of_day
     if len(orders) == 1:
         return orders[0].identity
     first = entries[0].identity
-    return Identity(first.patient, first.system, first.name, first.birth_date, first.sex)
+    for one in entries[1:]:
+        first = first.filled(one.identity)
+    names = {one.identity.name for one in entries if one.identity.name}
+    name = names.pop() if len(names) == 1 else None
+    return Identity(first.patient, first.system, name, first.birth_date, first.sex)
+
+
+def _is_of(entry: Identity, known: Identity) -> bool:
+    named = known.patient in (None, entry.patient)
+    return named and not entry.contradicts(known)
 
 
 def _entry(found: Any) -> WorklistEntry:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ecgfoundry.errors import StreamError
+from ecgfoundry.errors import EcgFoundryError, StreamError
 from ecgfoundry.units import check_sampling_rate, millivolts_per_unit
 
-__all__ = ["StreamDescription", "StreamOptions"]
+__all__ = ["SAID", "StreamDescription", "StreamOptions"]
+
+SAID = ("leads", "sampling_rate", "unit")
+"""What a sender says of its samples."""
+
+
+def _same(key: str, one: Any, other: Any) -> bool:
+    """Whether two statements mean the same: "uV" and "µV" do."""
+    if key != "unit":
+        return bool(one == other)
+    try:
+        return millivolts_per_unit(str(one)) == millivolts_per_unit(str(other))
+    except EcgFoundryError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +39,37 @@ class StreamDescription:
         mV per unit of the samples.
     mains_frequency : float, optional
         Hz.
+    said : mapping
+        Leads, rate and unit as the sender itself stated them first, whatever the user states.
     """
 
     leads: tuple[str, ...]
     sampling_rate: float
     millivolts: float = 1.0
     mains_frequency: float | None = None
+    said: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def saying(self, document: Mapping[str, Any], source: str) -> StreamDescription:
+        """Return this with what a message of the sender says of the signal.
+
+        Raises
+        ------
+        StreamError
+            It is not what was said before: the samples would be read as what they are not.
+        """
+        heard = {key: document[key] for key in SAID if document.get(key) is not None}
+        other = [
+            key for key in heard if key in self.said and not _same(key, heard[key], self.said[key])
+        ]
+        if other:
+            raise StreamError(
+                f"the signal is another one from here on: it states another {', '.join(other)}",
+                path=source,
+                remedy="Follow it again",
+            )
+        if heard.keys() <= self.said.keys():
+            return self
+        return replace(self, said={**heard, **self.said})
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,9 +127,18 @@ def _describe(
                 path=address,
                 remedy="Say which leads they are, for example --leads I",
             )
-    stated = {str(units[row]) for row in rows if units[row]}
-    if options.unit is None and len(stated) != 1:
-        words = "its channels have several units" if stated else "its channels state no unit"
+    twice = {name for name in leads if names.count(name) > 1}
+    if twice and set(leads) <= set(names):  # they were chosen by their names
+        raise StreamError(
+            f"several of its channels are called {', '.join(sorted(twice))}",
+            path=address,
+            remedy="Name all channels in order, for example --leads I,II",
+        )
+    stated = {str(units[row] or "") for row in rows}
+    if options.unit is None and (len(stated) != 1 or not all(stated)):
+        words = "its channels state no unit"
+        if any(stated):
+            words = "its channels have several units, or not all of them state one"
         raise StreamError(words, path=address, remedy="Say which, for example --unit uV")
     rate = info.nominal_srate() or None
     opened = options.opened_by(
@@ -160,6 +169,7 @@ def _frames(
         signal = np.asarray(samples, np.float32).T[list(rows)] * np.float32(description.millivolts)
         times = np.asarray(stamps)
         longest = 1.0 / description.sampling_rate + JITTER_S
-        breaks = np.flatnonzero(np.diff(times) > longest) + 1
+        steps = np.diff(times)
+        breaks = np.flatnonzero((steps > longest) | (steps < -JITTER_S)) + 1
         for part in np.split(np.arange(len(times)), breaks):
             yield LiveFrame(np.ascontiguousarray(signal[:, part]), time_s=float(times[part[0]]))

@@ -3,7 +3,7 @@
 - bytes that begin with ``ECGL``: a frame (:mod:`ecgfoundry.inference.live.frames`);
 - a JSON object with ``samples``: a list for each lead, or one list where there is one lead; a
   missing sample is ``null``; ``start`` (number of the first sample) and ``time_s`` are optional;
-- a JSON object with ``leads`` and ``sampling_rate``: the opening message;
+- a JSON object with ``leads`` and ``sampling_rate``: the opening message, or the same again;
 - ``{"type": "end"}``: the signal has ended;
 - anything else: numbers of one moment, one for each lead, divided by commas, semicolons, tabs or
   blanks; an empty field or ``nan`` is missing. A line of names is the opening message's ``leads``.
@@ -22,9 +22,16 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import SignalError, StreamError
 from ecgfoundry.inference.live.frames import MAXIMUM_SAMPLES, LiveFrame, decode_frame
-from ecgfoundry.streams.description import StreamDescription, StreamOptions
+from ecgfoundry.streams.description import SAID, StreamDescription, StreamOptions
 
-__all__ = ["MAXIMUM_MESSAGE_BYTES", "Hole", "Message", "frames_of_messages", "read_opening"]
+__all__ = [
+    "MAXIMUM_MESSAGE_BYTES",
+    "Hole",
+    "Message",
+    "frames_of_messages",
+    "is_opening",
+    "read_opening",
+]
 
 MAXIMUM_MESSAGE_BYTES = 16_000_000
 """A frame of the largest size as JSON (our choice)."""
@@ -72,17 +79,42 @@ def read_opening(
     StreamError
         Samples come, or the signal ends, before the leads and the rate are known.
     """
+    said: dict[str, Any] = {}
+
+    def described() -> StreamDescription:
+        return replace(options.description(source), said=said)
+
     for message in messages:
         document = _opening(message)
-        if document is not None:
+        if document is None:
+            # Samples may state themselves what they are.
+            document = _stated(message)
+            said |= {key: document[key] for key in SAID if document.get(key) is not None}
             options = options.opened_by(document, source)
-            continue
-        return options.description(source), [message]
+            return described(), [message]
+        said |= {key: document[key] for key in SAID if document.get(key) is not None}
+        options = options.opened_by(document, source)
     if not options.is_complete:
         raise StreamError(
             "the signal ended before it began", path=source, remedy="Look at what sends it"
         )
-    return options.description(source), []
+    return described(), []
+
+
+def is_opening(message: bytes) -> bool:
+    """Whether a message says what the signal is, and holds no samples."""
+    try:
+        return message.lstrip()[:1] == b"{" and _opening(message) is not None
+    except SignalError:  # whoever reads it says so
+        return False
+
+
+def _stated(message: Message) -> dict[str, Any]:
+    """Return what a message with samples states; nothing where it is no JSON."""
+    if isinstance(message, Hole) or message[:4] == b"ECGL":
+        return {}
+    text = _text(message).strip()
+    return _document(text) if text.startswith("{") else {}
 
 
 def _opening(message: Message) -> dict[str, Any] | None:
@@ -112,6 +144,8 @@ def frames_of_messages(
     ------
     SignalError
         A message is none of the three forms, or holds another number of leads.
+    StreamError
+        A message states other leads, another rate or unit than were stated before.
     """
     leads, factor = len(description.leads), np.float32(description.millivolts)
     most = max(round(_GATHER_S * description.sampling_rate), 1)
@@ -144,6 +178,7 @@ def frames_of_messages(
                 yield gathered()
             continue
         document = _document(text)
+        description = description.saying(document, source)
         if document.get("type") == "end":
             break
         if "samples" in document:

@@ -23,6 +23,7 @@ from ecgfoundry.streams.messages import (
     Hole,
     Message,
     frames_of_messages,
+    is_opening,
     read_opening,
 )
 from ecgfoundry.streams.sources import OpenSource
@@ -177,8 +178,9 @@ def open_mqtt(address: str, options: StreamOptions) -> Iterator[OpenSource]:
     def on_message(client: Any, _: Any, message: paho.MQTTMessage) -> None:
         if len(message.payload) > MAXIMUM_MESSAGE_BYTES:
             lost.append("a message is larger than a frame may be")
-        if message.retain and connections > 1:
-            return  # what the topic keeps was read when it was subscribed to first
+        again = message.retain and connections > 1
+        if again and not is_opening(message.payload):
+            return  # samples that the topic keeps were read when it was subscribed to first
         try:
             waiting.put_nowait(Arrival(bytes(message.payload), time.monotonic(), connections))
         except queue.Full:

@@ -142,6 +142,10 @@ class WindowResult:
     values: Mapping[str, float] | None = None
     refused: Notice | None = None
 
+    def undecided(self) -> WindowResult:
+        """Return it without its decision: nobody knows whether this is an ECG."""
+        return replace(self, present=None)
+
     def to_dict(self) -> JsonObject:
         """Return the JSON form."""
         result: JsonObject = {

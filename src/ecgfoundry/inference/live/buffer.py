@@ -30,7 +30,7 @@ class StreamCounts:
 
     ``missing`` were jumped over and did not come (yet), ``filled`` came late into such a hole,
     ``repeated`` were there already, ``too_late`` had left the buffer; ``restarts`` counts jumps
-    too large to bridge.
+    too large to bridge, and other samples under numbers that were there.
     """
 
     received: int = 0
@@ -74,6 +74,28 @@ class LiveBuffer:
         """Samples that are kept."""
         return self._ring.shape[1]
 
+    def holds_another(self, signal: Float32, start: int) -> bool:
+        """Whether other samples stand where a frame (leads, samples) belongs.
+
+        Such a frame is no repetition: its device counts anew, or its clock went back. It is so
+        where more than half of what stands there and can be compared differs.
+        """
+        oldest = max(self.end - self.capacity, self.first or 0)
+        begin, stop = max(start, oldest), min(start + signal.shape[1], self.end)
+        if stop <= begin:
+            return False
+        at = np.arange(begin, stop) % self.capacity
+        there, here = self._ring[:, at], signal[:, begin - start : stop - start]
+        compared = self._known[at] & np.isfinite(there) & np.isfinite(here)
+        return 2 * int((compared & (there != here)).sum()) > int(compared.sum())
+
+    def begin_anew(self, start: int) -> None:
+        """Forget everything: the next frame is of another signal, and begins at ``start``."""
+        self.counts.restarts += 1
+        self._known[:] = False
+        self._ring[:] = np.nan
+        self.first = self.end = start
+
     def push(self, signal: Float32, start: int | None = None) -> bool:
         """Put a frame in its place.
 
@@ -103,10 +125,9 @@ class LiveBuffer:
         restarted = self.first is not None and (
             begin > self.end + self._bridge or begin + signal.shape[1] < self.end - self.capacity
         )
-        if self.first is None or restarted:
-            self.counts.restarts += restarted
-            self._known[:] = False
-            self._ring[:] = np.nan
+        if restarted:
+            self.begin_anew(begin)
+        elif self.first is None:
             self.first = self.end = begin
         self._place(signal, begin)
         return restarted

@@ -28,7 +28,7 @@ from ecgfoundry.inference.live.state import Smoothing, SteadyState
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, PreparedWindow, prepare_together
 from ecgfoundry.leads import normalize_lead_names
-from ecgfoundry.measurements.gate import readable_leads
+from ecgfoundry.measurements.gate import is_doubted, readable_leads
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, WindowQuality
 from ecgfoundry.tasks import WindowResult
@@ -49,14 +49,25 @@ and then every so often: windows that end five seconds apart share half of their
 answer is no, every window is asked (our choice)."""
 
 
+STAMPED_LATE_S = 1.0
+"""Time stamps that go back by less, over samples that are others, are jitter: the samples follow
+each other. Those that go back by more are of a clock that was set, or of a device that began anew
+(our choice)."""
+
+
 @dataclass(frozen=True, slots=True)
 class DueWindow:
-    """A window that has come to its end: its samples, and where it ends in its stream."""
+    """A window that has come to its end: its samples, and where it ends in its stream.
+
+    ``first`` is the stream's first sample, ``begun`` how often it had begun anew.
+    """
 
     part: Recording
     start: int
     stop: int
     time_s: float
+    first: int = 0
+    begun: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +171,7 @@ class LiveStream:
         self.buffer = LiveBuffer(len(self.leads), capacity, bridge=self._length)
         self._answers = 0
         self._asked: _Asked | None = None
+        self._begun = 0
 
     def push(self, frame: LiveFrame) -> list[DueWindow]:
         """Take a frame; return the windows that are due now, in order of time.
@@ -170,22 +182,55 @@ class LiveStream:
             The frame does not fit the stream.
         """
         due: list[DueWindow] = []
-        start = frame.start
-        if start is None and frame.time_s is not None:
-            after = None if self.buffer.first is None else self.buffer.end
-            start = self.clock.place(frame.time_s, frame.signal.shape[1], after=after)
-        elif start is not None and frame.time_s is not None:
-            self.clock.note(frame.time_s, start)
+        begun_before = self.buffer.counts.restarts
+        start = self._place(frame)
         # A frame longer than the buffer's slack would push windows out before they are answered.
         for offset in range(0, frame.signal.shape[1], self._piece):
             piece = frame.signal[:, offset : offset + self._piece]
-            restarted = self.buffer.push(piece, None if start is None else start + offset)
-            if restarted or self._answers == 0:
+            begun = self.buffer.counts.restarts
+            place = None if start is None else start + offset
+            if place is not None and self._is_of_another(piece, place):
+                self.buffer.begin_anew(place)
+            self.buffer.push(piece, place)
+            if self.buffer.counts.restarts != begun or self._answers == 0:
                 self._answers = math.ceil(_MINIMUM_S * self.sampling_rate / self._every)
             while (stop := self._next_stop()) + self._delay <= self.buffer.end:
                 due.append(self._cut(stop))
                 self._answers += 1
+        if self.buffer.counts.restarts != begun_before:
+            self.clock = SampleClock(self.sampling_rate)
+            if start is not None and frame.time_s is not None:
+                self.clock.note(frame.time_s, start)
         return due
+
+    def _place(self, frame: LiveFrame) -> int | None:
+        """Return the number of a frame's first sample; None: it follows the last one."""
+        samples, begun = frame.signal.shape[1], self.buffer.first is not None
+        if frame.start is not None:
+            if frame.time_s is not None:
+                self.clock.note(frame.time_s, frame.start)
+            return frame.start
+        if frame.time_s is None:
+            return None
+        end = self.buffer.end
+        start = self.clock.place(frame.time_s, samples, after=end if begun else None)
+        jitter = 0 < end - start <= STAMPED_LATE_S * self.sampling_rate
+        if begun and jitter and self.buffer.holds_another(frame.signal, start):
+            self.clock.note(frame.time_s, end)
+            return end
+        return start
+
+    def _is_of_another(self, piece: NDArray[np.float32], start: int) -> bool:
+        """Whether a piece of a frame is of another signal than the one that came so far.
+
+        Other samples stand in its place, or it lies further before the stream's first sample than
+        late frames are waited for.
+        """
+        first = self.buffer.first
+        if first is None or start >= self.buffer.end:
+            return False
+        long_before = start + piece.shape[1] < first - self._delay - self._every
+        return long_before or self.buffer.holds_another(piece, start)
 
     def _next_stop(self) -> int:
         """End of the next window: no rounding adds up at rates that are no whole numbers."""
@@ -198,7 +243,8 @@ class LiveStream:
         )
         first = self.buffer.first or 0
         start = stop - signal.shape[1]
-        return DueWindow(part, start, stop, (stop - first) / self.sampling_rate)
+        time_s = (stop - first) / self.sampling_rate
+        return DueWindow(part, start, stop, time_s, first, self.buffer.counts.restarts)
 
     def known(self, due: DueWindow) -> WindowQuality | None:
         """Return what was said of the window that was last asked whether it is an ECG.
@@ -206,7 +252,7 @@ class LiveStream:
         None if this one is to be asked.
         """
         asked = self._asked
-        if asked is None or asked.quality.refusal is not None:
+        if asked is None or asked.quality.refusal is not None or asked.begun != due.begun:
             return None
         late = due.stop - asked.stop >= ASKED_EVERY_S * self.sampling_rate
         grown = due.stop - due.start >= GROWN * asked.samples
@@ -214,16 +260,24 @@ class LiveStream:
 
     def remember(self, due: DueWindow, quality: WindowQuality) -> None:
         """Keep what was said of a window that was asked."""
-        self._asked = _Asked(due.stop, due.stop - due.start, quality)
+        self._asked = _Asked(due.stop, due.stop - due.start, quality, due.begun)
+
+    def _enter(self, due: DueWindow) -> None:
+        """Forget what was said before the stream began anew: it may be another person's."""
+        if due.begun != self._begun:
+            self._begun = due.begun
+            self._state = SteadyState(self.predictor.bundle.task, self._smoothing)
 
     def _answer(self, window: _ReadWindow) -> LiveAnswer:
         """Say what is known at the end of a window."""
         prepared, time_s = window.prepared, window.due.time_s
-        start_s = (prepared.start - (self.buffer.first or 0)) / self.sampling_rate
+        start_s = (prepared.start - window.due.first) / self.sampling_rate
         duration_s = (prepared.stop - prepared.start) / self.sampling_rate
         alone = self.predictor.bundle.task.window(
             window.logits, start_s, duration_s, refused=prepared.refusal, answers=window.answers
         )
+        if is_doubted(prepared.quality):
+            alone = alone.undecided()
         if window.mean is None:
             self._state.miss(time_s)
             names = self._names()
@@ -319,11 +373,15 @@ class _Asked:
     stop: int
     samples: int
     quality: WindowQuality
+    begun: int
 
 
 @dataclass(frozen=True, slots=True)
 class _ReadWindow:
-    """A window on the last part of its way, (targets,) each; None if it was refused."""
+    """A window on the last part of its way, (targets,) each; None if it was refused.
+
+    The means have nothing of a window that may be no ECG.
+    """
 
     due: DueWindow
     prepared: PreparedWindow
@@ -362,11 +420,19 @@ def _answer_apart(
         for k, (_, _, _, logits) in enumerate(windows)
         if logits is not None
     }
-    means = {k: windows[k][0]._state.blend(z, windows[k][1].time_s) for k, z in read.items()}
+    for stream, due, _, _ in windows:
+        stream._enter(due)
+    means = {
+        k: windows[k][0]._state.blend(z, windows[k][1].time_s)
+        for k, z in read.items()
+        if not is_doubted(windows[k][2].quality)
+    }
     alone: dict[int, NDArray[np.float64]] = {}
     steady: dict[int, NDArray[np.float64]] = {}
     if read:
         for known, logits in ((alone, read), (steady, means)):
+            if not logits:
+                continue
             values = bundle.task.answers(np.stack(list(logits.values())), level=level)
             known.update(zip(logits, values, strict=True))
     return [

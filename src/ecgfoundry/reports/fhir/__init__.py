@@ -20,7 +20,7 @@ import uuid
 from typing import Any
 
 from ecgfoundry._version import __version__
-from ecgfoundry.reports.clinical import ClinicalReport
+from ecgfoundry.reports.clinical import ClinicalReport, NameParts
 from ecgfoundry.reports.evidence_words import in_words
 from ecgfoundry.reports.fhir.elements import (
     TERMINOLOGY,
@@ -125,10 +125,7 @@ def _subject(report: ClinicalReport) -> tuple[Json | None, Json | None, Json]:
     if report.identifier:
         system = {"system": link.system} if link.system else {}
         resource["identifier"] = [{**system, "value": report.identifier}]
-    if link.name:
-        family, _, given = link.name.partition("^")
-        names = [part for part in given.split("^") if part]
-        name = {"family": printable(family)} | ({"given": names} if names else {})
+    if name := _name(link.name_parts):
         resource["name"] = [name]
     if person.birth_date is not None:
         resource["birthDate"] = person.birth_date.isoformat()
@@ -143,6 +140,16 @@ def _subject(report: ClinicalReport) -> tuple[Json | None, Json | None, Json]:
         return made, None, {**reference(identity), "type": "Patient", **shown}
     contained = {"resourceType": "Patient", "id": "patient", **resource}
     return None, contained, {"reference": "#patient", "type": "Patient", **shown}
+
+
+def _name(said: NameParts) -> Json:
+    """Return a HumanName; nothing in it is empty."""
+    name: Json = {"family": said.family} if said.family else {}
+    lists = {"given": (said.given, said.middle), "prefix": (said.prefix,), "suffix": (said.suffix,)}
+    for key, parts in lists.items():
+        if held := [part for part in parts if part]:
+            name[key] = held
+    return name
 
 
 def _software(report: ClinicalReport) -> tuple[Json, uuid.UUID]:

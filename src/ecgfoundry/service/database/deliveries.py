@@ -23,6 +23,7 @@ __all__ = [
     "mark_delivered",
     "mark_failed",
     "revive",
+    "superseded",
 ]
 
 STATES = ("waiting", "sending", "delivered", "dead")
@@ -101,8 +102,28 @@ def _mark(session: Session, delivery: int, **values: object) -> None:
     session.execute(update(Delivery).where(unsettled).values(lease_until=None, **values))
 
 
+def superseded(session: Session, delivery: int) -> bool:
+    """Whether something later of the same recording and kind has gone the same way.
+
+    An automatic answer after the word of a reader would stand for it.
+    """
+    row = session.get(Delivery, delivery)
+    if row is None or row.recording_id is None:
+        return False
+    later = select(Delivery.id).where(
+        Delivery.id > row.id,
+        Delivery.destination == row.destination,
+        Delivery.recording_id == row.recording_id,
+        Delivery.kind == row.kind,
+        Delivery.state.in_(("sending", "delivered")),
+    )
+    return session.scalar(later.limit(1)) is not None
+
+
 def revive(session: Session, delivery: int) -> bool:
-    """Let a dead delivery be sent again; return whether there was one."""
+    """Let a dead delivery be sent again; return whether there was one that may be."""
+    if superseded(session, delivery):
+        return False
     dead = and_(Delivery.id == delivery, Delivery.state == "dead")
     changed = session.execute(
         update(Delivery).where(dead).values(state="waiting", next_attempt_at=now())

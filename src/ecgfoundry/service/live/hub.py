@@ -87,6 +87,9 @@ class Outbox:
         return self._messages.popleft()
 
 
+_ANEW = "the signal begins anew: its sample numbers went back, or too much is missing"
+
+
 @dataclass(eq=False)
 class LiveSession:
     """One stream and the connections that have to do with it; ``about`` is the lane's description.
@@ -133,10 +136,14 @@ class LiveSession:
         for viewer in self.viewers:
             viewer.put(message)
 
+    def begin_anew(self, reason: str) -> None:
+        """Forget what was said so far, and tell it: what comes now may be of somebody else."""
+        self.points.clear()
+        self.last_answer = None
+        self.tell(text_of({"type": "restarted", "reason": reason}))
+
     def follow(self, point: dict[str, Any]) -> str:
         """Keep a point of the laboratory trends; return the message about it."""
-        if self.points and point["time_s"] <= self.points[-1]["time_s"]:  # the stream began anew
-            self.points.clear()
         self.points.append(point)
         return text_of({**self.about["laboratory"], **point})
 
@@ -477,13 +484,15 @@ class LiveHub:
                         "answer", [(one.session.identifier, one.content) for one in batch]
                     )
                 except LaneDied:
-                    answers = Answers(begins=[None] * len(batch))
+                    answers = Answers([None] * len(batch), [False] * len(batch))
                     await self._replace(lane)
                 self._tell(batch, answers)
 
     def _tell(self, batch: list[_Waiting], answers: Answers) -> None:
-        for one, begin in zip(batch, answers.begins, strict=True):
+        for one, begin, anew in zip(batch, answers.begins, answers.anew, strict=True):
             session = one.session
+            if anew:
+                session.begin_anew(_ANEW)
             session.pending -= 1
             session.pending_s -= one.seconds
             if session.viewers and begin is not None:
@@ -519,7 +528,7 @@ class LiveHub:
                 session.tell(text_of({"type": "closing", "reason": "the stream cannot be read"}))
                 self.end(session)
             else:
-                session.tell(text_of({"type": "restarted", "reason": words}))
+                session.begin_anew(words)
                 if session.identifier not in self._sessions:  # it was ended meanwhile
                     await self._close(session)
 

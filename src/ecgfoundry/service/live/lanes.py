@@ -29,6 +29,7 @@ from ecgfoundry.inference.looks import Look
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.warnings import trained_on_synthetic
 from ecgfoundry.labs.live import EVERY_S, SPAN_S, LaboratoryTrend, trend_words
+from ecgfoundry.measurements.gate import is_doubted
 from ecgfoundry.service.drift import REFERENCES, Sight
 from ecgfoundry.service.problems import Problem, ProblemError, problem_of
 from ecgfoundry.service.processes import spared_from_interrupts
@@ -75,11 +76,13 @@ class Answers:
     """What came of a batch of frames.
 
     ``begins``: of every frame, the number of its first sample; None if it did not fit its stream.
+    ``anew``: of every frame, whether its stream began anew with it.
     ``said``, ``problems``: stream and message, ready to be sent. ``points``: stream and a point of
     its laboratory trends. ``seen``: stream and a window of it, for the drift of its model.
     """
 
     begins: list[int | None] = field(default_factory=list)
+    anew: list[bool] = field(default_factory=list)
     said: list[tuple[str, str]] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     points: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -94,7 +97,7 @@ class _Held:
     ) -> None:
         self.order, self.stream, self.laboratory = order, stream, laboratory
         self.trend = None if laboratory is None else LaboratoryTrend(laboratory.predictor.bundle)
-        self._last_s = -1.0
+        self._trend_begun = 0
         self._compared = REFERENCES["streams"] in stream.predictor.bundle.about.files
         self._seen_s: float | None = None
 
@@ -107,6 +110,11 @@ class _Held:
                 due += [(self, stream, window) for window in stream.push(frame)]
         follows = self.stream.buffer.end - frame.signal.shape[1]
         return follows if frame.start is None else frame.start, due
+
+    @property
+    def begun(self) -> int:
+        """How often the stream has begun anew."""
+        return self.stream.buffer.counts.restarts
 
     def shows(self, due: DueWindow) -> bool:
         """Whether a window is compared with the reference: whole ones are, now and then."""
@@ -121,9 +129,9 @@ class _Held:
     def follow(self, due: DueWindow, logits: Any) -> dict[str, Any] | None:
         """Take a window for the laboratory trends; return their point if there is one."""
         assert self.trend is not None  # noqa: S101
-        if due.time_s <= self._last_s:  # the stream began anew
+        if due.begun != self._trend_begun:
             self.trend.forget()
-        self._last_s = due.time_s
+        self._trend_begun = due.begun
         point = self.trend.add(logits, due.time_s)
         return None if point is None else point.to_dict()
 
@@ -173,15 +181,19 @@ class LaneStreams:
         result = Answers()
         due: list[tuple[_Held, LiveStream, DueWindow]] = []
         for name, content in frames:
-            begin = None
+            begin, anew = None, False
             try:
-                begin, windows = self._held[name].push(content)
+                held = self._held[name]
+                begun = held.begun
+                begin, windows = held.push(content)
                 due += windows
+                anew = held.begun != begun
             except KeyError:  # it was ended meanwhile
                 pass
             except EcgFoundryError as error:
                 result.problems.append((name, text_of(problem_of(error).to_message())))
             result.begins.append(begin)
+            result.anew.append(anew)
         groups: dict[int, list[tuple[_Held, LiveStream, DueWindow]]] = {}
         for one in due:
             groups.setdefault(id(one[1].predictor), []).append(one)
@@ -246,7 +258,7 @@ def _answer_group(due: Sequence[tuple[_Held, LiveStream, DueWindow]], result: An
                 sight = Sight.of(look, predictor.bundle.task)
                 result.seen.append((held.order.stream, sight))
             continue
-        point = held.follow(window, values)
+        point = held.follow(window, None if is_doubted(made.quality) else values)
         if point is not None:
             result.points.append((held.order.stream, point))
     answers = answer_due([window for _, window in ready])

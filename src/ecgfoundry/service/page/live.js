@@ -161,9 +161,8 @@ function watch(stream) {
         : steady.present === null ? "not decided" : steady.present.join(", ") || "no finding of this model";
       if (state.dataset.words !== words) state.dataset.words = words;
       state.textContent = `${name} · ${words} · ${message.time_s.toFixed(0)} s · ${about ? about.model : ""}`;
-      if (steady.probabilities) {
-        document.getElementById("live-table").replaceChildren(table(steady.probabilities, steady.present));
-      }
+      document.getElementById("live-table").replaceChildren(
+        ...(steady.probabilities ? [table(steady.probabilities, steady.present)] : []));
     } else if (message.type === "laboratory") {
       if (message.history) points = message.history;
       if (points.length && message.time_s <= points[points.length - 1].time_s) points = [];
@@ -174,6 +173,10 @@ function watch(stream) {
       document.getElementById("live-laboratory-table").replaceChildren(laboratoryView(message, points));
     } else if (message.type === "restarted") {
       points = [];
+      if (signal) { forget(signal); draw(); }
+      document.getElementById("live-table").replaceChildren();
+      estimates.hidden = true;
+      delete state.dataset.words;
       state.textContent = `${name} · ${message.reason}`;
     } else if (message.type === "closing" || message.type === "problem") {
       reason = message.reason || message.detail;
@@ -185,6 +188,12 @@ function watch(stream) {
     });
     drawPaper(canvas, plan, { signal, speed: 25, gain: 10, zoom: 1 });
   }
+}
+
+// What comes now may be of somebody else, and its numbers begin anew.
+function forget(signal) {
+  for (const values of signal.data) values.fill(NaN);
+  signal.end = 0;
 }
 
 // Keep the newest ten seconds; what did not come stays missing.

@@ -80,7 +80,7 @@ export class ReviewView {
     const added = by("review-add").value.trim();
     if (added && decision === "edited") statements.push({ name: this.names.get(added) ?? added, present: true, note: "added by the reader" });
     try {
-      await postJson(`/v1/recordings/${session.kept}/reviews`, { decision, statements, comment: by("review-comment").value.trim() }, session.turn);
+      await postJson(`/v1/recordings/${session.kept}/reviews`, { decision, statements, comment: by("review-comment").value.trim(), sha256: session.content }, session.turn);
       this.changed();
     } catch (error) {
       if (error instanceof Problem) this.failed(error); else throw error;

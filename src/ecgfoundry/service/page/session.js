@@ -7,7 +7,7 @@ const LONG_S = 600; // from here on an answer may take longer than a request: a 
 export class Session {
   // ``files`` of this computer, or ``kept``: the name of a recording that the service keeps.
   constructor({ files = null, kept = null, stated = {}, lead = "", model = "" }) {
-    Object.assign(this, { files, kept, stated, lead, model, recording: kept, turn: new Turn(), about: null, subject: null });
+    Object.assign(this, { files, kept, stated, lead, model, recording: kept, content: null, turn: new Turn(), about: null, subject: null });
   }
 
   // Nobody asks about it any more. What is held for the page is let go; what is kept stays.
@@ -21,8 +21,10 @@ export class Session {
     this.recording = this.kept;
   }
 
+  // Of a kept one it is remembered which content was read: other files may take its place meanwhile.
   async hold() {
-    if (!this.kept) this.recording = await hold(this.files, this.turn);
+    if (this.kept) this.content = (await getJson(`/v1/recordings/${this.kept}`, { turn: this.turn })).sha256;
+    else this.recording = await hold(this.files, this.turn);
   }
 
   sent() {

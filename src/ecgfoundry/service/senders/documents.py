@@ -109,6 +109,8 @@ def write_document(order: DocumentOrder, path: Path, options: ReadOptions) -> by
             body["identity"] = known
         return json.dumps(body, ensure_ascii=False).encode()
     study = _study_of(path)
+    if study is not None and order.identity.is_another(_identity(study)):
+        study = None  # what is said of one person does not belong to the study of another
     report = _report(order, Interpretation.from_dict(document), path, options, study)
     if order.kind == "fhir":
         return json.dumps(to_fhir(report), ensure_ascii=False).encode()
@@ -219,6 +221,7 @@ def _identity(study: DicomStudy) -> Identity:
         system=said("IssuerOfPatientID"),
         name=(said("PatientName") or "").partition("=")[0] or None,
         birth_date=said("PatientBirthDate"),
+        sex={"F": "female", "M": "male"}.get(said("PatientSex") or ""),
         accession=said("AccessionNumber"),
     )
 

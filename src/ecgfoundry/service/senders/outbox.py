@@ -279,7 +279,9 @@ class Outbox:
                 ask, worklist, accession=known.accession, patient=known.patient
             )
             try:
-                found = identity_in(entries, patient=known.patient, day=read["day"])
+                # Who says the number in the request says that the header is somebody else's.
+                person = said if said.patient else known
+                found = identity_in(entries, known=person, day=read["day"])
                 outcome = "ok" if found.patient else "several" if entries else "not found"
             except OtherPersonError as error:
                 await asyncio.to_thread(self._asked, one, Identity(), "another person")
@@ -302,10 +304,12 @@ class Outbox:
         """Note what the worklist has said; return what another replica has noted before."""
         with self._kept.database.writing() as session:
             recording = session.get(Recording, one.recording)
-            noted = Identity.from_dict(recording.identity if recording else None)
+            if recording is None or recording.content != one.content:
+                raise DeliveryError("the recording was replaced meanwhile", permanent=True)
+            noted = Identity.from_dict(recording.identity)
             if noted.asked:
                 return noted
-            if recording is not None and identity.asked:
+            if identity.asked:
                 identify(recording, identity.to_dict())
             event = Event("service", "worklist.asked", outcome, one.recording, one.content or None)
             write_audit(session, event)

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from ecgfoundry.service.database.audit import Event, write_audit
-from ecgfoundry.service.database.deliveries import list_deliveries, revive
+from ecgfoundry.service.database.deliveries import list_deliveries, revive, superseded
 from ecgfoundry.service.database.tables import Delivery
 from ecgfoundry.service.openapi import answers, objects
 from ecgfoundry.service.problems import Problem, ProblemError
@@ -67,6 +67,9 @@ def add_delivery_routes(app: FastAPI, state: ServiceState) -> None:
 
         def revived() -> dict[str, object] | None:
             with state.kept.database.writing() as session:
+                if 0 < delivery <= _LARGEST and superseded(session, delivery):
+                    words = "something later of this recording has been sent there"
+                    raise ProblemError(Problem(409, "delivery-superseded", words))
                 if not (0 < delivery <= _LARGEST and revive(session, delivery)):
                     return None
                 write_audit(session, Event(caller.name, "delivery.retried", "ok", str(delivery)))
