@@ -40,7 +40,8 @@ export async function interpret(recording, model, recipe, network) {
     if (refusal === null) {
       const rows = standardize(inputRows(part, leads, quality, model), recording.rate, recipe);
       window.logits = await network(rows);
-      window.findings = findingsOf(window.logits, "window", model);
+      const isShort = window.stopS - window.startS <= FACTS.windows.short_share * recipe.window_s;
+      window.findings = findingsOf(window.logits, isShort ? "short_window" : "window", model);
     }
     windows.push(window);
   }
@@ -138,7 +139,7 @@ function withhold(findings, groups) {
 
 function findingsOf(logits, level, model) {
   const levels = model.calibration ?? {};
-  const chosen = levels[level] ?? levels.record;
+  const chosen = levels[level] ?? levels[level === "short_window" ? "window" : "record"];
   const values = Array.from(logits, (value, k) =>
     (chosen ? value * chosen.scale[k] + chosen.offset[k] : value));
   const names = model.vocabulary.targets.map((target) => target.name);
