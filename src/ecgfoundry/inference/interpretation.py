@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ecgfoundry.criteria.types import Statement
 from ecgfoundry.documents import Document, Fields, JsonObject
@@ -190,6 +190,19 @@ class Interpretation:
     def present(self) -> tuple[str, ...]:
         """Names of the findings that are present."""
         return tuple(finding.name for finding in self.findings if finding.present)
+
+    def undecided(self, reason: str) -> Interpretation:
+        """Return the answer without what it decides: findings, windows and episodes; and why.
+
+        Probabilities stay.
+        """
+        return replace(
+            self,
+            findings=tuple(finding.undecided(reason) for finding in self.findings),
+            windows=tuple(replace(window, present=None) for window in self.windows),
+            episodes=None if self.episodes is None else (),
+            burden=None if self.burden is None else dict.fromkeys(self.burden),
+        )
 
     @property
     def is_long(self) -> bool:

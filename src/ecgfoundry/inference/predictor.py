@@ -438,16 +438,11 @@ class Predictor:
             known = [logits for logits in collected.logits if logits is not None]
             level = "reduced_leads" if leads.absent else "record"
             findings = task.findings(np.mean(known, axis=0), level=level)
-        doubt = mostly_doubted(
-            [window.quality.warnings for window in collected.prepared if window.refusal is None]
-        )
-        if doubt is not None:
-            findings = tuple(finding.undecided(DOUBT) for finding in findings)
         # The verdict is about the signal; what is unknown about its source does not change it.
         about_signal = merge_notices([window.quality.warnings for window in collected.prepared])
         about_signal += _refused_part(collected.prepared)
         warnings = recording_warnings(recording, bundle, leads, duration) + about_signal
-        return replace(
+        answer = replace(
             self._refused(source, file),
             verdict=verdict_of(collected.prepared),
             warnings=warnings,
@@ -461,6 +456,10 @@ class Predictor:
             burden=burden,
             readable_s=readable,
         )
+        doubt = mostly_doubted(
+            [window.quality.warnings for window in collected.prepared if window.refusal is None]
+        )
+        return answer if doubt is None else answer.undecided(DOUBT)
 
     def _window_results(
         self, source: WindowSource, collected: _Collected

@@ -28,7 +28,7 @@ from ecgfoundry.inference.live.state import Smoothing, SteadyState
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, PreparedWindow, prepare_together
 from ecgfoundry.leads import normalize_lead_names
-from ecgfoundry.measurements.gate import readable_leads
+from ecgfoundry.measurements.gate import MAY_BE_NO_ECG, readable_leads
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, WindowQuality
 from ecgfoundry.tasks import WindowResult
@@ -236,6 +236,9 @@ class LiveStream:
                 window.mean, start_s, duration_s, answers=window.mean_answers
             )
             steady = replace(told, present=names)
+        if any(notice.code == MAY_BE_NO_ECG for notice in prepared.quality.warnings):
+            # Probabilities go on; what they decide is told when the doubt has gone.
+            alone, steady, names = replace(alone, present=None), replace(steady, present=None), None
         now = set(names or ())
         changed = tuple(sorted(now ^ self._shown))
         self._shown = now

@@ -73,12 +73,13 @@ export async function interpret(recording, model, recipe, network) {
       (_, k) => known.reduce((sum, window) => sum + window.logits[k], 0) / known.length);
     const level = leads.absent.length > 0 ? "reduced_leads" : "record";
     result.findings = findingsOf(logits, level, model);
-    const doubts = known.filter(({ warnings }) =>
-      warnings.some(({ code }) => code === FACTS.gate_words.doubt_code)).length;
-    if (doubts > FACTS.gate.DOUBTED_SHARE * known.length) {
-      result.findings.filter(({ isPresent }) => isPresent !== null).forEach((finding) =>
-        Object.assign(finding, { isPresent: null, isDoubted: true }));
-    }
+  }
+  const doubts = known.filter(({ warnings }) =>
+    warnings.some(({ code }) => code === FACTS.gate_words.doubt_code)).length;
+  if (doubts > FACTS.gate.DOUBTED_SHARE * known.length) {
+    [result.findings ?? [], ...known.map(({ findings }) => findings)].flat()
+      .filter(({ isPresent }) => isPresent !== null)
+      .forEach((finding) => Object.assign(finding, { isPresent: null, isDoubted: true }));
   }
   return result;
 }
