@@ -14,6 +14,7 @@ import ecgfoundry
 from ecgfoundry.criteria import state
 from ecgfoundry.criteria.serial import compare_measurements
 from ecgfoundry.criteria.stating import verdicts
+from ecgfoundry.inference.interpretation import find_episodes
 from ecgfoundry.inference.live.frames import LiveFrame
 from ecgfoundry.inference.live.stream import LiveStream
 from ecgfoundry.inference.predictor import load_model
@@ -26,6 +27,7 @@ from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.recognition import figures_row, recognise, recognition_trees
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.recording import Recording
+from ecgfoundry.reports import ReportItem, html_report
 from ecgfoundry.reports.prose import prose
 from ecgfoundry.signals.quality import Notice, WindowQuality
 
@@ -108,6 +110,10 @@ def test_a_long_recording_in_doubt_has_no_episodes_and_no_burden() -> None:
     assert {finding.burden for finding in answer.findings} == {None}
     assert [window.present for window in answer.windows] == [None] * 4
     assert all(window.probabilities is not None for window in answer.windows)
+    report = html_report([ReportItem(recording_of(slope_of_a_pressure(120)), answer)])
+    assert "No episode is told: this may be no ECG." in report
+    assert "No episode was found" not in report
+    assert find_episodes(answer.windows, ["normal"]) == ((), {"normal": None}, 120.0)
 
 
 def test_a_live_stream_decides_nothing_while_it_is_in_doubt() -> None:

@@ -340,7 +340,8 @@ def find_episodes(
     episodes : tuple of Episode
         A refused window, or a gap between windows, ends an episode.
     burden : dict
-        Share of the readable time in which each target is present; None if nothing was readable.
+        Share of the readable time in which each target is present; None if nothing was readable, or
+        nothing decided.
     readable_s : float
         Time in windows that were not refused.
     """
@@ -372,7 +373,9 @@ def find_episodes(
     for name in list(running):
         close(name)
     episodes.sort(key=lambda episode: (episode.start_s, episode.name))
+    decided = any(window.present is not None for window in windows)
     burden: dict[str, float | None] = {
-        name: (value / readable if readable > 0 else None) for name, value in seconds.items()
+        name: (value / readable if decided and readable > 0 else None)
+        for name, value in seconds.items()
     }
     return tuple(episodes), burden, readable
