@@ -31,8 +31,8 @@ def commands(parent: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
 
 
 PATHS = set(commands(app))
-OTHERS = {"--address", "--head", "--nproc-per-node"}
-"""Of ray and torchrun."""
+OTHERS = {"--address", "--head", "--nproc-per-node", "--encoding", "--template"}
+"""Of ray, torchrun and createdb."""
 
 
 @pytest.fixture(scope="module")
