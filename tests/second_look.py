@@ -38,6 +38,7 @@ LIVE = (
 )
 """Folders and files whose tests drive servers, sockets, threads and processes."""
 NUMERIC = (
+    "tests/service/test_answer_drift.py",
     "tests/service/test_comparing.py",
     "tests/service/test_embedding_drift.py",
     "tests/service/test_reading_document.py",

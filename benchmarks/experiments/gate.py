@@ -156,16 +156,18 @@ def told(job: Made, seed: int = SEED) -> tuple[bool, int, list[str]]:
 
 LONGEST_S = 60.0
 """Of a recording that is measured for :func:`doubted`."""
+TWO_LEADS = ("II", "V1")
 
 
 def doubted(job: Job) -> tuple[str, bool, bool]:
     """The recording, whether it is measured, and whether it may be no ECG."""
     name, signal, rate = job
-    some = len(signal) if len(signal) < len(STANDARD_12_LEADS) else len(STANDARD_12_LEADS)
+    # Two leads are those of most of MIT-BIH: as I and II they would make limb leads of each other.
+    leads = TWO_LEADS if len(signal) == len(TWO_LEADS) else STANDARD_12_LEADS[: len(signal)]
     recording = Recording.from_array(
-        signal[:some, : round(LONGEST_S * rate)],
+        signal[: len(leads), : round(LONGEST_S * rate)],
         sampling_rate=rate,
-        leads=STANDARD_12_LEADS[:some],
+        leads=leads,
         unit="mV",
     )
     measured = measure(recording)

@@ -7,13 +7,14 @@ import errno
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ecgfoundry.errors import EcgFoundryError, FileAccessError
+from ecgfoundry.errors import EcgFoundryError, OutputInUseError
+from ecgfoundry.io import write_error
 
-__all__ = ["locked"]
+__all__ = ["locked", "only_writer"]
 
 _LOG = logging.getLogger("ecgfoundry.locks")
 _HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
@@ -37,7 +38,7 @@ def locked(path: Path, refusal: EcgFoundryError, *, stays: bool = True) -> Itera
 
     Raises
     ------
-    FileAccessError
+    DiskFullError, FileAccessError
         The lock file cannot be written.
     """
     with contextlib.ExitStack() as held:
@@ -45,9 +46,7 @@ def locked(path: Path, refusal: EcgFoundryError, *, stays: bool = True) -> Itera
             try:
                 stream = held.enter_context(path.open("a+b"))
             except OSError as error:
-                raise FileAccessError(
-                    f"cannot be written: {error.strerror or error}", path=path
-                ) from None
+                raise write_error(error, path) from None
             if not _take(stream):
                 raise refusal
             if _is_still(path, stream):
@@ -57,6 +56,31 @@ def locked(path: Path, refusal: EcgFoundryError, *, stays: bool = True) -> Itera
         if not stays:
             held.callback(_remove, path)
         yield
+
+
+def only_writer(output: Path, lock: Path) -> AbstractContextManager[None]:
+    """Keep other runs from an output: two would write, count and remove the parts of each other.
+
+    Parameters
+    ----------
+    output : Path
+        What is written.
+    lock : Path
+        The lock file, which goes with the lock; its folder must exist.
+
+    Raises
+    ------
+    OutputInUseError
+        Another process writes there now; nothing was changed.
+    DiskFullError, FileAccessError
+        The lock file cannot be written.
+    """
+    refusal = OutputInUseError(
+        "another run is writing this output",
+        path=output,
+        remedy="Wait until it has ended, or choose another --output",
+    )
+    return locked(lock, refusal, stays=False)
 
 
 def _is_still(path: Path, stream: IO[bytes]) -> bool:

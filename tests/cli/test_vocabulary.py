@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import numpy as np
 import pytest
+from benchmarks.experiments.hostile_signals import as_leads
 from cyclopts import App
 
 import ecgfoundry
@@ -269,3 +271,18 @@ def test_files_of_one_deep_folder_are_told_apart(
     lines = capsys.readouterr().out.splitlines()
     column = "".join(re.split(r"\s{2,}", line.strip())[0] for line in lines)
     assert "first.npz" in column and "second.npz" in column
+
+
+def test_the_notices_of_each_file_are_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A code of a notice is looked up by its name."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    slope = as_leads("slope of a pressure", np.random.default_rng([1, 7]), 2500, 250.0, 1, False)
+    doubted = ecgfoundry.Recording(slope.astype(np.float32), 250.0, ("I",))
+    ecgfoundry.write(doubted, "doubted.npz")
+    assert run("measure", "doubted.npz", "sample:12-lead", "sample:single-lead") == 0
+    said = capsys.readouterr().out
+    assert "may-be-no-ecg; " in said and "wide-qrs" in said and "…" not in said
+    assert max(map(len, said.splitlines())) <= 80

@@ -468,20 +468,13 @@ def test_the_json_form_of_a_live_answer(answers: list[Any]) -> None:
     ],
 )
 def test_a_time_is_placed_by_the_frames_before_it(
-    first: dict[str, float], second: dict[str, float], expected: int
+    first: dict[str, Any], second: dict[str, Any], expected: int
 ) -> None:
-    clock = SampleClock(100.0)
-    buffer = LiveBuffer(1, 1000)
+    stream = LiveStream(load_model("rhythm-single-lead-edge", threads=1), ("I",), 100.0)
     for stated in (first, second):
-        start = stated.get("start")
-        if start is None and "time_s" in stated:
-            after = None if buffer.first is None else buffer.end
-            start = clock.place(stated["time_s"], 300, after=after)
-        elif start is not None and "time_s" in stated:
-            clock.note(stated["time_s"], int(start))
-        buffer.push(np.ones((1, 300), np.float32), None if start is None else int(start))
-    assert buffer.end == expected + 300
-    assert buffer.counts.repeated == 0
+        stream.push(LiveFrame(np.zeros((1, 300), np.float32), **stated))
+    assert stream.buffer.end == expected + 300
+    assert stream.buffer.counts.repeated == 0
 
 
 def test_a_stream_keeps_what_comes_with_a_time_after_frames_without_one() -> None:

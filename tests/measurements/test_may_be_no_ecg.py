@@ -16,6 +16,7 @@ import ecgfoundry
 from ecgfoundry.criteria import state
 from ecgfoundry.criteria.serial import compare_measurements
 from ecgfoundry.criteria.stating import verdicts
+from ecgfoundry.inference.interpretation import find_episodes
 from ecgfoundry.inference.live.frames import LiveFrame
 from ecgfoundry.inference.live.stream import LiveStream
 from ecgfoundry.inference.predictor import Predictor, load_model
@@ -29,6 +30,7 @@ from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.recognition import figures_row, recognise, recognition_trees
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.recording import Recording
+from ecgfoundry.reports import ReportItem, html_report
 from ecgfoundry.reports.prose import prose
 from ecgfoundry.signals.quality import Notice, WindowQuality
 
@@ -102,6 +104,36 @@ def test_of_a_long_recording_most_must_be_in_doubt() -> None:
     assert mostly_doubted([]) is None
     long = ecgfoundry.measure(recording_of(slope_of_a_pressure(180)))
     assert long.doubt is not None and not any(one.present for one in state(long))
+
+
+def test_a_long_recording_in_doubt_has_no_episodes_and_no_burden() -> None:
+    answer = ecgfoundry.interpret(recording_of(slope_of_a_pressure(120)))
+    assert answer.episodes == () and answer.present == ()
+    assert answer.burden is not None and set(answer.burden.values()) == {None}
+    assert {finding.burden for finding in answer.findings} == {None}
+    assert [window.present for window in answer.windows] == [None] * 4
+    assert all(window.probabilities is not None for window in answer.windows)
+    report = html_report([ReportItem(recording_of(slope_of_a_pressure(120)), answer)])
+    assert "No episode is told: this may be no ECG." in report
+    assert "No episode was found" not in report
+    assert find_episodes(answer.windows, ["normal"]) == ((), {"normal": None}, 120.0)
+
+
+def test_a_live_stream_decides_nothing_while_it_is_in_doubt() -> None:
+    """First the sample, then what may be no ECG: from the window on that is asked and doubted."""
+    predictor = load_model("rhythm-single-lead-edge", threads=1)
+    ecg = sample().select(["I"]).resample(250).signal
+    doubted = slope_of_a_pressure(60).astype(np.float32)
+    stream = LiveStream(predictor, ["I"], 250.0)
+    answers = stream.run(LiveFrame(np.concatenate([ecg, doubted], axis=1), 0))
+    first, last = answers[5], answers[-1]
+    assert first.window.present and first.steady.present
+    assert CODE not in {notice.code for notice in first.warnings}
+    assert CODE in {notice.code for notice in last.warnings}
+    assert last.window.present is None and last.steady.present is None
+    assert last.window.probabilities is not None
+    (named,) = [one for one in answers if one.changed and one.steady.present is None]
+    assert named.changed == first.steady.present
 
 
 def test_a_lead_that_is_surely_an_ecg_speaks_for_the_others() -> None:

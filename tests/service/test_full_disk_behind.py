@@ -18,7 +18,8 @@ pytest.importorskip("fastapi", reason="the service needs the extra 'serve'")
 from tests.service.conftest import LocalClient
 from tests.service.waiting import finished, until
 
-from ecgfoundry.errors import DiskFullError
+from ecgfoundry.errors import DiskFullError, OutputInUseError
+from ecgfoundry.locks import locked
 from ecgfoundry.samples import sample_path
 from ecgfoundry.service import workers as workers_module
 from ecgfoundry.service.api import create_app
@@ -105,8 +106,16 @@ def test_what_waits_goes_on_when_there_is_room(
         state.workspace._own = own
 
 
-def test_a_reader_of_headers_does_not_end(full_disk: Path, tmp_path: Path) -> None:
-    """Even alone: each turn fails, and the next one is tried."""
+def test_a_lock_without_room_for_its_file_is_a_full_disk(full_disk: Path) -> None:
+    """Of a run of `infer` or `holter`, and of a service."""
+    with pytest.raises(DiskFullError), locked(full_disk / ".lock", OutputInUseError("taken")):
+        pass
+
+
+def test_a_header_that_there_is_no_room_to_read_is_a_full_disk(
+    full_disk: Path, tmp_path: Path
+) -> None:
+    """It is no damaged file: whoever reads headers says so and tries again."""
     app = create_app(ServiceSettings(workers=1, keep_folder=tmp_path / "kept"))
     with LocalClient(app) as client:
         state = app.state.service

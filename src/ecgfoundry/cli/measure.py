@@ -177,10 +177,10 @@ def _print_table(results: Iterator[Result]) -> dict[str, int]:
     from ecgfoundry.reports.wording import printable
     from ecgfoundry.samples import shown_name
 
-    table = Table("file", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table("file", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for _, title in SHOWN:
-        table.add_column(title, justify="right")
-    table.add_column("")
+        table.add_column(title.replace(" ", "\n"), justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
     count = _counter()
     for path, measured, _, error in results:
         _counted(count, measured)

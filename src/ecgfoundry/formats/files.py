@@ -23,6 +23,7 @@ from ecgfoundry.errors import (
     SignalError,
 )
 from ecgfoundry.formats.base import FormatFile, ReadOptions, RecordingInfo, Stated, sample_range
+from ecgfoundry.formats.common.several import chosen_recording
 from ecgfoundry.formats.registry import existing_file, reader_and_head
 from ecgfoundry.recording import Annotation, Recording
 from ecgfoundry.samples import named_file
@@ -289,7 +290,13 @@ def open_file(
     with _typed_errors(file):
         reader, head = reader_and_head(file, chosen.format)
         opened = reader.open(file, chosen, head)
-        _check_index(chosen.index, opened)
+        try:
+            # Formats of one recording a file never look at its number: the only one would be taken
+            # for, say, the fourth.
+            chosen_recording(chosen.index, opened.info.recordings, file)
+        except SignalError:
+            opened.close()
+            raise
         return EcgFile(file, opened)
 
 
@@ -373,21 +380,6 @@ def _check_part(start_s: float, duration_s: float | None, path: str | Path) -> N
             f"the part from {start_s} s with a length of {duration_s} s is no part of a recording",
             path=path,
             remedy="Give a start of 0 or more and a positive length, in seconds",
-        )
-
-
-def _check_index(index: int | None, opened: FormatFile) -> None:
-    """Refuse the number of a recording that a file does not hold.
-
-    Formats of one recording a file never look at it: the only one would be taken for, say, the
-    fourth.
-    """
-    held = opened.info.recordings
-    if index is not None and not 0 <= index < held:
-        opened.close()
-        raise SignalError(
-            f"there is no recording {index}; the file holds {held}",
-            remedy="Leave the index out" if held == 1 else "They are numbered from 0",
         )
 
 

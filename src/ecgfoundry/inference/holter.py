@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgfoundry.engines import Engine, process_pool
-from ecgfoundry.errors import FormatError, OutputInUseError, SignalError
+from ecgfoundry.errors import FormatError, SignalError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.common.stamps import stamp_of
 from ecgfoundry.formats.files import open_file
@@ -38,7 +38,7 @@ from ecgfoundry.inference.holter_report import FIBRILLATION, HolterReport, write
 from ecgfoundry.inference.interpretation import WindowResult, find_episodes
 from ecgfoundry.inference.runtimes.hardware import usable_cores
 from ecgfoundry.io import make_folder, read_json, write_json
-from ecgfoundry.locks import locked
+from ecgfoundry.locks import only_writer
 from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.holter import (
     HolterHour,
@@ -117,12 +117,7 @@ def measure_holter(
     if samples == 0:
         raise SignalError("the recording has no samples", path=path)
     make_folder(folder)
-    refusal = OutputInUseError(
-        "another run is writing into this folder",
-        path=folder,
-        remedy="Wait until it has ended, or choose another --output",
-    )
-    with locked(folder / ".lock", refusal, stays=False):
+    with only_writer(folder, folder / ".lock"):
         parts = _prepared_parts(folder / _PARTS, path, read_options, chosen)
         tasks = [
             HolterPart(

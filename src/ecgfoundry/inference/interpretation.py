@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ecgfoundry.criteria.types import Statement
 from ecgfoundry.documents import Document, Fields, JsonObject
@@ -191,6 +191,19 @@ class Interpretation:
         """Names of the findings that are present."""
         return tuple(finding.name for finding in self.findings if finding.present)
 
+    def undecided(self, reason: str) -> Interpretation:
+        """Return the answer without what it decides: findings, windows and episodes; and why.
+
+        Probabilities stay.
+        """
+        return replace(
+            self,
+            findings=tuple(finding.undecided(reason) for finding in self.findings),
+            windows=tuple(window.undecided() for window in self.windows),
+            episodes=None if self.episodes is None else (),
+            burden=None if self.burden is None else dict.fromkeys(self.burden),
+        )
+
     @property
     def is_long(self) -> bool:
         """Whether it speaks in episodes and burden, not in one probability."""
@@ -327,7 +340,8 @@ def find_episodes(
     episodes : tuple of Episode
         A refused window, or a gap between windows, ends an episode.
     burden : dict
-        Share of the readable time in which each target is present; None if nothing was readable.
+        Share of the readable time in which each target is present; None if nothing was readable, or
+        nothing decided.
     readable_s : float
         Time in windows that were not refused.
     """
@@ -359,7 +373,9 @@ def find_episodes(
     for name in list(running):
         close(name)
     episodes.sort(key=lambda episode: (episode.start_s, episode.name))
+    decided = any(window.present is not None for window in windows)
     burden: dict[str, float | None] = {
-        name: (value / readable if readable > 0 else None) for name, value in seconds.items()
+        name: (value / readable if decided and readable > 0 else None)
+        for name, value in seconds.items()
     }
     return tuple(episodes), burden, readable

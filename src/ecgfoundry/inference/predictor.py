@@ -426,11 +426,6 @@ class Predictor:
         bundle, task = self.bundle, self.bundle.task
         duration = source.samples / source.sampling_rate
         windows = self._window_results(source, collected)
-        doubt = mostly_doubted(
-            [window.quality.warnings for window in collected.prepared if window.refusal is None]
-        )
-        if doubt is not None:
-            windows = tuple(window.undecided() for window in windows)
         findings: tuple[Finding, ...]
         episodes = burden = readable = None
         if is_long(duration):
@@ -438,20 +433,16 @@ class Predictor:
             # A measured value is not present or absent: the windows have it.
             decided = [names[k] for k in task.shown] if task.decides else []
             episodes, burden, readable = find_episodes(windows, decided)
-            if doubt is not None:
-                burden = dict.fromkeys(burden)
             findings = task.long_findings(burden)
         else:
             known = [logits for logits in collected.logits if logits is not None]
             level = "reduced_leads" if leads.absent else "record"
             findings = task.findings(np.mean(known, axis=0), level=level)
-        if doubt is not None:
-            findings = tuple(finding.undecided(DOUBT) for finding in findings)
         # The verdict is about the signal; what is unknown about its source does not change it.
         about_signal = merge_notices([window.quality.warnings for window in collected.prepared])
         about_signal += _refused_part(collected.prepared)
         warnings = recording_warnings(recording, bundle, leads, duration) + about_signal
-        return replace(
+        answer = replace(
             self._refused(source, file),
             verdict=verdict_of(collected.prepared),
             warnings=warnings,
@@ -465,6 +456,10 @@ class Predictor:
             burden=burden,
             readable_s=readable,
         )
+        doubt = mostly_doubted(
+            [window.quality.warnings for window in collected.prepared if window.refusal is None]
+        )
+        return answer if doubt is None else answer.undecided(DOUBT)
 
     def _window_results(
         self, source: WindowSource, collected: _Collected

@@ -81,5 +81,4 @@ def with_statements(
     # What the measurement saw in its leads together holds for the network's answer, too.
     if all(notice.code != doubt.code for notice in answer.warnings):
         answer = replace(answer, warnings=(*answer.warnings, doubt), verdict="usable")
-    undecided = tuple(finding.undecided(DOUBT) for finding in findings)
-    return replace(answer, findings=undecided)
+    return answer.undecided(DOUBT)

@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 FINGERPRINTS_FILE = "fingerprints.npy"
-CALIBRATED_FILE = "calibrated-on.npy"
-"""Fingerprints of the records that the calibration of a bundle was fitted on, in the same form."""
 """File of a bundle: the fingerprints of all records that it, or a model before it, learned from.
 Records that chose its weights or its calibration are among them; those that measured it are not."""
+CALIBRATED_FILE = "calibrated-on.npy"
+"""The same of the records on which the bundle was calibrated after its training."""
 SIMILAR_BITS = 5
 """Fingerprints that differ in no more bits are taken for those of one ECG (our choice). Of 400
 single-lead recordings of CinC 2017, copies that were scaled, resampled to 128, 250 or 500 Hz or

@@ -22,6 +22,7 @@ from ecgfoundry.measurements.recognition import recognise
 from ecgfoundry.signals.quality import Notice, WindowQuality, assess_windows
 
 __all__ = [
+    "DOUBT",
     "MAY_BE_NO_ECG",
     "NO_ECG",
     "Description",

@@ -35,6 +35,7 @@ from ecgfoundry.tasks import TASKS, Task
 from ecgfoundry.vocabularies.types import Vocabulary
 
 __all__ = [
+    "SHORT_SHARE",
     "Bundle",
     "InputSpec",
     "available_bundles",

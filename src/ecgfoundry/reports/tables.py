@@ -238,6 +238,8 @@ def _episodes_table(interpretation: Interpretation) -> Group:
     total = duration_text(interpretation.duration_s)
     readable = interpretation.readable_s
     head = f"  {len(episodes)} episode{'s' * (len(episodes) != 1)} in {total}"
+    if common_reason(interpretation.findings) is not None:
+        head = f"  no episode is told in {total}"
     if readable is not None:
         head += f", {duration_text(readable)} of it readable"
     parts: list[Any] = [Text(head)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import errno
 import hashlib
 import threading
 import time
@@ -24,7 +23,7 @@ from ecgfoundry.errors import (
     MissingExtraError,
     ServiceError,
 )
-from ecgfoundry.io import sha256_of
+from ecgfoundry.io import is_full_disk, sha256_of
 from ecgfoundry.service.database.recordings import StoredFile
 
 __all__ = ["RemoteBlobs"]
@@ -203,7 +202,7 @@ class RemoteBlobs:
         except (DiskFullError, DatabaseError, IntegrityError, FileNotFoundError):
             raise
         except Exception as error:  # every store raises what its package has
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if isinstance(error, OSError) and is_full_disk(error):
                 words = "the store of recordings has no room left"
                 raise DiskFullError(words, remedy="Free space there, then send it again") from None
             raise DatabaseError(

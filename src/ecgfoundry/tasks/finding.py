@@ -50,10 +50,10 @@ class Finding:
         return None if self.outcomes is None else len(self.outcomes) != 1
 
     def undecided(self, reason: str) -> Finding:
-        """Return the finding without its decision and its set, if it has one, and why."""
-        if self.present is None and self.outcomes is None:
+        """Return the finding without its decision, burden and set, if it has them, and why."""
+        if self.present is None and self.burden is None and self.outcomes is None:
             return self
-        return replace(self, present=None, outcomes=None, coverage=None, reason=reason)
+        return replace(self, present=None, burden=None, outcomes=None, coverage=None, reason=reason)
 
     @property
     def name(self) -> str:

@@ -33,8 +33,18 @@ def undecided_among(
     )
 
 
-def chosen_recording(index: int | None, count: int, path: Path) -> int:
+def chosen_recording(index: int | None, count: int, path: Path, *, what: str = "recording") -> int:
     """Return the number of the recording that is meant: the first, where none was chosen.
+
+    Parameters
+    ----------
+    index : int or None
+        What the caller chose.
+    count : int
+        Recordings in the file.
+    path : Path
+    what : str
+        What the format calls one of them.
 
     Raises
     ------
@@ -44,6 +54,8 @@ def chosen_recording(index: int | None, count: int, path: Path) -> int:
     chosen = 0 if index is None else index
     if not 0 <= chosen < count:
         raise SignalError(
-            f"there is no recording {chosen}; the file holds {count}, numbered from 0", path=path
+            f"there is no {what} {chosen}; the file holds {count}",
+            path=path,
+            remedy="Leave the index out" if count == 1 else "They are numbered from 0",
         )
     return chosen

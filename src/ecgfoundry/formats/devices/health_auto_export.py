@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import FormatError, LimitError, SignalError, UnitError
+from ecgfoundry.errors import FormatError, LimitError, UnitError
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.common.document import EcgDocument, Trace, document_reader
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
+from ecgfoundry.formats.common.several import chosen_recording, undecided_among
 from ecgfoundry.formats.devices.apple_health import parse_moment
 from ecgfoundry.formats.devices.kardia import load_json, mapping, number, text
 
@@ -42,19 +43,10 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     )
     if not recordings:
         raise FormatError("there is no ECG in data.ecg", path=path)
-    if options.index is None and len(recordings) > 1:
-        raise SignalError(
-            f"the file holds {len(recordings)} recordings",
-            path=path,
-            remedy="Choose one with index=0 … or --index 0",
-        )
-    index = options.index or 0
-    if not 0 <= index < len(recordings):
-        raise SignalError(
-            f"there is no recording {index}; the file holds {len(recordings)}, numbered from 0",
-            path=path,
-        )
-    chosen = recordings[index]
+    undecided = undecided_among(options.index, len(recordings), path)
+    if undecided is not None:
+        raise undecided
+    chosen = recordings[chosen_recording(options.index, len(recordings), path)]
     rate = number(chosen.get("samplingFrequency"))
     values, unit = _voltages(chosen, rate, options.limits, path)
     return EcgDocument(

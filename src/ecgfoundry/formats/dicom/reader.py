@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import EcgFoundryError, LimitError, SignalError
+from ecgfoundry.errors import EcgFoundryError, LimitError
 from ecgfoundry.formats.base import FormatFile, Reader, ReadOptions, RecordingInfo
 from ecgfoundry.formats.common.document import (
     REPRESENTATIVE_BEAT,
@@ -45,6 +45,7 @@ from ecgfoundry.formats.common.multichannel import (
     part_annotations,
     read_bytes,
 )
+from ecgfoundry.formats.common.several import chosen_recording, undecided_among
 from ecgfoundry.formats.common.subjects import birth_before, parse_sex
 from ecgfoundry.formats.dicom.elements import (
     DicomFile,
@@ -112,13 +113,8 @@ def open_file(path: Path, options: ReadOptions, head: bytes | None) -> FormatFil
         + tuple(f"{one.name} beat" for one in _beat_channels(file)),
         recordings=file.choices,
     )
-    undecided = None
-    if options.index is None and file.choices > 1:
-        undecided = SignalError(
-            f"the file holds {file.choices} waveforms with leads of their own",
-            path=path,
-            remedy="Choose one with index=0 … or --index 0",
-        )
+    several = "waveforms with leads of their own"
+    undecided = undecided_among(options.index, file.choices, path, what=several)
     return _OpenedDicom(path, options, info, file, undecided=undecided)
 
 
@@ -227,11 +223,7 @@ def _open(path: Path, options: ReadOptions) -> _File:
     with_leads = [one for one in sets if _has_lead(one)]
     left_out = [group for one in sets if with_leads and one not in with_leads for group in one]
     sets = with_leads or sets
-    chosen = 0 if options.index is None else options.index
-    if not 0 <= chosen < len(sets):
-        raise SignalError(
-            f"there is no waveform {chosen}; the file holds {len(sets)}, numbered from 0", path=path
-        )
+    chosen = chosen_recording(options.index, len(sets), path, what="waveform")
     group_set = sets[chosen]
     channels = [(group, n) for group in group_set for n in range(len(group.channels))]
     kinds = [group.channels[n].kind for group, n in channels]

@@ -23,6 +23,7 @@ from ecgfoundry.errors import (
     UnsupportedVariantError,
 )
 from ecgfoundry.formats.base import HEAD_BYTES, FormatFile, Reader, ReadOptions
+from ecgfoundry.formats.common.several import chosen_recording
 from ecgfoundry.formats.zip.directory import (
     ZIP_MAGIC,
     Archive,
@@ -208,12 +209,7 @@ def _numbered(archive: Archive, names: Sequence[str], index: int | None) -> str:
         raise UnknownFormatError(
             f"the archive holds no recording that can be read{refused}", path=archive.path
         )
-    if index is not None and not 0 <= index < len(names):
-        raise SignalError(
-            f"there is no recording {index}; the archive holds {len(names)}, numbered from 0",
-            path=archive.path,
-        )
-    return names[index or 0]
+    return names[chosen_recording(index, len(names), archive.path)]
 
 
 def _several(archive: Archive, names: Sequence[str]) -> SignalError:

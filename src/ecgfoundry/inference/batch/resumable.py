@@ -14,20 +14,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgfoundry._version import __version__
 from ecgfoundry.engines import Engine, process_pool
-from ecgfoundry.errors import (
-    DiskFullError,
-    EngineError,
-    FileAccessError,
-    ManifestError,
-    OutputInUseError,
-)
+from ecgfoundry.errors import DiskFullError, EngineError, FileAccessError, ManifestError
 from ecgfoundry.extras import require_polars
 from ecgfoundry.inference.batch.inputs import Recordings, contents_of, identity_of, part_of
 from ecgfoundry.inference.predictor import Predictor, load_model
@@ -42,7 +35,7 @@ from ecgfoundry.io import (
     write_frame,
     write_json,
 )
-from ecgfoundry.locks import locked
+from ecgfoundry.locks import only_writer
 from ecgfoundry.models.bundle import Bundle, find_bundle, load_bundle
 
 if TYPE_CHECKING:
@@ -295,19 +288,9 @@ def run_in_parts(
     table_suffix(output)
     if len(recordings) == 0:
         raise ManifestError("there are no recordings", path=recordings.folder)
-    with _alone(output):
-        return _run_in_parts(work, recordings, model, output, options)
-
-
-def _alone(output: Path) -> AbstractContextManager[None]:
-    """Keep other runs from an output: two would write, count and remove the parts of each other."""
     make_folder(output.absolute().parent)
-    refusal = OutputInUseError(
-        "another run is writing this output",
-        path=output,
-        remedy="Wait until it has ended, or choose another --output",
-    )
-    return locked(output.with_name(f".{output.name}.lock"), refusal, stays=False)
+    with only_writer(output, output.with_name(f".{output.name}.lock")):
+        return _run_in_parts(work, recordings, model, output, options)
 
 
 def _run_in_parts(

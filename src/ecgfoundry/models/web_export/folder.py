@@ -24,7 +24,7 @@ from ecgfoundry.leads import (
     UNNAMED_ECG,
 )
 from ecgfoundry.measurements import beats, gate, noise, recognition
-from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.models.bundle import SHORT_SHARE, Bundle
 from ecgfoundry.models.export import model_json, new_folder
 from ecgfoundry.models.web_export.runtime import LOADER, PROGRAM, SCRIPT
 from ecgfoundry.preprocessing.standardization import SINGLE_LEAD_PREFERENCE
@@ -156,6 +156,7 @@ def _facts(bundle: Bundle) -> JsonObject:
         "windows": {
             "remainder_share": REMAINDER_SHARE,
             "longest_strip_s": LONG_RECORDING_S + TOLERANCE_S,
+            "short_share": SHORT_SHARE,
         },
     }
 

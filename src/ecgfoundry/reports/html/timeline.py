@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ecgfoundry.inference.interpretation import Episode, Interpretation, WindowResult
+from ecgfoundry.reports.certainty import common_reason
 from ecgfoundry.reports.html.environment import drawn, render
 from ecgfoundry.reports.html.style import painted
 from ecgfoundry.reports.wording import (
@@ -99,6 +100,7 @@ def episodes_section(
         left_out=", ".join(ranked[MOSTLANES:]),
         count=f"{len(episodes)} episode{'s' * (len(episodes) != 1)}, in order of time",
         with_time_of_day=start_time is not None,
+        undecided=common_reason(interpretation.findings),
         first=[_episode(episode, start_time) for episode in episodes[:EPISODES_SHOWN]],
         later=[_episode(episode, start_time) for episode in episodes[EPISODES_SHOWN:]],
     )

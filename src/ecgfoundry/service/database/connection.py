@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from ecgfoundry.errors import (
     MissingExtraError,
     ServiceError,
 )
+from ecgfoundry.io import is_full_disk
 
 __all__ = ["Database", "sqlite_url"]
 
@@ -262,4 +262,4 @@ def _typed(error: DBAPIError) -> EcgFoundryError | None:
 
 
 def _is_full(cause: BaseException | None) -> bool:
-    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(cause, OSError) and is_full_disk(cause)

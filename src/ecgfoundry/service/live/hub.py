@@ -11,7 +11,7 @@ import contextlib
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -342,14 +342,8 @@ class LiveHub:
 
     async def _opened(self, description: dict[str, Any], caller: Caller) -> LiveSession:
         """Open a stream in the lane whose turn it is."""
-        try:
+        with _understood():
             order = await asyncio.to_thread(self._order, description)
-        except EcgFoundryError as error:
-            raise ProblemError(problem_of(error)) from None
-        except (KeyError, TypeError, ValueError) as error:
-            words = f"the opening message cannot be understood ({type(error).__name__}: {error})"
-            remedy = 'Send {"leads": ["I"], "sampling_rate": 250, "unit": "uV"}'
-            raise ProblemError(Problem(400, "request", words[:300], remedy)) from None
         lane = self._lanes[self._next_lane]
         self._next_lane = (self._next_lane + 1) % len(self._lanes)
         try:
@@ -359,31 +353,29 @@ class LiveHub:
             raise ProblemError(
                 Problem(503, "lane-died", "the process for this stream ended", None, 5)
             ) from None
-        name = str(description.get("name", ""))[:80]
+        name = _read(description).get("name", "")
         return LiveSession(order, about, lane.number, name, caller.owner)
 
     def _order(self, description: dict[str, Any]) -> StreamOrder:
         leads = description["leads"]
         if not isinstance(leads, list) or not 1 <= len(leads) <= 64:
             raise SignalError("'leads' is a list of one to 64 names")
-        names = tuple(str(lead) for lead in leads)
-        name = description.get("model") or model_for_leads(normalize_lead_names(names))
-        mains = description.get("mains")
-        lead, laboratory_lead = description.get("lead"), description.get("laboratory_lead")
-        wanted = description.get("laboratory")
+        said = _read(description)
+        name = said.get("model") or model_for_leads(normalize_lead_names(said["leads"]))
+        wanted, laboratory_lead = description.get("laboratory"), description.get("laboratory_lead")
         return StreamOrder(
             stream=secrets.token_hex(12),
-            model=self._bundle(str(name)).folder,
-            leads=names,
-            sampling_rate=float(description["sampling_rate"]),
-            millivolts=millivolts_per_unit(str(description["unit"])),
-            lead=None if lead is None else str(lead),
-            delay_s=float(description.get("delay_s", 0.0)),
-            mains_frequency=None if mains is None else float(mains),
+            model=self._bundle(name).folder,
+            leads=said["leads"],
+            sampling_rate=said["sampling_rate"],
+            millivolts=said["unit"],
+            lead=said.get("lead"),
+            delay_s=said.get("delay_s", 0.0),
+            mains_frequency=said.get("mains"),
             laboratory=self._laboratory(wanted),
             laboratory_lead=None if laboratory_lead is None else str(laboratory_lead),
             laboratory_named=isinstance(wanted, str),
-            asked=str(name),
+            asked=name,
         )
 
     def _bundle(self, name: str) -> Bundle:
@@ -560,6 +552,46 @@ class LiveHub:
             await self._lanes[session.lane].call("close", [session.identifier])
 
 
+def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "leads": lambda names: tuple(map(str, names)),
+    "sampling_rate": float,
+    "unit": lambda unit: millivolts_per_unit(str(unit)),
+    "name": lambda name: str(name)[:80],
+    "model": _or_none(str),
+    "lead": _or_none(str),
+    "delay_s": float,
+    "mains": _or_none(float),
+}
+"""How what a device says of its stream is read, as it opens one and as it takes one up again."""
+
+
+def _read(description: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said of a stream but for laboratory values, by the names of the message."""
+    return {key: read(description[key]) for key, read in _READ.items() if key in description}
+
+
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    """Let whatever is wrong with an opening message be a problem that is told.
+
+    Raises
+    ------
+    ProblemError
+    """
+    try:
+        yield
+    except EcgFoundryError as error:
+        raise ProblemError(problem_of(error)) from None
+    except (KeyError, TypeError, ValueError) as error:
+        words = f"the opening message cannot be understood ({type(error).__name__}: {error})"
+        remedy = 'Send {"leads": ["I"], "sampling_rate": 250, "unit": "uV"}'
+        raise ProblemError(Problem(400, "request", words[:300], remedy)) from None
+
+
 def _refuse_another_description(session: LiveSession, description: dict[str, Any]) -> None:
     """Refuse to take up a stream as something else: its samples would be read as what they are not.
 
@@ -569,26 +601,18 @@ def _refuse_another_description(session: LiveSession, description: dict[str, Any
         409: it was opened with other leads, another rate, unit, ...
     """
     order = session.order
-    try:
-        given: dict[str, tuple[Any, Any]] = {
-            "leads": (order.leads, lambda said: tuple(map(str, said))),
-            "sampling_rate": (order.sampling_rate, float),
-            "unit": (order.millivolts, lambda said: millivolts_per_unit(str(said))),
-            "name": (session.name, lambda said: str(said)[:80]),
-            "model": (order.asked, str),
-            "lead": (order.lead, lambda said: None if said is None else str(said)),
-            "delay_s": (order.delay_s, float),
-            "mains": (order.mains_frequency, lambda said: None if said is None else float(said)),
-        }
-        other = [
-            key for key, (was, read) in given.items()
-            if key in description and read(description[key]) != was
-        ]  # fmt: skip
-    except EcgFoundryError as error:
-        raise ProblemError(problem_of(error)) from None
-    except (TypeError, ValueError) as error:
-        words = f"the opening message cannot be understood ({type(error).__name__}: {error})"
-        raise ProblemError(Problem(400, "request", words[:300])) from None
+    opened = {
+        "leads": order.leads,
+        "sampling_rate": order.sampling_rate,
+        "unit": order.millivolts,
+        "name": session.name,
+        "model": order.asked,
+        "lead": order.lead,
+        "delay_s": order.delay_s,
+        "mains": order.mains_frequency,
+    }
+    with _understood():
+        other = [key for key, value in _read(description).items() if value != opened[key]]
     if other:
         words = f"this stream was opened with another {', '.join(other)}"
         remedy = "Open a new stream without 'resume'"

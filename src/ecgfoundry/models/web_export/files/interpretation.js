@@ -40,7 +40,8 @@ export async function interpret(recording, model, recipe, network) {
     if (refusal === null) {
       const rows = standardize(inputRows(part, leads, quality, model), recording.rate, recipe);
       window.logits = await network(rows);
-      window.findings = findingsOf(window.logits, "window", model);
+      const isShort = window.stopS - window.startS <= FACTS.windows.short_share * recipe.window_s;
+      window.findings = findingsOf(window.logits, isShort ? "short_window" : "window", model);
     }
     windows.push(window);
   }
@@ -72,12 +73,13 @@ export async function interpret(recording, model, recipe, network) {
       (_, k) => known.reduce((sum, window) => sum + window.logits[k], 0) / known.length);
     const level = leads.absent.length > 0 ? "reduced_leads" : "record";
     result.findings = findingsOf(logits, level, model);
-    const doubts = known.filter(({ warnings }) =>
-      warnings.some(({ code }) => code === FACTS.gate_words.doubt_code)).length;
-    if (doubts > FACTS.gate.DOUBTED_SHARE * known.length) {
-      result.findings.filter(({ isPresent }) => isPresent !== null).forEach((finding) =>
-        Object.assign(finding, { isPresent: null, isDoubted: true }));
-    }
+  }
+  const doubts = known.filter(({ warnings }) =>
+    warnings.some(({ code }) => code === FACTS.gate_words.doubt_code)).length;
+  if (doubts > FACTS.gate.DOUBTED_SHARE * known.length) {
+    [result.findings ?? [], ...known.map(({ findings }) => findings)].flat()
+      .filter(({ isPresent }) => isPresent !== null)
+      .forEach((finding) => Object.assign(finding, { isPresent: null, isDoubted: true }));
   }
   return result;
 }
@@ -138,7 +140,7 @@ function withhold(findings, groups) {
 
 function findingsOf(logits, level, model) {
   const levels = model.calibration ?? {};
-  const chosen = levels[level] ?? levels.record;
+  const chosen = levels[level] ?? levels[level === "short_window" ? "window" : "record"];
   const values = Array.from(logits, (value, k) =>
     (chosen ? value * chosen.scale[k] + chosen.offset[k] : value));
   const names = model.vocabulary.targets.map((target) => target.name);

@@ -84,8 +84,10 @@ function show() {
   draw();
 }
 
+const DOUBTED = "not decided: this may be no ECG";
+
 function verdictOf({ isPresent, isDoubted, threshold }) {
-  if (isDoubted) return "not decided: this may be no ECG";
+  if (isDoubted) return DOUBTED;
   if (isPresent === null) return threshold === null ? "" : "not claimed: another rhythm is likelier";
   if (FACTS.model.target_kind === "multiclass") return isPresent ? "most probable" : "";
   return isPresent ? "present" : "not present";
@@ -110,7 +112,8 @@ function showFindings(result) {
   byId("window-list").replaceChildren(...(several ? result.windows : []).map((window) => {
     const what = window.refusal ? `refused: ${window.refusal.message}`
       : window.findings.filter((finding) => finding.isPresent)
-        .map((finding) => `${finding.name} ${percent(finding.probability)}`).join(", ") || "nothing";
+        .map((finding) => `${finding.name} ${percent(finding.probability)}`).join(", ") ||
+        (window.findings.some(({ isDoubted }) => isDoubted) ? DOUBTED : "nothing");
     return element("li", `${window.startS.toFixed(1)} to ${window.stopS.toFixed(1)} s: ${what}`);
   }));
 }
