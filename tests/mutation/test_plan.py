@@ -52,7 +52,6 @@ def test_every_module_of_the_covered_packages_belongs_to_an_area() -> None:
         assert found and not found - covered, "add these modules to an area of plan.toml"
 
 
-@pytest.mark.slow
 def test_verdicts_belong_to_mutants_that_exist() -> None:
     plan = load_plan()
     verdicts = load_verdicts(data_file(REPOSITORY, "verdicts.toml"))
