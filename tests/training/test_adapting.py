@@ -270,6 +270,17 @@ def test_processes_of_ray_fine_tune_as_those_of_torchrun(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 
+@pytest.mark.slow
+def test_nothing_keeps_the_group_of_processes_that_part() -> None:
+    """Threads of a group that is there at the exit end a process with SIGABRT, now and then."""
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         "-m", "tests.training.small_world"],
+        check=True, cwd=ROOT, timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+
+
 def test_a_group_that_is_there_is_used_and_left(tmp_path: Path) -> None:
     rendezvous = f"file://{tmp_path / 'meeting'}"
     torch.distributed.init_process_group("gloo", init_method=rendezvous, rank=0, world_size=1)

@@ -6,6 +6,7 @@ has one form.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,6 +157,9 @@ def joined_world(*, device: str = "auto") -> Iterator[World]:
     try:
         yield _joined(device)
     finally:
+        # A wrapped network in a cycle of references would keep the group, whose threads then end
+        # the process with an abort when they are still there at its exit.
+        gc.collect()
         torch.distributed.destroy_process_group()
 
 
