@@ -257,6 +257,8 @@ def test_processes_of_ray_fine_tune_as_those_of_torchrun(
     pytest.importorskip("ray", reason="the extra 'scale' is not installed")
     pytest.importorskip("pyarrow", reason="Ray Train is not installed: 'ray[train]'")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)  # for the processes of Ray
     work = partial(small_finetuning.main, halved, tmp_path / "run")
     with connected(None, 2):  # one start for both
         train_on_ray(work, workers=2)
