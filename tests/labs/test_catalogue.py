@@ -100,10 +100,10 @@ def rows(*cells: tuple) -> pl.DataFrame:
         ("5.1", None, 3.5, 5.0, 1),
         (">5.0", None, 3.5, 5.0, 1),
         (">4.0", None, 3.5, 5.0, None),  # above 4 is inside or above: not known
-        (">4.0", None, 3.5, None, 0),
+        (">4.0", None, 3.5, None, None),  # nothing says that it is not too high
         ("<3.5", None, 3.5, 5.0, -1),
         ("<4.0", None, 3.5, 5.0, None),
-        ("<4.0", None, None, 5.0, 0),
+        ("<4.0", None, None, 5.0, None),
         ("4.0", "High", None, None, 1),
         ("4.0", "Normal", None, None, 0),
         ("4.0", "Abnormal", None, None, 2),

@@ -324,14 +324,15 @@ def read_splits(folder: Path, kind: str) -> tuple[pl.DataFrame, list[Issue]]:
 
 
 def read_labs(path: Path) -> tuple[pl.DataFrame, list[Issue]]:
-    """Read labs.csv: the text as it stands, times parsed, reference limits as numbers.
+    """Read labs.csv: the text as it stands, times parsed.
 
     Returns
     -------
     DataFrame
         ``visit``, ``order_time``, ``result_time`` (UTC), ``component`` (newlines and runs of
         blanks in the name made one blank), ``value`` (text; Component_value, else
-        Component_result), ``unit``, ``flag`` (text of Component_abnormal), ``low``, ``high``.
+        Component_result), ``unit``, ``flag`` (text of Component_abnormal), ``low``, ``high``
+        (text; :mod:`ecgfoundry.labs.targets.results` reads limits as it reads values).
     list of Issue
     """
     pl = require_polars("reading MC-MED")
@@ -356,8 +357,8 @@ def read_labs(path: Path) -> tuple[pl.DataFrame, list[Issue]]:
         pl.coalesce("Component_value", "Component_result").alias("value"),
         pl.col("Component_units").alias("unit"),
         pl.col("Component_abnormal").alias("flag"),
-        pl.col("Component_nml_low").cast(pl.Float64, strict=False).alias("low"),
-        pl.col("Component_nml_high").cast(pl.Float64, strict=False).alias("high"),
+        pl.col("Component_nml_low").alias("low"),
+        pl.col("Component_nml_high").alias("high"),
     )
     for column, source in (("result_time", "Result_time"), ("order_time", "Order_time")):
         lost = int((labs[column].is_null() & table[source].is_not_null()).sum())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ecgfoundry.extras import require_polars
 from ecgfoundry.labs.targets.catalogue import Catalogue, reviewed_catalogue
-from ecgfoundry.labs.targets.values import parse_values
+from ecgfoundry.labs.targets.values import parse_limit, parse_values, stated_unit
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,6 +48,8 @@ _FLAGS = {
 LIMITS_APART = 5.0
 """Upper limits of one indicator differ by less (our choice: conventional and SI units of the same
 substance differ by 10 or more where they differ at all by a factor that a value could hide)."""
+SAME_FACTOR = 1e-6
+"""Relative; factors of two spellings of one unit differ by rounding only."""
 FEWEST_LIMITS = 5
 """Rows with limits from which the usual ones are known (our choice)."""
 
@@ -85,7 +87,7 @@ def indicator_results(labs: pl.DataFrame, catalogue: Catalogue | None = None) ->
     ----------
     labs : DataFrame
         ``component, value`` (text), ``unit``, and where there are any: ``visit, order_time,
-        result_time, flag, low, high``.
+        result_time, flag``, and ``low, high`` as text or numbers.
     catalogue : Catalogue, optional
         By default the reviewed one.
 
@@ -102,13 +104,12 @@ def indicator_results(labs: pl.DataFrame, catalogue: Catalogue | None = None) ->
         "order_time": pl.Datetime("us"),
         "result_time": pl.Datetime("us"),
     }
-    columns |= {"unit": pl.String, "flag": pl.String, "low": pl.Float64, "high": pl.Float64}
+    columns |= {"unit": pl.String, "flag": pl.String, "low": pl.String, "high": pl.String}
     absent = [pl.lit(None, dtype=t).alias(c) for c, t in columns.items() if c not in labs.columns]
-    table = labs.with_columns(absent).with_row_index("row")
+    table = labs.with_columns(absent).with_row_index("row").with_columns(_read_limits(labs))
     table = table.join(_components(table, catalogue), on="component", how="left")
     claimed = table.filter(pl.col("indicator").is_not_null()).with_columns(parse_values("value"))
-    claimed = claimed.join(_factors(claimed, catalogue), on=["indicator", "unit"], how="left",
-                           nulls_equal=True)  # fmt: skip
+    claimed = _with_factors(claimed, catalogue)
     claimed = claimed.join(_limits(catalogue), on="indicator", how="left")
     claimed = claimed.with_columns(verdict=_verdict(), number=_scaled("number"),
                                    low=_scaled("low"), high=_scaled("high"))  # fmt: skip
@@ -141,6 +142,37 @@ def _components(table: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     )
 
 
+def _read_limits(labs: pl.DataFrame) -> list[pl.Expr]:
+    """Return ``low`` and ``high`` as finite numbers; limits in the wrong order are none."""
+    pl = require_polars("reading laboratory results")
+    read = {}
+    for side in ("low", "high"):
+        text = labs.schema.get(side, pl.String) == pl.String
+        number = parse_limit(side, side) if text else pl.col(side)
+        read[side] = pl.when(number.is_finite()).then(number)
+    ordered = (read["low"] <= read["high"]).fill_null(value=True)
+    return [pl.when(ordered).then(limit).alias(side) for side, limit in read.items()]
+
+
+def _with_factors(claimed: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    """Add ``factor`` to the canonical unit, and ``torn``: text and row name units that differ.
+
+    A unit in the text ("7.2 mmol/L") counts where the row has none.
+    """
+    pl = require_polars("reading laboratory results")
+    claimed = claimed.with_columns(stated=stated_unit("value"))
+    claimed = claimed.with_columns(unit=pl.coalesce("unit", "stated"))
+    claimed = claimed.join(
+        _factors(claimed, catalogue), on=["indicator", "unit"], how="left", nulls_equal=True
+    )
+    own = claimed.select("indicator", pl.col("stated").alias("unit"))
+    inside = _factors(own, catalogue).rename({"unit": "stated", "factor": "stated_factor"})
+    claimed = claimed.join(inside, on=["indicator", "stated"], how="left", nulls_equal=True)
+    other = (pl.col("stated_factor") / pl.col("factor") - 1.0).abs() > SAME_FACTOR
+    torn = pl.col("stated").is_not_null() & other.fill_null(value=True)
+    return claimed.with_columns(torn=torn.fill_null(value=False))
+
+
 def _factors(claimed: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     pl = require_polars("reading laboratory results")
     pairs = claimed.select("indicator", "unit").unique(maintain_order=True)
@@ -151,8 +183,12 @@ def _factors(claimed: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
 
 def _limits(catalogue: Catalogue) -> pl.DataFrame:
     pl = require_polars("reading laboratory results")
-    rows = [(i.name, i.lowest, i.highest) for i in catalogue.indicators]
-    schema = {"indicator": pl.String, "lowest": pl.Float64, "highest": pl.Float64}
+    rows = [
+        (i.name, i.lowest, i.highest, "low" in i.directions, "high" in i.directions)
+        for i in catalogue.indicators
+    ]
+    schema = {"indicator": pl.String, "lowest": pl.Float64, "highest": pl.Float64,
+              "can_be_low": pl.Boolean, "can_be_high": pl.Boolean}  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -164,29 +200,35 @@ def _scaled(column: str) -> pl.Expr:
 def _verdict() -> pl.Expr:
     """Compare in the row's own unit; the flag decides where the comparison cannot."""
     pl = require_polars("reading laboratory results")
-    value, low, high = pl.col("number"), pl.col("low"), pl.col("high")
+    value, factor = pl.col("number"), pl.col("factor")
+    # A lower limit of 0 for a potassium, an upper one of 9999, are fillings and no limits.
+    low = pl.when(pl.col("low") * factor >= pl.col("lowest")).then(pl.col("low"))
+    high = pl.when(pl.col("high") * factor <= pl.col("highest")).then(pl.col("high"))
     sign = pl.col("censoring")
     exact = sign == 0
     below = pl.when(exact).then(value < low).otherwise((sign == -1) & (value <= low))
     above = pl.when(exact).then(value > high).otherwise((sign == 1) & (value >= high))
-    # A value is inside when nothing says otherwise and the limits that could say so are there.
-    inside_low = (
-        pl.when(exact)
-        .then(low.is_null() | (value >= low))
-        .otherwise(low.is_null() | ((sign == 1) & (value >= low)))
-    )
-    inside_high = (
-        pl.when(exact)
-        .then(high.is_null() | (value <= high))
-        .otherwise(high.is_null() | ((sign == -1) & (value <= high)))
-    )
+    # A value is inside when the limits of all sides that matter are there and say so: an upper
+    # limit alone does not tell that a potassium is not too low.
+    free_low = low.is_null() & ~pl.col("can_be_low")
+    free_high = high.is_null() & ~pl.col("can_be_high")
+    inside_low = free_low | (
+        pl.when(exact).then(value >= low).otherwise((sign == 1) & (value >= low))
+    ).fill_null(value=False)
+    inside_high = free_high | (
+        pl.when(exact).then(value <= high).otherwise((sign == -1) & (value <= high))
+    ).fill_null(value=False)
     limited = low.is_not_null() | high.is_not_null()
     flag = (
         pl.col("flag").str.to_uppercase().replace_strict(_FLAGS, default=None, return_dtype=pl.Int8)
     )
+    # "None" or "trace" is a result of what can be absent, and of a potassium it is no result.
+    absent = pl.col("lowest") <= 0
+    normal = pl.col("value").str.to_uppercase().str.contains(r"^\s*NORMAL\b")
+    abnormal = pl.col("value").str.to_uppercase().str.contains(r"^\s*ABNORMAL\b")
     by_word = (
-        pl.when(pl.col("kind") == "negative").then(NORMAL)
-        .when(pl.col("kind") == "positive").then(ABNORMAL)
+        pl.when((pl.col("kind") == "negative") & (absent | normal)).then(NORMAL)
+        .when((pl.col("kind") == "positive") & (absent | abnormal)).then(ABNORMAL)
     )  # fmt: skip
     return (
         pl.when(value.is_null()).then(pl.coalesce(flag, by_word))
@@ -199,17 +241,18 @@ def _verdict() -> pl.Expr:
 
 
 def _of_another_unit() -> pl.Expr:
-    """Whether the limits of a row, converted, are far from those of most rows of its indicator.
+    """Whether the limits of a row, converted, cannot be, or are far from those of most rows.
 
     Limits of one substance differ by sex, age and method, and by less than :data:`LIMITS_APART`; a
     unit that is missing or wrong moves them as it moves the value.
     """
     pl = require_polars("reading laboratory results")
-    high = pl.when(pl.col("high") > 0).then(pl.col("high"))
-    ratio = high / high.median().over("indicator")
+    high = pl.col("high")
+    usual = high.median().over("indicator")
     many = high.count().over("indicator") >= FEWEST_LIMITS
-    far = (ratio > LIMITS_APART) | (ratio < 1.0 / LIMITS_APART)
-    return (many & far).fill_null(value=False)
+    far = (high > usual * LIMITS_APART) | (high < usual / LIMITS_APART)
+    never = (high < pl.col("lowest")) | (pl.col("low") > pl.col("highest"))
+    return never.fill_null(value=False) | (many & (usual > 0) & far).fill_null(value=False)
 
 
 def _fate() -> pl.Expr:
@@ -222,6 +265,7 @@ def _fate() -> pl.Expr:
         .when(word & pl.col("verdict").is_not_null()).then(pl.lit("used as a word"))
         .when((kind == "unknown") | word).then(pl.lit("text not understood"))
         .when(pl.col("factor").is_null()).then(pl.lit("unit not convertible"))
+        .when(pl.col("torn")).then(pl.lit("the text names another unit than the row"))
         .when(pl.col("odd")).then(pl.lit("the limits of the row are of another unit"))
         .when(~number.is_between(pl.col("lowest"), pl.col("highest")) & (pl.col("censoring") == 0))
         .then(pl.lit("value not possible"))

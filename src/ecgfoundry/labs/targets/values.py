@@ -19,7 +19,7 @@ from ecgfoundry.extras import require_polars
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["KINDS", "ParsedValue", "parse_value", "parse_values"]
+__all__ = ["KINDS", "ParsedValue", "parse_limit", "parse_value", "parse_values", "stated_unit"]
 
 KINDS = ("numeric", "censored", "range", "negative", "positive", "failed", "unknown", "missing")
 """What a text can be. "failed" is a specimen or a test that gave no result (hemolyzed, clotted,
@@ -31,26 +31,31 @@ _NUMBER = (
     r"[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+\.?[0-9]*|\.[0-9]+)"
     r"(?:[eE][-+]?[0-9]{1,3})?"
 )
-_TAIL = (
-    r"\s*(?:%|\(?\b(?:H|L|HH|LL|A|C|CRIT|HIGH|LOW)\b\)?|\*+|!+|[A-Za-z/%^0-9µ]*/[A-Za-z0-9.]+)?\s*"
-)
-"""What may stand behind a number without changing it: a flag, stars, a unit with a stroke."""
+# A letter stands behind the stroke of a unit: 5/12/2020 is a date, 120/80 a blood pressure.
+_UNIT = r"%|[A-Za-z%^0-9µ]*/[A-Za-z0-9./]*[A-Za-z][A-Za-z0-9./]*"
+_TAIL = rf"\s*(?:\(?\b(?:H|L|HH|LL|A|C|CRIT|HIGH|LOW)\b\)?|\*+|!+|{_UNIT})?\s*"
+"""What may stand behind a number: a flag, stars, or a unit (:func:`stated_unit`)."""
 
 _COMPARISON = r"(<=|>=|<|>|≤|≥|LESS THAN|GREATER THAN|UNDER|OVER|BELOW|ABOVE)"
 _PLAIN = rf"^\s*({_NUMBER}){_TAIL}$"
 _CENSORED = rf"^\s*{_COMPARISON}\s*(?:OR\s*=\s*)?({_NUMBER}){_TAIL}$"
 _RANGE = rf"^\s*({_NUMBER})\s*(?:-|–|TO)\s*({_NUMBER}){_TAIL}$"
+_STATED_UNIT = (
+    rf"^\s*(?:{_COMPARISON}\s*(?:OR\s*=\s*)?)?{_NUMBER}(?:\s*(?:-|–|TO)\s*{_NUMBER})?"
+    rf"\s*(?P<unit>{_UNIT})\s*$"
+)
 
 _NEGATIVE = (
-    r"^(NEG|NEGATIVE|NONE|NONE SEEN|NONE DETECTED|NOT DETECTED|NOT SEEN|ABSENT|NON[- ]?REACTIVE|"
-    r"NORMAL|NO GROWTH|NO|UNDETECTED|NOT PRESENT)\b"
+    r"^((NEG|NEGATIVE|NONE SEEN|NONE DETECTED|NOT DETECTED|NOT SEEN|ABSENT|NON[- ]?REACTIVE|"
+    r"NORMAL|NO GROWTH|UNDETECTED|NOT PRESENT)\b|(NONE|NO)$)"
 )
 _POSITIVE = (
     r"^(POS|POSITIVE|DETECTED|PRESENT|REACTIVE|TRACE|SMALL|MODERATE|LARGE|FEW|MANY|RARE|"
     r"OCCASIONAL|ABNORMAL|YES|[1-4]\s*\+|\+{1,4})(\b|\s|$|\+)"
 )
 _FAILED = (
-    r"(HEMOLY|CLOTTED|QNS|QUANTITY NOT SUFFICIENT|INSUFFICIENT|CANCEL|NOT PERFORMED|NOT DONE|"
+    r"(HA?EMOLY|CLOT|QNS|QUANTITY NOT SUFFICIENT|INSUFFICIENT|CANCEL|NOT PERFORMED|NOT DONE|"
+    r"\bNO (?:SPECIMEN|SAMPLE|RESULT|CALCULATION)|NOT RECEIVED|NOT TESTED|NOT AVAILABLE|"
     r"UNABLE|\bTNP\b|TEST NOT|NOT CALC|UNSATISFACTORY|LIPEMI|ICTERIC|CONTAMINAT|\bERROR\b|"
     r"NOT REPORTED|\bPENDING\b|NOT APPLICABLE|^N/?A$|REJECTED|DISCARD)"
 )
@@ -137,11 +142,7 @@ def parse_values(column: str) -> list[pl.Expr]:
     The same rules as :func:`parse_value`; ``number`` is null where there is none.
     """
     pl = require_polars("reading laboratory values")
-    text = pl.col(column).fill_null("")
-    for entity, mark in _ENTITIES:
-        text = text.str.replace_all(entity, mark, literal=True)
-    text = _ascii_upper(text)
-    text = text.str.replace_all(_SPACES, " ").str.strip_chars(" ")
+    text = _raised(column)
     plain, limit = _polars_number(text, _PLAIN, 1), _polars_number(text, _CENSORED, 2)
     low, high = _polars_number(text, _RANGE, 1), _polars_number(text, _RANGE, 2)
     is_plain, is_censored = text.str.contains(_PLAIN), text.str.contains(_CENSORED)
@@ -181,6 +182,41 @@ def parse_values(column: str) -> list[pl.Expr]:
         .cast(pl.Int8)
     )
     return [kind.alias("kind"), number.alias("number"), censoring.alias("censoring")]
+
+
+def _raised(column: str) -> pl.Expr:
+    """Return a column as :func:`_clean` returns a text."""
+    text = require_polars("reading laboratory values").col(column).fill_null("")
+    for entity, mark in _ENTITIES:
+        text = text.str.replace_all(entity, mark, literal=True)
+    return _ascii_upper(text).str.replace_all(_SPACES, " ").str.strip_chars(" ")
+
+
+def stated_unit(column: str) -> pl.Expr:
+    """Return the unit behind the number of a text ("7.2 mmol/L"), in capitals; null without one."""
+    return _raised(column).str.extract(_STATED_UNIT, _STATED_GROUP).str.strip_chars_end(".")
+
+
+_STATED_GROUP = re.compile(_STATED_UNIT).groupindex["unit"]
+
+
+def parse_limit(column: str, side: str) -> pl.Expr:
+    """Return the reference limit that a text states; null where it states none that is understood.
+
+    Parameters
+    ----------
+    column : str
+        Of text: ``5.1``, ``1,800``, ``<5.1``.
+    side : {"low", "high"}
+        "<5" is an upper limit and no lower one, ">60" the reverse.
+    """
+    kind, number, censoring = parse_values(column)
+    one_sided = (kind == "censored") & (censoring == (1 if side == "low" else -1))
+    return (
+        require_polars("reading laboratory values")
+        .when((kind == "numeric") | one_sided)
+        .then(number)
+    )
 
 
 def _ascii_upper(text: pl.Expr) -> pl.Expr:
