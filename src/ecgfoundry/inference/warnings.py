@@ -56,7 +56,11 @@ def recording_warnings(
         if known:
             words = f"lead {', '.join(known)} is read; the model was trained on "
             result.append(Notice("lead-not-trained-on", words + ", ".join(spec.leads), known))
-    if leads.absent:
+    read = leads.recorded + leads.derived
+    if spec.taught and not set(read) <= set(spec.taught):
+        words = f"lead {', '.join(read)} is read; the model was trained on "
+        result.append(Notice("lead-not-trained-on", words + ", ".join(spec.taught), read))
+    if leads.absent and not spec.taught:
         words = f"{', '.join(leads.absent)}: absent, masked; findings are less certain"
         result.append(Notice("leads-absent", words, leads.absent))
     other_rates = recording.header.get("leads_at_other_rates")

@@ -101,6 +101,9 @@ class InputLeads:
             for name in spec.leads
             if name in LIMB_LEADS and name not in recorded and len(limb) >= 2
         )
+        if any(name in recorded + derived for name in spec.taught):
+            recorded = tuple(name for name in recorded if name in spec.taught)
+            derived = tuple(name for name in derived if name in spec.taught)
         absent = tuple(name for name in spec.leads if name not in recorded + derived)
         if not recorded and not derived:
             raise LeadError(

@@ -176,8 +176,7 @@ def estimate_laboratory(
     recording : Recording
         For what is said about the whole (subject, device).
     lead : str, optional
-        Read only this lead. Without it, a network for any subset of leads reads lead II where there
-        is one: its laboratory outputs have learned from nothing else.
+        Read only this lead. Without it, the lead that the bundle has learned from.
     file : str, optional
         What the answer calls the recording.
     synthetic_ok : bool
@@ -200,8 +199,6 @@ def estimate_laboratory(
             remedy="Give a bundle of 'ecgfoundry labs train'",
         )
     refuse_synthetic(bundle, allowed=synthetic_ok)
-    if lead is None and bundle.input.lead_mode == "any-subset" and "II" in source.leads:
-        lead = "II"
     leads = InputLeads.choose(bundle.input, source.leads, lead=lead)
     duration = source.samples / source.sampling_rate
     warnings = recording_warnings(recording, bundle, leads, duration)

@@ -23,6 +23,7 @@ from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.warnings import SYNTHETIC_WORDS, trained_on_synthetic
 from ecgfoundry.inference.windows import InputLeads, WindowSource, prepare_together
 from ecgfoundry.labs.estimates import KIND
+from ecgfoundry.measurements.gate import is_doubted
 from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.vocabularies.types import Target
 
@@ -245,7 +246,7 @@ def laboratory_timeline(
     """Follow the estimates through a long recording.
 
     At most 360 windows are read, evenly over the recording; the sliding mean is as long as thirty
-    of them, and never shorter than five minutes.
+    of them, and never shorter than five minutes. A window that may be no ECG counts as refused.
 
     Returns
     -------
@@ -273,10 +274,11 @@ def laboratory_timeline(
     for chunk in (starts[k : k + 32] for k in range(0, len(starts), 32)):
         parts = [(source.part(at, min(at + length, source.samples)), leads, at) for at in chunk]
         prepared = prepare_together(parts, spec)
-        readable = [p.standardized for p in prepared if p.standardized is not None]
+        shown = [None if is_doubted(made.quality) else made.standardized for made in prepared]
+        readable = [window for window in shown if window is not None]
         logits = iter(predictor.logits(np.stack(readable)) if readable else ())
-        for made in prepared:
-            values = None if made.standardized is None else next(logits)
+        for made, window in zip(prepared, shown, strict=True):
+            values = None if window is None else next(logits)
             point = trend.add(values, made.stop / rate)
             if point is not None:
                 points.append(point.to_dict())

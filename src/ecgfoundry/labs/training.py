@@ -22,6 +22,7 @@ from ecgfoundry.labs.trained import LaboratoryResult, finish
 from ecgfoundry.labs.training_data import LaboratorySegments, open_laboratory, vocabulary_of
 from ecgfoundry.labs.training_run import LaboratoryRun
 from ecgfoundry.labs.visits import attention_start
+from ecgfoundry.models.bundle import LEAD_II_RECIPE
 from ecgfoundry.preprocessing import Preprocessing
 from ecgfoundry.tasks.multilabel import Multilabel
 from ecgfoundry.training.checks import check_device
@@ -34,7 +35,7 @@ __all__ = ["LaboratoryResult", "LaboratorySettings", "labs_mcmed"]
 
 
 LABORATORY_CARD = RunCard(
-    recipe="labs_mcmed",
+    recipe=LEAD_II_RECIPE,
     licence="PhysioNet Credentialed Health Data License 1.5.0",
     data_name="MC-MED",
 )

@@ -35,6 +35,7 @@ from ecgfoundry.tasks import TASKS, Task
 from ecgfoundry.vocabularies.types import Vocabulary
 
 __all__ = [
+    "LEAD_II_RECIPE",
     "SHORT_SHARE",
     "Bundle",
     "InputSpec",
@@ -55,6 +56,10 @@ SHORT_SHARE = 0.5
 stream before a model of thirty."""
 
 
+LEAD_II_RECIPE = "labs_mcmed"
+"""Of `ecgfoundry labs train`: whatever the network takes, its outputs have learned from lead II."""
+
+
 @dataclass(frozen=True, slots=True)
 class InputSpec:
     """What a model takes in.
@@ -67,11 +72,15 @@ class InputSpec:
         Order of the rows; for "any-single" the leads that it was trained on.
     recipe : Preprocessing
         What raw windows go through; it has the rate and the length of a window.
+    taught : tuple of str
+        Of "any-subset": the only leads that the outputs have learned from. Where one of them is
+        there, the others are not read. Empty: all of ``leads``.
     """
 
     lead_mode: str
     leads: tuple[str, ...]
     recipe: Preprocessing
+    taught: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -151,7 +160,9 @@ class Bundle:
     @cached_property
     def input(self) -> InputSpec:
         """What goes in."""
-        return InputSpec(self.about.input.lead_mode, self.about.input.leads, self.recipe)
+        mode, leads = self.about.input.lead_mode, self.about.input.leads
+        alone = mode == "any-subset" and self.about.provenance.recipe == LEAD_II_RECIPE
+        return InputSpec(mode, leads, self.recipe, taught=("II",) if alone else ())
 
     @property
     def recipe_notice(self) -> str | None:

@@ -235,6 +235,7 @@ def start_from(
     network, takes_presence = load_network(bundle)
     torch.manual_seed(seed)
     network.reset_classifier(outputs)
+    spec = replace(spec, taught=())  # what new outputs learn from is this run's
     return Start(
         network,
         bundle.about.architecture.name,
