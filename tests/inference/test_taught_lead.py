@@ -1,4 +1,4 @@
-"""A network for any subset of leads whose outputs learned from lead II reads lead II, by any door."""
+"""Outputs that learned from lead II read it by any door, of a network for any subset of leads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.bundles import make_bundle
+from tests.measurements.test_may_be_no_ecg import slope_of_a_pressure
 
 from ecgfoundry.inference.live.stream import LiveStream
 from ecgfoundry.inference.predictor import Predictor, load_model
@@ -14,7 +15,6 @@ from ecgfoundry.inference.windows import InputLeads
 from ecgfoundry.labs.estimates import estimate_laboratory
 from ecgfoundry.labs.live import laboratory_timeline
 from ecgfoundry.recording import Recording
-from tests.measurements.test_may_be_no_ecg import slope_of_a_pressure
 
 POTASSIUM = {"name": "potassium high", "kind": "laboratory indicator", "unit": "mmol/L"}
 PROVENANCE = {"training_data": [], "code": "tests", "created": "2026-01-01"}

@@ -29,6 +29,7 @@ from ecgfoundry.errors import EcgFoundryError, ManifestError
 from ecgfoundry.extras import require_polars
 from ecgfoundry.io import write_json
 from ecgfoundry.manifest import Manifest, ManifestRow
+from ecgfoundry.manifest.rows import plain_id
 
 if TYPE_CHECKING:
     import polars as pl
@@ -196,20 +197,30 @@ def _step(words: str, visits: pl.DataFrame) -> FlowStep:
 def _with_splits(
     visits: pl.DataFrame, splits: pl.DataFrame, issues: list[Issue]
 ) -> tuple[pl.DataFrame, list[Issue]]:
-    """Join the splits; a patient who stands in two is used in none, so that nothing can leak."""
+    """Join the splits; a patient who stands in two is used in none, so that nothing can leak.
+
+    A number that is written in several ways (9012, 9012.0, 09012) counts as one patient here.
+    """
     pl = require_polars("reading MC-MED")
     issues = list(issues)
     unknown = splits.join(visits, on="visit", how="anti")["visit"]
     if len(unknown):
         issues.append(Issue.of("split-unknown-csn", "CSN of a split without a visit", unknown))
     joined = visits.join(splits, on="visit", how="left", maintain_order="left")
-    counts = joined.group_by("patient").agg(pl.col("split").drop_nulls().n_unique().alias("n"))
-    torn = counts.filter(pl.col("n") > 1)["patient"].sort()
+    names = {name: plain_id(name) for name in joined["patient"].unique().to_list()}
+    joined = joined.with_columns(pl.col("patient").replace_strict(names).alias("person"))
+    spelled = len(names) - len(set(names.values()))
+    if spelled:
+        words = "numbers of patients that are another one in another spelling"
+        issues.append(Issue("patient-spelling", words, spelled))
+    counts = joined.group_by("person").agg(pl.col("split").drop_nulls().n_unique().alias("n"))
+    torn = counts.filter(pl.col("n") > 1)["person"]
     if len(torn):
         words = "patients with visits in two splits; their visits are used in none"
         issues.append(Issue("patient-in-two-splits", words, len(torn)))
-        leaking = pl.col("patient").is_in(torn.implode())
+        leaking = pl.col("person").is_in(torn.implode())
         joined = joined.with_columns(pl.when(~leaking).then(pl.col("split")).alias("split"))
+    joined = joined.drop("person")
     without = int(joined["split"].is_null().sum())
     if without:
         issues.append(Issue("visit-without-split", "visits that stand in no split", without))

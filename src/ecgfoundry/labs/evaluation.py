@@ -47,6 +47,7 @@ from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.io import write_atomically
 from ecgfoundry.labs.estimates import pooling_of
 from ecgfoundry.labs.settings import LaboratoryReportSettings
+from ecgfoundry.manifest.fingerprints import known_to
 from ecgfoundry.manifest.reading import normalized_sex
 from ecgfoundry.measurements.features import FEATURE_NAMES, feature_matrix
 from ecgfoundry.metrics.intervals import Interval
@@ -72,6 +73,8 @@ Progress = Callable[[str, int, int], None]
 
 LEVELS = ("segment", "visit")
 ECG = {"all": "all windows", "before": "only ECG before the result"}
+MOST_LEARNED = 0.02
+"""Share of the test visits that may resemble what trained (our choice: near copies by accident)."""
 FIT_VISITS = 4000
 """Visits of train and validation that the controls are fitted on at most (our choice)."""
 _BATCH = 64
@@ -280,6 +283,7 @@ def laboratory_evaluation(
     test = spread_over_visits(data.positions("test"), data.visits, settings.segments_per_visit)
     if not len(test):
         raise EvaluationError("no test segment has a label of this bundle's targets")
+    learned = _refuse_what_was_learned(predictor, data, test)
     fit = _fit_positions(data, evaluation.seed)
     logits, attention = _scored(predictor, data, test, progress)
     features = _features(data, test, scope.features_folder, progress)
@@ -297,7 +301,9 @@ def laboratory_evaluation(
         for ecg in scope.ecg:
             fit_data = _data_of(predictor, data, fitted, names, place, level, ecg)
             own = _data_of(predictor, data, scored, names, place, level, ecg)
-            own = replace(own, fit=fit_data if len(fit_data) else None)
+            own = replace(
+                own, fit=fit_data if len(fit_data) else None, notes=[*own.notes, *learned]
+            )
             kind = "SYNTHETIC data: " if data.synthetic else ""
             found = evaluate(
                 own,
@@ -327,6 +333,32 @@ def laboratory_evaluation(
                     )
                 )
     return LaboratoryEvaluation(evaluations, rows, data, inputs)
+
+
+def _refuse_what_was_learned(
+    predictor: Predictor, data: LaboratorySegments, test: Positions
+) -> list[str]:
+    """Say how many test visits trained the model; refuse where it belongs to another split.
+
+    Raises
+    ------
+    EvaluationError
+        More than :data:`MOST_LEARNED` of the test visits did.
+    """
+    from ecgfoundry.labs.training_data import LaboratorySource
+    from ecgfoundry.training.data.sources import fingerprints_of_windows
+
+    known = known_to(predictor.bundle, fingerprints_of_windows(LaboratorySource(data), test))
+    if known is None:
+        return ["The model does not record what it learned from."]
+    visits, seen = (len(np.unique(data.visits[own])) for own in (test, test[known]))
+    if seen > MOST_LEARNED * visits:
+        raise EvaluationError(
+            f"{seen} of the {visits} test visits of the {data.split_kind} split trained "
+            f"{predictor.bundle.name}, or a model before it",
+            remedy="Report it with the --split that it was trained with",
+        )
+    return [f"{seen} of the {visits} test visits trained this model or one before it."]
 
 
 def _targets_of(predictor: Predictor, targets: Sequence[str] | None) -> tuple[str, ...]:
@@ -485,9 +517,9 @@ def _data_of(
 
 
 def _notes(data: LaboratorySegments) -> list[str]:
-    if not data.synthetic:
-        return []
-    return ["SYNTHETIC data: simulated patients. Nothing here is about medicine."]
+    kind = ["SYNTHETIC data: simulated patients. Nothing here is about medicine."]
+    left_out = [f"{note[:1].upper()}{note[1:]}." for note in data.notes]
+    return [*(kind if data.synthetic else []), *left_out]
 
 
 def _means_of_visits(values: Float64, visits: NDArray[np.int64]) -> Float64:

@@ -130,6 +130,8 @@ def labs_mcmed(
             folder.configure(run.configuration())
             folder.write_json("data.json", _data_document(segments))
         world.wait()
+        for note in segments.notes:
+            tell(note)
         tell(
             f"{len(words)} targets of {len(segments.indicators)} indicators; {len(run.training)} "
             f"segments train, {len(run.validation)} validate; from {start.origin}"
@@ -150,5 +152,6 @@ def _data_document(data: LaboratorySegments) -> JsonObject:
         "segments": counts,
         "split": data.split_kind,
         "synthetic": data.synthetic,
+        "notes": list(data.notes),
         "catalogue": data.catalogue.to_dicts(),
     }

@@ -44,6 +44,10 @@ Float64 = NDArray[np.float64]
 Int8 = NDArray[np.int8]
 Positions = NDArray[np.intp]
 
+SAME_AGE = 5.0
+"""Years: ages of one visit differ by less between versions of MC-MED, which jitters them by up to
+2 (our choice)."""
+_USED = ("used", "used as a word")
 _SIGNS = {"low": "below", "high": "above"}
 
 
@@ -73,6 +77,8 @@ class LaboratorySegments:
         Whether no patient stands behind the data.
     split_kind : str
         "random" or "chrono".
+    notes : tuple of str
+        What was left out of corpus and tables, in words with counts.
     """
 
     corpus: Corpus
@@ -88,6 +94,7 @@ class LaboratorySegments:
     ages: Float64
     synthetic: bool
     split_kind: str
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -198,7 +205,8 @@ def open_laboratory(
     Raises
     ------
     TrainingError
-        The corpus is of another data set, no target enters, or a wanted one is not known.
+        The corpus is of another data set, or its visits are of other people than in the tables; no
+        target enters, or a wanted one is not known.
     LeakageError
         A patient stands in two splits.
     """
@@ -216,10 +224,17 @@ def open_laboratory(
     if not len(opened):
         raise TrainingError("has no segment of lead II alone", path=Path(corpus))
     largest = opened.index.group_by("sampling_rate", "length").len().sort("len")[-1]
+    every = len(opened)
     opened = opened.where(
         (pl.col("sampling_rate") == largest["sampling_rate"][0])
         & (pl.col("length") == largest["length"][0])
     )
+    notes = []
+    if len(opened) < every:
+        notes.append(
+            f"{every - len(opened)} of {every} segments are not of {largest['length'][0]} samples "
+            f"at {largest['sampling_rate'][0]:g} Hz, left out"
+        )
     data = open_mc_med(tables, split=split)
     known = data.visits.select("visit", pl.col("split").alias("own_split"))
     index = opened.index.select(
@@ -232,11 +247,15 @@ def open_laboratory(
             remedy="Build one of them: ecgfoundry corpus build "
             f"{quote(str(tables))} --output CORPUS",
         )
+    _refuse_other_people(index, data.visits, Path(corpus))
     seconds = pl.col("length") / pl.col("sampling_rate")
     end = pl.col("start_time") + pl.duration(microseconds=(seconds * 1e6).round().cast(pl.Int64))
     segments = index.with_columns(end.alias("end_time"), pl.col("own_split").alias("split"))
     check_leakage(segments)
-    results = indicator_results(data.labs).table
+    read = indicator_results(data.labs)
+    results = read.table
+    notes += [f"{issue.count} {issue.message}" for issue in data.issues]
+    notes += [f"{count} results: {why}" for why, count in read.counts.items() if why not in _USED]
     cohort = data.visits.filter(pl.col("visit").is_in(segments["visit"].unique().to_list()))
     counted = data_catalogue(results, cohort, minimum_patients=minimum_patients)
     catalogue = chosen_targets(counted, targets, Path(tables))
@@ -265,7 +284,32 @@ def open_laboratory(
         ages=segments["age"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
         synthetic=data.synthetic or opened.synthetic,
         split_kind=split,
+        notes=tuple(notes),
     )
+
+
+def _refuse_other_people(index: pl.DataFrame, visits: pl.DataFrame, corpus: Path) -> None:
+    """Refuse tables in which visits of the corpus are of other people.
+
+    Two copies of a data set, or two simulations, number their visits alike.
+    """
+    import polars as pl
+
+    own = index.select("visit", "patient", "age", "sex").unique("visit")
+    both = own.join(visits.select("visit", "patient", "age", "sex"), on="visit", suffix=" there")
+    other = (
+        (pl.col("patient") != pl.col("patient there"))
+        | (pl.col("sex") != pl.col("sex there"))
+        | ((pl.col("age") - pl.col("age there")).abs() > SAME_AGE)
+    )
+    count = int(both.select(other.fill_null(value=False).sum()).item())
+    if count:
+        raise TrainingError(
+            f"{count} of {len(both)} visits of the corpus are of another patient, age or sex in "
+            "these tables",
+            path=corpus,
+            remedy="Give the tables that the corpus was built from",
+        )
 
 
 def _texts(column: pl.Series) -> NDArray[np.object_]:

@@ -24,7 +24,7 @@ from ecgfoundry.labs.visits import visit_batches
 from ecgfoundry.models.networks.segment_attention import SegmentAttentionNet, VisitNetwork
 from ecgfoundry.tasks import TargetScale, Task, losses
 from ecgfoundry.training.data.batches import WindowBatches
-from ecgfoundry.training.data.sources import SourcePool
+from ecgfoundry.training.data.sources import SourcePool, fingerprints_of_windows
 from ecgfoundry.training.data.windows import FreshWindows
 from ecgfoundry.training.distributed import World
 from ecgfoundry.training.fit_settings import FitSettings
@@ -100,7 +100,15 @@ class LaboratoryRun:
     def lineage(self) -> Lineage:
         """Which segments are learned from, and by the start model before."""
         learned = np.concatenate([self.training, self.validation])
-        return Lineage(self.pool.fingerprints(learned), self.start.learned_from)
+        source = LaboratorySource(self.data)
+        test = spread_over_visits(
+            self.data.positions("test"), self.data.visits, self.settings.visits.test_segments
+        )
+        return Lineage(
+            self.pool.fingerprints(learned),
+            self.start.learned_from,
+            fingerprints_of_windows(source, test) if len(test) else (),
+        )
 
     def train(self) -> TargetScale | None:
         """Train; the network ends with the weights that did best on the validation visits."""
