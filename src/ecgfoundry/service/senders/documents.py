@@ -101,6 +101,7 @@ def write_document(order: DocumentOrder, path: Path, options: ReadOptions) -> by
             "recording": order.recording,
             "issued": order.issued.isoformat(timespec="seconds"),
             "interpretation": document,
+            "answer": hashlib.sha256(order.answer).hexdigest(),
         }
         if order.review is not None:
             body["review"] = _said(order.review)
