@@ -123,11 +123,15 @@ class PatientLink:
 
 @dataclass(frozen=True, slots=True)
 class StudyLink:
-    """The order or study that the recording belongs to, as far as somebody has said it."""
+    """The order or study that the recording belongs to, as far as somebody has said it.
+
+    ``unmatched``: why none of the orders that there are is taken for it.
+    """
 
     study_uid: str | None = None
     accession: str | None = None
     order: str | None = None
+    unmatched: str | None = None
 
 
 @dataclass(frozen=True)
@@ -282,7 +286,9 @@ class ClinicalReport:
         closing = UNCONFIRMED if review is None else READ
         why = self.rhythm_untold if review is None else None
         untold = () if why is None else (f"The rhythm is not told: {why}.",)
-        return (self.conclusion, *untold, *comment, *self.warnings, closing)
+        order = self.study.unmatched
+        unmatched = () if order is None else (f"No order is matched: {order}.",)
+        return (self.conclusion, *untold, *comment, *self.warnings, *unmatched, closing)
 
     @property
     def told_at(self) -> dt.datetime:

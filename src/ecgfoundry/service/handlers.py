@@ -276,8 +276,9 @@ def _document(work: Work) -> Result:
 def _identity(work: Work) -> Result:
     from ecgfoundry.service.senders.documents import identity_in_file
 
-    known, day = identity_in_file(Path(work.path), work.options)
-    return Result(json_body({"identity": known.to_dict(), "day": day}))
+    known, start = identity_in_file(Path(work.path), work.options)
+    taken = None if start is None else start.isoformat()
+    return Result(json_body({"identity": known.to_dict(), "start": taken}))
 
 
 def _labs(worker: Worker, work: Work, tell: Callable[[float], None]) -> Result:

@@ -247,6 +247,7 @@ class KeptRecordings:
             "bytes": row.bytes,
             "sha256": row.content,
             "state": "kept" if whole else "damaged",
+            "unmatched": known.get("unmatched"),
             "described": row.described_at is not None,
             "taken": row.taken_at,
             "subject": subject,

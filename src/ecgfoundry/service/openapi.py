@@ -96,6 +96,7 @@ _STORED = _object(
     bytes=_INTEGER,
     sha256=_STRING,
     state={"type": "string", "enum": ["kept", "damaged"]},
+    unmatched=_or_null("string"),
     described=_TRUTH,
     taken=_or_null("string"),
     subject=_ANY,
