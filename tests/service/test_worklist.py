@@ -6,6 +6,7 @@ import io
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from ecgfoundry.service.worklist import (  # noqa: E402
     OtherPersonError,
     WorklistEntry,
     ask,
+    day_in,
     identity_in,
 )
 
@@ -92,11 +94,13 @@ def test_what_is_taken_from_an_answer() -> None:
     other = WorklistEntry(Identity("5001", "KH", accession="A-17"), "20261120")
     person = Identity("4711", "KH", "Müller^Änne", "19420102", "female")
     known, nothing = Identity("4711"), Identity()
-    assert identity_in([first], known=nothing, day="") == ANNE
+    ordered = Identity(accession="A-17")
+    assert identity_in([first], known=ordered, day="20261125") == ANNE, "the number says which"
     assert identity_in([first, second], known=known, day="20261120") == ANNE
-    assert identity_in([first, second], known=known, day="20261125") == person
-    assert identity_in([second, first], known=known, day="20261125") == person, "in any order"
-    assert identity_in([first, other], known=known, day="") == ANNE
+    other_day = replace(person, unmatched="the worklist has no order of the day of the recording")
+    assert identity_in([first, second], known=known, day="20261125") == other_day
+    assert identity_in([second, first], known=known, day="20261125") == other_day, "in any order"
+    assert identity_in([first, other], known=known, day="20261120") == ANNE
     assert identity_in([first, other], known=nothing, day="20261120") == nothing, "two people"
     assert identity_in([], known=known, day="") == nothing
     with pytest.raises(OtherPersonError, match="another person"):
@@ -119,7 +123,49 @@ def test_a_number_that_was_typed_wrongly_names_nobody(stated: Identity) -> None:
     with pytest.raises(OtherPersonError, match="another person"):
         identity_in([entry], known=stated, day="20261120")
     addressed = Identity("4711", "https://kh.example.org/patients", birth_date="19420102")
-    assert identity_in([entry], known=addressed, day="") == ANNE, "an address may stand for KH"
+    named = identity_in([entry], known=addressed, day="20261120")
+    assert named == ANNE, "an address may stand for KH"
+
+
+@pytest.mark.parametrize(
+    ("day", "why"),
+    [
+        ("20261119", "the worklist has no order of the day of the recording"),
+        ("20251120", "the worklist has no order of the day of the recording"),
+        ("", "the day of the recording is not known"),
+    ],
+)
+def test_the_only_order_is_for_another_ecg_where_it_is_of_another_day(day: str, why: str) -> None:
+    """A recording of last year, of a person who is ordered one today."""
+    found = identity_in([WorklistEntry(ANNE, "20261120")], known=Identity("4711"), day=day)
+    assert (found.patient, found.name, found.birth_date) == ("4711", "Müller^Änne", "19420102")
+    assert (found.accession, found.order, found.study_uid) == (None, None, None)
+    assert found.unmatched == why
+
+
+def test_two_orders_of_one_day_are_told_apart_by_their_number_alone() -> None:
+    second = replace(ANNE, accession="A-18", order="O-10", study_uid="1.2.3")
+    entries = [WorklistEntry(ANNE, "20261120"), WorklistEntry(second, "20261120")]
+    found = identity_in(entries, known=Identity("4711"), day="20261120")
+    assert found.unmatched == "the worklist has 2 orders of the day of the recording"
+    assert found.accession is None
+    known = Identity("4711", accession="A-18")
+    assert identity_in(entries, known=known, day="20261120") == second
+
+
+@pytest.mark.parametrize(
+    ("start", "day"),
+    [
+        ("2026-11-19T23:30:00+00:00", "20261120"),  # 0:30 in Berlin
+        ("2026-11-20T23:30:00", "20261120"),  # as the hospital's clock
+        ("2026-11-20T23:30:00+09:00", "20261120"),
+        (None, ""),
+    ],
+)
+def test_the_day_is_that_of_the_hospital(tmp_path: Path, start: str | None, day: str) -> None:
+    (tmp_path / "hospital.toml").write_text('time_zone = "Europe/Berlin"\n')
+    zone = read_hospital(tmp_path / "hospital.toml").zone
+    assert day_in(zone, start) == day
 
 
 def test_entries_that_contradict_each_other_name_nobody() -> None:
@@ -128,7 +174,8 @@ def test_entries_that_contradict_each_other_name_nobody() -> None:
     assert identity_in(entries, known=Identity("4711"), day="20261120") == Identity()
     named = [Identity("4711", "KH", name) for name in ("Müller^Änne", "Roe^Jane")]
     entries = [WorklistEntry(one) for one in named]
-    assert identity_in(entries, known=Identity("4711"), day="") == Identity("4711", "KH")
+    expected = Identity("4711", "KH", unmatched="the day of the recording is not known")
+    assert identity_in(entries, known=Identity("4711"), day="") == expected
 
 
 def test_what_the_request_says_counts_first() -> None:
@@ -223,12 +270,24 @@ def test_a_file_without_a_person_gets_that_of_its_order(pacs: Orthanc, tmp_path:
         (person,) = (line for line in engine.taken[1].split(b"\r") if line.startswith(b"PID|"))
         assert b"5001" not in person and b"5002" not in person
 
+        # The orders of this person are of other days than the ECG (of 2000): none is taken.
+        recording = sent(client, "patient=4711")
+        settled(client, recording)
+        message = engine.taken[2].decode()
+        lines = {line.split("|")[0]: line.split("|") for line in message.split("\r")}
+        assert lines["PID"][5] == "Müller^Änne"
+        assert (lines["OBR"][2], lines["OBR"][18]) == ("", "")
+        why = "the worklist has no order of the day of the recording"
+        assert f"No order is matched: {why}." in message
+        entry = client.get(f"/v1/recordings/{recording}").json()
+        assert entry["unmatched"] == why and "accession" not in entry["subject"]
+
         # The person is not the one of the order: nothing goes out, and it is said why.
         recording = sent(client, "accession=A-17&patient=4712")
         for row in settled(client, recording).values():
             assert row["state"] == "dead" and "another person" in row["last_error"], row
-        assert len(engine.taken) == 2
+        assert len(engine.taken) == 3
         trail = client.get("/v1/audit").json()["rows"]
         asked = [row["outcome"] for row in trail if row["action"] == "worklist.asked"]
-        assert set(asked) == {"ok", "several", "another person"}
+        assert set(asked) == {"ok", "several", "no order of the recording", "another person"}
         assert asked.count("ok") == 1, "it is asked once for a recording"

@@ -15,7 +15,7 @@ from ecgfoundry.measurements.gate import DOUBT
 from ecgfoundry.measurements.measuring import Measurable, measure
 from ecgfoundry.recording import Recording, Subject
 
-__all__ = ["MEASURED_UP_TO_S", "with_statements"]
+__all__ = ["MEASURED_UP_TO_S", "with_median_beat", "with_statements"]
 
 MEASURED_UP_TO_S = 3600.0
 """Longer recordings are not measured beat by beat for an interpretation (our choice: it takes half
@@ -82,3 +82,34 @@ def with_statements(
     if all(notice.code != doubt.code for notice in answer.warnings):
         answer = replace(answer, warnings=(*answer.warnings, doubt), verdict="usable")
     return answer.undecided(DOUBT)
+
+
+def with_median_beat(answer: Interpretation, source: Measurable) -> Interpretation:
+    """Return a stored answer with the median beat, which its stored form lacks.
+
+    Where P, QRS and T begin and end on the paper is said by the median beat. The recording is
+    measured again for it; values and statements stay those that were stored.
+
+    Parameters
+    ----------
+    answer : Interpretation
+    source : Recording or EcgFile
+        The recording that was interpreted, whole.
+
+    Returns
+    -------
+    Interpretation
+        The same where nothing was measured, or where other beats are found now, as by another
+        version: no mark stands then beside a value that it did not give.
+    """
+    stored = answer.measurements
+    if stored is None or not stored.readable or stored.median is not None:
+        return answer
+    # All leads, or those that somebody has chosen.
+    for leads in dict.fromkeys((tuple(source.leads), tuple(stored.leads))):
+        if set(leads) <= set(source.leads):
+            again = measure(_SomeLeads(source, leads))
+            same = len(again.beats) == len(stored.beats) and set(again.leads) == set(stored.leads)
+            if same:
+                return replace(answer, measurements=replace(stored, median=again.median))
+    return answer

@@ -21,8 +21,10 @@ from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.extras import is_installed
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.common.subjects import age_between
-from ecgfoundry.inference.files import read_excerpt
+from ecgfoundry.formats.files import open_file
+from ecgfoundry.inference.files import read_excerpt, window_source
 from ecgfoundry.inference.interpretation import Interpretation
+from ecgfoundry.inference.stating import with_median_beat
 from ecgfoundry.measurements.values import Value
 from ecgfoundry.recording import Recording, Subject
 from ecgfoundry.reports.evidence_words import in_words
@@ -121,11 +123,15 @@ class PatientLink:
 
 @dataclass(frozen=True, slots=True)
 class StudyLink:
-    """The order or study that the recording belongs to, as far as somebody has said it."""
+    """The order or study that the recording belongs to, as far as somebody has said it.
+
+    ``unmatched``: why none of the orders that there are is taken for it.
+    """
 
     study_uid: str | None = None
     accession: str | None = None
     order: str | None = None
+    unmatched: str | None = None
 
 
 @dataclass(frozen=True)
@@ -280,7 +286,9 @@ class ClinicalReport:
         closing = UNCONFIRMED if review is None else READ
         why = self.rhythm_untold if review is None else None
         untold = () if why is None else (f"The rhythm is not told: {why}.",)
-        return (self.conclusion, *untold, *comment, *self.warnings, closing)
+        order = self.study.unmatched
+        unmatched = () if order is None else (f"No order is matched: {order}.",)
+        return (self.conclusion, *untold, *comment, *self.warnings, *unmatched, closing)
 
     @property
     def told_at(self) -> dt.datetime:
@@ -379,9 +387,9 @@ def report_on_file(
         from ecgfoundry.reports.html.report import ReportItem, html_report
         from ecgfoundry.reports.pdf import html_to_pdf
 
-        pdf = html_to_pdf(
-            html_report([ReportItem(recording, interpretation, read_part, review=review)])
-        )
+        with open_file(path, options) as file:  # a stored answer lacks what its marks stand on
+            drawn = with_median_beat(interpretation, window_source(file))
+        pdf = html_to_pdf(html_report([ReportItem(recording, drawn, read_part, review=review)]))
     return ClinicalReport(
         interpretation,
         issued,

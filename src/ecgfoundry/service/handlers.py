@@ -6,6 +6,7 @@ A request is a :class:`~ecgfoundry.service.work.Work`; its answer a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,12 +15,12 @@ from typing import Any
 
 from ecgfoundry.errors import EcgFoundryError, ModelNotFoundError, SignalError
 from ecgfoundry.formats.files import open_file
-from ecgfoundry.inference.files import EXCERPT_S, default_model
+from ecgfoundry.inference.files import EXCERPT_S, default_model, window_source
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.looks import Look
 from ecgfoundry.inference.one_window import look_at_window
 from ecgfoundry.inference.predictor import Predictor, SourceTask, load_model
-from ecgfoundry.inference.stating import with_statements
+from ecgfoundry.inference.stating import with_median_beat, with_statements
 from ecgfoundry.labs.estimates import refuse_synthetic
 from ecgfoundry.service.answers import drawing
 from ecgfoundry.service.answers.forms import in_format, summary_of
@@ -205,6 +206,7 @@ class Worker:
     def _alone(self, work: Work, tell: Callable[[float], None]) -> Result:
         result, problem = _guarded(
             {
+                "stored": partial(_stored, work),
                 "labs": partial(_labs, self, work, tell),
                 "embed": partial(_embed, self, work, tell),
                 "explain": partial(_explain, self, work),
@@ -254,6 +256,15 @@ def _guarded(function: Callable[[], Any]) -> tuple[Any, Result]:
         return None, Result(problem=Problem(500, "unexpected", words))
 
 
+def _stored(work: Work) -> Result:
+    if work.answer is None:
+        raise SignalError("no stored answer was named")
+    answer = Interpretation.from_dict(json.loads(work.answer))
+    with open_file(work.path, work.options) as file:
+        answer = with_median_beat(answer, window_source(file))
+    return in_format(work, answer)
+
+
 def _document(work: Work) -> Result:
     from ecgfoundry.service.senders.documents import write_document
 
@@ -265,8 +276,9 @@ def _document(work: Work) -> Result:
 def _identity(work: Work) -> Result:
     from ecgfoundry.service.senders.documents import identity_in_file
 
-    known, day = identity_in_file(Path(work.path), work.options)
-    return Result(json_body({"identity": known.to_dict(), "day": day}))
+    known, start = identity_in_file(Path(work.path), work.options)
+    taken = None if start is None else start.isoformat()
+    return Result(json_body({"identity": known.to_dict(), "start": taken}))
 
 
 def _labs(worker: Worker, work: Work, tell: Callable[[float], None]) -> Result:

@@ -6,6 +6,7 @@ that a typing mistake does not pass silently.
 
 from __future__ import annotations
 
+import datetime as dt
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -155,11 +156,12 @@ class DicomReceiver:
 
 @dataclass(frozen=True)
 class Hospital:
-    """All that the file says."""
+    """All that the file says; ``zone``: of starts that state none, and of the worklist's days."""
 
     destinations: Mapping[str, Destination] = field(default_factory=dict)
     dicom: DicomReceiver | None = None
     worklist: DicomNode | None = None
+    zone: dt.tzinfo | None = None
 
 
 class _Table:
@@ -245,7 +247,7 @@ def read_hospital(path: Path) -> Hospital:
     top.end()
     dicom = None if listener is None else _receiver(_Table(path, "receivers.dicom", listener))
     worklist = None if asked is None else _worklist(_Table(path, "worklist", asked))
-    return Hospital(destinations, dicom, worklist)
+    return Hospital(destinations, dicom, worklist, None if zone is None else ZoneInfo(zone))
 
 
 def _worklist(table: _Table) -> DicomNode:

@@ -28,6 +28,8 @@ class Identity:
         "female" or "male".
     accession, order, study_uid : str, optional
         Of the order: accession number, the number of whoever placed it, the study.
+    unmatched : str, optional
+        Why none of the orders of the worklist is taken for that of the recording.
     asked : bool
         The worklist was asked, whatever it has answered.
     """
@@ -40,6 +42,7 @@ class Identity:
     accession: str | None = None
     order: str | None = None
     study_uid: str | None = None
+    unmatched: str | None = None
     asked: bool = False
 
     def to_dict(self) -> dict[str, Any]:

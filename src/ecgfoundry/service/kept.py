@@ -41,8 +41,8 @@ from ecgfoundry.service.database.recordings import (
     remove_recording,
     replace_files,
 )
-from ecgfoundry.service.database.reviews import latest_answers
-from ecgfoundry.service.database.tables import Recording
+from ecgfoundry.service.database.reviews import answer_identity, latest_answers
+from ecgfoundry.service.database.tables import Recording, Result
 from ecgfoundry.service.identity import Identity
 from ecgfoundry.service.noted import Noted
 from ecgfoundry.service.problems import Problem, ProblemError
@@ -221,15 +221,11 @@ class KeptRecordings:
                 page = list_recordings(session, wanted, limit=limit, cursor=cursor)
             except ValueError as error:
                 raise ProblemError(Problem(400, "request", f"cursor: {error}")) from None
-            summaries = latest_answers(session, [row.id for row in page.rows])
-            entries = []
-            for row in page.rows:
-                answer = summaries.get(row.id)
-                entries.append(self.entry(row, None if answer is None else answer.summary))
-            return entries, page.cursor
+            latest = latest_answers(session, [row.id for row in page.rows])
+            return [self.entry(row, latest.get(row.id)) for row in page.rows], page.cursor
 
-    def entry(self, row: Recording, answer: dict[str, Any] | None) -> dict[str, Any]:
-        """Return what a list says of a recording; ``answer``: the summary of the machine's."""
+    def entry(self, row: Recording, answer: Result | None) -> dict[str, Any]:
+        """Return what a list says of a recording; ``answer``: the machine's latest."""
         about = row.about or {}
         subject = dict(about.get("subject") or {})
         known = row.identity or {}
@@ -251,13 +247,16 @@ class KeptRecordings:
             "bytes": row.bytes,
             "sha256": row.content,
             "state": "kept" if whole else "damaged",
+            "unmatched": known.get("unmatched"),
             "described": row.described_at is not None,
             "taken": row.taken_at,
             "subject": subject,
             "device": about.get("device") or {},
             "leads": about.get("leads"),
             "duration_s": about.get("duration_s"),
-            "answer": answer,
+            "answer": None
+            if answer is None
+            else (answer.summary or {}) | {"sha256": answer_identity(answer)},
             "review": row.decision,
         }
 
@@ -277,15 +276,20 @@ class KeptRecordings:
         event = Event(caller.name, "recording.read", "ok", recording.id, recording.content)
         self.noted.note(event)
 
-    def find(self, session: Session, name: str, caller: Caller) -> Recording:
-        """Return the row of a kept recording.
+    def find(
+        self, session: Session, name: str, caller: Caller, *, alone: bool = False
+    ) -> Recording:
+        """Return the row of a kept recording; ``alone``: whoever wants to change it waits.
 
         Raises
         ------
         ProblemError
             404: there is none, or it belongs to somebody else.
         """
-        return self._found(session, name, caller)
+        recording = self._found(session, name, caller)
+        if alone:
+            session.refresh(recording, with_for_update={"of": Recording})
+        return recording
 
     def refuse_two_persons(self, one: str, other: str, caller: Caller) -> None:
         """Refuse a comparison of kept recordings that are said to be of two people.

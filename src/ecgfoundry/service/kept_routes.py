@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.orm import Session
 
+from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.service.database.audit import Event, audit_since, write_audit
 from ecgfoundry.service.database.recordings import Worklist
-from ecgfoundry.service.database.reviews import add_review, latest_answers, reviews_of
-from ecgfoundry.service.database.tables import Review
+from ecgfoundry.service.database.reviews import (
+    add_review,
+    answer_count,
+    answer_identity,
+    latest_answers,
+    reviewed_answers,
+    reviews_of,
+)
+from ecgfoundry.service.database.tables import Recording, Review
 from ecgfoundry.service.identity import Identity
 from ecgfoundry.service.jobs import Question
 from ecgfoundry.service.openapi import BODY, answers, in_json, objects
 from ecgfoundry.service.problems import Problem, ProblemError
-from ecgfoundry.service.query_params import AuditList, Kept, RecordingList, Sent
+from ecgfoundry.service.query_params import AuditList, Kept, RecordingList, Sent, StoredAnswer
 from ecgfoundry.service.route_parts import caller_of, described
 from ecgfoundry.service.state import ServiceState
 from ecgfoundry.service.tokens import Caller
 from ecgfoundry.service.uploads import received
+from ecgfoundry.service.work import Work
+from ecgfoundry.service.worker_limits import limits_for
 
 __all__ = ["add_kept_routes"]
 
@@ -54,6 +66,7 @@ class NewReview(BaseModel):
     """What a reader says about the machine's answer.
 
     ``sha256``: of the recording that was read, as its entry says it; None: nobody has looked.
+    ``answer``: of the machine's answer that was read, likewise; None: there was none to read.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -62,6 +75,7 @@ class NewReview(BaseModel):
     statements: list[ReviewedStatement] = Field(default=[], max_length=500)
     comment: Text = Field("", max_length=10_000)
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    answer: str | None = Field(None, pattern="^[0-9a-f]{64}$")
 
 
 def add_kept_routes(app: FastAPI, state: ServiceState) -> None:
@@ -176,8 +190,7 @@ def _add_worklist(app: FastAPI, state: ServiceState) -> None:
             with state.kept.database.reading() as session:
                 row = state.kept.find(session, recording, caller)
                 state.kept.note_reading(row, caller)
-                answer = latest_answers(session, [row.id]).get(row.id)
-                return state.kept.entry(row, None if answer is None else answer.summary)
+                return state.kept.entry(row, latest_answers(session, [row.id]).get(row.id))
 
         return JSONResponse(await asyncio.to_thread(found, caller_of(request)))
 
@@ -185,24 +198,47 @@ def _add_worklist(app: FastAPI, state: ServiceState) -> None:
         "/v1/recordings/{recording}/interpretation",
         **described(
             _TAG,
-            "The machine's latest stored answer about a kept recording",
+            "The machine's latest stored answer; its ETag is what a review names as 'answer'",
             answers(objects("Interpretation"), "As the job gave it"),
+            StoredAnswer,
         ),
     )
     async def interpretation(recording: str, request: Request) -> Response:
-        def found(caller: Caller) -> bytes:
-            with state.kept.database.reading() as session:
-                row = state.kept.find(session, recording, caller)
-                state.kept.note_reading(row, caller)
-                answer = latest_answers(session, [row.id]).get(row.id)
-                if answer is None or answer.answer is None:
-                    remedy = f"Order one: POST /v1/jobs?recording={recording}"
-                    words = "no interpretation of this recording is stored"
-                    raise ProblemError(Problem(404, "no-interpretation", words, remedy))
-                return answer.answer
+        asked, caller = StoredAnswer.of(request), caller_of(request)
+        if asked.format == "json":
+            body, identity = await asyncio.to_thread(_stored, state, recording, caller)
+            return Response(body, media_type="application/json", headers={"ETag": f'"{identity}"'})
+        async with state.stored.using(recording, caller) as (path, name):
+            # The files first: of others that took their place this answer is none.
+            body, identity = await asyncio.to_thread(_stored, state, recording, caller)
+            options = ReadOptions(limits=limits_for(state.settings.worker_memory_bytes))
+            work = Work("stored", str(path), name, options, format=asked.format, answer=body)
+            result = await state.pool.submit(work)
+        if result.problem is not None:
+            raise ProblemError(result.problem)
+        return Response(
+            result.body, media_type=result.media_type, headers={"ETag": f'"{identity}"'}
+        )
 
-        body = await asyncio.to_thread(found, caller_of(request))
-        return Response(body, media_type="application/json")
+
+def _stored(state: ServiceState, recording: str, caller: Caller) -> tuple[bytes, str]:
+    """Return the latest stored answer about a recording, and its identity.
+
+    Raises
+    ------
+    ProblemError
+        404.
+    """
+    with state.kept.database.reading() as session:
+        row = state.kept.find(session, recording, caller)
+        state.kept.note_reading(row, caller)
+        answer = latest_answers(session, [row.id]).get(row.id)
+        identity = answer_identity(answer)
+        if answer is None or answer.answer is None or identity is None:
+            remedy = f"Order one: POST /v1/jobs?recording={recording}"
+            words = "no interpretation of this recording is stored"
+            raise ProblemError(Problem(404, "no-interpretation", words, remedy))
+        return answer.answer, identity
 
 
 def _add_reviews(app: FastAPI, state: ServiceState) -> None:
@@ -223,11 +259,12 @@ def _add_reviews(app: FastAPI, state: ServiceState) -> None:
 
         def add() -> dict[str, Any]:
             with state.kept.database.writing() as session:
-                row = state.kept.find(session, recording, caller)
+                row = state.kept.find(session, recording, caller, alone=True)
                 if said.sha256 not in (None, row.content):
                     words = "the recording was replaced after it was read"
                     problem = Problem(409, "recording-replaced", words, "Read it again")
                     raise ProblemError(problem)
+                _refuse_another_answer(session, row, said)
                 added = add_review(
                     session,
                     row,
@@ -240,7 +277,7 @@ def _add_reviews(app: FastAPI, state: ServiceState) -> None:
                 write_audit(session, event)
                 if state.wires is not None:
                     state.wires.outbox.note_review(session, row, added)
-                return _review_out(added)
+                return _reviews_out(session, [added])[0]
 
         made = await asyncio.to_thread(add)
         if state.wires is not None:
@@ -260,7 +297,7 @@ def _add_reviews(app: FastAPI, state: ServiceState) -> None:
             with state.kept.database.reading() as session:
                 row = state.kept.find(session, recording, caller)
                 state.kept.note_reading(row, caller)
-                return [_review_out(one) for one in reviews_of(session, row.id)]
+                return _reviews_out(session, reviews_of(session, row.id))
 
         return JSONResponse({"reviews": await asyncio.to_thread(found, caller_of(request))})
 
@@ -281,7 +318,31 @@ async def _review_in(request: Request) -> NewReview:
         raise ProblemError(Problem(400, "request", "a review is a JSON object")) from None
 
 
-def _review_out(review: Review) -> dict[str, Any]:
+def _refuse_another_answer(session: Session, recording: Recording, said: NewReview) -> None:
+    """Refuse what a reader says of an answer that is not the latest, or may not be.
+
+    Raises
+    ------
+    ProblemError
+        409.
+    """
+    remedy = f"Read GET /v1/recordings/{recording.id}/interpretation, and send its ETag as 'answer'"
+    latest = answer_identity(latest_answers(session, [recording.id]).get(recording.id))
+    if "answer" not in said.model_fields_set:
+        if answer_count(session, recording.id) > 1:
+            words = "several answers are stored, and the review does not say which was read"
+            raise ProblemError(Problem(409, "answer-not-named", words, remedy))
+    elif latest is not None and said.answer != latest:
+        words = "the machine's latest answer is not the one that was read"
+        raise ProblemError(Problem(409, "answer-changed", words, remedy))
+
+
+def _reviews_out(session: Session, reviews: Sequence[Review]) -> list[dict[str, Any]]:
+    about = reviewed_answers(session, reviews)
+    return [_review_out(one, about[one.id]) for one in reviews]
+
+
+def _review_out(review: Review, answer: str | None) -> dict[str, Any]:
     return {
         "review": review.id,
         "recording": review.recording_id,
@@ -289,6 +350,7 @@ def _review_out(review: Review) -> dict[str, Any]:
         "decision": review.decision,
         "statements": review.statements,
         "comment": review.comment,
+        "answer": answer,
         "created": review.created_at.isoformat(timespec="milliseconds"),
     }
 

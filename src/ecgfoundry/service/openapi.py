@@ -96,6 +96,7 @@ _STORED = _object(
     bytes=_INTEGER,
     sha256=_STRING,
     state={"type": "string", "enum": ["kept", "damaged"]},
+    unmatched=_or_null("string"),
     described=_TRUTH,
     taken=_or_null("string"),
     subject=_ANY,
@@ -140,6 +141,7 @@ _REVIEW = _object(
     decision=_DECISION,
     statements=_list(_part("ReviewedStatement")),
     comment=_STRING,
+    answer=_or_null("string"),
     created=_TIME,
 )
 
@@ -320,6 +322,14 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
                 "pattern": "^[0-9a-f]{64}$",
                 "description": "Of the recording that was read, as its entry says it: of another "
                 "one nothing is said",
+            },
+            "answer": {
+                "type": ["string", "null"],
+                "pattern": "^[0-9a-f]{64}$",
+                "description": "The machine's answer that was read: the ETag of "
+                "/v1/recordings/{recording}/interpretation, or null where there was none. Needed "
+                "where several are stored; where another is the latest the review is refused "
+                "(answer-changed)",
             },
         },
         "example": {

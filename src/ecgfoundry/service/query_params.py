@@ -35,6 +35,7 @@ __all__ = [
     "RecordingList",
     "Sent",
     "Stated",
+    "StoredAnswer",
     "check_parameters",
     "parameters",
 ]
@@ -212,6 +213,14 @@ class DeliveryList(Parameters):
     )
     destination: str | None = Field(None, max_length=100, description="Only those to this one")
     recording: str | None = Field(None, max_length=32, description="Only those about this one")
+
+
+class StoredAnswer(Parameters):
+    """The stored answer about a kept recording is wanted."""
+
+    format: Literal["json", "reading"] = Field(
+        "json", description="reading: JSON with what a page shows of it, in words"
+    )
 
 
 class InFormat(Question):

@@ -37,7 +37,9 @@ class Wires:
         limits: Limits,
         take: Take,
     ) -> None:
-        self.outbox = Outbox(hospital.destinations, kept, pool, limits, hospital.worklist)
+        self.outbox = Outbox(
+            hospital.destinations, kept, pool, limits, hospital.worklist, hospital.zone
+        )
         self.listener = None if hospital.dicom is None else DicomListener(hospital.dicom, take)
         self._task: asyncio.Task[None] | None = None
 

@@ -36,7 +36,7 @@ class Work:
     Parameters
     ----------
     kind : str
-        diagnose, labs, embed, explain, read, document, identity, holter or
+        diagnose, stored, labs, embed, explain, read, document, identity, holter or
         compare.
     path : str
         The recording, in a folder of the service.
@@ -58,6 +58,8 @@ class Work:
         Time for this request, where it is another than that of the service.
     patient : PatientLink, optional
         Who the person is, where the request says so (format fhir).
+    answer : bytes, optional
+        A stored interpretation, JSON, that is wanted in another form (kind stored).
     document : DocumentOrder, optional
         What a destination is to get (kind document).
     earlier : str, optional
@@ -81,6 +83,7 @@ class Work:
     trend: bool = False
     timeout_s: float | None = None
     patient: PatientLink | None = None
+    answer: bytes | None = None
     document: DocumentOrder | None = None
     earlier: str | None = None
     same_person: bool | None = None

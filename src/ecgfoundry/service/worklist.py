@@ -7,6 +7,7 @@ the person; what it says of another person than the file is never used.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from ecgfoundry.service.identity import Identity
 from ecgfoundry.service.senders.dicom import DicomNode, association, require_pynetdicom
 from ecgfoundry.service.senders.errors import DeliveryError
 
-__all__ = ["OtherPersonError", "WorklistEntry", "ask", "identity_in"]
+__all__ = ["OtherPersonError", "WorklistEntry", "ask", "day_in", "identity_in"]
 
 _FIND = "1.2.840.10008.5.1.4.31"
 _PENDING = (0xFF00, 0xFF01)
@@ -96,12 +97,14 @@ def identity_in(entries: Sequence[WorklistEntry], *, known: Identity, day: str) 
     known : Identity
         What the file or the request says of the person.
     day : str
-        YYYYMMDD of the recording, or "".
+        YYYYMMDD of the recording, or "": it is not known.
 
     Returns
     -------
     Identity
-        The order is in it only where it is the only one, or the only one of that day.
+        The order is in it where somebody has said its accession number, or where it is the only
+        one of that day. Else ``unmatched`` says why there is none: an order of another day is for
+        another ECG, even where it is the only one.
 
     Raises
     ------
@@ -120,16 +123,37 @@ def identity_in(entries: Sequence[WorklistEntry], *, known: Identity, day: str) 
     disagree = any(one.identity.contradicts(entries[0].identity) for one in entries)
     if len(people) != 1 or disagree:
         return Identity()
-    of_day = [one for one in entries if day and one.day == day]
-    orders = entries if len(entries) == 1 else of_day
+    by_number = [one for one in entries if one.identity.accession == known.accession]
+    orders = by_number if known.accession else [one for one in entries if day and one.day == day]
     if len(orders) == 1:
         return orders[0].identity
+    if orders:
+        why = f"the worklist has {len(orders)} orders of the day of the recording"
+        if known.accession:
+            why = f"the worklist has {len(orders)} orders of this accession number"
+    elif not day:
+        why = "the day of the recording is not known"
+    else:
+        why = "the worklist has no order of the day of the recording"
     first = entries[0].identity
     for one in entries[1:]:
         first = first.filled(one.identity)
     names = {one.identity.name for one in entries if one.identity.name}
     name = names.pop() if len(names) == 1 else None
-    return Identity(first.patient, first.system, name, first.birth_date, first.sex)
+    return Identity(first.patient, first.system, name, first.birth_date, first.sex, unmatched=why)
+
+
+def day_in(zone: dt.tzinfo | None, start: str | None) -> str:
+    """Return the day of a start (ISO 8601) in a hospital, YYYYMMDD; "" where there is none.
+
+    A start without a time zone is taken as the hospital's own time.
+    """
+    if start is None:
+        return ""
+    moment = dt.datetime.fromisoformat(start)
+    if moment.tzinfo is not None and zone is not None:
+        moment = moment.astimezone(zone)
+    return moment.strftime("%Y%m%d")
 
 
 def _is_of(entry: Identity, known: Identity) -> bool:

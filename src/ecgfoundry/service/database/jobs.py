@@ -16,6 +16,7 @@ from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from ecgfoundry.service.database.pages import Page, newest_first
+from ecgfoundry.service.database.reviews import answer_identity, latest_answers
 from ecgfoundry.service.database.tables import Job, Recording, Result, new_name, now
 
 __all__ = [
@@ -212,8 +213,14 @@ def store_answer(
     failed: bool,
     summary: dict[str, Any] | None = None,
 ) -> Result | None:
-    """Write an answer, if the claim holds and there is none yet; return it, or None."""
-    # The job's row is locked first: who claims the job waits until this answer is there or not.
+    """Write an answer, if the claim holds and there is none yet; return it, or None.
+
+    A recording that a reader has reviewed is open again where the answer says something else.
+    """
+    # Whoever reviews the recording waits until this answer is there or not.
+    about = select(Recording).join(Result, Result.recording_id == Recording.id)
+    recording = session.scalar(about.where(Result.id == result).with_for_update(of=Recording))
+    # So does who claims the job.
     query = (
         select(Job)
         .join(Result, Result.job_id == Job.id)
@@ -225,8 +232,13 @@ def store_answer(
     row = session.get(Result, result)
     if row is None or row.state != "waiting":
         return None
+    before = None if recording is None else latest_answers(session, [recording.id])
     row.state, row.answer, row.summary = "failed" if failed else "done", answer, summary
     row.finished_at = now()
+    if recording is not None and row.kind == "diagnose" and not failed:
+        known = before.get(recording.id) if before else None
+        if answer_identity(known) != answer_identity(row):
+            recording.decision = None
     job.claims = 1
     session.flush()
     return row

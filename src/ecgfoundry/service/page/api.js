@@ -100,16 +100,24 @@ export class Turn {
   check() { if (this.signal.aborted) throw new Superseded(); }
 }
 
+// Wait until a job has ended.
+export async function ended(job, turn, told = () => {}) {
+  const address = `/v1/jobs/${job}`;
+  let state = await getJson(address, { turn });
+  while (state.state !== "finished") {
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    state = await getJson(address, { turn });
+    told(state.progress);
+  }
+  return state;
+}
+
 // The same by way of a job, for long recordings: ``progress`` is called with the share that is done.
 export async function getByJob(kind, { query = {}, files, progress, turn }) {
-  let job = await getJson("/v1/jobs", { method: "POST", query: { ...query, kind }, files, turn });
-  const address = `/v1/jobs/${job.job}`;
+  const { job: name } = await getJson("/v1/jobs", { method: "POST", query: { ...query, kind }, files, turn });
+  const address = `/v1/jobs/${name}`;
   try {
-    while (job.state !== "finished") {
-      await new Promise((resolve) => setTimeout(resolve, 400));
-      job = await getJson(address, { turn });
-      progress(job.progress);
-    }
+    const job = await ended(name, turn, progress);
     const text = await (await call(`${address}/results`, { turn })).text();
     turn.check();
     const answer = JSON.parse(text.split("\n")[0]);

@@ -4,7 +4,7 @@
 // back button or another view ends it and clears all that was shown, so that nothing of one patient
 // stays, or arrives, beside the ECG of another.
 
-import { Problem, Superseded, call, decodeSamples, getJson } from "./api.js";
+import { Problem, Superseded, call, decodeSamples, ended, getJson } from "./api.js";
 import { ComparisonView } from "./comparison.js";
 import { by, button, element } from "./dom.js";
 import { showNetwork } from "./findings.js";
@@ -84,7 +84,7 @@ async function show(session) {
   const told = (share) => say(`Interpreting … ${Math.round(100 * share)} %`);
   say("Interpreting …");
   const query = { model: session.model, lead: session.lead, format: "reading" };
-  state.answer = trace.answer = await session.ask("diagnose", query, told);
+  state.answer = trace.answer = await session.answer(query, told);
   showAnswer(session, state.answer);
   await holter.open(session, state.answer, say);
   trace.otherBeats = holter.beats;
@@ -145,9 +145,10 @@ function compare(earlier) {
 function keep() {
   return attempt(async (session) => {
     say("Keeping …");
-    const { recording } = await getJson("/v1/recordings", {
+    const { recording, job } = await getJson("/v1/recordings", {
       method: "POST", query: { diagnose: true }, files: session.files, turn: session.turn,
     });
+    await ended(job, session.turn); // so that what is read, and reviewed, is the stored answer
     location.hash = `#recording/${recording}`;
   });
 }

@@ -5,8 +5,8 @@ import { by, element } from "./dom.js";
 import { localTime } from "./header.js";
 import { DECISIONS } from "./worklist.js";
 
-// ``words`` by name; what a reader has added in words of her own has none.
-function line(review, words) {
+// ``words`` by name; ``read``: the identity of the answer that is shown; what a reader has added in words of her own has none.
+function line(review, words, read) {
   const item = element("li");
   item.append(element("strong", DECISIONS[review.decision]), ` by ${review.reader}, ${localTime(review.created)}`);
   const present = review.statements.filter((one) => one.present).map((one) => words[one.name] ?? one.name);
@@ -14,6 +14,7 @@ function line(review, words) {
   for (const [words, names] of [["holds", present], ["does not hold", absent]]) {
     if (names.length) item.append(element("div", `${words}: ${names.join(", ")}`, "hint"));
   }
+  if (review.answer !== read) item.append(element("div", "of another answer than the one above", "hint"));
   if (review.comment) item.append(element("div", `“${review.comment}”`));
   return item;
 }
@@ -36,9 +37,11 @@ export class ReviewView {
     this.state(null);
   }
 
-  state(review) {
+  // ``earlier``: the last review is about another answer than the one that is shown.
+  state(review, earlier = false) {
     const badge = by("review-state");
-    badge.textContent = review ? `${DECISIONS[review.decision]} by ${review.reader}` : "Unconfirmed";
+    const open = earlier ? "Unconfirmed; another answer was reviewed" : "Unconfirmed";
+    badge.textContent = review ? `${DECISIONS[review.decision]} by ${review.reader}` : open;
     badge.className = `badge ${review?.decision ?? ""}`;
   }
 
@@ -48,10 +51,13 @@ export class ReviewView {
     this.session = session;
     const { reviews } = await getJson(`/v1/recordings/${session.kept}/reviews`, { turn: session.turn });
     by("review").hidden = false;
-    by("reviews").replaceChildren(...reviews.map((one) => line(one, answer.reading.names)));
-    this.state(reviews.at(-1) ?? null);
-    const last = reviews.at(-1)?.statements ?? [];
-    this.offer(answer, new Map(last.map((one) => [one.name, one.present])));
+    by("reviews").replaceChildren(...reviews.map((one) => line(one, answer.reading.names, session.read)));
+    by("review-form").hidden = session.unstored;
+    by("review-unstored").hidden = !session.unstored;
+    const last = reviews.findLast((one) => one.answer === session.read) ?? null;
+    this.state(reviews.at(-1) === last ? last : null, reviews.length && reviews.at(-1) !== last);
+    const said = last?.statements ?? [];
+    this.offer(answer, new Map(said.map((one) => [one.name, one.present])));
   }
 
   // A box for each statement of the machine, and for those that a reader added before.
@@ -80,7 +86,7 @@ export class ReviewView {
     const added = by("review-add").value.trim();
     if (added && decision === "edited") statements.push({ name: this.names.get(added) ?? added, present: true, note: "added by the reader" });
     try {
-      await postJson(`/v1/recordings/${session.kept}/reviews`, { decision, statements, comment: by("review-comment").value.trim(), sha256: session.content }, session.turn);
+      await postJson(`/v1/recordings/${session.kept}/reviews`, { decision, statements, comment: by("review-comment").value.trim(), sha256: session.content, answer: session.read }, session.turn);
       this.changed();
     } catch (error) {
       if (error instanceof Problem) this.failed(error); else throw error;

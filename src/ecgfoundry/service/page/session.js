@@ -7,8 +7,11 @@ const LONG_S = 600; // from here on an answer may take longer than a request: a 
 export class Session {
   // ``files`` of this computer, or ``kept``: the name of a recording that the service keeps.
   constructor({ files = null, kept = null, stated = {}, lead = "", model = "" }) {
-    Object.assign(this, { files, kept, stated, lead, model, recording: kept, content: null, turn: new Turn(), about: null, subject: null });
+    Object.assign(this, { files, kept, stated, lead, model, recording: kept, content: null, read: null, unstored: false, turn: new Turn(), about: null, subject: null });
   }
+
+  // Whether it is read otherwise than a stored answer was.
+  get chosen() { return Boolean(this.model || this.lead || Object.values(this.stated).some(Boolean)); }
 
   // Nobody asks about it any more. What is held for the page is let go; what is kept stays.
   end() {
@@ -23,8 +26,10 @@ export class Session {
 
   // Of a kept one it is remembered which content was read: other files may take its place meanwhile.
   async hold() {
-    if (this.kept) this.content = (await getJson(`/v1/recordings/${this.kept}`, { turn: this.turn })).sha256;
-    else this.recording = await hold(this.files, this.turn);
+    if (this.kept) {
+      const entry = await getJson(`/v1/recordings/${this.kept}`, { turn: this.turn });
+      Object.assign(this, { content: entry.sha256, unstored: this.chosen && entry.answer !== null });
+    } else this.recording = await hold(this.files, this.turn);
   }
 
   sent() {
@@ -39,6 +44,24 @@ export class Session {
     const other = subject.identifier && file.identifier && subject.identifier !== file.identifier;
     // The date of birth in the file is that of the number in the file.
     return { ...file, ...(other ? { birth_date: null } : {}), ...subject };
+  }
+
+  // What the machine's answer is: of a kept recording the stored one, about which a reader can say something.
+  // ``read`` is its identity then; else it is made now, and null.
+  async answer(query, told) {
+    if (this.kept && !this.chosen) {
+      try {
+        const response = await call(`/v1/recordings/${this.kept}/interpretation`, { query: { format: "reading" }, turn: this.turn });
+        const document = await response.json();
+        this.turn.check();
+        this.read = response.headers.get("ETag").match(/[0-9a-f]{64}/)[0];
+        return document;
+      } catch (error) {
+        this.turn.check();
+        if (!(error instanceof Problem) || error.code !== "no-interpretation") throw error;
+      }
+    }
+    return this.ask("diagnose", query, told);
   }
 
   // Ask something about the recording, with what was stated when it was opened.

@@ -87,7 +87,8 @@ export class Worklist {
     link.href = `#recording/${entry.recording}`;
     const file = element("span", shortName(entry.file ?? entry.recording), "means");
     file.title = entry.file ?? entry.recording;
-    addRow(this.table, [link, element("span", person(subject), "means"), file], [
+    const unmatched = entry.unmatched ? [element("span", `No order is matched: ${entry.unmatched}`, "means")] : [];
+    addRow(this.table, [link, element("span", person(subject), "means"), file, ...unmatched], [
       [recordedAt(entry.taken) || "not stated"],
       [[entry.device?.manufacturer, entry.device?.model].filter(Boolean).join(" ") || "not stated"],
       [entry.state === "damaged" ? "the files are damaged" : answerWords(entry.answer)],

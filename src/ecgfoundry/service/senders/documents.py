@@ -101,6 +101,7 @@ def write_document(order: DocumentOrder, path: Path, options: ReadOptions) -> by
             "recording": order.recording,
             "issued": order.issued.isoformat(timespec="seconds"),
             "interpretation": document,
+            "answer": hashlib.sha256(order.answer).hexdigest(),
         }
         if order.review is not None:
             body["review"] = _said(order.review)
@@ -133,8 +134,10 @@ def _said(review: Review) -> dict[str, Any]:
     }
 
 
-def identity_in_file(path: Path, options: ReadOptions) -> tuple[Identity, str]:
-    """Return what a recording says of person and order, and its day (YYYYMMDD, or "").
+def identity_in_file(path: Path, options: ReadOptions) -> tuple[Identity, dt.datetime | None]:
+    """Return what a recording says of person and order, and when it was taken.
+
+    The time is that of the signal: a study may have been begun on another day.
 
     Raises
     ------
@@ -142,17 +145,16 @@ def identity_in_file(path: Path, options: ReadOptions) -> tuple[Identity, str]:
         It cannot be read.
     """
     study = _study_of(path)
-    if study is not None:
-        return _identity(study), str(study.header.get("StudyDate", "") or "")
     recording = read_excerpt(path, options)
-    start = recording.start_time
+    if study is not None:
+        return _identity(study), recording.start_time
     person = recording.subject
     known = Identity(
         person.identifier,
         birth_date=person.birth_date.strftime("%Y%m%d") if person.birth_date else None,
         sex=person.sex,
     )
-    return known, start.strftime("%Y%m%d") if start else ""
+    return known, recording.start_time
 
 
 def _study_of(path: Path) -> DicomStudy | None:
@@ -190,7 +192,7 @@ def _report(
         birth_date=_date(known.birth_date or ""),
         sex=known.sex,
     )
-    link = StudyLink(known.study_uid, known.accession, known.order)
+    link = StudyLink(known.study_uid, known.accession, known.order, known.unmatched)
     zone = None if order.time_zone is None else ZoneInfo(order.time_zone)
     if answer.duration_s is None:  # it could not be read
         return ClinicalReport(answer, order.issued, zone=zone, patient=patient, study=link,

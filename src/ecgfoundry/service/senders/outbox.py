@@ -83,6 +83,8 @@ class Outbox:
         Of reading a recording.
     worklist : DicomNode, optional
         What knows the persons and orders of recordings.
+    zone : tzinfo, optional
+        Of the days in that worklist.
     """
 
     def __init__(
@@ -92,9 +94,10 @@ class Outbox:
         pool: WorkerPool,
         limits: Limits,
         worklist: DicomNode | None = None,
+        zone: dt.tzinfo | None = None,
     ) -> None:
         self._destinations, self._kept, self._pool = destinations, kept, pool
-        self._limits, self._worklist = limits, worklist
+        self._limits, self._worklist, self._zone = limits, worklist, zone
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._in_hand: dict[int, _Claimed] = {}
         self._written = WrittenDocuments()
@@ -266,7 +269,7 @@ class Outbox:
 
     async def _identified(self, worklist: DicomNode, one: _Claimed, path: Path) -> Identity:
         """Ask the worklist, once for a recording, and keep what it says."""
-        from ecgfoundry.service.worklist import OtherPersonError, ask, identity_in
+        from ecgfoundry.service.worklist import OtherPersonError, ask, day_in, identity_in
 
         said = await asyncio.to_thread(self._said, one)
         if said.asked:
@@ -278,11 +281,16 @@ class Outbox:
             entries = await asyncio.to_thread(
                 ask, worklist, accession=known.accession, patient=known.patient
             )
+            day = day_in(self._zone, read["start"])
             try:
                 # Who says the number in the request says that the header is somebody else's.
                 person = said if said.patient else known
-                found = identity_in(entries, known=person, day=read["day"])
-                outcome = "ok" if found.patient else "several" if entries else "not found"
+                person = replace(person, accession=known.accession)
+                found = identity_in(entries, known=person, day=day)
+                if found.unmatched:
+                    outcome = "no order of the recording"
+                else:
+                    outcome = "ok" if found.patient else "several" if entries else "not found"
             except OtherPersonError as error:
                 await asyncio.to_thread(self._asked, one, Identity(), "another person")
                 raise DeliveryError(error.problem, permanent=True) from None
