@@ -38,7 +38,7 @@ class Beat:
     label : str
         One of :data:`BEAT_LABELS`.
     sample : int
-        Sample number of the R peak.
+        Sample number of the R peak, in the recording as it was given: the nearest to ``time_s``.
     template : int or None
         Number of the shape cluster, 0 for the dominant one.
     paced : bool

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -36,7 +37,7 @@ from ecgfoundry.measurements.medians import median_of_rows
 from ecgfoundry.measurements.morphology import measure_leads
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.measurements.settled_classes import settled_labels
-from ecgfoundry.measurements.stretches import Stretch, measure_stretch
+from ecgfoundry.measurements.stretches import Stretch, measure_stretch, measuring_rate
 from ecgfoundry.measurements.values import GLOBAL_VALUES, LeadMeasurements, Value, missing
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
@@ -109,10 +110,12 @@ def _path_of(recording: object) -> str | None:
 
 
 def _measured(source: Measurable, name: str | None) -> Measurements:
-    rate = source.sampling_rate
+    seconds = source.samples / source.sampling_rate
+    whole = seconds <= WHOLE_S
+    rate = measuring_rate(source.sampling_rate) if whole else source.sampling_rate
     stretches, medians = [], []
     labeller = BeatLabeller()
-    for stretch in _stretches(source):
+    for stretch in _stretches(source, rate):
         if stretch.pieces is not None:
             labeller.add(stretch.pieces, stretch.paced)
         stretches.append(replace(stretch, pieces=None))
@@ -120,10 +123,10 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
             medians.append(stretch.median)
             if len(medians) > MOST_MEDIANS:
                 medians = medians[::2]
-    seconds = source.samples / rate
     refused = [stretch.refused for stretch in stretches if stretch.refused is not None]
     if len(refused) == len(stretches):
-        return _refused(refused[0] if refused else _EMPTY, seconds, rate, name)
+        notice = refused[0] if refused else _EMPTY
+        return _refused(notice, seconds, source.sampling_rate, name)
     median = _median_of(medians)
     found = _joined(stretches, labeller.finish(), rate)
     lone = np.concatenate([stretch.lone_p for stretch in stretches])
@@ -139,8 +142,10 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
     values |= axis_values(median, leads, calibrated=calibrated, disagreeing=disagreeing)
     values |= hrv(found.beats)
     doubt = mostly_doubted([s.doubts for s in stretches if s.refused is None])
+    sample = np.rint(found.beats.time_s * source.sampling_rate).astype(np.int64)
+    sample = np.minimum(sample, source.samples - 1)
     return Measurements(
-        beats=found.beats,
+        beats=replace(found.beats, sample=sample),
         leads=MappingProxyType(leads),
         values=_in_order(values),
         median=median,
@@ -148,7 +153,7 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
         p_relation=atrial,
         calibrated=calibrated,
         duration_s=seconds,
-        sampling_rate=rate,
+        sampling_rate=source.sampling_rate,
         source=name,
         notices=(() if doubt is None else (doubt,))
         + _notices(values, found.beats, calibrated=calibrated),
@@ -158,11 +163,17 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
 _EMPTY = Notice("missing", "there is no sample of any lead")
 
 
-def _stretches(source: Measurable) -> Iterator[Stretch]:
+def _stretches(source: Measurable, measured_at: float) -> Iterator[Stretch]:
+    """Measure a short recording whole, at a rate of its own; a long one by the minute, as it is."""
     rate, samples = source.sampling_rate, source.samples
     if samples == 0:
         return
-    length = samples if samples <= WHOLE_S * rate else round(STRETCH_S * rate)
+    if samples <= WHOLE_S * rate:
+        core = (0, math.ceil(samples * (measured_at / rate)))
+        part = source.part(0, samples).with_derived_leads()
+        yield measure_stretch(part, 0, core, measured_at)
+        return
+    length = round(STRETCH_S * rate)
     around = round(AROUND_S * rate)
     begins = list(range(0, samples, length))
     if len(begins) > 1 and samples - begins[-1] < around:
@@ -170,7 +181,7 @@ def _stretches(source: Measurable) -> Iterator[Stretch]:
     for begin, end in zip(begins, [*begins[1:], samples], strict=True):
         start = max(0, begin - around)
         part = source.part(start, min(samples, end + around))
-        yield measure_stretch(part.with_derived_leads(), start, (begin, end))
+        yield measure_stretch(part.with_derived_leads(), start, (begin, end), rate)
 
 
 def _refused(notice: Notice, seconds: float, rate: float, name: str | None) -> Measurements:

@@ -23,7 +23,8 @@ class MedianBeat:
     values : ndarray (leads, columns)
         mV above the level before the QRS complex; NaN for a lead that is missing.
     sampling_rate : float
-        Hz, that of the recording.
+        Hz, at which the recording was measured
+        (:func:`ecgfoundry.measurements.stretches.measuring_rate`).
     fiducial : int
         Column of the R peak.
     boundaries : mapping

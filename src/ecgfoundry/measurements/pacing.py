@@ -75,6 +75,13 @@ class Spikes:
     begin: Int64
     end: Int64
 
+    def at_rate(self, own: float, rate: float) -> Spikes:
+        """Return the same spikes in samples of another rate than their own, Hz."""
+        begin, end = (
+            np.rint(side * (rate / own)).astype(np.int64) for side in (self.begin, self.end)
+        )
+        return Spikes(begin, end)
+
 
 def find_spikes(signal: NDArray[np.floating], sampling_rate: float) -> Spikes:
     """Find pacing spikes.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.errors import SamplingRateError
 from ecgfoundry.measurements.beats import fill_gaps, find_beats
 from ecgfoundry.measurements.boundaries import BOUNDARIES, BeatWaves
 from ecgfoundry.measurements.delineation import delineate
@@ -29,13 +30,22 @@ from ecgfoundry.measurements.t_end import with_t_end
 from ecgfoundry.measurements.templates import BeatPieces, cut_beats
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import DISAGREE, LARGE_AMPLITUDE_MV, Notice, WindowQuality
+from ecgfoundry.signals.resampling import rational_ratio, resample_polyphase
 
-__all__ = ["Stretch", "measure_stretch"]
+__all__ = ["Stretch", "measure_stretch", "measuring_rate"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
+MEASURING_RATE_HZ = 500.0
+"""A recording that is measured in one piece is measured at this rate, whatever its own: a boundary
+between samples 4 ms apart, or a limit of so many samples, would be another one at every rate. It is
+the least that part I of the AHA/ACC/HRS recommendations (Kligfield et al., J Am Coll Cardiol
+49:1109, 2007) names for the 150 Hz that they ask for."""
+LEAST_RATE_HZ = 200.0
+"""Slower recordings are measured as they are: smooth curves between so few samples swing at the
+feet of a QRS complex (:mod:`.delineation`)."""
 MEDIAN_SPAN_S = (0.45, 0.75)
 LEAST_INDEPENDENT = 3
 PULSE_MV, SAME_MV, PULSE_S, EDGE_S = 0.2, 0.0075, 0.10, 0.04
@@ -58,7 +68,8 @@ not, and 0.09 or more in the eight independent leads; 58 of LUDB, scaled to 1 mV
 class Stretch:
     """The beats of a stretch, in samples of the whole recording, and what belongs to them.
 
-    ``waves`` holds the boundaries of all leads together, float64 (beats,). ``pieces`` are the beats
+    The samples are those of the rate at which it was measured (:func:`measuring_rate`). ``waves``
+    holds the boundaries of all leads together, float64 (beats,). ``pieces`` are the beats
     cut out of every lead, for their classes (None where there is no beat). ``gaps`` are the
     stretches without any signal (n, 2). ``refused`` says why there is nothing, ``lone_p`` holds the
     peaks of P waves that no QRS complex follows, ``snr_db`` each lead's signal to noise,
@@ -81,7 +92,20 @@ class Stretch:
     doubts: tuple[Notice, ...] = ()
 
 
-def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> Stretch:
+def measuring_rate(sampling_rate: float) -> float:
+    """Return the rate at which a recording of this rate is measured in one piece, Hz."""
+    if sampling_rate < LEAST_RATE_HZ:
+        return sampling_rate
+    try:
+        rational_ratio(sampling_rate, MEASURING_RATE_HZ)
+    except SamplingRateError:
+        return sampling_rate
+    return MEASURING_RATE_HZ
+
+
+def measure_stretch(
+    recording: Recording, start: int, core: tuple[int, int], rate: float
+) -> Stretch:
     """Measure a stretch of a recording.
 
     Parameters
@@ -92,9 +116,11 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
         Number of its first sample in the whole recording.
     core : (int, int)
         Samples of the whole recording: beats from the first to before the second are kept.
+    rate : float
+        Hz, at which it is measured: that of ``start``, of ``core`` and of the answer.
     """
-    rate, leads = recording.sampling_rate, recording.leads
-    quality, recognised = judge_and_find_beats(recording.signal, rate, leads)
+    own, leads = recording.sampling_rate, recording.leads
+    quality, recognised = judge_and_find_beats(recording.signal, own, leads)
     if quality.refusal is not None:
         whole = np.asarray([core], dtype=np.int64)
         return _nothing(quality.refusal, whole)
@@ -108,11 +134,16 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     absent = ~np.isfinite(raw)
     any_absent = bool(absent.any())
     filled = fill_gaps(raw) if any_absent else raw
-    spikes = find_spikes(filled, rate)
+    spikes = find_spikes(filled, own)
     clean = without_spikes(filled, spikes)
     seen = np.where(absent, np.nan, clean) if any_absent else clean
+    gaps = np.concatenate([absent_stretches(absent, own), held_stretches(recorded, own)])
     # Where neither spikes nor pulses were taken out, the gate has found the same beats already.
     untouched = clean is filled and not pulses.any()
+    if rate != own:
+        seen = resample_polyphase(seen, own, rate).astype(np.float64)
+        clean = fill_gaps(seen) if any_absent else seen
+        spikes, gaps, untouched = spikes.at_rate(own, rate), _at_rate(gaps, own, rate), False
     beats = recognised if recognised is not None and untouched else find_beats(seen, rate)
     waves = fuse_leads(delineate(seen, rate, beats), rate)
     described, paced = describe_spikes(
@@ -131,7 +162,6 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     waves, median = with_late_end(waves, median)
     waves, median = with_t_end(waves, median)
     waves, median = with_repeating_p(waves, median, clean, rate, beats, usual)
-    gaps = np.concatenate([absent_stretches(absent, rate), held_stretches(recorded, rate)]) + start
     lone = lone_p_waves(clean, rate, beats, waves) + start
     snr_db = {lead: quality.leads[lead].snr_db for lead in names}
     disagreeing = _disagreeing(quality)
@@ -139,11 +169,16 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
     doubts = [notice for notice in quality.warnings if notice.code == MAY_BE_NO_ECG]
     stretch = Stretch(
         beats + start, _moved(waves, start), pieces.later(start / rate), paced, described, median,
-        gaps,
+        gaps + start,
         _rescaled(recorded, names) or _impossible(median), None, lone,
         snr_db, disagreeing, tuple(doubts if of_leads is None else [*doubts, of_leads]),
     )  # fmt: skip
     return _core(stretch, core, start, rate)
+
+
+def _at_rate(samples: Int64, own: float, rate: float) -> Int64:
+    """Return sample numbers of one rate as those of another."""
+    return np.rint(samples * (rate / own)).astype(np.int64)
 
 
 def _readable(figures: object) -> bool:
