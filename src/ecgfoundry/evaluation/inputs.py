@@ -254,10 +254,18 @@ def _common_targets(
     predictions: Path, targets: Path, notes: _Notes
 ) -> tuple[list[str], dict[str, dict[str, str]]]:
     """The targets that both name, and the columns of text classes that name outputs."""
-    asked, answered = header_of(targets), header_of(predictions)
+    asked, answered = header_of(targets, labels=True), header_of(predictions)
     wanted = [name for name in asked.targets if _may_be_target(name)]
     offered = [name for name in answered.targets if _may_be_target(name)]
     names = [name for name in wanted if name in set(offered)]
+    if targets.resolve() == predictions.resolve():
+        twice = [name for name in names if asked.targets[name] == answered.targets[name]]
+        if twice:
+            raise EvaluationError(
+                f"the same columns are targets and predictions ({_listed(twice)})",
+                path=targets,
+                remedy="Name them target:NAME and probability:NAME, or give two files",
+            )
     classes = class_columns(targets, wanted, offered)
     if not names and not classes:
         raise EvaluationError(
