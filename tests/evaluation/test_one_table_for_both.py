@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgfoundry.errors import EvaluationError, TableError
+from ecgfoundry.errors import EvaluationError, ManifestError, TableError
 from ecgfoundry.evaluation.inputs import InputFiles, load_evaluation_data
 from ecgfoundry.evaluation.label_review import correct_labels
 from ecgfoundry.manifest import read_recordings
@@ -94,3 +94,13 @@ def test_what_cannot_be_written_or_read_is_refused(tmp_path: Path) -> None:
             labels, mapped(labels), decided(tmp_path, "record", "target", "given", "suggested"),
             tmp_path / "new.csv",
         )  # fmt: skip
+
+
+def test_two_columns_of_one_name_that_differ_are_refused(tmp_path: Path) -> None:
+    """finetune learned from the one, and evaluate measured by the other."""
+    head = ["record", "path", "index", "patient", "af", "target:af"]
+    rows = [[f"r{k}", "x.npy", k, f"p{k}", k % 2, k // 3] for k in range(6)]
+    with pytest.raises(ManifestError, match="labels of one name and differ"):
+        mapped(table(tmp_path / "two.csv", head, rows))
+    same = [[*row[:5], row[4]] for row in rows]
+    assert mapped(table(tmp_path / "same.csv", head, same)).manifest.targets(["af"]).sum() == 3

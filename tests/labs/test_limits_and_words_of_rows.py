@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pl = pytest.importorskip("polars", reason="laboratory results are read with polars")
 
+from ecgfoundry.datasets.mc_med_tables import read_labs  # noqa: E402
 from ecgfoundry.labs.targets.results import indicator_results  # noqa: E402
 from ecgfoundry.labs.targets.values import parse_value  # noqa: E402
 
@@ -106,3 +109,15 @@ def test_what_cannot_be_absent_is_not_negative(text: str) -> None:
 def test_words_that_judge() -> None:
     assert only("POTASSIUM", "Normal", None, None, None, None) == (None, NORMAL)
     assert only("POTASSIUM", "abnormal", None, None, None, None) == (None, 2)
+
+
+def test_the_number_that_stands_for_none(tmp_path: Path) -> None:
+    """Epic writes 9999999 as the number of ">10.0": the highest potassium was "not possible"."""
+    rows = ["9999999,>10.0", "9999999.0,4.1", "9999999,", "4.2,>10.0", ",4.3"]
+    (tmp_path / "labs.csv").write_text(
+        "CSN,Component_name,Component_value,Component_result,Component_nml_low,Component_nml_high\n"
+        + "".join(f"1,POTASSIUM,{row},3.5,5.1\n" for row in rows)
+    )
+    labs, _ = read_labs(tmp_path / "labs.csv")
+    assert labs["value"].to_list() == [">10.0", "4.1", None, "4.2", "4.3"]
+    assert indicator_results(labs).table["verdict"].to_list() == [HIGH, NORMAL, NORMAL, NORMAL]
