@@ -104,3 +104,17 @@ def test_two_columns_of_one_name_that_differ_are_refused(tmp_path: Path) -> None
         mapped(table(tmp_path / "two.csv", head, rows))
     same = [[*row[:5], row[4]] for row in rows]
     assert mapped(table(tmp_path / "same.csv", head, same)).manifest.targets(["af"]).sum() == 3
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_the_people_of_a_table_of_labels_count(tmp_path: Path, mark: str) -> None:
+    """Of a manifest the model was measured by patient, and its predictions record by record."""
+    head = ["record", "path", "Patient", "target:af"]
+    rows = [[f"r{k}", "x.npy", f"p{k // 3}", LABELS[k]] for k in range(12)]
+    labels = table(tmp_path / "m.csv", head, rows, mark)
+    scores = table(tmp_path / "p.csv", ["id", "af"], [[f"r{k}", SCORES[k]] for k in range(12)])
+    data = load_evaluation_data(InputFiles(scores, labels))
+    assert data.patients_known and data.patients.tolist() == [f"p{k // 3}" for k in range(12)]
+    groups = table(tmp_path / "g.csv", ["id", "patient"], [[f"r{k}", k // 6] for k in range(12)])
+    data = load_evaluation_data(InputFiles(scores, labels, groups=groups))
+    assert len(set(data.patients.tolist())) == 2  # what is named goes first
