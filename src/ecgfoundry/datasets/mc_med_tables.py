@@ -371,6 +371,13 @@ def read_labs(path: Path) -> tuple[pl.DataFrame, list[Issue]]:
         lost = int((labs[column].is_null() & table[source].is_not_null()).sum())
         if lost:
             issues.append(Issue("time-not-read", f"labs.csv: {source} that is no time", lost))
+        zoned = (
+            table[source].str.contains(r"(?:Z|[+-]\d{2}:?(?:\d{2})?)$") & labs[column].is_not_null()
+        )
+        bare = int((~zoned & labs[column].is_not_null()).sum())
+        if bare and zoned.any():
+            words = f"labs.csv: {source} without a zone among those with one, taken as UTC"
+            issues.append(Issue("time-without-zone", words, bare))
     nameless = int((labs["component"].is_null() | labs["visit"].is_null()).sum())
     if nameless:
         issues.append(Issue("labs-without-key", "results without CSN or name, left out", nameless))
