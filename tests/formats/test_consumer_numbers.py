@@ -287,7 +287,9 @@ def test_health_auto_export_with_lost_samples_and_several_recordings(tmp_path: P
     slow = exported([float(n) for n in range(20)])
     for n, sample in enumerate(slow["voltageMeasurements"]):
         sample["date"] = 1709371230 + 1.6 * n / 512  # times that belong to another rate
-    assert read(export(tmp_path, slow), unit="mV").signal[0].tolist() == list(range(20))
+    with pytest.raises(SamplingRateError, match="give 320 Hz, not 512"):
+        read(export(tmp_path, slow))
+    assert read(export(tmp_path, slow), sampling_rate=320).signal.shape == (1, 20)
     path = export(tmp_path, gap, exported([7.0] * 4))
     with pytest.raises(SignalError, match="2 recordings"):
         read(path)

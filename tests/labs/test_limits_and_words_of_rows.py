@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pl = pytest.importorskip("polars", reason="laboratory results are read with polars")
 
+from ecgfoundry.datasets.mc_med_tables import read_labs  # noqa: E402
 from ecgfoundry.labs.targets.results import indicator_results  # noqa: E402
 from ecgfoundry.labs.targets.values import parse_value  # noqa: E402
 
@@ -106,3 +109,42 @@ def test_what_cannot_be_absent_is_not_negative(text: str) -> None:
 def test_words_that_judge() -> None:
     assert only("POTASSIUM", "Normal", None, None, None, None) == (None, NORMAL)
     assert only("POTASSIUM", "abnormal", None, None, None, None) == (None, 2)
+
+
+def test_the_number_that_stands_for_none(tmp_path: Path) -> None:
+    """Epic writes 9999999 as the number of ">10.0": the highest potassium was "not possible"."""
+    rows = ["9999999,>10.0", "9999999.0,4.1", "9999999,", "4.2,>10.0", ",4.3"]
+    (tmp_path / "labs.csv").write_text(
+        "CSN,Component_name,Component_value,Component_result,Component_nml_low,Component_nml_high\n"
+        + "".join(f"1,POTASSIUM,{row},3.5,5.1\n" for row in rows)
+    )
+    labs, _ = read_labs(tmp_path / "labs.csv")
+    assert labs["value"].to_list() == [">10.0", "4.1", None, "4.2", "4.3"]
+    assert indicator_results(labs).table["verdict"].to_list() == [HIGH, NORMAL, NORMAL, NORMAL]
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [("0-4", NORMAL), ("3-8", UNKNOWN), ("5-10", UNKNOWN), ("6-10", HIGH), ("10-20", HIGH)],
+)
+def test_both_ends_of_a_range_count(value: str, verdict: int | None) -> None:
+    """Of "3-8" with the limit 5 the middle, 5.5, was high."""
+    first, second = map(float, value.split("-"))
+    found = only("WBC (UA)", value, "/HPF", None, "0", "5")
+    assert found == ((first + second) / 2, verdict)
+
+
+def test_times_with_and_without_a_zone_are_told(tmp_path: Path) -> None:
+    """Local times among those in UTC give a result of hours before to an ECG."""
+    times = ["2221-07-03T18:37:12Z", "2221-07-03T20:37:12+02:00", "2221-07-03T18:37:12", ""]
+
+    def told(texts: list[str]) -> list[tuple[str, int]]:
+        (tmp_path / "labs.csv").write_text(
+            "CSN,Component_name,Component_value,Result_time\n"
+            + "".join(f"1,POTASSIUM,4.1,{text}\n" for text in texts)
+        )
+        found = read_labs(tmp_path / "labs.csv")[1]
+        return [(one.code, one.count) for one in found if one.code.startswith("time")]
+
+    assert told(times) == [("time-without-zone", 1)]
+    assert told(times[:2]) == told(times[2:]) == []

@@ -209,6 +209,35 @@ def test_mqtt_answers_and_publishes_them(broker: int, recording: Recording, tmp_
     assert answers[-1].counts.missing == 0
 
 
+def test_samples_that_a_topic_keeps_are_not_of_now(broker: int, tmp_path: Path) -> None:
+    """A broker hands out the last retained message first, of the patient of yesterday perhaps."""
+    import paho.mqtt.client as paho
+
+    def send(text: str, **how: bool) -> None:
+        client.publish("bed/4/ecg", text, qos=1, **how).wait_for_publish(300)
+
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    client.username_pw_set("ward", "open sesame")
+    client.connect("127.0.0.1", broker)
+    client.loop_start()
+    send('{"samples": [[5, 5]], "leads": ["I"], "sampling_rate": 10}', retain=True)
+    follower = threading.Thread(
+        target=lambda: (
+            until(lambda: subscriptions(tmp_path / "mosquitto.conf") == 1, "a follower"),
+            send('{"samples": [[1, 2, 3]]}'),
+            send('{"type": "end"}'),
+        )
+    )
+    follower.start()
+    options = StreamOptions(password="open sesame", silence_s=300.0, wait_s=300.0)
+    with open_source(f"mqtt://ward@127.0.0.1:{broker}/bed/4/ecg", options) as source:
+        assert (source.description.leads, source.description.sampling_rate) == (("I",), 10.0)
+        assert [frame.signal.tolist() for frame in source.frames] == [[[1.0, 2.0, 3.0]]]
+    follower.join()
+    client.disconnect()
+    client.loop_stop()
+
+
 def test_mqtt_says_what_is_wrong(broker: int) -> None:
     with (
         pytest.raises(StreamError, match=r"the broker refuses: Not authorized.*--password-file"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from ecgfoundry.cli.saying import line, note, print_json, progress
+from ecgfoundry.cli.saying import line, note, print_json, print_whole, progress
 from ecgfoundry.cli.settings import command_with_settings
 from ecgfoundry.cli.vocabulary import Json, JsonResult, Model, OptionalOutput, Output
 from ecgfoundry.labs.settings import (
@@ -78,7 +78,6 @@ def estimate(
 
 
 def _print_answer(answer: LaboratoryAnswer) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from ecgfoundry.labs.estimates import caveats
@@ -107,12 +106,12 @@ def _print_answer(answer: LaboratoryAnswer) -> None:
                 f"{auroc} {_range(e.auroc_low, e.auroc_high, '.3f')}", e.band or "-",
                 e.band_point or "-",
             )  # fmt: skip
-        Console().print(table)
+        print_whole(table)
         joined = "averaged"
         if answer.pooling == "attention":
             joined = f"joined by attention, which counts {answer.effective_windows:.1f} of them"
         print(
-            f"{answer.windows} windows of {answer.duration_s:.0f} s, {joined}; "
+            f"{answer.windows} windows in {answer.duration_s:.0f} s, {joined}; "
             f"lead {answer.leads_used[0]}"
         )
     for notice in answer.warnings:
@@ -363,7 +362,6 @@ def _print_counted(
     folder: Path, split: str, minimum: int, output: Path | None, *, json: bool
 ) -> int:
     import polars as pl
-    from rich.console import Console
     from rich.table import Table
 
     from ecgfoundry.datasets.mc_med import open_mc_med
@@ -401,8 +399,7 @@ def _print_counted(
             "-" if row["prevalence"] is None else f"{row['prevalence']:.3f}",
             "yes" if row["enters"] else "no",
         )
-    console = Console()
-    console.print(table)
+    print_whole(table)
     entering = counted.filter(pl.col("enters"))
     print(
         f"{entering['indicator'].n_unique()} indicators enter with {len(entering)} targets; "
@@ -416,7 +413,7 @@ def _print_counted(
         shown = Table("names that no indicator claims", "rows")
         for name, count in results.unclaimed.head(30).iter_rows():
             shown.add_row(name, str(count))
-        console.print(shown)
+        print_whole(shown)
     return 0
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ecgfoundry.errors import EcgFoundryError
 
 __all__ = [
@@ -23,12 +25,16 @@ __all__ = [
     "line",
     "note",
     "print_json",
+    "print_whole",
     "progress",
 ]
 
 SCHEMA_VERSION = 1
 """Of the documents of ``--json`` that have no version of their own; ``commands.schema.json``
 describes all."""
+
+_WIDEST = 1000
+"""Characters of a line (our choice)."""
 
 BAR_AFTER_S = 2.0
 """A job that ends sooner shows no bar (our choice: sooner it only flickers)."""
@@ -51,6 +57,17 @@ def line(words: str) -> None:
     """Say a line of a long job (an epoch) on standard error, unless it was asked to be quiet."""
     if not _quiet.get():
         print(words, file=sys.stderr, flush=True)
+
+
+def print_whole(table: Table) -> None:
+    """Print a table as wide as it is: a narrow terminal folds its lines, and no figure is cut."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console = Console()
+    wide = console.options.update(max_width=_WIDEST)
+    needed = Measurement.get(console, wide, table).maximum
+    Console(width=max(console.width, needed)).print(table)
 
 
 # --- JSON ---------------------------------------------------------------------------------------

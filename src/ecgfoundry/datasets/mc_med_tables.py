@@ -66,6 +66,10 @@ LAB_COLUMNS = (
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 """The ending of a split file and the name of the split in a manifest."""
 
+NO_NUMBER = r"^9999999(?:\.0*)?$"
+"""What Epic, the system behind MC-MED, writes for the number of a result that is none (">500",
+"Negative"): ORD_NUM_VALUE of its laboratory tables."""
+
 EXAMPLES = 5
 """How many names an issue carries; its count is always complete (our choice)."""
 
@@ -330,9 +334,9 @@ def read_labs(path: Path) -> tuple[pl.DataFrame, list[Issue]]:
     -------
     DataFrame
         ``visit``, ``order_time``, ``result_time`` (UTC), ``component`` (newlines and runs of
-        blanks in the name made one blank), ``value`` (text; Component_value, else
-        Component_result), ``unit``, ``flag`` (text of Component_abnormal), ``low``, ``high``
-        (text; :mod:`ecgfoundry.labs.targets.results` reads limits as it reads values).
+        blanks in the name made one blank), ``value`` (text; Component_value, else, or where it is
+        :data:`NO_NUMBER`, Component_result), ``unit``, ``flag`` (text of Component_abnormal),
+        ``low``, ``high`` (text; :mod:`ecgfoundry.labs.targets.results` reads limits as values).
     list of Issue
     """
     pl = require_polars("reading MC-MED")
@@ -354,7 +358,10 @@ def read_labs(path: Path) -> tuple[pl.DataFrame, list[Issue]]:
         parse_times("Order_time").alias("order_time"),
         parse_times("Result_time").alias("result_time"),
         pl.col("Component_name").str.replace_all(r"\s+", " ").alias("component"),
-        pl.coalesce("Component_value", "Component_result").alias("value"),
+        pl.coalesce(
+            pl.when(~pl.col("Component_value").str.contains(NO_NUMBER)).then("Component_value"),
+            "Component_result",
+        ).alias("value"),
         pl.col("Component_units").alias("unit"),
         pl.col("Component_abnormal").alias("flag"),
         pl.col("Component_nml_low").alias("low"),
@@ -364,6 +371,13 @@ def read_labs(path: Path) -> tuple[pl.DataFrame, list[Issue]]:
         lost = int((labs[column].is_null() & table[source].is_not_null()).sum())
         if lost:
             issues.append(Issue("time-not-read", f"labs.csv: {source} that is no time", lost))
+        zoned = (
+            table[source].str.contains(r"(?:Z|[+-]\d{2}:?(?:\d{2})?)$") & labs[column].is_not_null()
+        )
+        bare = int((~zoned & labs[column].is_not_null()).sum())
+        if bare and zoned.any():
+            words = f"labs.csv: {source} without a zone among those with one, taken as UTC"
+            issues.append(Issue("time-without-zone", words, bare))
     nameless = int((labs["component"].is_null() | labs["visit"].is_null()).sum())
     if nameless:
         issues.append(Issue("labs-without-key", "results without CSN or name, left out", nameless))

@@ -188,7 +188,7 @@ def _load_pair(
     _say_which_pairs_are_no_classes(names, labels, notes)
     _say_what_is_no_probability(names, labels, scores, predictions, notes)
     ids = [ids[k] for k in rows]
-    patients, known_patients = _patients(files, ids, notes)
+    patients, known_patients = _patients(files, targets, ids, notes)
     covariates = _covariates(files, ids, notes)
     return EvaluationData(
         targets=tuple(names),
@@ -254,10 +254,18 @@ def _common_targets(
     predictions: Path, targets: Path, notes: _Notes
 ) -> tuple[list[str], dict[str, dict[str, str]]]:
     """The targets that both name, and the columns of text classes that name outputs."""
-    asked, answered = header_of(targets), header_of(predictions)
+    asked, answered = header_of(targets, labels=True), header_of(predictions)
     wanted = [name for name in asked.targets if _may_be_target(name)]
     offered = [name for name in answered.targets if _may_be_target(name)]
     names = [name for name in wanted if name in set(offered)]
+    if targets.resolve() == predictions.resolve():
+        twice = [name for name in names if asked.targets[name] == answered.targets[name]]
+        if twice:
+            raise EvaluationError(
+                f"the same columns are targets and predictions ({_listed(twice)})",
+                path=targets,
+                remedy="Name them target:NAME and probability:NAME, or give two files",
+            )
     classes = class_columns(targets, wanted, offered)
     if not names and not classes:
         raise EvaluationError(
@@ -288,12 +296,18 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
 
 
 def _patients(
-    files: InputFiles, ids: Sequence[str], notes: _Notes
+    files: InputFiles, targets: Path, ids: Sequence[str], notes: _Notes
 ) -> tuple[NDArray[np.generic], bool]:
-    tables = [path for path in (files.groups, files.covariates) if path is not None]
+    """Return the patient of each record, of the first table that names them, and whether one does.
+
+    The table of labels is the last: of a manifest, every command counts by its patients.
+    """
+    tables = [path for path in (files.groups, files.covariates, targets) if path is not None]
     for path in tables:
+        if path == targets and _named_patient(header_of(path).names) is None:
+            continue  # a large one is not read twice for nothing
         table = read_text(path)
-        column = next((c for c in PATIENT_NAMES if c in table.columns), None)
+        column = _named_patient(tuple(table.columns))
         if column is None and path == files.groups and len(table.columns) == 1:
             column = next(iter(table.columns))
         if column is None:
@@ -319,6 +333,12 @@ def _patients(
     return np.arange(len(ids)), False
 
 
+def _named_patient(columns: Sequence[str]) -> str | None:
+    """Return the column of the patients, as reading a table of recordings finds it."""
+    by_name = {column.casefold(): column for column in reversed(columns)}
+    return next((by_name[name] for name in PATIENT_NAMES if name in by_name), None)
+
+
 def _column_for(table: TextTable, column: str, ids: Sequence[str]) -> list[str]:
     place = match_ids(ids, table.ids)
     cells = table.columns[column]
@@ -337,7 +357,7 @@ def _covariates(
         notes.notes.append(f"{absent} records have no row in {files.covariates.name}.")
     result: dict[str, NDArray[np.generic]] = {}
     for name, cells in table.columns.items():
-        if name in PATIENT_NAMES:
+        if name.casefold() in PATIENT_NAMES:
             continue
         own = [cells[k] if k >= 0 else "" for k in place]
         key = name.strip().lower().replace(" ", "_")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.errors import EcgFoundryError, EvaluationError, MissingExtraError
 from ecgfoundry.evaluation.tables import header_of, match_ids, read_numbers
-from ecgfoundry.io import read_table, write_atomically
+from ecgfoundry.io import read_table, table_suffix, write_atomically
 from ecgfoundry.manifest.reading import MappedManifest
 from ecgfoundry.manifest.splits import fold_by_patient
 from ecgfoundry.manifest.table import TARGET_PREFIX
@@ -37,6 +37,7 @@ CSV_HEADER = (
     "record", "target", "given", "suggested", "suspicion", "likely_error", "probability_given",
     "probability_suggested", "decision",
 )  # fmt: skip
+DECIDED = ("record", "target", "given", "suggested", "decision")
 FOLDS = 5
 MODELS = 3
 """Pairs of models, of other seeds and folds, whose probabilities are averaged (our choice)."""
@@ -260,7 +261,8 @@ def correct_labels(
         The list, with "accept", "reject" or the name of another class under ``decision``; an empty
         cell decides nothing.
     output : Path
-        A CSV file of the same columns.
+        A CSV file of the same columns; cells are parted by semicolons where the table has decimal
+        commas.
 
     Returns
     -------
@@ -272,7 +274,14 @@ def correct_labels(
     EvaluationError
         A decision is none, is about a label that is another one by now, or contradicts another.
     """
+    table_suffix(output, accepted=(".csv",))
     source, asked = read_table(table), read_table(decisions)
+    absent = [name for name in DECIDED if name not in asked.columns]
+    if absent:
+        raise EvaluationError(
+            f"has no column {', '.join(absent)}", path=decisions,
+            remedy="Fill in the review.csv that the review wrote",
+        )  # fmt: skip
     questions = {question.name: question for question in questions_of(data)}
     place = {row.record: k for k, row in enumerate(data.manifest)}
     rows = [list(row) for row in source.rows]
@@ -311,15 +320,23 @@ def correct_labels(
             )
         counts["accepted" if decision.lower() == "accept" else "other"] += 1
         for column, text in _cells(question, wanted).items():
-            rows[k][_column(source.columns, column)] = text
+            place_of = _column(source.columns, column)
+            rows[k][place_of] = _as_written(text, data.words.get(column, {}))
     with (
         write_atomically(output) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as stream,
     ):
-        writer = csv.writer(stream, lineterminator="\n")
+        # A decimal comma is one only where another sign parts the cells.
+        mark = ";" if source.decimal_comma else ","
+        writer = csv.writer(stream, delimiter=mark, lineterminator="\n")
         writer.writerow(source.columns)
         writer.writerows(rows)
     return counts
+
+
+def _as_written(text: str, words: Mapping[str, float]) -> str:
+    """Return 0 or 1 by the word that the column has for it, if it has words."""
+    return next((word for word, number in words.items() if text == f"{number:g}"), text)
 
 
 def _cells(question: Question, wanted: str) -> Mapping[str, str]:

@@ -88,7 +88,8 @@ class Header:
     id_column : str
     targets : mapping
         Target or score -> its column. Where columns are named ``target:NAME``,
-        ``probability:NAME`` or ``value:NAME``, these alone; else all but the ids.
+        ``probability:NAME`` or ``value:NAME``, these alone; else all but the ids. Of a name that
+        has both, the labels or the scores, as was asked.
     """
 
     names: tuple[str, ...]
@@ -96,8 +97,8 @@ class Header:
     targets: Mapping[str, str]
 
 
-def header_of(path: Path) -> Header:
-    """Find the columns of a table.
+def header_of(path: Path, *, labels: bool = False) -> Header:
+    """Find the columns of a table of labels, or of scores.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def header_of(path: Path) -> Header:
         )
     named = {
         name.removeprefix(prefix): name
-        for prefix in (_TARGET_PREFIX, *_SCORE_PREFIXES)
+        for prefix in _prefixes(labels=labels)
         for name in names
         if name.startswith(prefix)
     }
@@ -122,15 +123,21 @@ def header_of(path: Path) -> Header:
     return Header(names, identifier, named or plain)
 
 
-def read_numbers(path: Path, columns: Sequence[str]) -> NumberTable:
-    """Read some targets or scores as numbers.
+def _prefixes(*, labels: bool) -> tuple[str, ...]:
+    """Of columns, those that count last: a later one takes the place of an earlier one."""
+    both = (_TARGET_PREFIX, *_SCORE_PREFIXES)
+    return both[::-1] if labels else both
+
+
+def read_numbers(path: Path, columns: Sequence[str], *, labels: bool = False) -> NumberTable:
+    """Read some targets (``labels``) or scores as numbers.
 
     Raises
     ------
     FileAccessError, TableError, EvaluationError
         With line and column where a cell is no number.
     """
-    header = header_of(path)
+    header = header_of(path, labels=labels)
     stored = {name: header.targets[name] for name in columns}
     large = path.suffix.lower() in PARQUET_SUFFIXES or path.stat().st_size >= _POLARS_FROM_BYTES
     found = _read_with_polars(path, header, stored) if large and is_installed("polars") else None
@@ -181,7 +188,7 @@ def class_columns(
     two = {column: found for column, found in two.items() if found}
     if two or named & set(columns):
         return two
-    table, header = read_table(path), header_of(path)
+    table, header = read_table(path), header_of(path, labels=True)
     for column in columns:
         cells = table.column(header.targets[column])
         texts = {cell for cell in cells if cell in named or not is_missing(cell)}
@@ -200,11 +207,11 @@ def read_labels(
     FileAccessError, TableError, EvaluationError
         Among others: a column for a model of two classes holds more of them.
     """
-    plain = read_numbers(path, columns) if columns or not classes else None
+    plain = read_numbers(path, columns, labels=True) if columns or not classes else None
     if not classes:
         assert plain is not None  # noqa: S101 - nothing else was asked for
         return plain
-    table, header = read_table(path), header_of(path)
+    table, header = read_table(path), header_of(path, labels=True)
     ids = table.column(header.id_column)
     _check_ids(ids, path)
     values = [] if plain is None else list(plain.values.T)

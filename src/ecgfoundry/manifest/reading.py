@@ -420,6 +420,13 @@ def _targets(
     words: dict[str, dict[str, float]] = {}
     for name in names:
         column = name if name in table.columns else TARGET_PREFIX + name
+        other = TARGET_PREFIX + name
+        if column != other and other in table.columns and table.column(other) != table.column(name):
+            raise ManifestError(
+                f"the columns '{name}' and '{other}' are labels of one name and differ",
+                path=table.path,
+                remedy="Leave one of them out, or give it another name",
+            )
         if column not in table.columns:
             raise ManifestError(
                 f"there is no column '{name}'",

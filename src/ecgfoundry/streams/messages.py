@@ -31,10 +31,14 @@ __all__ = [
     "frames_of_messages",
     "is_opening",
     "read_opening",
+    "statement_of",
 ]
 
 MAXIMUM_MESSAGE_BYTES = 16_000_000
 """A frame of the largest size as JSON (our choice)."""
+LONGEST_SILENCE_S = 10.0
+"""As a hole of this length is a new beginning for :class:`ecgfoundry.inference.live.buffer`: less
+may be a network that hesitates, and nothing be lost (our choice)."""
 _GATHER_S = 0.1
 """Lines are gathered to frames of so long: one for each line would cost more than its answer."""
 
@@ -47,9 +51,13 @@ class Hole:
     ----------
     seconds : float
         From the last message before to the first one after.
+    silent : bool
+        The connection stood, and nobody sent. That is how messages come; a hole is left only where
+        nothing with samples came for :data:`LONGEST_SILENCE_S` more than its samples last.
     """
 
     seconds: float
+    silent: bool = False
 
 
 Message = bytes | str | Hole
@@ -109,6 +117,16 @@ def is_opening(message: bytes) -> bool:
         return False
 
 
+def statement_of(message: bytes) -> bytes:
+    """Return what a message with samples states, as an opening message; b"" for nothing."""
+    try:
+        document = _stated(message)
+    except SignalError:
+        return b""
+    said = {key: document[key] for key in (*SAID, "mains") if document.get(key) is not None}
+    return json.dumps(said).encode() if said else b""
+
+
 def _stated(message: Message) -> dict[str, Any]:
     """Return what a message with samples states; nothing where it is no JSON."""
     if isinstance(message, Hole) or message[:4] == b"ECGL":
@@ -137,8 +155,8 @@ def frames_of_messages(
 ) -> Iterator[LiveFrame]:
     """Read messages as frames, up to the one that ends the signal.
 
-    After a hole, samples that are neither numbered nor stamped are placed by its length; numbers
-    and stamps of the sender say it better.
+    After a hole or a long silence, samples that are neither numbered nor stamped are placed by its
+    length; numbers and stamps of the sender say it better.
 
     Raises
     ------
@@ -196,10 +214,14 @@ class _Places:
         self._rate = sampling_rate
         self._next = 0
         self._missing_s: float | None = None
+        self._silent_s = 0.0
         self._counting = False
 
     def hole(self, hole: Hole) -> None:
-        self._missing_s = (self._missing_s or 0.0) + hole.seconds
+        if hole.silent:
+            self._silent_s += hole.seconds
+        else:
+            self._missing_s = (self._missing_s or 0.0) + hole.seconds
 
     def of(self, frame: LiveFrame, *, sent_with: int | None = None) -> LiveFrame:
         """Return the frame with its place, where only the length of a hole tells it.
@@ -208,11 +230,14 @@ class _Places:
         """
         samples = frame.signal.shape[1]
         missing, self._missing_s = self._missing_s, None
+        silent, self._silent_s = self._silent_s, 0.0
+        own = samples if sent_with is None else sent_with
+        if missing is None and silent - own / self._rate > LONGEST_SILENCE_S:
+            missing = silent
         if frame.start is not None or frame.time_s is not None:
             self._next = samples + (self._next if frame.start is None else frame.start)
             return frame
         if missing is not None:
-            own = samples if sent_with is None else sent_with
             self._next += max(round(missing * self._rate) - own, 1)
             self._counting = True
         placed = replace(frame, start=self._next) if self._counting else frame

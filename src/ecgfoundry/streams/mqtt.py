@@ -25,6 +25,7 @@ from ecgfoundry.streams.messages import (
     frames_of_messages,
     is_opening,
     read_opening,
+    statement_of,
 )
 from ecgfoundry.streams.sources import OpenSource
 
@@ -178,11 +179,14 @@ def open_mqtt(address: str, options: StreamOptions) -> Iterator[OpenSource]:
     def on_message(client: Any, _: Any, message: paho.MQTTMessage) -> None:
         if len(message.payload) > MAXIMUM_MESSAGE_BYTES:
             lost.append("a message is larger than a frame may be")
-        again = message.retain and connections > 1
-        if again and not is_opening(message.payload):
-            return  # samples that the topic keeps were read when it was subscribed to first
+        content = bytes(message.payload)
+        if message.retain and not is_opening(content):
+            # Samples that the topic keeps are of some time before, by whoever sent last.
+            content = statement_of(content)
+        if not content:
+            return
         try:
-            waiting.put_nowait(Arrival(bytes(message.payload), time.monotonic(), connections))
+            waiting.put_nowait(Arrival(content, time.monotonic(), connections))
         except queue.Full:
             lost.append("messages come faster than they can be read")
 
@@ -215,8 +219,9 @@ def _messages(
             arrival = waiting.get(timeout=silence_s)
         except queue.Empty:
             return
-        if before is not None and arrival.connection != before.connection:
-            yield Hole(arrival.at_s - before.at_s)
+        if before is not None:
+            apart_s = arrival.at_s - before.at_s
+            yield Hole(apart_s, silent=arrival.connection == before.connection)
         before, content = arrival, arrival.content
         if content[:4] == b"ECGL" or content.lstrip()[:1] == b"{":
             yield content

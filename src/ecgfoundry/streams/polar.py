@@ -13,7 +13,7 @@ import contextlib
 import queue
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ from ecgfoundry.inference.live.frames import LiveFrame
 from ecgfoundry.streams.description import StreamOptions
 from ecgfoundry.streams.sources import OpenSource
 
-__all__ = ["POLAR_RATE", "decode_polar_frame", "open_polar"]
+__all__ = ["POLAR_RATE", "decode_polar_frame", "only_strap", "open_polar"]
 
 POLAR_RATE = 130.0
 """Hz, of the H10's ECG (Polar BLE SDK)."""
@@ -78,7 +78,7 @@ def _int24(octets: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 @contextmanager
 def open_polar(address: str, options: StreamOptions) -> Iterator[OpenSource]:
-    """Connect to ``ble://polar-h10`` (the first one in reach) or ``ble://polar-h10/ADDRESS``.
+    """Connect to ``ble://polar-h10`` (the only one in reach) or ``ble://polar-h10/ADDRESS``.
 
     A strap across the chest is no lead of twelve; its signal is called lead I, which it resembles
     most, unless the user names it otherwise.
@@ -86,7 +86,8 @@ def open_polar(address: str, options: StreamOptions) -> Iterator[OpenSource]:
     Raises
     ------
     StreamError
-        None is in reach, or the address is not of a device that is known here.
+        None is in reach, or several are; the strap goes; or the address is not of a device that is
+        known here.
     """
     parts = urlsplit(address)
     if parts.hostname != "polar-h10":
@@ -131,6 +132,29 @@ def _frames(
         yield item
 
 
+def only_strap(found: Sequence[tuple[str, str]], wait_s: float) -> str:
+    """Return the address of the only chest strap among devices (name, address).
+
+    Raises
+    ------
+    StreamError
+        There is none, or several: it is not known whose signal is meant.
+    """
+    straps = sorted({one for one in found if one[0].startswith("Polar H10")})
+    if not straps:
+        raise StreamError(
+            f"no Polar H10 is in reach within {wait_s:g} s",
+            remedy="Wear the strap: it sleeps when it is not worn",
+        )
+    if len(straps) > 1:
+        names = ", ".join(f"{name} ({address})" for name, address in straps)
+        raise StreamError(
+            f"{len(straps)} chest straps are in reach: {names}",
+            remedy="Name one, for example ble://polar-h10/ADDRESS",
+        )
+    return straps[0][1]
+
+
 async def _receive(
     device: str | None,
     waiting: queue.Queue[LiveFrame | Exception | None],
@@ -150,16 +174,13 @@ async def _receive(
 
     try:
         if device is None:
-            found = await BleakScanner.find_device_by_filter(
-                lambda one, _: (one.name or "").startswith("Polar H10"), timeout=wait_s
-            )
-            if found is None:
-                raise StreamError(
-                    f"no Polar H10 is in reach within {wait_s:g} s",
-                    remedy="Wear the strap: it sleeps when it is not worn",
-                )
-            device = found.address
-        async with BleakClient(device, disconnected_callback=lambda _: waiting.put(None)) as client:
+            there = await BleakScanner.discover(timeout=wait_s)
+            device = only_strap([(one.name or "", one.address) for one in there], wait_s)
+
+        def on_end(_: Any) -> None:
+            waiting.put(None if stop.is_set() else ConnectionError("the strap is gone"))
+
+        async with BleakClient(device, disconnected_callback=on_end) as client:
             await client.start_notify(_DATA, on_data)
             await client.write_gatt_char(_CONTROL, _START, response=True)
             while not stop.is_set() and client.is_connected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from ecgfoundry.extras import is_installed
 from ecgfoundry.streams.description import StreamOptions
 from ecgfoundry.streams.messages import (
     MAXIMUM_MESSAGE_BYTES,
+    Hole,
     Message,
     frames_of_messages,
     read_opening,
@@ -46,7 +48,7 @@ def open_websocket(address: str, options: StreamOptions) -> Iterator[OpenSource]
             remedy="Start what sends the signal, or mend the address",
         ) from None
     with socket:
-        messages = _messages(socket, options.silence_s)
+        messages = _messages(socket, options.silence_s, address)
         description, first = read_opening(messages, options, address)
 
         def all_messages() -> Iterator[Message]:
@@ -56,14 +58,25 @@ def open_websocket(address: str, options: StreamOptions) -> Iterator[OpenSource]
         yield OpenSource(description, frames_of_messages(all_messages(), description, address))
 
 
-def _messages(socket: ClientConnection, silence_s: float | None) -> Iterator[Message]:
-    from websockets.exceptions import ConnectionClosed
+def _messages(socket: ClientConnection, silence_s: float | None, address: str) -> Iterator[Message]:
+    from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 
+    heard: float | None = None
     while True:
         try:
             message = socket.recv(timeout=silence_s)
-        except (ConnectionClosed, TimeoutError):
+        except (ConnectionClosedOK, TimeoutError):
             return
+        except ConnectionClosedError as error:
+            raise StreamError(
+                f"the connection was lost ({error})",
+                path=address,
+                remedy="Follow it again: what was sent meanwhile is not known",
+            ) from None
+        now = time.monotonic()
+        if heard is not None:
+            yield Hole(now - heard, silent=True)
+        heard = now
         # Several lines of numbers may come in one message.
         if isinstance(message, str) and not message.lstrip().startswith("{"):
             yield from message.splitlines()

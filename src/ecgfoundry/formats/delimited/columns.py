@@ -16,6 +16,7 @@ from ecgfoundry.errors import LeadError, SamplingRateError, UnitError
 from ecgfoundry.formats.arrays.stated import Stated, build_recording, load_sidecar, with_options
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.common.channels import channel_kinds, is_voltage, known_non_ecg_kind
+from ecgfoundry.formats.delimited.counters import CounterCheck
 from ecgfoundry.formats.delimited.table import TableLayout, load_table, moment_of
 from ecgfoundry.leads import canonical_lead
 from ecgfoundry.recording import Channel, Recording
@@ -34,6 +35,7 @@ __all__ = [
     "recording_of_rows",
     "time_step",
     "typical_step",
+    "unit_of_times",
     "with_rate",
 ]
 
@@ -57,6 +59,8 @@ _SLOWEST_IN_SECONDS = 5.0
 milliseconds (5 to 20 kHz) are not taken for granted (our choice)."""
 _GAP_STEPS = 1.76
 """A step as long as this is no late sample (0.75 of a step) but a lost one (our choice)."""
+SAME_RATE = 0.01
+"""Between a stated rate and that of the times (our choice; devices differ by far less)."""
 _TYPICAL_ROWS = 65_536
 _RATE_COMMENT = re.compile(r"^sampling rate\s*\(hz\)\s*:=\s*(\S+)", re.IGNORECASE)
 _LABELS_COMMENT = re.compile(r"^labels\s*:=\s*(.+)$", re.IGNORECASE)
@@ -83,8 +87,9 @@ class Columns:
 class ColumnPlan:
     """What the lines before the numbers, the sidecar and the caller say about the columns.
 
-    ``time`` is the number and unit of the time column that the rate has to come from, or None;
-    ``clock`` as in :class:`TableLayout`, where it has a date.
+    ``time`` is the number and unit of the time column that the rate has to come from, or agree with
+    where the file states it, or None; ``clock`` as in :class:`TableLayout`, where it has a date;
+    ``counters`` number the samples.
     """
 
     names: list[str] | None
@@ -93,6 +98,7 @@ class ColumnPlan:
     stated: Stated
     time: tuple[int, str | None] | None
     clock: tuple[int, dt.datetime] | None = None
+    counters: tuple[int, ...] = ()
 
 
 def plan_columns(layout: TableLayout, path: Path, options: ReadOptions) -> ColumnPlan:
@@ -110,36 +116,68 @@ def plan_columns(layout: TableLayout, path: Path, options: ReadOptions) -> Colum
     )
     stated = with_options(stated, options)
     keep = list(range(layout.columns))
+    counters = []
+    asked = options.sampling_rate is not None  # the caller knows better than the column
     time: tuple[int, str | None] | None = None
     if layout.clock is not None:
         keep.remove(layout.clock[0])
-        time = (layout.clock[0], "s") if stated.sampling_rate is None else None
+        time = None if asked else (layout.clock[0], "s")
     if names is not None:
         for number in list(keep):
             role = _column_role(names[number])
             if role == "signal":
                 continue
             keep.remove(number)
-            if role == "time" and stated.sampling_rate is None and time is None:
+            if role == "counter" and names[number]:
+                counters.append(number)
+            if role == "time" and not asked and time is None:
                 time = number, _time_unit(names, units, number)
     column, moment = layout.clock or (0, None)
     clock = None if moment is None else (column, moment)
-    return ColumnPlan(names, units, keep, stated, time, clock)
+    return ColumnPlan(names, units, keep, stated, time, clock, tuple(counters))
 
 
 def load(path: Path, options: ReadOptions) -> tuple[Columns, Stated]:
     """Read a whole table, and what is stated about its columns."""
     table = load_table(path, options.limits)
     plan = plan_columns(table.layout, path, options)
+    for number in plan.counters:
+        check = CounterCheck((plan.names or [])[number])
+        check.feed(table.values[:, number])
+        check.finish(path)
     if plan.time is not None:
-        number, unit = plan.time
-        rate = _rate_from_times(table.values[:, number], unit, path)
-        plan = with_rate(plan, rate)
+        number, _ = plan.time
+        rate = _rate_from_times(table.values[:, number], unit_of_times(plan), path)
+        plan = with_rate(plan, rate, path)
     return _sorted_columns(table.values, plan, path)
 
 
-def with_rate(plan: ColumnPlan, rate: float) -> ColumnPlan:
-    """Return the plan with the rate of its time column, and a word where the unit was inferred."""
+def unit_of_times(plan: ColumnPlan) -> str | None:
+    """Return the unit of the time column; seconds for any where the rate is stated."""
+    if plan.time is None or plan.time[1] is not None or plan.stated.sampling_rate is None:
+        return None if plan.time is None else plan.time[1]
+    return "s"
+
+
+def with_rate(plan: ColumnPlan, rate: float, path: Path) -> ColumnPlan:
+    """Return the plan with the rate of its time column, and a word where the unit was inferred.
+
+    Raises
+    ------
+    SamplingRateError
+        The file states another rate than its time column has.
+    """
+    stated = plan.stated.sampling_rate
+    if stated is not None:
+        units = ("s",) if plan.time is None or plan.time[1] is not None else ("s", "ms", "us", "ns")
+        given = [rate / _TIME_FACTORS[unit] for unit in units]
+        if not any(abs(one / stated - 1.0) <= SAME_RATE for one in given):
+            raise SamplingRateError(
+                f"the time column gives {rate:.6g} Hz, {stated:g} Hz are stated beside it",
+                path=path,
+                remedy="State the right one with --sampling-rate or sampling_rate=",
+            )
+        return plan
     header = dict(plan.stated.header)
     if plan.time is not None and plan.time[1] is None:
         header["time_column"] = "states no unit; it is read so that the rate is 20 Hz to 20 kHz"

@@ -24,8 +24,10 @@ from ecgfoundry.formats.delimited.columns import (
     rate_of_step,
     time_step,
     typical_step,
+    unit_of_times,
     with_rate,
 )
+from ecgfoundry.formats.delimited.counters import CounterCheck
 from ecgfoundry.formats.delimited.table import iterate_table
 
 __all__ = ["cut_rows", "survey"]
@@ -69,9 +71,11 @@ def survey(path: Path, options: ReadOptions) -> tuple[ColumnPlan, int, NDArray[n
     typical = np.nan
     gap: tuple[int, float, float] | None = None
     sample: list[NDArray[np.float64]] = []
+    counters: dict[int, CounterCheck] = {}
     for layout, block in iterate_table(path):
         if plan is None:
             plan = plan_columns(layout, path, options)
+            counters = {n: CounterCheck((plan.names or [])[n]) for n in plan.counters}
             beginning = block[:_BEGINNING_ROWS].copy()
         if plan.time is not None and len(block):
             times = block[:, plan.time[0]]
@@ -81,17 +85,21 @@ def survey(path: Path, options: ReadOptions) -> tuple[ColumnPlan, int, NDArray[n
             first, last = (times[0] if rows == 0 else first), times[-1]
             finite = finite and bool(np.isfinite(times).all())
             sample = [*sample[:8], times[:: max(len(times) // 200, 1)].copy()]
+        for place, counter in counters.items():
+            counter.feed(block[:, place])
         rows += len(block)
+    for counter in counters.values():
+        counter.finish(path)
     if plan is None or rows == 0:
         raise FormatError("the text is no table of numbers", path=path)
     if plan.time is None:
         return plan, rows, beginning
-    number, unit = plan.time
+    number, _ = plan.time
     step = time_step(first, last if finite else np.nan, rows, path)
     check_gap(gap, path)
     row = 0
     for _, block in iterate_table(path):
         check_uniform(block[:, number], first, step, row, path)
         row += len(block)
-    rate = rate_of_step(step, last - first, np.concatenate(sample), unit, path)
-    return with_rate(plan, rate), rows, beginning
+    rate = rate_of_step(step, last - first, np.concatenate(sample), unit_of_times(plan), path)
+    return with_rate(plan, rate, path), rows, beginning

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import FileAccessError, FormatError, LimitError
+from ecgfoundry.errors import FileAccessError, FormatError, LimitError, SamplingRateError
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.common.document import (
     EcgDocument,
@@ -38,6 +38,8 @@ _MAXIMUM_PREAMBLE_LINES = 40
 _PAIR = re.compile(r'^("(?:[^"]|"")*"|[^,;\t"]+)[,;\t](.*)$')
 _VALUE = re.compile(r"^[+-]?\d[\d.,'\u00a0\u202f ]*$")
 _RATE = re.compile(r"^(\d{2,4}(?:[.,]\d+)?)\s*[^\W\d_]{2,}\.?$")
+_BEATS = re.compile(r"\s(?:bpm|bat\w*|beats?|lpm|ppm|bat|spm|schl\w*|уд\w*)\.?$", re.IGNORECASE)
+"""Beats per minute in the languages of the phone that abbreviate it."""
 _MOMENT = re.compile(
     r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?: ?(?:Z|[+-]\d{2}:?\d{2}))?$"
 )
@@ -70,9 +72,8 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     recorded = max(moments, key=lambda n: texts[n][:19].replace("T", " "), default=None)
     start = None if recorded is None else parse_moment(texts[recorded])
     unit = next((_UNITS[text] for text in texts if text in _UNITS), None)
-    rates = (_RATE.match(text) for text in texts)
-    rate = next((float(match[1].replace(",", ".")) for match in rates if match), None)
     named = {key.strip().lower(): value for key, value in pairs}
+    rate = _rate(named, texts, path) if options.sampling_rate is None else None
     births = (_birth(text) for n, text in enumerate(texts) if n != recorded)
     birth = next(filter(None, births), None)
     # The line behind the date is the classification, whatever the language.
@@ -98,6 +99,24 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         },
         header={STATEMENTS_KEY: classification, "symptoms": named.get("symptoms", "")},
     )
+
+
+def _rate(named: dict[str, str], texts: list[str], path: Path) -> float | None:
+    """Return the sampling rate, Hz: of the English key, else the only number with a word of a rate.
+
+    An average heart rate ("72 bpm") is a number with a word as well.
+    """
+    stated = _RATE.match(named.get("sample rate", ""))
+    found = [stated] if stated else [match for text in texts if (match := _RATE.match(text))]
+    rates = {float(match[1].replace(",", ".")) for match in found if not _BEATS.search(match[0])}
+    if len(rates) > 1:
+        raise SamplingRateError(
+            f"it is not clear which of {', '.join(f'{rate:g}' for rate in sorted(rates))} is the "
+            "sampling rate in Hz",
+            path=path,
+            remedy="State it with --sampling-rate or sampling_rate=",
+        )
+    return rates.pop() if rates else None
 
 
 def _text(path: Path, limits: Limits) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.errors import FormatError, LimitError, UnitError
+from ecgfoundry.errors import FormatError, LimitError, SamplingRateError, UnitError
 from ecgfoundry.formats.base import Limits, ReadOptions
 from ecgfoundry.formats.common.document import EcgDocument, Trace, document_reader
 from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, stated_measurements
@@ -27,6 +27,14 @@ __all__ = ["READER", "sniff"]
 
 _KEYS = (b'"voltageMeasurements"', b'"samplingFrequency"', b'"numberOfVoltageMeasurements"')
 _UNITS = {"mcv": "uV", "µv": "uV", "μv": "uV", "uv": "uV", "mv": "mV", "v": "V"}
+
+
+RATE_TOLERANCE = 0.05
+"""Between the stated rate and that of the times (our choice)."""
+MOST_IN_SECONDS = 500.0
+"""Samples that a step may be long: beyond it the times are milliseconds (our choice)."""
+MOST_TIMES_APART = 0.9
+"""Of the steps: where more samples share their time, the times are rounded (our choice)."""
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -48,7 +56,8 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         raise undecided
     chosen = recordings[chosen_recording(options.index, len(recordings), path)]
     rate = number(chosen.get("samplingFrequency"))
-    values, unit = _voltages(chosen, rate, options.limits, path)
+    believed = rate if options.sampling_rate is None else options.sampling_rate
+    values, unit = _voltages(chosen, believed, options.limits, path)
     return EcgDocument(
         traces=[Trace("I", values, 1.0, unit)],
         sampling_rate=rate,
@@ -96,11 +105,35 @@ def _on_grid(
     limits: Limits,
     path: Path,
 ) -> NDArray[np.float64]:
-    """Put missing samples where the times leave a gap; the stated rate stands."""
-    steps = np.diff(times) * rate
-    # Jitter of less than half a sample is none; times in whole seconds tell nothing.
-    if not len(steps) or not 0.5 < float(np.median(steps)) < 1.5 or not (steps > 0).all():
-        return values
+    """Put samples in the order of their times, once each, and missing ones where these leave a gap.
+
+    Raises
+    ------
+    SamplingRateError
+        The times are those of another rate than the stated one.
+    FormatError
+        Two samples of one time have different values.
+    """
+    order = np.argsort(times, kind="stable")
+    again = (np.diff(times[order]) == 0) & (np.diff(values[order]) == 0)
+    kept = order[np.concatenate(([True], ~again))]
+    steps = np.diff(times[kept]) * rate
+    if not len(steps) or float((steps > 0).mean()) < MOST_TIMES_APART:
+        return values  # times that are rounded tell nothing
+    middle = float(np.median(steps[steps > 0]))
+    if middle > MOST_IN_SECONDS:
+        steps, middle = steps / 1000, middle / 1000
+    # Of times in whole milliseconds single steps are uneven.
+    typical = float(steps[(steps > 0.4 * middle) & (steps < 2.2 * middle)].mean())
+    if abs(typical - 1) > RATE_TOLERANCE:
+        raise SamplingRateError(
+            f"the times of the samples give {rate / typical:.4g} Hz, not {rate:g}",
+            path=path,
+            remedy="State the right one with --sampling-rate or sampling_rate=",
+        )
+    if not (steps > 0).all():
+        raise FormatError("samples of one time have different values", path=path)
+    values = values[kept]
     whole = np.where(steps < 1.5, 1.0, np.rint(steps))
     total = whole.sum() + 1
     if total > limits.samples:

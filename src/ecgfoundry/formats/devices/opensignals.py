@@ -16,6 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ecgfoundry.errors import FormatError, LeadError, UnsupportedVariantError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.common.document import EcgDocument, Trace, document_reader
@@ -30,6 +33,10 @@ _HEADER_BYTES = 65_536
 _SCALES = {"bitalino": (3.3, 1100.0), "biosignalsplux": (3.0, 1000.0)}
 """Device -> (supply in V, gain) of its ECG sensor (data sheets of the maker, PLUX)."""
 
+FEWEST_FOLLOWING = 0.9
+"""Share of the samples whose sequence number follows that of the one before (our choice)."""
+MOST_LOST = 65_536
+"""Samples that one gap may have (our choice)."""
 _ECG_SENSORS = frozenset({"ECG", "ECGBIT", "ECG-B", "ECGB"})
 
 
@@ -47,6 +54,8 @@ class _Device:
     ecg_columns: tuple[int, ...]
     start: dt.datetime | None
     firmware: str
+    counter: tuple[int, int] | None = None
+    """Column of the sequence number, and its bits."""
 
 
 def _load(path: Path, options: ReadOptions) -> EcgDocument:
@@ -54,6 +63,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     # Units and names of the columns are stated in the header, so the options wait until below.
     table = load_table(path, options.limits)
     columns = table.values.T
+    places = _places(columns[device.counter[0]], 2 ** device.counter[1]) if device.counter else None
     if max(device.ecg_columns) >= len(columns):
         raise FormatError(
             f"the header describes more than the {len(columns)} columns of the table", path=path
@@ -62,7 +72,11 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     traces = []
     for number, column in enumerate(device.ecg_columns, 1):
         name = UNNAMED_ECG if len(device.ecg_columns) == 1 else f"{UNNAMED_ECG} {number}"
-        trace = Trace(name, columns[column], 1.0, None)
+        values = columns[column]
+        if places is not None:
+            values = np.full(int(places[-1]) + 1, np.nan)
+            values[places] = columns[column]
+        trace = Trace(name, values, 1.0, None)
         if family is not None and options.unit is None:
             supply, amplification = _SCALES[family]
             span = 2.0 ** device.bits[column]
@@ -74,6 +88,9 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
         sampling_rate=device.rate,
         start_time=device.start,
         device={"manufacturer": "PLUX", "model": device.name, "software": device.firmware},
+        header={}
+        if places is None
+        else {"missing_samples": str(int(places[-1]) + 1 - len(places))},
     )
 
 
@@ -125,7 +142,34 @@ def _device(entry: Mapping[str, Any], path: Path) -> _Device:
         ecg_columns=columns,
         start=_moment(entry),
         firmware=str(entry.get("firmware version", ""))[:20],
+        counter=_counter(names, bits),
     )
+
+
+def _counter(names: list[object], bits: list[object]) -> tuple[int, int] | None:
+    """Return the column of the sequence number and its bits, where both are stated."""
+    place = next((n for n, name in enumerate(names) if str(name).lower() == "nseq"), None)
+    if place is None or place >= len(bits):
+        return None
+    own = bits[place]
+    return (place, own) if isinstance(own, int) and 2 <= own <= 32 else None
+
+
+def _places(counted: NDArray[np.float64], wraps: int) -> NDArray[np.int64] | None:
+    """Return the places of samples by their sequence number; None where none is lost.
+
+    A number that wraps tells of lost samples but for whole turns of it. Numbers that mostly do not
+    follow each other (firmware that writes 0 throughout) tell nothing.
+    """
+    steps = np.diff(counted)
+    if len(steps) and counted.max() < wraps:
+        steps = np.where(steps <= 0, steps + wraps, steps)
+    follow = steps == 1
+    if not len(steps) or follow.all() or follow.mean() < FEWEST_FOLLOWING:
+        return None
+    if not (np.isfinite(steps).all() and (steps >= 1).all() and (steps <= MOST_LOST).all()):
+        return None
+    return np.concatenate(([0], np.cumsum(steps))).astype(np.int64)
 
 
 def _moment(entry: Mapping[str, Any]) -> dt.datetime | None:

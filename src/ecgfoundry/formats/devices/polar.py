@@ -33,11 +33,20 @@ SHORTEST_GAP_STEPS = 1.75
 """The strap loses packets of 73 samples, hardly ever one, so a step a little longer than usual is
 the jitter of its clock (our choice)."""
 
+SHORTEST_REPEAT = 5
+"""So many samples in a row with times and values that came before are a packet sent twice."""
+FAR_APART_S = 10.0
+MOST_CROSSINGS, MOST_RETURNS, MOST_UNCLEAR = 2, 4, 0.1
+"""Packets come late by seconds. A clock that goes to and fro over a longer gap, or a tenth of the
+samples at times that others have, are two straps in one file (our choice)."""
+
 LONGEST_GAP_S = 86_400.0
 """Beyond a day without samples the clock was set, not the connection lost (our choice)."""
 
 _HEADER = re.compile(r"sensor timestamp \[ns\].*?;ecg \[(?P<unit>[uµμ]V|mV)\]", re.IGNORECASE)
-_MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?")
+_MOMENT = re.compile(
+    r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?)\d* ?(Z|[+-]\d{2}:?\d{2})?"
+)
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -74,7 +83,7 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     return EcgDocument(
         traces=[Trace(UNNAMED_ECG, grid, 1.0, header["unit"])],
         sampling_rate=rate,
-        start_time=dt.datetime.fromisoformat(stated[0]) if stated else None,
+        start_time=dt.datetime.fromisoformat(stated[1] + (stated[2] or "")) if stated else None,
         device={"manufacturer": "Polar"},
         header={
             "missing_samples": str(gaps or ""),
@@ -119,7 +128,8 @@ def regular_grid(
     ------
     SamplingRateError, FormatError, LimitError
     """
-    times, values, unclear = _in_order(times_ns, values)
+    times, values, unclear = _in_order(*_without_repeats(times_ns, values))
+    _refuse_two_straps(times_ns, unclear, path)
     steps = np.diff(times.astype(np.float64)) * (NOMINAL_RATE_HZ / 1e9)
     forward = steps > 0
     if not forward.any():
@@ -155,6 +165,39 @@ def regular_grid(
     grid = np.full(int(places[-1]) + 1, np.nan)
     grid[places.astype(np.int64)] = values
     return grid, rate, unclear
+
+
+def _without_repeats(
+    times: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Leave out packets that came before, sample by sample."""
+    order = np.lexsort((np.arange(len(times)), values, times))
+    same = (np.diff(times[order]) == 0) & (np.diff(values[order]) == 0)
+    repeated = np.zeros(len(times) + 2, dtype=np.int8)
+    repeated[1 + order[1:][same]] = 1
+    edges = np.diff(repeated)
+    runs = zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True)
+    kept = np.ones(len(times), dtype=np.bool_)
+    for first, last in runs:
+        kept[first:last] = last - first < SHORTEST_REPEAT
+    return times[kept], values[kept]
+
+
+def _refuse_two_straps(arrived: NDArray[np.int64], unclear: int, path: Path) -> None:
+    returns = int((np.diff(arrived) < 0).sum())
+    inside = np.sort(arrived)
+    gap = int(np.argmax(np.diff(inside))) if len(inside) > 1 else 0
+    apart = len(inside) > 1 and inside[gap + 1] - inside[gap] > FAR_APART_S * 1e9
+    later = arrived > inside[gap]
+    crossed = int((later[:-1] & ~later[1:]).sum()) if apart else 0
+    overlaid = returns > MOST_RETURNS and unclear > MOST_UNCLEAR * len(arrived)
+    if overlaid or crossed > MOST_CROSSINGS:
+        raise FormatError(
+            f"the clock of the sensor goes back {returns} times: packets of two straps or of two "
+            "recordings stand in one file",
+            path=path,
+            remedy="Separate them by device or by time first",
+        )
 
 
 def _in_order(

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 
 from ecgfoundry.extras import require_polars
 from ecgfoundry.labs.targets.catalogue import Catalogue, reviewed_catalogue
-from ecgfoundry.labs.targets.values import parse_limit, parse_values, stated_unit
+from ecgfoundry.labs.targets.values import (
+    parse_limit,
+    parse_values,
+    range_half,
+    stated_unit,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -108,7 +113,9 @@ def indicator_results(labs: pl.DataFrame, catalogue: Catalogue | None = None) ->
     absent = [pl.lit(None, dtype=t).alias(c) for c, t in columns.items() if c not in labs.columns]
     table = labs.with_columns(absent).with_row_index("row").with_columns(_read_limits(labs))
     table = table.join(_components(table, catalogue), on="component", how="left")
-    claimed = table.filter(pl.col("indicator").is_not_null()).with_columns(parse_values("value"))
+    claimed = table.filter(pl.col("indicator").is_not_null()).with_columns(
+        *parse_values("value"), range_half("value").alias("half")
+    )
     claimed = _with_factors(claimed, catalogue)
     claimed = claimed.join(_limits(catalogue), on="indicator", how="left")
     claimed = claimed.with_columns(verdict=_verdict(), number=_scaled("number"),
@@ -206,17 +213,18 @@ def _verdict() -> pl.Expr:
     high = pl.when(pl.col("high") * factor <= pl.col("highest")).then(pl.col("high"))
     sign = pl.col("censoring")
     exact = sign == 0
-    below = pl.when(exact).then(value < low).otherwise((sign == -1) & (value <= low))
-    above = pl.when(exact).then(value > high).otherwise((sign == 1) & (value >= high))
+    least, most = value - pl.col("half"), value + pl.col("half")  # of a range, both ends count
+    below = pl.when(exact).then(most < low).otherwise((sign == -1) & (value <= low))
+    above = pl.when(exact).then(least > high).otherwise((sign == 1) & (value >= high))
     # A value is inside when the limits of all sides that matter are there and say so: an upper
     # limit alone does not tell that a potassium is not too low.
     free_low = low.is_null() & ~pl.col("can_be_low")
     free_high = high.is_null() & ~pl.col("can_be_high")
     inside_low = free_low | (
-        pl.when(exact).then(value >= low).otherwise((sign == 1) & (value >= low))
+        pl.when(exact).then(least >= low).otherwise((sign == 1) & (value >= low))
     ).fill_null(value=False)
     inside_high = free_high | (
-        pl.when(exact).then(value <= high).otherwise((sign == -1) & (value <= high))
+        pl.when(exact).then(most <= high).otherwise((sign == -1) & (value <= high))
     ).fill_null(value=False)
     limited = low.is_not_null() | high.is_not_null()
     flag = (

@@ -19,7 +19,15 @@ from ecgfoundry.extras import require_polars
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["KINDS", "ParsedValue", "parse_limit", "parse_value", "parse_values", "stated_unit"]
+__all__ = [
+    "KINDS",
+    "ParsedValue",
+    "parse_limit",
+    "parse_value",
+    "parse_values",
+    "range_half",
+    "stated_unit",
+]
 
 KINDS = ("numeric", "censored", "range", "negative", "positive", "failed", "unknown", "missing")
 """What a text can be. "failed" is a specimen or a test that gave no result (hemolyzed, clotted,
@@ -198,6 +206,14 @@ def stated_unit(column: str) -> pl.Expr:
 
 
 _STATED_GROUP = re.compile(_STATED_UNIT).groupindex["unit"]
+
+
+def range_half(column: str) -> pl.Expr:
+    """Return half the width of a range ("5-10": 2.5), 0 for anything else."""
+    text = _raised(column)
+    half = (_polars_number(text, _RANGE, 2) - _polars_number(text, _RANGE, 1)) / 2
+    plain = text.str.contains(_PLAIN) | text.str.contains(_CENSORED)
+    return half.clip(lower_bound=0.0).fill_null(0.0) * (~plain)
 
 
 def parse_limit(column: str, side: str) -> pl.Expr:
