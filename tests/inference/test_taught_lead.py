@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.windows import InputLeads
 from ecgfoundry.labs.estimates import estimate_laboratory
 from ecgfoundry.labs.live import laboratory_timeline
+from ecgfoundry.labs.upright import upright
 from ecgfoundry.recording import Recording
 
 POTASSIUM = {"name": "potassium high", "kind": "laboratory indicator", "unit": "mmol/L"}
@@ -83,3 +85,37 @@ def test_windows_that_may_be_no_ecg_are_no_part_of_a_trend(tmp_path: Path, forei
     )
     last = made["points"][-1]
     assert (last["time_s"], last["windows"], last["refused_windows"]) == (110.0, 6, 5)
+
+
+@pytest.mark.parametrize("mode", ["any-single", "any-subset"])
+def test_a_record_upside_down_is_read_as_it_was_learned(tmp_path: Path, mode: str) -> None:
+    """A corpus turns such records over for training and for the card; in use they were not."""
+    leads = ("II",) if mode == "any-single" else LEADS
+    weights = np.array([[3.0]]) if mode == "any-single" else np.array([[40.0], [3.0], [-30.0]])
+    own = load_model(
+        make_bundle(
+            tmp_path / mode, weights, targets=(POTASSIUM,), lead_mode=mode, leads=leads,
+            provenance=PROVENANCE | {"recipe": "labs_mcmed"},
+        )
+    )  # fmt: skip
+    right = recording("II")
+    turned = replace(right, signal=-right.signal)
+    shown = [estimate_laboratory(own, one, one) for one in (right, turned)]
+    assert [{n.code for n in one.warnings} & {"lead-turned"} for one in shown] == [
+        set(), {"lead-turned"},
+    ]  # fmt: skip
+    assert shown[0].estimates == shown[1].estimates != ()
+    source, _ = upright(own.bundle, turned, InputLeads.choose(own.bundle.input, ("II",)))
+    np.testing.assert_array_equal(source.part(100, 900).signal, right.signal[:, 100:900])
+    assert laboratory_timeline(own, turned) == laboratory_timeline(own, right)
+    # Other bundles read what is there.
+    other = model(tmp_path, "finetune")
+    assert upright(other.bundle, turned, InputLeads.choose(other.bundle.input, ("II",)))[1] == ()
+    # Where I and III are there, II is derived, and judged.
+    both = Recording.from_array(
+        np.concatenate([0.4 * turned.signal, 0.6 * turned.signal]), sampling_rate=250,
+        leads=("I", "III"), unit="mV",
+    )  # fmt: skip
+    chosen = InputLeads.choose(own.bundle.input, ("I", "III"))
+    assert chosen.derived == ("II",)
+    assert upright(own.bundle, both, chosen)[1][0].leads == ("II",)
