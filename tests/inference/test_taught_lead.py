@@ -10,12 +10,16 @@ import pytest
 from tests.bundles import make_bundle
 from tests.measurements.test_may_be_no_ecg import slope_of_a_pressure
 
+from ecgfoundry.errors import BundleError
+from ecgfoundry.inference.live.frames import LiveFrame
 from ecgfoundry.inference.live.stream import LiveStream
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.windows import InputLeads
 from ecgfoundry.labs.estimates import estimate_laboratory
 from ecgfoundry.labs.live import laboratory_timeline
 from ecgfoundry.labs.upright import upright
+from ecgfoundry.models.bundle import load_bundle
+from ecgfoundry.models.web_export.folder import export_web
 from ecgfoundry.recording import Recording
 
 POTASSIUM = {"name": "potassium high", "kind": "laboratory indicator", "unit": "mmol/L"}
@@ -119,3 +123,34 @@ def test_a_record_upside_down_is_read_as_it_was_learned(tmp_path: Path, mode: st
     chosen = InputLeads.choose(own.bundle.input, ("I", "III"))
     assert chosen.derived == ("II",)
     assert upright(own.bundle, both, chosen)[1][0].leads == ("II",)
+
+
+def test_a_live_answer_says_what_a_files_does(tmp_path: Path) -> None:
+    """Of leads and of simulated patients; only the answer of a file said it."""
+    simulated = {"name": "s", "licence": "x", "records": 1, "use": "all", "synthetic": True}
+    own = load_model(
+        make_bundle(
+            tmp_path / "simulated", np.array([[40.0], [1.0], [-30.0]]), targets=(POTASSIUM,),
+            provenance=PROVENANCE | {"training_data": [simulated]},
+        )
+    )  # fmt: skip
+    short = recording("I", "II", seconds=10)
+    stream = LiveStream(own, short.leads, 250.0)
+    answer = stream.run(LiveFrame(short.signal))[-1]
+    told = {notice.code: notice for notice in answer.warnings}
+    file = {notice.code: notice for notice in own.interpret(short).warnings}
+    assert told["leads-absent"] == file["leads-absent"]
+    assert told["synthetic-model"] == file["synthetic-model"]
+
+
+def test_no_page_is_made_of_what_it_would_misread(tmp_path: Path) -> None:
+    simulated = {"name": "s", "licence": "x", "records": 1, "use": "all", "synthetic": True}
+    made = make_bundle(
+        tmp_path / "simulated", np.array([[1.0]]), lead_mode="any-single", leads=("II",),
+        provenance=PROVENANCE | {"training_data": [simulated]},
+    )  # fmt: skip
+    with pytest.raises(BundleError, match="trained on simulated patients"):
+        export_web(load_bundle(made), tmp_path / "page", {})
+    with pytest.raises(BundleError, match="learned from lead II alone"):
+        export_web(model(tmp_path).bundle, tmp_path / "page", {})
+    assert not (tmp_path / "page").exists()
