@@ -70,6 +70,9 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     moments = [n for n, text in enumerate(texts) if parse_moment(text) is not None]
     # A date of birth may have a time, too; nobody is recorded before.
     recorded = max(moments, key=lambda n: texts[n][:19].replace("T", " "), default=None)
+    # The English key says it; an export may be dated as well, later than the ECG.
+    named_so = [n for n in moments if pairs[n][0].strip().lower() == "recorded date"]
+    recorded = named_so[0] if named_so else recorded
     start = None if recorded is None else parse_moment(texts[recorded])
     unit = next((_UNITS[text] for text in texts if text in _UNITS), None)
     named = {key.strip().lower(): value for key, value in pairs}
