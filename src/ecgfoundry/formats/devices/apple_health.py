@@ -38,7 +38,7 @@ _MAXIMUM_PREAMBLE_LINES = 40
 _PAIR = re.compile(r'^("(?:[^"]|"")*"|[^,;\t"]+)[,;\t](.*)$')
 _VALUE = re.compile(r"^[+-]?\d[\d.,'\u00a0\u202f ]*$")
 _RATE = re.compile(r"^(\d{2,4}(?:[.,]\d+)?)\s*[^\W\d_]{2,}\.?$")
-_BEATS = re.compile(r"\s(?:bpm|bat\w*|beats?|lpm|ppm|bat|spm|schl\w*|уд\w*)\.?$", re.IGNORECASE)
+_BEATS = re.compile(r"\s(?:bpm|bat\w*|beats?|lpm|ppm|spm|schl\w*|уд\w*)\.?$", re.IGNORECASE)
 """Beats per minute in the languages of the phone that abbreviate it."""
 _MOMENT = re.compile(
     r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?: ?(?:Z|[+-]\d{2}:?\d{2}))?$"
