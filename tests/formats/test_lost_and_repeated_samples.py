@@ -128,6 +128,12 @@ def test_a_heart_rate_is_no_sampling_rate(tmp_path: Path, pulse: str) -> None:
     assert read(two, sampling_rate=512).sampling_rate == 512
 
 
+def test_the_date_of_an_export_is_no_start(tmp_path: Path) -> None:
+    path = apple(tmp_path, "Export Date,2027-01-02 03:04:05 +0100", "Sample Rate,512 hertz")
+    start = read(path).start_time
+    assert start is not None and start.isoformat() == "2026-05-30T16:32:18+02:00"
+
+
 # OpenSignals
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,16 @@ import pytest
 from tests.bundles import make_bundle
 from tests.measurements.test_may_be_no_ecg import slope_of_a_pressure
 
+from ecgfoundry.errors import BundleError
+from ecgfoundry.inference.live.frames import LiveFrame
 from ecgfoundry.inference.live.stream import LiveStream
 from ecgfoundry.inference.predictor import Predictor, load_model
 from ecgfoundry.inference.windows import InputLeads
 from ecgfoundry.labs.estimates import estimate_laboratory
 from ecgfoundry.labs.live import laboratory_timeline
+from ecgfoundry.labs.upright import upright
+from ecgfoundry.models.bundle import load_bundle
+from ecgfoundry.models.web_export.folder import export_web
 from ecgfoundry.recording import Recording
 
 POTASSIUM = {"name": "potassium high", "kind": "laboratory indicator", "unit": "mmol/L"}
@@ -83,3 +89,68 @@ def test_windows_that_may_be_no_ecg_are_no_part_of_a_trend(tmp_path: Path, forei
     )
     last = made["points"][-1]
     assert (last["time_s"], last["windows"], last["refused_windows"]) == (110.0, 6, 5)
+
+
+@pytest.mark.parametrize("mode", ["any-single", "any-subset"])
+def test_a_record_upside_down_is_read_as_it_was_learned(tmp_path: Path, mode: str) -> None:
+    """A corpus turns such records over for training and for the card; in use they were not."""
+    leads = ("II",) if mode == "any-single" else LEADS
+    weights = np.array([[3.0]]) if mode == "any-single" else np.array([[40.0], [3.0], [-30.0]])
+    own = load_model(
+        make_bundle(
+            tmp_path / mode, weights, targets=(POTASSIUM,), lead_mode=mode, leads=leads,
+            provenance=PROVENANCE | {"recipe": "labs_mcmed"},
+        )
+    )  # fmt: skip
+    right = recording("II")
+    turned = replace(right, signal=-right.signal)
+    shown = [estimate_laboratory(own, one, one) for one in (right, turned)]
+    assert [{n.code for n in one.warnings} & {"lead-turned"} for one in shown] == [
+        set(), {"lead-turned"},
+    ]  # fmt: skip
+    assert shown[0].estimates == shown[1].estimates != ()
+    source, _ = upright(own.bundle, turned, InputLeads.choose(own.bundle.input, ("II",)))
+    np.testing.assert_array_equal(source.part(100, 900).signal, right.signal[:, 100:900])
+    assert laboratory_timeline(own, turned) == laboratory_timeline(own, right)
+    # Other bundles read what is there.
+    other = model(tmp_path, "finetune")
+    assert upright(other.bundle, turned, InputLeads.choose(other.bundle.input, ("II",)))[1] == ()
+    # Where I and III are there, II is derived, and judged.
+    both = Recording.from_array(
+        np.concatenate([0.4 * turned.signal, 0.6 * turned.signal]), sampling_rate=250,
+        leads=("I", "III"), unit="mV",
+    )  # fmt: skip
+    chosen = InputLeads.choose(own.bundle.input, ("I", "III"))
+    assert chosen.derived == ("II",)
+    assert upright(own.bundle, both, chosen)[1][0].leads == ("II",)
+
+
+def test_a_live_answer_says_what_a_files_does(tmp_path: Path) -> None:
+    """Of leads and of simulated patients; only the answer of a file said it."""
+    simulated = {"name": "s", "licence": "x", "records": 1, "use": "all", "synthetic": True}
+    own = load_model(
+        make_bundle(
+            tmp_path / "simulated", np.array([[40.0], [1.0], [-30.0]]), targets=(POTASSIUM,),
+            provenance=PROVENANCE | {"training_data": [simulated]},
+        )
+    )  # fmt: skip
+    short = recording("I", "II", seconds=10)
+    stream = LiveStream(own, short.leads, 250.0)
+    answer = stream.run(LiveFrame(short.signal))[-1]
+    told = {notice.code: notice for notice in answer.warnings}
+    file = {notice.code: notice for notice in own.interpret(short).warnings}
+    assert told["leads-absent"] == file["leads-absent"]
+    assert told["synthetic-model"] == file["synthetic-model"]
+
+
+def test_no_page_is_made_of_what_it_would_misread(tmp_path: Path) -> None:
+    simulated = {"name": "s", "licence": "x", "records": 1, "use": "all", "synthetic": True}
+    made = make_bundle(
+        tmp_path / "simulated", np.array([[1.0]]), lead_mode="any-single", leads=("II",),
+        provenance=PROVENANCE | {"training_data": [simulated]},
+    )  # fmt: skip
+    with pytest.raises(BundleError, match="trained on simulated patients"):
+        export_web(load_bundle(made), tmp_path / "page", {})
+    with pytest.raises(BundleError, match="learned from lead II alone"):
+        export_web(model(tmp_path).bundle, tmp_path / "page", {})
+    assert not (tmp_path / "page").exists()

@@ -102,7 +102,8 @@ class Held:
 class Device:
     """Sends the fibrillating sample over and over, a second after the answer to the one before."""
 
-    def __init__(self) -> None:
+    def __init__(self, lead: str = "I") -> None:
+        self.lead = lead
         self.sends, self._enough, self._says_so = threading.Event(), threading.Event(), True
         self.sends.set()
 
@@ -118,7 +119,7 @@ class Device:
         recording = ecgfoundry.read(sample_path("single-lead"))
         rate = round(recording.sampling_rate)
         with connect(f"{address.replace('http', 'ws')}/v1/stream", open_timeout=LONGEST_S) as line:
-            line.send(json.dumps({"leads": ["I"], "sampling_rate": rate, "unit": "mV"}))
+            line.send(json.dumps({"leads": [self.lead], "sampling_rate": rate, "unit": "mV"}))
             for second in itertools.count():
                 self.sends.wait()
                 if self._enough.wait(0.05):
@@ -136,9 +137,9 @@ class Device:
 
 
 @contextlib.contextmanager
-def sending(address: str) -> Iterator[Device]:
+def sending(address: str, lead: str = "I") -> Iterator[Device]:
     """A device that sends as long as the page is looked at, however slow the machine is."""
-    device = Device()
+    device = Device(lead)
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(device.run, address)
         try:

@@ -152,6 +152,25 @@ def test_a_live_stream_has_trends_with_intervals(
     assert last["estimate"] == pytest.approx(sent["probability"], abs=1e-4)
 
 
+def test_a_lead_that_was_not_learned_from_gives_no_estimates_unasked(
+    laboratory: TestClient, recording: Recording
+) -> None:
+    """A model of lead I estimated a laboratory value of any lead that came, and did not say so."""
+    opening = {"leads": ["V5"], "sampling_rate": 250, "unit": "mV"}
+    with laboratory.websocket_connect("/v1/stream") as device:
+        device.send_json(opening)
+        assert device.receive_json()["laboratory"] is None
+        device.send_bytes(encode_frame(recording.signal[:, :1000], start=0))
+        answer = device.receive_json()
+        (foreign,) = (n for n in answer["warnings"] if n["code"] == "lead-not-trained-on")
+        assert foreign["leads"] == ["V5"]
+    with laboratory.websocket_connect("/v1/stream") as device:
+        device.send_json(opening | {"laboratory": "tiny-laboratory"})
+        about = device.receive_json()["laboratory"]
+        assert about["leads_used"] == ["V5"]
+        assert about["caveats"][-1] == "lead V5 is read; the model was trained on I"
+
+
 def test_a_device_can_do_without(laboratory: TestClient) -> None:
     opening = {"leads": ["I"], "sampling_rate": 250, "unit": "mV", "laboratory": False}
     with laboratory.websocket_connect("/v1/stream") as device:

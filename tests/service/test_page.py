@@ -175,6 +175,16 @@ def test_a_stream_is_seen_live(page: Any, address: str) -> None:
         picture(page, "page-live", at="#view-live", height=480)
 
 
+def test_a_live_answer_is_shown_with_its_warnings(page: Any, address: str) -> None:
+    """They stood beside the findings of a file, and beside those of a stream they did not."""
+    with sending(address, "V5"):
+        page.click("nav a[data-view=live]")
+        page.locator("#live-list button").wait_for()
+        page.locator("#live-table .notices").wait_for()
+        said = page.locator("#live-table .notices").inner_text()
+        assert "lead V5 is read; the model was trained on" in said
+
+
 def shown_of_the_first(page: Any) -> dict[str, Any]:
     """What a page shows beside the paper: all of it must be gone with the recording."""
     return {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from ecgfoundry.cli.saying import print_json
+from ecgfoundry.cli.saying import note, print_json
 from ecgfoundry.cli.vocabulary import Json, OptionalModel
 
 if TYPE_CHECKING:
@@ -185,11 +185,16 @@ def replay(
 def _teller(*, json: bool) -> Callable[[dict[str, Any]], None]:
     """Return what prints a message: all of it as JSON, or a line whenever the answer changes."""
     shown: list[str] = []
+    noted: set[str] = set()
 
     def tell(message: dict[str, Any]) -> None:
         if json:
             print_json(message)
         elif message["type"] == "answer":
+            for notice in message["warnings"]:
+                if notice["code"] not in noted:
+                    noted.add(notice["code"])
+                    note(notice["message"])
             steady = message["steady"]
             refused = steady["refused"]
             now = refused["message"] if refused else ", ".join(steady["present"] or ["undecided"])

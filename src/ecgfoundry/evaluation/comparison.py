@@ -21,6 +21,7 @@ from ecgfoundry.evaluation.rows import TransferTable
 from ecgfoundry.evaluation.settings import Settings
 from ecgfoundry.evaluation.tables import match_ids
 from ecgfoundry.evaluation.transfer import EarlierEvaluation, read_metrics, transfer_table
+from ecgfoundry.io import sha256_of
 from ecgfoundry.manifest.rows import plain_id
 from ecgfoundry.metrics.bootstrap import bootstrap_ranks
 from ecgfoundry.metrics.comparison import benjamini_hochberg, mcnemar
@@ -204,6 +205,7 @@ def open_model(
     """
     kept: Mapping[str, float] = {}
     predictions: Path | None = path
+    covariates: Path | None = None
     name = path.stem
     if path.is_dir():
         earlier = read_metrics(path)
@@ -217,15 +219,36 @@ def open_model(
             groups = groups if groups is not None and groups.is_file() else None
         if predictions is None or targets is None or not predictions.is_file():
             return None
+        covariates = files.get("covariates")  # they may name the patients
+        covariates = covariates if covariates is not None and covariates.is_file() else None
+        used_files = {"predictions": predictions, "targets": targets, "groups": groups,
+                      "covariates": covariates}  # fmt: skip
+        for what, used in used_files.items():
+            if used is not None and used == files.get(what):
+                _refuse_changed(used, earlier.hashes.get(what), path)
     if targets is None:
         raise EvaluationError(
             "the targets of these predictions are not known", path=path, remedy="Give --targets"
         )
     assert predictions is not None  # noqa: S101 - a folder without them returned above
-    data = load_evaluation_data(InputFiles(predictions, targets, groups, thresholds=thresholds))
+    data = load_evaluation_data(InputFiles(predictions, targets, groups, covariates, thresholds))
     if data.thresholds is not None:
         kept = data.thresholds.values
     return ComparedModel(name, data, dict(kept))
+
+
+def _refuse_changed(file: Path, known: str | None, evaluation: Path) -> None:
+    """Refuse a file that is not the one that was evaluated.
+
+    Whoever writes the predictions of the next model over those of the last, and evaluates both,
+    would compare the next with itself.
+    """
+    if known is not None and file.is_file() and sha256_of(file) != known:
+        raise EvaluationError(
+            f"has changed since {evaluation.name or evaluation} evaluated it",
+            path=file,
+            remedy="Evaluate it again, or keep the tables of each model",
+        )
 
 
 def seen_before(path: Path) -> str | None:

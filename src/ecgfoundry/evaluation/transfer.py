@@ -34,6 +34,8 @@ class EarlierEvaluation:
         Target -> threshold.
     files : mapping
         Name of an input -> file that it was read from.
+    hashes : mapping
+        Name of an input -> SHA-256 of the file as it was then.
     learned_from : int
         Evaluated records that the model, or the one it started from, was trained on.
     """
@@ -42,6 +44,7 @@ class EarlierEvaluation:
     figures: Sequence[SetFigure]
     thresholds: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)
     learned_from: int = 0
 
     @classmethod
@@ -66,6 +69,11 @@ class EarlierEvaluation:
                 name: Path(str(entry["file"]))
                 for name, entry in given.items()
                 if isinstance(entry, Mapping) and "file" in entry
+            },
+            hashes={
+                name: str(entry["sha256"])
+                for name, entry in given.items()
+                if isinstance(entry, Mapping) and "sha256" in entry
             },
             learned_from=_whole(given.get("records_learned_from") or 0),
         )

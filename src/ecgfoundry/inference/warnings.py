@@ -7,11 +7,11 @@ from ecgfoundry.formats.common.document import START_DATE
 from ecgfoundry.formats.common.filters import states_filters
 from ecgfoundry.inference.windows import InputLeads
 from ecgfoundry.leads import canonical_lead
-from ecgfoundry.models.bundle import Bundle
+from ecgfoundry.models.bundle import Bundle, InputSpec
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
 
-__all__ = ["SYNTHETIC_WORDS", "recording_warnings", "trained_on_synthetic"]
+__all__ = ["SYNTHETIC_WORDS", "lead_warnings", "recording_warnings", "trained_on_synthetic"]
 
 ADULT_AGE = 18.0  # years; no shipped bundle was measured on children, whose ECGs differ
 SHORT_S = 8.0  # shorter than any recording that the shipped bundles learned from (our choice)
@@ -22,6 +22,30 @@ SYNTHETIC_WORDS = "the model was trained on simulated patients; it says nothing 
 def trained_on_synthetic(bundle: Bundle) -> bool:
     """Return whether any of a bundle's training data was simulated, as its provenance says."""
     return bundle.about.provenance.synthetic
+
+
+def lead_warnings(spec: InputSpec, leads: InputLeads) -> list[Notice]:
+    """Return what the reader should know about the leads that a model reads of a signal."""
+    result = []
+    if spec.lead_mode == "any-single":
+        other = tuple(lead for lead in leads.rows if lead not in spec.leads)
+        for lead in other:
+            if lead in _NOT_A_LEAD_NAME or canonical_lead(lead) is None:
+                words = f"the file does not say which lead '{lead}' is; the model was trained on "
+                result.append(Notice("lead-unnamed", words + ", ".join(spec.leads), (lead,)))
+        known = tuple(lead for lead in other if canonical_lead(lead) is not None)
+        known = tuple(lead for lead in known if lead not in _NOT_A_LEAD_NAME)
+        if known:
+            words = f"lead {', '.join(known)} is read; the model was trained on "
+            result.append(Notice("lead-not-trained-on", words + ", ".join(spec.leads), known))
+    read = leads.recorded + leads.derived
+    if spec.taught and not set(read) <= set(spec.taught):
+        words = f"lead {', '.join(read)} is read; the model was trained on "
+        result.append(Notice("lead-not-trained-on", words + ", ".join(spec.taught), read))
+    if leads.absent and not spec.taught:
+        words = f"{', '.join(leads.absent)}: absent, masked; findings are less certain"
+        result.append(Notice("leads-absent", words, leads.absent))
+    return result
 
 
 def recording_warnings(
@@ -45,24 +69,7 @@ def recording_warnings(
         result.append(Notice("preprocessing-differs", bundle.recipe_notice))
     if trained_on_synthetic(bundle):
         result.append(Notice("synthetic-model", SYNTHETIC_WORDS))
-    if spec.lead_mode == "any-single":
-        other = tuple(lead for lead in leads.rows if lead not in spec.leads)
-        for lead in other:
-            if lead in _NOT_A_LEAD_NAME or canonical_lead(lead) is None:
-                words = f"the file does not say which lead '{lead}' is; the model was trained on "
-                result.append(Notice("lead-unnamed", words + ", ".join(spec.leads), (lead,)))
-        known = tuple(lead for lead in other if canonical_lead(lead) is not None)
-        known = tuple(lead for lead in known if lead not in _NOT_A_LEAD_NAME)
-        if known:
-            words = f"lead {', '.join(known)} is read; the model was trained on "
-            result.append(Notice("lead-not-trained-on", words + ", ".join(spec.leads), known))
-    read = leads.recorded + leads.derived
-    if spec.taught and not set(read) <= set(spec.taught):
-        words = f"lead {', '.join(read)} is read; the model was trained on "
-        result.append(Notice("lead-not-trained-on", words + ", ".join(spec.taught), read))
-    if leads.absent and not spec.taught:
-        words = f"{', '.join(leads.absent)}: absent, masked; findings are less certain"
-        result.append(Notice("leads-absent", words, leads.absent))
+    result += lead_warnings(spec, leads)
     other_rates = recording.header.get("leads_at_other_rates")
     if other_rates:
         words = f"{other_rates}: recorded at another rate and not read"

@@ -21,6 +21,7 @@ from ecgfoundry.errors import ModelNotFoundError, SignalError, SyntheticModelErr
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.warnings import SYNTHETIC_WORDS, recording_warnings, trained_on_synthetic
 from ecgfoundry.inference.windows import InputLeads, WindowSource, prepare_windows
+from ecgfoundry.labs.upright import upright
 from ecgfoundry.measurements.gate import mostly_doubted, too_little_ecg
 from ecgfoundry.metrics.bands import auroc_band
 from ecgfoundry.metrics.metric import Metric
@@ -201,7 +202,8 @@ def estimate_laboratory(
     refuse_synthetic(bundle, allowed=synthetic_ok)
     leads = InputLeads.choose(bundle.input, source.leads, lead=lead)
     duration = source.samples / source.sampling_rate
-    warnings = recording_warnings(recording, bundle, leads, duration)
+    source, turned = upright(bundle, source, leads)
+    warnings = recording_warnings(recording, bundle, leads, duration) + turned
     logits, weights, read = _logits(predictor, source, leads, progress)
     refusals = [refusal for refusal, _ in read if refusal is not None]
     noted = [notices for refusal, notices in read if refusal is None]

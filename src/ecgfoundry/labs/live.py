@@ -23,6 +23,7 @@ from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.warnings import SYNTHETIC_WORDS, trained_on_synthetic
 from ecgfoundry.inference.windows import InputLeads, WindowSource, prepare_together
 from ecgfoundry.labs.estimates import KIND
+from ecgfoundry.labs.upright import upright
 from ecgfoundry.measurements.gate import is_doubted
 from ecgfoundry.models.bundle import Bundle
 from ecgfoundry.vocabularies.types import Target
@@ -262,6 +263,7 @@ def laboratory_timeline(
     """
     spec = predictor.bundle.input
     leads = InputLeads.choose(spec, source.leads, lead=lead)
+    source, _ = upright(predictor.bundle, source, leads)
     rate = source.sampling_rate
     length = round(spec.window_s * rate)
     count = max((source.samples - length) // length + 1, 1)

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.corpus.quality_gate import measure_windows
 from ecgfoundry.datasets.mc_med_waveforms import (
     Waveform,
     describe_waveform,
@@ -28,6 +27,7 @@ from ecgfoundry.errors import EcgFoundryError, TrainingError
 from ecgfoundry.formats.common.channels import are_ecg_leads
 from ecgfoundry.inference.predictor import Predictor
 from ecgfoundry.inference.windows import InputLeads, prepare_together
+from ecgfoundry.labs.upright import mostly_inverted
 from ecgfoundry.measurements.features import feature_matrix
 from ecgfoundry.measurements.pulse import pulse_feature_matrix
 from ecgfoundry.preprocessing import standardize_windows
@@ -45,7 +45,6 @@ FEWEST_READABLE = 0.5
 """Share of a visit's windows that must be readable in each signal (our choice)."""
 LARGEST_GAP = 0.2
 """A pulse window of which more is missing is not read (our choice)."""
-_MICROVOLTS = 1000.0
 
 
 @dataclass(frozen=True)
@@ -205,7 +204,7 @@ def check_models(models: dict[str, Predictor]) -> None:
 def _read_ecg(
     raw: Float32, rate: float, model: Predictor
 ) -> tuple[NDArray[np.bool_], Float32, Float64]:
-    if _mostly_inverted(raw, rate):
+    if mostly_inverted(raw, rate):
         raw = -raw
     spec = model.bundle.input
     leads = InputLeads.choose(spec, ("II",), lead="II")
@@ -230,17 +229,6 @@ def _read_pulse(
 _READERS: dict[
     str, Callable[[Float32, float, Predictor], tuple[NDArray[np.bool_], Float32, Float64]]
 ] = {"ecg": _read_ecg, "ppg": _read_pulse}
-
-
-def _mostly_inverted(raw: Float32, rate: float) -> bool:
-    """Whether more than half of the windows look upside down, as a corpus judges a record."""
-    missing = np.isnan(raw)
-    units = np.clip(np.rint(np.where(missing, 0.0, raw) * _MICROVOLTS), -32767, 32767)
-    stored = np.where(missing, -32768, units).astype(np.int16)[:, None]
-    figures = measure_windows(
-        stored, gain=_MICROVOLTS, baseline=0, sampling_rate=rate, leads=("II",)
-    )
-    return bool(figures.inverted.mean() > 0.5)
 
 
 def _means(measured: Float64) -> Float64:

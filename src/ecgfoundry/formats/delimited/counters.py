@@ -62,7 +62,7 @@ class CounterCheck:
         returns = {step: found for step, found in self._returns.items() if step != turn}
         # A single return to the lowest number is the start of another count.
         once = self._returns.get(turn)
-        if once is not None and once[0] == 1 and self._steps > 0 and not self._turns_over(once):
+        if once is not None and once[0] == 1 and self._steps > 0 and not self._turns_over():
             returns[turn] = once
         odd = self._odd + sum(count for count, *_ in returns.values())
         if self._step is None or not odd or odd > MOST_ODD * self._steps:
@@ -76,7 +76,7 @@ class CounterCheck:
             remedy="Put empty cells into the gap, or read the parts between gaps",
         )
 
-    def _turns_over(self, once: tuple[int, int, float, float]) -> bool:
+    def _turns_over(self) -> bool:
         """Whether the highest number is one less than a power of two, or ten, as counters have."""
         high = round(self._high) + 1
         return high & (high - 1) == 0 or str(high).rstrip("0") == "1"

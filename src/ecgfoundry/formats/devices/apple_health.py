@@ -38,7 +38,7 @@ _MAXIMUM_PREAMBLE_LINES = 40
 _PAIR = re.compile(r'^("(?:[^"]|"")*"|[^,;\t"]+)[,;\t](.*)$')
 _VALUE = re.compile(r"^[+-]?\d[\d.,'\u00a0\u202f ]*$")
 _RATE = re.compile(r"^(\d{2,4}(?:[.,]\d+)?)\s*[^\W\d_]{2,}\.?$")
-_BEATS = re.compile(r"\s(?:bpm|bat\w*|beats?|lpm|ppm|bat|spm|schl\w*|уд\w*)\.?$", re.IGNORECASE)
+_BEATS = re.compile(r"\s(?:bpm|bat\w*|beats?|lpm|ppm|spm|schl\w*|уд\w*)\.?$", re.IGNORECASE)
 """Beats per minute in the languages of the phone that abbreviate it."""
 _MOMENT = re.compile(
     r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?: ?(?:Z|[+-]\d{2}:?\d{2}))?$"
@@ -70,6 +70,9 @@ def _load(path: Path, options: ReadOptions) -> EcgDocument:
     moments = [n for n, text in enumerate(texts) if parse_moment(text) is not None]
     # A date of birth may have a time, too; nobody is recorded before.
     recorded = max(moments, key=lambda n: texts[n][:19].replace("T", " "), default=None)
+    # The English key says it; an export may be dated as well, later than the ECG.
+    named_so = [n for n in moments if pairs[n][0].strip().lower() == "recorded date"]
+    recorded = named_so[0] if named_so else recorded
     start = None if recorded is None else parse_moment(texts[recorded])
     unit = next((_UNITS[text] for text in texts if text in _UNITS), None)
     named = {key.strip().lower(): value for key, value in pairs}

@@ -26,6 +26,11 @@ from ecgfoundry.inference.live.buffer import LiveBuffer, SampleClock, StreamCoun
 from ecgfoundry.inference.live.frames import LiveFrame
 from ecgfoundry.inference.live.state import Smoothing, SteadyState
 from ecgfoundry.inference.predictor import Predictor
+from ecgfoundry.inference.warnings import (
+    SYNTHETIC_WORDS,
+    lead_warnings,
+    trained_on_synthetic,
+)
 from ecgfoundry.inference.windows import InputLeads, PreparedWindow, prepare_together
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.measurements.gate import is_doubted, readable_leads
@@ -157,6 +162,11 @@ class LiveStream:
         self.sampling_rate = check_sampling_rate(sampling_rate)
         spec = predictor.bundle.input
         self.input_leads = InputLeads.choose(spec, self.leads, lead=lead)
+        self.lead_warnings = tuple(lead_warnings(spec, self.input_leads))
+        synthetic = trained_on_synthetic(predictor.bundle)
+        self._always = self.lead_warnings + (
+            (Notice("synthetic-model", SYNTHETIC_WORDS),) if synthetic else ()
+        )
         self.window_s = min(LIVE_WINDOW_S, spec.window_s)
         self.clock = SampleClock(self.sampling_rate)
         self._length = round(self.window_s * self.sampling_rate)
@@ -298,7 +308,7 @@ class LiveStream:
             alone,
             steady,
             changed,
-            prepared.quality.warnings,
+            prepared.quality.warnings + self._always,
             replace(self.buffer.counts),
             self.clock.drift_ppm,
         )

@@ -68,7 +68,8 @@ def export_web(bundle: Bundle, output: str | Path, runtime: Mapping[str, bytes])
     Raises
     ------
     BundleError
-        The page cannot give answers of this kind or run the recipe, or there is no graph.
+        The page cannot give answers of this kind or run the recipe, the model was trained on
+        simulated patients, or there is no graph.
     FileAccessError
         The folder exists and has something in it.
     """
@@ -77,6 +78,19 @@ def export_web(bundle: Bundle, output: str | Path, runtime: Mapping[str, bytes])
             f"answers of the kind '{bundle.target_kind}' have no form on the page",
             path=bundle.folder,
             remedy=f"The page is for {', '.join(WEB_KINDS)}; use --format onnx",
+        )
+    if bundle.about.provenance.synthetic:
+        raise BundleError(
+            "it was trained on simulated patients, and a page has nobody to say so to",
+            path=bundle.folder,
+            remedy="Its answers mean nothing for people; use --format onnx",
+        )
+    if bundle.input.taught:
+        raise BundleError(
+            f"it has learned from lead {', '.join(bundle.input.taught)} alone, and the page would "
+            "read all leads",
+            path=bundle.folder,
+            remedy="Use --format onnx, or train a one-lead model",
         )
     for step in bundle.recipe.steps:
         if step.kind not in _STEPS:

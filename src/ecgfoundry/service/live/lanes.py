@@ -36,6 +36,7 @@ from ecgfoundry.service.processes import spared_from_interrupts
 
 __all__ = ["Answers", "LaneDied", "LaneProcess", "LaneStreams", "StreamOrder", "text_of"]
 
+_FOREIGN = ("lead-not-trained-on", "lead-unnamed")
 _ANSWER_S = 120.0
 """A lane that takes longer over one batch is replaced (our choice)."""
 _SEEN_EVERY_S = 600.0
@@ -210,7 +211,7 @@ class LaneStreams:
         if order.laboratory is None:
             return None
         try:
-            return LiveStream(
+            found = LiveStream(
                 self._predictor(order.laboratory),
                 stream.leads,
                 stream.sampling_rate,
@@ -223,6 +224,9 @@ class LaneStreams:
             if order.laboratory_named:
                 raise
             return None  # nobody asked for it
+        foreign = any(notice.code in _FOREIGN for notice in found.lead_warnings)
+        # Of a lead that it has not learned from, a model is asked by name only, and says so.
+        return None if foreign and not order.laboratory_named else found
 
 
 def _about_laboratory(stream: LiveStream | None) -> dict[str, Any] | None:
@@ -236,7 +240,8 @@ def _about_laboratory(stream: LiveStream | None) -> dict[str, Any] | None:
         "model_version": bundle.version,
         "trained_on_synthetic_data": trained_on_synthetic(bundle),
         "span_s": SPAN_S,
-        "caveats": trend_words(bundle),
+        "leads_used": list(stream.input_leads.recorded + stream.input_leads.derived),
+        "caveats": [*trend_words(bundle), *(notice.message for notice in stream.lead_warnings)],
     }
 
 

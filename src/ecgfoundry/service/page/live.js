@@ -12,6 +12,18 @@ const SILENCE_S = 4; // without a frame for so long, the device is gone, whateve
 let watching = null; // {socket, identifier, timer}: one stream at a time
 let visits = 0; // an answer that comes when the view was left is dropped
 
+// As beside the findings of a file: a lead that the model did not learn from, noise, gaps.
+function noticesOf(warnings) {
+  const made = document.createElement("ul");
+  made.className = "notices";
+  for (const message of new Set(warnings.map((notice) => notice.message))) {
+    const line = document.createElement("li");
+    line.textContent = message;
+    made.append(line);
+  }
+  return made;
+}
+
 function table(probabilities, present) {
   const made = document.createElement("table");
   for (const [name, value] of Object.entries(probabilities).sort((a, b) => b[1] - a[1])) {
@@ -162,6 +174,7 @@ function watch(stream) {
       if (state.dataset.words !== words) state.dataset.words = words;
       state.textContent = `${name} · ${words} · ${message.time_s.toFixed(0)} s · ${about ? about.model : ""}`;
       document.getElementById("live-table").replaceChildren(
+        ...(message.warnings.length ? [noticesOf(message.warnings)] : []),
         ...(steady.probabilities ? [table(steady.probabilities, steady.present)] : []));
     } else if (message.type === "laboratory") {
       if (message.history) points = message.history;
