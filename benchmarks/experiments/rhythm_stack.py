@@ -14,14 +14,15 @@ crossed by recording; nothing is chosen by F1, nor on the quarter left out. Base
 calibrated alike there (vector scaling, crossed by recording). Labels are of version 2, also where
 the layers learn, and of the recording also where one 10-s window answers. Gains are over the
 network's own answer, paired, with 95 % intervals by recording. ``changed`` is the share of answers
-to whole recordings that noise of 5 to 40 Hz at 6 dB changes, as on the model's card.
+that noise of 5 to 40 Hz at 6 dB changes, as on the model's card. Layers that "learned in noise too"
+learn every recording twice, as it is and in such noise at 0 to 20 dB.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,9 @@ MEASURED = tuple(
 """Features of a recording; those of a lead's voltages and forms are left out (our choice)."""
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Inverse ridge, scikit-learn's ``C``."""
+
+LEARNED_DB = (0.0, 20.0)
+"""Noise that layers learn in, signal over noise: as the network's second stage (our choice)."""
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -221,35 +225,77 @@ def row(name: str, answers: Float64, base: Float64, classes: Int64, recording: I
 HEAD = "| {} | F1 | log loss | gain of F1 | of log loss | AF AUROC |\n" + "| --- " * 6 + "|"
 
 
-def compare(known: Seen, known_classes: Int64, left: Seen, classes: Int64, noisy: Seen) -> None:
-    """Fit on what the network knows, print what the rest says."""
-    tidy = Tidy.of(known.features)
-    own = known.whole.shape[1]
+def compare(
+    lessons: Mapping[str, tuple[Seen, ...]], known: Int64, left: Seen, classes: Int64, noisy: Seen
+) -> None:
+    """Fit on what the network knows, print what the rest says.
 
-    def columns(of: Seen) -> dict[str, Float64]:
-        features = tidy.columns(of.features)
-        return {
-            "logits of 30 s": of.answers[:, :own],
-            "and of 10 s (mean, largest, least)": of.answers,
-            "logits of 30 s, features": np.concatenate([of.whole, features], axis=1),
-            "all of them": np.concatenate([of.answers, features], axis=1),
-        }
+    Parameters
+    ----------
+    lessons : mapping
+        Name of a way to learn: the same recordings, once for each state they are learned in.
+    known : int (recordings,)
+        Their classes.
+    left, noisy : Seen
+        The recordings left out, as they are and in noise.
+    classes : int (recordings,)
+        Their classes.
+    """
+    every = np.arange(len(classes))
+    answers = {"the network": (left.whole, noisy.whole)}
+    for way, states in lessons.items():
+        for name, columns in _of_recordings(states).items():
+            x = np.concatenate([columns(state) for state in states])
+            who = np.tile(np.arange(len(known)), len(states))
+            found = layer(x, known[who], who)
+            answers[name + way] = found(columns(left)), found(columns(noisy))
+    _print(answers, classes, every, "whole recordings")
 
-    groups = np.arange(len(classes))
-    layers = {
-        name: layer(x, known_classes, np.arange(len(known_classes)))
-        for name, x in columns(known).items()
+    answers = {"the network": (left.short, noisy.short)}
+    for way, states in lessons.items():
+        for name, columns in _of_windows(states).items():
+            x = np.concatenate([columns(state) for state in states])
+            who = np.concatenate([state.recording for state in states])
+            found = layer(x, known[who], who)
+            answers[name + way] = found(columns(left)), found(columns(noisy))
+    _print(answers, classes[left.recording], left.recording, "one 10-s window")
+
+
+def _of_recordings(states: Sequence[Seen]) -> dict[str, Callable[[Seen], Float64]]:
+    """What a layer may read of whole recordings, by name."""
+    tidy = Tidy.of(np.concatenate([state.features for state in states]))
+    return {
+        "logits of 30 s": lambda of: of.whole,
+        "and of 10 s (mean, largest, least)": lambda of: of.answers,
+        "logits of 30 s, features": lambda of: _beside(of.whole, tidy, of.features),
+        "all of them": lambda of: _beside(of.answers, tidy, of.features),
     }
-    answers = {"the network": (left.whole, noisy.whole)} | {
-        name: (layers[name](x), layers[name](columns(noisy)[name]))
-        for name, x in columns(left).items()
+
+
+def _of_windows(states: Sequence[Seen]) -> dict[str, Callable[[Seen], Float64]]:
+    """What a layer may read of one 10-s window, by name."""
+    tidy = Tidy.of(np.concatenate([state.short_features for state in states]))
+    return {
+        "its logits": lambda of: of.short,
+        "its logits, features": lambda of: _beside(of.short, tidy, of.short_features),
     }
-    base = calibrated(left.whole, classes, groups)
-    print(HEAD.format("whole recordings"))
+
+
+def _beside(answers: Float64, tidy: Tidy, features: Float64) -> Float64:
+    return np.concatenate([answers, tidy.columns(features)], axis=1)
+
+
+def _print(
+    answers: Mapping[str, tuple[Float64, Float64]], classes: Int64, recording: Int64, what: str
+) -> None:
+    """Print what answers without and with noise are worth; the first is the base."""
+    print("\n" + HEAD.format(what))
+    base = None
     for name, (clean, _) in answers.items():
-        calm = base if clean is left.whole else calibrated(clean, classes, groups)
-        print(row(name, calm, base, classes, groups), flush=True)
-    print("\n| in noise | changed | F1 | AF AUROC |\n| --- | --- | --- | --- |")
+        calm = calibrated(clean, classes, recording)
+        base = calm if base is None else base
+        print(row(name, calm, base, classes, recording), flush=True)
+    print(f"\n| {what}, in noise | changed | F1 | AF AUROC |\n| --- | --- | --- | --- |")
     for name, (clean, disturbed) in answers.items():
         calibrator = fit_calibrator(clean, classes, method="vector", multiclass=True)
         before, after = (
@@ -258,20 +304,6 @@ def compare(known: Seen, known_classes: Int64, left: Seen, classes: Int64, noisy
         changed = (before.argmax(axis=1) != after.argmax(axis=1)).mean()
         found = figures(after, classes)
         print(f"| {name} | {changed:.1%} | {found['f1_mean_NAO']:.4f} | {found['auroc_A']:.4f} |")
-
-    tidy = Tidy.of(known.short_features)
-    print("\n" + HEAD.format("one 10-s window"))
-    of_window = classes[left.recording]
-    base = calibrated(left.short, of_window, left.recording)
-    print(row("the network", base, base, of_window, left.recording), flush=True)
-    for name, of in (
-        ("its logits", lambda s: s.short),
-        ("its logits, features", lambda s: np.concatenate(
-            [s.short, tidy.columns(s.short_features)], axis=1)),
-    ):  # fmt: skip
-        fitted = layer(of(known), known_classes[known.recording], known.recording)
-        found = calibrated(fitted(of(left)), of_window, left.recording)
-        print(row(name, found, base, of_window, left.recording), flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -290,13 +322,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder = chosen.work / "rhythm-single-lead"
     network = read_network(folder / "measured")
     known, left = data.learned, data.left_out
-    compare(
-        seen(network, [data.raw[i] for i in known], folder / "stack" / "known.npz"),
-        data.classes[known],
-        seen(network, [data.raw[i] for i in left], folder / "stack" / "left_out.npz"),
-        data.classes[left],
-        seen(network, with_noise(data, left), folder / "stack" / "noisy.npz"),
+    ratios = np.random.default_rng(6).uniform(*LEARNED_DB, len(known))
+    clean, disturbed, others, noisy = (
+        seen(network, signals(), folder / "stack" / f"{name}.npz")
+        for name, signals in (
+            ("known", lambda: [data.raw[i] for i in known]),
+            ("known_noisy", lambda: with_noise(data, known, ratios)),
+            ("left_out", lambda: [data.raw[i] for i in left]),
+            ("noisy", lambda: with_noise(data, left)),
+        )
     )
+    lessons = {"": (clean,), "; learned in noise too": (clean, disturbed)}
+    compare(lessons, data.classes[known], others, data.classes[left], noisy)
 
 
 if __name__ == "__main__":

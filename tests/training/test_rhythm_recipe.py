@@ -330,6 +330,10 @@ def test_the_noise_is_the_same_at_every_call_and_lies_in_its_band(data_zip: Path
         power = np.abs(np.fft.rfft(noise)) ** 2
         frequency = np.fft.rfftfreq(len(noise), 1 / 300)
         assert power[(frequency >= 5) & (frequency <= 40)].sum() > 0.999 * power.sum()
+    louder = measuring.with_noise(loaded, rows, np.array([6.0, 0.0]))
+    np.testing.assert_array_equal(louder[0], once[0])
+    growth = (louder[1].astype(np.float64) - loaded.raw[1]).std() / noise.std()
+    assert growth == pytest.approx(10 ** (6 / 20), rel=1e-3)  # from 6 to 0 dB
 
 
 def test_a_layer_on_its_answers_and_on_features_is_compared_with_it(
@@ -342,7 +346,7 @@ def test_a_layer_on_its_answers_and_on_features_is_compared_with_it(
     stack.main(arguments)
     said = capsys.readouterr().out
     assert {path.name for path in (folder / "stack").iterdir()} == {
-        "known.npz", "left_out.npz", "noisy.npz"
+        "known.npz", "known_noisy.npz", "left_out.npz", "noisy.npz"
     }  # fmt: skip
     left = metrics["left_out"]
     assert f"| the network | {left['f1_mean_NAO']:.4f} | {left['log_loss']:.4f} |" in said
@@ -351,7 +355,7 @@ def test_a_layer_on_its_answers_and_on_features_is_compared_with_it(
     assert f"| the network | {window['f1_mean_NAO']:.4f} | {window['log_loss']:.4f} |" in said
     stack.main(arguments)
     again = capsys.readouterr().out
-    assert again == said[said.index("| whole recordings") :]
+    assert again == said[said.index("\n| whole recordings") :]
 
 
 def test_a_finished_run_does_not_train_again(edge, data_zip: Path, monkeypatch) -> None:
