@@ -318,6 +318,46 @@ def test_the_committee_beside_it_is_the_one_of_its_own_recipe(done, edge) -> Non
     assert compared["auroc_macro"]["edge"] == pytest.approx(np.mean(each))
 
 
+def test_the_noise_is_the_same_at_every_call_and_lies_in_its_band(data_zip: Path) -> None:
+    loaded = data.load(data_zip, 3)
+    rows = np.array([0, 1])
+    once, twice = measuring.with_noise(loaded, rows), measuring.with_noise(loaded, rows)
+    for i, signal, again in zip(rows, once, twice, strict=True):
+        np.testing.assert_array_equal(signal, again)
+        noise = signal.astype(np.float64) - loaded.raw[i]
+        # 6 dB: 10 ** (-6 / 20) = 0.501 of the filtered recording's standard deviation.
+        assert noise.std() == pytest.approx(0.501 * loaded.filtered[i].std(), rel=1e-3)
+        power = np.abs(np.fft.rfft(noise)) ** 2
+        frequency = np.fft.rfftfreq(len(noise), 1 / 300)
+        assert power[(frequency >= 5) & (frequency <= 40)].sum() > 0.999 * power.sum()
+    louder = measuring.with_noise(loaded, rows, np.array([6.0, 0.0]))
+    np.testing.assert_array_equal(louder[0], once[0])
+    growth = (louder[1].astype(np.float64) - loaded.raw[1]).std() / noise.std()
+    assert growth == pytest.approx(10 ** (6 / 20), rel=1e-3)  # from 6 to 0 dB
+
+
+def test_a_layer_on_its_answers_and_on_features_is_compared_with_it(
+    done, data_zip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own row is the recipe's figure; a second run asks nobody and says the same."""
+    stack = pytest.importorskip("benchmarks.experiments.rhythm_stack")
+    metrics, folder = done
+    arguments = ["--data", str(data_zip.parent), "--work", str(folder.parent)]
+    stack.main(arguments)
+    said = capsys.readouterr().out
+    assert {path.name for path in (folder / "stack").iterdir()} == {
+        "known.npz", "known_noisy.npz", "left_out.npz", "noisy.npz"
+    }  # fmt: skip
+    left = metrics["left_out"]
+    assert f"| the network | {left['f1_mean_NAO']:.4f} | {left['log_loss']:.4f} |" in said
+    assert f"| the network | {metrics['left_out_noise']['changed']:.1%} |" in said
+    window = metrics["left_out_10s"]["windows"]
+    assert f"| the network | {window['f1_mean_NAO']:.4f} | {window['log_loss']:.4f} |" in said
+    stack.main(arguments)
+    again = capsys.readouterr().out
+    assert again == said[said.index("\n| whole recordings") :]
+
+
 def test_a_finished_run_does_not_train_again(edge, data_zip: Path, monkeypatch) -> None:
     figures, folder = edge
     monkeypatch.setattr(committees, "fit", None)

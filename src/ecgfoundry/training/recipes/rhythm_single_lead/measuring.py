@@ -315,6 +315,36 @@ NOISE_DB = 6.0
 NOISE_BAND = (5.0, 40.0)  # Hz
 
 
+def with_noise(
+    data: Data, rows: NDArray[np.intp], decibels: float | NDArray[np.float64] = NOISE_DB
+) -> list[Array]:
+    """Recordings in white noise of 5 to 40 Hz, in mV at 300 Hz; the same at every call.
+
+    The noise is added to the recording before its preprocessing. At 6 dB its power is a quarter of
+    that of the recording within 0.5 to 40 Hz.
+
+    Parameters
+    ----------
+    data : Data
+    rows : ndarray of int
+        The recordings.
+    decibels : float or ndarray (rows,)
+        Of signal over noise.
+    """
+    generator = np.random.default_rng(5)
+    noisy = []
+    for i, ratio in zip(rows, np.broadcast_to(decibels, len(rows)), strict=True):
+        clean = data.raw[i]
+        frequency = np.fft.rfftfreq(len(clean), 1 / SOURCE_RATE)
+        inside = (frequency >= NOISE_BAND[0]) & (frequency <= NOISE_BAND[1])
+        noise = np.fft.irfft(
+            np.fft.rfft(generator.standard_normal(len(clean))) * inside, len(clean)
+        )
+        size = data.filtered[i].std() / noise.std() * 10 ** (-ratio / 20)
+        noisy.append((clean + size * noise).astype(np.float32))
+    return noisy
+
+
 def noise_figures(
     data: Data,
     network: RhythmNet,
@@ -322,10 +352,7 @@ def noise_figures(
     logits: NDArray[np.float64],
     calibrator: Calibrator,
 ) -> dict[str, float]:
-    """How the answers change in white noise of 5 to 40 Hz at 6 dB.
-
-    The noise is added to the recording before its preprocessing; its power is a quarter of that of
-    the recording within 0.5 to 40 Hz.
+    """How the answers change in the noise of :func:`with_noise`.
 
     Returns
     -------
@@ -333,20 +360,9 @@ def noise_figures(
         ``changed``: share of the recordings whose most probable class is another; and the figures
         of :func:`figures` in noise, by the labels without.
     """
-    generator = np.random.default_rng(5)
-    noisy = []
-    for i in rows:
-        clean = data.raw[i]
-        frequency = np.fft.rfftfreq(len(clean), 1 / SOURCE_RATE)
-        inside = (frequency >= NOISE_BAND[0]) & (frequency <= NOISE_BAND[1])
-        noise = np.fft.irfft(
-            np.fft.rfft(generator.standard_normal(len(clean))) * inside, len(clean)
-        )
-        size = data.filtered[i].std() / noise.std() * 10 ** (-NOISE_DB / 20)
-        noisy.append((clean + size * noise).astype(np.float32))
     before, after = (
         np.log(calibrator.probabilities(z, multiclass=True))
-        for z in (logits, record_logits(network, prepared(noisy)))
+        for z in (logits, record_logits(network, prepared(with_noise(data, rows))))
     )
     changed = float((before.argmax(1) != after.argmax(1)).mean())
     return {"changed": changed, **figures(after, data.classes[rows])}
