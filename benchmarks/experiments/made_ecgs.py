@@ -87,8 +87,18 @@ def _atrial(g: Generator, height: float) -> Shape:
     }
 
 
-def planted(g: Generator, kind: str | None = None) -> tuple[Float64, float]:
+def planted(
+    g: Generator, kind: str | None = None, *, variation: float = 0.03
+) -> tuple[Float64, float]:
     """Draw one lead or twelve of one of :data:`RHYTHMS`.
+
+    Parameters
+    ----------
+    g : numpy.random.Generator
+    kind : str, optional
+        Drawn where it is not given.
+    variation : float
+        Standard deviation of the intervals over their mean; 0: by the clock.
 
     Returns
     -------
@@ -108,7 +118,9 @@ def planted(g: Generator, kind: str | None = None) -> tuple[Float64, float]:
     shape = _complex(g, qrs, qt, level)
     count = int(seconds / interval * 1.7) + 4
     varied = (
-        g.uniform(0.6, 1.5, count) if kind == "fibrillation" else 1 + 0.03 * g.normal(size=count)
+        g.uniform(0.6, 1.5, count)
+        if kind == "fibrillation"
+        else 1 + variation * g.normal(size=count)
     )
     onsets = np.cumsum(interval * varied) - interval * g.uniform(0.2, 1)
     ventricles = [(float(at), shape) for at in onsets]

@@ -38,19 +38,23 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgfoundry.measurements import second_look
 from ecgfoundry.measurements.beats import Detection, detect
 from ecgfoundry.measurements.likeness import complexes, correlations, recurrence
 from ecgfoundry.measurements.medians import median, median_of_rows
 from ecgfoundry.measurements.noise import signal_to_noise_db
 from ecgfoundry.measurements.recognition_kernel import Complexes, measure_complexes
+from ecgfoundry.measurements.second_look import second_look_trees, second_row
 from ecgfoundry.measurements.trees import Trees
 
 __all__ = [
     "DOUBTED",
     "FIGURES",
     "FORGIVEN",
+    "Examined",
     "Recognition",
     "broken_limit",
+    "examine",
     "figures_row",
     "recognise",
     "recognition_trees",
@@ -225,7 +229,8 @@ class Recognition:
         NaN for a lead that is half missing or constant. None where beats are too few, where the
         window is no ECG, and where nobody asked.
     doubtful : bool
-        It passes, but the trees are less sure than of nearly all records (:data:`UNSURE`).
+        It passes, but the trees are less sure than of nearly all records (:data:`UNSURE`), or the
+        second look sees no ECG (:mod:`ecgfoundry.measurements.second_look`).
     """
 
     beats: Int64
@@ -253,31 +258,87 @@ def recognise(
     sampling_rate : float
         Hz.
     noise : bool
-        Whether to measure the signal to noise of a window that is one.
+        Whether to measure the signal to noise of a window that is one, and to take the second look.
+        Without it, of thousands of windows (a Holter report's, a corpus's), the first is enough.
     """
     found = detect(signal, sampling_rate)
     if found is None or found.beats.size == 0:
         return Recognition(np.empty(0, np.int64), "no-beats", {})
-    beats = np.minimum(found.beats // found.factor, found.coarse.shape[1] - 1)
-    duration = found.coarse.shape[1] / found.rate
-    if beats.size < 2 and duration >= LONG_S:
+    beats = _places(found)
+    if beats.size < 2 and found.coarse.shape[1] >= LONG_S * found.rate:
         return Recognition(found.beats, "no-beats", {})
     measured = _measured(found, beats)
-    figures = {
-        name: value
-        for name, value in zip(FIGURES, measured.figures.tolist(), strict=True)
-        if not math.isnan(value)
-    }
+    figures = _named(measured)
     reason, doubtful = _verdict(figures)
-    if reason is not None or not noise:
-        return Recognition(found.beats, reason, figures, doubtful=doubtful)
+    if reason is not None:
+        return Recognition(found.beats, reason, figures)
+    if not noise:
+        return Recognition(found.beats, None, figures, doubtful=doubtful)
+    if not doubtful:
+        seen = _row(found, beats, measured)[None]
+        silent = figures["contrast"] >= SILENCE
+        limit = second_look.UNLIKE_IN_SILENCE if silent else second_look.UNLIKE_AN_ECG
+        doubtful = float(second_look_trees().logits(seen)[0]) < limit
     snr = None
     alike = measured.likeness >= ALIKE
     known = signal_to_noise_db(found.coarse, beats[measured.kept], alike, found.rate)
     if known is not None:
         snr = np.full(len(signal), np.nan)
         snr[found.rows] = known
-    return Recognition(found.beats, reason, figures, snr, doubtful)
+    return Recognition(found.beats, None, figures, snr, doubtful)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examined:
+    """What the second look sees of a window, and what the first says of it.
+
+    Parameters
+    ----------
+    row : ndarray (figures,)
+        In the order of :data:`FIGURES` and
+        :data:`~ecgfoundry.measurements.second_look.SECOND_FIGURES`.
+    reason : str or None
+    doubtful : bool
+        As in :class:`Recognition`, by the first look alone.
+    """
+
+    row: Float64
+    reason: str | None
+    doubtful: bool
+
+
+def examine(signal: NDArray[np.floating], sampling_rate: float) -> Examined | None:
+    """Measure a window for the trees of the second look, also where the first one refuses it.
+
+    None where there are no complexes; the arguments are those of :func:`recognise`.
+    """
+    found = detect(signal, sampling_rate)
+    if found is None or found.beats.size == 0:
+        return None
+    beats = _places(found)
+    measured = _measured(found, beats)
+    figures = _named(measured)
+    if "steepness" not in figures:
+        return None
+    return Examined(_row(found, beats, measured), *_verdict(figures))
+
+
+def _places(found: Detection) -> Int64:
+    """Return the beats as samples of ``found.coarse``."""
+    return np.minimum(found.beats // found.factor, found.coarse.shape[1] - 1)
+
+
+def _named(measured: Complexes) -> dict[str, float]:
+    return {
+        name: value
+        for name, value in zip(FIGURES, measured.figures.tolist(), strict=True)
+        if not math.isnan(value)
+    }
+
+
+def _row(found: Detection, beats: Int64, measured: Complexes) -> Float64:
+    second = second_row(found, beats, measured.kept, measured.likeness)
+    return np.concatenate([figures_row(_named(measured))[0], second])
 
 
 def _measured(found: Detection, beats: Int64) -> Complexes:
