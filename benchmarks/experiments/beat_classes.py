@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,12 @@ from ecgfoundry.measurements.beat_classes import (
     beat_network,
     called_classes,
     label_pieces,
+    with_fusion,
     without_narrow,
 )
 from ecgfoundry.measurements.beat_features import BEAT_FEATURES, USUAL_FEATURES, beat_features
 from ecgfoundry.measurements.beats import find_beats
-from ecgfoundry.measurements.templates import cluster_pieces, cut_beats
+from ecgfoundry.measurements.templates import BeatPieces, cut_beats
 
 DS1 = (
     101, 106, 108, 109, 112, 114, 115, 116, 118, 119, 122, 124, 201, 203, 205, 207, 208, 209, 215,
@@ -108,6 +109,7 @@ class Table:
     leads: Labels
     whole: NDArray[np.bool_]  # of the whole record, not of a strip
     piece: NDArray[np.int64]  # which stretch of which record and leads
+    stretches: tuple[BeatPieces, ...]  # by ``piece``
 
 
 def records(folder: Path, numbers: Sequence[int]) -> Iterator[Record]:
@@ -126,6 +128,7 @@ def records(folder: Path, numbers: Sequence[int]) -> Iterator[Record]:
 def table_of(some: Sequence[Record], spans: Spans) -> Table:
     """Return the features of all beats in these spans of the records, for each set of leads."""
     parts: list[tuple[Float64, Labels, int, str, bool]] = []
+    stretches: list[BeatPieces] = []
     for record in some:
         for name, rows in LEADS.items():
             signal = record.signal[list(rows)]
@@ -135,7 +138,8 @@ def table_of(some: Sequence[Record], spans: Spans) -> Table:
                     continue
                 piece = signal[:, start:stop]
                 pieces = cut_beats(piece, record.rate, record.beats[inside] - start)
-                x = beat_features(pieces, cluster_pieces(pieces))
+                x = beat_features(pieces, pieces.clusters)
+                stretches.append(_shapes_alone(pieces))
                 whole = stop - start == record.signal.shape[1]
                 parts.append((x, record.label[inside], record.number, name, whole))
     return Table(
@@ -145,7 +149,15 @@ def table_of(some: Sequence[Record], spans: Spans) -> Table:
         np.concatenate([np.full(len(x), name) for x, _, _, name, _ in parts]),
         np.concatenate([np.full(len(x), whole) for x, *_, whole in parts]),
         np.concatenate([np.full(len(x), number) for number, (x, *_) in enumerate(parts)]),
+        tuple(stretches),
     )
+
+
+def _shapes_alone(pieces: BeatPieces) -> BeatPieces:
+    """Return the same beats without their samples: vectors and clusters are known by now."""
+    result = replace(pieces, values=np.empty((0, pieces.centre_s.size, 0), np.float32))
+    vars(result).update(vectors=pieces.vectors, clusters=pieces.clusters)
+    return result
 
 
 def whole_and_strips(record: Record) -> Iterator[tuple[int, int]]:
@@ -383,7 +395,9 @@ def _called(probability: Float64, table: Table, offset: Float64) -> Labels:
     starts = np.flatnonzero(np.diff(table.piece, prepend=-1))
     for start, stop in zip(starts, [*starts[1:], len(called)], strict=True):
         rows = slice(start, stop)
-        called[rows] = called_classes(probability[rows], table.x[rows], CLASSES, offset[rows])
+        first = called_classes(probability[rows], table.x[rows], CLASSES, offset[rows])
+        stretch = table.stretches[table.piece[start]]
+        called[rows], _ = with_fusion(first, probability[rows], table.x[rows], stretch, CLASSES)
     return called
 
 
