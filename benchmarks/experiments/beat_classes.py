@@ -22,8 +22,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,12 @@ from ecgfoundry.measurements.beat_classes import (
     beat_network,
     called_classes,
     label_pieces,
+    with_fusion,
     without_narrow,
 )
 from ecgfoundry.measurements.beat_features import BEAT_FEATURES, USUAL_FEATURES, beat_features
 from ecgfoundry.measurements.beats import find_beats
-from ecgfoundry.measurements.templates import cluster_pieces, cut_beats
+from ecgfoundry.measurements.templates import BeatPieces, cut_beats
 
 DS1 = (
     101, 106, 108, 109, 112, 114, 115, 116, 118, 119, 122, 124, 201, 203, 205, 207, 208, 209, 215,
@@ -62,20 +64,21 @@ CLASS_OF = {
 """Annotation codes of PhysioNet -> classes of ANSI/AAMI EC57."""
 CLASSES = ("N", "S", "V", "F")
 LEADS: dict[str, tuple[int, ...]] = {"first": (0,), "second": (1,), "both": (0, 1)}
+MIXED, MIXTURES = "mixed", 8
+"""The networks also see sums of both leads, so many sets of a record: a network that knows 22
+people ought at least to know them from more sides."""
 STRIP_S = 60.0
 """The networks also see short strips, in which little is known of the person."""
 SHORT_S = {10.0: 20.0, 30.0: 60.0, 60.0: 60.0}
 """Lengths of strips that are asked for an offset of their own -> a strip begins each so many s."""
 MATCH_S = 0.150
 FOLDS = 11
-MEMBERS = 6
-VALIDATED_MEMBERS = 4
+MEMBERS = 12
 """Every second member does not see the intervals between usual beats: S is better with them, V
 without, and both with members of the two kinds."""
 HIDDEN = (32, 16)
-DROP = 0.3
-EPOCHS = 10
-BATCH = 512
+DROP_INPUT, DROP = 0.1, 0.3
+STEPS, BATCH = 900, 512
 RATE, DECAY = 3e-3, 3e-2
 SHARES = {"N": 0.55, "S": 0.2, "V": 0.2, "F": 0.05}
 """Weight of the classes in the loss; within a class records count by the root of their beats."""
@@ -85,6 +88,7 @@ KEPT_NORMAL = 0.15
 Float64 = NDArray[np.float64]
 Labels = NDArray[np.str_]
 Spans = Callable[["Record"], Iterator[tuple[int, int]]]
+Leads = Callable[["Record"], Iterator[tuple[str, NDArray[np.floating]]]]
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class Table:
     leads: Labels
     whole: NDArray[np.bool_]  # of the whole record, not of a strip
     piece: NDArray[np.int64]  # which stretch of which record and leads
+    stretches: tuple[BeatPieces, ...]  # by ``piece``
 
 
 def records(folder: Path, numbers: Sequence[int]) -> Iterator[Record]:
@@ -123,19 +128,38 @@ def records(folder: Path, numbers: Sequence[int]) -> Iterator[Record]:
         yield Record(int(header.stem), recording.signal, recording.sampling_rate, beats, label)
 
 
-def table_of(some: Sequence[Record], spans: Spans) -> Table:
+def recorded_leads(record: Record) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    """Yield the sets of leads that are judged, with their names."""
+    for name, rows in LEADS.items():
+        yield name, record.signal[list(rows)]
+
+
+def mixed_leads(record: Record) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    """Yield leads along other axes: sums of the two of a record, one such lead or two by turns."""
+    generator = np.random.default_rng(record.number)
+    size = np.quantile(np.abs(record.signal), 0.98, axis=1, keepdims=True)
+    scaled = record.signal / np.maximum(size, 1e-6)
+    for number in range(MIXTURES):
+        first = generator.uniform(0.0, np.pi)
+        second = first + generator.uniform(np.pi / 4.0, 3.0 * np.pi / 4.0)
+        angles = np.array([first, second][: 1 + number % 2])
+        yield MIXED, np.stack([np.cos(angles), np.sin(angles)], axis=1) @ scaled
+
+
+def table_of(some: Sequence[Record], spans: Spans, leads: Leads = recorded_leads) -> Table:
     """Return the features of all beats in these spans of the records, for each set of leads."""
     parts: list[tuple[Float64, Labels, int, str, bool]] = []
+    stretches: list[BeatPieces] = []
     for record in some:
-        for name, rows in LEADS.items():
-            signal = record.signal[list(rows)]
+        for name, signal in leads(record):
             for start, stop in spans(record):
                 inside = (record.beats >= start) & (record.beats < stop)
                 if inside.sum() < 3:
                     continue
                 piece = signal[:, start:stop]
                 pieces = cut_beats(piece, record.rate, record.beats[inside] - start)
-                x = beat_features(pieces, cluster_pieces(pieces))
+                x = beat_features(pieces, pieces.clusters)
+                stretches.append(_shapes_alone(pieces))
                 whole = stop - start == record.signal.shape[1]
                 parts.append((x, record.label[inside], record.number, name, whole))
     return Table(
@@ -145,7 +169,24 @@ def table_of(some: Sequence[Record], spans: Spans) -> Table:
         np.concatenate([np.full(len(x), name) for x, _, _, name, _ in parts]),
         np.concatenate([np.full(len(x), whole) for x, *_, whole in parts]),
         np.concatenate([np.full(len(x), number) for number, (x, *_) in enumerate(parts)]),
+        tuple(stretches),
     )
+
+
+def with_mixtures(table: Table, some: Sequence[Record]) -> Table:
+    """Return what trains: the rows of these records, and those of their mixed leads."""
+    more = table_of(some, whole_and_strips, mixed_leads)
+    columns = ("x", "label", "record", "leads", "whole")
+    joined = {name: np.concatenate([getattr(t, name) for t in (table, more)]) for name in columns}
+    piece = np.concatenate([table.piece, more.piece + len(table.stretches)])
+    return Table(**joined, piece=piece, stretches=(*table.stretches, *more.stretches))
+
+
+def _shapes_alone(pieces: BeatPieces) -> BeatPieces:
+    """Return the same beats without their samples: vectors and clusters are known by now."""
+    result = replace(pieces, values=np.empty((0, pieces.centre_s.size, 0), np.float32))
+    vars(result).update(vectors=pieces.vectors, clusters=pieces.clusters)
+    return result
 
 
 def whole_and_strips(record: Record) -> Iterator[tuple[int, int]]:
@@ -161,38 +202,17 @@ def strips_of(record: Record, length_s: float, apart_s: float) -> Iterator[tuple
         yield start, start + length
 
 
-def train(table: Table, chosen: NDArray[np.bool_], *, members: int, seed: int) -> BeatNetwork:
+def train(table: Table, chosen: NDArray[np.bool_], *, seed: int) -> BeatNetwork:
     """Train on the chosen rows."""
-    import torch
-
     generator = np.random.default_rng(seed)
     known = chosen & np.isin(table.label, CLASSES)
     known &= (table.label != "N") | (generator.random(len(known)) < KEPT_NORMAL)
     x, label = table.x[known], table.label[known]
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
-    target = torch.tensor([CLASSES.index(name) for name in label])
-    weight = torch.tensor(_weights(label, table.record[known]), dtype=torch.float32)
     values = np.clip((x - mean) / scale, -module.MOST_AWAY, module.MOST_AWAY)
-    signal = torch.tensor(values, dtype=torch.float32)
-    hidden = torch.tensor([name in USUAL_FEATURES for name in BEAT_FEATURES])
-    networks = []
-    for member in range(members):
-        torch.manual_seed(seed + member)
-        seen = signal.masked_fill(hidden, 0.0) if member % 2 else signal
-        networks.append(_perceptron(seen, target, weight))
-        if member % 2:
-            networks[-1][1].weight.data[:, hidden] = 0.0
-    layers = [
-        [
-            (part.weight.detach().numpy().astype(float), part.bias.detach().numpy().astype(float))
-            for part in network
-            if isinstance(part, torch.nn.Linear)
-        ]
-        for network in networks
-    ]
-    return BeatNetwork(
-        BEAT_FEATURES, mean, scale, tuple(map(tuple, layers)), CLASSES, np.zeros(len(CLASSES))
-    )
+    target = np.array([CLASSES.index(name) for name in label])
+    members = _perceptrons(values, target, _weights(label, table.record[known]), seed)
+    return BeatNetwork(BEAT_FEATURES, mean, scale, members, CLASSES, np.zeros(len(CLASSES)))
 
 
 def _weights(label: Labels, record: NDArray[np.int64]) -> Float64:
@@ -207,30 +227,59 @@ def _weights(label: Labels, record: NDArray[np.int64]) -> Float64:
     return weight / weight.mean()
 
 
-def _perceptron(signal: Any, target: Any, weight: Any) -> Any:
+def _perceptrons(
+    values: Float64, target: NDArray[np.int64], weight: Float64, seed: int
+) -> tuple[tuple[tuple[Float64, Float64], ...], ...]:
+    """Train all members at once: on the same batches, from different starts, dropped differently.
+
+    Returns layers of each: (outputs, inputs) and (outputs,).
+    """
     import torch
 
-    parts: list[Any] = [torch.nn.Dropout(0.1)]
-    width = signal.shape[1]
-    for hidden in HIDDEN:
-        parts += [torch.nn.Linear(width, hidden), torch.nn.ReLU(), torch.nn.Dropout(DROP)]
-        width = hidden
-    network = torch.nn.Sequential(*parts, torch.nn.Linear(width, len(CLASSES)))
-    steps = len(target) // BATCH
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=EPOCHS * steps)
-    for _ in range(EPOCHS):
-        order = torch.randperm(len(target))
-        for step in range(steps):
-            rows = order[step * BATCH : (step + 1) * BATCH]
-            loss = torch.nn.functional.cross_entropy(
-                network(signal[rows]), target[rows], reduction="none", label_smoothing=0.02
+    torch.manual_seed(seed)
+    x = torch.tensor(values, dtype=torch.float32)
+    y, w = torch.tensor(target), torch.tensor(weight, dtype=torch.float32)
+    seen = torch.ones(MEMBERS, len(BEAT_FEATURES), 1)
+    seen[1::2, [name in USUAL_FEATURES for name in BEAT_FEATURES]] = 0.0
+    sizes = (len(BEAT_FEATURES), *HIDDEN, len(CLASSES))
+    matrices: list[Any] = []
+    biases: list[Any] = []
+    for inputs, outputs in pairwise(sizes):
+        for kept, rows in ((matrices, inputs), (biases, 1)):
+            start = (2.0 * torch.rand(MEMBERS, rows, outputs) - 1.0) * inputs**-0.5
+            kept.append(start.requires_grad_())
+    optimizer = torch.optim.AdamW([*matrices, *biases], lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS)
+    for _ in range(STEPS):
+        rows = torch.randint(len(x), (BATCH,))
+        read = _dropped(x[rows], DROP_INPUT)
+        hidden = read @ (matrices[0] * seen) + biases[0]
+        for matrix, bias in zip(matrices[1:], biases[1:], strict=True):
+            hidden = _dropped(torch.relu(hidden), DROP) @ matrix + bias
+        loss = torch.nn.functional.cross_entropy(
+            hidden.flatten(0, 1), y[rows].repeat(MEMBERS), reduction="none", label_smoothing=0.02
+        )
+        optimizer.zero_grad()
+        (loss * w[rows].repeat(MEMBERS)).mean().mul(MEMBERS).backward()
+        optimizer.step()
+        schedule.step()
+    matrices[0] = matrices[0] * seen
+    return tuple(
+        tuple(
+            (
+                matrix[member].detach().numpy().T.astype(float),
+                bias[member, 0].detach().numpy().astype(float),
             )
-            optimizer.zero_grad()
-            (loss * weight[rows]).mean().backward()
-            optimizer.step()
-            schedule.step()
-    return network.eval()
+            for matrix, bias in zip(matrices, biases, strict=True)
+        )
+        for member in range(MEMBERS)
+    )
+
+
+def _dropped(values: Any, share: float) -> Any:
+    import torch
+
+    return values * (torch.rand_like(values) >= share) / (1.0 - share)
 
 
 # --- scoring ---------------------------------------------------------------------------------
@@ -336,7 +385,7 @@ def folds(some: Sequence[Record]) -> dict[int, int]:
 
 def compare_offsets(some: Sequence[Record]) -> None:
     """Print F1 of strips by the shipped offset, and by one that other folds' strips choose."""
-    learned = table_of(some, whole_and_strips)
+    learned = with_mixtures(table_of(some, whole_and_strips), some)
     asked = {
         length: table_of(some, partial(strips_of, length_s=length, apart_s=apart))
         for length, apart in SHORT_S.items()
@@ -348,9 +397,7 @@ def compare_offsets(some: Sequence[Record]) -> None:
 
     found = {length: np.zeros((len(table.x), len(CLASSES))) for length, table in asked.items()}
     for number in range(FOLDS):
-        network = train(
-            learned, fold_of(learned) != number, members=VALIDATED_MEMBERS, seed=100 * number
-        )
+        network = train(learned, fold_of(learned) != number, seed=100 * number)
         for length, table in asked.items():
             rows = fold_of(table) == number
             found[length][rows] = _probabilities(network, table, rows)
@@ -383,28 +430,30 @@ def _called(probability: Float64, table: Table, offset: Float64) -> Labels:
     starts = np.flatnonzero(np.diff(table.piece, prepend=-1))
     for start, stop in zip(starts, [*starts[1:], len(called)], strict=True):
         rows = slice(start, stop)
-        called[rows] = called_classes(probability[rows], table.x[rows], CLASSES, offset[rows])
+        first = called_classes(probability[rows], table.x[rows], CLASSES, offset[rows])
+        stretch = table.stretches[table.piece[start]]
+        called[rows], _ = with_fusion(first, probability[rows], table.x[rows], stretch, CLASSES)
     return called
 
 
-def cross_validate(some: Sequence[Record], offset: Float64 | None = None) -> Float64:
+def cross_validate(some: Sequence[Record], table: Table, learned: Table, seed: int = 0) -> Float64:
     """Print the scores of every record by a network that does not know it; return the offset.
 
     The offset of the classes is chosen on the same rows: four numbers on 51,000 beats.
     """
-    table = table_of(some, whole_and_strips)
     of = folds(some)
-    fold = np.array([of[number] for number in table.record])
+    fold, learned_fold = (
+        np.array([of[number] for number in rows.record]) for rows in (table, learned)
+    )
     probability = np.zeros((len(fold), len(CLASSES)))
     for number in range(FOLDS):
-        network = train(table, fold != number, members=VALIDATED_MEMBERS, seed=100 * number)
+        network = train(learned, learned_fold != number, seed=100 * number + seed)
         rows = fold == number
         probability[rows] = _probabilities(network, table, rows)
     known = np.isin(table.label, CLASSES)
-    if offset is None:
-        chosen = known & table.whole & (table.leads != "second")
-        offset = best_offset(probability[chosen], table.label[chosen])
-        print(f"offset of {CLASSES}: {offset.tolist()}")
+    chosen = known & table.whole & (table.leads != "second")
+    offset = best_offset(probability[chosen], table.label[chosen])
+    print(f"offset of {CLASSES}: {offset.tolist()}")
     called = _called(probability, table, np.tile(offset, (len(probability), 1)))
     print(HEADER)
     for name in LEADS:
@@ -466,6 +515,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of MIT-BIH Arrhythmia")
     parser.add_argument("--cross-validate", action="store_true", help="between records of DS1")
+    parser.add_argument("--seed", type=int, default=0, help="of the networks between records")
     parser.add_argument("--strips", action="store_true", help="offsets of short strips of DS1")
     parser.add_argument("--train", action="store_true", help="write the shipped network")
     parser.add_argument("--test", action="store_true", help="records of DS2 that are there")
@@ -475,10 +525,11 @@ def main() -> None:
     output = Path(module.__file__).with_name(module.FILE)
     if arguments.cross_validate or arguments.train:
         some = list(records(arguments.data, DS1))
-        offset = cross_validate(some)
+        table = table_of(some, whole_and_strips)
+        learned = with_mixtures(table, some)
+        offset = cross_validate(some, table, learned, seed=arguments.seed)
         if arguments.train:
-            table = table_of(some, whole_and_strips)
-            network = train(table, np.ones(len(table.label), bool), members=MEMBERS, seed=1)
+            network = train(learned, np.ones(len(learned.label), bool), seed=1)
             trained = BeatNetwork(
                 network.features, network.mean, network.scale, network.members, CLASSES, offset
             )

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ecgfoundry.documents import Document, Fields
 from ecgfoundry.measurements.beat_features import BEAT_FEATURES, beat_features
+from ecgfoundry.measurements.fusion_beats import fusion_beats
 from ecgfoundry.measurements.settled_classes import EARLY
 from ecgfoundry.measurements.templates import (
     NO_TEMPLATE,
@@ -37,6 +38,7 @@ __all__ = [
     "called_classes",
     "label_beats",
     "label_pieces",
+    "with_fusion",
     "without_narrow",
 ]
 
@@ -249,6 +251,7 @@ def _network_labels(
     table = beat_features(pieces, clusters)
     probability = without_narrow(network.probabilities(table), table, network.classes)
     label = called_classes(probability, table, network.classes, network.offset)
+    label, probability = with_fusion(label, probability, table, pieces, network.classes)
     column = np.array([network.classes.index(name) for name in label.tolist()], dtype=np.int64)
     return label, probability[np.arange(len(column)), column]
 
@@ -293,6 +296,36 @@ def called_classes(
     due = table[:, BEAT_FEATURES.index("usual_since")] >= np.log(EARLY)
     score[behind & due, classes.index("S")] = -np.inf
     return np.array(classes)[score.argmax(axis=1)]
+
+
+def with_fusion(
+    label: NDArray[np.str_],
+    probability: Float64,
+    table: Float64,
+    pieces: BeatPieces,
+    classes: tuple[str, ...],
+) -> tuple[NDArray[np.str_], Float64]:
+    """Return labels and probabilities in which ventricular beats that are fused ones are F.
+
+    Parameters
+    ----------
+    label : ndarray of str (beats,)
+        From :func:`called_classes`.
+    probability : ndarray (beats, classes)
+        What the network says of V goes to F where a beat is fused.
+    table : ndarray (beats, len(BEAT_FEATURES))
+    pieces : BeatPieces
+        Of the same beats.
+    classes : tuple of str
+        Of the columns of ``probability``.
+    """
+    v, f = classes.index("V"), classes.index("F")
+    since = np.exp(table[:, BEAT_FEATURES.index("usual_since")])
+    fused = fusion_beats(pieces.vectors, pieces.clusters, label == "V", probability[:, v], since)
+    result = probability.copy()
+    result[fused, f] += result[fused, v]
+    result[fused, v] = 0.0
+    return np.where(fused, "F", label), result
 
 
 class BeatLabeller:
