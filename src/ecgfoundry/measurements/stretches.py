@@ -19,7 +19,11 @@ from ecgfoundry.measurements.gaps import absent_stretches, held_stretches
 from ecgfoundry.measurements.gate import MAY_BE_NO_ECG, judge_and_find_beats
 from ecgfoundry.measurements.intervals import median_beat
 from ecgfoundry.measurements.lead_fusion import fuse_leads
-from ecgfoundry.measurements.lead_relations import INDEPENDENT_LEADS, doubt_of_leads
+from ecgfoundry.measurements.lead_relations import (
+    FEWEST_LEADS,
+    INDEPENDENT_LEADS,
+    doubt_of_leads,
+)
 from ecgfoundry.measurements.lone_p import lone_p_waves
 from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.p_repeat import with_repeating_p
@@ -144,6 +148,18 @@ def measure_stretch(recording: Recording, start: int, core: tuple[int, int]) -> 
         snr_db, disagreeing, tuple(doubts if of_leads is None else [*doubts, of_leads]),
     )  # fmt: skip
     return _core(stretch, core, start, rate)
+
+
+def doubt_between_leads(recording: Recording) -> Notice | None:
+    """Return the doubt whether the leads of a window are of one heart; None where there is none.
+
+    What :func:`measure_stretch` asks of a recording, for whoever asks of one window alone. With
+    fewer than six of the independent leads nothing is asked.
+    """
+    if sum(lead in INDEPENDENT_LEADS for lead in recording.leads) < FEWEST_LEADS:
+        return None
+    doubts = measure_stretch(recording, 0, (0, recording.samples)).doubts
+    return doubts[-1] if doubts else None
 
 
 def _readable(figures: object) -> bool:

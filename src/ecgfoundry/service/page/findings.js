@@ -34,7 +34,9 @@ export function findingsTable(answer) {
     const head = [finding.name];
     if (finding.description) head.push(element("span", finding.description, "means"));
     if (finding.caveat) head.push(element("span", finding.caveat, "means"));
-    if (finding.reason) head.push(element("span", finding.reason, "means"));
+    if (finding.reason && !answer.reading?.doubt) head.push(element("span", finding.reason, "means"));
+    const otherwise = answer.reading?.otherwise?.[finding.name];
+    if (otherwise) head.push(element("span", otherwise, "means"));
     let cells;
     if (regression) {
       cells = [[`${finding.value?.toPrecision(3) ?? "–"} ${finding.unit ?? ""}`, "number"],
@@ -57,7 +59,9 @@ export function showNetwork(answer) {
   const notCalibrated = refused || answer.calibrated ? "" : " The probabilities are not calibrated.";
   by("verdict").textContent = refused ? `The network did not answer: ${refused.message}.`
     : `Signal: ${answer.quality.verdict}. Read from ${answer.leads_used.join(", ")}.${notCalibrated}`;
-  const notices = [...answer.quality.warnings, ...(answer.measurements?.notices ?? [])].map((notice) => notice.message);
+  const told = [...answer.quality.warnings, ...(answer.measurements?.notices ?? [])];
+  // What is said instead of statements is not said again.
+  const notices = told.filter((notice) => notice.code !== "may-be-no-ecg" || !answer.reading?.doubt).map((notice) => notice.message);
   by("warnings").replaceChildren(...[...new Set(notices)].map((message) => element("li", message)));
   by("table").replaceChildren(...(refused ? [] : [findingsTable(answer)]));
   by("network").hidden = Boolean(refused);
