@@ -115,6 +115,12 @@ def agree(answer: Interpretation, recording: Recording) -> None:
     assert found["HL7"].count("8601-7") == len(shown & by_criteria)
     measured = answer.measurements
     assert measured is not None
+    reading = reading_document(answer, {})
+    for notice in (*answer.warnings, *measured.notices):
+        for name in ("terminal", "HTML", "FHIR", "HL7"):
+            assert found[name].count(notice.message) == 1, (name, notice.message)
+        assert reading["notices"].count(notice.message) == 1
+        assert notice.code in found["CSV"]
     for label in ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms"):
         value = measured.values[label].value
         if value is not None:
@@ -142,6 +148,7 @@ def test_a_doubt_is_told_once_and_in_the_same_words(fixtures: Path) -> None:
     for name, text in found.items():
         assert text.count(DOUBT) == 1, name
         assert f"Nothing is stated: {notice.message}." in text, name
+        assert "marked present" not in text, name
     assert words_of_present(answer) == []
     a_stored_answer_says_the_same(answer, recording)
 

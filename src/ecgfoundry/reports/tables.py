@@ -329,6 +329,13 @@ def _statement_row(interpretation: Interpretation, line: StatementLine) -> list[
     )
 
 
+def _codes(interpretation: Interpretation) -> list[str]:
+    """The codes of all warnings, a doubt among them: programs look for it there."""
+    doubt = doubt_of(interpretation)
+    beside = [notice.code for notice in notices_beside(interpretation)]
+    return list(dict.fromkeys([*beside, *([] if doubt is None else [doubt.code])]))
+
+
 def _caveat(line: StatementLine) -> str:
     caveat = caveat_of(line.statement)
     return f". {caveat}" if caveat else ""
@@ -356,7 +363,7 @@ def _csv_row(interpretation: Interpretation, finding: Finding | None) -> list[st
         "model": interpretation.model,
         "quality": interpretation.verdict,
         "refused": None if refused is None else refused.code,
-        "warnings": ";".join(notice.code for notice in interpretation.warnings),
+        "warnings": ";".join(_codes(interpretation)),
     }
     if finding is not None:
         cells |= {

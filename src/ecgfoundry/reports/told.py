@@ -190,10 +190,13 @@ def doubt_sentence(doubt: Notice) -> str:
     return f"Nothing is stated: {doubt.message}."
 
 
-def notices_beside(
-    interpretation: Interpretation, notices: Iterable[Notice] | None = None
-) -> tuple[Notice, ...]:
-    """Return the warnings that are told beside a doubt, which has a sentence of its own."""
-    given = interpretation.warnings if notices is None else notices
+def notices_beside(interpretation: Interpretation) -> tuple[Notice, ...]:
+    """Return the warnings of the answer, and what a reader of its measurements should know.
+
+    A doubt has a sentence of its own and is not among them.
+    """
+    measured = interpretation.measurements
+    given = [*interpretation.warnings, *(() if measured is None else measured.notices)]
     doubt = doubt_of(interpretation)
-    return tuple(one for one in given if doubt is None or one.code != doubt.code)
+    kept = [one for one in given if doubt is None or one.code != doubt.code]
+    return tuple({one.message: one for one in kept}.values())

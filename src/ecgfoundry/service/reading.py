@@ -22,7 +22,9 @@ from ecgfoundry.reports.told import (
     decided_otherwise,
     doubt_of,
     doubt_sentence,
+    general_caveats,
     meanings_of,
+    notices_beside,
     statement_words,
     told,
 )
@@ -101,7 +103,7 @@ def reading_document(answer: Interpretation, stated: Mapping[str, float]) -> dic
         ``header``: rows of label, text, unit, reason and the device's text (None where it states
         nothing). ``statements``: the present ones as a reader needs them, each with its evidence
         and the place of it. ``doubt``: why nothing is stated, a sentence, or None. ``undecided``:
-        reason and names. ``otherwise``: by name of a finding, that the criteria decide otherwise.
+        reason and names. ``notices``, ``caveats``: sentences about the signal and the statements. ``otherwise``: by name of a finding, that the criteria decide otherwise.
         ``absent``: a number. ``names``: words of every statement. ``waves``: ends of the parts of
         the usual beat, s from its R peak.
     """
@@ -124,6 +126,8 @@ def reading_document(answer: Interpretation, stated: Mapping[str, float]) -> dic
     doubt = doubt_of(answer)
     return {
         "doubt": None if doubt is None else doubt_sentence(doubt),
+        "notices": [notice.message for notice in notices_beside(answer)],
+        "caveats": list(general_caveats(present.values())),
         "header": header,
         "statements": [
             _line(one, present, meanings.get(one.name), measured)

@@ -173,7 +173,9 @@ def _columns(
         return caption, ["Finding", "Burden"], _burden_row
     calibrated = any(finding.calibrated for finding in interpretation.findings)
     if interpretation.exclusive:
-        caption = "One class per recording: the most probable one is marked present"
+        caption = "One class per recording"
+        if any(finding.present for finding in interpretation.findings):
+            caption += ": the most probable one is marked present"
     elif any(finding.threshold is not None for finding in interpretation.findings):
         caption = "The tick on a bar is the threshold"
     else:

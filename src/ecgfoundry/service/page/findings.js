@@ -59,10 +59,8 @@ export function showNetwork(answer) {
   const notCalibrated = refused || answer.calibrated ? "" : " The probabilities are not calibrated.";
   by("verdict").textContent = refused ? `The network did not answer: ${refused.message}.`
     : `Signal: ${answer.quality.verdict}. Read from ${answer.leads_used.join(", ")}.${notCalibrated}`;
-  const told = [...answer.quality.warnings, ...(answer.measurements?.notices ?? [])];
-  // What is said instead of statements is not said again.
-  const notices = told.filter((notice) => notice.code !== "may-be-no-ecg" || !answer.reading?.doubt).map((notice) => notice.message);
-  by("warnings").replaceChildren(...[...new Set(notices)].map((message) => element("li", message)));
+  const notices = answer.reading.notices;
+  by("warnings").replaceChildren(...notices.map((message) => element("li", message)));
   by("table").replaceChildren(...(refused ? [] : [findingsTable(answer)]));
   by("network").hidden = Boolean(refused);
   by("provenance").textContent = refused ? "" : `${answer.model} ${answer.model_version} · ${answer.preprocessing} · ${answer.runtime}`;

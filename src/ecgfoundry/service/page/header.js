@@ -49,7 +49,7 @@ function deviceWords(device) {
   const first = ["manufacturer", "model"].map((key) => device[key]).filter(Boolean);
   const rest = Object.entries(device).filter(([key]) => key !== "manufacturer" && key !== "model")
     .map(([key, text]) => `${key.replaceAll("_", " ")} ${text}`);
-  return [...first, ...rest].join(", ");
+  return [first.join(" "), ...rest].filter(Boolean).join(", ");
 }
 
 // "Weber, Anna · 4711"; the name is that of the request or the worklist: no reader of files keeps one.

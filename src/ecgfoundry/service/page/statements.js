@@ -32,7 +32,7 @@ export class Statements {
   }
 
   // ``doubt``: why nothing is stated, in a sentence.
-  show(statements, doubt = null) {
+  show(statements, doubt = null, caveats = []) {
     this.chosen = null;
     this.list.replaceChildren();
     for (const [words, possible] of [["Present", false], ["Possible", true]]) {
@@ -43,6 +43,7 @@ export class Statements {
       this.list.append(element("h3", words), list);
     }
     if (!statements.length) this.list.append(element("p", doubt ?? "No statement of ours is present.", doubt ? "doubt" : "quiet"));
+    for (const words of caveats) this.list.append(element("p", words, "hint"));
   }
 
   item(statement) {
