@@ -13,6 +13,7 @@ from benchmarks.experiments.hostile_signals import as_leads
 from tests.bundles import make_bundle
 
 import ecgfoundry
+from ecgfoundry.cli.main import main
 from ecgfoundry.criteria import state
 from ecgfoundry.criteria.serial import compare_measurements
 from ecgfoundry.criteria.stating import verdicts
@@ -118,6 +119,25 @@ def test_a_long_recording_in_doubt_has_no_episodes_and_no_burden() -> None:
     assert report.count("this may be no ECG") == 1, "a doubt is told once"
     assert "No episode was found" not in report
     assert find_episodes(answer.windows, ["normal"]) == ((), {"normal": None}, 120.0)
+
+
+def test_a_holter_report_says_its_doubt_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It counted the beats of what may be no ECG without a word."""
+    for name, made, doubt in (
+        ("doubted", recording_of(slope_of_a_pressure(120)), True),
+        ("ecg", ecgfoundry.read("sample:single-lead"), False),
+    ):
+        made.write(tmp_path / f"{name}.npz")
+        with pytest.raises(SystemExit, match="^0$"):
+            main(["holter", str(tmp_path / f"{name}.npz"), "-o", str(tmp_path / name), "--no-pdf"])
+        told = " ".join(capsys.readouterr().out.split())
+        document = json.loads((tmp_path / name / "holter.json").read_text())
+        page = (tmp_path / name / "report.html").read_text()
+        assert (document["doubt"] is not None) == doubt
+        words = "Nothing is stated: I: this may be no ECG"
+        assert (told.count(words), page.count(words)) == (doubt, doubt)
 
 
 def test_a_live_stream_decides_nothing_while_it_is_in_doubt() -> None:

@@ -103,7 +103,8 @@ def reading_document(answer: Interpretation, stated: Mapping[str, float]) -> dic
         ``header``: rows of label, text, unit, reason and the device's text (None where it states
         nothing). ``statements``: the present ones as a reader needs them, each with its evidence
         and the place of it. ``doubt``: why nothing is stated, a sentence, or None. ``undecided``:
-        reason and names. ``notices``, ``caveats``: sentences about the signal and the statements. ``otherwise``: by name of a finding, that the criteria decide otherwise.
+        reason and names. ``notices``, ``caveats``: sentences about the signal and the statements.
+        ``otherwise``: by name of a finding, that the criteria decide otherwise.
         ``absent``: a number. ``names``: words of every statement. ``waves``: ends of the parts of
         the usual beat, s from its R peak.
     """
