@@ -41,7 +41,7 @@ def test_every_criterion_has_a_decider() -> None:
 
 
 def test_aliases_name_targets_of_vocabularies() -> None:
-    vocabularies = ("cinc2017-rhythm", "code-6", "ptbxl-diagnosis")
+    vocabularies = ("cinc2017-rhythm", "code-6", "ptbxl-diagnosis", "ecg-fm-17", "scp-ecg")
     known = {name for one in vocabularies for name in load_vocabulary(one).names}
     assert set(ALIASES) <= known
 

@@ -13,6 +13,7 @@ from benchmarks.experiments.hostile_signals import as_leads
 from tests.bundles import make_bundle
 
 import ecgfoundry
+from ecgfoundry.cli.main import main
 from ecgfoundry.criteria import state
 from ecgfoundry.criteria.serial import compare_measurements
 from ecgfoundry.criteria.stating import verdicts
@@ -114,9 +115,29 @@ def test_a_long_recording_in_doubt_has_no_episodes_and_no_burden() -> None:
     assert [window.present for window in answer.windows] == [None] * 4
     assert all(window.probabilities is not None for window in answer.windows)
     report = html_report([ReportItem(recording_of(slope_of_a_pressure(120)), answer)])
-    assert "No episode is told: this may be no ECG." in report
+    assert "No episode is told." in report
+    assert report.count("this may be no ECG") == 1, "a doubt is told once"
     assert "No episode was found" not in report
     assert find_episodes(answer.windows, ["normal"]) == ((), {"normal": None}, 120.0)
+
+
+def test_a_holter_report_says_its_doubt_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It counted the beats of what may be no ECG without a word."""
+    for name, made, doubt in (
+        ("doubted", recording_of(slope_of_a_pressure(120)), True),
+        ("ecg", ecgfoundry.read("sample:single-lead"), False),
+    ):
+        made.write(tmp_path / f"{name}.npz")
+        with pytest.raises(SystemExit, match="^0$"):
+            main(["holter", str(tmp_path / f"{name}.npz"), "-o", str(tmp_path / name), "--no-pdf"])
+        told = " ".join(capsys.readouterr().out.split())
+        document = json.loads((tmp_path / name / "holter.json").read_text())
+        page = (tmp_path / name / "report.html").read_text()
+        assert (document["doubt"] is not None) == doubt
+        words = "Nothing is stated: I: this may be no ECG"
+        assert (told.count(words), page.count(words)) == (doubt, doubt)
 
 
 def test_a_live_stream_decides_nothing_while_it_is_in_doubt() -> None:
@@ -193,6 +214,21 @@ def test_copies_of_one_signal_are_no_twelve_leads() -> None:
     # The network sees each lead by itself; what the leads show together holds for it.
     answer = ecgfoundry.interpret(recording_of(np.outer(GAINS, one), sample().sampling_rate))
     assert answer.present == () and CODE in {notice.code for notice in answer.warnings}
+
+
+def test_a_live_stream_asks_what_the_leads_show_together() -> None:
+    """Copies of one lead, whose every lead is an ECG: in doubt as a file of them is."""
+    predictor = load_model("ptbxl-superclass-12lead", threads=1)
+    copies = np.tile(np.outer(GAINS, sample().signal[1]), (1, 2)).astype(np.float32)
+    real = np.tile(sample().signal, (1, 2))
+    for signal, doubted in ((copies, True), (real, False)):
+        stream = LiveStream(predictor, STANDARD_12_LEADS, sample().sampling_rate)
+        answers = stream.run(LiveFrame(signal, 0))
+        asked = [one for one in answers if one.window.probabilities is not None]
+        assert len(asked) > 5
+        assert {CODE in {notice.code for notice in one.warnings} for one in asked} == {doubted}
+        assert {one.window.present is None for one in asked} == {doubted}
+        assert {one.steady.present is None for one in asked} == {doubted}
 
 
 @pytest.mark.parametrize("derived", [False, True], ids=["recorded", "derived"])

@@ -179,9 +179,9 @@ def test_a_claim_of_a_network_that_is_withheld_says_why() -> None:
 def test_short_names_of_classes_are_told_in_words() -> None:
     target = Target("CD", "diagnosis", description="Conduction disturbance: blocks.")
     report = ClinicalReport(answer(findings=(Finding(target, present=True),)), NOW)
-    assert report.conclusion == "Present: Conduction disturbance."
+    assert report.conclusion == "Present: conduction disturbance."
     (row,) = segments(to_oru(report), "OBX")
-    assert row[3] == "CD^Conduction disturbance^99ECGFOUNDRY"
+    assert row[3] == "CD^conduction disturbance^99ECGFOUNDRY"
 
 
 def test_delimiters_in_texts_are_escaped() -> None:

@@ -171,7 +171,9 @@ def test_a_statement_stands_with_its_numbers_and_not_with_those_of_another(
         Statement("SINUS RHYTHM", "rhythm", True, (rhythm,)),
         Statement("SINUS TACHYCARDIA", "rate", True, (part, rhythm, rate)),
     ]
-    *_, sinus, fast = sentences(measured, stated)
+    *_, sinus = sentences(measured, stated[:1])
+    *_, before, fast = sentences(measured, stated)
+    assert "rhythm" not in before.text, "the tachycardia says it as well"
     assert sinus.text == "Sinus rhythm: P axis 52\u00b0 (limit < 90\u00b0)."
     assert str(sinus) == f"{sinus.text} [p_axis_deg, SINUS RHYTHM]"
     assert fast.text == "Sinus tachycardia: heart rate 117/min (limit > 100/min), sinus rhythm."

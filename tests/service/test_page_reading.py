@@ -49,9 +49,9 @@ def test_whose_ecg_it_is_and_what_its_device_stated(page: Any) -> None:
             "Person",
             "born 1971-01-23, 42 years, female",
             "Recorded",
-            "2013-01-25 10:59:19 (time zone not stated)",
+            "2013-01-25 10:59:19, time zone not stated",
             "Device",
-            "Mortara Instrument, Inc., el250, software 0.0.0",
+            "Mortara Instrument, Inc. el250, software 0.0.0",
             "Filters of the device",
             "highpass 0.05 Hz, lowpass 300 Hz",
         ]

@@ -89,8 +89,10 @@ def _write_report(report: HolterReport, path: Path, output: Path, *, pdf: bool) 
 def _print(report: HolterReport, output: Path) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from ecgfoundry.reports.holter import HOUR_HEADS, burden_text, hour_cells
+    from ecgfoundry.reports.told import doubt_sentence
     from ecgfoundry.reports.wording import DISCLAIMER, clock_text, duration_text, printable
     from ecgfoundry.samples import shown_name
 
@@ -101,6 +103,8 @@ def _print(report: HolterReport, output: Path) -> None:
         f"  {duration_text(report.duration_s)}, readable {duration_text(report.readable_s)}, "
         f"{len(report.beats)} beats, leads {', '.join(report.leads)}"
     )
+    if report.doubt is not None:
+        out.print(Text(f"  {doubt_sentence(report.doubt)}", style="yellow"))
     for name, burden in report.burdens.items():
         if burden.count:
             out.print(f"  {name} {burden.count} beats, {burden_text(burden)}")

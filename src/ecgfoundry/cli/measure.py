@@ -140,6 +140,7 @@ def _print_csv(results: Iterator[Result], *, per_lead: bool) -> dict[str, int]:
     of_leads = [(lead, name) for lead in STANDARD_12_LEADS for name in LEAD_VALUES]
     if per_lead:
         columns += [f"{lead}_{name}" for lead, name in of_leads]
+    columns.append("notices")
     writer = csv_module.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     count = _counter()
@@ -157,7 +158,9 @@ def _print_csv(results: Iterator[Result], *, per_lead: bool) -> dict[str, int]:
                 row += [
                     _cell(getattr(measured.leads.get(lead), name, None)) for lead, name in of_leads
                 ]
-        writer.writerow(row + [""] * (len(columns) - len(row)))
+        row += [""] * (len(columns) - 1 - len(row))
+        notices = () if measured is None else measured.notices
+        writer.writerow([*row, "; ".join(notice.code for notice in notices)])
         sys.stdout.flush()
     return count
 

@@ -116,6 +116,10 @@ class Statement:
         What has to be known beside it.
     contradicts : tuple of str
         Names of statements of the same list that cannot be true together with this one.
+    possibly : tuple of str
+        Degrees or other names of the same thing that are only possible: told in one line with this
+        one. Of a list for reading alone (:func:`ecgfoundry.criteria.reading.for_reading`); in the
+        JSON each of them is a statement.
     """
 
     name: str
@@ -130,6 +134,7 @@ class Statement:
     reason: str | None = None
     caveat: str = ""
     contradicts: tuple[str, ...] = ()
+    possibly: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", dict(self.codes))

@@ -40,6 +40,7 @@ from ecgfoundry.inference.runtimes.hardware import usable_cores
 from ecgfoundry.io import make_folder, read_json, write_json
 from ecgfoundry.locks import only_writer
 from ecgfoundry.measurements.beat_list import Beats
+from ecgfoundry.measurements.gate import mostly_doubted
 from ecgfoundry.measurements.holter import (
     HolterHour,
     burdens,
@@ -200,11 +201,16 @@ def _report(
 ) -> HolterReport:
     found: dict[str, list[NDArray[Any]]] = {name: [] for name in _ARRAYS}
     several: list[WindowResult] = []
+    doubts: list[tuple[Notice, ...]] = []
     for task in tasks:
         with _part_of(task.part) as part:
             for name in _ARRAYS:
                 found[name].append(part[name])
             several += map(_window_of, json.loads(str(part["windows"])))
+            doubts += [
+                () if one is None else (Notice.from_dict(one),)
+                for one in json.loads(str(part["asked"]))
+            ]
     refused = [(float(low), float(high)) for low, high in np.concatenate(found["refused"])]
     beats = _beats(found, refused, rate)
     events = rhythm_events(beats, pause_s=settings.pause_s)
@@ -231,6 +237,7 @@ def _report(
         st_mv=st,
         unreadable=tuple(refused),
         model=settings.model,
+        doubt=mostly_doubted(doubts),
     )
 
 

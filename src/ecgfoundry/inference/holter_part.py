@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,11 @@ from ecgfoundry.io import write_atomically
 from ecgfoundry.measurements.beat_classes import label_beats
 from ecgfoundry.measurements.beats import find_beats
 from ecgfoundry.measurements.delineation import delineate
-from ecgfoundry.measurements.gate import NO_ECG, judge_window
+from ecgfoundry.measurements.gate import NO_ECG, judge_window, mostly_doubted
 from ecgfoundry.measurements.holter import st_levels
 from ecgfoundry.measurements.lead_fusion import fuse_leads
 from ecgfoundry.recording import Recording
-from ecgfoundry.signals.quality import assess_windows
+from ecgfoundry.signals.quality import WindowQuality, assess_windows
 
 __all__ = ["DEFAULT_MODEL", "MINUTE_S", "HolterPart", "HolterSettings", "measure_part"]
 
@@ -94,7 +95,8 @@ def measure_part(task: HolterPart) -> float:
     first = max(0, task.start - around)
     recording = file.part(first, min(file.samples, task.stop + around))
     core = recording.slice_samples(task.start - first, task.stop - first)
-    windows, refused = _windows(core, task.settings), _refused(core)
+    windows = _windows(core, task.settings)
+    refused, asked = _refused(core)
     found = find_beats(recording.signal, rate)
     classes = label_beats(recording.signal, rate, found)
     inside = (found >= task.start - first) & (found < task.stop - first)
@@ -111,6 +113,7 @@ def measure_part(task: HolterPart) -> float:
             confidence=classes.confidence[inside][readable],
             refused=np.asarray(refused, dtype=np.float64).reshape(-1, 2) + begin,
             st=st,
+            asked=np.asarray(json.dumps([_doubt_in(one) for one in asked])),
             windows=np.asarray(json.dumps([window.to_dict() for window in moved])),
         )
     return (task.stop - task.start) / rate
@@ -123,18 +126,28 @@ def _windows(core: Recording, settings: HolterSettings) -> tuple[WindowResult, .
     return _loaded(settings.model).interpret(core, lead=settings.lead, describe="nothing").windows
 
 
-def _refused(core: Recording) -> list[tuple[float, float]]:
-    """Return which stretches of the part hold nothing that is measured, in s from its start."""
+def _doubt_in(quality: WindowQuality) -> dict[str, Any] | None:
+    """Return the doubt whether a window that is read is an ECG, as JSON, or None."""
+    doubt = mostly_doubted([quality.warnings])
+    return None if doubt is None else doubt.to_dict()
+
+
+def _refused(core: Recording) -> tuple[list[tuple[float, float]], list[WindowQuality]]:
+    """Return which stretches of the part hold nothing that is measured, in s from its start.
+
+    And what was said of the windows that were asked whether they are an ECG, and are read.
+    """
     spans: list[tuple[float, float]] = []
-    for low, high in sorted([*_unreadable(core), *_no_ecg(core)]):
+    foreign, asked = _no_ecg(core)
+    for low, high in sorted([*_unreadable(core), *foreign]):
         if spans and low <= spans[-1][1]:
             spans[-1] = (spans[-1][0], max(high, spans[-1][1]))
         else:
             spans.append((low, high))
-    return spans
+    return spans, asked
 
 
-def _no_ecg(core: Recording) -> list[tuple[float, float]]:
+def _no_ecg(core: Recording) -> tuple[list[tuple[float, float]], list[WindowQuality]]:
     """Return the stretches of minutes that are no ECG: an EEG, a pulse wave, a fallen recorder.
 
     One window of each minute is asked. A few in a row say nothing: ventricular fibrillation and
@@ -144,16 +157,21 @@ def _no_ecg(core: Recording) -> list[tuple[float, float]]:
     length, step = round(WINDOW_S * rate), round(MINUTE_S * rate)
     starts = range(0, max(1, core.samples - length + 1), step)
 
+    asked: list[WindowQuality] = []
+
     @functools.cache
     def code(number: int) -> str:
         start = starts[number]
         window = core.signal[:, start : start + length]
-        refusal = judge_window(window, rate, core.leads, describe="nothing").refusal
-        return "" if refusal is None else refusal.code
+        quality = judge_window(window, rate, core.leads, describe="nothing")
+        if quality.refusal is None:
+            asked.append(quality)
+            return ""
+        return quality.refusal.code
 
     least = min(LEAST_FOREIGN_MINUTES, len(starts))
     if not _may_hold_a_row(lambda number: code(number) in NO_ECG, len(starts), least):
-        return []
+        return [], asked
     codes = [code(number) for number in range(len(starts))]
     foreign = np.isin(codes, NO_ECG)
     # One window that passes between many that do not is an accident.
@@ -165,7 +183,7 @@ def _no_ecg(core: Recording) -> list[tuple[float, float]]:
         if last - first >= least and "not-an-ecg" in codes[first:last]:
             end = core.samples / rate if last == foreign.size else last * MINUTE_S
             spans.append((first * MINUTE_S, end))
-    return spans
+    return spans, asked
 
 
 def _may_hold_a_row(is_foreign: Callable[[int], bool], count: int, least: int) -> bool:

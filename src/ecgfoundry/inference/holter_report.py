@@ -16,6 +16,7 @@ from ecgfoundry.inference.interpretation import Episode, WindowResult
 from ecgfoundry.io import write_atomically, write_json
 from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.holter import Burden, HolterHour, RhythmEvent
+from ecgfoundry.signals.quality import Notice
 
 __all__ = ["FIBRILLATION", "HolterReport", "write_holter"]
 
@@ -54,6 +55,8 @@ class HolterReport:
     unreadable : tuple of (float, float)
         Stretches without an ECG that can be read, s.
     model : str or None
+    doubt : Notice or None
+        Why this may be no ECG: most of the windows that were asked, one of each minute, have it.
     """
 
     file: str
@@ -71,6 +74,7 @@ class HolterReport:
     st_mv: Float64
     unreadable: tuple[tuple[float, float], ...]
     model: str | None
+    doubt: Notice | None = None
 
     @property
     def af_burden(self) -> float | None:
@@ -95,6 +99,7 @@ class HolterReport:
             "duration_s": round(self.duration_s, 3),
             "readable_s": round(self.readable_s, 3),
             "leads": list(self.leads),
+            "doubt": None if self.doubt is None else self.doubt.to_dict(),
             "beats": len(self.beats),
             "burdens": {name: burden.to_dict() for name, burden in self.burdens.items()},
             "longest_rr": self._interval(longest),

@@ -26,6 +26,7 @@ from ecgfoundry.measurements.measuring import measure as measure_recording
 from ecgfoundry.reports.claims import check_text as check_sentences
 from ecgfoundry.reports.prose import prose
 from ecgfoundry.reports.recording_summary import recording_summary
+from ecgfoundry.reports.told import meanings_of
 from ecgfoundry.reports.wording import DISCLAIMER
 from ecgfoundry.samples import SAMPLE_PREFIX, named_file
 
@@ -100,7 +101,12 @@ class Toolbox:
         if answer.measurements is None:
             why = "" if answer.refused is None else answer.refused.message
             return f"This recording was not interpreted: {why}.\n{DISCLAIMER}\n"
-        return prose(answer.measurements, answer.statements, file=Path(file).name)
+        return prose(
+            answer.measurements,
+            answer.statements,
+            file=Path(file).name,
+            meanings=meanings_of(answer),
+        )
 
     def compare(self, earlier: str, later: str) -> JsonObject:
         """Compare two ECGs of one person: what has changed beyond the usual variability."""

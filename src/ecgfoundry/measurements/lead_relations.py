@@ -18,7 +18,7 @@ from ecgfoundry.measurements.gate import DOUBT, MAY_BE_NO_ECG
 from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.signals.quality import Notice
 
-__all__ = ["INDEPENDENT_LEADS", "doubt_of_leads"]
+__all__ = ["FEWEST_LEADS", "INDEPENDENT_LEADS", "doubt_of_leads"]
 
 INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 FEWEST_LEADS = 6

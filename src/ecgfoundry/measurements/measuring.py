@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -37,7 +36,12 @@ from ecgfoundry.measurements.medians import median_of_rows
 from ecgfoundry.measurements.morphology import measure_leads
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.measurements.settled_classes import settled_labels
-from ecgfoundry.measurements.stretches import Stretch, measure_stretch, measuring_rate
+from ecgfoundry.measurements.stretches import (
+    Stretch,
+    measure_stretch,
+    measure_whole,
+    measuring_rate,
+)
 from ecgfoundry.measurements.values import GLOBAL_VALUES, LeadMeasurements, Value, missing
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
@@ -115,7 +119,7 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
     rate = measuring_rate(source.sampling_rate) if whole else source.sampling_rate
     stretches, medians = [], []
     labeller = BeatLabeller()
-    for stretch in _stretches(source, rate):
+    for stretch in _stretches(source):
         if stretch.pieces is not None:
             labeller.add(stretch.pieces, stretch.paced)
         stretches.append(replace(stretch, pieces=None))
@@ -163,15 +167,13 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
 _EMPTY = Notice("missing", "there is no sample of any lead")
 
 
-def _stretches(source: Measurable, measured_at: float) -> Iterator[Stretch]:
+def _stretches(source: Measurable) -> Iterator[Stretch]:
     """Measure a short recording whole, at a rate of its own; a long one by the minute, as it is."""
     rate, samples = source.sampling_rate, source.samples
     if samples == 0:
         return
     if samples <= WHOLE_S * rate:
-        core = (0, math.ceil(samples * (measured_at / rate)))
-        part = source.part(0, samples).with_derived_leads()
-        yield measure_stretch(part, 0, core, measured_at)
+        yield measure_whole(source.part(0, samples).with_derived_leads())
         return
     length = round(STRETCH_S * rate)
     around = round(AROUND_S * rate)

@@ -6,6 +6,7 @@ it, so that memory does not grow with its length.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,7 +21,11 @@ from ecgfoundry.measurements.gaps import absent_stretches, held_stretches
 from ecgfoundry.measurements.gate import MAY_BE_NO_ECG, judge_and_find_beats
 from ecgfoundry.measurements.intervals import median_beat
 from ecgfoundry.measurements.lead_fusion import fuse_leads
-from ecgfoundry.measurements.lead_relations import INDEPENDENT_LEADS, doubt_of_leads
+from ecgfoundry.measurements.lead_relations import (
+    FEWEST_LEADS,
+    INDEPENDENT_LEADS,
+    doubt_of_leads,
+)
 from ecgfoundry.measurements.lone_p import lone_p_waves
 from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.p_repeat import with_repeating_p
@@ -32,7 +37,7 @@ from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import DISAGREE, LARGE_AMPLITUDE_MV, Notice, WindowQuality
 from ecgfoundry.signals.resampling import rational_ratio, resample_polyphase
 
-__all__ = ["Stretch", "measure_stretch", "measuring_rate"]
+__all__ = ["Stretch", "measure_stretch", "measure_whole", "measuring_rate"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -101,6 +106,13 @@ def measuring_rate(sampling_rate: float) -> float:
     except SamplingRateError:
         return sampling_rate
     return MEASURING_RATE_HZ
+
+
+def measure_whole(recording: Recording) -> Stretch:
+    """Measure a recording in one piece, at the rate of :func:`measuring_rate`."""
+    rate = measuring_rate(recording.sampling_rate)
+    samples = math.ceil(recording.samples * (rate / recording.sampling_rate))
+    return measure_stretch(recording, 0, (0, samples), rate)
 
 
 def measure_stretch(
@@ -179,6 +191,18 @@ def measure_stretch(
 def _at_rate(samples: Int64, own: float, rate: float) -> Int64:
     """Return sample numbers of one rate as those of another."""
     return np.rint(samples * (rate / own)).astype(np.int64)
+
+
+def doubt_between_leads(recording: Recording) -> Notice | None:
+    """Return the doubt whether the leads of a window are of one heart; None where there is none.
+
+    What :func:`measure_whole` asks of a recording, for whoever asks of one window alone. With
+    fewer than six of the independent leads nothing is asked.
+    """
+    if sum(lead in INDEPENDENT_LEADS for lead in recording.leads) < FEWEST_LEADS:
+        return None
+    doubts = measure_whole(recording).doubts
+    return doubts[-1] if doubts else None
 
 
 def _readable(figures: object) -> bool:

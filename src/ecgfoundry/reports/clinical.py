@@ -27,11 +27,16 @@ from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.stating import with_median_beat
 from ecgfoundry.measurements.values import Value
 from ecgfoundry.recording import Recording, Subject
-from ecgfoundry.reports.evidence_words import in_words
-from ecgfoundry.reports.prose import finding_words
 from ecgfoundry.reports.reviewed import ReadStatement, Review, statements_read
+from ecgfoundry.reports.told import (
+    doubt_of,
+    doubt_sentence,
+    general_caveats,
+    notices_beside,
+    statement_of,
+    told,
+)
 from ecgfoundry.reports.wording import device_name, person_text, printable, start_text
-from ecgfoundry.vocabularies.exclusive import ALIASES
 from ecgfoundry.vocabularies.terminology import MeasurementCodes, measurement_codes
 
 __all__ = [
@@ -217,9 +222,7 @@ class ClinicalReport:
 
     def statement_of(self, target: str) -> Statement | None:
         """Return the joined statement of a target of the network."""
-        name = ALIASES.get(target, target)
-        found = (s for s in self.interpretation.statements if s.name == name)
-        return next(found, None)
+        return statement_of(self.interpretation, target)
 
     @property
     def conclusion(self) -> str:
@@ -229,19 +232,12 @@ class ClinicalReport:
             return self._read(self.review)
         if answer.refused is not None:
             return f"Not interpreted: {answer.refused.message}."
-        names = {
-            ALIASES.get(f.name, f.name): finding_words(f) for f in answer.findings if f.present
-        }
-        present = list(names.values())
-        for statement in self.statements:
-            if statement.name not in names:
-                words = in_words(statement.name)
-                present.append(f"possible {words}" if statement.possible else words)
+        present = [line.words for line in told(answer)]
         if present:
             return f"Present: {', '.join(present)}."
-        doubt = None if answer.measurements is None else answer.measurements.doubt
+        doubt = doubt_of(answer)
         if doubt is not None:
-            return f"Nothing is stated: {doubt.message}."
+            return doubt_sentence(doubt)
         if all(finding.present is None for finding in answer.findings):
             return "No finding has a threshold that decides on its presence."
         if any(finding.present is None for finding in answer.findings):
@@ -252,6 +248,8 @@ class ClinicalReport:
     def rhythm_untold(self) -> str | None:
         """Why no rhythm is stated; None where one is, or where none was looked for."""
         statements = self.interpretation.statements
+        if doubt_of(self.interpretation) is not None:
+            return None  # nothing at all is stated, which is said once
         if any(one.present and one.group == "rhythm" for one in statements):
             return None
         if any(one.present and one.target.kind == "rhythm" for one in self.interpretation.findings):
@@ -288,7 +286,8 @@ class ClinicalReport:
         untold = () if why is None else (f"The rhythm is not told: {why}.",)
         order = self.study.unmatched
         unmatched = () if order is None else (f"No order is matched: {order}.",)
-        return (self.conclusion, *untold, *comment, *self.warnings, *unmatched, closing)
+        caveats = general_caveats(self.statements) if review is None else ()
+        return (self.conclusion, *untold, *caveats, *comment, *self.warnings, *unmatched, closing)
 
     @property
     def told_at(self) -> dt.datetime:
@@ -308,7 +307,8 @@ class ClinicalReport:
     @property
     def warnings(self) -> tuple[str, ...]:
         """The warnings of the answer, in sentences."""
-        return tuple(f"Warning: {notice.message}." for notice in self.interpretation.warnings)
+        told_beside = notices_beside(self.interpretation)
+        return tuple(f"Warning: {notice.message}." for notice in told_beside)
 
     @property
     def head(self) -> tuple[str, ...]:

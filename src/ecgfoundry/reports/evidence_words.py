@@ -59,6 +59,7 @@ _CAPITALS = frozenset(
     "STEMI".split()
 )
 _NAMES = {
+    "P-WAVES": "P waves",
     "MOBITZ": "Mobitz",
     "BRUGADA": "Brugada",
     "WOLFF-PARKINSON-WHITE": "Wolff-Parkinson-White",

@@ -22,9 +22,9 @@ from ecgfoundry._version import __version__
 from ecgfoundry.formats.common.moments import in_whole_minutes
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.reports.clinical import ClinicalReport
-from ecgfoundry.reports.evidence_words import because, in_words
-from ecgfoundry.reports.prose import finding_words
+from ecgfoundry.reports.evidence_words import because
 from ecgfoundry.reports.reviewed import ReadStatement
+from ecgfoundry.reports.told import caveat_of, doubt_of, finding_words, told_words
 from ecgfoundry.reports.wording import printable
 from ecgfoundry.tasks.finding import Finding
 from ecgfoundry.vocabularies.terminology import snomed_coding, ucum_unit
@@ -213,8 +213,9 @@ def _stated(report: ClinicalReport, impression: str) -> Iterator[_Row]:
     present = {one.name: one for one in report.interpretation.statements if one.present}
     for part, statement in enumerate(report.statements, 1):
         reasons = because(statement, present, shown=_SHOWN)
-        words = in_words(statement.name)
-        words = f"possible {words}" if statement.possible else words
+        if caveat := caveat_of(statement):
+            reasons = f"{reasons}. {caveat}" if reasons else caveat
+        words = told_words(statement)
         code = None if statement.possible else statement.code
         concept = _concept(statement.name, words, code)
         yield "CWE", impression, str(part), concept, "", "P", reasons
@@ -228,10 +229,13 @@ def _stated(report: ClinicalReport, impression: str) -> Iterator[_Row]:
             "X",
             report.rhythm_untold,
         )
-    told = {statement.name for statement in report.statements}
+    doubted = doubt_of(report.interpretation) is not None
     for finding in report.interpretation.findings:
         known = report.statement_of(finding.name)
-        if known is None or known.name not in told:
+        # What was joined is told above as it was joined: not again, and not where it is denied.
+        if doubted:
+            continue  # NTE says it once
+        if known is None or known.group == "network" or known.present is None:
             yield from _finding(finding)
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from ecgfoundry.criteria import Statement
 from ecgfoundry.criteria.measured_words import printed_signs
-from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.evidence_words import because, in_words
+from ecgfoundry.reports.told import statement_words, told
 
 __all__ = ["HeaderValue", "StatementLine", "device_values", "header_values", "statement_lines"]
 
@@ -31,9 +31,10 @@ class HeaderValue:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One present statement for people."""
+    """One present statement for people; ``words`` say how sure it is."""
 
     name: str
+    words: str
     because: str
     decided_by: str
     possible: bool
@@ -95,15 +96,16 @@ def statement_lines(interpretation: Interpretation) -> tuple[StatementLine, ...]
     present = {one.name: one for one in interpretation.statements if one.present}
     return tuple(
         StatementLine(
-            name=in_words(one.name),
+            name=statement_words(one),
+            words=line.words,
             because=because(one, present, shown=REASONS_SHOWN),
             decided_by=one.decided_by,
             possible=one.possible,
-            code=one.code,
+            code=line.code,
             caveat=one.caveat,
             contradicts=tuple(in_words(name) for name in one.contradicts),
             statement=one,
         )
-        for one in for_reading(interpretation.statements)
-        if one.group != "network"
+        for line in told(interpretation)
+        if (one := line.statement) is not None and one.group != "network"
     )

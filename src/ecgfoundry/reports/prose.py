@@ -12,18 +12,13 @@ from dataclasses import dataclass
 
 from ecgfoundry.criteria import Statement
 from ecgfoundry.criteria.measured_words import number_in_words
+from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.evidence_words import because, in_words, own_evidence
+from ecgfoundry.reports.told import caveat_of, doubt_sentence, general_caveats, told_words
 from ecgfoundry.reports.wording import DISCLAIMER, printable
-from ecgfoundry.tasks.finding import Finding
 
-__all__ = [
-    "Sentence",
-    "finding_words",
-    "prose",
-    "sentences",
-    "statement_words",
-]
+__all__ = ["Sentence", "prose", "sentences"]
 
 _INTERVALS = (
     ("pr_ms", "PR interval"),
@@ -45,32 +40,10 @@ class Sentence:
         return f"{self.text} [{', '.join(self.cites)}]"
 
 
-def statement_words(one: Statement, meaning: str | None) -> str:
-    """Return a statement's name in words; of a network, whose classes have short names, what it is.
-
-    Parameters
-    ----------
-    one : Statement
-    meaning : str, optional
-        Of the class of the network.
-    """
-    if one.group != "network":
-        return in_words(one.name)
-    return _short(meaning or one.name)
-
-
-def finding_words(one: Finding) -> str:
-    """Return what a class of a network is called; of a short name such as "MI", what it means."""
-    is_short = one.name.isupper() and " " not in one.name
-    return _short(one.target.description or one.name) if is_short else one.name
-
-
-def _short(meaning: str) -> str:
-    return meaning.split(":")[0].rstrip(".")
-
-
 def sentences(
-    measurements: Measurements, statements: Iterable[Statement] = ()
+    measurements: Measurements,
+    statements: Iterable[Statement] = (),
+    meanings: Mapping[str, str] | None = None,
 ) -> tuple[Sentence, ...]:
     """Return the report as sentences.
 
@@ -78,7 +51,10 @@ def sentences(
     ----------
     measurements : Measurements
     statements : iterable of Statement
-        Those that are present are reported; the rest are counted by no sentence.
+        Those that are present are reported, one sentence for one thing; the rest are counted by no
+        sentence.
+    meanings : mapping of str to str, optional
+        What classes of a network mean, by name (:func:`ecgfoundry.reports.told.meanings_of`).
 
     Returns
     -------
@@ -93,9 +69,12 @@ def sentences(
     for names, words in ((_INTERVALS, "ms"), (_AXES, "deg")):
         result.extend(_value(measurements, name, text, words) for name, text in names)
     if measurements.doubt is not None:
-        result.append(Sentence(f"Nothing is stated: {measurements.doubt.message}.", ("notices",)))
-    present = {one.name: one for one in statements if one.present}
-    result.extend(_statement(one, present) for one in present.values())
+        result.append(Sentence(doubt_sentence(measurements.doubt), ("notices",)))
+    given = tuple(statements)
+    result += [Sentence(words, ("age",)) for words in general_caveats(given)]
+    present = {one.name: one for one in given if one.present}
+    named = meanings or {}
+    result.extend(_statement(one, present, named.get(one.name)) for one in for_reading(given))
     return tuple(result)
 
 
@@ -115,21 +94,28 @@ def _value(measurements: Measurements, name: str, words: str, unit: str) -> Sent
     return Sentence(f"{words}: {number_in_words(value.value, unit)}.", (name,))
 
 
-def _statement(statement: Statement, present: Mapping[str, Statement]) -> Sentence:
-    name = in_words(statement.name)
-    start = f"Possible {name}" if statement.possible else name[:1].upper() + name[1:]
+def _statement(
+    statement: Statement, present: Mapping[str, Statement], meaning: str | None
+) -> Sentence:
+    name = told_words(statement, meaning)
+    start = name[:1].upper() + name[1:]
     reasons = because(statement, present)
     against = ""
     if statement.contradicts:
         others = ", ".join(in_words(other) for other in statement.contradicts)
         against = f"; it contradicts {others}"
     cites = dict.fromkeys(item.name for item in own_evidence(statement, present))
-    text = f"{start}{': ' if reasons else ''}{reasons}{against}."
-    return Sentence(text, (*cites, statement.name))
+    caveat = caveat_of(statement)
+    text = f"{start}{': ' if reasons else ''}{reasons}{against}.{' ' if caveat else ''}{caveat}"
+    return Sentence(text, (*cites, statement.name, *statement.possibly))
 
 
 def prose(
-    measurements: Measurements, statements: Iterable[Statement] = (), *, file: str | None = None
+    measurements: Measurements,
+    statements: Iterable[Statement] = (),
+    *,
+    file: str | None = None,
+    meanings: Mapping[str, str] | None = None,
 ) -> str:
     """Return the report as plain text, one sentence a line, with what each rests on.
 
@@ -139,7 +125,9 @@ def prose(
     statements : iterable of Statement
     file : str, optional
         Printed as the first line.
+    meanings : mapping of str to str, optional
+        As in :func:`sentences`.
     """
     lines = [] if file is None else [printable(file)]
-    lines.extend(str(sentence) for sentence in sentences(measurements, statements))
+    lines.extend(str(sentence) for sentence in sentences(measurements, statements, meanings))
     return "\n".join([*lines, DISCLAIMER, ""])

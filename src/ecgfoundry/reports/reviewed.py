@@ -14,7 +14,7 @@ from ecgfoundry.criteria import Statement, criteria
 from ecgfoundry.criteria.reading import for_reading
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.reports.evidence_words import in_words
-from ecgfoundry.reports.prose import statement_words
+from ecgfoundry.reports.told import meanings_of, statement_words, told_words
 from ecgfoundry.reports.wording import printable, start_text
 from ecgfoundry.vocabularies.exclusive import ALIASES
 
@@ -104,13 +104,12 @@ def statements_read(review: Review, answer: Interpretation) -> tuple[ReadStateme
     if review.rejects:
         return ()
     said = {ALIASES.get(one.name, one.name): one for one in review.said}
-    meanings = {finding.name: finding.target.description for finding in answer.findings}
+    meanings = meanings_of(answer)
     known = {one.name: one for one in answer.statements}
     result = []
     for one in for_reading(answer.statements):
-        words = statement_words(one, meanings.get(one.name))
+        words = told_words(one, meanings.get(one.name))
         about = said.pop(one.name, Said(one.name, present=True))
-        words = f"possible {words}" if one.possible else words
         code = None if one.possible else one.code
         result.append(ReadStatement(one.name, words, about.present, code, about.note, one))
     for name, about in said.items():

@@ -14,6 +14,14 @@ from ecgfoundry.inference.interpretation import Episode, Finding, Interpretation
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.certainty import certainty_text, common_reason
 from ecgfoundry.reports.measured import StatementLine, header_values, statement_lines
+from ecgfoundry.reports.told import (
+    caveat_of,
+    decided_otherwise,
+    doubt_of,
+    doubt_sentence,
+    general_caveats,
+    notices_beside,
+)
 from ecgfoundry.reports.wording import (
     DISCLAIMER,
     clock_text,
@@ -24,12 +32,14 @@ from ecgfoundry.reports.wording import (
     share_text,
 )
 from ecgfoundry.samples import shown_name
+from ecgfoundry.tasks.finding import rounded
 
 __all__ = ["CSV_HEADER", "csv_rows", "terminal_table"]
 
 FINDINGS_SHOWN = 8
 EPISODES_SHOWN = 10
 
+_SHARES = ("probability", "threshold", "burden")
 CSV_HEADER = (
     "file",
     "model",
@@ -102,8 +112,11 @@ def _block(interpretation: Interpretation) -> Group:
     if measured is not None and measured.readable:
         parts.append(_header(measured))
         parts.extend(_statements(interpretation))
-        if measured.doubt is not None:
-            parts.append(_indented(f"no statement is made: {measured.doubt.message}", "yellow"))
+        told_now = (line.statement for line in statement_lines(interpretation))
+        parts.extend(_indented(words, style="dim") for words in general_caveats(told_now))
+    doubt = doubt_of(interpretation)
+    if doubt is not None:
+        parts.append(_indented(doubt_sentence(doubt), "yellow"))
     if refused is not None:
         text = f"not interpreted: {refused.message} ({refused.code})"
         parts.append(_indented(text, style="red"))
@@ -117,7 +130,7 @@ def _block(interpretation: Interpretation) -> Group:
         parts.append(_indented(f"{lead} alone, present: {words}", style="dim"))
     if interpretation.is_long and refused is None:
         parts.append(_episodes_table(interpretation))
-    for notice in interpretation.warnings:
+    for notice in notices_beside(interpretation):
         parts.append(_indented(f"! {notice.message} ({notice.code})", style="yellow"))
     return Group(*parts, Text(""))
 
@@ -141,10 +154,12 @@ def _statements(interpretation: Interpretation) -> Iterator[Table]:
     table.add_column("because", overflow="fold", ratio=3, style="dim")
     for line in lines:
         mark = Text("?", style="bold yellow") if line.possible else _MARKS[True]
-        name = Text(f"possible {line.name}" if line.possible else line.name, style="bold")
+        name = Text(line.words, style="bold")
         reasons = line.because
         if line.contradicts:
             reasons += f"; contradicts {', '.join(line.contradicts)}"
+        if caveat := caveat_of(line.statement):
+            reasons = f"{reasons}. {caveat}" if reasons else caveat
         table.add_row(mark, name, Text(printable(reasons)))
     yield table
 
@@ -179,9 +194,11 @@ def _findings_table(interpretation: Interpretation) -> Group:
         words = ", none of them present" if decided else ""
         parts.append(Text(f"    and {len(rest)} more{words}", style="dim"))
     undecided = common_reason(findings)
+    otherwise = decided_otherwise(interpretation)
     for finding in findings[:shown] if undecided is None else ():
-        if finding.reason is not None:
-            why = Text(printable(f"{finding.name}: {finding.reason}"), style="dim")
+        note = finding.reason or otherwise.get(finding.name)
+        if note is not None:
+            why = Text(printable(f"{finding.name}: {note}"), style="dim")
             parts.append(Padding(why, (0, 0, 0, 4)))
     uncalibrated = not any(finding.calibrated for finding in findings)
     if uncalibrated and measure == "probability":
@@ -189,7 +206,9 @@ def _findings_table(interpretation: Interpretation) -> Group:
     certainty = certainty_text(interpretation)
     if certainty is not None:
         parts.append(_indented(certainty, style="dim"))
-    if undecided is not None:
+    if doubt_of(interpretation) is not None:
+        pass  # which is told above, once
+    elif undecided is not None:
         parts.append(_indented(f"  nothing is decided (?): {undecided}", style="yellow"))
     elif interpretation.decides and all(finding.present is None for finding in findings):
         parts.append(Text("    no thresholds: nothing is decided (?)", style="yellow"))
@@ -284,8 +303,11 @@ def csv_rows(interpretations: Iterable[Interpretation]) -> list[list[str]]:
     """
     rows = [list(CSV_HEADER)]
     for interpretation in interpretations:
+        first = len(rows)
         for finding in interpretation.findings or (None,):
             rows.append(_csv_row(interpretation, finding))
+        if (doubt := doubt_of(interpretation)) is not None:  # once, and not in every row
+            rows[first][CSV_HEADER.index("because")] = doubt_sentence(doubt)
         rows.extend(_episode_row(interpretation, one) for one in interpretation.episodes or ())
         lines = statement_lines(interpretation)
         rows.extend(_statement_row(interpretation, line) for line in lines)
@@ -302,9 +324,21 @@ def _statement_row(interpretation: Interpretation, line: StatementLine) -> list[
             "probability": line.statement.probability,
             "present": True,
             "decided_by": line.decided_by,
-            "because": ("possible: " if line.possible else "") + line.because,
+            "because": ("possible: " if line.possible else "") + line.because + _caveat(line),
         }
     )
+
+
+def _codes(interpretation: Interpretation) -> list[str]:
+    """The codes of all warnings, a doubt among them: programs look for it there."""
+    doubt = doubt_of(interpretation)
+    beside = [notice.code for notice in notices_beside(interpretation)]
+    return list(dict.fromkeys([*beside, *([] if doubt is None else [doubt.code])]))
+
+
+def _caveat(line: StatementLine) -> str:
+    caveat = caveat_of(line.statement)
+    return f". {caveat}" if caveat else ""
 
 
 def _episode_row(interpretation: Interpretation, episode: Episode) -> list[str]:
@@ -329,16 +363,15 @@ def _csv_row(interpretation: Interpretation, finding: Finding | None) -> list[st
         "model": interpretation.model,
         "quality": interpretation.verdict,
         "refused": None if refused is None else refused.code,
-        "warnings": ";".join(notice.code for notice in interpretation.warnings),
+        "warnings": ";".join(_codes(interpretation)),
     }
     if finding is not None:
         cells |= {
             "finding": finding.name,
             "unit": None if finding.value is None else finding.target.unit,
-            **{
-                name: getattr(finding, name)
-                for name in ("code", "probability", "threshold", "present", "calibrated", "burden")
-            },
+            **{name: getattr(finding, name) for name in ("code", "present", "calibrated")},
+            # The figures of the JSON.
+            **{name: rounded(getattr(finding, name)) for name in _SHARES},
             **{name: getattr(finding, name) for name in ("value", "low", "high")},
         }
     return _in_columns(cells)

@@ -16,6 +16,7 @@ from ecgfoundry.templates import printable
 __all__ = [
     "DISCLAIMER",
     "READ_DISCLAIMER",
+    "age_text",
     "clock_text",
     "device_filters",
     "device_name",
@@ -32,6 +33,8 @@ __all__ = [
     "whose_text",
 ]
 
+_YEARS_FROM, _MONTHS_FROM = 2.0, 2
+"""An age in years has two digits of meaning from here on, one in months (our choice)."""
 READ_DISCLAIMER = "Not a medical device. Research use only."
 DISCLAIMER = f"{READ_DISCLAIMER} Unconfirmed."
 
@@ -106,10 +109,27 @@ def share_text(value: float | None) -> str:
     return f"{100 * value:.0f} %"
 
 
+def age_text(years: float) -> str:
+    """Return an age as it is said: years from two on, then months, of newborns days.
+
+    Examples
+    --------
+    >>> age_text(42.0), age_text(2.26), age_text(1.25), age_text(0.019)
+    ('42 years', '2.3 years', '15 months', '7 days')
+    """
+    if years >= _YEARS_FROM:
+        return f"{years:.1f}".removesuffix(".0") + " years"
+    months = round(12 * years)
+    if months >= _MONTHS_FROM:
+        return f"{months} months"
+    days = round(365.25 * years)
+    return f"{days} day{'s' * (days != 1)}"
+
+
 def person_text(person: Subject) -> str:
     """Return birth, age and sex in words; age and sex "unknown" where the file states none."""
     born = f"born {person.birth_date.isoformat()}, " if person.birth_date is not None else ""
-    age = f"{person.age:.3g} years" if person.age is not None else "age unknown"
+    age = "age unknown" if person.age is None else age_text(person.age)
     return printable(f"{born}{age}, {person.sex or 'sex unknown'}")
 
 

@@ -263,6 +263,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         duration_s=_NUMBER,
         readable_s=_NUMBER,
         leads=_list(_STRING),
+        doubt=_or_null("object"),
         beats=_INTEGER,
         hours=_list(_ANY),
         events=_list(_ANY),

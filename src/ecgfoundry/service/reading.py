@@ -18,7 +18,16 @@ from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.evidence_words import because, evidence_in_words, in_words
 from ecgfoundry.reports.measured import device_values, header_values
-from ecgfoundry.reports.prose import statement_words
+from ecgfoundry.reports.told import (
+    decided_otherwise,
+    doubt_of,
+    doubt_sentence,
+    general_caveats,
+    meanings_of,
+    notices_beside,
+    statement_words,
+    told,
+)
 
 __all__ = ["STRETCHES", "reading_document", "stretch_of", "words_of_present"]
 
@@ -93,8 +102,11 @@ def reading_document(answer: Interpretation, stated: Mapping[str, float]) -> dic
     dict
         ``header``: rows of label, text, unit, reason and the device's text (None where it states
         nothing). ``statements``: the present ones as a reader needs them, each with its evidence
-        and the place of it. ``undecided``: reason and names. ``absent``: a number. ``names``: words
-        of every statement. ``waves``: ends of the parts of the usual beat, s from its R peak.
+        and the place of it. ``doubt``: why nothing is stated, a sentence, or None. ``undecided``:
+        reason and names. ``notices``, ``caveats``: sentences about the signal and the statements.
+        ``otherwise``: by name of a finding, that the criteria decide otherwise.
+        ``absent``: a number. ``names``: words of every statement. ``waves``: ends of the parts of
+        the usual beat, s from its R peak.
     """
     measured = answer.measurements
     header: list[dict[str, Any]] = []
@@ -111,14 +123,19 @@ def reading_document(answer: Interpretation, stated: Mapping[str, float]) -> dic
             for value, text in zip(header_values(measured), device, strict=True)
         ]
     present = {one.name: one for one in answer.statements if one.present}
-    meanings = {finding.name: finding.target.description for finding in answer.findings}
+    meanings = meanings_of(answer)
+    doubt = doubt_of(answer)
     return {
+        "doubt": None if doubt is None else doubt_sentence(doubt),
+        "notices": [notice.message for notice in notices_beside(answer)],
+        "caveats": list(general_caveats(present.values())),
         "header": header,
         "statements": [
             _line(one, present, meanings.get(one.name), measured)
             for one in for_reading(answer.statements)
         ],
-        "undecided": _undecided(answer.statements),
+        "undecided": [] if doubt is not None else _undecided(answer.statements),
+        "otherwise": decided_otherwise(answer),
         "names": words_of(answer),
         "absent": sum(one.present is False for one in answer.statements),
         "waves": _waves(None if measured is None else measured.median),
@@ -151,17 +168,13 @@ def _line(
 
 def words_of(answer: Interpretation) -> dict[str, str]:
     """Return the words of every statement, by its name."""
-    meanings = {finding.name: finding.target.description for finding in answer.findings}
+    meanings = meanings_of(answer)
     return {one.name: statement_words(one, meanings.get(one.name)) for one in answer.statements}
 
 
 def words_of_present(answer: Interpretation) -> list[str]:
     """Return the present statements as a list of recordings shows them."""
-    words = words_of(answer)
-    return [
-        f"possible {words[one.name]}" if one.possible else words[one.name]
-        for one in for_reading(answer.statements)
-    ]
+    return [line.words for line in told(answer)]
 
 
 def _evidence(item: Evidence, measured: Measurements | None) -> dict[str, Any]:

@@ -19,9 +19,53 @@ ALIASES: Mapping[str, str] = {
     "LBBB": "LEFT BUNDLE BRANCH BLOCK",
     "SB": "SINUS BRADYCARDIA",
     "ST": "SINUS TACHYCARDIA",
+    # cinc2017-rhythm: "Normal sinus rhythm", SNOMED CT 426783006
+    "normal": "NORMAL SINUS RHYTHM",
+    # ecg-fm-17
+    "Sinus rhythm": "SINUS RHYTHM",
+    "Premature ventricular contraction": "PREMATURE VENTRICULAR COMPLEXES",
+    "Ventricular tachycardia": "VENTRICULAR TACHYCARDIA",
+    "Atrial fibrillation": "ATRIAL FIBRILLATION",
+    "Atrial flutter": "ATRIAL FLUTTER",
+    "1st degree atrioventricular block": "WITH 1ST DEGREE AV BLOCK",
+    "Bifascicular block": "BIFASCICULAR BLOCK",
+    "Right bundle branch block": "RIGHT BUNDLE BRANCH BLOCK",
+    "Left bundle branch block": "LEFT BUNDLE BRANCH BLOCK",
+    # scp-ecg
+    "SR": "SINUS RHYTHM",
+    "AFIB": "ATRIAL FIBRILLATION",
+    "AFLT": "ATRIAL FLUTTER",
+    "STACH": "SINUS TACHYCARDIA",
+    "SBRAD": "SINUS BRADYCARDIA",
+    "SARRH": "WITH SINUS ARRHYTHMIA",
+    "SVTAC": "SUPRAVENTRICULAR TACHYCARDIA",
+    "PVC": "PREMATURE VENTRICULAR COMPLEXES",
+    "PAC": "PREMATURE ATRIAL COMPLEXES",
+    "BIGU": "IN A PATTERN OF BIGEMINY",
+    "3AVB": "WITH COMPLETE HEART BLOCK",
+    "LPR": "WITH PROLONGED AV CONDUCTION",
+    "CRBBB": "RIGHT BUNDLE BRANCH BLOCK",
+    "CLBBB": "LEFT BUNDLE BRANCH BLOCK",
+    "IRBBB": "INCOMPLETE RIGHT BUNDLE BRANCH BLOCK",
+    "LAFB": "LEFT ANTERIOR FASCICULAR BLOCK",
+    "LPFB": "LEFT POSTERIOR FASCICULAR BLOCK",
+    "LVH": "LEFT VENTRICULAR HYPERTROPHY",
+    "RVH": "RIGHT VENTRICULAR HYPERTROPHY",
+    "VCLVH": "VOLTAGE CRITERIA FOR LEFT VENTRICULAR HYPERTROPHY",
+    "LAO/LAE": "LEFT ATRIAL ENLARGEMENT",
+    "RAO/RAE": "RIGHT ATRIAL ENLARGEMENT",
+    "IMI": "INFERIOR INFARCT",
+    "AMI": "ANTERIOR INFARCT",
+    "ASMI": "ANTEROSEPTAL INFARCT",
+    "ALMI": "ANTEROLATERAL INFARCT",
+    "LMI": "LATERAL INFARCT",
+    "PMI": "POSTERIOR INFARCT",
+    "IPMI": "INFERIOR-POSTERIOR INFARCT",
+    "LNGQT": "PROLONGED QT",
+    "INVT": "T WAVE INVERSION",
 }
-"""Targets of ``cinc2017-rhythm`` and ``code-6`` that are statements under another name; the rest of
-those vocabularies, and the superclasses of PTB-XL, have no statement that means the same."""
+"""Targets of other vocabularies that are statements under another name; the rest of those
+vocabularies, and the superclasses of PTB-XL, have no statement that means the same."""
 
 _ORIGINS = (
     "ATRIAL FIBRILLATION",

@@ -34,6 +34,7 @@ from ecgfoundry.inference.warnings import (
 from ecgfoundry.inference.windows import InputLeads, PreparedWindow, prepare_together
 from ecgfoundry.leads import normalize_lead_names
 from ecgfoundry.measurements.gate import is_doubted, readable_leads
+from ecgfoundry.measurements.stretches import doubt_between_leads
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice, WindowQuality
 from ecgfoundry.tasks import WindowResult
@@ -350,10 +351,23 @@ def prepare_due(due: Sequence[tuple[LiveStream, DueWindow]]) -> list[PreparedWin
             describe="noise",  # No live answer says how acceptable a window is.
         )
         for (stream, window), earlier, ready in zip(several, known, made, strict=True):
+            asked = ready
             if not _stood(earlier, ready.quality):
-                stream.remember(window, ready.quality)
-        prepared += made
+                asked = _with_doubt_between_leads(window, ready)
+                stream.remember(window, asked.quality)
+            prepared.append(asked)
     return prepared
+
+
+def _with_doubt_between_leads(due: DueWindow, prepared: PreparedWindow) -> PreparedWindow:
+    """Ask what the leads show together, as of a file; what is refused or doubted is not asked."""
+    quality = prepared.quality
+    if quality.refusal is not None or is_doubted(quality):
+        return prepared
+    doubt = doubt_between_leads(due.part)
+    if doubt is None:
+        return prepared
+    return replace(prepared, quality=replace(quality, warnings=(*quality.warnings, doubt)))
 
 
 def _stood(earlier: WindowQuality | None, quality: WindowQuality) -> bool:

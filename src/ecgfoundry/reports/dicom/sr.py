@@ -17,14 +17,15 @@ from dataclasses import replace
 from typing import Any
 
 from ecgfoundry._version import __version__
-from ecgfoundry.criteria import Evidence
+from ecgfoundry.criteria import Evidence, Statement
 from ecgfoundry.formats.common.moments import in_whole_minutes
 from ecgfoundry.measurements.values import Value
 from ecgfoundry.reports.clinical import ClinicalReport
 from ecgfoundry.reports.dicom.study import DicomStudy, coded, is_short, new_object, require_pydicom
-from ecgfoundry.reports.evidence_words import evidence_name, in_words
+from ecgfoundry.reports.evidence_words import evidence_name
 from ecgfoundry.reports.reviewed import Review
-from ecgfoundry.reports.wording import printable
+from ecgfoundry.reports.told import finding_words, told_words
+from ecgfoundry.reports.wording import number_text, printable
 from ecgfoundry.vocabularies.terminology import (
     LeadCodes,
     MeasurementCodes,
@@ -234,17 +235,22 @@ def _number(codes: MeasurementCodes, value: Value) -> Any:
 def _stated(report: ClinicalReport) -> list[Any]:
     found = [
         _statement(
-            f"Possible {in_words(one.name)}" if one.possible else in_words(one.name),
+            told_words(one),
             None if one.possible else one.code,
             one.evidence,
         )
         for one in report.statements
     ]
     return found + [
-        _text("CONTAINS", _FINDING, _words_of_finding(one.name, one.probability))
+        _text("CONTAINS", _FINDING, _words_of_finding(finding_words(one), one.probability))
         for one in report.interpretation.findings
-        if one.present and report.statement_of(one.name) not in report.statements
+        if one.present and _by_network_alone(report.statement_of(one.name))
     ]
+
+
+def _by_network_alone(joined: Statement | None) -> bool:
+    """Whether no criterion has a say: else the joined statement is told, or denied."""
+    return joined is None or joined.group == "network"
 
 
 def _read(report: ClinicalReport) -> list[Any]:
@@ -291,7 +297,9 @@ def _compared(evidence: Evidence) -> Any:
 
 
 def _words_of_finding(name: str, probability: float | None) -> str:
-    return name if probability is None else f"{name} (network, probability {probability:.2f})"
+    return (
+        name if probability is None else f"{name} (network, probability {number_text(probability)})"
+    )
 
 
 def _measured(value: float, unit: tuple[str, str]) -> Any:

@@ -21,7 +21,6 @@ from typing import Any
 
 from ecgfoundry._version import __version__
 from ecgfoundry.reports.clinical import ClinicalReport, NameParts
-from ecgfoundry.reports.evidence_words import in_words
 from ecgfoundry.reports.fhir.elements import (
     TERMINOLOGY,
     Json,
@@ -35,6 +34,7 @@ from ecgfoundry.reports.fhir.elements import (
     update,
 )
 from ecgfoundry.reports.fhir.observations import Observations
+from ecgfoundry.reports.told import told
 from ecgfoundry.reports.wording import device_name, person_text, printable
 from ecgfoundry.vocabularies.terminology import Coding, snomed_coding
 
@@ -236,7 +236,8 @@ def _status(report: ClinicalReport) -> str:
 def _conclusions(report: ClinicalReport) -> list[Json]:
     """Return what holds and has a code."""
     if report.review is None:
-        held = [(in_words(s.name), None if s.possible else s.code) for s in report.statements]
+        told_now = told(report.interpretation)
+        held = [(one.words, one.code) for one in told_now if one.statement is not None]
     else:
         held = [(one.words, one.code) for one in report.read if one.present]
     return [

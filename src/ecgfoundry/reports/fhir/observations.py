@@ -26,7 +26,7 @@ from ecgfoundry.reports.fhir.elements import (
     quantity,
     reference,
 )
-from ecgfoundry.reports.prose import finding_words
+from ecgfoundry.reports.told import finding_words, statement_words
 from ecgfoundry.reports.wording import printable
 from ecgfoundry.tasks.finding import Finding
 from ecgfoundry.vocabularies.terminology import (
@@ -135,7 +135,7 @@ class Observations:
 
     def _statement(self, statement: Statement) -> Json:
         code = codings([snomed_coding(statement.code)])
-        result = self._observation(concept(in_words(statement.name), code))
+        result = self._observation(concept(statement_words(statement), code))
         result["method"] = concept(_METHODS[statement.decided_by])
         if statement.present is None:  # where a finding of the network has no threshold
             result["dataAbsentReason"] = _absent(statement.reason or "not told", "unknown")

@@ -11,6 +11,7 @@ from ecgfoundry.inference.interpretation import Finding, Interpretation
 from ecgfoundry.reports.certainty import certainty_text, common_reason
 from ecgfoundry.reports.html.environment import render
 from ecgfoundry.reports.html.style import painted
+from ecgfoundry.reports.told import decided_otherwise, doubt_of, doubt_sentence, notices_beside
 from ecgfoundry.reports.wording import (
     duration_text,
     number_text,
@@ -37,12 +38,13 @@ _DECISIONS = {True: "present", False: "not present", None: "not decided"}
 
 
 def notices_box(interpretation: Interpretation) -> Markup:
-    """Return why a recording was not interpreted, if so, and the list of its warnings."""
-    refused = interpretation.refused
+    """Return why a recording was not interpreted, or nothing is stated of it, and its warnings."""
+    refused, doubt = interpretation.refused, doubt_of(interpretation)
     return render(
         "notices",
         refused=None if refused is None else _Notice.of(refused),
-        warnings=[_Notice.of(notice) for notice in interpretation.warnings],
+        doubt=None if doubt is None else doubt_sentence(doubt),
+        warnings=[_Notice.of(notice) for notice in notices_beside(interpretation)],
     )
 
 
@@ -144,7 +146,9 @@ def _meaning(interpretation: Interpretation) -> list[tuple[str, str]]:
     if certainty is not None:
         notes.append(("certainty", certainty))
     undecided = common_reason(findings)
-    if undecided is not None:
+    if doubt_of(interpretation) is not None:
+        pass  # which is told above, once
+    elif undecided is not None:
         notes.append(("not decided", f"Nothing is decided: {undecided}."))
     elif all(finding.present is None for finding in findings):
         notes.append(
@@ -169,7 +173,9 @@ def _columns(
         return caption, ["Finding", "Burden"], _burden_row
     calibrated = any(finding.calibrated for finding in interpretation.findings)
     if interpretation.exclusive:
-        caption = "One class per recording: the most probable one is marked present"
+        caption = "One class per recording"
+        if any(finding.present for finding in interpretation.findings):
+            caption += ": the most probable one is marked present"
     elif any(finding.threshold is not None for finding in interpretation.findings):
         caption = "The tick on a bar is the threshold"
     else:
@@ -178,8 +184,11 @@ def _columns(
     return caption, ["Finding", measure], _probability_row
 
 
-def _row(finding: Finding, *cells: Markup, decided: bool = True) -> _Row:
+def _row(interpretation: Interpretation, finding: Finding, *cells: Markup) -> _Row:
     present, target = finding.present, finding.target
+    decided = interpretation.decides
+    reason = None if doubt_of(interpretation) else finding.reason
+    otherwise = decided_otherwise(interpretation).get(finding.name)
     details = [finding.code or "no code", target.kind]
     if decided:
         details.insert(0, _DECISIONS[present])
@@ -188,7 +197,7 @@ def _row(finding: Finding, *cells: Markup, decided: bool = True) -> _Row:
         present=present,
         icon=_ICONS[present] if decided else Markup(),
         details=details,
-        notes=[text for text in (finding.reason, target.description, target.caveat) if text],
+        notes=[text for text in (reason, otherwise, target.description, target.caveat) if text],
         cells=list(cells),
     )
 
@@ -208,7 +217,8 @@ def _probability_row(interpretation: Interpretation, finding: Finding) -> _Row:
     label = f"{'score' if uncalibrated else 'probability'} {number}"
     words = f"{label}, {limit}" if limit else label
     bar = share_bar(probability, words, threshold, present=finding.present)
-    return _row(finding, render("share", bar=bar, number=number, tagged=tagged, limit=limit))
+    share = render("share", bar=bar, number=number, tagged=tagged, limit=limit)
+    return _row(interpretation, finding, share)
 
 
 def _burden_row(interpretation: Interpretation, finding: Finding) -> _Row:
@@ -216,11 +226,11 @@ def _burden_row(interpretation: Interpretation, finding: Finding) -> _Row:
     text = share_text(burden)
     time = duration_text(burden * readable) if burden and readable else ""
     bar = share_bar(burden, f"burden {text}", present=finding.present)
-    return _row(finding, render("share", bar=bar, number=text, tagged=False, limit=time))
+    share = render("share", bar=bar, number=text, tagged=False, limit=time)
+    return _row(interpretation, finding, share)
 
 
 def _value_row(interpretation: Interpretation, finding: Finding) -> _Row:
-    del interpretation
     value, low, high = finding.value, finding.low, finding.high
     unit = finding.target.unit or ""
     number = "–" if value is None else f"{value:.3g} {unit}"
@@ -229,4 +239,4 @@ def _value_row(interpretation: Interpretation, finding: Finding) -> _Row:
         render("value", text=number, strong=True),
         render("value", text=interval, strong=False),
     )
-    return _row(finding, *cells, decided=False)
+    return _row(interpretation, finding, *cells)

@@ -10,6 +10,7 @@ from ecgfoundry.formats.common.measurements import STATEMENTS_KEY, device_measur
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.reports.html.environment import render
 from ecgfoundry.reports.measured import device_values, header_values, statement_lines
+from ecgfoundry.reports.told import doubt_of
 
 __all__ = ["device_statements", "measured_section"]
 
@@ -37,6 +38,6 @@ def measured_section(interpretation: Interpretation, header: Mapping[str, str]) 
         values=list(zip(header_values(measured), stated, strict=True)),
         with_device=any(text != "–" for text in stated),
         lines=statement_lines(interpretation),
+        doubted=doubt_of(interpretation) is not None,
         device_lines=device_statements(header),
-        doubt=None if measured.doubt is None else measured.doubt.message,
     )

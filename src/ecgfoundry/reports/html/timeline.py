@@ -13,6 +13,7 @@ from ecgfoundry.inference.interpretation import Episode, Interpretation, WindowR
 from ecgfoundry.reports.certainty import common_reason
 from ecgfoundry.reports.html.environment import drawn, render
 from ecgfoundry.reports.html.style import painted
+from ecgfoundry.reports.told import doubt_of
 from ecgfoundry.reports.wording import (
     clock_text,
     duration_text,
@@ -101,6 +102,7 @@ def episodes_section(
         count=f"{len(episodes)} episode{'s' * (len(episodes) != 1)}, in order of time",
         with_time_of_day=start_time is not None,
         undecided=common_reason(interpretation.findings),
+        doubted=doubt_of(interpretation) is not None,
         first=[_episode(episode, start_time) for episode in episodes[:EPISODES_SHOWN]],
         later=[_episode(episode, start_time) for episode in episodes[EPISODES_SHOWN:]],
     )

@@ -107,7 +107,7 @@ function showAnswer(session, answer) {
   const { reading } = answer;
   showMeasurements(by("measures"), reading.header);
   showNetwork(answer);
-  statements.show(reading.statements);
+  statements.show(reading.statements, reading.doubt, reading.caveats);
   showUndecided(by("undecided"), reading);
   trace.draw();
   attempt(() => review.open(session, answer));

@@ -49,7 +49,12 @@ export function clock(seconds) {
   return parts.map((part) => String(part).padStart(2, "0")).join(":");
 }
 
-export const percent = (value) => `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`;
+// As ecgfoundry.reports.wording.share_text: never rounded onto a certainty that the model does not have.
+export function percent(value) {
+  if (value > 0 && value < 0.01) return "<1 %";
+  if (value > 0.99 && value < 1) return ">99 %";
+  return `${(100 * value).toFixed(0)} %`;
+}
 
 const DIGITS = { mV: 2, "/min": 0, ms: 0, deg: 0 };
 const UNIT = { deg: "°", "/min": "/min" };

@@ -34,7 +34,9 @@ export function findingsTable(answer) {
     const head = [finding.name];
     if (finding.description) head.push(element("span", finding.description, "means"));
     if (finding.caveat) head.push(element("span", finding.caveat, "means"));
-    if (finding.reason) head.push(element("span", finding.reason, "means"));
+    if (finding.reason && !answer.reading?.doubt) head.push(element("span", finding.reason, "means"));
+    const otherwise = answer.reading?.otherwise?.[finding.name];
+    if (otherwise) head.push(element("span", otherwise, "means"));
     let cells;
     if (regression) {
       cells = [[`${finding.value?.toPrecision(3) ?? "–"} ${finding.unit ?? ""}`, "number"],
@@ -57,8 +59,8 @@ export function showNetwork(answer) {
   const notCalibrated = refused || answer.calibrated ? "" : " The probabilities are not calibrated.";
   by("verdict").textContent = refused ? `The network did not answer: ${refused.message}.`
     : `Signal: ${answer.quality.verdict}. Read from ${answer.leads_used.join(", ")}.${notCalibrated}`;
-  const notices = [...answer.quality.warnings, ...(answer.measurements?.notices ?? [])].map((notice) => notice.message);
-  by("warnings").replaceChildren(...[...new Set(notices)].map((message) => element("li", message)));
+  const notices = answer.reading.notices;
+  by("warnings").replaceChildren(...notices.map((message) => element("li", message)));
   by("table").replaceChildren(...(refused ? [] : [findingsTable(answer)]));
   by("network").hidden = Boolean(refused);
   by("provenance").textContent = refused ? "" : `${answer.model} ${answer.model_version} · ${answer.preprocessing} · ${answer.runtime}`;

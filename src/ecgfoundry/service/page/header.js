@@ -10,7 +10,7 @@ export function recordedAt(startTime) {
   if (!startTime) return "";
   const zone = startTime.match(ZONE);
   const local = startTime.replace(ZONE, "").replace("T", " ").replace(/\.\d+$/, "");
-  return `${local} ${zone ? `UTC${zone[0] === "Z" ? "+00:00" : zone[0]}` : "(time zone not stated)"}`;
+  return zone ? `${local} UTC${zone[0] === "Z" ? "+00:00" : zone[0]}` : `${local}, time zone not stated`;
 }
 
 // A moment of the server's, "2026-03-01 08:30:00" where the reader is; in one order everywhere.
@@ -21,8 +21,17 @@ export function localTime(moment) {
 
 export function person(subject) {
   const born = subject.birth_date ? `born ${subject.birth_date}` : "";
-  const age = (subject.age ?? null) === null ? "" : `${Number(subject.age.toFixed(1))} years`;
-  return [born, age, subject.sex].filter(Boolean).join(", ");
+  const age = (subject.age ?? null) === null ? "age unknown" : ageText(subject.age);
+  return [born, age, subject.sex || "sex unknown"].filter(Boolean).join(", ");
+}
+
+// As ecgfoundry.reports.wording.age_text.
+function ageText(years) {
+  if (years >= 2) return `${Number(years.toFixed(1))} years`;
+  const months = Math.round(12 * years);
+  if (months >= 2) return `${months} months`;
+  const days = Math.round(365.25 * years);
+  return `${days} day${days === 1 ? "" : "s"}`;
 }
 
 export function facts(about) {
@@ -40,7 +49,7 @@ function deviceWords(device) {
   const first = ["manufacturer", "model"].map((key) => device[key]).filter(Boolean);
   const rest = Object.entries(device).filter(([key]) => key !== "manufacturer" && key !== "model")
     .map(([key, text]) => `${key.replaceAll("_", " ")} ${text}`);
-  return [...first, ...rest].join(", ");
+  return [first.join(" "), ...rest].filter(Boolean).join(", ");
 }
 
 // "Weber, Anna · 4711"; the name is that of the request or the worklist: no reader of files keeps one.

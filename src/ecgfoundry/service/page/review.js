@@ -64,7 +64,7 @@ export class ReviewView {
   offer(answer, said) {
     const { names } = answer.reading;
     this.names = new Map(Object.entries(names).map(([name, words]) => [words, name]));
-    const present = answer.reading.statements.map((one) => [one.name, one.words, true]);
+    const present = answer.reading.statements.map((one) => [one.name, one.possible ? `possible ${one.words}` : one.words, true]);
     const added = [...said].filter(([name, here]) => here && !present.some(([own]) => own === name)).map(([name]) => [name, names[name] ?? name, false]);
     this.statements = [...present, ...added].map(([name, words, machine]) => {
       const label = element("label");

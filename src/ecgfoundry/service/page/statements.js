@@ -31,7 +31,8 @@ export class Statements {
     list.addEventListener("keydown", (event) => this.key(event));
   }
 
-  show(statements) {
+  // ``doubt``: why nothing is stated, in a sentence.
+  show(statements, doubt = null, caveats = []) {
     this.chosen = null;
     this.list.replaceChildren();
     for (const [words, possible] of [["Present", false], ["Possible", true]]) {
@@ -41,7 +42,8 @@ export class Statements {
       list.append(...own.map((statement) => this.item(statement)));
       this.list.append(element("h3", words), list);
     }
-    if (!statements.length) this.list.append(element("p", "No statement of ours is present.", "quiet"));
+    if (!statements.length) this.list.append(element("p", doubt ?? "No statement of ours is present.", doubt ? "doubt" : "quiet"));
+    for (const words of caveats) this.list.append(element("p", words, "hint"));
   }
 
   item(statement) {
