@@ -27,7 +27,7 @@ Bool = NDArray[np.bool_]
 
 LEAST_RATE_HZ = 455.0
 """The rise of a spike is looked for within :data:`JUMP_S`, which is less than a sample at a lower
-rate: of 362 records without a pacemaker 3 had one at 360 Hz, and in records 104 and 217 of MIT-BIH,
+rate: of 362 records without a pacemaker 4 had one at 360 Hz, and in records 104 and 217 of MIT-BIH,
 which are paced, none was found."""
 JUMP_S = 0.0022
 """Rise of a spike; one sample at 500 Hz, two at 1 kHz."""
