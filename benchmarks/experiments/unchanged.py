@@ -10,7 +10,8 @@ other, and how often a possible one was. FOLDER holds the sets as
 FILE`` writes each statement that changed.
 
 A gain may change what rests on millivolts: for ``gain`` only the other statements count.
-``begin`` and ``without`` take something away, so that what was seen there alone may go.
+``begin``, ``half`` and ``without`` take something away, so that what was seen there alone may go.
+Whether amplitudes are believed at all counts as a statement (``AMPLITUDES IN MV``).
 """
 
 from __future__ import annotations
@@ -55,6 +56,16 @@ def begun_later(seconds: float) -> Callable[[Recording], Recording]:
     return lambda recording: recording.slice_samples(
         round(seconds * recording.sampling_rate), recording.samples
     )
+
+
+def half(number: int) -> Callable[[Recording], Recording]:
+    """Return the change that leaves one half of a recording."""
+
+    def change(recording: Recording) -> Recording:
+        middle = recording.samples // 2
+        return recording.slice_samples(number * middle, (number + 1) * middle)
+
+    return change
 
 
 def without(lead: str) -> Callable[[Recording], Recording | None]:
@@ -111,6 +122,8 @@ CHANGES: Mapping[str, Callable[[Recording], Recording | None]] = {
     "begin 0.1 s": begun_later(0.1),
     "begin 0.3 s": begun_later(0.3),
     "begin 0.5 s": begun_later(0.5),
+    "first half": half(0),
+    "second half": half(1),
     "without III": without("III"),
     "without V4": without("V4"),
     "order": other_order,
@@ -148,12 +161,13 @@ def cases(data: Path, stack: contextlib.ExitStack, chosen: set[str]) -> Iterator
             yield Case(path, "cinc2017")
 
 
+CALIBRATED = "AMPLITUDES IN MV"
 SETS = ("cinc2021", "ptbxl", "ludb", "cinc2017")
 
 
 def rests_on_millivolts(name: str) -> bool:
     """Whether a statement, or one that it asks for, compares an amplitude."""
-    return name in _MILLIVOLTS
+    return name in _MILLIVOLTS or name == CALIBRATED
 
 
 def _with_millivolts() -> frozenset[str]:
@@ -164,25 +178,25 @@ def _with_millivolts() -> frozenset[str]:
             name
             for name, criterion in criteria.items()
             if any("_mv" in limit.name for limit in limits_of(criterion.rule))
-            or found & set(_said(criterion.rule))
+            or found & set(_asked(criterion.rule))
         }
         grown, found = more != found, more
     return frozenset(found)
 
 
-def _said(rule: Rule) -> Iterator[str]:
+def _asked(rule: Rule) -> Iterator[str]:
     if isinstance(rule, Said):
         yield rule.name
     for part in rule.parts():
-        yield from _said(part)
+        yield from _asked(part)
 
 
 _MILLIVOLTS = _with_millivolts()
 
 
-def word(statement: Statement | None) -> str:
+def word(statement: Statement) -> str:
     """One of "certain", "possible", "absent", "not told"."""
-    if statement is None or statement.present is None:
+    if statement.present is None:
         return "not told"
     if not statement.present:
         return "absent"
@@ -233,21 +247,24 @@ def compared(
 ) -> Iterator[tuple[str, str, str, str]]:
     """Yield change, statement, and what was said as recorded and changed."""
     recording = ecgfoundry.read(case.path)
-    given = _stated(case, recording)
+    given = _said(case, recording)
     for change, function in chosen.items():
         other = function(recording)
         if other is None or other.signal is recording.signal:
             continue
-        again = _stated(case, other)
-        for name in criteria:
+        again = _said(case, other)
+        for name in (*criteria, CALIBRATED):
             if change.startswith("gain") and rests_on_millivolts(name):
                 continue
-            yield change, name, word(given.get(name)), word(again.get(name))
+            yield change, name, given.get(name, "not told"), again.get(name, "not told")
 
 
-def _stated(case: Case, recording: Recording) -> dict[str, Statement]:
-    found = state(ecgfoundry.measure(recording), age=case.age, sex=case.sex)
-    return {statement.name: statement for statement in found}
+def _said(case: Case, recording: Recording) -> dict[str, str]:
+    measured = ecgfoundry.measure(recording)
+    said = {one.name: word(one) for one in state(measured, age=case.age, sex=case.sex)}
+    if measured.readable:
+        said[CALIBRATED] = "certain" if measured.calibrated else "absent"
+    return said
 
 
 def main() -> None:
@@ -261,7 +278,7 @@ def main() -> None:
     options = parser.parse_args()
     chosen = {name: CHANGES[name] for name in options.changes or CHANGES}
     by_change: dict[str, Counts] = {name: Counts() for name in chosen}
-    by_statement: dict[str, Counts] = {name: Counts() for name in criteria}
+    by_statement: dict[str, Counts] = {name: Counts() for name in (*criteria, CALIBRATED)}
     rows: list[tuple[str, ...]] = [("set", "record", "change", "statement", "recorded", "changed")]
     records = 0
     with contextlib.ExitStack() as stack:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from building import Built
 
+from ecgfoundry.criteria import state
 from ecgfoundry.criteria.case import Case
 from ecgfoundry.criteria.registry import criteria
 from ecgfoundry.criteria.rules import Limit
@@ -297,3 +300,14 @@ def test_the_larger_of_distance_and_share_counts() -> None:
     t = repeat_of("t_mv")
     assert t.around(0.2) == 0.05 and t.around(-1.0) == pytest.approx(0.15)
     assert np.isclose(repeat_of("heart_rate_bpm").around(100.0), 5.0)
+
+
+@pytest.mark.parametrize(("confidence", "firm"), [(0.50, False), (0.54, False), (0.56, True)])
+def test_a_count_is_as_firm_as_the_classes_of_its_beats(confidence: float, firm: bool) -> None:
+    """What is a premature beat from 0.5 on is one for certain from 0.55 on."""
+    measured = Built(labels="NNNVNNNNNN").measurements()
+    of_beats = np.where(measured.beats.label == "V", confidence, 0.9)
+    measured = replace(measured, beats=replace(measured.beats, confidence=of_beats))
+    (stated,) = (one for one in state(measured) if one.name == "PREMATURE VENTRICULAR COMPLEXES")
+    assert stated.present
+    assert stated.possible is not firm

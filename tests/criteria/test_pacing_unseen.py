@@ -12,7 +12,7 @@ from ecgfoundry.criteria.pacing import CRITERIA
 from ecgfoundry.recording import Recording
 
 
-@pytest.mark.parametrize(("rate", "present"), [(500.0, False), (250.0, None)])
+@pytest.mark.parametrize(("rate", "present"), [(500.0, False), (360.0, None), (250.0, None)])
 def test_spikes_below_the_rate_that_shows_them(rate: float, present: bool | None) -> None:
     sample = ecgfoundry.read("sample:12-lead")
     signal = resample_poly(sample.signal, round(rate), 500, axis=1)
@@ -24,6 +24,6 @@ def test_spikes_below_the_rate_that_shows_them(rate: float, present: bool | None
     assert {one.present for one in of_pacing} == {present}
     if present is None:
         assert {one.reason for one in of_pacing} == {
-            "pacing spikes are looked for from 360 Hz on, and this has 250"
+            f"pacing spikes are looked for from 455 Hz on, and this has {rate:g}"
         }
     assert stated["SINUS TACHYCARDIA"].present  # what rests on other things is told

@@ -65,6 +65,17 @@ def test_many_leads_of_nearly_one_height(count: int, step: float, scaled: bool) 
     assert _scaled(spikes(*(step**lead for lead in range(count)))) is scaled
 
 
+@pytest.mark.parametrize(
+    ("near", "far", "height", "scaled"),
+    [(7, 4, 0.95, True), (7, 4, 0.93, False), (5, 4, 0.95, True), (5, 3, 0.95, False)],
+)
+def test_a_part_of_scaled_leads_has_half_of_them_at_one_height(
+    near: int, far: int, height: float, scaled: bool
+) -> None:
+    """In the halves of LUDB some leads have their extremes in the other half."""
+    assert _scaled(spikes(1.0, *(near * [height]), *(far * [0.3]))) is scaled
+
+
 @pytest.mark.parametrize("rate", [500, 1000, 400, 360, 250, 200])
 def test_scaled_leads_are_known_when_they_were_resampled(rate: float, fixtures: Path) -> None:
     """LUDB scales every lead to 1 mV peak to peak; 1 mV is then no voltage at any rate."""

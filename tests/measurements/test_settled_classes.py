@@ -50,6 +50,27 @@ def test_what_is_less_likely_than_not_is_normal(label: str) -> None:
         assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("label", "bounded", "expected"),
+    [("F", False, "Q"), ("F", True, "Q"), ("V", False, "Q"), ("V", True, "V"), ("N", False, "N")],
+)
+def test_what_is_cut_off_by_the_edge_of_a_recording_has_no_form(
+    label: str, bounded: bool, expected: str
+) -> None:
+    """A0031 of CPSC 2018 begins with a whole V; 14 records have an F where a usual beat is cut."""
+    given = beats(f"{label}NNNNV", [0.09, 0.8, 0.8, 0.8, 0.8, 0.8], 150.0)
+    onset = np.where(np.arange(6) > 0, given.qrs_onset_s, given.qrs_onset_s if bounded else NAN)
+    given = replace(given, qrs_onset_s=onset)
+    assert "".join(settled_labels(given, 1, duration_s=5.0)) == f"{expected}NNNNV"
+    # The last beat stands at 4.09 s: 0.14 s before the end and 0.16 s.
+    turned = replace(given, label=given.label[::-1], qrs_onset_s=onset[::-1])
+    edge = "".join(settled_labels(turned, 1, duration_s=4.23))
+    assert edge.endswith(expected)
+    assert "".join(settled_labels(turned, 1, duration_s=4.25)).endswith(
+        "Q" if label == "V" and not bounded else label
+    )
+
+
 def test_a_narrow_ventricular_beat_is_supraventricular_where_six_leads_show_it() -> None:
     """Narrow: under 120 ms. Early: before 0.9 of the usual 0.8 s, 0.72 s."""
     early, late = [0.8, 0.8, 0.8, 0.71, 0.8, 0.8], [0.8, 0.8, 0.8, 0.73, 0.8, 0.8]

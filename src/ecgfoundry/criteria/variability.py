@@ -72,7 +72,7 @@ REPEAT: Mapping[str, Repeat] = {
     "qrs_span_mv": Repeat(0.04, 0.06),
 }
 """By the name of the measurement; what is not here (counts, shares, signs) is taken as exact, but
-ratios of two waves and counts of wide beats, which are as firm as what they are made of
+ratios of two waves and counts of wide or ectopic beats, which are as firm as what they are made of
 (:attr:`ecgfoundry.criteria.quantity.Quantity.reach`)."""
 
 

@@ -137,7 +137,8 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
     atrial = atrial_activity(found.beats, found.waves, rate, lone)
     if len(stretches) == 1:
         blocked_p_s = atrial.p_time_s[atrial.p_beat < 0]
-        found = _settled(found, 0 if median is None else len(median.leads), blocked_p_s)
+        of_leads = 0 if median is None else len(median.leads)
+        found = _settled(found, of_leads, blocked_p_s, seconds)
     calibrated = not any(stretch.rescaled for stretch in stretches)
     leads = _lead_values(median, stretches)
     rates = rate_values(found.beats, atrial)
@@ -234,10 +235,12 @@ def _joined(stretches: Sequence[Stretch], classes: BeatClasses, rate: float) -> 
     return DelineatedBeats(beats, waves, classes.usual, rate)
 
 
-def _settled(found: DelineatedBeats, leads: int, blocked_p_s: Float64) -> DelineatedBeats:
+def _settled(
+    found: DelineatedBeats, leads: int, blocked_p_s: Float64, seconds: float
+) -> DelineatedBeats:
     """Settle the classes of a recording that is measured in one piece."""
     beats = found.beats
-    labels = settled_labels(beats, leads, blocked_p_s)
+    labels = settled_labels(beats, leads, blocked_p_s, seconds)
     confidence = np.where(labels == beats.label, beats.confidence, np.nan)
     return replace(found, beats=replace(beats, label=labels, confidence=confidence))
 

@@ -20,7 +20,12 @@ from ecgfoundry.criteria.derived.common import (
 )
 from ecgfoundry.criteria.quantity import Quantity
 from ecgfoundry.criteria.variability import repeat_of
-from ecgfoundry.measurements.settled_classes import WIDE_BEAT_MS, usual_rr_s
+from ecgfoundry.measurements.settled_classes import (
+    CLASS_REPEAT,
+    SURE_OF_CLASS,
+    WIDE_BEAT_MS,
+    usual_rr_s,
+)
 
 if TYPE_CHECKING:
     from ecgfoundry.criteria.case import Case
@@ -36,8 +41,9 @@ def _count(
 ) -> None:
     """Put a count of beats into the table; all of them are its evidence, the first one by name.
 
-    ``around`` chooses them with another limit of their width (ms): where it would be another count
-    within the repeat variability of a QRS complex, the count is not firm.
+    Without the beats whose class the classifier hardly prefers the count is another, and so it is
+    not firm. ``around`` chooses them with another limit of their width (ms): neither is it where it
+    would be another count within the repeat variability of a QRS complex.
     """
 
     def count(case: Case) -> Quantity:
@@ -46,17 +52,27 @@ def _count(
         mask = chosen(case.measurements)
         first = int(mask.argmax()) if mask.any() else None
         count = exact(int(mask.sum()), name, first)
+        sure = float((mask & ~_hardly(case.measurements)).sum())
         if around is None:
-            return count
+            return replace(count, reach=(sure, float(mask.sum())))
         margin = repeat_of("qrs_ms").around(WIDE_BEAT_MS)
         fewest, most = (
             float(around(case.measurements, WIDE_BEAT_MS + wider).sum())
             for wider in (margin, -margin)
         )
-        return replace(count, reach=(min(fewest, most), max(fewest, most)))
+        return replace(count, reach=(min(fewest, most, sure), max(fewest, most)))
 
     derived[name] = count
     counted[name] = lambda measurements: np.flatnonzero(chosen(measurements))
+
+
+def _hardly(measurements: Measurements) -> Bool:
+    """Ectopic beats (beats,) whose class is one only just, within what a probability changes by."""
+    beats = measurements.beats
+    with np.errstate(invalid="ignore"):
+        unsure = beats.confidence < SURE_OF_CLASS + CLASS_REPEAT
+    result: Bool = unsure & np.isin(beats.label, ("S", "V", "F"))
+    return result
 
 
 def _of_class(letter: str) -> Callable[[Measurements], Bool]:
