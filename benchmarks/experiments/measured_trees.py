@@ -27,7 +27,8 @@ from ecgfoundry.training.recipes.diagnosis_12lead.sources import SAMPLING_RATE, 
 from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS, all_leads
 
 TREES, LEAST_LEAF, SHARE = 150, 3, 0.2
-"""Trees, records in a leaf and share of the features tried at a split: not searched; their second run, after one on ranks of the features."""
+"""Trees, records in a leaf and share of the features tried at a split: not searched. The features'
+ranks were read in a run before."""
 WEIGHT = 3.0
 
 Float64 = NDArray[np.float64]
