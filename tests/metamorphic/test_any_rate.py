@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ecgfoundry
 from ecgfoundry.measurements.measuring import measure
 from ecgfoundry.measurements.stretches import measuring_rate
+from ecgfoundry.recording import Recording
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "cinc2021"
 
@@ -37,6 +39,24 @@ def test_beats_are_samples_of_the_recording_itself() -> None:
     assert measured.beats.sample[:4].tolist() == [63, 236, 414, 588]
     # Of the recording at 500 Hz: samples 126, 471, 827, 1175.
     assert measured.beats.time_s[:4].tolist() == [0.252, 0.942, 1.654, 2.35]
+
+
+def test_ninety_seconds_at_an_odd_rate_are_measured_at_one() -> None:
+    """25,956 samples are 90 s at 288.4 Hz, and by floating point more than 90 times the rate.
+
+    One question said that it is measured whole, at 500 Hz, the other by the minute, at 288.4 Hz:
+    beats a second apart were 0.577 s apart.
+    """
+    rate = 288.4
+    seconds = np.arange(25_956) / rate
+    complexes = sum(
+        size * np.exp(-0.5 * (((seconds + 0.5) % 1.0 - place) / width) ** 2)
+        for size, place, width in ((0.15, 0.34, 0.02), (1.0, 0.5, 0.012), (0.3, 0.78, 0.04))
+    )
+    noise = 0.01 * np.random.default_rng(1).normal(size=seconds.size)
+    measured = measure(Recording((complexes + noise)[None].astype(np.float32), rate, ("II",)))
+    assert measured.values["heart_rate_bpm"].value == pytest.approx(60.0, abs=0.1)
+    assert measured.beats.time_s[[1, 88]] == pytest.approx([1.0, 88.0], abs=0.02)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ecgfoundry.errors import StreamError
+from ecgfoundry.streams import messages as stream_messages
 from ecgfoundry.streams import mqtt
 from ecgfoundry.streams.description import StreamDescription, StreamOptions
 from ecgfoundry.streams.messages import Hole, frames_of_messages, statement_of
@@ -101,3 +102,35 @@ def test_a_websocket_that_is_lost_is_no_end() -> None:
                     assert list(source.frames) == []
             running.shutdown()
             thread.join()
+
+
+def test_who_reads_a_websocket_slowly_sees_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits to be read was sent in time: while a model was loaded, ten seconds were a hole."""
+    server = pytest.importorskip("websockets.sync.server")
+    monkeypatch.setattr(stream_messages, "LONGEST_SILENCE_S", 0.01)
+    read, sent = threading.Event(), threading.Event()
+
+    def handler(connection: Any) -> None:
+        connection.send(json.dumps({"leads": ["I"], "sampling_rate": 1000}))
+        connection.send(samples(10).decode())
+        connection.send(samples(10).decode())
+        # The answer to a ping comes when what was sent before it has been received.
+        connection.ping().wait()
+        sent.set()
+        read.wait()
+
+    with server.serve(handler, "127.0.0.1", 0) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        place = f"ws://127.0.0.1:{running.socket.getsockname()[1]}"
+        try:
+            with open_source(place, StreamOptions(wait_s=60.0)) as source:
+                found = [next(source.frames).start]
+                sent.wait()
+                threading.Event().wait(0.1)  # however long this takes, the next one is there
+                found.append(next(source.frames).start)
+        finally:
+            read.set()
+            running.shutdown()
+            thread.join()
+    assert found == [None, None]

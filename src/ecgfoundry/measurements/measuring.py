@@ -114,9 +114,9 @@ def _path_of(recording: object) -> str | None:
 
 
 def _measured(source: Measurable, name: str | None) -> Measurements:
-    seconds = source.samples / source.sampling_rate
-    whole = seconds <= WHOLE_S
-    rate = measuring_rate(source.sampling_rate) if whole else source.sampling_rate
+    seconds, rate = source.samples / source.sampling_rate, source.sampling_rate
+    if _in_one_piece(source):
+        rate = measuring_rate(rate)
     stretches, medians = [], []
     labeller = BeatLabeller()
     for stretch in _stretches(source):
@@ -168,12 +168,16 @@ def _measured(source: Measurable, name: str | None) -> Measurements:
 _EMPTY = Notice("missing", "there is no sample of any lead")
 
 
+def _in_one_piece(source: Measurable) -> bool:
+    return source.samples <= WHOLE_S * source.sampling_rate
+
+
 def _stretches(source: Measurable) -> Iterator[Stretch]:
     """Measure a short recording whole, at a rate of its own; a long one by the minute, as it is."""
     rate, samples = source.sampling_rate, source.samples
     if samples == 0:
         return
-    if samples <= WHOLE_S * rate:
+    if _in_one_piece(source):
         yield measure_whole(source.part(0, samples).with_derived_leads())
         return
     length = round(STRETCH_S * rate)

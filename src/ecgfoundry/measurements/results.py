@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, overload
 
 import numpy as np
@@ -281,7 +281,7 @@ def _beats_from(rows: Sequence[Fields], sampling_rate: float) -> Beats:
         return np.array([math.nan if value is None else value for value in values], np.float64)
 
     templates = [row.whole_or_none("template") for row in rows]
-    return Beats.from_samples(
+    beats = Beats.from_samples(
         [row.whole("sample") for row in rows],
         sampling_rate or 1.0,
         label=[row.text("label") for row in rows],
@@ -289,6 +289,8 @@ def _beats_from(rows: Sequence[Fields], sampling_rate: float) -> Beats:
         paced=np.array([row.flag("paced") for row in rows], dtype=bool),
         **{name: column(name) for name in OPTIONAL_VALUES},
     )
+    # Not of the samples: a beat may have been found at another rate, between two of them.
+    return replace(beats, time_s=column("time_s"))
 
 
 def _beat_dict(beat: Beat) -> JsonObject:

@@ -64,7 +64,7 @@ def _messages(socket: ClientConnection, silence_s: float | None, address: str) -
     heard: float | None = None
     while True:
         try:
-            message = socket.recv(timeout=silence_s)
+            message, waited = _next(socket, silence_s)
         except (ConnectionClosedOK, TimeoutError):
             return
         except ConnectionClosedError as error:
@@ -74,7 +74,7 @@ def _messages(socket: ClientConnection, silence_s: float | None, address: str) -
                 remedy="Follow it again: what was sent meanwhile is not known",
             ) from None
         now = time.monotonic()
-        if heard is not None:
+        if heard is not None and waited:
             yield Hole(now - heard, silent=True)
         heard = now
         # Several lines of numbers may come in one message.
@@ -82,3 +82,14 @@ def _messages(socket: ClientConnection, silence_s: float | None, address: str) -
             yield from message.splitlines()
         else:
             yield message
+
+
+def _next(socket: ClientConnection, silence_s: float | None) -> tuple[str | bytes, bool]:
+    """Return the next message, and whether it had still to come.
+
+    Of one that was there already, because whoever reads was slow, it is not known when it came.
+    """
+    try:
+        return socket.recv(timeout=0), False
+    except TimeoutError:
+        return socket.recv(timeout=silence_s), True
