@@ -135,7 +135,11 @@ def recorded_leads(record: Record) -> Iterator[tuple[str, NDArray[np.floating]]]
 
 
 def mixed_leads(record: Record) -> Iterator[tuple[str, NDArray[np.floating]]]:
-    """Yield leads along other axes: sums of the two of a record, one such lead or two by turns."""
+    """Yield leads along other axes: sums of the two of a record, one such lead or two by turns.
+
+    Before, each is divided by its size as recorded, its offset included, so that the heights of two
+    leads are not quite alike. The shipped networks learned from these.
+    """
     generator = np.random.default_rng(record.number)
     size = np.quantile(np.abs(record.signal), 0.98, axis=1, keepdims=True)
     scaled = record.signal / np.maximum(size, 1e-6)

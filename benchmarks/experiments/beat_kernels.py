@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from ecgfoundry.metrics.classification import auroc, macro_auroc
-from ecgfoundry.metrics.intervals import statistic_interval
+from benchmarks.experiments.beside_networks import Judged
 from ecgfoundry.training.recipes.diagnosis_12lead.data import FOLD_GROUPS, Records, joined
 from ecgfoundry.training.recipes.diagnosis_12lead.sources import read_sources
 from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS, all_leads, lead_subsets
@@ -94,35 +93,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path)
     chosen = parser.parse_args()
     records = joined(read_sources(chosen.data))
-    rows = np.flatnonzero(records.ptbxl)
-    targets, people = records.targets[rows, : len(TARGETS)], records.patient[rows]
-    print(f"| leads | answers | {' | '.join(TARGETS)} | macro |\n|{'---|' * 8}")
-
-    def show(leads: str, name: str, answers: Float64) -> None:
-        each = [f"{auroc(targets[:, k], answers[:, k]):.4f}" for k in range(len(TARGETS))]
-        print(f"| {leads.split(' (')[0]} | {name} | {' | '.join(each)} | "
-              f"{macro_auroc(targets, answers):.4f} |", flush=True)  # fmt: skip
-
+    judged = Judged.of(records)
     for leads in (all_leads(), "I"):
         found = {by: out_of_fold(likeness(records, leads, by), records) for by in COMPRESSIONS}
         for by, answers in found.items():
-            show(leads, f"regression, c = {by:g}", answers[rows])
+            judged.show(leads, f"regression, c = {by:g}", answers[judged.rows])
         if chosen.work is None:
             continue
-        with np.load(chosen.work / "out_of_fold.npz") as stored:
-            networks = stored[leads][rows, : len(TARGETS)]
-        both = networks + WEIGHT * found[CHOSEN][rows]
-        show(leads, "networks", networks)
-        show(leads, "networks and regression", both)
-
-        def gain(drawn: NDArray[np.int64], more: Float64 = both, less: Float64 = networks) -> float:
-            return macro_auroc(targets[drawn], more[drawn]) - macro_auroc(
-                targets[drawn], less[drawn]
-            )
-
-        interval = statistic_interval(gain, people)
-        low, high = interval.ends or [float("nan")] * 2
-        print(f"paired gain {interval.value:+.4f} ({low:+.4f} to {high:+.4f})\n", flush=True)
+        judged.beside(chosen.work, leads, "regression", WEIGHT * found[CHOSEN][judged.rows])
 
 
 if __name__ == "__main__":

@@ -86,8 +86,8 @@ class Window:
     broken: str | None
 
 
-def measured(kind: str, record: str, is_ecg: bool, x: Float64, rate: float) -> Window | None:
-    """Measure as the gate does; None where there is nothing for the trees to see."""
+def readable_leads(x: Float64, rate: float) -> Float64 | None:
+    """Return the leads of a window that can be read; None where it cannot."""
     names = [f"lead {row}" for row in range(len(x))]
     (quality,) = assess_windows(x[None], rate, names)
     if quality.refusal is not None:
@@ -95,7 +95,15 @@ def measured(kind: str, record: str, is_ecg: bool, x: Float64, rate: float) -> W
     rows = [
         k for k, name in enumerate(names) if name in quality.leads and quality.leads[name].readable
     ]
-    figures = recognise(x[rows], rate).figures
+    return x[rows]
+
+
+def measured(kind: str, record: str, is_ecg: bool, x: Float64, rate: float) -> Window | None:
+    """Measure as the gate does; None where there is nothing for the trees to see."""
+    leads = readable_leads(x, rate)
+    if leads is None:
+        return None
+    figures = recognise(leads, rate).figures
     if "steepness" not in figures:
         return None
     return Window(kind, record, is_ecg, figures_row(figures)[0], broken_limit(figures))

@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier
 
+from benchmarks.experiments.beside_networks import Judged
 from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.measurements.features import feature_matrix
-from ecgfoundry.metrics.classification import auroc, macro_auroc
-from ecgfoundry.metrics.intervals import statistic_interval
 from ecgfoundry.training.recipes.diagnosis_12lead.data import FOLD_GROUPS, Records, joined
 from ecgfoundry.training.recipes.diagnosis_12lead.sources import SAMPLING_RATE, read_sources
 from ecgfoundry.training.recipes.ptbxl_superclass.data import TARGETS, all_leads
@@ -61,35 +60,15 @@ def main() -> None:
     parser.add_argument("--work", type=Path)
     chosen = parser.parse_args()
     records = joined(read_sources(chosen.data))
-    rows = np.flatnonzero(records.ptbxl)
-    targets, people = records.targets[rows, : len(TARGETS)], records.patient[rows]
-    print(f"| leads | answers | {' | '.join(TARGETS)} | macro |\n|{'---|' * 8}")
-
-    def show(leads: str, name: str, answers: Float64) -> None:
-        each = [f"{auroc(targets[:, k], answers[:, k]):.4f}" for k in range(len(TARGETS))]
-        print(f"| {leads} | {name} | {' | '.join(each)} | "
-              f"{macro_auroc(targets, answers):.4f} |", flush=True)  # fmt: skip
-
+    judged = Judged.of(records)
     for subset, leads in ((all_leads(), STANDARD_12_LEADS), ("I", ("I",))):
         signals = records.signal[:, : len(leads)]
         measured = filled(feature_matrix(signals, SAMPLING_RATE, leads))
-        trees = out_of_fold(measured, records)[rows]
-        show(subset, "trees", trees)
+        trees = out_of_fold(measured, records)[judged.rows]
+        judged.show(subset, "trees", trees)
         if chosen.work is None:
             continue
-        with np.load(chosen.work / "out_of_fold.npz") as stored:
-            networks = stored[subset][rows, : len(TARGETS)]
-        both = networks + WEIGHT * trees
-        show(subset, "networks", networks)
-        show(subset, "networks and trees", both)
-
-        def gain(drawn: NDArray[np.int64], more: Float64 = both, less: Float64 = networks) -> float:
-            wanted = targets[drawn]
-            return macro_auroc(wanted, more[drawn]) - macro_auroc(wanted, less[drawn])
-
-        interval = statistic_interval(gain, people)
-        low, high = interval.ends or [float("nan")] * 2
-        print(f"paired gain {interval.value:+.4f} ({low:+.4f} to {high:+.4f})\n", flush=True)
+        judged.beside(chosen.work, subset, "trees", WEIGHT * trees)
 
 
 if __name__ == "__main__":

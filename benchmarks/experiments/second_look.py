@@ -27,13 +27,19 @@ from scipy.signal import butter, sosfiltfilt
 
 from benchmarks.experiments import made_ecgs
 from benchmarks.experiments.beat_classes import DS2
-from benchmarks.experiments.ecg_recognition import DRAWN, LENGTHS_S, NO_ECG, RATES, records
+from benchmarks.experiments.ecg_recognition import (
+    DRAWN,
+    LENGTHS_S,
+    NO_ECG,
+    RATES,
+    readable_leads,
+    records,
+)
 from benchmarks.experiments.hostile_sensors import SENSORS
 from benchmarks.experiments.hostile_signals import as_leads
 from benchmarks.experiments.signal_quality import fitted
 from ecgfoundry.measurements.recognition import FIGURES, SILENCE, examine
 from ecgfoundry.measurements.second_look import SECOND_FIGURES, UNLIKE_AN_ECG, UNLIKE_IN_SILENCE
-from ecgfoundry.signals.quality import assess_windows
 
 Float64 = NDArray[np.float64]
 Generator = np.random.Generator
@@ -76,14 +82,8 @@ class Window:
 
 def measured(kind: str, record: str, is_ecg: bool, x: Float64, rate: float) -> Window | None:
     """Measure as the gate does; None where there is nothing for the trees to see."""
-    names = [f"lead {row}" for row in range(len(x))]
-    (quality,) = assess_windows(x[None], rate, names)
-    if quality.refusal is not None:
-        return None
-    rows = [
-        k for k, name in enumerate(names) if name in quality.leads and quality.leads[name].readable
-    ]
-    seen = examine(x[rows], rate)
+    leads = readable_leads(x, rate)
+    seen = None if leads is None else examine(leads, rate)
     if seen is None:
         return None
     return Window(kind, record, is_ecg, seen.row, seen.reason is None, seen.doubtful)

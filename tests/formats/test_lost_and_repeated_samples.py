@@ -214,6 +214,25 @@ def test_a_number_that_is_left_out_is_a_lost_sample(
 
 
 @pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize("turns", [None, 256])
+def test_a_gap_that_is_filled_with_empty_rows_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turns: int | None, long: bool
+) -> None:
+    """As the refusal of lost samples advises; it was refused: "goes from 599 to nan"."""
+
+    def write(empty: int) -> Path:
+        rows = [f"{k if turns is None else k % turns},{BEAT[k]:g}" for k in KEPT]
+        rows[600:600] = [","] * empty
+        path = tmp_path / "t.csv"
+        path.write_text("\n".join(["sample,II [mV]", *rows]) + "\n")
+        return path
+
+    assert through(write(40), long, monkeypatch, sampling_rate=130).samples == 1300
+    with pytest.raises(SamplingRateError, match="goes from .* at sample 639"):
+        through(write(39), long, monkeypatch, sampling_rate=130)
+
+
+@pytest.mark.parametrize("long", [False, True])
 def test_the_times_of_a_table_hold_beside_a_stated_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: bool
 ) -> None:

@@ -30,6 +30,7 @@ from ecgfoundry.measurements.lead_relations import doubt_of_leads
 from ecgfoundry.measurements.median_beat import MedianBeat
 from ecgfoundry.measurements.recognition import figures_row, recognise, recognition_trees
 from ecgfoundry.measurements.results import Measurements
+from ecgfoundry.measurements.stretches import doubt_between_leads
 from ecgfoundry.recording import Recording
 from ecgfoundry.reports import ReportItem, html_report
 from ecgfoundry.reports.prose import prose
@@ -136,8 +137,9 @@ def test_a_holter_report_says_its_doubt_once(
         document = json.loads((tmp_path / name / "holter.json").read_text())
         page = (tmp_path / name / "report.html").read_text()
         assert (document["doubt"] is not None) == doubt
-        words = "Nothing is stated: I: this may be no ECG"
+        words = "Nothing counted here is sure: I: this may be no ECG"
         assert (told.count(words), page.count(words)) == (doubt, doubt)
+        assert "Nothing is stated" not in told + page  # counts and burdens are
 
 
 def test_a_live_stream_decides_nothing_while_it_is_in_doubt() -> None:
@@ -229,6 +231,19 @@ def test_a_live_stream_asks_what_the_leads_show_together() -> None:
         assert {CODE in {notice.code for notice in one.warnings} for one in asked} == {doubted}
         assert {one.window.present is None for one in asked} == {doubted}
         assert {one.steady.present is None for one in asked} == {doubted}
+
+
+def test_a_window_alone_is_asked_with_its_derived_leads_as_a_file_is() -> None:
+    """I, III and V1 to V4 are six independent leads with the II that I and III make."""
+    recording = sample().select(("I", "III", "V1", "V2", "V3", "V4"))
+    noise = np.random.default_rng(4).normal(0.0, 0.15, (4, recording.samples))
+    signal = recording.signal.copy()
+    signal[[0, 2, 3, 4]] = noise
+    noisy = replace(recording, signal=signal)
+    doubt = ecgfoundry.measure(noisy).doubt
+    assert doubt is not None and "do not show the beats" in doubt.message
+    assert doubt_between_leads(noisy) == doubt
+    assert doubt_between_leads(recording) is None
 
 
 @pytest.mark.parametrize("derived", [False, True], ids=["recorded", "derived"])

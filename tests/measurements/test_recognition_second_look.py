@@ -86,7 +86,7 @@ def test_the_trees_know_these_figures() -> None:
 
 @pytest.mark.parametrize("noise", [0.0, 0.01, 0.03])
 def test_drawn_ecgs_are_not_in_doubt(noise: float) -> None:
-    """In next to nothing (a contrast of 100 and more) the second look is not asked."""
+    """Without noise they stand in next to nothing, where the second look has a limit of its own."""
     own = noise * np.random.default_rng(9).normal(size=(1, 2500))
     for x in (drawn(), drawn(t_wave=0.25), drawn(lambda beat: 1.0 + 0.05 * (beat % 3))):
         found = recognise(x + own, RATE)

@@ -22,7 +22,7 @@ from benchmarks.experiments.hostile_signals import as_leads
 from rich.console import Console
 
 import ecgfoundry
-from ecgfoundry.criteria import state
+from ecgfoundry.criteria import Statement, state
 from ecgfoundry.criteria.decisions import decided_by_network, join
 from ecgfoundry.inference.interpretation import Interpretation
 from ecgfoundry.inference.stating import with_median_beat
@@ -33,6 +33,7 @@ from ecgfoundry.reports.hl7 import to_oru
 from ecgfoundry.reports.html.report import ReportItem, html_report
 from ecgfoundry.reports.prose import prose
 from ecgfoundry.reports.tables import csv_rows, terminal_table
+from ecgfoundry.reports.told import with_caveat
 from ecgfoundry.service.reading import reading_document, words_of_present
 from ecgfoundry.tasks.finding import Finding
 from ecgfoundry.vocabularies.types import Target
@@ -188,6 +189,19 @@ def test_what_the_criteria_deny_is_told_nowhere_as_present(fixtures: Path) -> No
         assert "possible premature ventricular complexes" in found[name], name
     for name in ("terminal", "CSV", "HTML", "HL7", "sentences"):
         assert "The network says absent." in found[name], name
+
+
+def test_a_caveat_stands_behind_reasons_or_alone() -> None:
+    """CSV had ". The network says absent." of a statement without measurements."""
+    sample = ecgfoundry.read("sample:12-lead")
+    said = {"PREMATURE VENTRICULAR COMPLEXES": (0.1, False)}
+    answer, _ = joined(sample, said, Subject(age=60.0, sex="male"))
+    bare = tuple(replace(one, evidence=(), probability=None) for one in answer.statements)
+    cells = [row[-1] for row in csv_rows([replace(answer, statements=bare)])]
+    assert "possible: The network says absent." in cells
+    one: Statement = bare[0]
+    assert with_caveat("QRS 120 ms", replace(one, caveat="")) == "QRS 120 ms"
+    assert with_caveat("", replace(one, caveat="")) == ""
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,6 +52,27 @@ def test_words(answer: Any) -> None:
     rejected = report(answer, "rejected")
     assert rejected.conclusion.endswith("the automatic answer is rejected.")
     assert rejected.read == ()
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_what_a_reader_has_decided_is_no_longer_possible(answer: Any, present: bool) -> None:
+    """It stood there as well: "sinus bradycardia, possibly marked sinus bradycardia"."""
+    lesser, marked = "SINUS BRADYCARDIA", "MARKED SINUS BRADYCARDIA"
+    stated = tuple(
+        replace(one, present=True, possible=one.name == marked)
+        if one.name in (lesser, marked)
+        else one
+        for one in answer.statements
+    )
+    answer = replace(answer, statements=stated)
+    unread = report(answer, "confirmed")
+    assert "sinus bradycardia, possibly marked sinus bradycardia" in unread.conclusion
+    read = report(answer, "edited", said=(Said(marked, present),))
+    assert "possibly" not in read.conclusion
+    held = read.conclusion.partition("Not present: ")
+    words = "marked sinus bradycardia"
+    assert words in (held[0] if present else held[2])
+    assert read.conclusion.count(words) == 1
 
 
 @pytest.mark.parametrize(

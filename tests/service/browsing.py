@@ -235,3 +235,14 @@ def axe_faults(page: Any) -> list[str]:
 
     found = Axe().run(page).response["violations"]
     return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
+
+
+def keep_sample(page: Any) -> str:
+    """Keep the sample of one lead, wait until its stored answer is shown; return its name."""
+    page.click("text=Single-lead sample")
+    wait_done(page)
+    page.click("#keep")
+    page.wait_for_url("**#recording/*")
+    page.locator("#review").wait_for()
+    wait_done(page)
+    return str(page.url.rpartition("/")[2])

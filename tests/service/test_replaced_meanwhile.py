@@ -152,15 +152,9 @@ def test_a_review_is_about_what_was_read(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_page_says_nothing_of_what_it_has_not_shown(page: Any, address: str) -> None:
-    from tests.service.browsing import wait_done
+    from tests.service.browsing import keep_sample
 
-    page.click("text=Single-lead sample")
-    wait_done(page)
-    page.click("#keep")
-    page.wait_for_url("**#recording/*")
-    page.locator("#review").wait_for()
-    wait_done(page)
-    name = str(page.url.rpartition("/")[2])
+    name = keep_sample(page)
     replaced = page.request.put(
         f"{address}/v1/recordings/{name}",
         multipart={

@@ -119,15 +119,9 @@ def test_before_there_is_an_answer(ward: TestClient) -> None:
 
 @pytest.mark.slow
 def test_the_page_confirms_what_it_has_shown(page: Any, address: str) -> None:
-    from tests.service.browsing import wait_done
+    from tests.service.browsing import keep_sample, wait_done
 
-    page.click("text=Single-lead sample")
-    wait_done(page)
-    page.click("#keep")
-    page.wait_for_url("**#recording/*")
-    page.locator("#review").wait_for()
-    wait_done(page)
-    name = str(page.url.rpartition("/")[2])
+    name = keep_sample(page)
     stored = page.request.get(f"{address}/v1/recordings/{name}").json()["answer"]["sha256"]
     page.click("#review-confirm")
     page.locator("#reviews li").wait_for()

@@ -56,6 +56,13 @@ def test_a_hole_of_the_connection_counts_however_short() -> None:
     assert [f.start for f in frames_of_messages(messages, ONE, "x")] == [None, None]
 
 
+@pytest.mark.parametrize("silent", [False, True])
+def test_before_the_first_sample_nothing_is_missing(silent: bool) -> None:
+    """A device that says what it is and sends 30 s later: its first samples had the place 298."""
+    messages = [Hole(30.0, silent=silent), '{"samples": [[1, 2]]}', '{"samples": [[3, 4]]}']
+    assert [f.start for f in frames_of_messages(messages, ONE, "x")] == [None, None]
+
+
 def test_what_a_kept_message_states() -> None:
     assert statement_of(samples(3)) == b""
     assert (

@@ -92,7 +92,7 @@ def _print(report: HolterReport, output: Path) -> None:
     from rich.text import Text
 
     from ecgfoundry.reports.holter import HOUR_HEADS, burden_text, hour_cells
-    from ecgfoundry.reports.told import doubt_sentence
+    from ecgfoundry.reports.told import counts_in_doubt
     from ecgfoundry.reports.wording import DISCLAIMER, clock_text, duration_text, printable
     from ecgfoundry.samples import shown_name
 
@@ -104,7 +104,7 @@ def _print(report: HolterReport, output: Path) -> None:
         f"{len(report.beats)} beats, leads {', '.join(report.leads)}"
     )
     if report.doubt is not None:
-        out.print(Text(f"  {doubt_sentence(report.doubt)}", style="yellow"))
+        out.print(Text(f"  {counts_in_doubt(report.doubt)}", style="yellow"))
     for name, burden in report.burdens.items():
         if burden.count:
             out.print(f"  {name} {burden.count} beats, {burden_text(burden)}")

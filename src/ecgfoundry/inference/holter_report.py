@@ -56,7 +56,8 @@ class HolterReport:
         Stretches without an ECG that can be read, s.
     model : str or None
     doubt : Notice or None
-        Why this may be no ECG: most of the windows that were asked, one of each minute, have it.
+        Why this may be no ECG: most of the windows that were asked, of the first look alone and at
+        most one of each minute, have it.
     """
 
     file: str

@@ -204,9 +204,10 @@ def doubt_between_leads(recording: Recording) -> Notice | None:
     What :func:`measure_whole` asks of a recording, for whoever asks of one window alone. With
     fewer than six of the independent leads nothing is asked.
     """
-    if sum(lead in INDEPENDENT_LEADS for lead in recording.leads) < FEWEST_LEADS:
+    whole = recording.with_derived_leads()
+    if sum(lead in INDEPENDENT_LEADS for lead in whole.leads) < FEWEST_LEADS:
         return None
-    doubts = measure_whole(recording).doubts
+    doubts = measure_whole(whole).doubts
     return doubts[-1] if doubts else None
 
 

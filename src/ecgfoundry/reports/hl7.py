@@ -24,7 +24,7 @@ from ecgfoundry.leads import STANDARD_12_LEADS
 from ecgfoundry.reports.clinical import ClinicalReport
 from ecgfoundry.reports.evidence_words import because
 from ecgfoundry.reports.reviewed import ReadStatement
-from ecgfoundry.reports.told import caveat_of, doubt_of, finding_words, told_words
+from ecgfoundry.reports.told import doubt_of, finding_words, told_words, with_caveat
 from ecgfoundry.reports.wording import printable
 from ecgfoundry.tasks.finding import Finding
 from ecgfoundry.vocabularies.terminology import snomed_coding, ucum_unit
@@ -212,9 +212,7 @@ def _read(read: tuple[ReadStatement, ...], impression: str) -> Iterator[_Row]:
 def _stated(report: ClinicalReport, impression: str) -> Iterator[_Row]:
     present = {one.name: one for one in report.interpretation.statements if one.present}
     for part, statement in enumerate(report.statements, 1):
-        reasons = because(statement, present, shown=_SHOWN)
-        if caveat := caveat_of(statement):
-            reasons = f"{reasons}. {caveat}" if reasons else caveat
+        reasons = with_caveat(because(statement, present, shown=_SHOWN), statement)
         words = told_words(statement)
         code = None if statement.possible else statement.code
         concept = _concept(statement.name, words, code)

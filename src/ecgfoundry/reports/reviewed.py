@@ -7,7 +7,7 @@ statements hold and adds others, or rejects it as a whole.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ecgfoundry.criteria import Statement, criteria
@@ -107,7 +107,10 @@ def statements_read(review: Review, answer: Interpretation) -> tuple[ReadStateme
     meanings = meanings_of(answer)
     known = {one.name: one for one in answer.statements}
     result = []
-    for one in for_reading(answer.statements):
+    decided = set(said)
+    for line in for_reading(answer.statements):
+        # Of what the reader has decided nothing is "possibly" any more.
+        one = replace(line, possibly=tuple(n for n in line.possibly if n not in decided))
         words = told_words(one, meanings.get(one.name))
         about = said.pop(one.name, Said(one.name, present=True))
         code = None if one.possible else one.code

@@ -15,12 +15,12 @@ from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.reports.certainty import certainty_text, common_reason
 from ecgfoundry.reports.measured import StatementLine, header_values, statement_lines
 from ecgfoundry.reports.told import (
-    caveat_of,
     decided_otherwise,
     doubt_of,
     doubt_sentence,
     general_caveats,
     notices_beside,
+    with_caveat,
 )
 from ecgfoundry.reports.wording import (
     DISCLAIMER,
@@ -158,8 +158,7 @@ def _statements(interpretation: Interpretation) -> Iterator[Table]:
         reasons = line.because
         if line.contradicts:
             reasons += f"; contradicts {', '.join(line.contradicts)}"
-        if caveat := caveat_of(line.statement):
-            reasons = f"{reasons}. {caveat}" if reasons else caveat
+        reasons = with_caveat(reasons, line.statement)
         table.add_row(mark, name, Text(printable(reasons)))
     yield table
 
@@ -324,7 +323,8 @@ def _statement_row(interpretation: Interpretation, line: StatementLine) -> list[
             "probability": line.statement.probability,
             "present": True,
             "decided_by": line.decided_by,
-            "because": ("possible: " if line.possible else "") + line.because + _caveat(line),
+            "because": ("possible: " if line.possible else "")
+            + with_caveat(line.because, line.statement),
         }
     )
 
@@ -334,11 +334,6 @@ def _codes(interpretation: Interpretation) -> list[str]:
     doubt = doubt_of(interpretation)
     beside = [notice.code for notice in notices_beside(interpretation)]
     return list(dict.fromkeys([*beside, *([] if doubt is None else [doubt.code])]))
-
-
-def _caveat(line: StatementLine) -> str:
-    caveat = caveat_of(line.statement)
-    return f". {caveat}" if caveat else ""
 
 
 def _episode_row(interpretation: Interpretation, episode: Episode) -> list[str]:

@@ -23,6 +23,7 @@ from ecgfoundry.vocabularies.exclusive import ALIASES
 __all__ = [
     "Told",
     "caveat_of",
+    "counts_in_doubt",
     "decided_otherwise",
     "doubt_of",
     "doubt_sentence",
@@ -34,6 +35,7 @@ __all__ = [
     "statement_words",
     "told",
     "told_words",
+    "with_caveat",
 ]
 
 _NAMES = ("Wolff",)
@@ -162,6 +164,11 @@ def caveat_of(one: Statement) -> str:
     return one.caveat.replace(AGE_UNKNOWN, "").strip()
 
 
+def with_caveat(reasons: str, one: Statement) -> str:
+    """Return what a statement rests on, and behind it what has to be known beside it."""
+    return ". ".join(filter(None, (reasons, caveat_of(one))))
+
+
 def general_caveats(statements: Iterable[Statement]) -> tuple[str, ...]:
     """Return what has to be known of several present statements, each sentence once."""
     unknown = any(one.present and AGE_UNKNOWN in one.caveat for one in statements)
@@ -180,7 +187,7 @@ def doubt_of(interpretation: Interpretation) -> Notice | None:
 
 
 def doubt_sentence(doubt: Notice) -> str:
-    """Return what every output says of a doubt, once.
+    """Return what every output of an interpretation says of a doubt, once.
 
     Examples
     --------
@@ -188,6 +195,11 @@ def doubt_sentence(doubt: Notice) -> str:
     'Nothing is stated: I: this may be no ECG.'
     """
     return f"Nothing is stated: {doubt.message}."
+
+
+def counts_in_doubt(doubt: Notice) -> str:
+    """Return what a Holter report says of a doubt: it counts all the same."""
+    return f"Nothing counted here is sure: {doubt.message}."
 
 
 def notices_beside(interpretation: Interpretation) -> tuple[Notice, ...]:

@@ -215,7 +215,7 @@ class _Places:
         self._next = 0
         self._missing_s: float | None = None
         self._silent_s = 0.0
-        self._counting = False
+        self._counting = self._begun = False
 
     def hole(self, hole: Hole) -> None:
         if hole.silent:
@@ -232,6 +232,8 @@ class _Places:
         missing, self._missing_s = self._missing_s, None
         silent, self._silent_s = self._silent_s, 0.0
         own = samples if sent_with is None else sent_with
+        if not self._begun:  # before the first sample nothing is missing
+            missing, silent, self._begun = None, 0.0, True
         if missing is None and silent - own / self._rate > LONGEST_SILENCE_S:
             missing = silent
         if frame.start is not None or frame.time_s is not None:

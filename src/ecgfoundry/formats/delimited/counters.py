@@ -19,12 +19,13 @@ _MOST_RETURNS = 1000
 class CounterCheck:
     """Follow a column block by block, in bounded memory.
 
-    Numbers may go by any step, and turn over (0 to 15, again and again).
+    Numbers may go by any step, and turn over (0 to 15, again and again). A row without a number, as
+    of a gap that was filled with empty cells, counts as one.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._last: float | None = None
+        self._last: tuple[int, float] | None = None
         self._step: float | None = None
         self._low, self._high = np.inf, -np.inf
         self._row = self._steps = self._odd = 0
@@ -33,28 +34,35 @@ class CounterCheck:
 
     def feed(self, values: NDArray[np.float64]) -> None:
         """Take the next rows of the column."""
-        if not len(values):
+        there = np.isfinite(values)
+        rows, numbers = self._row + np.flatnonzero(there), values[there]
+        self._row += len(values)
+        if not len(numbers):
             return
-        known = values if self._last is None else np.concatenate(([self._last], values))
-        first = self._row + len(values) - len(known)
-        steps = np.diff(known)
-        forward = steps[steps > 0]
+        self._low = min(self._low, float(numbers.min()))
+        self._high = max(self._high, float(numbers.max()))
+        if self._last is not None:
+            rows = np.concatenate(([self._last[0]], rows))
+            numbers = np.concatenate(([self._last[1]], numbers))
+        self._last = int(rows[-1]), float(numbers[-1])
+        steps, apart = np.diff(numbers), np.diff(rows)
+        forward = steps[(steps > 0) & (apart == 1)]
         if self._step is None and len(forward):
             self._step = float(np.median(forward))
         self._steps += len(steps)
-        self._low = min(self._low, float(np.nanmin(values, initial=np.inf)))
-        self._high = max(self._high, float(np.nanmax(values, initial=-np.inf)))
-        for place in np.flatnonzero(steps != self._step).tolist():
-            before, after = float(known[place]), float(known[place + 1])
+        usual = np.nan if self._step is None else self._step
+        for place in np.flatnonzero(steps != usual * apart).tolist():
+            before, after = float(numbers[place]), float(numbers[place + 1])
             if not after < before:
                 self._odd += 1
-                self._gap = self._gap or (first + place + 1, before, after)
-            elif len(self._returns) < _MOST_RETURNS or after - before in self._returns:
+                self._gap = self._gap or (int(rows[place + 1]), before, after)
+            elif apart[place] == 1 and (
+                len(self._returns) < _MOST_RETURNS or after - before in self._returns
+            ):
                 count, *found = self._returns.get(
-                    after - before, (0, first + place + 1, before, after)
+                    after - before, (0, int(rows[place + 1]), before, after)
                 )
                 self._returns[after - before] = (count + 1, *found)  # type: ignore[assignment]
-        self._last, self._row = float(known[-1]), self._row + len(values)
 
     def finish(self, path: Path) -> None:
         """Raise SamplingRateError that names the first place where a sample is missing."""

@@ -23,7 +23,7 @@ from ecgfoundry.reports.html.report import page_frame
 from ecgfoundry.reports.html.trends import trends_drawing
 from ecgfoundry.reports.paper.ecg_paper import ecg_paper_svg
 from ecgfoundry.reports.paper.marks import beat_letters_layer
-from ecgfoundry.reports.told import doubt_sentence
+from ecgfoundry.reports.told import counts_in_doubt
 from ecgfoundry.reports.wording import (
     device_filters,
     device_name,
@@ -77,7 +77,7 @@ def holter_html(report: HolterReport, read_part: ReadPart, *, title: str = "Holt
     ]
     return render(
         "holter",
-        doubt=None if report.doubt is None else doubt_sentence(report.doubt),
+        doubt=None if report.doubt is None else counts_in_doubt(report.doubt),
         **page_frame(title),
         name=file_name(report.file),
         whose=whose_text(head.subject, report.file),
