@@ -346,3 +346,16 @@ def test_parts_of_another_model_under_the_same_name_are_not_used(planted, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         measure_holter(path, tmp_path / "out", settings, engine=stopping)
     assert started[0] == started[1]
+
+
+def test_no_page_of_another_recording_stays(planted, tmp_path):
+    """``holter --no-pdf`` into the folder of another patient left that patient's report there."""
+    path, *_ = planted
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("report.html", "report.pdf"):
+        (out / name).write_text("of somebody else")
+    (out / "notes.txt").write_text("kept")
+    measure_holter(path, out, QUIET, workers=1)
+    assert not (out / "report.html").exists() and not (out / "report.pdf").exists()
+    assert (out / "notes.txt").read_text() == "kept"
