@@ -125,6 +125,69 @@ def annotations_between(
     )
 
 
+def _moment(start: dt.datetime | None) -> dt.datetime | None:
+    """Return a start time with a fixed offset instead of a zone with rules.
+
+    Adding hours to a time of such a zone moves the hands of its clock: across a change of clocks
+    the result is an hour beside the moment of the sample.
+
+    Raises
+    ------
+    SignalError
+        It is a text, or a date without a time.
+    """
+    if start is None:
+        return None
+    if not isinstance(start, dt.datetime):
+        raise SignalError(
+            f"the start time is {start!r}, not a date with a time",
+            remedy="Pass a datetime.datetime",
+        )
+    offset = start.utcoffset()
+    if offset is None or isinstance(start.tzinfo, dt.timezone):
+        return start
+    return start.replace(tzinfo=dt.timezone(offset), fold=0)
+
+
+def _numbers(values: ArrayLike) -> NDArray[Any]:
+    """Return an array of real numbers, masked elements as NaN; it may share the caller's memory.
+
+    Raises
+    ------
+    SignalError
+        The values are complex, times or texts: a cast to numbers would lose a part of them.
+    """
+    masked = np.ma.isMaskedArray(values)
+    try:
+        array = np.ma.asarray(values) if masked else np.asarray(values)
+        if array.dtype.kind == "O":  # as a table with columns of several types gives it
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise SignalError(
+            f"the signal is no array of numbers ({error})", remedy="Pass one row per lead"
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise SignalError(
+            f"the signal has values of the type {array.dtype}, not real numbers",
+            remedy="Convert them to numbers first",
+        )
+    return np.ma.filled(array.astype(np.float64), np.nan) if masked else array
+
+
+def _may_change(array: NDArray[Any]) -> bool:
+    """Whether somebody can still write to the memory of an array.
+
+    A read-only view changes with the array that it is a view of; tensors and mapped files stand
+    at the end of such a chain, too.
+    """
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return True
+        owner = owner.base
+    return False
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Channel:
     """A channel that is no ECG lead: its signal (samples,) in its own unit, at its own rate."""
@@ -149,7 +212,8 @@ class Recording:
     leads : sequence of str
         One distinct name per row; known names are brought to their canonical spelling.
     start_time : datetime, optional
-        Of the first sample.
+        Of the first sample. A zone whose clocks change becomes the offset that it has then, so
+        that what is counted from the start is right after a change as well.
     subject : Subject
     device : mapping
         What the source says about the device and its filters.
@@ -184,16 +248,18 @@ class Recording:
     mains_frequency: float | None = None
 
     def __post_init__(self) -> None:
-        signal = np.ascontiguousarray(self.signal, dtype=np.float32)
-        if signal.ndim != 2:
+        given = _numbers(self.signal)
+        if given.ndim != 2:
             raise SignalError(
-                f"the signal has {signal.ndim} dimensions instead of 2 (leads, samples)",
+                f"the signal has {given.ndim} dimensions instead of 2 (leads, samples)",
                 remedy="Pass one row per lead",
             )
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes missing
+            signal = np.ascontiguousarray(given, dtype=np.float32)
         infinite = np.isinf(signal)
         if infinite.any():
             signal = np.where(infinite, np.float32(np.nan), signal)
-        elif signal is self.signal and signal.flags.writeable:
+        elif (signal is given or signal.base is not None) and _may_change(signal):
             signal = signal.copy()
         signal.flags.writeable = False
         leads = normalize_lead_names(self.leads)
@@ -207,6 +273,12 @@ class Recording:
         set_field(self, "leads", leads)
         rate = check_sampling_rate(self.sampling_rate, minimum=MINIMUM_SAMPLING_RATE)
         set_field(self, "sampling_rate", rate)
+        set_field(self, "start_time", _moment(self.start_time))
+        if not isinstance(self.subject, Subject):
+            raise SubjectError(
+                f"the person is given as a {type(self.subject).__name__}",
+                remedy="Pass Subject(age=…, sex=…, identifier=…)",
+            )
         set_field(self, "device", MappingProxyType(dict(self.device)))
         set_field(self, "header", MappingProxyType(dict(self.header)))
         set_field(self, "annotations", tuple(self.annotations))
@@ -251,7 +323,7 @@ class Recording:
         """
         rate = check_sampling_rate(sampling_rate)
         factor = millivolts_per_unit(unit)
-        array = np.ma.filled(np.ma.asarray(x, dtype=np.float64), np.nan)
+        array = _numbers(x).astype(np.float64)
         if array.ndim == 1:
             array = array[np.newaxis]
         if array.ndim != 2:

@@ -11,7 +11,7 @@ import pytest
 pl = pytest.importorskip("polars")
 pytest.importorskip("fsspec")
 
-from tests.corpus.conftest import OPTIONS  # noqa: E402
+from tests.corpus.conftest import OPTIONS, ecg, row  # noqa: E402
 
 from ecgfoundry.corpus import build_corpus, open_corpus, remote, verify_corpus  # noqa: E402
 from ecgfoundry.corpus.memory_maps import MappedShards  # noqa: E402
@@ -20,7 +20,9 @@ from ecgfoundry.corpus.shards import npy_header  # noqa: E402
 from ecgfoundry.corpus.stats import corpus_statistics, statistics_page, write_page  # noqa: E402
 from ecgfoundry.corpus.store import to_millivolts  # noqa: E402
 from ecgfoundry.errors import CorpusError, DownloadError, IntegrityError  # noqa: E402
+from ecgfoundry.formats.wfdb.writer import write_wfdb  # noqa: E402
 from ecgfoundry.manifest import Manifest  # noqa: E402
+from ecgfoundry.recording import Recording  # noqa: E402
 
 
 @pytest.fixture
@@ -173,6 +175,56 @@ def test_the_document_of_a_url_is_there_for_others_while_it_is_fetched(
     monkeypatch.setattr(remote, "_file_system", lambda url: (system, root))
     open_corpus(url, cache=cache)
     assert seen == [("corpus.json", True)]
+
+
+def _one_record(folder: Path, seed: int) -> Path:
+    """A corpus of one record whose shard is as large whatever the seed."""
+    folder.mkdir()
+    recording = Recording(ecg(20.0, 500.0, 1, seed), 500.0, ("II",))
+    path = write_wfdb(recording, folder, "one")
+    manifest = Manifest((row(1, path.name),), folder)
+    build_corpus(manifest, folder / "corpus", options=OPTIONS)
+    return folder / "corpus"
+
+
+def test_another_corpus_at_the_same_url_is_read_whole(tmp_path: Path):
+    """Its shards have the sizes of those before; neither the store nor the cache may keep these."""
+    first, second = _one_record(tmp_path / "a", 1), _one_record(tmp_path / "b", 2)
+    url, cache = f"file://{tmp_path}/remote", tmp_path / "cache"
+    copy_corpus(first, url)
+    before = open_corpus(url, cache=cache).read([0])
+    copied = copy_corpus(second, url)
+    assert copied > 3
+    assert verify_corpus(tmp_path / "remote").ok
+    with pytest.raises(IntegrityError, match="commits"):
+        open_corpus(url, cache=cache)
+    after = open_corpus(url, cache=cache).read([0])
+    np.testing.assert_array_equal(after, open_corpus(second).read([0]))
+    assert not np.array_equal(after, before)
+
+
+def test_a_copy_that_was_cut_off_over_another_corpus_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first, second = _one_record(tmp_path / "a", 1), _one_record(tmp_path / "b", 2)
+    url = f"file://{tmp_path}/remote"
+    copy_corpus(first, url)
+    system, root = remote._file_system(url)
+    put_file = system.put_file
+
+    def cut_off(name: str, target: str) -> None:
+        put_file(name, target)
+        if name.endswith(".npy"):
+            raise OSError("the line is gone")
+
+    monkeypatch.setattr(system, "put_file", cut_off)
+    monkeypatch.setattr(remote, "_file_system", lambda url: (system, root))
+    with pytest.raises(DownloadError, match="the line is gone"):
+        copy_corpus(second, url)
+    assert not (tmp_path / "remote/corpus.json").exists()  # nobody reads half of each
+    monkeypatch.setattr(system, "put_file", put_file)
+    copy_corpus(first, url)
+    assert verify_corpus(tmp_path / "remote").ok
 
 
 def test_a_thread_opens_a_shard_while_another_waits_for_the_disk(built: Path):

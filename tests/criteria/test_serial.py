@@ -17,6 +17,8 @@ from tests.criteria.constructed import LEFT_BLOCK, frontal, with_st, with_t_earl
 
 from ecgfoundry.criteria.serial import (
     AGE_YEARS,
+    ANOTHER_ORDER,
+    ONE_RECORDING,
     compare_measurements,
     compare_recordings,
     superimposed,
@@ -255,6 +257,28 @@ def test_fewer_leads_or_another_rate_are_no_change(name: str, fixtures: Path) ->
         assert found.left_out == (() if later is turned else only_in_one)
     with pytest.raises(SignalError, match="no lead in common: the earlier has I, the later II, V1"):
         compare_recordings(whole.select(["I"]), few)
+
+
+def test_starts_in_the_other_order_are_remarked_on() -> None:
+    """A T wave that "appeared" has gone if the recordings were given in the wrong order."""
+    noon = dt.datetime(2024, 3, 1, 12, 0, tzinfo=dt.UTC)
+    first, second = replace(drawn(), start_time=noon), drawn(seed=2)
+    earlier_noon = dt.datetime(2024, 3, 1, 12, 30, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+    for start, remarks in (
+        (noon - dt.timedelta(days=1), (ANOTHER_ORDER,)),
+        (earlier_noon, (ANOTHER_ORDER,)),  # 11:30 UTC
+        (noon + dt.timedelta(days=1), ()),
+        (noon.replace(tzinfo=None), ()),  # nobody knows which was first
+        (None, ()),
+    ):
+        found = compare_recordings(first, replace(second, start_time=start))
+        assert found.remarks == remarks
+        assert found.to_dict()["remarks"] == list(remarks)
+
+
+def test_one_recording_twice_is_remarked_on() -> None:
+    assert compare_recordings(drawn(), drawn()).remarks == (ONE_RECORDING,)
+    assert compare_recordings(drawn(), drawn(seed=2)).remarks == ()
 
 
 def test_planted_changes_are_found_in_the_signal() -> None:

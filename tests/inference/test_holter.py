@@ -6,6 +6,7 @@ import contextlib
 import csv
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 import time as clock
@@ -21,6 +22,7 @@ from ecgfoundry.inference.holter import HolterSettings, measure_holter
 from ecgfoundry.inference.holter_part import _no_ecg
 from ecgfoundry.measurements.beat_list import Beats
 from ecgfoundry.measurements.holter import holter_hours
+from ecgfoundry.models.bundle import find_bundle
 from ecgfoundry.recording import Recording
 from ecgfoundry.signals.quality import Notice
 from ecgfoundry.tasks.finding import WindowResult
@@ -309,3 +311,52 @@ def test_a_usual_complex_is_as_wide_where_most_beats_lack_a_part_of_it():
     for beat in beats[1:]:
         signal[:, beat - 60 : beat - 5] = np.nan
     assert holter_part._usual_complex(signal, rate, beats) == pytest.approx(whole, abs=0.004)
+
+
+def test_another_recording_under_the_name_of_the_one_before(tmp_path):
+    """One process measures both, as a service or a notebook does."""
+    path = tmp_path / "day.npz"
+    counts = []
+    for beats in ("N" * 120, "NV" * 60):
+        times = rhythm(beats)
+        signal = drawn(times, beats, rate=125.0)
+        recording = Recording.from_array(signal, sampling_rate=125.0, leads=["II"], unit="mV")
+        recording.write(path, overwrite=True)
+        report = measure_holter(path, tmp_path / "out", QUIET, workers=1)
+        counts.append(int((report.beats.label == "V").sum()))
+    assert counts[0] == 0
+    assert counts[1] == pytest.approx(60, abs=2)
+
+
+def test_parts_of_another_model_under_the_same_name_are_not_used(planted, tmp_path, short_parts):
+    path, *_ = planted
+    model = tmp_path / "model"
+    shutil.copytree(find_bundle("rhythm-single-lead-edge"), model)
+    settings = HolterSettings(model=str(model))
+    started = []
+
+    def stopping(function, tasks):
+        started.append([task.start for task in tasks])
+        yield function(tasks[0])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_holter(path, tmp_path / "out", settings, engine=stopping)
+    shutil.rmtree(model)
+    shutil.copytree(find_bundle("rhythm-single-lead"), model)
+    with pytest.raises(KeyboardInterrupt):
+        measure_holter(path, tmp_path / "out", settings, engine=stopping)
+    assert started[0] == started[1]
+
+
+def test_no_page_of_another_recording_stays(planted, tmp_path):
+    """``holter --no-pdf`` into the folder of another patient left that patient's report there."""
+    path, *_ = planted
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("report.html", "report.pdf"):
+        (out / name).write_text("of somebody else")
+    (out / "notes.txt").write_text("kept")
+    measure_holter(path, out, QUIET, workers=1)
+    assert not (out / "report.html").exists() and not (out / "report.pdf").exists()
+    assert (out / "notes.txt").read_text() == "kept"

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import ecgfoundry
@@ -112,6 +113,21 @@ def test_an_earlier_ecg_is_compared(tmp_path: Path) -> None:
     )
     # A recording and itself: nothing has changed.
     assert not [one for one in compared["statements"] if one["present"]]
+
+
+def test_the_first_minute_of_a_long_ecg_is_compared(tmp_path: Path) -> None:
+    """As the service compares it: the rate of this heart is twice as high from then on."""
+    ten = ecgfoundry.read("sample:12-lead").lead("II")
+    minute = np.tile(ten, 6)
+    for name, signal in (("short", minute), ("long", np.r_[minute, np.tile(ten[::2], 24)])):
+        recording = ecgfoundry.Recording(signal[np.newaxis], 500, ("II",))
+        recording.write(tmp_path / f"{name}.npz")
+    compared = document(
+        call(make_server(tmp_path), "compare", earlier="short.npz", later="long.npz")
+    )
+    (rate,) = (one for one in compared["changes"] if one["name"] == "heart_rate_bpm")
+    assert rate["difference"] == 0.0
+    assert compared["remarks"] == ["Both are one and the same recording."]
 
 
 @pytest.mark.slow

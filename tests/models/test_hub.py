@@ -301,12 +301,24 @@ def test_pull_makes_a_bundle_once(server: Server, tmp_path: Path) -> None:
         torch.save(published_layout(create_model("net1d-smallest", leads=1)), tmp_path / "up.pth")
         server.content = (tmp_path / "up.pth").read_bytes()
         _pull_twice(server, tmp_path / "cache")
+        torch.save(published_layout(create_model("net1d-smallest", leads=1)), tmp_path / "up.pth")
+        server.content = (tmp_path / "up.pth").read_bytes()
+        _pull_other_weights_under_the_name(server, tmp_path / "cache")
 
 
-def _pull_twice(server: Server, cache: Path) -> None:
+def _pull_other_weights_under_the_name(server: Server, cache: Path) -> None:
+    """Weights that were published anew are not answered with the bundle of those before."""
     from ecgfoundry.models.bundle import load_bundle
 
-    entry = PublishedWeights(
+    entry = replace(_entry(server), file="tiny-2.pth")
+    folder = pull(entry, cache=cache, endpoint=server.address)
+    checkpoint = load_bundle(folder).about.provenance.checkpoint
+    assert checkpoint is not None
+    assert checkpoint["sha256"] == hashlib.sha256(server.content).hexdigest()
+
+
+def _entry(server: Server) -> PublishedWeights:
+    return PublishedWeights(
         name="tiny-weights",
         repository="somebody/weights",
         file="tiny.pth",
@@ -315,6 +327,12 @@ def _pull_twice(server: Server, cache: Path) -> None:
         architecture="net1d-smallest",
         leads=1,
     )
+
+
+def _pull_twice(server: Server, cache: Path) -> None:
+    from ecgfoundry.models.bundle import load_bundle
+
+    entry = _entry(server)
     folder = pull(entry, cache=cache, endpoint=server.address)
     assert folder == cache / "models" / "tiny-weights"
     bundle = load_bundle(folder)

@@ -102,7 +102,8 @@ def test_the_median_beat_of_one_recording(comparison, read_sheet) -> None:
 
 def test_terminal_and_report(comparison, square_wave, make_interpretation) -> None:
     console = Console(width=100, record=True, file=io.StringIO())
-    comparison = replace(comparison, left_out=("V1", "V2"))
+    remark = "Both are one and the same recording."
+    comparison = replace(comparison, left_out=("V1", "V2"), remarks=(remark,))
     comparison_table(comparison, console=console)
     text = console.export_text()
     page = html_report([ReportItem(square_wave, make_interpretation(), comparison=comparison)])
@@ -111,4 +112,5 @@ def test_terminal_and_report(comparison, square_wave, make_interpretation) -> No
     assert "2 of 3 values changed" in text and "2 of 3 values changed" in page
     said = "Not compared, for one recording alone has them: V1, V2."
     assert said in text and said in page
+    assert remark in text and remark in page
     assert 'data-layout="median"' in page

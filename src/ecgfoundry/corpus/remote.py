@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,7 @@ class Cache:
             self._checks.update(commit["files"])
         if digest.hexdigest() != document["commits_sha256"]:
             for number in range(int(document["tasks"])):
-                commit_path = self.root / layout.COMMITS / f"{layout.task_name(number)}.json"
-                commit_path.unlink(missing_ok=True)
+                self._forget(number)
             raise IntegrityError(
                 "the commits are not those of the document",
                 path=self.url,
@@ -101,6 +101,15 @@ class Cache:
         for name in self._checks:
             if not name.startswith(f"{layout.SHARDS}/"):
                 self.fetch(name)
+
+    def _forget(self, number: int) -> None:
+        """Remove a task: another corpus stands at the URL now, whose shards may be as large."""
+        commit = self.root / layout.COMMITS / f"{layout.task_name(number)}.json"
+        if commit.is_file():
+            for name in layout.read_commit(commit)["files"]:
+                self.root.joinpath(name).unlink(missing_ok=True)
+                self._checks.pop(name, None)
+            commit.unlink()
 
 
 def _is_here(path: Path, entry: layout.FileEntry | None) -> bool:
@@ -132,38 +141,94 @@ def open_cache(url: str, folder: str | Path | None) -> Cache:
 def copy_corpus(
     source: Path, url: str, *, progress: Callable[[int, int], None] | None = None
 ) -> int:
-    """Copy a finished corpus to a URL; files that are there with their size are left.
+    """Copy a finished corpus to a URL; what was copied of this very corpus is left.
+
+    The commit of a task says by hashes what its files hold. Under another commit they are of
+    another corpus, or of an earlier build, whatever their size.
 
     Returns
     -------
     int
-        Files that were copied. The document goes last, so a reader never sees half a corpus.
+        Files that were copied. The document goes last, and goes first where another corpus is
+        replaced, so a reader never sees half of one.
 
     Raises
     ------
     CorpusError, DownloadError, MissingExtraError
     """
-    document = source / layout.DOCUMENT
-    if not document.is_file():
+    path = source / layout.DOCUMENT
+    if not path.is_file():
         raise layout.no_corpus(source)
-    names: list[str] = [f"{layout.PLANS}/{p.name}" for p in (source / layout.PLANS).iterdir()]
-    for number in range(int(layout.read_document(document)["tasks"])):
-        commit = f"{layout.COMMITS}/{layout.task_name(number)}.json"
-        names += [*layout.read_commit(source / commit)["files"], commit]
-    system, root = _file_system(url)
-    copied = 0
-    for position, name in enumerate([*names, layout.DOCUMENT], 1):
-        file, target = source / name, f"{root}/{name}"
+    plans = [f"{layout.PLANS}/{p.name}" for p in sorted((source / layout.PLANS).iterdir())]
+    tasks = [
+        f"{layout.COMMITS}/{layout.task_name(number)}.json"
+        for number in range(int(layout.read_document(path)["tasks"]))
+    ]
+    files = {task: [*layout.read_commit(source / task)["files"], task] for task in tasks}
+    store = _Store(source, url)
+    total = len(plans) + sum(map(len, files.values())) + 1
+    copied = position = 0
+
+    def put(name: str, *, anew: bool) -> None:
+        nonlocal copied, position
+        copied += store.put(name, anew=anew)
+        position += 1
+        if progress is not None:
+            progress(position, total)
+
+    other = [task for task in tasks if not store.holds(task)]
+    if other:
+        store.remove(layout.DOCUMENT)
+    for name in plans:
+        put(name, anew=not store.holds(name))
+    for task in tasks:
+        # Without a commit a copy of this corpus may have been cut off, or one of another.
+        if anew := task in other:
+            store.remove(task)
+        for name in files[task]:
+            put(name, anew=anew)
+    put(layout.DOCUMENT, anew=True)
+    return copied
+
+
+class _Store:
+    """Files of a corpus on their way to a URL."""
+
+    def __init__(self, source: Path, url: str) -> None:
+        self.source, self.url = source, url
+        self.system, self.root = _file_system(url)
+
+    def holds(self, name: str) -> bool:
+        """Whether a small file is there with the same content."""
+        target = f"{self.root}/{name}"
+        with self._told(name):
+            if not self.system.exists(target):
+                return False
+            return bool(self.system.cat_file(target) == (self.source / name).read_bytes())
+
+    def put(self, name: str, *, anew: bool) -> bool:
+        """Copy a file, or, not ``anew``, only if none of its size is there; return whether."""
+        file, target = self.source / name, f"{self.root}/{name}"
+        with self._told(name):
+            there = not anew and self.system.exists(target)
+            if there and self.system.info(target)["size"] == file.stat().st_size:
+                return False
+            self.system.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self.system.put_file(str(file), target)
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove a file if it is there."""
+        target = f"{self.root}/{name}"
+        with self._told(name):
+            if self.system.exists(target):
+                self.system.rm_file(target)
+
+    @contextmanager
+    def _told(self, name: str) -> Iterator[None]:
         try:
-            there = system.exists(target) and system.info(target)["size"] == file.stat().st_size
-            if not there or name == layout.DOCUMENT:
-                system.makedirs(target.rpartition("/")[0], exist_ok=True)
-                system.put_file(str(file), target)
-                copied += 1
+            yield
         except Exception as error:  # each driver has exceptions of its own
             raise DownloadError(
-                f"'{name}' cannot be copied ({type(error).__name__}: {error})", path=url
+                f"'{name}' cannot be copied ({type(error).__name__}: {error})", path=self.url
             ) from None
-        if progress is not None:
-            progress(position, len(names) + 1)
-    return copied

@@ -152,6 +152,8 @@ class Comparison:
         variability in both: else it may be the same finding on both sides of a limit.
     left_out : tuple of str
         Leads that one recording alone has; nothing of them was compared.
+    remarks : tuple of str
+        Sentences about the two recordings that may turn the meaning of all changes.
     """
 
     earlier: Measurements
@@ -161,6 +163,7 @@ class Comparison:
     appeared: tuple[str, ...]
     disappeared: tuple[str, ...]
     left_out: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def changed(self) -> tuple[Change, ...]:
@@ -186,6 +189,7 @@ class Comparison:
             "appeared": list(self.appeared),
             "disappeared": list(self.disappeared),
             "left_out": list(self.left_out),
+            "remarks": list(self.remarks),
         }
 
 
@@ -215,6 +219,7 @@ def compare_recordings(
             f"the recordings are of two persons: {', '.join(differ)}",
             remedy="If it is one person, say so: --same-person or same_person=True",
         )
+    remarks = _remarks(earlier, later)
     leads = (earlier.leads, later.leads)
     left_out = [lead for own, other in (leads, leads[::-1]) for lead in own if lead not in other]
     earlier, later = _of_shared_leads(earlier, later)
@@ -231,7 +236,25 @@ def compare_recordings(
     compared = compare_measurements(
         *measured, scatter=scatter, age=age, sex=later.subject.sex or earlier.subject.sex
     )
-    return replace(compared, left_out=tuple(left_out))
+    return replace(compared, left_out=tuple(left_out), remarks=remarks)
+
+
+ANOTHER_ORDER = (
+    "The earlier recording states a start after that of the later one: if that is right, every "
+    "change runs the other way."
+)
+ONE_RECORDING = "Both are one and the same recording."
+
+
+def _remarks(earlier: Recording, later: Recording) -> tuple[str, ...]:
+    """Return what the two recordings say of themselves that a reader of changes has to know."""
+    same = earlier.leads == later.leads and earlier.sampling_rate == later.sampling_rate
+    if same and np.array_equal(earlier.signal, later.signal, equal_nan=True):
+        return (ONE_RECORDING,)
+    first, second = earlier.start_time, later.start_time
+    if first is None or second is None or (first.tzinfo is None) != (second.tzinfo is None):
+        return ()
+    return (ANOTHER_ORDER,) if first > second else ()
 
 
 def _of_shared_leads(earlier: Recording, later: Recording) -> tuple[Recording, Recording]:

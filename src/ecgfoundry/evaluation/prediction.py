@@ -174,7 +174,7 @@ def _windows(
     if not usable:
         refusals = [w.refusal.code for w in prepared if w.refusal is not None]
         raise _RefusedError(f"{REFUSED}: {refusals[0] if refusals else 'no samples'}")
-    return np.stack(usable), leads, verdict_of(prepared)
+    return np.stack(usable), leads.read_in(prepared), verdict_of(prepared)
 
 
 def _answer(

@@ -27,6 +27,7 @@ from ecgfoundry.errors import FormatError, SignalError
 from ecgfoundry.formats.base import ReadOptions
 from ecgfoundry.formats.common.stamps import stamp_of
 from ecgfoundry.formats.files import open_file
+from ecgfoundry.inference.batch.resumable import bundle_digest
 from ecgfoundry.inference.holter_part import (
     DEFAULT_MODEL,
     MINUTE_S,
@@ -49,6 +50,7 @@ from ecgfoundry.measurements.holter import (
     rhythm_events,
 )
 from ecgfoundry.measurements.hrv import hrv
+from ecgfoundry.models.bundle import find_bundle, load_bundle
 from ecgfoundry.signals.quality import Notice
 
 __all__ = ["DEFAULT_MODEL", "HolterProgress", "HolterReport", "HolterSettings", "measure_holter"]
@@ -119,10 +121,18 @@ def measure_holter(
         raise SignalError("the recording has no samples", path=path)
     make_folder(folder)
     with only_writer(folder, folder / ".lock"):
-        parts = _prepared_parts(folder / _PARTS, path, read_options, chosen)
+        stamp, digest = stamp_of(path), _digest_of(chosen.model)
+        parts = _prepared_parts(folder / _PARTS, path, stamp, read_options, chosen, digest)
         tasks = [
             HolterPart(
-                path.absolute(), read_options, start, stop, chosen, parts / f"part-{start:012d}.npz"
+                path.absolute(),
+                read_options,
+                start,
+                stop,
+                chosen,
+                parts / f"part-{start:012d}.npz",
+                stamp,
+                digest,
             )
             for start, stop in _bounds(samples, rate, len(leads))
         ]
@@ -143,19 +153,29 @@ def _bounds(samples: int, rate: float, leads: int) -> list[tuple[int, int]]:
     return list(zip(begins, [*begins[1:], samples], strict=True))
 
 
+def _digest_of(model: str | None) -> str:
+    return "" if model is None else bundle_digest(load_bundle(find_bundle(model)))
+
+
 def _prepared_parts(
-    folder: Path, path: Path, options: ReadOptions, settings: HolterSettings
+    folder: Path,
+    path: Path,
+    stamp: str,
+    options: ReadOptions,
+    settings: HolterSettings,
+    model_digest: str,
 ) -> Path:
-    """Return the folder of the parts, emptied if they are of another file or setting."""
+    """Return the folder of the parts, emptied if they are of another file, setting or model."""
     from ecgfoundry._version import __version__
 
     identity = json.dumps(
         {
             "version": __version__,
             "file": str(path.absolute()),
-            "stamp": stamp_of(path),
+            "stamp": stamp,
             "options": repr(options),
             "settings": repr(settings),
+            "model": model_digest,
         },
         sort_keys=True,
     )

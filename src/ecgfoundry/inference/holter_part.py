@@ -67,7 +67,11 @@ class HolterSettings:
 
 @dataclass(frozen=True)
 class HolterPart:
-    """One part: samples ``start`` to ``stop`` of a file, and the file to write."""
+    """One part: samples ``start`` to ``stop`` of a file, and the file to write.
+
+    ``stamp`` tells the recording and ``model_digest`` the model from others of their names, which
+    a process that lives on may have open still.
+    """
 
     path: Path
     options: ReadOptions
@@ -75,27 +79,29 @@ class HolterPart:
     stop: int
     settings: HolterSettings
     part: Path
+    stamp: str
+    model_digest: str
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(path: Path, options: ReadOptions) -> EcgFile:
+def _opened(path: Path, options: ReadOptions, stamp: str) -> EcgFile:
     return open_file(path, options)
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(model: str) -> Predictor:
+def _loaded(model: str, digest: str) -> Predictor:
     return load_model(model, threads=1)
 
 
 def measure_part(task: HolterPart) -> float:
     """Measure one part, write what was found, and return how many seconds it covers."""
-    file = _opened(task.path, task.options)
+    file = _opened(task.path, task.options, task.stamp)
     rate = file.sampling_rate
     around = round(AROUND_S * rate)
     first = max(0, task.start - around)
     recording = file.part(first, min(file.samples, task.stop + around))
     core = recording.slice_samples(task.start - first, task.stop - first)
-    windows = _windows(core, task.settings)
+    windows = _windows(core, task)
     refused, asked = _refused(core)
     found = find_beats(recording.signal, rate)
     classes = label_beats(recording.signal, rate, found)
@@ -119,11 +125,12 @@ def measure_part(task: HolterPart) -> float:
     return (task.stop - task.start) / rate
 
 
-def _windows(core: Recording, settings: HolterSettings) -> tuple[WindowResult, ...]:
+def _windows(core: Recording, task: HolterPart) -> tuple[WindowResult, ...]:
     """Return what the rhythm model says of the part."""
-    if settings.model is None:
+    if task.settings.model is None:
         return ()
-    return _loaded(settings.model).interpret(core, lead=settings.lead, describe="nothing").windows
+    predictor = _loaded(task.settings.model, task.model_digest)
+    return predictor.interpret(core, lead=task.settings.lead, describe="nothing").windows
 
 
 def _doubt_in(quality: WindowQuality) -> dict[str, Any] | None:

@@ -127,8 +127,17 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
 
 
+PAGES = ("report.html", "report.pdf")
+"""What the command writes beside the tables."""
+
+
 def write_holter(report: HolterReport, folder: Path) -> None:
-    """Write ``holter.json``, ``hours.csv``, ``events.csv``, ``beats.csv`` and ``st.csv``."""
+    """Write ``holter.json``, ``hours.csv``, ``events.csv``, ``beats.csv`` and ``st.csv``.
+
+    Pages of an earlier run go: beside the tables of another recording they would be taken for its.
+    """
+    for page in PAGES:
+        (folder / page).unlink(missing_ok=True)
     write_json(folder / "holter.json", report.to_dict())
     hours = [_flat_hour(hour, report.leads) for hour in report.hours]
     _write_rows(folder / "hours.csv", list(hours[0]), (row.values() for row in hours))

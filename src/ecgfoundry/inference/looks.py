@@ -54,7 +54,7 @@ class Look:
         outputs : sequence of (logits, embedding)
             Of those that can be read.
         """
-        level = "reduced_leads" if leads.absent else "record"
+        level = "reduced_leads" if leads.read_in(prepared).absent else "record"
         if not outputs:
             return cls(verdict_of(prepared), level=level)
         logits = np.mean([np.asarray(one, np.float64) for one, _ in outputs], axis=0)

@@ -96,7 +96,7 @@ class SourceTask:
 
 def _without_array(window: PreparedWindow) -> PreparedWindow:
     """Return the window without its input, which is no longer needed and is large."""
-    return PreparedWindow(window.start, window.stop, window.quality, window.refusal, None)
+    return replace(window, standardized=None)
 
 
 class Predictor:
@@ -390,6 +390,7 @@ class Predictor:
     def _conclude(
         self, task: SourceTask, leads: InputLeads, collected: _Collected
     ) -> Interpretation:
+        leads = leads.read_in(collected.prepared)
         if not any(logits is not None for logits in collected.logits):
             return self._refused_windows(task.source, collected, leads, file=task.file)
         if is_long(task.source.samples / task.source.sampling_rate):

@@ -118,11 +118,28 @@ class InputLeads:
             )
         return cls(spec.leads, recorded, derived, absent)
 
+    def read_in(self, windows: Sequence[PreparedWindow]) -> InputLeads:
+        """Return the leads that were read: without those that no window holds anything of.
+
+        A lead that is named and has no sample, or is flat throughout, is as absent as one that is
+        not named.
+        """
+        read = [set(window.blank) for window in windows if window.refusal is None]
+        gone = set.intersection(*read) if read else set()
+        if not gone - set(self.absent):
+            return self
+        return InputLeads(
+            self.rows,
+            tuple(name for name in self.recorded if name not in gone),
+            tuple(name for name in self.derived if name not in gone),
+            tuple(name for name in self.rows if name in gone or name in self.absent),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedWindow:
     """One window on its way: where it stood, how good it was, and the model input if it may be
-    read (None if it was refused).
+    read (None if it was refused), with the leads that it holds nothing of.
     """
 
     start: int
@@ -130,6 +147,7 @@ class PreparedWindow:
     quality: WindowQuality
     refusal: Notice | None
     standardized: NDArray[np.float32] | None
+    blank: tuple[str, ...] = ()
 
 
 def verdict_of(prepared: Sequence[PreparedWindow]) -> str:
@@ -244,7 +262,9 @@ def prepare_together(
             start = windows[number][2]
             stop = start + windows[number][0].samples
             made = standardized.get(number)
-            result[number] = PreparedWindow(start, stop, quality, refusal, made)
+            result[number] = PreparedWindow(
+                start, stop, quality, refusal, made, _blank_rows(made, leads.rows)
+            )
     return [result[number] for number in range(len(windows))]
 
 
@@ -270,12 +290,23 @@ def _required_lead_missing(
     return Notice("missing", words, gone)
 
 
+def _holds(recording: Recording, row: int) -> bool:
+    """Whether a lead that the gate says nothing of has a sample."""
+    return bool(np.isfinite(recording.signal[row]).any())
+
+
+def _blank_rows(standardized: NDArray[np.float32] | None, rows: Sequence[str]) -> tuple[str, ...]:
+    if standardized is None or not np.isnan(standardized[:, 0]).any():
+        return ()  # an absent lead is missing from its first sample on
+    return tuple(name for name, row in zip(rows, standardized, strict=True) if np.isnan(row).all())
+
+
 def _blank_unreadable(recording: Recording, quality: WindowQuality) -> Recording:
     """Make leads that are flat or mostly missing absent, so that they are masked or derived."""
     bad = [
         row
         for row, lead in enumerate(recording.leads)
-        if lead in quality.leads and not quality.leads[lead].readable
+        if not (quality.leads[lead].readable if lead in quality.leads else _holds(recording, row))
     ]
     if not bad:
         return recording

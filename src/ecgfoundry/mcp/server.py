@@ -21,7 +21,9 @@ from ecgfoundry.api.answers import interpret as interpret_recording
 from ecgfoundry.criteria import compare_recordings
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import EcgFoundryError, FileAccessError, MissingExtraError
-from ecgfoundry.formats.files import open_file, read
+from ecgfoundry.formats.base import ReadOptions
+from ecgfoundry.formats.files import open_file
+from ecgfoundry.inference.files import read_excerpt
 from ecgfoundry.measurements.measuring import measure as measure_recording
 from ecgfoundry.reports.claims import check_text as check_sentences
 from ecgfoundry.reports.prose import prose
@@ -109,8 +111,11 @@ class Toolbox:
         )
 
     def compare(self, earlier: str, later: str) -> JsonObject:
-        """Compare two ECGs of one person: what has changed beyond the usual variability."""
-        first, second = (read(self._path(file)) for file in (earlier, later))
+        """Compare two ECGs of one person: what has changed beyond the usual variability.
+
+        Of a long recording its first minute, as the service compares it.
+        """
+        first, second = (read_excerpt(self._path(file), ReadOptions()) for file in (earlier, later))
         return compare_recordings(first, second).to_dict()
 
     def explain(self, file: str, target: str | None = None) -> JsonObject:

@@ -83,7 +83,7 @@ def pull(
     entry = name if isinstance(name, PublishedWeights) else _find(name)
     root = Path(cache) if cache is not None else cache_folder()
     folder = root / "models" / entry.name
-    if _is_sound(folder):
+    if _is_made(folder, entry):
         return folder
     # Not after the download: nobody wants to learn it then.
     for package in ("torch", "safetensors", "onnx"):
@@ -205,13 +205,16 @@ def _find(name: str) -> PublishedWeights:
     return PUBLISHED[name]
 
 
-def _is_sound(folder: Path) -> bool:
-    """Whether the bundle is there and whole; a damaged one is made anew."""
+def _is_made(folder: Path, entry: PublishedWeights) -> bool:
+    """Whether the bundle is there, whole, and of these weights; any other is made anew.
+
+    Under one name other weights may have been published before.
+    """
     try:
-        load_bundle(folder)
+        checkpoint = load_bundle(folder).about.provenance.checkpoint
     except EcgFoundryError:
         return False
-    return True
+    return checkpoint is not None and checkpoint.get("sha256") == entry.sha256
 
 
 def _check_hash(path: Path, expected: str, *, remedy: str) -> None:

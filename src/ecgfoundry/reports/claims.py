@@ -119,13 +119,40 @@ _QUANTITIES = (
 _NUMBER = r"([-\u2212+]?\d+(?:[.,]\d+)?)"
 _UNIT = {
     "/min": r"\s*(?:/\s*min|bpm|beats?\s*(?:per|/)\s*min(?:ute)?|per\s+minute)?",
-    "ms": r"\s*(ms(?:ec)?|milliseconds?|s(?:ec(?:onds?)?)?)?\b",
+    "ms": r"(?:\s*-?\s*(ms(?:ec)?|milliseconds?|s(?:ec(?:onds?)?|ek(?:unden?)?)?))?\b",
     "deg": r"\s*(?:\u00b0|deg(?:rees?)?)?",
 }
 _BETWEEN = (
     r"(?:\s*(?:\([^)]*\)|is|was|of|at|about|approximately|approx\.?|around|measured|measures|normal|"
-    r"prolonged|wide|broad|short|deviated|:|=|,|~|\u2248))*\s*"
+    r"prolonged|wide|broad|short|deviated|between|:|=|,|~|\u2248))*\s*"
 )
+_UP_TO = re.compile(r"\s*(?:-|\u2013|\bto\b|\band\b)\s*" + _NUMBER)
+_OTHER_UNIT = re.compile(
+    r"\s*-?\s*(?:(?:[\u00b5\u03bcmun]?[Vs]|mm(?:Hg)?|k?Hz|bpm|msec|leads?|beats?|deg(?:rees?)?|"
+    r"(?:out\s+)?of\s+\d+)\b|/\s*min\b|%|\u00b0)"
+)
+"""Behind a number whose own unit was passed: it is of another quantity."""
+_OTHER_QUANTITY = re.compile(
+    r"\b(?:respirat\w+|breath\w*|sampl\w+|acquisition|recording|mains|line|notch|filter\w*|cut-?off|"
+    r"corner|target|predicted|maxim\w+|max|minim\w+|min|peak|highest|lowest|upper|lower|programmed|"
+    r"pacing|pacemaker|flutter|fibrillat\w+)[\s-]+(?:heart\s+)?$",
+    re.IGNORECASE,
+)
+"""Before a name: another rate than that of this ECG's beats."""
+_EARLIER = re.compile(
+    r"\b(?:history|h/o|formerly|(?:previous(?:ly)?|prior|earlier)"
+    r"(?!\s+(?:\w+\s+){0,3}(?:infarct\w*|MI)\b))\b",
+    re.IGNORECASE,
+)
+"""What is said of another ECG is not compared with this one."""
+_LISTED_NAMES = {"PR": "pr_ms", "QRS": "qrs_ms", "QT": "qt_ms", "QTC": "qtc_ms"}
+_LISTED = re.compile(
+    r"\b(?P<names>(?:PR|QRS|QTc?)(?:\s*/\s*(?:PR|QRS|QTc?))+)[BF]?\b(?:-?Baz\w*\.?)?"
+    + _BETWEEN
+    + r"(?P<numbers>\d+(?:\s*/\s*\d+)+)\s*(?:ms\b)?",
+    re.IGNORECASE,
+)
+"""As electrocardiographs print it: "QT/QTc 380/410 ms"."""
 
 _NEGATION = re.compile(
     r"\b(?:no|not|without|absen(?:t|ce)|negative\s+for|rul(?:e|es|ed)\s+out|exclud\w+|never|neither|nor|"
@@ -140,8 +167,19 @@ _BREAK = re.compile(
 )
 _DENIED_AFTER = re.compile(
     r"\b(?:(?:is|are|was|were)\s+(?:not\s+(?:seen|present|evident|shown)|absent|excluded|ruled\s+out)"
-    r"|not\s+(?:seen|present|evident))\b",
+    r"|not\s+(?:seen|present|evident)"
+    r"|no\s+longer\s+(?:seen|present|evident|shown|there|found|detected|visible))\b",
     re.IGNORECASE,
+)
+_DENIED_NEXT = re.compile(
+    r"[\s:=\u2013-]*(?:(?:is|are|was|were|has|have|now|been)\s+)*(?:(?:absent|negative|resolved|"
+    r"disappeared|gone|ceased|lost|excluded|ruled\s+out|not\s+(?:found|detected|visible|identified))\b"
+    r"|(?<=[:=])\s*(?:no|none|nil|not)\s*$|(?<=[:=]\s)\s*(?:no|none|nil|not)\s*$)",
+    re.IGNORECASE,
+)
+"""Directly behind a name, up to the next comma: "AF absent", "AF: no"."""
+_DOUBTED_NEXT = re.compile(
+    r"\s*(?:\?|(?:(?:is|are|seems?)\s+)?(?:un\w*likely|doubtful|questionable))", re.IGNORECASE
 )
 
 
@@ -251,32 +289,73 @@ def _claims(
 
 def _numbers(sentence: str, measurements: Measurements) -> Iterator[Claim]:
     taken: list[tuple[int, int]] = []
+    for listed in _LISTED.finditer(sentence):
+        taken.append(listed.span())
+        names = re.split(r"\s*/\s*", listed["names"].upper())
+        numbers = [float(number) for number in re.split(r"\s*/\s*", listed["numbers"])]
+        if len(names) != len(numbers) or _is_earlier(sentence, listed):
+            continue
+        for name, number in zip(names, numbers, strict=True):
+            of = next(one for one in _QUANTITIES if one.names[0] == _LISTED_NAMES[name])
+            yield _compared(of, number, number, listed.group().strip(), measurements)
     for quantity in _QUANTITIES:
         pattern = quantity.pattern + _BETWEEN + _NUMBER + _UNIT[quantity.unit]
         for match in re.finditer(pattern, sentence, re.IGNORECASE):
             if any(match.start() < end and start < match.end() for start, end in taken):
                 continue
             taken.append(match.span())
-            said = float(match.group(1).replace(",", ".").replace("\u2212", "-"))
-            unit = (match.group(2) or "") if quantity.unit == "ms" else ""
-            if quantity.unit == "ms" and (unit.lower() in ("s", "sec") or 0 < said < 2):
-                said *= 1000.0
-            yield _compared(quantity, said, match.group().strip(), measurements)
+            low, high, words = _said(sentence, match, quantity)
+            if _OTHER_UNIT.match(sentence, match.start() + len(words)):
+                continue
+            before = sentence[: match.start()]
+            is_other = quantity.unit == "/min" and _OTHER_QUANTITY.search(before)
+            if not is_other and not _is_earlier(sentence, match):
+                yield _compared(quantity, low, high, words.strip(), measurements)
 
 
-def _compared(quantity: _Quantity, said: float, words: str, measurements: Measurements) -> Claim:
+def _said(sentence: str, match: re.Match[str], quantity: _Quantity) -> tuple[float, float, str]:
+    """Return the number that is said twice, or both ends of a range, and the words of it."""
+    numbers, end = [match.group(1)], match.end()
+    unit = (match.group(2) or "") if quantity.unit == "ms" else ""
+    again = _UP_TO.match(sentence, end)
+    if again and ("and" not in again.group().lower() or "between" in match.group().lower()):
+        rest = re.compile(_UNIT[quantity.unit], re.IGNORECASE).match(sentence, again.end())
+        numbers.append(again.group(1))
+        end = rest.end() if rest else again.end()
+        if quantity.unit == "ms" and rest:
+            unit = unit or rest.group(1) or ""
+    values = [float(number.replace(",", ".").replace("\u2212", "-")) for number in numbers]
+    is_in_seconds = unit.lower().startswith("s") or (not unit and 0 < max(values) < 2)
+    if quantity.unit == "ms" and is_in_seconds:
+        values = [1000.0 * value for value in values]
+    return min(values), max(values), sentence[match.start() : end]
+
+
+def _is_earlier(sentence: str, match: re.Match[str]) -> bool:
+    """Whether the words up to the next commas say that it is of another ECG."""
+    start = max(sentence.rfind(mark, 0, match.start()) for mark in ",;") + 1
+    behind = re.split(r"[,;]", sentence[match.end() :])[0]
+    return bool(_EARLIER.search(sentence[start : match.end()] + behind))
+
+
+def _compared(
+    quantity: _Quantity, low: float, high: float, words: str, measurements: Measurements
+) -> Claim:
     values = [measurements.values[name] for name in quantity.names]
     found = [value.value for value in values if value.value is not None]
     if not found:
         return Claim(quantity.names[0], words, values[0].reason or "not measured", None)
-    nearest = min(found, key=lambda value: abs(value - said))
+    nearest = min(found, key=lambda value: max(low - value, value - high, 0.0))
     shown = f"{nearest:.0f} {quantity.unit}"
+    said = min(max(nearest, low), high)
     return Claim(quantity.names[0], words, shown, quantity.near(said, nearest))
 
 
 def _ranges(sentence: str, measurements: Measurements) -> Iterator[Claim]:
     for pattern, name, low, high in _phrases().ranges:
         for match in pattern.finditer(sentence):
+            if _is_earlier(sentence, match):
+                continue
             value = measurements.values[name]
             if value.value is None:
                 yield Claim(name, match.group(), value.reason or "not measured", None)
@@ -296,7 +375,9 @@ def _named(sentence: str, known: Mapping[str, Statement]) -> Iterator[Claim]:
             found = [known[name] for name in names if name in known]
             present = [one for one in found if one.present]
             open_ones = [one for one in found if one.present is None]
-            if not found or (not present and open_ones) or _HEDGE.search(sentence):
+            if _is_earlier(sentence, match):
+                yield Claim(names[0], match.group(), "said of another ECG", None)
+            elif not found or (not present and open_ones) or _HEDGE.search(sentence):
                 why = open_ones[0].reason or "" if open_ones else "no statement of this name"
                 yield Claim(names[0], match.group(), why, None)
             elif present and all(one.possible for one in present):
@@ -310,6 +391,8 @@ def _named(sentence: str, known: Mapping[str, Statement]) -> Iterator[Claim]:
 def _waves(sentence: str, measurements: Measurements) -> Iterator[Claim]:
     for pattern, name, level, sign in _WAVES:
         for match in pattern.finditer(sentence):
+            if _is_earlier(sentence, match):
+                continue
             denied = _denied(sentence, match)
             for lead in _leads(sentence[match.end() :]) or _leads_before(sentence, match):
                 measured = measurements.leads.get(lead)
@@ -364,12 +447,14 @@ def _denied(sentence: str, match: re.Match[str]) -> bool | None:
     "No A, B or C" denies all three; in "no A, B" it cannot be told whether B is denied.
     """
     after = re.split(r"[;,]", sentence[match.end() :])[0]
-    if _DENIED_AFTER.search(after):
+    if _DOUBTED_NEXT.match(after):
+        return None
+    if _DENIED_AFTER.search(after) or _DENIED_NEXT.match(after.rstrip(" .!?")):
         return True
     clause = _BREAK.split(sentence[: match.start()])[-1]
     negations = list(_NEGATION.finditer(clause))
     if not negations:
-        return False
+        return None if re.search(r"\bunlikely\b", clause, re.IGNORECASE) else False
     between = clause[negations[-1].end() :]
     if "," not in between:
         return True

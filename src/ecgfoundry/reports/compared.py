@@ -52,6 +52,8 @@ class Compared:
         How many values were compared.
     left_out : str
         Which leads were not, for one recording alone has them; empty where both have the same.
+    remarks : tuple of str
+        Sentences to be read before the changes.
     """
 
     names: tuple[str, str]
@@ -61,6 +63,7 @@ class Compared:
     changed: tuple[ChangedValue, ...]
     values: int
     left_out: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def compared(comparison: Comparison) -> Compared:
@@ -79,6 +82,7 @@ def compared(comparison: Comparison) -> Compared:
         changed=tuple(map(_changed, comparison.changed)),
         values=len(comparison.changes),
         left_out=left_out_in_words(comparison),
+        remarks=comparison.remarks,
     )
 
 
@@ -104,6 +108,7 @@ def comparison_table(comparison: Comparison, *, console: Console | None = None) 
     """Print a comparison for people."""
     words = compared(comparison)
     lines = [Text(f"Compared with {printable(words.names[0])} (unconfirmed)", style="bold")]
+    lines += [Text(f"  {remark}", style="bold") for remark in words.remarks]
     lines += [Text(f"  {name}: {reason}") for name, reason in words.statements]
     for title, names in (("new", words.appeared), ("no longer present", words.disappeared)):
         if names:

@@ -52,8 +52,8 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
     dict
         As :meth:`~ecgfoundry.criteria.serial.Comparison.to_dict`, and ``reading``: the changes
         beyond the repeat variability, serial statements that are present, and what appeared and
-        disappeared, in words; ``median_beats``: per lead ``time_ms`` from the QRS onset and the
-        two beats in mV, None where a recording has nothing.
+        disappeared, in words, with the remarks; ``median_beats``: per lead ``time_ms`` from the
+        QRS onset and the two beats in mV, None where a recording has nothing.
     """
     present = [one for one in comparison.statements if one.present]
     return comparison.to_dict() | {
@@ -71,6 +71,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
             "appeared": [in_words(name) for name in comparison.appeared],
             "disappeared": [in_words(name) for name in comparison.disappeared],
             "left_out": left_out_in_words(comparison),
+            "remarks": list(comparison.remarks),
         },
         "median_beats": [
             {

@@ -255,6 +255,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         appeared=_list(_STRING),
         disappeared=_list(_STRING),
         left_out=_list(_STRING),
+        remarks=_list(_STRING),
         reading=_ANY,
         median_beats=_list(_ANY),
     ),

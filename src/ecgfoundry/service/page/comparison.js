@@ -37,6 +37,11 @@ function summary(reading) {
     line.append(element("strong", `${words[0].toUpperCase()}${words.slice(1)}: `), one.because.join(", "));
     return line;
   });
+  for (const remark of [...reading.remarks].reverse()) {
+    const line = element("p");
+    line.append(element("strong", remark));
+    lines.unshift(line);
+  }
   if (reading.appeared.length) lines.push(list("New", reading.appeared));
   if (reading.disappeared.length) lines.push(list("No longer present", reading.disappeared));
   if (reading.left_out) lines.push(element("p", reading.left_out));
