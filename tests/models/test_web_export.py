@@ -383,10 +383,13 @@ def test_a_table_with_decimal_commas_and_a_clock_in_milliseconds(
 
 
 @pytest.mark.slow
-def test_leads_that_are_flat_are_derived_or_masked(answer: Answer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("empty", [0.0, np.nan])
+def test_leads_that_hold_nothing_are_derived_or_masked(
+    answer: Answer, tmp_path: Path, empty: float
+) -> None:
     recording = read(sample_path("12-lead"))
     signal = np.array(recording.signal)
-    signal[[2, 8]] = 0.0  # III follows from I and II, V3 from nothing
+    signal[[2, 8]] = empty  # III follows from I and II, V3 from nothing
     signal[10, 1000:1400] = np.nan
     path = tmp_path / "flat.csv"
     np.savetxt(
@@ -395,7 +398,9 @@ def test_leads_that_are_flat_are_derived_or_masked(answer: Answer, tmp_path: Pat
     )  # fmt: skip
     said = answer(TWELVE, path, rate="500")
     assert_as_python(said, TWELVE, path, sampling_rate=500.0)
-    assert {"lead-unreadable", "gaps"} <= {one["code"] for one in said["warnings"]}
+    codes = {one["code"] for one in said["warnings"]}
+    assert {"leads-absent", "gaps"} <= codes
+    assert ("lead-unreadable" in codes) == (empty == 0.0)
 
 
 @pytest.mark.slow

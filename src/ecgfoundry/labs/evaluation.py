@@ -74,7 +74,8 @@ Progress = Callable[[str, int, int], None]
 LEVELS = ("segment", "visit")
 ECG = {"all": "all windows", "before": "only ECG before the result"}
 MOST_LEARNED = 0.02
-"""Share of the test visits that may resemble what trained (our choice: near copies by accident)."""
+"""Share of the test visits that may resemble what trained (our choice: near copies by accident); of
+few visits, one may."""
 FIT_VISITS = 4000
 """Visits of train and validation that the controls are fitted on at most (our choice)."""
 _BATCH = 64
@@ -343,7 +344,7 @@ def _refuse_what_was_learned(
     Raises
     ------
     EvaluationError
-        More than :data:`MOST_LEARNED` of the test visits did.
+        More than :data:`MOST_LEARNED` of the test visits did, and more than one.
     """
     from ecgfoundry.labs.training_data import LaboratorySource
     from ecgfoundry.training.data.sources import fingerprints_of_windows
@@ -352,7 +353,7 @@ def _refuse_what_was_learned(
     if known is None:
         return ["The model does not record what it learned from."]
     visits, seen = (len(np.unique(data.visits[own])) for own in (test, test[known]))
-    if seen > MOST_LEARNED * visits:
+    if seen > max(1.0, MOST_LEARNED * visits):
         raise EvaluationError(
             f"{seen} of the {visits} test visits of the {data.split_kind} split trained "
             f"{predictor.bundle.name}, or a model before it",

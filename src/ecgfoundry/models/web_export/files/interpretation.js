@@ -26,25 +26,28 @@ export function windowBounds(samples, rate, windowS) {
 // A recording that is too long for one answer has only those of its windows.
 export async function interpret(recording, model, recipe, network) {
   const samples = recording.signals[recording.leads[0]].length;
-  const leads = chooseLeads(model.input, recording.leads);
-  const read = recording.leads.filter((lead) => leads.recorded.includes(lead) ||
-    (leads.derived.length > 0 && isLimbLead(lead)));
+  const named = chooseLeads(model.input, recording.leads);
+  const read = recording.leads.filter((lead) => named.recorded.includes(lead) ||
+    (named.derived.length > 0 && isLimbLead(lead)));
   const windows = [];
   for (const [start, stop] of windowBounds(samples, recording.rate, recipe.window_s)) {
     const part = Object.fromEntries(
       read.map((lead) => [lead, recording.signals[lead].subarray(start, stop)]));
     const quality = judgeWindow(part, recording.rate);
-    const refusal = quality.refusal ?? requiredLeadMissing(model.input, leads, quality);
+    const refusal = quality.refusal ?? requiredLeadMissing(model.input, named, quality);
     const window = { startS: start / recording.rate, stopS: stop / recording.rate, refusal,
-      warnings: quality.warnings, beats: quality.beats, logits: null, findings: null };
+      warnings: quality.warnings, beats: quality.beats, logits: null, findings: null, blank: [] };
     if (refusal === null) {
-      const rows = standardize(inputRows(part, leads, quality, model), recording.rate, recipe);
+      const held = inputRows(part, named, quality, model);
+      window.blank = named.rows.filter((_, k) => held[k].every(Number.isNaN));
+      const rows = standardize(held, recording.rate, recipe);
       window.logits = await network(rows);
       const isShort = window.stopS - window.startS <= FACTS.windows.short_share * recipe.window_s;
       window.findings = findingsOf(window.logits, isShort ? "short_window" : "window", model);
     }
     windows.push(window);
   }
+  const leads = leadsReadIn(named, windows);
   const durationS = samples / recording.rate;
   const heartRateBpm = rateOf(windows, recording.rate);
   const result = { leads, durationS, windows, warnings: aboutRecording(recording, leads, model),
@@ -84,6 +87,17 @@ export async function interpret(recording, model, recipe, network) {
   return result;
 }
 
+// Leads without those that no window holds anything of: they are as absent as one that is not named.
+function leadsReadIn(named, windows) {
+  const answered = windows.filter(({ refusal }) => refusal === null);
+  const isGone = (lead) => answered.length > 0 &&
+    answered.every(({ blank }) => blank.includes(lead));
+  return { rows: named.rows,
+    recorded: named.recorded.filter((lead) => !isGone(lead)),
+    derived: named.derived.filter((lead) => !isGone(lead)),
+    absent: named.rows.filter((lead) => named.absent.includes(lead) || isGone(lead)) };
+}
+
 // A few windows of what is no ECG look like one (ecgfoundry.measurements.gate.too_little_ecg).
 function tooLittleEcg(windows) {
   const foreign = windows.map(({ refusal }) => refusal)
@@ -117,7 +131,8 @@ function requiredLeadMissing(input, leads, quality) {
 // Leads that are flat or mostly missing count as absent, so that they are masked or derived.
 function inputRows(part, leads, quality, model) {
   const kept = Object.keys(part).filter((lead) => model.input.lead_mode === "exact" ||
-    !(lead in quality.figures) || isReadable(quality.figures[lead]));
+    (lead in quality.figures ? isReadable(quality.figures[lead]) :
+      part[lead].some(Number.isFinite)));
   const signals = Object.fromEntries(kept.map((lead) => [lead, part[lead]]));
   const all = { ...deriveLimbLeads(signals), ...signals };
   const length = Object.values(part)[0].length;
