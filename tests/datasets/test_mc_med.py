@@ -333,3 +333,16 @@ def test_a_damaged_member_of_a_zip_file_is_a_typed_error(data: Path):
         waveform_header(member)
     with pytest.raises(FileAccessError):
         waveform_header(f"{path}::../../etc/passwd")
+
+
+def test_a_zip_file_that_was_replaced_is_opened_anew(data: Path):
+    path = data / "waveforms_0xx.zip"
+    with zipfile.ZipFile(path, "w") as pack:
+        pack.writestr("waveforms/012/98000012/II/98000012_7.hea", "")
+    before, _ = find_waveforms(data, "II")
+    with zipfile.ZipFile(data / "new.zip", "w") as pack:
+        for ending in ("hea", "dat"):
+            pack.writestr(f"waveforms/012/98000012/II/98000012_7.{ending}", "")
+    (data / "new.zip").replace(path)
+    after, _ = find_waveforms(data, "II")
+    assert len(after) == len(before) + 1

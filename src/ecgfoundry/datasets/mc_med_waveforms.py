@@ -182,16 +182,22 @@ def _walk(folder: Path, kind: str) -> Iterator[Path]:
                 yield from sorted(place.iterdir())
 
 
-@functools.lru_cache(maxsize=16)
 def _archive(path: Path) -> zipfile.ZipFile:
+    """Open a zip file once; one that has changed since is opened again."""
     try:
-        return zipfile.ZipFile(path)
+        state = path.stat()
+        return _opened(path, state.st_size, state.st_mtime_ns)
     except (OSError, zipfile.BadZipFile) as error:
         raise FileAccessError(
             f"the zip file cannot be opened ({error})",
             path=path,
             remedy="Get it again from its source",
         ) from None
+
+
+@functools.lru_cache(maxsize=16)
+def _opened(path: Path, size: int, changed_ns: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
 
 
 def _member_bytes(archive: Path, member: str, limit: int) -> bytes:
