@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from ecgfoundry.errors import SignalError, SubjectError
+import ecgfoundry
+from ecgfoundry.errors import EcgFoundryError, SignalError, SubjectError
 from ecgfoundry.recording import Recording
 
 
@@ -92,3 +93,20 @@ def test_a_start_that_is_no_moment_is_refused(start: Any) -> None:
 def test_a_person_that_is_no_subject_is_refused() -> None:
     with pytest.raises(SubjectError, match="dict"):
         _of([[0.0]], subject={"age": 50})
+
+
+def test_an_array_is_no_recording_and_no_file() -> None:
+    array = np.zeros((12, 5000), np.float32)
+    calls = (
+        ecgfoundry.read,
+        ecgfoundry.measure,
+        ecgfoundry.interpret,
+        ecgfoundry.explain,
+        lambda given: ecgfoundry.compare_recordings(given, given),
+        lambda given: ecgfoundry.standardize(given, "ptbxl-bandpass@1"),
+    )
+    for call in calls:
+        with pytest.raises(EcgFoundryError, match=r"ndarray was given.*Recording\.from_array"):
+            call(array)
+    with pytest.raises(SignalError, match=r"str was given.*ecgfoundry\.read"):
+        ecgfoundry.compare_recordings("one.hea", "other.hea")  # type: ignore[arg-type]

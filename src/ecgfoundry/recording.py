@@ -32,6 +32,7 @@ __all__ = [
     "Recording",
     "Subject",
     "annotations_between",
+    "check_is_recording",
 ]
 
 MAXIMUM_AGE_YEARS = 120.0
@@ -123,6 +124,22 @@ def annotations_between(
         for mark in marks
         if mark.time_s < end_s and mark.time_s + mark.duration_s >= begin_s
     )
+
+
+def check_is_recording(given: object) -> None:
+    """Refuse what is no recording: an array says neither its rate nor its leads nor its unit.
+
+    Raises
+    ------
+    SignalError
+        ``given`` has no sampling rate and no leads.
+    """
+    if not (hasattr(given, "sampling_rate") and hasattr(given, "leads")):
+        raise SignalError(
+            f"a recording is asked for, and a {type(given).__name__} was given",
+            remedy="Make one of an array: Recording.from_array(array, sampling_rate=500, "
+            "leads=('I', 'II'), unit='mV'); of a file: ecgfoundry.read(path)",
+        )
 
 
 def _moment(start: dt.datetime | None) -> dt.datetime | None:

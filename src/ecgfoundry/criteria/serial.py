@@ -29,7 +29,7 @@ from ecgfoundry.errors import SignalError
 from ecgfoundry.measurements.measuring import measure
 from ecgfoundry.measurements.results import Measurements
 from ecgfoundry.measurements.values import LeadMeasurements
-from ecgfoundry.recording import Recording
+from ecgfoundry.recording import Recording, check_is_recording
 from ecgfoundry.vocabularies.loading import load_vocabulary
 
 __all__ = [
@@ -213,6 +213,8 @@ def compare_recordings(
         The recordings name two persons, have no lead in common, or one of them is no ECG that can
         be read.
     """
+    for one in (earlier, later):
+        check_is_recording(one)
     differ = () if same_person else two_persons(earlier, later)
     if differ:
         raise SignalError(

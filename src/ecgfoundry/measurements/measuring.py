@@ -43,7 +43,7 @@ from ecgfoundry.measurements.stretches import (
     measuring_rate,
 )
 from ecgfoundry.measurements.values import GLOBAL_VALUES, LeadMeasurements, Value, missing
-from ecgfoundry.recording import Recording
+from ecgfoundry.recording import Recording, check_is_recording
 from ecgfoundry.signals.quality import Notice
 
 __all__ = ["Measurable", "measure"]
@@ -98,13 +98,14 @@ def measure(recording: Measurable | str | os.PathLike[str]) -> Measurements:
     Raises
     ------
     EcgFoundryError
-        A file cannot be read.
+        A file cannot be read, or what is given is no recording.
     """
     if isinstance(recording, str | os.PathLike):
         import ecgfoundry
 
         with ecgfoundry.open(Path(recording)) as file:
             return _measured(file, str(recording))
+    check_is_recording(recording)
     return _measured(recording, getattr(recording, "source", None) or _path_of(recording))
 
 

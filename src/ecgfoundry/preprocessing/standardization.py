@@ -25,7 +25,7 @@ from ecgfoundry.preprocessing.native import (
 from ecgfoundry.preprocessing.recipe import Preprocessing, get_preprocessing
 from ecgfoundry.preprocessing.reference import finish, run_steps
 from ecgfoundry.preprocessing.steps import Circumstances
-from ecgfoundry.recording import Recording
+from ecgfoundry.recording import Recording, check_is_recording
 from ecgfoundry.signals.windows import window_bounds
 
 __all__ = ["choose_single_lead", "standardize", "standardize_window", "standardize_windows"]
@@ -301,6 +301,7 @@ def standardize(
     ------
     PreprocessingError, SignalError, LeadError
     """
+    check_is_recording(recording)
     recipe = get_preprocessing(preprocessing)
     wanted = tuple(leads) if leads is not None else recipe.leads
     if wanted is None:

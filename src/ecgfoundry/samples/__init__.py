@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -40,8 +41,14 @@ def named_file(name: str | Path) -> Path:
     Raises
     ------
     FileAccessError
-        As :func:`sample_path`.
+        As :func:`sample_path`; or it is no name.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise FileAccessError(
+            f"the name of a file is asked for, and a {type(name).__name__} was given",
+            remedy="Make a recording of an array: Recording.from_array(array, sampling_rate=500, "
+            "leads=('I', 'II'), unit='mV')",
+        )
     text = str(name)
     return (
         sample_path(text.removeprefix(SAMPLE_PREFIX))
