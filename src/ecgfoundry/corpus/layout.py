@@ -23,6 +23,7 @@ from typing import Any, NotRequired, TypedDict, TypeVar
 
 from ecgfoundry.documents import JsonObject
 from ecgfoundry.errors import CorpusError
+from ecgfoundry.formats.zip.directory import is_safe_name
 
 __all__ = [
     "COMMITS",
@@ -37,6 +38,7 @@ __all__ = [
     "CorpusDocument",
     "FileEntry",
     "PlanDocument",
+    "check_name",
     "committed",
     "json_bytes",
     "no_corpus",
@@ -126,8 +128,27 @@ def json_bytes(document: Any) -> bytes:
 
 
 def read_commit(path: Path) -> Commit:
-    """Read the commit of a task; a CorpusError where it is none."""
-    return _read(path, Commit)
+    """Read the commit of a task; a CorpusError where it is none, or names a file elsewhere."""
+    commit = _read(path, Commit)
+    for name in commit["files"]:
+        check_name(name, path)
+    return commit
+
+
+def check_name(name: str, source: Path | str) -> None:
+    """Refuse the name of a file that would lie outside the folder of its corpus.
+
+    Raises
+    ------
+    CorpusError
+        Says where the name stands.
+    """
+    if not is_safe_name(name):
+        raise CorpusError(
+            f"names {name!r}, which is no file of a corpus",
+            path=source,
+            remedy="Do not use it: its names reach for files outside of it",
+        )
 
 
 def read_plan(path: Path) -> PlanDocument:

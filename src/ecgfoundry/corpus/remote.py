@@ -61,8 +61,9 @@ class Cache:
 
         Raises
         ------
-        DownloadError, IntegrityError
+        CorpusError, DownloadError, IntegrityError
         """
+        layout.check_name(name, self.url)
         target = self.root / name
         entry = self._checks.get(name)
         if not anew and _is_here(target, entry):
