@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -201,6 +202,24 @@ def test_another_corpus_at_the_same_url_is_read_whole(tmp_path: Path):
     after = open_corpus(url, cache=cache).read([0])
     np.testing.assert_array_equal(after, open_corpus(second).read([0]))
     assert not np.array_equal(after, before)
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt", "C:outside", "a\\..\\b"])
+def test_names_that_reach_outside_the_corpus_are_refused(tmp_path: Path, name: str):
+    """Whoever serves a corpus names its files; none of them is written or removed elsewhere."""
+    own = _one_record(tmp_path / "a", 1)
+    url, cache = f"file://{tmp_path}/remote", tmp_path / "cache"
+    copy_corpus(own, url)
+    (tmp_path / "outside.txt").write_text("theirs")
+    (commit,) = (tmp_path / "remote/commits").iterdir()
+    document = json.loads(commit.read_text())
+    document["files"][name] = {"bytes": 6}
+    commit.write_text(json.dumps(document))
+    with pytest.raises(CorpusError, match="no file of a corpus"):
+        open_corpus(url, cache=cache)
+    with pytest.raises(CorpusError, match="no file of a corpus"):
+        remote.Cache(url, cache).fetch(name)
+    assert [path.name for path in tmp_path.rglob("outside*")] == ["outside.txt"]
 
 
 def test_a_copy_that_was_cut_off_over_another_corpus_goes_on(
