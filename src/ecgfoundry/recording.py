@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "HOW_FROM_AN_ARRAY",
     "MAXIMUM_AGE_YEARS",
     "Annotation",
     "Channel",
@@ -39,6 +40,12 @@ MAXIMUM_AGE_YEARS = 120.0
 """Above it an age is a code for "unknown" or "over 89" (300 in PTB-XL), not an age (our choice)."""
 
 SEXES = ("female", "male")
+
+HOW_FROM_AN_ARRAY = (
+    "Make a recording of an array: "
+    "Recording.from_array(array, sampling_rate=500, leads=('I', 'II'), unit='mV')"
+)
+"""What to do where an array was given, and a recording or a file is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +144,7 @@ def check_is_recording(given: object) -> None:
     if not (hasattr(given, "sampling_rate") and hasattr(given, "leads")):
         raise SignalError(
             f"a recording is asked for, and a {type(given).__name__} was given",
-            remedy="Make one of an array: Recording.from_array(array, sampling_rate=500, "
-            "leads=('I', 'II'), unit='mV'); of a file: ecgfoundry.read(path)",
+            remedy=f"{HOW_FROM_AN_ARRAY}; of a file: ecgfoundry.read(path)",
         )
 
 

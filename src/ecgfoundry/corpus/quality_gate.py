@@ -17,9 +17,12 @@ from ecgfoundry.corpus.integer_reader import MISSING
 from ecgfoundry.measurements.gate import judge_window
 from ecgfoundry.signals import quality
 
-__all__ = ["NOT_AN_ECG", "Gate", "WindowFigures", "are_ecg", "measure_windows"]
+__all__ = ["MOSTLY_INVERTED", "NOT_AN_ECG", "Gate", "WindowFigures", "are_ecg", "measure_windows"]
 
 NOT_AN_ECG = "not-an-ecg"
+
+MOSTLY_INVERTED = 0.5
+"""A record hangs upside down where more than this share of its windows does (our choice)."""
 
 MEDIAN_STRIDE = 8
 """The zero line of "inverted" is the median of every eighth sample (our choice: no more needed)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.corpus.quality_gate import REASONS
+from ecgfoundry.corpus.quality_gate import MOSTLY_INVERTED, REASONS
 from ecgfoundry.documents import Fields
 from ecgfoundry.io import write_whole
 from ecgfoundry.templates import Templates
@@ -81,7 +81,7 @@ def corpus_statistics(corpus: Corpus) -> Statistics:
         "splits": {
             str(split): count for split, count in index["split"].value_counts(sort=True).iter_rows()
         },
-        "inverted_records": int((records["inverted_share"] > 0.5).sum()),
+        "inverted_records": int((records["inverted_share"] > MOSTLY_INVERTED).sum()),
         "bytes": document["bytes"],
         "synthetic": document["synthetic"],
         "quality": {name: _quantiles(index[name].to_numpy()) for name in _FIGURES if len(index)},

@@ -22,6 +22,7 @@ from ecgfoundry.corpus import layout
 from ecgfoundry.corpus.build_plan import BuildOptions
 from ecgfoundry.corpus.integer_reader import RawRecord, open_raw
 from ecgfoundry.corpus.quality_gate import (
+    MOSTLY_INVERTED,
     NOT_AN_ECG,
     REASONS,
     WindowFigures,
@@ -237,7 +238,8 @@ class _Output:
             share = float(inverted.mean())
             entry.inverted_share = share
             self._index += [
-                _IndexPart(len(part.starts), part.columns(inverted=share > 0.5)) for part in parts
+                _IndexPart(len(part.starts), part.columns(inverted=share > MOSTLY_INVERTED))
+                for part in parts
             ]
 
     def _segments(

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgfoundry.corpus.quality_gate import measure_windows
+from ecgfoundry.corpus.quality_gate import MOSTLY_INVERTED, measure_windows
 from ecgfoundry.inference.windows import InputLeads, WindowSource
 from ecgfoundry.leads import complete_limb_leads
 from ecgfoundry.models.bundle import LEAD_II_RECIPE, Bundle
@@ -28,7 +28,7 @@ Float32 = NDArray[np.float32]
 
 
 def mostly_inverted(raw: Float32, sampling_rate: float) -> bool:
-    """Whether more than half of the windows look upside down, as a corpus judges a record.
+    """Whether most of the windows look upside down, as a corpus judges a record.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def mostly_inverted(raw: Float32, sampling_rate: float) -> bool:
     figures = measure_windows(
         stored, gain=_MICROVOLTS, baseline=0, sampling_rate=sampling_rate, leads=("II",)
     )
-    return bool(figures.inverted.mean() > 0.5)
+    return bool(figures.inverted.mean() > MOSTLY_INVERTED)
 
 
 class Turned:

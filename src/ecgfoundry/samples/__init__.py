@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ecgfoundry.errors import FileAccessError
+from ecgfoundry.recording import HOW_FROM_AN_ARRAY
 
 __all__ = ["SAMPLES", "SAMPLE_PREFIX", "named_file", "sample_path", "shown_name"]
 
@@ -46,8 +47,7 @@ def named_file(name: str | Path) -> Path:
     if not isinstance(name, str | os.PathLike):
         raise FileAccessError(
             f"the name of a file is asked for, and a {type(name).__name__} was given",
-            remedy="Make a recording of an array: Recording.from_array(array, sampling_rate=500, "
-            "leads=('I', 'II'), unit='mV')",
+            remedy=HOW_FROM_AN_ARRAY,
         )
     text = str(name)
     return (
